@@ -1,0 +1,45 @@
+"""Every error vitiq raises on purpose.
+
+    VitiqError
+    ├── InputError              a picture, folder or setting given by the user cannot be used
+    ├── BitstreamError          a compressed file is damaged, foreign or asks for too much
+    ├── UnknownNameError        no codec, metric or backbone of that name (lists near matches)
+    ├── PluginError             a registered plugin cannot be loaded
+    ├── MissingDependencyError  an optional package is not installed
+    ├── WeightsError            a weights file is missing, damaged or of another layout
+    └── TaskError               a task of an experiment failed
+
+Each message says what was given, what was expected and how to fix it, in one line.
+"""
+
+
+class VitiqError(Exception):
+    """Base of every error vitiq raises on purpose."""
+
+
+class InputError(VitiqError):
+    """A picture, folder or setting given by the user cannot be used."""
+
+
+class BitstreamError(VitiqError):
+    """A compressed file is damaged, foreign or asks for too much."""
+
+
+class UnknownNameError(VitiqError):
+    """No codec, metric or backbone of that name."""
+
+
+class PluginError(VitiqError):
+    """A registered plugin cannot be loaded."""
+
+
+class MissingDependencyError(VitiqError):
+    """An optional package is not installed."""
+
+
+class WeightsError(VitiqError):
+    """A weights file is missing, damaged or of another layout."""
+
+
+class TaskError(VitiqError):
+    """A task of an experiment failed."""

@@ -1,0 +1,65 @@
+"""The contract of a metric: a pure function of decoded 8-bit pictures that never sees a codec."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from vitiq.types import ImageU8, Score
+
+Kind = Literal["full-reference", "no-reference", "distribution", "semantic"]
+
+
+class Metric(ABC):
+    """Facts that every metric states about itself.
+
+    Attributes:
+        name: key in records, CLI and API (`psnr-rgb`).
+        title: name to show to people ("PSNR (RGB)").
+        unit: "dB", "" for plain numbers.
+        range: smallest and largest value it can take (±inf where unbounded).
+        higher_is_better: direction.
+        kind: what it needs and what it measures.
+        differentiable: a torch loss of the same quantity exists.
+        reference: DOI or citation of the definition.
+        formula: the definition in one line.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    unit: ClassVar[str] = ""
+    range: ClassVar[tuple[float, float]]
+    higher_is_better: ClassVar[bool]
+    kind: ClassVar[Kind]
+    differentiable: ClassVar[bool] = False
+    reference: ClassVar[str]
+    formula: ClassVar[str]
+
+    @abstractmethod
+    def signature(self) -> str:
+        """Names everything that changes the value, e.g. `psnr-rgb|range:255|v1`."""
+
+
+class PairMetric(Metric):
+    """A metric of one reference and one distorted picture of the same size."""
+
+    @abstractmethod
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """Score `distorted` against `reference` (both H×W×3 uint8 sRGB).
+
+        Raises:
+            InputError: the sizes differ, or the picture is too small for the metric.
+        """
+
+
+class SetMetric(Metric):
+    """A metric of two sets of pictures (a distance between distributions)."""
+
+    @abstractmethod
+    def __call__(self, reference: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> Score:
+        """Score the set `distorted` against the set `reference`.
+
+        Raises:
+            InputError: too few samples for the estimate.
+        """

@@ -1,0 +1,48 @@
+"""Look-up of codecs, metrics and backbones by name, through entry points.
+
+Built-ins register in `pyproject.toml` exactly as a plugin would. Listing names imports nothing;
+only `load` imports the module that an entry point names.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError
+
+Group = Literal["codecs", "metrics", "backbones"]
+
+
+def _entries(group: Group) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=f"vitiq.{group}")}
+
+
+def names(group: Group) -> tuple[str, ...]:
+    """Registered names of a group, sorted. Imports nothing."""
+    return tuple(sorted(_entries(group)))
+
+
+def load(group: Group, name: str) -> Any:
+    """The object registered under `name`: a codec class, a metric class or a backbone factory.
+
+    Raises:
+        UnknownNameError: nothing is registered under `name`; the message lists near matches.
+        PluginError: the registered object cannot be imported.
+    """
+    entries = _entries(group)
+    if name not in entries:
+        near = difflib.get_close_matches(name, entries, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(names(group))}"
+        raise UnknownNameError(f"unknown {group[:-1]} {name!r}: {hint} (vitiq {group} list shows all)")
+    entry = entries[name]
+    try:
+        return entry.load()
+    except MissingDependencyError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{group[:-1]} {name!r} is registered as {entry.value!r} but cannot be loaded: {error}; "
+            f"reinstall or remove the package that provides it"
+        ) from error
