@@ -10,6 +10,9 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from vitiq.models.entropy.integer_prior import IntegerPrior
+from vitiq.models.entropy.prior import LatentPrior
+
 
 @dataclass(frozen=True, slots=True)
 class LatentLayer:
@@ -32,7 +35,9 @@ class Generator(ABC):
         resolution: side of the square output in pixels.
         layers: latent layers, coarsest first. The published Progressive GAN has one, 512×1×1.
         output_range: range of the network's own output; the target is scaled to it.
-        weights_sha256: hash of the weights file.
+        weights_sha256, weights_bytes: hash and size of the weights file.
+        prior: differentiable rate of the latents (`prior.bits(symbols, log_step)`), or None.
+        integer_prior: its exact integer twin, which the codec codes with, or None.
     """
 
     name: ClassVar[str]
@@ -41,6 +46,8 @@ class Generator(ABC):
     output_range: tuple[float, float]
     weights_sha256: str
     weights_bytes: int
+    prior: LatentPrior | None = None
+    integer_prior: IntegerPrior | None = None
 
     @abstractmethod
     def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:

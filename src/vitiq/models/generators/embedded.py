@@ -1,0 +1,111 @@
+"""The embedded generator: the offline default of the inversion codec, trained by `vitiq train generator`.
+
+Three latent layers (8×8×8 = 512 numbers, 12×16×16, 16×32×32) give a 512×512 picture in [0, 1]. It brings what a
+codec needs to code its latents: `prior` (float, to optimise with) and `integer_prior` (exact, to code with).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from vitiq.errors import InputError, WeightsError
+from vitiq.models.entropy.integer_prior import IntegerPrior
+from vitiq.models.entropy.prior import LatentPrior
+from vitiq.models.generators.base import Generator, LatentLayer
+from vitiq.models.generators.layered import CHANNELS, STRIDES, Encoder, Synthesis, encode_layers
+
+FORMAT = "vitiq-layered-generator-1"
+WEIGHTS = Path(__file__).parents[2] / "weights" / "generator_embedded.safetensors"
+
+
+class EmbeddedGenerator(Generator):
+    """The layered generator from a weights file.
+
+    Args:
+        path: weights in safetensors; None for the file that ships with vitiq.
+
+    Attributes:
+        prior: float prior of the latent layers, frozen; differentiable rate for optimisation.
+        integer_prior: its exact twin with frequency tables, for coding.
+        steps_trained: optimiser steps behind the weights.
+
+    Raises:
+        WeightsError: the file is missing, damaged or of another format.
+    """
+
+    name = "embedded"
+    prior: LatentPrior
+    integer_prior: IntegerPrior
+
+    def __init__(self, path: Path | None = None) -> None:
+        path = path or WEIGHTS
+        tensors, facts = _read(path)
+        data = path.read_bytes()
+        self.weights_sha256 = hashlib.sha256(data).hexdigest()
+        self.weights_bytes = len(data)
+        self.resolution = 512
+        self.output_range = (0.0, 1.0)
+        self.layers = tuple(
+            LatentLayer(c, self.resolution // s, self.resolution // s)
+            for c, s in zip(CHANNELS, STRIDES, strict=True)
+        )
+        self.steps_trained = int(str(facts.get("steps", 0)))
+        self._encoder, self._synthesis, self.prior = Encoder(), Synthesis(), LatentPrior(CHANNELS)
+        try:
+            for prefix, module in (
+                ("encoder.", self._encoder),
+                ("synthesis.", self._synthesis),
+                ("prior.", self.prior),
+            ):
+                part = {k[len(prefix) :]: v.float() for k, v in tensors.items() if k.startswith(prefix)}
+                module.load_state_dict(part)
+                module.requires_grad_(False)
+                module.eval()
+            integers = {
+                k[len("integer_prior.") :]: v.numpy()
+                for k, v in tensors.items()
+                if k.startswith("integer_prior.")
+            }
+            self.integer_prior = IntegerPrior(integers, CHANNELS)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise WeightsError(
+                f"{path}: tensors do not fit the layered generator ({str(error).splitlines()[0]}); "
+                f"reinstall vitiq or train the file again with `vitiq train generator`"
+            ) from error
+
+    def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
+        if not latents:
+            raise InputError("no latents given: the generator needs at least layer 0 (n×8×8×8)")
+        layers = list(latents)
+        for shape in self.layers[len(layers) :]:
+            layers.append(layers[0].new_zeros(len(layers[0]), shape.channels, shape.height, shape.width))
+        painted: Tensor = self._synthesis(layers)
+        return painted
+
+    @torch.no_grad()
+    def encode(self, target: Float[Tensor, "n 3 r r"]) -> list[Float[Tensor, "n c h w"]]:
+        latents, _ = encode_layers(self._encoder, self._synthesis, target, lambda _, latents: latents)
+        return latents
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+    fix = "reinstall vitiq, or give a file written by `vitiq train generator`"
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("vitiq_config", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: generator weights are missing; {fix}") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a readable safetensors file ({error}); {fix}") from error
+    if facts.get("format") != FORMAT:
+        raise WeightsError(f"{path}: format {facts.get('format')!r} given, {FORMAT!r} expected; {fix}")
+    return tensors, facts

@@ -1,0 +1,349 @@
+"""Training of the embedded generator (`vitiq train generator`).
+
+Rate-distortion training of the layered synthesis together with its encoder and its prior: minimise
+bits a pixel + λ · 255² · MSE with additive uniform noise for the quantiser (Ballé et al. 2017, arXiv
+1611.01704), λ drawn anew each step so that one network serves all rates. In a share of the steps layer 0 is used
+alone, which trains the published single 512-number latent.
+
+Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageDraw
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vitiq.errors import InputError
+from vitiq.models.entropy.integer_prior import export_prior
+from vitiq.models.entropy.prior import LatentPrior
+from vitiq.models.generators.layered import CHANNELS, Encoder, Synthesis, encode_layers
+from vitiq.training.data import PictureSet
+from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, load_checkpoint, save_checkpoint
+from vitiq.types import ImageU8
+
+Report = Callable[[int, int, float], None]
+"""Called after each step with (steps done, steps in all, loss)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of training with one crop size and batch size."""
+
+    steps: int
+    crop: int
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorTrainingConfig:
+    """Settings of `configs/generator.toml`, in the same words."""
+
+    seed: int
+    learning_rate: float
+    final_learning_rate: float
+    warmup_steps: int
+    gradient_clip: float
+    ema: float
+    lambda_low: float
+    lambda_high: float
+    lambda_reference: float
+    step_exponent: float
+    vector_share: float
+    vector_step: float
+    graphic_share: float
+    checkpoint_every: int
+    validate_every: int
+    held_out: int
+    phases: tuple[Phase, ...]
+
+    @property
+    def steps(self) -> int:
+        return sum(phase.steps for phase in self.phases)
+
+    def phase(self, step: int) -> Phase:
+        """The phase that 0-based step `step` belongs to."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase
+            step -= phase.steps
+        return self.phases[-1]
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read or has unknown or missing keys.
+    """
+    path = path or Path(__file__).parent / "configs" / "generator.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        phases = tuple(Phase(**phase) for phase in values.pop("phases"))
+        config = GeneratorTrainingConfig(**values, phases=phases)
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a generator training configuration ({error}); "
+            f"start from the shipped configs/generator.toml"
+        ) from error
+    if smoke:
+        small = {name: getattr(config, name) for name in config.__dataclass_fields__}
+        small |= {"phases": (Phase(6, 64, 2), Phase(2, 128, 1)), "warmup_steps": 2, "checkpoint_every": 4}
+        return GeneratorTrainingConfig(**{**small, "validate_every": 8, "held_out": 2})
+    return config
+
+
+class LayeredAutoencoder(nn.Module):
+    """Encoder, synthesis and prior, trained together; the codec uses them apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        self.synthesis = Synthesis()
+        self.prior = LatentPrior(CHANNELS)
+
+    def forward(
+        self, pictures: Float[Tensor, "n 3 s s"], step: float, *, vector: bool, rounded: bool
+    ) -> tuple[Float[Tensor, "n 3 s s"], Tensor]:
+        """Reconstruction and bits a pixel at a quantisation step; `rounded` for validation."""
+
+        def quantise(layer: int, latents: Tensor) -> Tensor:
+            if vector and layer > 0:
+                return torch.zeros_like(latents)
+            if rounded:
+                return torch.round(latents / step) * step
+            return latents + (torch.rand_like(latents) - 0.5) * step
+
+        latents, painted = encode_layers(self.encoder, self.synthesis, pictures, quantise)
+        n, _, height, width = pictures.shape
+        log_step = torch.full((n, 1, 1, 1), math.log(step))
+        coded = latents[:1] if vector else latents
+        bits = self.prior.bits([layer / step for layer in coded], log_step)
+        return painted, torch.stack([layer.sum() for layer in bits]).sum() / (n * height * width)
+
+
+def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
+    """A flat graphic: a few anti-aliased shapes of flat colours on a mostly white ground."""
+    canvas = 2 * size
+    ground = (255, 255, 255) if rng.random() < 0.7 else tuple(int(v) for v in rng.integers(0, 256, 3))
+    image = Image.new("RGB", (canvas, canvas), ground)
+    draw = ImageDraw.Draw(image)
+    for _ in range(int(rng.integers(1, 9))):
+        colour = tuple(int(v) for v in rng.integers(0, 256, 3))
+        x, y = (int(v) for v in rng.integers(0, canvas, 2))
+        w, h = (int(v) for v in rng.integers(canvas // 16, canvas // 2, 2))
+        kind = int(rng.integers(0, 4))
+        box = (x - w // 2, y - h // 2, x + w // 2, y + h // 2)
+        if kind == 0:
+            draw.ellipse(box, fill=colour)
+        elif kind == 1:
+            draw.rounded_rectangle(box, radius=min(w, h) // 8, fill=colour)
+        elif kind == 2:
+            corners = rng.integers(-canvas // 4, canvas // 4, (int(rng.integers(3, 7)), 2)) + (x, y)
+            draw.polygon([(int(a), int(b)) for a, b in corners], fill=colour)
+        else:
+            draw.arc(
+                box, int(rng.integers(0, 360)), int(rng.integers(0, 360)), fill=colour, width=canvas // 24
+            )
+    return np.ascontiguousarray(image.resize((size, size), Image.Resampling.BOX), dtype=np.uint8)
+
+
+def random_crop(rng: np.random.Generator, picture: ImageU8, size: int) -> ImageU8:
+    """A square of half to all of the short side, enlarged or shrunk to `size`, flipped at random."""
+    height, width, _ = picture.shape
+    side = int(round(min(height, width) * rng.uniform(0.5, 1.0)))
+    top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
+    crop = Image.fromarray(picture[top : top + side, left : left + side])
+    resample = Image.Resampling.BICUBIC if side < size else Image.Resampling.LANCZOS
+    resized = np.asarray(crop.resize((size, size), resample), dtype=np.uint8)
+    return np.ascontiguousarray(resized[:, ::-1] if rng.random() < 0.5 else resized)
+
+
+def to_tensor(pictures: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
+    """Stack of pictures as float32 in [0, 1]."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def sample_batch(
+    rng: np.random.Generator, pictures: PictureSet, training: Sequence[int], phase: Phase, graphics: float
+) -> Float[Tensor, "n 3 s s"]:
+    """One batch of random crops and drawn graphics."""
+    batch = []
+    for _ in range(phase.batch):
+        if rng.random() < graphics:
+            batch.append(draw_graphic(rng, phase.crop))
+        else:
+            index = training[int(rng.integers(0, len(training)))]
+            batch.append(random_crop(rng, pictures[index], phase.crop))
+    return to_tensor(batch)
+
+
+def learning_rate(config: GeneratorTrainingConfig, step: int) -> float:
+    """Linear warm-up, then cosine decay."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    low, high = config.final_learning_rate, config.learning_rate
+    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+@torch.no_grad()
+def validate(
+    model: LayeredAutoencoder, pictures: Float[Tensor, "n 3 s s"], config: GeneratorTrainingConfig
+) -> dict[str, float]:
+    """Mean PSNR and bits a pixel of held-out pictures, rounded latents, no optimisation of latents."""
+
+    def psnr(painted: Tensor, target: Tensor) -> float:
+        error = (painted.clamp(0, 1) - target).square().mean(dim=(1, 2, 3))
+        return float((-10 * torch.log10(error.clamp_min(1e-10))).mean())
+
+    model.eval()
+    full, rate, vector = [], [], []
+    for target in pictures.split(4):
+        painted, bpp = model(target, 1.0, vector=False, rounded=True)
+        full.append(psnr(painted, target) * len(target))
+        rate.append(float(bpp) * len(target))
+        painted, _ = model(target, config.vector_step, vector=True, rounded=True)
+        vector.append(psnr(painted, target) * len(target))
+    model.train()
+    n = len(pictures)
+    return {"psnr": sum(full) / n, "bpp": sum(rate) / n, "psnr_vector": sum(vector) / n}
+
+
+def export_weights(
+    model: LayeredAutoencoder, config: GeneratorTrainingConfig, steps: int, path: Path
+) -> None:
+    """Write the codec's weights file: half-precision networks, float32 prior and its integer twin."""
+    tensors: dict[str, Tensor] = {}
+    for part, dtype in (("encoder", torch.float16), ("synthesis", torch.float16), ("prior", torch.float32)):
+        for name, value in getattr(model, part).state_dict().items():
+            tensors[f"{part}.{name}"] = value.to(dtype).contiguous()
+    for name, array in export_prior(model.prior).items():
+        tensors[f"integer_prior.{name}"] = torch.from_numpy(array.copy(order="C"))
+    facts = {
+        "format": "vitiq-layered-generator-1",
+        "steps": steps,
+        "lambda_reference": config.lambda_reference,
+        "step_exponent": config.step_exponent,
+        "vector_step": config.vector_step,
+    }
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
+    temporary.replace(path)
+
+
+def train_generator(
+    config_path: Path | None,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    smoke: bool = False,
+    threads: int | None = None,
+    report: Report | None = None,
+) -> Path:
+    """Train, or resume training, the embedded generator; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training pictures.
+        out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        smoke: a few steps on tiny crops, for tests.
+        threads: CPU threads; None leaves torch's choice.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+    """
+    config = load_config(config_path, smoke=smoke)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = PictureSet.open(data, out / "pictures", short_side=256)
+    training, held_out = pictures.split(config.held_out)
+    validation = to_tensor(
+        [
+            random_crop(np.random.default_rng([config.seed, i]), pictures[i], config.phases[0].crop)
+            for i in held_out
+        ]
+    )
+
+    torch.manual_seed(config.seed)
+    model = LayeredAutoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=1e-4)
+    average = Ema(model, config.ema)
+    start = load_checkpoint(
+        out / "checkpoint.pt", {"model": model, "optimiser": optimiser, "average": average}
+    )
+    log = CsvLog(out / "log.csv", start)
+    weights = out / "generator_embedded.safetensors"
+
+    def save(steps: int) -> None:
+        save_checkpoint(
+            out / "checkpoint.pt", steps, {"model": model, "optimiser": optimiser, "average": average}
+        )
+        with average.applied(model):
+            export_weights(model, config, steps, weights)
+
+    for step in range(start, config.steps):
+        row = train_step(config, model, optimiser, pictures, training, step)
+        average.update(model)
+        done = step + 1
+        if done % config.validate_every == 0 or done == config.steps:
+            with average.applied(model):
+                row |= validate(model, validation, config)
+        log.write(done, row)
+        if done % config.checkpoint_every == 0 or done == config.steps:
+            save(done)
+        if report is not None:
+            report(done, config.steps, row["loss"])
+    return weights
+
+
+def train_step(
+    config: GeneratorTrainingConfig,
+    model: LayeredAutoencoder,
+    optimiser: torch.optim.Optimizer,
+    pictures: PictureSet,
+    training: Sequence[int],
+    step: int,
+) -> dict[str, Any]:
+    """One optimiser step; returns what is logged."""
+    rng = np.random.default_rng([config.seed, 1, step])
+    torch.manual_seed(int(rng.integers(0, 2**31)))
+    phase = config.phase(step)
+    target = sample_batch(rng, pictures, training, phase, config.graphic_share)
+    vector = bool(rng.random() < config.vector_share)
+    weight = math.exp(rng.uniform(math.log(config.lambda_low), math.log(config.lambda_high)))
+    quantiser = (config.lambda_reference / weight) ** config.step_exponent
+    if vector:
+        weight, quantiser = config.lambda_reference, config.vector_step
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(config, step)
+    with bf16_if_fast():
+        painted, bpp = model(target, quantiser, vector=vector, rounded=False)
+    error = (painted.float() - target).square().mean() * 255**2
+    loss = weight * error + bpp
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
+    if bool(torch.isfinite(norm)):
+        optimiser.step()
+    return {
+        "loss": float(loss.detach()),
+        "mse": float(error.detach()),
+        "train_bpp": float(bpp.detach()),
+        "lambda": weight,
+        "vector": int(vector),
+        "gradient_norm": float(norm),
+        "learning_rate": optimiser.param_groups[0]["lr"],
+    }

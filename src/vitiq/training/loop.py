@@ -1,0 +1,135 @@
+"""What every training loop shares: checkpoints that survive a kill, weight averaging, a log, mixed precision."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from vitiq.errors import WeightsError
+
+
+class Stateful(Protocol):
+    """Anything that a checkpoint can hold."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
+
+
+def save_checkpoint(path: Path, steps: int, parts: Mapping[str, Stateful]) -> None:
+    """Write a checkpoint whole or not at all (a temporary file, then a rename)."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(
+        {"steps": steps, "parts": {name: part.state_dict() for name, part in parts.items()}}, temporary
+    )
+    temporary.replace(path)
+
+
+def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
+    """Restore all parts from a checkpoint; returns the steps done, 0 where there is no checkpoint.
+
+    Raises:
+        WeightsError: the file is damaged or belongs to another model.
+    """
+    if not path.exists():
+        return 0
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(stored["parts"][name])
+        return int(stored["steps"])
+    except Exception as error:
+        raise WeightsError(
+            f"{path}: not a checkpoint of this model ({error}); move it away to start anew"
+        ) from error
+
+
+class Ema:
+    """Exponential moving average of a model's parameters."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.values = {name: value.detach().clone() for name, value in model.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move towards the model; faster in the first steps, so that the start is forgotten."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, value in model.named_parameters():
+            self.values[name].lerp_(value.detach(), 1 - decay)
+
+    @contextmanager
+    def applied(self, model: nn.Module) -> Iterator[None]:
+        """The model with averaged parameters, for validation and export."""
+        kept = {name: value.detach().clone() for name, value in model.named_parameters()}
+        self._copy(model, self.values)
+        try:
+            yield
+        finally:
+            self._copy(model, kept)
+
+    @staticmethod
+    @torch.no_grad()
+    def _copy(model: nn.Module, values: Mapping[str, Tensor]) -> None:
+        for name, value in model.named_parameters():
+            value.copy_(values[name])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps, "values": self.values}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        self.steps = int(state_dict["steps"])
+        for name, value in state_dict["values"].items():
+            self.values[name].copy_(value)
+
+
+class CsvLog:
+    """A CSV log that a resumed run continues: rows after the checkpoint are dropped first."""
+
+    def __init__(self, path: Path, start: int) -> None:
+        self.path = path
+        rows: list[dict[str, str]] = []
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [
+                    row for row in csv.DictReader(file) if row["step"].isdigit() and int(row["step"]) <= start
+                ]
+        self.columns: list[str] = list(rows[0]) if rows else []
+        self.rows = rows
+        self._rewrite()
+
+    def write(self, step: int, values: Mapping[str, Any]) -> None:
+        """Append one row; a column seen for the first time rewrites the file with it."""
+        row = {"step": str(step)} | {name: f"{value:.6g}" for name, value in values.items()}
+        self.rows.append(row)
+        new = [name for name in row if name not in self.columns]
+        if new:
+            self.columns += new
+            self._rewrite()
+            return
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self.columns).writerow(row)
+
+    def _rewrite(self) -> None:
+        if not self.columns:
+            return
+        temporary = self.path.with_suffix(".tmp")
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        temporary.replace(self.path)
+
+
+def bf16_if_fast() -> AbstractContextManager[Any]:
+    """bfloat16 autocast where the CPU multiplies it natively, else float32."""
+    if torch.cpu._is_avx512_bf16_supported():
+        return torch.autocast("cpu", dtype=torch.bfloat16)
+    return nullcontext()
