@@ -72,6 +72,6 @@ class Codec(ABC):
         """Bytes of each part of a file (header, latents, …); they sum to `len(data)`."""
         return {"file": len(data)}
 
-    def latents(self, data: bytes) -> list[np.ndarray]:
+    def latents(self, data: bytes) -> list[np.ndarray]:  # noqa: ARG002
         """Dequantised latents in the file, one float32 array C×H×W a layer; [] where there are none."""
         return []

@@ -2,8 +2,8 @@
 
 Rate-distortion training of the layered synthesis together with its encoder and its prior: minimise
 bits a pixel + λ · 255² · MSE with additive uniform noise for the quantiser (Ballé et al. 2017, arXiv
-1611.01704), λ drawn anew each step so that one network serves all rates. In a share of the steps layer 0 is used
-alone, which trains the published single 512-number latent.
+1611.01704), λ drawn anew each step so that one network serves all rates. In a share of the steps layer 0
+is used alone, which trains the published single 512-number latent.
 
 Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
 """
@@ -30,7 +30,7 @@ from vitiq.models.entropy.integer_prior import export_prior
 from vitiq.models.entropy.prior import LatentPrior
 from vitiq.models.generators.layered import CHANNELS, Encoder, Synthesis, encode_layers
 from vitiq.training.data import PictureSet
-from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, load_checkpoint, save_checkpoint
+from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
 from vitiq.types import ImageU8
 
 Report = Callable[[int, int, float], None]
@@ -70,6 +70,7 @@ class GeneratorTrainingConfig:
 
     @property
     def steps(self) -> int:
+        """Optimiser steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
     def phase(self, step: int) -> Phase:
@@ -150,7 +151,7 @@ def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
         elif kind == 1:
             draw.rounded_rectangle(box, radius=min(w, h) // 8, fill=colour)
         elif kind == 2:
-            corners = rng.integers(-canvas // 4, canvas // 4, (int(rng.integers(3, 7)), 2)) + (x, y)
+            corners = rng.integers(-canvas // 4, canvas // 4, (int(rng.integers(3, 7)), 2)) + np.array([x, y])
             draw.polygon([(int(a), int(b)) for a, b in corners], fill=colour)
         else:
             draw.arc(
@@ -162,7 +163,7 @@ def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
 def random_crop(rng: np.random.Generator, picture: ImageU8, size: int) -> ImageU8:
     """A square of half to all of the short side, enlarged or shrunk to `size`, flipped at random."""
     height, width, _ = picture.shape
-    side = int(round(min(height, width) * rng.uniform(0.5, 1.0)))
+    side = round(min(height, width) * rng.uniform(0.5, 1.0))
     top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
     crop = Image.fromarray(picture[top : top + side, left : left + side])
     resample = Image.Resampling.BICUBIC if side < size else Image.Resampling.LANCZOS
@@ -189,15 +190,6 @@ def sample_batch(
     return to_tensor(batch)
 
 
-def learning_rate(config: GeneratorTrainingConfig, step: int) -> float:
-    """Linear warm-up, then cosine decay."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    low, high = config.final_learning_rate, config.learning_rate
-    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * min(1.0, done)))
-
-
 @torch.no_grad()
 def validate(
     model: LayeredAutoencoder, pictures: Float[Tensor, "n 3 s s"], config: GeneratorTrainingConfig
@@ -210,7 +202,7 @@ def validate(
 
     model.eval()
     full, rate, vector = [], [], []
-    for target in pictures.split(4):
+    for target in torch.split(pictures, 4):
         painted, bpp = model(target, 1.0, vector=False, rounded=True)
         full.append(psnr(painted, target) * len(target))
         rate.append(float(bpp) * len(target))
@@ -328,13 +320,15 @@ def train_step(
     if vector:
         weight, quantiser = config.lambda_reference, config.vector_step
     for group in optimiser.param_groups:
-        group["lr"] = learning_rate(config, step)
+        group["lr"] = cosine(
+            step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate
+        )
     with bf16_if_fast():
         painted, bpp = model(target, quantiser, vector=vector, rounded=False)
     error = (painted.float() - target).square().mean() * 255**2
     loss = weight * error + bpp
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
     if bool(torch.isfinite(norm)):
         optimiser.step()

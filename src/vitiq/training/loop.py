@@ -1,8 +1,9 @@
-"""What every training loop shares: checkpoints that survive a kill, weight averaging, a log, mixed precision."""
+"""What every training loop shares: checkpoints, weight averaging, a log, mixed precision."""
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -17,8 +18,13 @@ from vitiq.errors import WeightsError
 class Stateful(Protocol):
     """Anything that a checkpoint can hold."""
 
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
+        """Go on from a `state_dict`."""
+        ...
 
 
 def save_checkpoint(path: Path, steps: int, parts: Mapping[str, Stateful]) -> None:
@@ -82,9 +88,11 @@ class Ema:
             value.copy_(values[name])
 
     def state_dict(self) -> dict[str, Any]:
+        """Steps and averaged parameters."""
         return {"steps": self.steps, "values": self.values}
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Restore what `state_dict` gave."""
         self.steps = int(state_dict["steps"])
         for name, value in state_dict["values"].items():
             self.values[name].copy_(value)
@@ -126,6 +134,14 @@ class CsvLog:
             writer.writeheader()
             writer.writerows(self.rows)
         temporary.replace(self.path)
+
+
+def cosine(step: int, steps: int, warmup: int, high: float, low: float) -> float:
+    """Learning rate of 0-based `step`: linear warm-up to `high`, then cosine decay to `low`."""
+    if step < warmup:
+        return high * (step + 1) / warmup
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * done))
 
 
 def bf16_if_fast() -> AbstractContextManager[Any]:

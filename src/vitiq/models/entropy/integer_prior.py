@@ -32,7 +32,7 @@ _LADDER_MIN = round(LOG_SCALE_MIN * 2**FRACTION)
 
 
 def _tables() -> Int64[np.ndarray, "scales means symbols"]:
-    """Frequencies of REACH-bounded symbols and one escape (last), each at least 1, summing to 2**PRECISION."""
+    """Frequencies of symbols within REACH and one escape (last), at least 1 each, 2**PRECISION in all."""
     total = 2**PRECISION
     result = np.zeros((SCALES, MEANS, 2 * REACH + 2), dtype=np.int64)
     symbols = np.arange(-REACH, REACH + 1)
@@ -168,7 +168,7 @@ class IntegerPrior:
 
 def log_step(index: int) -> int:
     """Fixed-point natural logarithm of quantisation step number `index` (0 … 255), a ladder of 1/16 nat."""
-    return (index - 128) * (2**FRACTION // 16)
+    return (index - 128) * (1 << FRACTION) // 16
 
 
 def step_size(index: int) -> float:

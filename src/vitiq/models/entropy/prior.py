@@ -2,9 +2,9 @@
 
 Each symbol of a layer is a discretised logistic whose mean and scale a small network reads from what
 a decoder already has: the four causal neighbours (left, upper left, above, upper right) in all channels
-of the same layer, the 3×3 neighbourhood in the next coarser layer, and the quantisation step. The idea
-is the autoregressive module of Cool-Chic (Ladune et al. 2023, DOI 10.1109/ICCV51070.2023.01243), shared by all
-pictures here instead of fitted to one. Coding uses the integer twin, `integer_prior.py`.
+of the same layer, the 3×3 neighbourhood in the next coarser layer, and the quantisation step. The
+idea is the autoregressive module of Cool-Chic (Ladune et al. 2023, DOI 10.1109/ICCV51070.2023.01243),
+shared by all pictures here instead of fitted to one. Coding uses the integer twin, `integer_prior.py`.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ class LayerPrior(nn.Module):
         mask = torch.zeros(3, 3)
         mask[0, :] = 1
         mask[1, 0] = 1
+        self.mask: Tensor
         self.register_buffer("mask", mask, persistent=False)
         self.parent = nn.Conv2d(parent_channels, 4 * width, 3, padding=1) if parent_channels else None
         self.step = nn.Parameter(torch.zeros(width))
         self.hidden = nn.Conv2d(width, width, 1)
         self.out = nn.Conv2d(width, 2 * channels, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self,

@@ -24,6 +24,7 @@ class LatentLayer:
 
     @property
     def size(self) -> int:
+        """Numbers in the layer."""
         return self.channels * self.height * self.width
 
 
@@ -57,6 +58,9 @@ class Generator(ABC):
         Differentiable with respect to the latents; the weights are frozen.
         """
 
-    def encode(self, target: Float[Tensor, "n 3 r r"]) -> list[Float[Tensor, "n c h w"]] | None:
+    def encode(
+        self,
+        target: Float[Tensor, "n 3 r r"],  # noqa: ARG002
+    ) -> list[Float[Tensor, "n c h w"]] | None:
         """A first guess of the latents of a target in `output_range`, or None if it has no encoder."""
         return None

@@ -1,7 +1,7 @@
 """The embedded generator: the offline default of the inversion codec, trained by `vitiq train generator`.
 
-Three latent layers (8×8×8 = 512 numbers, 12×16×16, 16×32×32) give a 512×512 picture in [0, 1]. It brings what a
-codec needs to code its latents: `prior` (float, to optimise with) and `integer_prior` (exact, to code with).
+Three latent layers (8×8×8 = 512 numbers, 12×16×16, 16×32×32) give a 512×512 picture in [0, 1]. It brings
+what a codec needs to code its latents: `prior` (float, to optimise with) and `integer_prior` (exact, to code with).
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class EmbeddedGenerator(Generator):
             ) from error
 
     def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
+        """Pictures in [0, 1], not clipped; missing finer layers count as zero."""
         if not latents:
             raise InputError("no latents given: the generator needs at least layer 0 (n×8×8×8)")
         layers = list(latents)
@@ -92,6 +93,7 @@ class EmbeddedGenerator(Generator):
 
     @torch.no_grad()
     def encode(self, target: Float[Tensor, "n 3 r r"]) -> list[Float[Tensor, "n c h w"]]:
+        """Latents of the trained encoder, not quantised."""
         latents, _ = encode_layers(self._encoder, self._synthesis, target, lambda _, latents: latents)
         return latents
 

@@ -1,4 +1,4 @@
-"""The embedded generator's networks: a top-down synthesis with one latent layer a resolution, and its encoder.
+"""The embedded generator's networks: a top-down synthesis with a latent layer a resolution, and its encoder.
 
 Layer 0 (8×8×8 = 512 numbers at 512×512) alone is the thesis's single latent; layers 1 and 2 add what it
 cannot hold, at strides 32 and 16. The encoder reads the synthesis's state before it chooses a layer, so
@@ -9,6 +9,7 @@ al. 2016, arXiv 1602.02282, and QARV, Duan et al. 2023, DOI 10.1109/TPAMI.2023.3
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,13 @@ STRIDES = (64, 32, 16)
 WIDTHS = (192, 160, 128)
 DETAIL = 64
 GAIN = 8.0
-"""The encoder's outputs are this much larger than its activations, so that they start above the quantiser's noise."""
+"""Scale of the encoder's outputs, so that latents start above the quantiser's noise."""
+
+
+def zero(conv: nn.Conv2d) -> None:
+    """Let a convolution start as nothing."""
+    for parameter in conv.parameters():
+        nn.init.zeros_(parameter)
 
 
 class Residual(nn.Module):
@@ -32,11 +39,12 @@ class Residual(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        zero(self.second)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.leaky_relu(self.first(x), 0.1))
+        """Same shape as `x`."""
+        change: Tensor = self.second(F.leaky_relu(self.first(x), 0.1))
+        return x + change
 
 
 class Up(nn.Module):
@@ -47,6 +55,7 @@ class Up(nn.Module):
         self.conv = nn.Conv2d(width_in, 4 * width_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """N×in×h×w -> N×out×2h×2w."""
         return F.pixel_shuffle(F.leaky_relu(self.conv(x), 0.1), 2)
 
 
@@ -62,8 +71,7 @@ class Synthesis(nn.Module):
         self.detail = Residual(DETAIL)
         self.to_base = nn.Conv2d(w[2], 3, 1)
         self.to_rgb = nn.Conv2d(32, 3 * 16, 3, padding=1)
-        nn.init.zeros_(self.to_rgb.weight)
-        nn.init.zeros_(self.to_rgb.bias)
+        zero(self.to_rgb)
 
     def stage(self, index: int, state: Tensor | None, latent: Tensor) -> Tensor:
         """State after layer `index` has been read, at that layer's resolution."""
@@ -96,9 +104,7 @@ class Encoder(nn.Module):
         w = (96, 128, 160, 192)
         self.patch = nn.Conv2d(3 * 64, w[0], 1)
         self.blocks = nn.ModuleList(nn.Sequential(Residual(n)) for n in w)
-        self.downs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(w[:-1], w[1:], strict=True)
-        )
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(w))
         self.heads = nn.ModuleList(
             [
                 nn.Conv2d(w[3], CHANNELS[0], 1),
@@ -120,7 +126,7 @@ class Encoder(nn.Module):
         x = self.patch(F.pixel_unshuffle(target - 0.5, 8))
         states = []
         x = self.blocks[0](x)
-        for down, block in zip(self.downs, self.blocks[1:], strict=True):  # type: ignore[arg-type]
+        for down, block in zip(self.downs, self.blocks[1:], strict=True):
             x = block(F.leaky_relu(down(x), 0.1))
             states.append(x)
         return states[::-1]

@@ -1,0 +1,171 @@
+"""Vision Transformer and DeiT (Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1 and Table 1; Touvron et al. 2021, arXiv
+2012.12877), with the parameter names of timm, so that its checkpoints load as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class ViTConfig:
+    """Shape of a Vision Transformer.
+
+    Attributes:
+        image_size: side of the square input in pixels; a multiple of `patch`.
+        patch: side of a patch in pixels.
+        width: token width D.
+        depth: transformer blocks.
+        heads: attention heads; must divide `width`.
+        classes: labels of the head.
+        mlp_ratio: hidden units of the MLP over `width`.
+    """
+
+    image_size: int = 224
+    patch: int = 16
+    width: int = 192
+    depth: int = 12
+    heads: int = 3
+    classes: int = 1000
+    mlp_ratio: float = 4.0
+
+    @property
+    def grid(self) -> int:
+        """Patches a side."""
+        return self.image_size // self.patch
+
+
+SIZES: dict[str, tuple[int, int, int]] = {
+    "tiny": (192, 12, 3),
+    "small": (384, 12, 6),
+    "base": (768, 12, 12),
+    "large": (1024, 24, 16),
+    "huge": (1280, 32, 16),
+}
+"""Width, depth and heads: Ti and S from DeiT (Table 1), B, L and H from Dosovitskiy et al. (Table 1)."""
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+        """Tokens mixed with each other."""
+        n, t, d = x.shape
+        q, k, v = self.qkv(x).view(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        result: Tensor = self.proj(mixed.transpose(1, 2).reshape(n, t, d))
+        return result
+
+
+class Mlp(nn.Module):
+    """Two linear layers with exact GELU."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+        """Each token by itself."""
+        result: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return result
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.width, eps=1e-6)
+        self.attn = Attention(config.width, config.heads)
+        self.norm2 = nn.LayerNorm(config.width, eps=1e-6)
+        self.mlp = Mlp(config.width, round(config.width * config.mlp_ratio))
+
+    def forward(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+        """Same shape as `x`."""
+        x = x + self.attn(self.norm1(x))
+        result: Tensor = x + self.mlp(self.norm2(x))
+        return result
+
+
+class PatchEmbed(nn.Module):
+    """Pictures -> one token a patch, row by row."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, config.width, config.patch, stride=config.patch)
+
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n p d"]:
+        """N×3×H×W -> N×(H·W/patch²)×D."""
+        result: Tensor = self.proj(x).flatten(2).transpose(1, 2)
+        return result
+
+
+class VisionTransformer(nn.Module):
+    """Pictures, normalised as the weights expect -> logits.
+
+    Input sides may differ from `config.image_size` by whole patches: position embeddings are interpolated.
+    """
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = PatchEmbed(config)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.grid**2, config.width))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width, eps=1e-6)
+        self.head = nn.Linear(config.width, config.classes)
+        for parameter in (self.cls_token, self.pos_embed):
+            nn.init.trunc_normal_(parameter, std=0.02)
+
+    def positions(self, rows: int, columns: int) -> Float[Tensor, "1 t d"]:
+        """Position embeddings of a rows × columns grid, the class token's first."""
+        grid = self.config.grid
+        if (rows, columns) == (grid, grid):
+            return self.pos_embed
+        own = self.pos_embed[:, 1:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
+        resized = F.interpolate(
+            own, size=(rows, columns), mode="bicubic", align_corners=False, antialias=True
+        )
+        return torch.cat([self.pos_embed[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
+
+    def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
+        """Tokens before the first block, class token first."""
+        patch = self.config.patch
+        tokens = self.patch_embed(x)
+        tokens = torch.cat([self.cls_token.expand(len(x), -1, -1), tokens], dim=1)
+        return tokens + self.positions(x.shape[2] // patch, x.shape[3] // patch)
+
+    def forward_hidden(
+        self, x: Float[Tensor, "n 3 h w"], blocks: Sequence[int]
+    ) -> tuple[Float[Tensor, "n t d"], list[Float[Tensor, "n t d"]]]:
+        """Normalised tokens, and the raw tokens after each of the blocks asked for (0-based)."""
+        tokens = self.embed(x)
+        hidden = []
+        for index, block in enumerate(self.blocks):
+            tokens = block(tokens)
+            if index in blocks:
+                hidden.append(tokens)
+        return self.norm(tokens), hidden
+
+    def forward_features(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
+        """Tokens after the last norm, class token first."""
+        return self.forward_hidden(x, ())[0]
+
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
+        """Logits from the class token."""
+        result: Tensor = self.head(self.forward_features(x)[:, 0])
+        return result

@@ -1,0 +1,118 @@
+"""Training pictures: folders and .tar files, decoded once into a cache that is read through a memory map."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vitiq.errors import InputError
+from vitiq.types import ImageU8
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def _files(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every picture of a folder, a .tar or a file."""
+    if source.is_dir():
+        for path in sorted(p for p in source.rglob("*") if p.is_file()):
+            if path.suffix == ".tar":
+                yield from _files(path)
+            elif path.suffix.lower() in SUFFIXES:
+                yield path.relative_to(source).as_posix(), path.read_bytes()
+    elif source.suffix == ".tar":
+        try:
+            with tarfile.open(source) as archive:
+                for member in archive:
+                    if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
+                        file = archive.extractfile(member)
+                        if file is not None:
+                            yield f"{source.stem}/{member.name}", file.read()
+        except tarfile.TarError as error:
+            raise InputError(f"{source}: not a readable .tar file ({error}); fetch it again") from error
+    else:
+        raise InputError(f"{source}: no folder and no .tar file of pictures; give one with --data")
+
+
+def _decode(data: bytes, short_side: int) -> ImageU8 | None:
+    """The picture in RGB, shrunk to the short side; None where it cannot be decoded."""
+    try:
+        with Image.open(io.BytesIO(data)) as file:
+            image = file.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    scale = short_side / min(image.size)
+    if scale < 1:
+        size = tuple(max(short_side, round(side * scale)) for side in image.size)
+        image = image.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+    return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+class PictureSet:
+    """Decoded pictures behind a memory map; picks are by index, order is by name.
+
+    Use `PictureSet.open`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        self.names: list[str] = index["names"]
+        self._shapes: list[tuple[int, int]] = [(h, w) for h, w in index["shapes"]]
+        sizes = [3 * h * w for h, w in self._shapes]
+        self._offsets = np.concatenate([[0], np.cumsum(sizes)])
+        self._pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
+
+    @classmethod
+    def open(cls, sources: Sequence[Path], cache: Path, *, short_side: int) -> PictureSet:
+        """Pictures of folders and .tar files; decoded into `cache` the first time.
+
+        Pictures that cannot be decoded are left out. The cache is rebuilt where sources or size differ.
+
+        Raises:
+            InputError: a source does not exist, is damaged, or none holds a picture.
+        """
+        for source in sources:
+            if not source.exists():
+                raise InputError(f"{source}: no such folder or .tar file of training pictures")
+        key = {"sources": [str(source.resolve()) for source in sources], "short_side": short_side}
+        ready = cache / "index.json"
+        if ready.exists() and json.loads(ready.read_text(encoding="utf-8"))["key"] == key:
+            return cls(cache)
+        cache.mkdir(parents=True, exist_ok=True)
+        names: list[str] = []
+        shapes: list[tuple[int, int]] = []
+        with (cache / "pixels.bin").open("wb") as pixels:
+            for source in sources:
+                for name, data in _files(source):
+                    picture = _decode(data, short_side)
+                    if picture is not None:
+                        names.append(name)
+                        shapes.append((picture.shape[0], picture.shape[1]))
+                        pixels.write(picture.tobytes())
+        if not names:
+            given = ", ".join(str(source) for source in sources)
+            raise InputError(f"{given}: no pictures found; expected JPEG, PNG or WebP files")
+        temporary = cache / "index.tmp"
+        temporary.write_text(json.dumps({"key": key, "names": names, "shapes": shapes}), encoding="utf-8")
+        temporary.replace(ready)
+        return cls(cache)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> ImageU8:
+        height, width = self._shapes[index]
+        start = int(self._offsets[index])
+        return np.array(self._pixels[start : start + 3 * height * width]).reshape(height, width, 3)
+
+    def split(self, held_out: int) -> tuple[list[int], list[int]]:
+        """Indices for training and for validation, by a hash of the names, so additions move few pictures."""
+        order = sorted(range(len(self)), key=lambda i: hashlib.sha256(self.names[i].encode()).digest())
+        held_out = min(held_out, len(self) // 2)
+        return order[held_out:], order[:held_out]

@@ -1,0 +1,302 @@
+"""Training of the embedded ViT (`vitiq train vit`): a shallower student distilled from a real ViT.
+
+The student starts from every other block of the teacher (depth pruning, as in DistilBERT, Sanh et al. 2019, arXiv
+1910.01108; "weight selection", Xu et al. 2024, arXiv 2311.18823) and all of it is then trained to give the
+teacher's label distribution (Hinton et al. 2015, arXiv 1503.02531) and the teacher's tokens, on clean
+and on degraded views: degraded pictures are what it will read.
+
+Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from PIL import Image, ImageFilter
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from vitiq.errors import InputError, WeightsError
+from vitiq.models.vit import ViTConfig, VisionTransformer
+from vitiq.training.data import PictureSet
+from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
+from vitiq.types import ImageU8
+
+Report = Callable[[int, int, float], None]
+TOP_K = 100
+
+
+@dataclass(frozen=True, slots=True)
+class VitTrainingConfig:
+    """Settings of `configs/vit.toml`, in the same words."""
+
+    seed: int
+    kept_blocks: tuple[int, ...]
+    steps: int
+    batch: int
+    learning_rate: float
+    final_learning_rate: float
+    warmup_steps: int
+    weight_decay: float
+    gradient_clip: float
+    ema: float
+    hidden_weight: float
+    temperature: float
+    degraded_share: float
+    checkpoint_every: int
+    validate_every: int
+    held_out: int
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> VitTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read or has unknown or missing keys.
+    """
+    path = path or Path(__file__).parent / "configs" / "vit.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values["kept_blocks"] = tuple(values["kept_blocks"])
+        config = VitTrainingConfig(**values)
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a ViT training configuration ({error}); start from the shipped configs/vit.toml"
+        ) from error
+    if smoke:
+        return replace(
+            config, steps=4, batch=2, warmup_steps=1, checkpoint_every=2, validate_every=4, held_out=4
+        )
+    return config
+
+
+def load_teacher(path: Path) -> VisionTransformer:
+    """The teacher: a timm checkpoint of a ViT-Ti/16 at 224 px in safetensors.
+
+    Raises:
+        WeightsError: missing, damaged or of another shape.
+    """
+    teacher = VisionTransformer(ViTConfig())
+    try:
+        teacher.load_state_dict(load_file(path))
+    except Exception as error:
+        raise WeightsError(
+            f"{path}: not a timm ViT-Ti/16 checkpoint ({str(error).splitlines()[0]}); expected the "
+            f"safetensors of vit_tiny_patch16_224"
+        ) from error
+    return teacher.eval().requires_grad_(False)
+
+
+def prune(teacher: VisionTransformer, kept: Sequence[int]) -> VisionTransformer:
+    """A student with the teacher's embeddings, head and the kept blocks."""
+    config = replace(teacher.config, depth=len(kept))
+    student = VisionTransformer(config)
+    state = {k: v for k, v in teacher.state_dict().items() if not k.startswith("blocks.")}
+    for new, old in enumerate(kept):
+        prefix = f"blocks.{old}."
+        for name, value in teacher.state_dict().items():
+            if name.startswith(prefix):
+                state[f"blocks.{new}.{name[len(prefix) :]}"] = value
+    student.load_state_dict(state)
+    return student
+
+
+def matched_blocks(kept: Sequence[int], depth: int) -> list[int]:
+    """Teacher block whose output each student block should reach: the one before the next kept block."""
+    return [following - 1 for following in kept[1:]] + [depth - 1]
+
+
+def degrade(rng: np.random.Generator, image: Image.Image) -> Image.Image:
+    """A picture as codecs, small screens and noise leave it."""
+    kind = int(rng.integers(0, 5))
+    width, height = image.size
+    if kind in (0, 1):
+        buffer = io.BytesIO()
+        form, low, high = ("JPEG", 2, 40) if kind == 0 else ("WEBP", 0, 30)
+        image.save(buffer, form, quality=int(rng.integers(low, high)))
+        return Image.open(buffer).convert("RGB")
+    if kind == 2:
+        return image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.5, 6.0))))
+    if kind == 3:
+        factor = math.exp(rng.uniform(math.log(1 / 18), math.log(1 / 2)))
+        small = (max(4, round(width * factor)), max(4, round(height * factor)))
+        back = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR)[int(rng.integers(0, 2))]
+        return image.resize(small, Image.Resampling.LANCZOS).resize((width, height), back)
+    noise = rng.normal(0, rng.uniform(3, 50), (height, width, 3))
+    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+
+
+def view(rng: np.random.Generator, picture: ImageU8, size: int, degraded_share: float) -> ImageU8:
+    """A random resized crop (area 0.3 … 1, aspect 3/4 … 4/3), flipped at random, sometimes degraded."""
+    height, width, _ = picture.shape
+    area = height * width * rng.uniform(0.3, 1.0)
+    aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+    w = min(width, max(8, round(math.sqrt(area * aspect))))
+    h = min(height, max(8, round(math.sqrt(area / aspect))))
+    left, top = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
+    image = Image.fromarray(picture).resize(
+        (size, size), Image.Resampling.BICUBIC, (left, top, left + w, top + h)
+    )
+    if rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if rng.random() < degraded_share:
+        image = degrade(rng, image)
+    return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+def to_input(pictures: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
+    """Stack of pictures, normalised with mean and standard deviation 0.5."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def distillation_loss(
+    config: VitTrainingConfig,
+    student: VisionTransformer,
+    teacher: VisionTransformer,
+    pictures: Float[Tensor, "n 3 s s"],
+) -> tuple[Tensor, dict[str, float]]:
+    """KL to the teacher's labels plus the distance of normalised tokens after every student block."""
+    depth = len(config.kept_blocks)
+    with torch.no_grad():
+        blocks = matched_blocks(config.kept_blocks, teacher.config.depth)
+        teacher_tokens, teacher_hidden = teacher.forward_hidden(pictures, blocks)
+        target = teacher.head(teacher_tokens[:, 0]).float()
+    tokens, hidden = student.forward_hidden(pictures, range(depth))
+    logits = student.head(tokens[:, 0]).float()
+    t = config.temperature
+    soft = F.kl_div(
+        F.log_softmax(logits / t, 1), F.log_softmax(target / t, 1), log_target=True, reduction="batchmean"
+    )
+    width = (student.config.width,)
+    pairs = [
+        (F.layer_norm(a.float(), width), F.layer_norm(b.float(), width))
+        for a, b in zip(hidden, teacher_hidden, strict=True)
+    ]
+    tokenwise = torch.stack([F.mse_loss(a, b) for a, b in pairs]).mean()
+    # The class token is one of 197 and carries the label.
+    tokenwise = tokenwise + F.mse_loss(pairs[-1][0][:, 0], pairs[-1][1][:, 0])
+    loss = soft * t * t + config.hidden_weight * tokenwise
+    return loss, {"kl": float(soft.detach()), "hidden": float(tokenwise.detach())}
+
+
+@torch.no_grad()
+def validate(
+    student: VisionTransformer, teacher: VisionTransformer, pictures: Float[Tensor, "n 3 s s"]
+) -> tuple[float, float]:
+    """Top-1 agreement and mean top-100 overlap with the teacher."""
+    same, overlap = 0, 0.0
+    for batch in torch.split(pictures, 32):
+        with bf16_if_fast():
+            p, q = teacher(batch).float(), student(batch).float()
+        same += int((p.argmax(1) == q.argmax(1)).sum())
+        a, b = p.topk(TOP_K).indices, q.topk(TOP_K).indices
+        overlap += float((a[:, :, None] == b[:, None, :]).any(2).float().mean(1).sum())
+    return same / len(pictures), overlap / len(pictures)
+
+
+def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
+    """Write the student in half precision with its configuration in the metadata."""
+    tensors = {name: value.to(torch.float16).contiguous() for name, value in student.state_dict().items()}
+    facts = {
+        "format": "vitiq-vit-1",
+        "config": asdict(student.config),
+        "labels": "imagenet-1k",
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "steps": steps,
+    }
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
+    temporary.replace(path)
+
+
+def train_vit(
+    config_path: Path | None,
+    data: Sequence[Path],
+    teacher_path: Path,
+    out: Path,
+    *,
+    smoke: bool = False,
+    threads: int | None = None,
+    report: Report | None = None,
+) -> Path:
+    """Train, or resume training, the embedded ViT; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training pictures (labels are not used).
+        teacher_path: timm safetensors of vit_tiny_patch16_224 (augreg_in21k_ft_in1k).
+        out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        smoke: a few steps, for tests.
+        threads: CPU threads; None leaves torch's choice.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: the teacher or the checkpoint cannot be read.
+    """
+    config = load_config(config_path, smoke=smoke)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    teacher = load_teacher(teacher_path)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = PictureSet.open(data, out / "pictures", short_side=256)
+    training, held_out = pictures.split(config.held_out)
+    size = teacher.config.image_size
+
+    def fixed_views(degraded: float) -> Float[Tensor, "n 3 s s"]:
+        seeds = (np.random.default_rng([config.seed, i]) for i in held_out)
+        return to_input(
+            [view(rng, pictures[i], size, degraded) for rng, i in zip(seeds, held_out, strict=True)]
+        )
+
+    clean, degraded = fixed_views(0.0), fixed_views(1.0)
+    student = prune(teacher, config.kept_blocks)
+    optimiser = torch.optim.AdamW(
+        student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    average = Ema(student, config.ema)
+    parts = {"model": student, "optimiser": optimiser, "average": average}
+    start = load_checkpoint(out / "checkpoint.pt", parts)
+    log = CsvLog(out / "log.csv", start)
+    weights = out / "vit_embedded.safetensors"
+
+    for step in range(start, config.steps):
+        rng = np.random.default_rng([config.seed, 1, step])
+        chosen = [training[int(i)] for i in rng.integers(0, len(training), config.batch)]
+        batch = to_input([view(rng, pictures[i], size, config.degraded_share) for i in chosen])
+        rate = cosine(
+            step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        with bf16_if_fast():
+            loss, row = distillation_loss(config, student, teacher, batch)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), config.gradient_clip)
+        optimiser.step()
+        average.update(student)
+        done = step + 1
+        row |= {"loss": float(loss.detach()), "learning_rate": rate}
+        if done % config.validate_every == 0 or done == config.steps:
+            with average.applied(student):
+                row["top1"], row["top100"] = validate(student, teacher, clean)
+                row["top1_degraded"], row["top100_degraded"] = validate(student, teacher, degraded)
+        log.write(done, row)
+        if done % config.checkpoint_every == 0 or done == config.steps:
+            save_checkpoint(out / "checkpoint.pt", done, parts)
+            with average.applied(student):
+                export_weights(student, done, weights)
+        if report is not None:
+            report(done, config.steps, row["loss"])
+    return weights
