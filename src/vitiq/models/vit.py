@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from vitiq.errors import InputError, WeightsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,27 @@ SIZES: dict[str, tuple[int, int, int]] = {
     "huge": (1280, 32, 16),
 }
 """Width, depth and heads: Ti and S from DeiT (Table 1), B, L and H from Dosovitskiy et al. (Table 1)."""
+
+
+def named_config(name: str, *, classes: int = 1000) -> ViTConfig:
+    """Shape behind a published name such as `vit_tiny_patch16_224` or `deit_small_patch16_224`.
+
+    Args:
+        name: `vit` or `deit`, a size of `SIZES`, the patch side and the image side in pixels; a tag after a
+            dot, which names how timm's weights were trained, is ignored.
+        classes: labels of the head.
+
+    Raises:
+        WeightsError: the name is not of this form.
+    """
+    match = re.fullmatch(rf"(?:vit|deit)_({'|'.join(SIZES)})_patch(\d+)_(\d+)(?:\..+)?", name)
+    if match is None or int(match[2]) == 0 or int(match[3]) % int(match[2]):
+        raise WeightsError(
+            f"{name!r} is not the name of a Vision Transformer: expected for example vit_base_patch16_384 "
+            f"or deit_tiny_patch16_224, with one of the sizes {', '.join(SIZES)}"
+        )
+    width, depth, heads = SIZES[match[1]]
+    return ViTConfig(int(match[3]), int(match[2]), width, depth, heads, classes)
 
 
 class Attention(nn.Module):
@@ -137,14 +161,21 @@ class VisionTransformer(nn.Module):
         if (rows, columns) == (grid, grid):
             return self.pos_embed
         own = self.pos_embed[:, 1:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
-        resized = F.interpolate(
-            own, size=(rows, columns), mode="bicubic", align_corners=False, antialias=True
-        )
+        resized = F.interpolate(own, size=(rows, columns), mode="bicubic", align_corners=False, antialias=True)
         return torch.cat([self.pos_embed[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
 
     def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
-        """Tokens before the first block, class token first."""
+        """Tokens before the first block, class token first.
+
+        Raises:
+            InputError: a side is not a whole number of patches.
+        """
         patch = self.config.patch
+        if x.shape[2] % patch or x.shape[3] % patch:
+            raise InputError(
+                f"picture of {x.shape[3]}×{x.shape[2]} pixels given to a Vision Transformer with patches of "
+                f"{patch}: resize both sides to multiples of {patch}"
+            )
         tokens = self.patch_embed(x)
         tokens = torch.cat([self.cls_token.expand(len(x), -1, -1), tokens], dim=1)
         return tokens + self.positions(x.shape[2] // patch, x.shape[3] // patch)
