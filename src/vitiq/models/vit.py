@@ -1,5 +1,6 @@
-"""Vision Transformer and DeiT (Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1 and Table 1; Touvron et al. 2021, arXiv
-2012.12877), with the parameter names of timm, so that its checkpoints load as they are.
+"""Vision Transformer and DeiT, with the parameter names of timm, so that its checkpoints load as they are.
+
+Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1 and Table 1; Touvron et al. 2021, arXiv 2012.12877.
 """
 
 from __future__ import annotations

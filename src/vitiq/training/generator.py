@@ -95,8 +95,7 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTr
         config = GeneratorTrainingConfig(**values, phases=phases)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: not a generator training configuration ({error}); "
-            f"start from the shipped configs/generator.toml"
+            f"{path}: not a generator training configuration ({error}); start from the shipped configs/generator.toml"
         ) from error
     if smoke:
         small = {name: getattr(config, name) for name in config.__dataclass_fields__}
@@ -154,9 +153,7 @@ def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
             corners = rng.integers(-canvas // 4, canvas // 4, (int(rng.integers(3, 7)), 2)) + np.array([x, y])
             draw.polygon([(int(a), int(b)) for a, b in corners], fill=colour)
         else:
-            draw.arc(
-                box, int(rng.integers(0, 360)), int(rng.integers(0, 360)), fill=colour, width=canvas // 24
-            )
+            draw.arc(box, int(rng.integers(0, 360)), int(rng.integers(0, 360)), fill=colour, width=canvas // 24)
     return np.ascontiguousarray(image.resize((size, size), Image.Resampling.BOX), dtype=np.uint8)
 
 
@@ -213,9 +210,7 @@ def validate(
     return {"psnr": sum(full) / n, "bpp": sum(rate) / n, "psnr_vector": sum(vector) / n}
 
 
-def export_weights(
-    model: LayeredAutoencoder, config: GeneratorTrainingConfig, steps: int, path: Path
-) -> None:
+def export_weights(model: LayeredAutoencoder, config: GeneratorTrainingConfig, steps: int, path: Path) -> None:
     """Write the codec's weights file: half-precision networks, float32 prior and its integer twin."""
     tensors: dict[str, Tensor] = {}
     for part, dtype in (("encoder", torch.float16), ("synthesis", torch.float16), ("prior", torch.float32)):
@@ -263,26 +258,19 @@ def train_generator(
     pictures = PictureSet.open(data, out / "pictures", short_side=256)
     training, held_out = pictures.split(config.held_out)
     validation = to_tensor(
-        [
-            random_crop(np.random.default_rng([config.seed, i]), pictures[i], config.phases[0].crop)
-            for i in held_out
-        ]
+        [random_crop(np.random.default_rng([config.seed, i]), pictures[i], config.phases[0].crop) for i in held_out]
     )
 
     torch.manual_seed(config.seed)
     model = LayeredAutoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=1e-4)
     average = Ema(model, config.ema)
-    start = load_checkpoint(
-        out / "checkpoint.pt", {"model": model, "optimiser": optimiser, "average": average}
-    )
+    start = load_checkpoint(out / "checkpoint.pt", {"model": model, "optimiser": optimiser, "average": average})
     log = CsvLog(out / "log.csv", start)
     weights = out / "generator_embedded.safetensors"
 
     def save(steps: int) -> None:
-        save_checkpoint(
-            out / "checkpoint.pt", steps, {"model": model, "optimiser": optimiser, "average": average}
-        )
+        save_checkpoint(out / "checkpoint.pt", steps, {"model": model, "optimiser": optimiser, "average": average})
         with average.applied(model):
             export_weights(model, config, steps, weights)
 
@@ -301,7 +289,7 @@ def train_generator(
     return weights
 
 
-def train_step(
+def train_step(  # noqa: PLR0917 - the loop's whole state
     config: GeneratorTrainingConfig,
     model: LayeredAutoencoder,
     optimiser: torch.optim.Optimizer,
@@ -320,9 +308,7 @@ def train_step(
     if vector:
         weight, quantiser = config.lambda_reference, config.vector_step
     for group in optimiser.param_groups:
-        group["lr"] = cosine(
-            step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate
-        )
+        group["lr"] = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
     with bf16_if_fast():
         painted, bpp = model(target, quantiser, vector=vector, rounded=False)
     error = (painted.float() - target).square().mean() * 255**2

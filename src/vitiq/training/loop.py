@@ -30,9 +30,7 @@ class Stateful(Protocol):
 def save_checkpoint(path: Path, steps: int, parts: Mapping[str, Stateful]) -> None:
     """Write a checkpoint whole or not at all (a temporary file, then a rename)."""
     temporary = path.with_suffix(".tmp")
-    torch.save(
-        {"steps": steps, "parts": {name: part.state_dict() for name, part in parts.items()}}, temporary
-    )
+    torch.save({"steps": steps, "parts": {name: part.state_dict() for name, part in parts.items()}}, temporary)
     temporary.replace(path)
 
 
@@ -50,9 +48,7 @@ def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
             part.load_state_dict(stored["parts"][name])
         return int(stored["steps"])
     except Exception as error:
-        raise WeightsError(
-            f"{path}: not a checkpoint of this model ({error}); move it away to start anew"
-        ) from error
+        raise WeightsError(f"{path}: not a checkpoint of this model ({error}); move it away to start anew") from error
 
 
 class Ema:
@@ -106,9 +102,7 @@ class CsvLog:
         rows: list[dict[str, str]] = []
         if path.exists():
             with path.open(newline="", encoding="utf-8") as file:
-                rows = [
-                    row for row in csv.DictReader(file) if row["step"].isdigit() and int(row["step"]) <= start
-                ]
+                rows = [row for row in csv.DictReader(file) if row["step"].isdigit() and int(row["step"]) <= start]
         self.columns: list[str] = list(rows[0]) if rows else []
         self.rows = rows
         self._rewrite()

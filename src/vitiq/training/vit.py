@@ -27,9 +27,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vitiq.errors import InputError, WeightsError
-from vitiq.models.vit import ViTConfig, VisionTransformer
+from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.data import PictureSet
-from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
+from vitiq.training.loop import CsvLog, Ema, Stateful, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
 from vitiq.types import ImageU8
 
 Report = Callable[[int, int, float], None]
@@ -74,9 +74,7 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> VitTraining
             f"{path}: not a ViT training configuration ({error}); start from the shipped configs/vit.toml"
         ) from error
     if smoke:
-        return replace(
-            config, steps=4, batch=2, warmup_steps=1, checkpoint_every=2, validate_every=4, held_out=4
-        )
+        return replace(config, steps=4, batch=2, warmup_steps=1, checkpoint_every=2, validate_every=4, held_out=4)
     return config
 
 
@@ -144,9 +142,7 @@ def view(rng: np.random.Generator, picture: ImageU8, size: int, degraded_share: 
     w = min(width, max(8, round(math.sqrt(area * aspect))))
     h = min(height, max(8, round(math.sqrt(area / aspect))))
     left, top = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
-    image = Image.fromarray(picture).resize(
-        (size, size), Image.Resampling.BICUBIC, (left, top, left + w, top + h)
-    )
+    image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, (left, top, left + w, top + h))
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if rng.random() < degraded_share:
@@ -174,9 +170,7 @@ def distillation_loss(
     tokens, hidden = student.forward_hidden(pictures, range(depth))
     logits = student.head(tokens[:, 0]).float()
     t = config.temperature
-    soft = F.kl_div(
-        F.log_softmax(logits / t, 1), F.log_softmax(target / t, 1), log_target=True, reduction="batchmean"
-    )
+    soft = F.kl_div(F.log_softmax(logits / t, 1), F.log_softmax(target / t, 1), log_target=True, reduction="batchmean")
     width = (student.config.width,)
     pairs = [
         (F.layer_norm(a.float(), width), F.layer_norm(b.float(), width))
@@ -255,17 +249,13 @@ def train_vit(
 
     def fixed_views(degraded: float) -> Float[Tensor, "n 3 s s"]:
         seeds = (np.random.default_rng([config.seed, i]) for i in held_out)
-        return to_input(
-            [view(rng, pictures[i], size, degraded) for rng, i in zip(seeds, held_out, strict=True)]
-        )
+        return to_input([view(rng, pictures[i], size, degraded) for rng, i in zip(seeds, held_out, strict=True)])
 
     clean, degraded = fixed_views(0.0), fixed_views(1.0)
     student = prune(teacher, config.kept_blocks)
-    optimiser = torch.optim.AdamW(
-        student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimiser = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     average = Ema(student, config.ema)
-    parts = {"model": student, "optimiser": optimiser, "average": average}
+    parts: dict[str, Stateful] = {"model": student, "optimiser": optimiser, "average": average}
     start = load_checkpoint(out / "checkpoint.pt", parts)
     log = CsvLog(out / "log.csv", start)
     weights = out / "vit_embedded.safetensors"
@@ -274,15 +264,13 @@ def train_vit(
         rng = np.random.default_rng([config.seed, 1, step])
         chosen = [training[int(i)] for i in rng.integers(0, len(training), config.batch)]
         batch = to_input([view(rng, pictures[i], size, config.degraded_share) for i in chosen])
-        rate = cosine(
-            step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate
-        )
+        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
         for group in optimiser.param_groups:
             group["lr"] = rate
         with bf16_if_fast():
             loss, row = distillation_loss(config, student, teacher, batch)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(student.parameters(), config.gradient_clip)
         optimiser.step()
         average.update(student)

@@ -58,9 +58,7 @@ def export_prior(prior: Any) -> dict[str, np.ndarray]:
         causal = layer.causal.weight.detach().numpy()
         parts = {
             # left, upper left, above, upper right
-            "causal": np.stack(
-                [causal[:, :, 1, 0], causal[:, :, 0, 0], causal[:, :, 0, 1], causal[:, :, 0, 2]]
-            ),
+            "causal": np.stack([causal[:, :, 1, 0], causal[:, :, 0, 0], causal[:, :, 0, 1], causal[:, :, 0, 2]]),
             "causal_bias": layer.causal.bias.detach().numpy(),
             "step": layer.step.detach().numpy(),
             "hidden": layer.hidden.weight.detach().numpy()[:, :, 0, 0],
@@ -113,9 +111,7 @@ class IntegerLayerPrior:
         total = np.zeros((4 * units, i, j), dtype=np.int64) + self._parent_bias[:, None, None]
         for dy in range(3):
             for dx in range(3):
-                total += np.einsum(
-                    "op,pij->oij", self._parent[:, :, dy, dx], padded[:, dy : dy + i, dx : dx + j]
-                )
+                total += np.einsum("op,pij->oij", self._parent[:, :, dy, dx], padded[:, dy : dy + i, dx : dx + j])
         shuffled = total.reshape(units, 2, 2, i, j).transpose(3, 1, 4, 2, 0).reshape(2 * i, 2 * j, units)
         return np.asarray(result + shuffled[:height, :width])
 
@@ -158,9 +154,7 @@ class IntegerPrior:
         self.layers = []
         for index, count in enumerate(channels):
             prefix = f"{index}."
-            layer = IntegerLayerPrior(
-                {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-            )
+            layer = IntegerLayerPrior({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
             if layer.channels != count:
                 raise ValueError(f"prior of layer {index} has {layer.channels} channels, {count} expected")
             self.layers.append(layer)

@@ -54,8 +54,7 @@ class EmbeddedGenerator(Generator):
         self.resolution = 512
         self.output_range = (0.0, 1.0)
         self.layers = tuple(
-            LatentLayer(c, self.resolution // s, self.resolution // s)
-            for c, s in zip(CHANNELS, STRIDES, strict=True)
+            LatentLayer(c, self.resolution // s, self.resolution // s) for c, s in zip(CHANNELS, STRIDES, strict=True)
         )
         self.steps_trained = int(str(facts.get("steps", 0)))
         self._encoder, self._synthesis, self.prior = Encoder(), Synthesis(), LatentPrior(CHANNELS)
@@ -70,9 +69,7 @@ class EmbeddedGenerator(Generator):
                 module.requires_grad_(False)
                 module.eval()
             integers = {
-                k[len("integer_prior.") :]: v.numpy()
-                for k, v in tensors.items()
-                if k.startswith("integer_prior.")
+                k[len("integer_prior.") :]: v.numpy() for k, v in tensors.items() if k.startswith("integer_prior.")
             }
             self.integer_prior = IntegerPrior(integers, CHANNELS)
         except (RuntimeError, KeyError, ValueError) as error:

@@ -82,14 +82,13 @@ class Synthesis(nn.Module):
 
     def paint(self, state: Tensor) -> Float[Tensor, "n 3 h w"]:
         """Picture from the state after the finest layer (stride 16)."""
-        base = F.interpolate(
-            self.to_base(state).float(), scale_factor=16, mode="bilinear", align_corners=False
-        )
+        base = F.interpolate(self.to_base(state).float(), scale_factor=16, mode="bilinear", align_corners=False)
         x = self.detail(self.ups[2](state))
         fine = F.pixel_shuffle(self.to_rgb(self.ups[3](x)), 4)
         return base + fine.float() + 0.5
 
     def forward(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 rh rw"]:
+        """All layers, coarsest first -> picture."""
         state = self.stage(0, None, latents[0])
         for index in (1, 2):
             state = self.stage(index, self.ups[index - 1](state), latents[index])

@@ -1,0 +1,41 @@
+"""Single bits to bytes and back, most significant bit first."""
+
+from __future__ import annotations
+
+from vitiq.errors import BitstreamError
+
+
+class BitWriter:
+    """Collects bits."""
+
+    def __init__(self) -> None:
+        self._bits: list[str] = []
+
+    def write(self, bits: str) -> None:
+        """Append a string of '0' and '1'."""
+        self._bits.append(bits)
+
+    def to_bytes(self) -> bytes:
+        """All bits, padded with zeros to whole bytes."""
+        bits = "".join(self._bits)
+        padded = bits + "0" * (-len(bits) % 8)
+        return int(padded, 2).to_bytes(len(padded) // 8, "big") if padded else b""
+
+
+class BitReader:
+    """Reads bits from the front."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bits = "".join(f"{byte:08b}" for byte in data)
+        self._at = 0
+
+    def read(self, count: int = 1) -> str:
+        """The next `count` bits as '0' and '1'.
+
+        Raises:
+            BitstreamError: fewer are left.
+        """
+        if count > len(self._bits) - self._at:
+            raise BitstreamError(f"coded numbers end early: {count} bits expected, {len(self._bits) - self._at} left")
+        self._at += count
+        return self._bits[self._at - count : self._at]

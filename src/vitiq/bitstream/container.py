@@ -1,0 +1,206 @@
+"""The .viq container: what a neural codec writes to disk. Byte by byte in docs/reference/viq-format.md.
+
+    magic 0x89 'V' 'Q'   version   codec id [length name]   width   height
+    weights prefix length, bytes   symbol checksum   section count   {kind, length, bytes}…   CRC-32
+
+Whole numbers are LEB128 varints; checksums are 4 bytes, big endian. The last section's length is not stored: it
+ends where the CRC-32 begins. A reader treats the bytes as hostile: sizes are checked before use, the
+CRC-32 before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vitiq.errors import BitstreamError
+
+MAGIC = b"\x89VQ"
+VERSION = 1
+MAX_SIDE = 65_535
+MAX_PIXELS = 2**28
+MAX_BYTES = 2**28
+CODEC_IDS: Mapping[str, int] = {"inversion": 1, "inversion-vector": 2}
+"""One-byte ids of built-in codecs; id 0 is followed by a name, for plugins."""
+
+_NAMES = {number: name for name, number in CODEC_IDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A named part of a file. `kind` is a number 0 … 255 that the codec defines."""
+
+    kind: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Everything in a .viq file.
+
+    Attributes:
+        codec: registered name of the codec that wrote it.
+        width, height: pixels of the picture, 1 … 65535, at most 2**28 in all.
+        weights: first bytes of the sha256 of the shared weights the decoder needs; b"" for none.
+        symbols_crc: CRC-32 of the decoded symbols, as the codec defines it.
+        sections: the payload.
+    """
+
+    codec: str
+    width: int
+    height: int
+    weights: bytes
+    symbols_crc: int
+    sections: tuple[Section, ...]
+
+    def section(self, kind: int) -> bytes:
+        """Data of the first section of a kind.
+
+        Raises:
+            BitstreamError: there is none.
+        """
+        for section in self.sections:
+            if section.kind == kind:
+                return section.data
+        raise BitstreamError(f"section {kind} is missing from the {self.codec} file; it is damaged")
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+class _Reader:
+    """Checked reads from the front of some bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, count: int) -> bytes:
+        if count > len(self.data) - self.at:
+            raise BitstreamError(
+                f".viq file ends early: {count} bytes expected at byte {self.at}, "
+                f"{len(self.data) - self.at} left; copy the file again"
+            )
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def varint(self) -> int:
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.take(1)[0]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+        raise BitstreamError(f".viq file holds a number above 32 bits at byte {self.at}; it is damaged")
+
+
+def _check_size(width: int, height: int) -> None:
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and width * height <= MAX_PIXELS):
+        raise BitstreamError(
+            f"picture size {width}×{height} is outside what .viq allows: sides 1 to {MAX_SIDE}, "
+            f"at most {MAX_PIXELS} pixels"
+        )
+
+
+def pack(container: Container) -> bytes:
+    """Bytes of a whole .viq file.
+
+    Raises:
+        BitstreamError: sizes outside the format's limits, or no section.
+    """
+    _check_size(container.width, container.height)
+    if not container.sections:
+        raise BitstreamError("a .viq file needs at least one section; none given")
+    number = CODEC_IDS.get(container.codec, 0)
+    out = bytearray(MAGIC + bytes([VERSION, number]))
+    if number == 0:
+        name = container.codec.encode("ascii")
+        out += _varint(len(name)) + name
+    out += _varint(container.width) + _varint(container.height)
+    out += _varint(len(container.weights)) + container.weights
+    out += container.symbols_crc.to_bytes(4, "big")
+    out += _varint(len(container.sections))
+    for index, section in enumerate(container.sections):
+        out.append(section.kind)
+        if index < len(container.sections) - 1:
+            out += _varint(len(section.data))
+        out += section.data
+    return bytes(out + zlib.crc32(out).to_bytes(4, "big"))
+
+
+def unpack(data: bytes) -> Container:
+    """The container of a .viq file.
+
+    Raises:
+        BitstreamError: foreign, damaged, of a newer version, or beyond the limits.
+    """
+    if not data.startswith(MAGIC):
+        raise BitstreamError(f"not a .viq file: it starts with {data[:4].hex()!r}, {MAGIC.hex()!r} expected")
+    if len(data) > MAX_BYTES:
+        raise BitstreamError(f".viq file of {len(data)} bytes is above the limit of {MAX_BYTES}")
+    if len(data) < 16 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
+        raise BitstreamError(
+            f".viq file of {len(data)} bytes is truncated or altered: its CRC-32 does not match; copy it again"
+        )
+    reader = _Reader(data[:-4])
+    reader.take(len(MAGIC))
+    version = reader.take(1)[0]
+    if version != VERSION:
+        raise BitstreamError(f".viq version {version} given, {VERSION} expected; update vitiq")
+    number = reader.take(1)[0]
+    codec = _codec_name(reader) if number == 0 else _NAMES.get(number)
+    if codec is None:
+        raise BitstreamError(f".viq codec number {number} is unknown; update vitiq")
+    width, height = reader.varint(), reader.varint()
+    _check_size(width, height)
+    weights = reader.take(reader.varint())
+    symbols_crc = int.from_bytes(reader.take(4), "big")
+    count = reader.varint()
+    if count < 1:
+        raise BitstreamError(".viq file has no section; it is damaged")
+    sections = []
+    for index in range(count):
+        kind = reader.take(1)[0]
+        length = reader.varint() if index < count - 1 else len(reader.data) - reader.at
+        sections.append(Section(kind, reader.take(length)))
+    return Container(codec, width, height, weights, symbols_crc, tuple(sections))
+
+
+def _codec_name(reader: _Reader) -> str:
+    raw = reader.take(reader.varint())
+    try:
+        return raw.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise BitstreamError(f".viq codec name {raw!r} is not ASCII; the file is damaged") from error
+
+
+def describe(data: bytes) -> dict[str, object]:
+    """What `vitiq info` shows of a .viq file; raises as `unpack` does."""
+    container = unpack(data)
+    return {
+        "format": "viq",
+        "version": VERSION,
+        "codec": container.codec,
+        "width": container.width,
+        "height": container.height,
+        "bytes": len(data),
+        "bpp": len(data) * 8 / (container.width * container.height),
+        "weights_sha256_prefix": container.weights.hex(),
+        "symbols_crc32": f"{container.symbols_crc:08x}",
+        "crc32": data[-4:].hex(),
+        "sections": [{"kind": s.kind, "bytes": len(s.data)} for s in container.sections],
+    }
+
+
+def section_sizes(data: bytes) -> dict[int, int]:
+    """Bytes of each section's data by kind; the rest of the file is header."""
+    sizes: dict[int, int] = {}
+    for section in unpack(data).sections:
+        sizes[section.kind] = sizes.get(section.kind, 0) + len(section.data)
+    return sizes
