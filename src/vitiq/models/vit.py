@@ -1,6 +1,7 @@
 """Vision Transformer and DeiT, with the parameter names of timm, so that its checkpoints load as they are.
 
-Dosovitskiy et al. 2021, arXiv 2010.11929, section 3.1 and Table 1; Touvron et al. 2021, arXiv 2012.12877.
+Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", section 3.1 and Table 1 (arXiv 2010.11929); Touvron et al.
+2021, "Training data-efficient image transformers", Table 1 (arXiv 2012.12877).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +70,16 @@ class PictureSet:
         self._pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
 
     @classmethod
-    def open(cls, sources: Sequence[Path], cache: Path, *, short_side: int) -> PictureSet:
+    def open(cls, sources: Sequence[Path], cache: Path, *, short_side: int, limit: int | None = None) -> PictureSet:
         """Pictures of folders and .tar files; decoded into `cache` the first time.
 
-        Pictures that cannot be decoded are left out. The cache is rebuilt where sources or size differ.
+        Pictures that cannot be decoded are left out. The cache is rebuilt where the arguments differ.
+
+        Args:
+            sources: folders and .tar files.
+            cache: folder for the decoded pictures.
+            short_side: pictures with a longer short side, in pixels, are shrunk to it.
+            limit: take only the first pictures of each source.
 
         Raises:
             InputError: a source does not exist, is damaged, or none holds a picture.
@@ -80,16 +87,17 @@ class PictureSet:
         for source in sources:
             if not source.exists():
                 raise InputError(f"{source}: no such folder or .tar file of training pictures")
-        key = {"sources": [str(source.resolve()) for source in sources], "short_side": short_side}
+        key = {"sources": [str(source.resolve()) for source in sources], "short_side": short_side, "limit": limit}
         ready = cache / "index.json"
         if ready.exists() and json.loads(ready.read_text(encoding="utf-8"))["key"] == key:
             return cls(cache)
         cache.mkdir(parents=True, exist_ok=True)
         names: list[str] = []
         shapes: list[tuple[int, int]] = []
-        with (cache / "pixels.bin").open("wb") as pixels:
+        # Under another name until whole: a map of the old pixels may be open elsewhere.
+        with (cache / "pixels.tmp").open("wb") as pixels:
             for source in sources:
-                for name, data in _files(source):
+                for name, data in islice(_files(source), limit):
                     picture = _decode(data, short_side)
                     if picture is not None:
                         names.append(name)
@@ -98,6 +106,8 @@ class PictureSet:
         if not names:
             given = ", ".join(str(source) for source in sources)
             raise InputError(f"{given}: no pictures found; expected JPEG, PNG or WebP files")
+        ready.unlink(missing_ok=True)
+        (cache / "pixels.tmp").replace(cache / "pixels.bin")
         temporary = cache / "index.tmp"
         temporary.write_text(json.dumps({"key": key, "names": names, "shapes": shapes}), encoding="utf-8")
         temporary.replace(ready)

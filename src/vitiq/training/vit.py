@@ -28,12 +28,16 @@ from torch import Tensor, nn
 
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.loop import CsvLog, Ema, Stateful, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
 from vitiq.types import ImageU8
 
 Report = Callable[[int, int, float], None]
 TOP_K = 100
+VALIDATED = ("top1", "top100", "top1_degraded", "top100_degraded")
+SMOKE_PICTURES = 16
+"""Pictures of each source that a smoke run decodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,7 @@ def train_vit(
         config_path: TOML configuration; None for the shipped one.
         data: folders or .tar files of training pictures (labels are not used).
         teacher_path: timm safetensors of vit_tiny_patch16_224 (augreg_in21k_ft_in1k).
-        out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of pictures and the weights.
         smoke: a few steps, for tests.
         threads: CPU threads; None leaves torch's choice.
 
@@ -243,7 +247,7 @@ def train_vit(
         torch.set_num_threads(threads)
     teacher = load_teacher(teacher_path)
     out.mkdir(parents=True, exist_ok=True)
-    pictures = PictureSet.open(data, out / "pictures", short_side=256)
+    pictures = PictureSet.open(data, out / "pictures", short_side=256, limit=SMOKE_PICTURES if smoke else None)
     training, held_out = pictures.split(config.held_out)
     size = teacher.config.image_size
 
@@ -271,18 +275,20 @@ def train_vit(
             loss, row = distillation_loss(config, student, teacher, batch)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(student.parameters(), config.gradient_clip)
-        optimiser.step()
+        norm = nn.utils.clip_grad_norm_(student.parameters(), config.gradient_clip)
+        if bool(torch.isfinite(norm)):
+            optimiser.step()
         average.update(student)
         done = step + 1
         row |= {"loss": float(loss.detach()), "learning_rate": rate}
         if done % config.validate_every == 0 or done == config.steps:
             with average.applied(student):
-                row["top1"], row["top100"] = validate(student, teacher, clean)
-                row["top1_degraded"], row["top100_degraded"] = validate(student, teacher, degraded)
+                values = validate(student, teacher, clean) + validate(student, teacher, degraded)
+                row |= dict(zip(VALIDATED, values, strict=True))
         log.write(done, row)
         if done % config.checkpoint_every == 0 or done == config.steps:
             save_checkpoint(out / "checkpoint.pt", done, parts)
+            draw_curves(log.rows, ("kl", "hidden"), VALIDATED).savefig(out / "curves.png")
             with average.applied(student):
                 export_weights(student, done, weights)
         if report is not None:

@@ -1,0 +1,53 @@
+"""The figure of a training run: its losses and its validation figures over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WINDOW = 50
+"""Steps that the running mean of a loss looks back."""
+
+
+def draw_curves(rows: Sequence[Mapping[str, str]], losses: Sequence[str], figures: Sequence[str]) -> Figure:
+    """Two panels over the steps: running means of the losses, and the validation figures as measured.
+
+    Args:
+        rows: rows of a `CsvLog`; columns that a row lacks or leaves empty are skipped.
+        losses: columns of the left panel, shown on a logarithmic axis.
+        figures: columns of the right panel.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name in losses:
+        steps, values = _column(rows, name)
+        if len(steps):
+            sums = np.cumsum(np.concatenate([[0.0], values]))
+            first = np.maximum(0, np.arange(len(values)) - WINDOW + 1)
+            last = np.arange(len(values)) + 1
+            left.plot(steps, (sums[last] - sums[first]) / (last - first), label=name)
+    for name in figures:
+        steps, values = _column(rows, name)
+        right.plot(steps, values, marker="o", label=name)
+    left.set_yscale("log")
+    left.set_ylabel(f"loss, mean of {WINDOW} steps")
+    right.set_ylabel("held-out pictures")
+    for axes in (left, right):
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend()
+    return figure
+
+
+def _column(rows: Sequence[Mapping[str, str]], name: str) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [(int(row["step"]), float(row[name])) for row in rows if row.get(name)]
+    array = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return array[:, 0], array[:, 1]
