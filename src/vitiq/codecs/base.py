@@ -25,7 +25,8 @@ class Codec(ABC):
         qualities: ladder for sweeps, from the smallest file to the largest.
         default_quality: used where none is given.
         quality_help: what the number means, with its range ("1-100, higher is better").
-        lossy: False if the codec always rebuilds the exact picture.
+        quality_range: smallest, largest and step of legal qualities; files grow with it. None where the quality
+            is itself a number of bytes.
         optimises: True if encoding is an optimisation that calls `progress`.
     """
 
@@ -35,6 +36,7 @@ class Codec(ABC):
     qualities: ClassVar[tuple[float, ...]]
     default_quality: ClassVar[float]
     quality_help: ClassVar[str]
+    quality_range: ClassVar[tuple[float, float, float] | None]
     optimises: ClassVar[bool] = False
 
     @abstractmethod
