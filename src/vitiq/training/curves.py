@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from matplotlib.figure import Figure
 
 WINDOW = 50
 """Steps that the running mean of a loss looks back."""
@@ -22,8 +19,6 @@ def draw_curves(rows: Sequence[Mapping[str, str]], losses: Sequence[str], figure
         losses: columns of the left panel, shown on a logarithmic axis.
         figures: columns of the right panel.
     """
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for name in losses:

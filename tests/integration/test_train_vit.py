@@ -1,0 +1,194 @@
+"""`vitiq train vit`: distillation on pictures and a teacher made here.
+
+Truth: identities (a student that is its teacher has no loss; an interrupted run ends where an uninterrupted one does).
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from vitiq.errors import InputError, WeightsError
+from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.training.vit import (
+    degrade,
+    distillation_loss,
+    load_config,
+    load_teacher,
+    matched_blocks,
+    prune,
+    train_vit,
+    validate,
+    view,
+)
+
+TINY = ViTConfig(image_size=32, patch=8, width=24, depth=6, heads=3, classes=150)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums in a fixed order, so that runs can be compared bit by bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def tiny_teacher() -> VisionTransformer:
+    torch.manual_seed(0)
+    model = VisionTransformer(TINY).eval().requires_grad_(False)
+    torch.nn.init.normal_(model.head.weight)
+    return model
+
+
+@pytest.fixture(scope="module")
+def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    save_file(VisionTransformer(ViTConfig()).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        low = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(low).resize((80, 60), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kept", "depth", "expected"),
+    [
+        ((0, 2, 4, 6, 8, 10), 12, [1, 3, 5, 7, 9, 11]),
+        ((0, 1, 3, 4, 6, 7, 9, 11), 12, [0, 2, 3, 5, 6, 8, 10, 11]),
+        ((0, 1, 2), 3, [0, 1, 2]),
+    ],
+)
+def test_each_student_block_is_matched_with_the_end_of_its_stretch(
+    kept: tuple[int, ...], depth: int, expected: list[int]
+) -> None:
+    assert matched_blocks(kept, depth) == expected
+
+
+def test_a_student_that_keeps_every_block_is_its_teacher_and_has_no_loss() -> None:
+    teacher = tiny_teacher()
+    student = prune(teacher, range(6))
+    x = torch.randn(3, 3, 32, 32)
+    assert torch.equal(student(x), teacher(x))
+    config = replace(load_config(), kept_blocks=tuple(range(6)))
+    loss, parts = distillation_loss(config, student, teacher, x)
+    assert float(loss.detach()) == pytest.approx(0, abs=1e-6)
+    assert set(parts) == {"kl", "hidden"}
+    assert validate(student, teacher, x) == pytest.approx((1.0, 1.0))
+
+
+def test_a_pruned_student_has_the_kept_blocks_and_a_loss_with_gradients_everywhere() -> None:
+    teacher = tiny_teacher()
+    student = prune(teacher, (0, 2, 4))
+    own, source = student.state_dict(), teacher.state_dict()
+    assert torch.equal(own["blocks.1.mlp.fc1.weight"], source["blocks.2.mlp.fc1.weight"])
+    config = replace(load_config(), kept_blocks=(0, 2, 4))
+    loss, _ = distillation_loss(config, student, teacher, torch.randn(3, 3, 32, 32))
+    assert float(loss.detach()) > 0
+    torch.autograd.backward(loss)
+    missing = [name for name, p in student.named_parameters() if p.grad is None or not bool(p.grad.any())]
+    assert missing == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    height=st.integers(1, 70),
+    width=st.integers(1, 70),
+    share=st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_a_view_is_a_picture_that_depends_on_the_seed_alone(seed: int, height: int, width: int, share: float) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    first = view(np.random.default_rng(seed), picture, 24, share)
+    assert first.shape == (24, 24, 3)
+    assert first.dtype == np.uint8
+    assert first.flags.c_contiguous
+    np.testing.assert_array_equal(first, view(np.random.default_rng(seed), picture, 24, share))
+
+
+def test_degradation_changes_the_picture_but_not_its_mean_colour() -> None:
+    low = np.random.default_rng(2).integers(60, 200, (6, 6, 3), dtype=np.uint8)
+    image = Image.fromarray(low).resize((64, 64), Image.Resampling.BICUBIC)
+    before = np.asarray(image, dtype=np.float64)
+    for seed in range(25):
+        after = np.asarray(degrade(np.random.default_rng(seed), image), dtype=np.float64)
+        assert after.shape == before.shape
+        assert np.abs(after - before).mean() > 0.05
+        np.testing.assert_allclose(after.mean((0, 1)), before.mean((0, 1)), atol=12)
+
+
+class KilledError(Exception):
+    """Stands for a kill between two steps."""
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
+    data: Path, teacher_file: Path, tmp_path: Path
+) -> None:
+    whole = train_vit(None, [data], teacher_file, tmp_path / "whole", smoke=True)
+
+    def interrupt(done: int, total: int, loss: float) -> None:
+        assert total == 4
+        if done == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train_vit(None, [data], teacher_file, tmp_path / "cut", smoke=True, report=interrupt)
+    (tmp_path / "cut" / "checkpoint.tmp").write_bytes(b"half a checkpoint")
+    seen: list[int] = []
+    resumed = train_vit(
+        None, [data], teacher_file, tmp_path / "cut", smoke=True, report=lambda done, *_: seen.append(done)
+    )
+    assert seen == [3, 4]
+    assert resumed.read_bytes() == whole.read_bytes()
+    states = [torch.load(tmp_path / run / "checkpoint.pt", weights_only=True) for run in ("whole", "cut")]
+    torch.testing.assert_close(states[1], states[0], rtol=0, atol=0)
+    logs = [(tmp_path / run / "log.csv").read_text() for run in ("whole", "cut")]
+    assert logs[0] == logs[1]
+    assert [row["step"] for row in csv.DictReader(logs[0].splitlines())] == ["1", "2", "3", "4"]
+    assert (tmp_path / "whole" / "curves.png").stat().st_size > 0
+
+    with safe_open(whole, "pt") as file:
+        facts = json.loads(file.metadata()["vitiq_config"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert {str(value.dtype) for value in tensors.values()} == {"torch.float16"}
+    assert facts["steps"] == 4
+    assert facts["labels"] == "imagenet-1k"
+    VisionTransformer(ViTConfig(**facts["config"])).load_state_dict(tensors)
+
+
+def test_a_checkpoint_of_another_model_is_refused(data: Path, teacher_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"x")
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt: not a checkpoint of this model"):
+        train_vit(None, [data], teacher_file, tmp_path, smoke=True)
+
+
+def test_a_teacher_of_another_shape_is_refused(tmp_path: Path) -> None:
+    save_file(VisionTransformer(TINY).state_dict(), tmp_path / "small.safetensors")
+    for path in (tmp_path / "small.safetensors", tmp_path / "none.safetensors"):
+        with pytest.raises(WeightsError, match=f"{path.name}: not a timm ViT-Ti/16 checkpoint"):
+            load_teacher(path)
+
+
+@pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\nkept_blocks = []\n"])
+def test_a_foreign_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "vit.toml").write_text(text)
+    with pytest.raises(InputError, match=r"vit\.toml: not a ViT training configuration"):
+        load_config(tmp_path / "vit.toml")
