@@ -115,21 +115,21 @@ class IntegerLayerPrior:
         shuffled = total.reshape(units, 2, 2, i, j).transpose(3, 1, 4, 2, 0).reshape(2 * i, 2 * j, units)
         return np.asarray(result + shuffled[:height, :width])
 
-    def tables_at(
-        self, context: Int64[np.ndarray, " hidden"], neighbours: Int64[np.ndarray, " four_c"]
-    ) -> tuple[Int64[np.ndarray, " c"], Int64[np.ndarray, " c"], Int64[np.ndarray, " c"]]:
-        """For each channel of one position: integer part of the mean, its eighth, and the scale's rung.
+    def predict(
+        self, context: Int64[np.ndarray, "*grid hidden"], neighbours: Int64[np.ndarray, "*grid four_c"]
+    ) -> tuple[Int64[np.ndarray, "*grid c"], Int64[np.ndarray, "*grid c"], Int64[np.ndarray, "*grid c"]]:
+        """For each channel of each position: integer part of the mean, its eighth, and the scale's rung.
 
         Args:
-            context: `context()` at this position.
+            context: `context()` at these positions.
             neighbours: symbols at left, upper left, above, upper right, C numbers each, clipped to ±CLIP.
         """
         x = np.maximum(context + neighbours @ self._causal, 0)
         x = np.maximum((x @ self._hidden + self._hidden_bias) >> FRACTION, 0)
         x = (x @ self._out + self._out_bias) >> FRACTION
         eighth = 2**FRACTION // MEANS
-        mean = np.clip((x[: self.channels] + eighth // 2) // eighth, -REACH * MEANS, REACH * MEANS)
-        rung = np.clip((x[self.channels :] - _LADDER_MIN + _LADDER_STEP // 2) // _LADDER_STEP, 0, SCALES - 1)
+        mean = np.clip((x[..., : self.channels] + eighth // 2) // eighth, -REACH * MEANS, REACH * MEANS)
+        rung = np.clip((x[..., self.channels :] - _LADDER_MIN + _LADDER_STEP // 2) // _LADDER_STEP, 0, SCALES - 1)
         return mean // MEANS, mean % MEANS, rung
 
 

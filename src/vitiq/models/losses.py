@@ -1,0 +1,73 @@
+"""Distortions that latents can be optimised for, as torch functions of N×3×H×W pictures in [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.errors import InputError
+
+LossName = Literal["mse", "ssim", "vit"]
+LOSSES: tuple[LossName, ...] = ("mse", "ssim", "vit")
+
+Distortion = Callable[[Float[Tensor, "n 3 h w"]], Tensor]
+"""Scalar distortion of pictures against a target fixed in advance."""
+
+
+def _window() -> Float[Tensor, "1 1 11 11"]:
+    x = torch.arange(11, dtype=torch.float32) - 5
+    line = torch.exp(-(x**2) / (2 * 1.5**2))
+    line = line / line.sum()
+    return (line[:, None] * line[None, :])[None, None]
+
+
+def ssim(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Tensor:
+    """Mean SSIM over pictures and channels (Wang et al. 2004, DOI 10.1109/TIP.2003.819861), in -1 … 1.
+
+    11×11 Gaussian window of σ 1.5, valid region, data range 1.
+    """
+    window = _window().expand(3, 1, 11, 11)
+
+    def blur(x: Tensor) -> Tensor:
+        return F.conv2d(x, window, groups=3)
+
+    mean_a, mean_b = blur(a), blur(b)
+    var_a, var_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
+    cov = blur(a * b) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2 * mean_a * mean_b + c1) * (2 * cov + c2)
+    return (top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean()
+
+
+def distortion(name: LossName, target: Float[Tensor, "n 3 h w"]) -> Distortion:
+    """The named distortion against `target`.
+
+    mse: mean squared error. ssim: (1 - SSIM) / 10 + MSE / 10. vit: (1 - mean cosine of the embedded ViT's final
+    tokens) / 25 + MSE / 4. The factors bring the three to one scale; the share of MSE keeps
+    brightness and colour in place, which the other two hardly see.
+
+    Raises:
+        InputError: unknown name.
+    """
+    if name == "mse":
+        return lambda picture: F.mse_loss(picture, target)
+    if name == "ssim":
+        return lambda picture: (1 - ssim(picture, target)) / 10 + F.mse_loss(picture, target) / 10
+    if name == "vit":
+        from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - loads weights
+
+        backbone = load_backbone()
+        with torch.no_grad():
+            wanted = backbone.tokens_tensor(target)
+
+        def meaning(picture: Float[Tensor, "n 3 h w"]) -> Tensor:
+            cosine = F.cosine_similarity(backbone.tokens_tensor(picture), wanted, dim=-1)
+            return (1 - cosine.mean()) / 25 + F.mse_loss(picture, target) / 4
+
+        return meaning
+    raise InputError(f"loss {name!r} given, expected one of {', '.join(LOSSES)}")
