@@ -1,4 +1,4 @@
-"""QSGD (Alistarh et al. 2017, arXiv 1610.02132, section 3.1) with Elias omega codes, as the thesis quantises its latent.
+"""QSGD (Alistarh et al. 2017, arXiv 1610.02132, section 3.1) with Elias omega codes, as the thesis codes its latent.
 
 Each number v_i of a vector v becomes its sign and a level l in 0 … s with |v_i| ≈ |v| · l / s, rounded
 up or down at random so that the expectation is exact. At b bits, s = 2**b - 1.

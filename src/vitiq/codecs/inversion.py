@@ -1,8 +1,9 @@
 """The inversion codec: a picture as the latents from which a frozen generator paints it, at a given number of bytes.
 
-The thesis inverts a generator by gradient descent on one latent vector and quantises it afterwards. Here every latent layer
-is searched, from the trained encoder's guess, on the integer grid that is coded (straight-through rounding), for the
-least distortion + rate under the generator's own prior; the weight of the rate is steered so that the file meets its budget.
+The thesis inverts a generator by gradient descent on one latent vector and quantises it afterwards. Here every
+latent layer is searched, from the trained encoder's guess, on the integer grid that is coded (straight-through
+rounding), for the least distortion + rate under the generator's own prior; the weight of the rate is steered so that
+the file meets its budget.
 `inversion_vector.py` keeps the published form.
 """
 
@@ -249,7 +250,7 @@ class _Search:
                 return step
         return STEPS[-1]
 
-    def run(
+    def run(  # noqa: PLR0917 - one call site
         self,
         start: Sequence[Float[Tensor, "1 c h w"]],
         step: int,

@@ -1,8 +1,8 @@
 """Picture files to `ImageU8` and back.
 
 Policy: the first frame of an animation; EXIF orientation applied; an embedded ICC profile converted to sRGB;
-transparency laid on white; grey repeated; 16 bits rounded to 8. Each of these is told as a note. Anything that cannot be
-read whole is an InputError that names the file.
+transparency laid on white; grey repeated; 16 bits rounded to 8. Each of these is told as a note. Anything that
+cannot be read whole is an InputError that names the file.
 """
 
 from __future__ import annotations

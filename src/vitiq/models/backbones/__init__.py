@@ -1,0 +1,26 @@
+"""Vision Transformers with labels, by name or from a checkpoint file."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from vitiq.errors import PluginError
+from vitiq.models.backbones.base import Backbone
+from vitiq.registry import load
+
+__all__ = ["Backbone", "load_backbone"]
+
+
+@lru_cache(maxsize=3)
+def load_backbone(name: str = "vit-embedded", weights: Path | None = None) -> Backbone:
+    """A registered backbone; with `weights`, the checkpoint at that path. The last few are kept.
+
+    Raises:
+        UnknownNameError: no such backbone.
+        WeightsError: its weights are missing or damaged.
+    """
+    backbone = load("backbones", "vit" if weights is not None and name == "vit-embedded" else name)(weights)
+    if not isinstance(backbone, Backbone):
+        raise PluginError(f"backbone {name!r} gave a {type(backbone).__name__}, a vitiq Backbone is expected")
+    return backbone
