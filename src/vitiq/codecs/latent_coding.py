@@ -3,7 +3,7 @@
 Positions are coded row by row, coarsest layer first; all channels of a position at once, each with the table that
 the prior picks from what is already coded. All of it is whole-number arithmetic, the same on any machine.
 
-Layout: length of the escapes (1 byte below 128, else 2 with the top bit set), escapes (Elias omega), range-coded symbols.
+Layout: length of the escapes (1 byte below 128, else 2 with the top bit set), escapes (Elias omega), symbols.
 """
 
 from __future__ import annotations

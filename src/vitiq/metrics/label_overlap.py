@@ -1,8 +1,8 @@
 """Overlap of two label lists, and what chance would give: pure functions behind the ViT-Score.
 
 The thesis (Minchev 2022) takes the K most probable labels of the original and of the reconstruction and counts the
-shared ones. For two random lists of K out of N labels the count is hypergeometric with mean K²/N: at K = 100, N = 1000 that is
-10 ± 2.8 labels, so a score of 0.10 is what two unrelated pictures would get.
+shared ones. For two random lists of K out of N labels the count is hypergeometric with mean K²/N: at K = 100 and
+N = 1000 that is 10 ± 2.8 labels, so a score of 0.10 is what two unrelated pictures would get.
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""Metrics by name, and all of them on a pair or on two sets; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from vitiq import registry
+from vitiq.errors import InputError, MissingDependencyError
+from vitiq.metrics.base import Metric, PairMetric, SetMetric
+from vitiq.types import ImageU8, Score
+
+if TYPE_CHECKING:
+    from vitiq.models.backbones import Backbone
+
+DEFAULT = ("vit-topk", "vit-topk-adj", "ssim", "ms-ssim", "mse", "psnr-rgb", "brisque", "frechet-pixel")
+"""Metrics of a pair, in the order of tables."""
+
+DEFAULT_SETS = ("patch-fid-vit", "patch-kid-vit", "patch-is-vit")
+
+
+def resolve_metrics(names: str | Sequence[str] = "default", backbone: Backbone | None = None) -> list[Metric]:
+    """Metrics by name: "default", "all", names with commas, or a list of names.
+
+    Args:
+        backbone: for the metrics that read pictures with a ViT; None for the embedded one.
+
+    Raises:
+        UnknownNameError: no such metric.
+    """
+    if names == "default":
+        names = (*DEFAULT, *DEFAULT_SETS)
+    elif names == "all":
+        every = registry.names("metrics")
+        names = [n for n in (*DEFAULT, *DEFAULT_SETS) if n in every]
+        names += [n for n in every if n not in names]
+    elif isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    metrics: list[Metric] = []
+    for name in dict.fromkeys(names):
+        factory = registry.load("metrics", name)
+        takes = "backbone" in inspect.signature(factory).parameters
+        metrics.append(factory(backbone=backbone) if takes else factory())
+    return metrics
+
+
+def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]) -> dict[str, Score]:
+    """Every pair metric's score; one that is not defined for the pair is NaN, with the reason in its details.
+
+    Raises:
+        InputError: the pictures differ in size.
+    """
+    if reference.shape != distorted.shape:
+        (h, w, _), (i, j, _) = reference.shape, distorted.shape
+        raise InputError(f"pictures of {w}×{h} and {j}×{i} pixels given, the same size expected; resize one of them")
+    scores = {}
+    for metric in metrics:
+        if isinstance(metric, PairMetric):
+            try:
+                scores[metric.name] = metric(reference, distorted)
+            except (InputError, MissingDependencyError) as error:
+                scores[metric.name] = Score(math.nan, metric.name, {"undefined": str(error)})
+    return scores
+
+
+def score_sets(
+    reference: Sequence[ImageU8], distorted: Sequence[ImageU8], metrics: Sequence[Metric]
+) -> dict[str, Score]:
+    """Every set metric's score, NaN with the reason where it is not defined."""
+    scores = {}
+    for metric in metrics:
+        if isinstance(metric, SetMetric):
+            try:
+                scores[metric.name] = metric(reference, distorted)
+            except (InputError, MissingDependencyError) as error:
+                scores[metric.name] = Score(math.nan, metric.name, {"undefined": str(error)})
+    return scores
+
+
+def facts(metric: Metric | type[Metric]) -> dict[str, object]:
+    """What a metric states about itself, JSON-serialisable."""
+    low, high = metric.range
+    return {
+        "name": metric.name,
+        "title": metric.title,
+        "unit": metric.unit,
+        "range": [number(low), number(high)],
+        "higher_is_better": metric.higher_is_better,
+        "kind": metric.kind,
+        "differentiable": metric.differentiable,
+        "formula": metric.formula,
+        "reference": metric.reference,
+    }
+
+
+def number(value: float) -> float | str | None:
+    """A number that JSON can hold: "inf" and "-inf" as text, NaN as null."""
+    if math.isnan(value):
+        return None
+    return float(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")
+
+
+def to_json(score: Score) -> dict[str, object]:
+    """A score as JSON-serialisable values: `value` (null if undefined, "inf" if infinite), `signature`, details."""
+    return {"value": number(score.value), "signature": score.signature, **_clean(score.details)}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(v) for v in value]
+    if isinstance(value, float):
+        return number(value)
+    return value
