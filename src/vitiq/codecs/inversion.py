@@ -10,7 +10,7 @@ the file meets its budget.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from vitiq.image.geometry import resize
 from vitiq.models.entropy.integer_prior import IntegerPrior, step_size
 from vitiq.models.entropy.prior import LatentPrior
 from vitiq.models.generators import Generator, load_generator
-from vitiq.models.losses import LOSSES, LossName, distortion
+from vitiq.models.losses import LOSSES, Distortion, LossName, distortion
 from vitiq.models.threads import one_thread
 from vitiq.types import ImageU8, ProgressCallback
 
@@ -233,7 +233,7 @@ def check_symbols(file: viq.Container, symbols: Sequence[Int64[np.ndarray, ...]]
 class _Search:
     """Rate-constrained search of the latents of one picture."""
 
-    def __init__(self, generator: Generator, prior: LatentPrior, distort: object, budget_bits: float) -> None:
+    def __init__(self, generator: Generator, prior: LatentPrior, distort: Distortion, budget_bits: float) -> None:
         self._generator, self._prior, self._distort = generator, prior, distort
         self._budget = budget_bits
 
@@ -271,7 +271,7 @@ class _Search:
             symbols = [v + (torch.round(v) - v).detach() for v in variables]
             bits = self.bits(symbols, step)
             painted = self._generator.generate([s * size for s in symbols])
-            lost = self._distort(painted)  # type: ignore[operator]
+            lost = self._distort(painted)
             used, value = float(bits.detach()), float(lost.detach())
             if used <= self._budget / MARGIN:
                 snapshots.append(_Snapshot(_integers(symbols), value, used))
@@ -293,13 +293,17 @@ def _integers(symbols: Sequence[Tensor]) -> list[Int64[np.ndarray, "c h w"]]:
     return [s.detach()[0].round().to(torch.int64).numpy() for s in symbols]
 
 
-def _thin(symbols: list[Int64[np.ndarray, "c h w"]], pack: object, budget: int) -> bytes:
+def _thin(
+    symbols: list[Int64[np.ndarray, "c h w"]],
+    pack: Callable[[Sequence[Int64[np.ndarray, "c h w"]]], bytes],
+    budget: int,
+) -> bytes:
     """Drop symbols, finest layer and smallest first, until the file meets the budget."""
     layers = [s.copy() for s in symbols]
     for layer in reversed(layers):
         for limit in (1, 2, 4, 8, 16, 2**15):
             layer[np.abs(layer) <= limit] = 0
-            data: bytes = pack(layers)  # type: ignore[operator]
+            data = pack(layers)
             if len(data) <= budget:
                 return data
     raise InputError(f"a budget of {budget} bytes cannot hold an empty picture; give more bytes")

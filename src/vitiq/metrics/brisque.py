@@ -1,10 +1,10 @@
 """BRISQUE, the no-reference score of natural-scene statistics trained on the LIVE database (lower is better).
 
-Mittal, Moorthy and Bovik 2012, DOI 10.1109/TIP.2012.2214050; features as in LIVE's release (brisque_feature.m): 36 numbers
-from contrast-normalised luma at two scales, the half-size picture made by MATLAB's antialiased bicubic imresize, which
-decides the value. The regression is read as text: from LIVE's own `allmodel` and `allrange` where a folder is given, else
-from the Apache-2.0 package `brisque` (data only, its code is not run). The package's model was trained on LIVE too, but
-is not LIVE's: values differ by up to about 17 points, and the signature names the model by its hash.
+Mittal, Moorthy and Bovik 2012, DOI 10.1109/TIP.2012.2214050; features as in LIVE's release: 36 numbers from
+contrast-normalised luma at two scales, the half-size picture made by MATLAB's antialiased bicubic imresize, which
+decides the value. The regression is read as text: from LIVE's own `allmodel` and `allrange` where a folder is given,
+else from the Apache-2.0 package `brisque` (data only, its code is not run). The package's model was trained on LIVE
+too, but is not LIVE's: values differ by up to about 17 points, and the signature names the model by its hash.
 """
 
 from __future__ import annotations

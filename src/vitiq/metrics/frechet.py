@@ -1,7 +1,8 @@
 """Distances between sets of pictures: Fréchet distance and KID of ViT features of patches, and the thesis's "FID".
 
-A distance between two Gaussians needs sets: with few pictures, patches stand in for them, and fewer samples than dimensions are
-refused. None of these is the FID of the literature, which uses InceptionV3 on thousands of pictures, so none is called so.
+A distance between two Gaussians needs sets: with few pictures, patches stand in for them, and fewer samples than
+dimensions are refused. None of these is the FID of the literature (InceptionV3 on thousands of pictures), so none is
+called so.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PATCH, STRIDE = 128, 64
 
 
 def frechet_distance(a: Float64[np.ndarray, "n d"], b: Float64[np.ndarray, "m d"]) -> float:
-    """Fréchet distance of Gaussians fitted to two sets of samples (Dowson & Landau 1982, DOI 10.1016/0047-259X(82)90077-X).
+    """Fréchet distance of Gaussians fitted to two sets (Dowson & Landau 1982, DOI 10.1016/0047-259X(82)90077-X).
 
     |μa - μb|² + tr(Σa + Σb - 2 (Σa Σb)^½); the trace of the root is the sum of the singular values of Xa Xbᵀ,
     with X the centred samples over √(n - 1), so no matrix root is taken. Exactly 0 for identical sets.
@@ -40,7 +41,7 @@ def frechet_distance(a: Float64[np.ndarray, "n d"], b: Float64[np.ndarray, "m d"
 
 
 def kernel_distance(a: Float64[np.ndarray, "n d"], b: Float64[np.ndarray, "m d"]) -> float:
-    """Squared MMD with the kernel (x·y / d + 1)³, unbiased (Bińkowski et al. 2018, arXiv 1801.01401); can be below 0."""
+    """Unbiased squared MMD with the kernel (x·y / d + 1)³ (Bińkowski et al. 2018, arXiv 1801.01401)."""
     d = a.shape[1]
 
     def kernel(x: Float64[np.ndarray, "i d"], y: Float64[np.ndarray, "j d"]) -> Float64[np.ndarray, "i j"]:

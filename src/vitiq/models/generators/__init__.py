@@ -5,31 +5,46 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from vitiq.errors import WeightsError
+from vitiq.errors import UnknownNameError, WeightsError
 from vitiq.models.generators.base import Generator, LatentLayer
+from vitiq.models.weights import model_info
 
 __all__ = ["Generator", "LatentLayer", "load_generator"]
 
 
 @lru_cache(maxsize=2)
 def load_generator(name: str = "embedded") -> Generator:
-    """A generator: "embedded", or the path of a weights file.
+    """A generator: "embedded", the path of a weights file, or the name of a fetched one (`vitiq models list`).
 
-    `.safetensors` is the embedded generator's own format; `.pt`, `.pth` and `.pkl` are checkpoints of pytorch_GAN_zoo's
+    `.safetensors` is the embedded generator's own format; any other file is read as a checkpoint of pytorch_GAN_zoo's
     Progressive GAN. The last two loaded are kept.
 
     Raises:
-        WeightsError: no such file, or not weights of a known generator.
+        WeightsError: no such file, not fetched yet, or not weights of a known generator.
     """
     from vitiq.models.generators.embedded import EmbeddedGenerator  # noqa: PLC0415 - imported where used
 
     if name == "embedded":
         return EmbeddedGenerator()
-    path = Path(name)
-    if not path.exists():
-        raise WeightsError(f"{name}: no such generator; give 'embedded' or the path of a weights file")
+    path = _find(name)
     if path.suffix == ".safetensors":
         return EmbeddedGenerator(path)
     from vitiq.models.generators.pgan import ProgressiveGenerator  # noqa: PLC0415 - imported where used
 
     return ProgressiveGenerator(path)
+
+
+def _find(name: str) -> Path:
+    path = Path(name)
+    if path.is_file():
+        return path
+    try:
+        info = model_info(name)
+    except UnknownNameError as error:
+        raise WeightsError(
+            f"generator {name!r}: no such file or model; give 'embedded', the path of a weights file, or a name "
+            f"that `vitiq models list` shows"
+        ) from error
+    if not info.path.is_file():
+        raise WeightsError(f"generator {name!r} is not on this machine yet; get it with `vitiq models fetch {name}`")
+    return info.path

@@ -1,0 +1,237 @@
+"""The thesis's codec: one latent vector of a frozen generator, found by gradient descent, then quantised.
+
+Minchev 2022, chapter 3: z starts random normal; MSE(G(z), picture) is minimised by SGD (learning rate 1, momentum 0.9,
+reduced on a plateau); z is quantised by QSGD and coded with Elias omega codes. `compat="thesis"` keeps its faults: the
+target stays in [0, 1] although the generator was trained on [-1, 1], and omega codes zeros as ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from vitiq.bitstream import container as viq
+from vitiq.bitstream import qsgd, uniform
+from vitiq.codecs.base import Codec
+from vitiq.codecs.inversion import WEIGHTS_PREFIX, check_symbols, check_weights
+from vitiq.codecs.inversion_search import (
+    Objective,
+    OptimiserName,
+    SearchSettings,
+    minimise,
+    to_picture,
+    to_tensor,
+)
+from vitiq.codecs.latent_coding import symbols_crc
+from vitiq.errors import BitstreamError, InputError
+from vitiq.image.geometry import resize
+from vitiq.models.generators import Generator, load_generator
+from vitiq.models.losses import LOSSES, Distortion, LossName, distortion
+from vitiq.models.threads import one_thread
+from vitiq.types import ImageU8, ProgressCallback
+
+Coder = Literal["range", "qsgd"]
+CODERS: tuple[Coder, ...] = ("range", "qsgd")
+HEADER, RANGE, QSGD = 1, 2, 3
+"""Sections: settings (bits, thesis range), then the vector in one of two codes."""
+
+
+class InversionVector(Codec):
+    """The published single latent vector. Quality is bits a latent number.
+
+    Args:
+        generator: "embedded", or the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN).
+        loss: `mse`, `ssim` or `vit`.
+        optimizer: `sgd` as published, or `adam`.
+        iterations: at most; the search stops early once the plateau schedule has run out.
+        restarts: searches from different random latents; the best is kept.
+        seed: of the random latents and of QSGD.
+        start: `random` as published, or `encoder` (the embedded generator's guess).
+        coder: `range` (uniform quantisation, range coder) or `qsgd` (QSGD, Elias omega).
+        compat: "thesis" for the published behaviour, faults included (implies coder qsgd).
+        preview_every: iterations between previews.
+        learning_rate: None for the optimiser's own.
+    """
+
+    name = "inversion-vector"
+    title = "Generator inversion (512×1 latent, as published)"
+    extension = ".viq"
+    qualities = (1, 2, 4, 6, 8)
+    default_quality = 8
+    quality_help = "bits a latent number: 1, 2, 4, 6 or 8"
+    quality_range = (1, 8, 1)
+    optimises = True
+
+    def __init__(
+        self,
+        *,
+        generator: str | Path = "embedded",
+        loss: LossName = "mse",
+        optimizer: OptimiserName = "adam",
+        iterations: int = 500,
+        restarts: int = 1,
+        seed: int = 0,
+        start: Literal["random", "encoder"] = "random",
+        coder: Coder = "range",
+        compat: Literal["thesis"] | None = None,
+        preview_every: int = 250,
+        learning_rate: float | None = None,
+    ) -> None:
+        for value, known, what in ((loss, LOSSES, "loss"), (coder, CODERS, "coder")):
+            if value not in known:
+                raise InputError(f"{what} {value!r} given, expected one of {', '.join(known)}")
+        if restarts < 1:
+            raise InputError(f"{restarts} restarts given, at least 1 expected")
+        if compat not in (None, "thesis"):
+            raise InputError(f"compat {compat!r} given, expected 'thesis' or nothing")
+        self._generator_name, self._loss, self._restarts, self._seed = str(generator), loss, restarts, seed
+        self._start, self._compat = start, compat == "thesis"
+        self._coder: Coder = "qsgd" if self._compat else coder
+        self._search = SearchSettings(iterations, optimizer, learning_rate, preview_every)
+
+    def encode(
+        self, image: ImageU8, *, quality: float | None = None, progress: ProgressCallback | None = None
+    ) -> bytes:
+        """Search the latent of `image`, quantise it at `quality` bits.
+
+        Raises:
+            InputError: bits other than 1, 2, 4, 6 or 8.
+        """
+        bits = self.default_quality if quality is None else quality
+        if bits not in qsgd.BITS:
+            raise InputError(f"quality {bits} given for {self.name}, expected {self.quality_help}")
+        generator = load_generator(self._generator_name)
+        height, width, _ = image.shape
+        vector = self.invert(image, generator, progress)
+        return self.pack(vector, int(bits), generator, width, height)
+
+    def invert(
+        self, image: ImageU8, generator: Generator, progress: ProgressCallback | None = None
+    ) -> Float64[np.ndarray, " n"]:
+        """The best latent found, not quantised."""
+        side = generator.resolution
+        target = to_tensor(resize(image, side, side))
+        lost = distortion(self._loss, target)
+        shape = generator.layers[0]
+        total = self._restarts * self._search.iterations
+        found: list[tuple[float, Tensor]] = []
+        for restart in range(self._restarts):
+            random = torch.Generator().manual_seed(self._seed + restart)
+            latent = torch.randn(1, shape.channels, shape.height, shape.width, generator=random)
+            if self._start == "encoder" and restart == 0:
+                guess = generator.encode(target)
+                latent = latent if guess is None else guess[0].clone()
+            latent.requires_grad_()
+            objective = self._objective(generator, latent, lost)
+            done = restart * self._search.iterations
+            loss = minimise(objective, [latent], self._search, progress, done=done, total=total)
+            found.append((loss, latent.detach()))
+        best = min(found, key=lambda pair: pair[0])[1]
+        return np.asarray(best.flatten().numpy(), dtype=np.float64)
+
+    def _objective(self, generator: Generator, latent: Tensor, lost: Distortion) -> Objective:
+        def objective(_: int) -> tuple[Tensor, Tensor]:
+            painted = self._unit(generator, generator.generate([latent]))
+            return lost(painted), painted
+
+        return objective
+
+    def _unit(self, generator: Generator, painted: Tensor) -> Tensor:
+        """The generator's output in [0, 1]; with compat, taken as if it were already."""
+        low, high = (0.0, 1.0) if self._compat else generator.output_range
+        return (painted - low) / (high - low)
+
+    def pack(
+        self, vector: Float64[np.ndarray, " n"], bits: int, generator: Generator, width: int, height: int
+    ) -> bytes:
+        """File of a latent. The range coder spends at most what QSGD with omega codes would, less a byte."""
+        quantised = qsgd.quantise(vector, bits, np.random.default_rng(self._seed))
+        coded = qsgd.to_bytes(quantised, compat=self._compat)
+        symbols: Int64[np.ndarray, " n"]
+        if self._coder == "qsgd":
+            section = viq.Section(QSGD, coded)
+            symbols = qsgd.from_bytes(coded, vector.size, bits, compat=self._compat).levels
+        else:
+            budget = min(len(coded), len(qsgd.to_bytes(quantised, compat=True))) - 1
+            symbols, step = uniform.finest_within(vector, budget)
+            section = viq.Section(RANGE, uniform.to_bytes(symbols, step))
+        header = viq.Section(HEADER, bytes([bits | (0x80 if self._compat else 0)]))
+        prefix = bytes.fromhex(generator.weights_sha256)[:WEIGHTS_PREFIX]
+        file = viq.Container(self.name, width, height, prefix, symbols_crc([symbols]), (header, section))
+        return viq.pack(file)
+
+    def decode(self, data: bytes) -> ImageU8:
+        """Paint the picture; the same on one machine at any number of threads.
+
+        Raises:
+            BitstreamError: damaged or foreign.
+            WeightsError: the file was made with other generator weights.
+        """
+        file, generator, vector, compat = self._read(data)
+        shape = generator.layers[0]
+        low, high = (0.0, 1.0) if compat else generator.output_range
+        with one_thread(), torch.no_grad():
+            latent = torch.from_numpy(vector).float().view(1, shape.channels, shape.height, shape.width)
+            painted = to_picture((generator.generate([latent]) - low) / (high - low))
+        return resize(painted, file.width, file.height)
+
+    def latents(self, data: bytes) -> list[np.ndarray]:
+        """The dequantised vector as one C×H×W array."""
+        _, generator, vector, _ = self._read(data)
+        shape = generator.layers[0]
+        return [vector.astype(np.float32).reshape(shape.channels, shape.height, shape.width)]
+
+    def _read(self, data: bytes) -> tuple[viq.Container, Generator, Float64[np.ndarray, " n"], bool]:
+        file = viq.unpack(data)
+        if file.codec != self.name:
+            raise BitstreamError(f"a {file.codec} file given to the {self.name} decoder; use codec {file.codec}")
+        generator = load_generator(self._generator_name)
+        check_weights(file, generator)
+        header = file.section(HEADER)
+        bits, compat = (header[0] & 0x7F, bool(header[0] & 0x80)) if len(header) == 1 else (0, False)
+        if bits not in qsgd.BITS:
+            raise BitstreamError(f"{bits} bits a latent number in the file, expected {qsgd.BITS}; it is damaged")
+        length = generator.layers[0].size
+        if any(section.kind == QSGD for section in file.sections):
+            quantised = qsgd.from_bytes(file.section(QSGD), length, bits, compat=compat)
+            check_symbols(file, [quantised.levels])
+            return file, generator, qsgd.dequantise(quantised), compat
+        symbols, step = uniform.from_bytes(file.section(RANGE), length)
+        check_symbols(file, [symbols])
+        return file, generator, uniform.dequantise(symbols, step), compat
+
+    def settings(self) -> Mapping[str, object]:
+        """Everything that changes the file, and the hash of the generator's weights."""
+        generator = load_generator(self._generator_name)
+        return {
+            "generator": generator.name,
+            "generator_sha256": generator.weights_sha256,
+            "loss": self._loss,
+            "tuned_on": "vit-embedded" if self._loss == "vit" else None,
+            "optimizer": self._search.optimiser,
+            "learning_rate": self._search.rate,
+            "iterations": self._search.iterations,
+            "restarts": self._restarts,
+            "seed": self._seed,
+            "start": self._start,
+            "coder": self._coder,
+            "compat": "thesis" if self._compat else None,
+            "preview_every": self._search.preview_every,
+            "resized_to": generator.resolution,
+        }
+
+    def shared_bytes(self) -> int:
+        """Size of the generator's weights."""
+        return load_generator(self._generator_name).weights_bytes
+
+    def sections(self, data: bytes) -> Mapping[str, int]:
+        """Header and latent."""
+        sizes = viq.section_sizes(data)
+        latent = sizes.get(RANGE, 0) + sizes.get(QSGD, 0)
+        return {"header": len(data) - latent, "latents": latent}
