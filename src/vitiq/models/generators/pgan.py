@@ -18,13 +18,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.errors import WeightsError
+from vitiq.errors import InputError, WeightsError
 from vitiq.models.generators.base import Generator, LatentLayer
 from vitiq.models.weights import sha256_file
 
+MAX_SCALES = 8
+"""Doublings of the 4×4 start that are allowed: up to 1024×1024, the largest ever published."""
+
 
 class _UpstreamConfig:
-    """Stands in for upstream's configuration object inside the pickle; nothing of it is used."""
+    """Stands in for upstream's configuration object inside the pickle, which holds plain values."""
+
+    alpha: float = 0.0
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -46,7 +51,14 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             state = loaded[key]
     if not isinstance(state, Mapping) or not any("formatLayer" in str(name) for name in state):
         raise WeightsError(f"{path}: holds no Progressive GAN generator; expected pytorch_GAN_zoo's netG or avgG")
-    return {str(name).replace(".module.", "."): value.float() for name, value in state.items()}
+    config = loaded.get("config")
+    if isinstance(config, _UpstreamConfig) and config.alpha != 0:
+        raise WeightsError(
+            f"{path}: saved while its last resolution was still fading in (alpha {config.alpha}); give a finished one"
+        )
+    if not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{path}: the generator holds something that is no tensor; copy it again")
+    return {str(name).replace(".module.", "."): value.detach().float() for name, value in state.items()}
 
 
 class ProgressiveGenerator(Generator):
@@ -65,6 +77,10 @@ class ProgressiveGenerator(Generator):
         self._state = read_checkpoint(path)
         scales = {int(m.group(1)) for k in self._state if (m := re.match(r"scaleLayers\.(\d+)\.", k))}
         self._scales = len(scales)
+        if self._scales > MAX_SCALES:
+            raise WeightsError(
+                f"{path}: {self._scales} doublings of the resolution given, at most {MAX_SCALES} expected"
+            )
         try:
             latent = self._state["formatLayer.weight"].shape[1]
             # Draw a picture once: a missing or misshapen tensor shows here, not in the middle of a search.
@@ -72,8 +88,11 @@ class ProgressiveGenerator(Generator):
             self.layers = (LatentLayer(latent, 1, 1),)
             with torch.no_grad():
                 painted = self.generate([torch.zeros(1, latent, 1, 1)])
-        except (KeyError, RuntimeError) as error:
-            raise WeightsError(f"{path}: tensors do not form a Progressive GAN generator ({error})") from error
+        except (KeyError, IndexError, RuntimeError) as error:
+            raise WeightsError(
+                f"{path}: tensors do not form a Progressive GAN generator ({str(error).splitlines()[0]}); "
+                f"expected the layout of pytorch_GAN_zoo's celebAHQ-512"
+            ) from error
         if painted.shape != (1, 3, self.resolution, self.resolution):
             raise WeightsError(f"{path}: gives pictures of shape {tuple(painted.shape)}, RGB expected")
         self.output_range = (-1.0, 1.0)
@@ -86,7 +105,13 @@ class ProgressiveGenerator(Generator):
         return F.conv2d(x, weight, bias, padding=padding) * scale
 
     def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
-        """Pictures in about [-1, 1], not clipped; the latent is normalised first, as upstream does."""
+        """Pictures in about [-1, 1], not clipped; the latent is normalised first, as upstream does.
+
+        Raises:
+            InputError: not exactly one latent layer.
+        """
+        if len(latents) != 1:
+            raise InputError(f"{len(latents)} latent layers given, the Progressive GAN has 1")
         weight, bias = self._state["formatLayer.weight"], self._state["formatLayer.bias"]
         x = _normalise(latents[0].flatten(1))
         x = F.linear(x, weight, bias) * math.sqrt(2.0 / weight.shape[1])
