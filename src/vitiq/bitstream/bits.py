@@ -39,3 +39,13 @@ class BitReader:
             raise BitstreamError(f"coded numbers end early: {count} bits expected, {len(self._bits) - self._at} left")
         self._at += count
         return self._bits[self._at - count : self._at]
+
+    def finish(self) -> None:
+        """Check that only the writer's padding is left: fewer than eight bits, all zero.
+
+        Raises:
+            BitstreamError: there is more.
+        """
+        left = self._bits[self._at :]
+        if len(left) >= 8 or "1" in left:
+            raise BitstreamError(f"{len(left)} bits follow the last coded number, only padding expected; it is damaged")

@@ -5,11 +5,12 @@
 
 Whole numbers are LEB128 varints; checksums are 4 bytes, big endian. The last section's length is not stored: it
 ends where the CRC-32 begins. A reader treats the bytes as hostile: sizes are checked before use, the
-CRC-32 before anything is decoded.
+CRC-32 before anything is decoded. A container has one form in bytes: what a writer would not write is refused.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +22,14 @@ VERSION = 1
 MAX_SIDE = 65_535
 MAX_PIXELS = 2**28
 MAX_BYTES = 2**28
+MAX_WEIGHTS = 32
+"""Bytes of a whole sha256."""
+
 CODEC_IDS: Mapping[str, int] = {"inversion": 1, "inversion-vector": 2}
 """One-byte ids of built-in codecs; id 0 is followed by a name, for plugins."""
 
 _NAMES = {number: name for name, number in CODEC_IDS.items()}
+_PLUGIN_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,10 @@ class _Reader:
             byte = self.take(1)[0]
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
+                if byte == 0 and shift:
+                    raise BitstreamError(f".viq number at byte {self.at} is longer than it need be; it is damaged")
                 return value
-        raise BitstreamError(f".viq file holds a number above 32 bits at byte {self.at}; it is damaged")
+        raise BitstreamError(f".viq file holds a number above 35 bits at byte {self.at}; it is damaged")
 
 
 def _check_size(width: int, height: int) -> None:
@@ -112,15 +119,15 @@ def pack(container: Container) -> bytes:
     """Bytes of a whole .viq file.
 
     Raises:
-        BitstreamError: sizes outside the format's limits, or no section.
+        BitstreamError: the picture's size, the codec's name, the weights prefix, the checksum or a section is
+            outside the format's limits.
     """
     _check_size(container.width, container.height)
-    if not container.sections:
-        raise BitstreamError("a .viq file needs at least one section; none given")
+    _check_parts(container)
     number = CODEC_IDS.get(container.codec, 0)
     out = bytearray(MAGIC + bytes([VERSION, number]))
     if number == 0:
-        name = container.codec.encode("ascii")
+        name = _checked_name(container.codec.encode("utf-8"))
         out += _varint(len(name)) + name
     out += _varint(container.width) + _varint(container.height)
     out += _varint(len(container.weights)) + container.weights
@@ -131,7 +138,21 @@ def pack(container: Container) -> bytes:
         if index < len(container.sections) - 1:
             out += _varint(len(section.data))
         out += section.data
+    if len(out) + 4 > MAX_BYTES:
+        raise BitstreamError(f"{len(out) + 4} bytes given, a .viq file holds at most {MAX_BYTES}; use a lower quality")
     return bytes(out + zlib.crc32(out).to_bytes(4, "big"))
+
+
+def _check_parts(container: Container) -> None:
+    if len(container.weights) > MAX_WEIGHTS:
+        raise BitstreamError(f"weights prefix of {len(container.weights)} bytes given, at most {MAX_WEIGHTS} expected")
+    if not 0 <= container.symbols_crc < 2**32:
+        raise BitstreamError(f"symbol checksum {container.symbols_crc} given, a number of 32 bits expected")
+    if not container.sections:
+        raise BitstreamError("a .viq file needs at least one section; none given")
+    for section in container.sections:
+        if not 0 <= section.kind <= 255:
+            raise BitstreamError(f"section kind {section.kind} given, 0 to 255 expected")
 
 
 def unpack(data: bytes) -> Container:
@@ -159,7 +180,10 @@ def unpack(data: bytes) -> Container:
         raise BitstreamError(f".viq codec number {number} is unknown; update vitiq")
     width, height = reader.varint(), reader.varint()
     _check_size(width, height)
-    weights = reader.take(reader.varint())
+    length = reader.varint()
+    if length > MAX_WEIGHTS:
+        raise BitstreamError(f".viq weights prefix of {length} bytes given, at most {MAX_WEIGHTS} expected")
+    weights = reader.take(length)
     symbols_crc = int.from_bytes(reader.take(4), "big")
     count = reader.varint()
     if count < 1:
@@ -173,11 +197,16 @@ def unpack(data: bytes) -> Container:
 
 
 def _codec_name(reader: _Reader) -> str:
-    raw = reader.take(reader.varint())
-    try:
-        return raw.decode("ascii")
-    except UnicodeDecodeError as error:
-        raise BitstreamError(f".viq codec name {raw!r} is not ASCII; the file is damaged") from error
+    return _checked_name(reader.take(reader.varint())).decode("ascii")
+
+
+def _checked_name(raw: bytes) -> bytes:
+    if not _PLUGIN_NAME.fullmatch(raw) or raw.decode("ascii") in CODEC_IDS:
+        raise BitstreamError(
+            f"codec name {raw[:80]!r} given for a .viq file; expected a plugin's, 1 to 64 letters, digits, "
+            f"dots, dashes or underscores"
+        )
+    return raw
 
 
 def describe(data: bytes) -> dict[str, object]:
@@ -185,6 +214,7 @@ def describe(data: bytes) -> dict[str, object]:
     container = unpack(data)
     return {
         "format": "viq",
+        "magic": MAGIC.hex(),
         "version": VERSION,
         "codec": container.codec,
         "width": container.width,
@@ -194,6 +224,7 @@ def describe(data: bytes) -> dict[str, object]:
         "weights_sha256_prefix": container.weights.hex(),
         "symbols_crc32": f"{container.symbols_crc:08x}",
         "crc32": data[-4:].hex(),
+        "header_bytes": len(data) - sum(len(s.data) for s in container.sections),
         "sections": [{"kind": s.kind, "bytes": len(s.data)} for s in container.sections],
     }
 

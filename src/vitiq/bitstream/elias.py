@@ -13,13 +13,15 @@ MAX_BITS = 64
 
 
 def write_omega(writer: BitWriter, number: int) -> None:
-    """Append the code of `number` (≥ 1).
+    """Append the code of `number`, 1 … 2**64 - 1.
 
     Raises:
-        ValueError: the number is below 1, for which the code is not defined.
+        ValueError: the number is below 1, for which the code is not defined, or above what a reader accepts.
     """
     if number < 1:
         raise ValueError(f"Elias omega codes whole numbers from 1, {number} given; code number + 1")
+    if number.bit_length() > MAX_BITS:
+        raise ValueError(f"number of {number.bit_length()} bits given, at most {MAX_BITS} expected")
     code = "0"
     while number > 1:
         binary = f"{number:b}"

@@ -1,70 +1,159 @@
 """Range coding with integer frequency tables, over constriction (Bamler 2022, arXiv 2201.01741).
 
-A table is a row of whole-number frequencies, each at least 1, that sum to 2**16. constriction takes
-probabilities as floats; k / 2**16 is exact in float32, and so are its running sums, so the fixed-point table that
-constriction derives from them is the same on every machine.
+A table is a row of whole-number frequencies, each at least 1, that sum to 2**16 (see cdf.py). constriction takes
+probabilities as float32. Frequencies over 2**16 and all their running sums are exact in float32 in any order of
+addition, and their total is exactly 1. For n symbols constriction then puts the lower end of symbol i at
+floor(sum · (2**24 - n)) + i: one IEEE multiplication and one truncation of exact operands. So the
+24-bit fixed-point table that codes a symbol is the same on every machine. No other function of floats takes part.
+
+Bytes are constriction's 32-bit words, big endian, cut to the shortest that still decode: the decoder reads zeros after
+their end, so their number must be known from the section that holds them.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import constriction
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from vitiq.bitstream.cdf import TOTAL, check_tables
 from vitiq.errors import BitstreamError
 
-PRECISION = 16
+MAX_NUMBER_BITS = 32
+_PAD = b"\0" * 8
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
+_BIT = constriction.stream.model.Uniform(2)
 
 
-def _probabilities(tables: Int64[np.ndarray, "n symbols"]) -> Float32[np.ndarray, "n symbols"]:
-    return np.asarray(tables / 2**PRECISION, dtype=np.float32)
+def _probabilities(tables: Int64[np.ndarray, "*rows symbols"]) -> Float32[np.ndarray, "*rows symbols"]:
+    return np.asarray(tables / TOTAL, dtype=np.float32)
 
 
-def _to_words(data: bytes) -> np.ndarray:
-    return np.frombuffer(data + b"\0" * (-len(data) % 4), dtype=">u4").astype(np.uint32)
+def _model(table: Int64[np.ndarray, " symbols"]) -> Any:
+    return constriction.stream.model.Categorical(_probabilities(table), perfect=False)
 
 
-def encode_symbols(symbols: Int64[np.ndarray, " n"], tables: Int64[np.ndarray, "n symbols"]) -> bytes:
-    """Code symbol i (0 … symbols-1) with table row i. Trailing bytes the decoder can do without are cut.
+class SymbolEncoder:
+    """Codes symbols one after the other, each with a table that may depend on those before it.
 
-    Raises:
-        ValueError: a symbol is outside its table.
+    Tables given to `put` are not checked (they are made by cdf.py); `encode` checks its own.
     """
-    if symbols.size == 0:
-        return b""
-    if symbols.min() < 0 or symbols.max() >= tables.shape[1]:
-        raise ValueError(f"symbols {symbols.min()} … {symbols.max()} given, 0 … {tables.shape[1] - 1} expected")
-    encoder = constriction.stream.queue.RangeEncoder()
-    probabilities = _probabilities(tables)
-    encoder.encode(symbols.astype(np.int32), _FAMILY, probabilities)
-    whole: bytes = encoder.get_compressed().astype(">u4").tobytes()
-    # The last word may take any value in an interval: keep the shortest bytes that still decode.
-    for cut in range(min(len(whole), 8), 0, -1):
-        kept = whole[: len(whole) - cut]
-        number = int.from_bytes(kept, "big")
-        for candidate in (number, number + 1):
-            if candidate.bit_length() > 8 * len(kept):
-                continue
-            short = candidate.to_bytes(len(kept), "big")
-            if _decodes_to(short, tables, symbols):
-                return short
-    return whole
+
+    def __init__(self) -> None:
+        self._encoder = constriction.stream.queue.RangeEncoder()
+        # What was coded and how, to find out which bytes the decoder can do without.
+        self._log: list[tuple[Any, Any, Any]] = []
+
+    def put(self, symbol: int, table: Int64[np.ndarray, " symbols"]) -> None:
+        """Code a symbol, 0 … symbols - 1.
+
+        Raises:
+            ValueError: the symbol is outside its table.
+        """
+        if not 0 <= symbol < len(table):
+            raise ValueError(f"symbol {symbol} given, 0 … {len(table) - 1} expected")
+        self._code(int(symbol), _model(table))
+
+    def put_number(self, number: int) -> None:
+        """Code a whole number, 1 … 2**32 - 1, that no table covers: Elias's gamma code, 2·floor(log2 n) + 1 bits.
+
+        Raises:
+            ValueError: the number is outside that range.
+        """
+        length = number.bit_length()
+        if number < 1 or length > MAX_NUMBER_BITS:
+            raise ValueError(f"number {number} given, 1 … 2**{MAX_NUMBER_BITS} - 1 expected")
+        for bit in "0" * (length - 1) + f"{number:b}":
+            self._code(int(bit), _BIT)
+
+    def encode(self, symbols: Int64[np.ndarray, " n"], tables: Int64[np.ndarray, "n symbols"]) -> None:
+        """Code symbol i with table row i.
+
+        Raises:
+            ValueError: a symbol is outside its table, or a table is not one.
+        """
+        check_tables(tables)
+        if len(symbols) != len(tables):
+            raise ValueError(f"{len(symbols)} symbols and {len(tables)} tables given, as many expected")
+        if symbols.size == 0:
+            return
+        if symbols.min() < 0 or symbols.max() >= tables.shape[1]:
+            raise ValueError(f"symbols {symbols.min()} … {symbols.max()} given, 0 … {tables.shape[1] - 1} expected")
+        self._code(symbols.astype(np.int32), _FAMILY, _probabilities(tables))
+
+    def _code(self, symbols: Any, model: Any, probabilities: Any = None) -> None:
+        self._encoder.encode(symbols, model, *(() if probabilities is None else (probabilities,)))
+        self._log.append((symbols, model, probabilities))
+
+    def finish(self) -> bytes:
+        """All that was coded, in the fewest bytes that decode to it when zeros follow; b"" for nothing."""
+        best: bytes = self._encoder.get_compressed().astype(">u4").tobytes().rstrip(b"\0")
+        # The end may be any number in the coder's last interval. Where the interval holds a number of one byte less,
+        # it holds the one next below or next above; where it holds none, it holds no shorter one either.
+        while best:
+            kept = best[:-1]
+            below = int.from_bytes(kept, "big")
+            candidates = (n.to_bytes(len(kept), "big") for n in (below, below + 1) if n < 256 ** len(kept))
+            shorter = next((candidate for candidate in candidates if self._decodes(candidate)), None)
+            if shorter is None:
+                break
+            best = shorter
+        return best
+
+    def _decodes(self, data: bytes) -> bool:
+        decoder = _decoder(data)
+        try:
+            for symbols, model, probabilities in self._log:
+                if probabilities is None:
+                    same = decoder.decode(model) == symbols
+                else:
+                    same = np.array_equal(decoder.decode(model, probabilities), symbols)
+                if not same:
+                    return False
+        except (AssertionError, ValueError):
+            return False
+        return True
 
 
-def _decodes_to(data: bytes, tables: Int64[np.ndarray, "n symbols"], symbols: Int64[np.ndarray, " n"]) -> bool:
-    try:
-        return np.array_equal(SymbolDecoder(data).decode(tables), symbols)
-    except BitstreamError:
-        return False
+def _decoder(data: bytes) -> Any:
+    padded = data + _PAD + b"\0" * (-len(data) % 4)
+    return constriction.stream.queue.RangeDecoder(np.frombuffer(padded, dtype=">u4").astype(np.uint32))
 
 
 class SymbolDecoder:
-    """Decodes symbols in order, some at a time, so that later tables may depend on earlier symbols."""
+    """Decodes symbols in order, one or some at a time, so that later tables may depend on earlier symbols.
+
+    Tables must be those of the encoder, made by cdf.py or checked when they were loaded.
+    """
 
     def __init__(self, data: bytes) -> None:
-        # Bytes cut by the encoder read as zeros.
-        self._decoder = constriction.stream.queue.RangeDecoder(_to_words(data + b"\0" * 8))
+        self._decoder = _decoder(data)
+
+    def get(self, table: Int64[np.ndarray, " symbols"]) -> int:
+        """The next symbol.
+
+        Raises:
+            BitstreamError: the bytes cannot come from the encoder.
+        """
+        return int(self._read(_model(table)))
+
+    def get_number(self) -> int:
+        """The next number of `SymbolEncoder.put_number`.
+
+        Raises:
+            BitstreamError: the bytes cannot come from the encoder.
+        """
+        zeros = 0
+        while not self._read(_BIT):
+            zeros += 1
+            if zeros >= MAX_NUMBER_BITS:
+                raise BitstreamError(f"number above {MAX_NUMBER_BITS} bits in range-coded symbols; the file is damaged")
+        number = 1
+        for _ in range(zeros):
+            number = 2 * number + int(self._read(_BIT))
+        return number
 
     def decode(self, tables: Int64[np.ndarray, "n symbols"]) -> Int64[np.ndarray, " n"]:
         """The next n symbols, one a table row.
@@ -72,17 +161,30 @@ class SymbolDecoder:
         Raises:
             BitstreamError: the bytes cannot come from the encoder.
         """
+        return np.asarray(self._read(_FAMILY, _probabilities(tables)), dtype=np.int64)
+
+    def _read(self, *model: Any) -> Any:
         try:
-            decoded = self._decoder.decode(_FAMILY, _probabilities(tables))
+            return self._decoder.decode(*model)
         except (AssertionError, ValueError) as error:
             raise BitstreamError("range-coded symbols are damaged; copy the file again") from error
-        return np.asarray(decoded, dtype=np.int64)
 
 
-def normalise(counts: Int64[np.ndarray, " symbols"]) -> Int64[np.ndarray, " symbols"]:
-    """Frequencies that sum to 2**PRECISION, each at least 1, in proportion to counts, by integer arithmetic."""
-    spare = 2**PRECISION - len(counts)
-    total = int(counts.sum())
-    scaled = np.array([int(c) * spare // total + 1 for c in counts], dtype=np.int64)
-    scaled[int(np.argmax(scaled))] += 2**PRECISION - int(scaled.sum())
-    return scaled
+def encode_symbols(symbols: Int64[np.ndarray, " n"], tables: Int64[np.ndarray, "n symbols"]) -> bytes:
+    """Code symbol i (0 … symbols-1) with table row i, in the fewest bytes.
+
+    Raises:
+        ValueError: a symbol is outside its table, or a table is not one.
+    """
+    encoder = SymbolEncoder()
+    encoder.encode(symbols, tables)
+    return encoder.finish()
+
+
+def decode_symbols(data: bytes, tables: Int64[np.ndarray, "n symbols"]) -> Int64[np.ndarray, " n"]:
+    """Inverse of `encode_symbols`.
+
+    Raises:
+        BitstreamError: the bytes cannot come from the encoder.
+    """
+    return SymbolDecoder(data).decode(tables)

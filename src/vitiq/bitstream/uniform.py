@@ -1,45 +1,34 @@
 """Uniform quantisation of a vector with a range coder: what replaces QSGD and Elias omega codes.
 
-Numbers are rounded to multiples of a step; the symbols are range-coded under a binomial distribution (a
-Gaussian for practical purposes, but whole numbers on any machine), whose width the encoder picks from a ladder.
+Numbers are rounded to multiples of a step (mid-tread: 0 is one of them) and range-coded under the distribution that the
+encoder finds cheapest: a Gaussian or Laplace table of a ladder of widths, or counts that adapt to the symbols.
 
-Layout: step (float16, big endian), ladder rung (1 byte), reach (1 byte), range-coded symbols.
+Layout: step (float16, big endian), distribution (1 byte), reach (1 byte), range-coded symbols.
 """
 
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from vitiq.bitstream.range_coder import SymbolDecoder, encode_symbols, normalise
-from vitiq.errors import BitstreamError
+from vitiq.bitstream.cdf import RUNGS, TOTAL, AdaptiveTable, gaussian_table, laplace_table
+from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder, encode_symbols
+from vitiq.errors import BitstreamError, InputError
 
-RUNGS = 40
 MAX_REACH = 255
+MAX_MAGNITUDE = 2.0**14
+"""Larger numbers have steps that float16 cannot hold."""
+
+ADAPTIVE = 2 * RUNGS
+"""Distribution byte: 0 … 39 a Gaussian rung, 40 … 79 a Laplace rung, 80 adaptive counts."""
 
 
-@lru_cache(maxsize=RUNGS)
-def _trials(rung: int) -> int:
-    """Even number of trials of the binomial: variance trials / 4, growing by a third a rung."""
-    trials = 1
-    for _ in range(rung):
-        trials = trials * 4 // 3 + 1
-    return 2 * trials
-
-
-@lru_cache(maxsize=256)
-def _table(rung: int, reach: int) -> Int64[np.ndarray, " symbols"]:
-    """Frequencies of symbols -reach … reach."""
-    middle = _trials(rung) // 2
-    half = [1 << 40]
-    for k in range(reach):
-        # Ratio of neighbouring binomial coefficients, rounded down: whole numbers on any machine.
-        half.append(half[-1] * (middle - k) // (middle + k + 1) if k < middle else 0)
-    counts = half[:0:-1] + half
-    return normalise(np.array(counts, dtype=np.int64))
+def _table(distribution: int, reach: int) -> Int64[np.ndarray, " symbols"]:
+    if distribution < RUNGS:
+        return gaussian_table(distribution, reach)
+    return laplace_table(distribution - RUNGS, reach)
 
 
 def quantise(vector: Float64[np.ndarray, " n"], step: float) -> Int64[np.ndarray, " n"]:
@@ -53,13 +42,50 @@ def dequantise(symbols: Int64[np.ndarray, " n"], step: float) -> Float64[np.ndar
 
 
 def to_bytes(symbols: Int64[np.ndarray, " n"], step: float) -> bytes:
-    """Code symbols (±255) and their step; the cheapest rung is taken."""
+    """Code symbols (n ≥ 1, within ±255) and their step under the cheapest distribution.
+
+    Raises:
+        ValueError: the step is not a positive float16, or a symbol is out of range.
+    """
+    if not 0 < step < np.inf or step != float(np.float16(step)):
+        raise ValueError(f"step {step} given, a positive number that float16 holds exactly expected")
     reach = max(1, int(np.abs(symbols).max()))
+    if reach > MAX_REACH:
+        raise ValueError(f"symbols up to ±{reach} given, at most ±{MAX_REACH} expected")
     shifted = symbols + reach
-    costs = [float(-np.log2(_table(rung, reach)[shifted] / 2**16).sum()) for rung in range(RUNGS)]
-    rung = int(np.argmin(costs))
-    tables = np.broadcast_to(_table(rung, reach), (len(symbols), 2 * reach + 1))
-    return struct.pack(">eBB", step, rung, reach) + encode_symbols(shifted, tables)
+    distribution = _cheapest(shifted, reach)
+    if distribution == ADAPTIVE:
+        coded = _encode_adaptive(shifted, reach)
+    else:
+        coded = encode_symbols(shifted, np.broadcast_to(_table(distribution, reach), (len(symbols), 2 * reach + 1)))
+    return struct.pack(">eBB", step, distribution, reach) + coded
+
+
+def _cheapest(shifted: Int64[np.ndarray, " n"], reach: int) -> int:
+    costs = [float(-np.log2(_table(row, reach)[shifted] / TOTAL).sum()) for row in range(ADAPTIVE)]
+    adaptive = AdaptiveTable(2 * reach + 1)
+    cost = 0.0
+    for symbol in shifted.tolist():
+        cost += adaptive.bits(symbol)
+        adaptive.update(symbol)
+    return int(np.argmin([*costs, cost]))
+
+
+def _encode_adaptive(shifted: Int64[np.ndarray, " n"], reach: int) -> bytes:
+    table, encoder = AdaptiveTable(2 * reach + 1), SymbolEncoder()
+    for symbol in shifted.tolist():
+        encoder.put(symbol, table.frequencies())
+        table.update(symbol)
+    return encoder.finish()
+
+
+def _decode_adaptive(data: bytes, length: int, reach: int) -> Int64[np.ndarray, " n"]:
+    table, decoder = AdaptiveTable(2 * reach + 1), SymbolDecoder(data)
+    symbols = np.zeros(length, np.int64)
+    for index in range(length):
+        symbols[index] = decoder.get(table.frequencies())
+        table.update(int(symbols[index]))
+    return symbols
 
 
 def from_bytes(data: bytes, length: int) -> tuple[Int64[np.ndarray, " n"], float]:
@@ -70,29 +96,35 @@ def from_bytes(data: bytes, length: int) -> tuple[Int64[np.ndarray, " n"], float
     """
     if len(data) < 4:
         raise BitstreamError(f"quantised vector of {len(data)} bytes given, at least 4 expected; it is damaged")
-    step, rung, reach = struct.unpack(">eBB", data[:4])
-    if not (0 < step < np.inf) or rung >= RUNGS or reach < 1:
-        raise BitstreamError(f"quantised vector with step {step}, rung {rung}, reach {reach}: it is damaged")
-    tables = np.broadcast_to(_table(rung, reach), (length, 2 * reach + 1))
+    step, distribution, reach = struct.unpack(">eBB", data[:4])
+    if not (0 < step < np.inf) or distribution > ADAPTIVE or reach < 1:
+        raise BitstreamError(
+            f"quantised vector with step {step}, distribution {distribution}, reach {reach}: it is damaged"
+        )
+    if distribution == ADAPTIVE:
+        return _decode_adaptive(data[4:], length, reach) - reach, float(step)
+    tables = np.broadcast_to(_table(distribution, reach), (length, 2 * reach + 1))
     return SymbolDecoder(data[4:]).decode(tables) - reach, float(step)
 
 
 def finest_within(vector: Float64[np.ndarray, " n"], budget: int) -> tuple[Int64[np.ndarray, " n"], float]:
     """Symbols and step of the finest of a ladder of steps whose coded size is at most `budget` bytes.
 
-    The ladder is 2**(-k/8) times the largest magnitude. Where even the coarsest step is too large, its
-    (all but zero) symbols are returned.
+    The ladder falls from twice the largest magnitude by 2**(-1/8) a step and ends at the first size above the budget,
+    or where symbols would pass ±255. Where even the coarsest step is too large, its (all zero) symbols are returned.
+
+    Raises:
+        InputError: the vector is empty, not finite or beyond ±16384.
     """
+    if vector.size == 0 or not np.isfinite(vector).all() or np.abs(vector).max() > MAX_MAGNITUDE:
+        raise InputError(f"the latent is empty, not finite or beyond ±{MAX_MAGNITUDE:.0f}; it cannot be quantised")
     largest = max(float(np.abs(vector).max()), 2**-10)
-    best: tuple[Int64[np.ndarray, " n"], float] | None = None
-    for k in range(-8, 8 * 8):
+    step = float(np.float16(2 * largest))
+    best = quantise(vector, step), step
+    for k in range(-7, 8 * 8):
         step = float(np.float16(largest * 2 ** (-k / 8)))
         symbols = quantise(vector, step)
-        if best is not None and len(to_bytes(symbols, step)) > budget:
+        if np.abs(vector).max() > (MAX_REACH + 0.5) * step or len(to_bytes(symbols, step)) > budget:
             break
         best = symbols, step
-        if np.abs(symbols).max() >= MAX_REACH:
-            break
-    if best is None:
-        raise ValueError("the ladder of steps is empty")
     return best
