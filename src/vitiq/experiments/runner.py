@@ -66,13 +66,14 @@ def run(config: RunConfig, paths: Sequence[Path], out: Path, report: Callable[[S
     tasks = plan(config, [(picture.name, content) for picture, content in pictures], identity)
     by_name = {picture.name: picture.path for picture, _ in pictures}
     records = _run_tasks(tasks, by_name, out, metrics, problems, report)
-    facts = {"config": asdict(config), "tasks": [task.hash for task in tasks], "problems": problems}
-    facts["originals"] = {name: f"originals/{Path(name).with_suffix('').as_posix()}.png" for name in by_name}
+    originals = {name: f"originals/{Path(name).with_suffix('').as_posix()}.png" for name in by_name}
+    hashes = [task.hash for task in tasks]
+    facts = {"config": asdict(config), "tasks": hashes, "problems": problems, "originals": originals}
     write_json(out / "run.json", facts)
     write_tables(out, records)
     if report is not None:
         report(Step(len(tasks), len(tasks), "scores of sets"))
-    write_json(out / "sets.json", _score_sets(records, out, facts["originals"], metrics))
+    write_json(out / "sets.json", _score_sets(records, out, originals, metrics))
     return RunResult(records, problems)
 
 

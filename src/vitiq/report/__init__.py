@@ -1,0 +1,5 @@
+"""From records and pictures on disk to figures, tables and one self-contained page. Reads nothing else."""
+
+from vitiq.report.build import build_report
+
+__all__ = ["build_report"]

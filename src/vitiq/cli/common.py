@@ -1,0 +1,93 @@
+"""What several commands share: codec options, progress bars, JSON output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from vitiq.errors import InputError
+from vitiq.types import Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CODEC_OPTIONS = (
+    click.option("--generator", help="inversion: 'embedded' or the path of generator weights."),
+    click.option("--loss", type=click.Choice(["mse", "ssim", "vit"]), help="inversion: what is minimised."),
+    click.option("--optimizer", type=click.Choice(["adam", "sgd"]), help="inversion: optimiser (sgd as published)."),
+    click.option("--learning-rate", type=float, help="inversion: first learning rate."),
+    click.option("--iterations", type=int, help="inversion: iterations of the search."),
+    click.option("--restarts", type=int, help="inversion: searches from different starts; the best is kept."),
+    click.option("--seed", type=int, help="inversion: seed of everything random."),
+    click.option("--preview-every", type=int, help="inversion: iterations between previews."),
+    click.option("--start", type=click.Choice(["random", "encoder"]), help="inversion-vector: first latent."),
+    click.option("--coder", type=click.Choice(["range", "qsgd"]), help="inversion-vector: how the latent is coded."),
+    click.option(
+        "--compat", type=click.Choice(["thesis"]), help="inversion-vector: published behaviour, faults included."
+    ),
+)
+NAMES = (
+    "generator",
+    "loss",
+    "optimizer",
+    "learning_rate",
+    "iterations",
+    "restarts",
+    "seed",
+    "preview_every",
+    "start",
+    "coder",
+    "compat",
+)
+
+
+def codec_options(function: F) -> F:
+    """Adds the options of codecs that optimise."""
+    for option in reversed(CODEC_OPTIONS):
+        function = option(function)
+    return function
+
+
+def given_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The codec options that the user gave."""
+    return {name: values[name] for name in NAMES if values.get(name) is not None}
+
+
+def read_bytes(path: Path) -> bytes:
+    """Bytes of a compressed file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+
+
+class SearchBar:
+    """A progress bar with loss and time left for one search, on stderr."""
+
+    def __init__(self, label: str, *, quiet: bool) -> None:
+        from tqdm import tqdm  # noqa: PLC0415 - imported where used
+
+        self._bar = tqdm(desc=label, disable=quiet, file=sys.stderr, unit="it", leave=False)
+
+    def __call__(self, state: Progress) -> None:
+        """Show a state."""
+        self._bar.total = state.total
+        self._bar.set_postfix(loss=f"{state.loss:.3g}", refresh=False)
+        self._bar.update(state.iteration - self._bar.n)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.close()
+
+
+def print_json(value: object) -> None:
+    """JSON to stdout; never NaN or Infinity."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

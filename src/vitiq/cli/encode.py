@@ -1,0 +1,61 @@
+"""`vitiq encode`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vitiq.cli.common import SearchBar, codec_options, given_options, print_json
+
+
+@click.command("encode")
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("-c", "--codec", "name", default="inversion", show_default=True, help="Codec (vitiq codecs list).")
+@click.option("-q", "--quality", type=float, help="Quality; the codec's default if not given.")
+@click.option("--at-bytes", type=int, help="Instead of a quality: the file closest to this many bytes.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; IMAGE with the codec's suffix.")
+@codec_options
+@click.option("--json", "as_json", is_flag=True, help="Facts as JSON on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(  # noqa: PLR0917
+    image: Path,
+    name: str,
+    quality: float | None,
+    at_bytes: int | None,
+    output: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Compress IMAGE to a file."""
+    from vitiq.codecs.at_bytes import encode_at_bytes  # noqa: PLC0415
+    from vitiq.experiments.task import make_codec  # noqa: PLC0415
+    from vitiq.image.io import read_image_details, write_bytes  # noqa: PLC0415
+
+    if quality is not None and at_bytes is not None:
+        raise click.UsageError("give either --quality or --at-bytes")
+    codec = make_codec(name, given_options(options))
+    picture, notes = read_image_details(image)
+    target = output or image.with_name(image.stem + codec.extension)
+    bar = SearchBar(image.name, quiet=quiet or not codec.optimises)
+    try:
+        if at_bytes is not None and codec.quality_range is not None:
+            found = encode_at_bytes(codec, picture, at_bytes)
+            data, quality = found.data, found.quality
+        else:
+            data = codec.encode(picture, quality=at_bytes if at_bytes is not None else quality, progress=bar)
+    finally:
+        bar.close()
+    write_bytes(target, data)
+    height, width, _ = picture.shape
+    used = quality if quality is not None else (at_bytes or codec.default_quality)
+    bpp = len(data) * 8 / (width * height)
+    if as_json:
+        facts = {"file": str(target), "codec": name, "quality": used, "bytes": len(data), "bpp": bpp}
+        print_json({**facts, "width": width, "height": height, "notes": notes})
+        return
+    for note in notes:
+        click.echo(f"{image}: {note}", err=True)
+    click.echo(f"{target}: {len(data)} bytes, {bpp:.4f} bits a pixel ({name}, quality {used:g})")

@@ -1,0 +1,27 @@
+"""`vitiq metrics`."""
+
+from __future__ import annotations
+
+import click
+
+from vitiq.cli.common import print_json
+
+
+@click.group("metrics")
+def command() -> None:
+    """The metrics that are registered, built in or by plugins."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_(as_json: bool) -> None:
+    """List them with what they state about themselves."""
+    from vitiq import registry  # noqa: PLC0415
+    from vitiq.metrics.scoring import facts  # noqa: PLC0415
+
+    entries = [facts(registry.load("metrics", name)) for name in registry.names("metrics")]
+    if as_json:
+        print_json(entries)
+        return
+    for entry in entries:
+        click.echo(f"{entry['name']!s:18}{entry['title']!s:48}{entry['formula']}")

@@ -1,0 +1,62 @@
+"""`vitiq models`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from vitiq.cli.common import print_json
+
+if TYPE_CHECKING:
+    from vitiq.models.weights import ModelInfo
+
+
+@click.group("models")
+def command() -> None:
+    """Weights files: those that ship with vitiq and those that can be fetched."""
+
+
+def _facts(info: ModelInfo) -> dict[str, object]:
+    return {**asdict(info), "embedded": info.embedded, "path": str(info.path), "present": info.path.exists()}
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_(as_json: bool) -> None:
+    """List every known weights file."""
+    from vitiq.models.weights import list_models  # noqa: PLC0415
+
+    entries = [_facts(info) for info in list_models()]
+    if as_json:
+        print_json(entries)
+        return
+    for entry in entries:
+        state = "embedded" if entry["embedded"] else ("fetched" if entry["present"] else "to fetch")
+        click.echo(f"{entry['name']!s:28}{state:12}{entry['purpose']}")
+
+
+@command.command("info")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def info(name: str, as_json: bool) -> None:
+    """Everything known about one weights file."""
+    from vitiq.models.weights import model_info  # noqa: PLC0415
+
+    facts = _facts(model_info(name))
+    if as_json:
+        print_json(facts)
+        return
+    for key, value in facts.items():
+        click.echo(f"{key:12}{value}")
+
+
+@command.command("fetch")
+@click.argument("name")
+@click.option("--sha256", help="Hash to trust where none is pinned.")
+def fetch(name: str, sha256: str | None) -> None:
+    """Download a weights file, checked against its hash."""
+    from vitiq.models.weights import fetch as fetch_model  # noqa: PLC0415
+
+    click.echo(str(fetch_model(name, sha256=sha256)))

@@ -1,0 +1,59 @@
+"""`vitiq train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("train")
+@click.argument("model", type=click.Choice(["vit", "generator"]))
+@click.option(
+    "--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or .tar of pictures."
+)
+@click.option(
+    "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Run folder; resumed if it exists."
+)
+@click.option("--config", type=click.Path(path_type=Path), help="TOML configuration; the shipped one if not given.")
+@click.option("--teacher", type=click.Path(path_type=Path), help="vit: timm safetensors of vit_tiny_patch16_224.")
+@click.option("--threads", type=int, help="CPU threads.")
+@click.option("--smoke", is_flag=True, help="A few steps, to see that everything works.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(  # noqa: PLR0917
+    model: str,
+    data: tuple[Path, ...],
+    out: Path,
+    config: Path | None,
+    teacher: Path | None,
+    threads: int | None,
+    smoke: bool,
+    quiet: bool,
+) -> None:
+    """Train an embedded MODEL again; a run that was stopped goes on from its last checkpoint."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    bar = tqdm(desc=model, disable=quiet, file=sys.stderr, unit="step")
+
+    def report(done: int, total: int, loss: float) -> None:
+        bar.total = total
+        bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
+        bar.update(done - bar.n)
+
+    try:
+        if model == "vit":
+            from vitiq.training.vit import train_vit  # noqa: PLC0415
+
+            if teacher is None:
+                raise click.UsageError(
+                    "training the ViT needs --teacher PATH (timm safetensors of vit_tiny_patch16_224)"
+                )
+            weights = train_vit(config, data, teacher, out, smoke=smoke, threads=threads, report=report)
+        else:
+            from vitiq.training.generator import train_generator  # noqa: PLC0415
+
+            weights = train_generator(config, data, out, smoke=smoke, threads=threads, report=report)
+    finally:
+        bar.close()
+    click.echo(str(weights))
