@@ -27,7 +27,7 @@ _LAPLACE_UNIT = 16
 
 
 def normalise(counts: Int64[np.ndarray, " symbols"]) -> Int64[np.ndarray, " symbols"]:
-    """Frequencies in proportion to counts: each at least 1, 2**16 in all; the largest takes what rounding leaves.
+    """Frequencies in proportion to counts: each at least 1, 2**16 in all; the first largest takes what rounding leaves.
 
     Args:
         counts: 0 … 2**46, not all zero, for 2 … 2**15 symbols.
@@ -39,7 +39,7 @@ def normalise(counts: Int64[np.ndarray, " symbols"]) -> Int64[np.ndarray, " symb
     if not (2 <= symbols <= TOTAL // 2 and counts.min() >= 0 and counts.max() <= MAX_COUNT and total > 0):
         raise ValueError(f"{symbols} counts from {counts.min()} to {counts.max()} given, expected 2 to 32768 from 0")
     scaled: Int64[np.ndarray, " symbols"] = counts * (TOTAL - symbols) // total + 1
-    scaled[int(np.argmax(scaled))] += TOTAL - int(scaled.sum())
+    scaled[int(np.argmax(counts))] += TOTAL - int(scaled.sum())
     return scaled
 
 

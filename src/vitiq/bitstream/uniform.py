@@ -110,8 +110,8 @@ def from_bytes(data: bytes, length: int) -> tuple[Int64[np.ndarray, " n"], float
 def finest_within(vector: Float64[np.ndarray, " n"], budget: int) -> tuple[Int64[np.ndarray, " n"], float]:
     """Symbols and step of the finest of a ladder of steps whose coded size is at most `budget` bytes.
 
-    The ladder falls from twice the largest magnitude by 2**(-1/8) a step and ends at the first size above the budget,
-    or where symbols would pass ±255. Where even the coarsest step is too large, its (all zero) symbols are returned.
+    The ladder falls from about twice the largest magnitude by 2**(-1/8) a step and ends at the first size above the
+    budget, or where symbols would pass ±255. Where even the coarsest is too large, all symbols are 0.
 
     Raises:
         InputError: the vector is empty, not finite or beyond ±16384.
@@ -119,7 +119,7 @@ def finest_within(vector: Float64[np.ndarray, " n"], budget: int) -> tuple[Int64
     if vector.size == 0 or not np.isfinite(vector).all() or np.abs(vector).max() > MAX_MAGNITUDE:
         raise InputError(f"the latent is empty, not finite or beyond ±{MAX_MAGNITUDE:.0f}; it cannot be quantised")
     largest = max(float(np.abs(vector).max()), 2**-10)
-    step = float(np.float16(2 * largest))
+    step = float(np.float16(3 * largest))
     best = quantise(vector, step), step
     for k in range(-7, 8 * 8):
         step = float(np.float16(largest * 2 ** (-k / 8)))

@@ -77,3 +77,16 @@ class Codec(ABC):
     def latents(self, data: bytes) -> list[np.ndarray]:  # noqa: ARG002
         """Dequantised latents in the file, one float32 array C×H×W a layer; [] where there are none."""
         return []
+
+
+def facts(codec: type[Codec]) -> dict[str, object]:
+    """What a codec states about itself, JSON-serialisable."""
+    return {
+        "name": codec.name,
+        "title": codec.title,
+        "extension": codec.extension,
+        "quality": codec.quality_help,
+        "default_quality": codec.default_quality,
+        "qualities": list(codec.qualities),
+        "optimises": codec.optimises,
+    }

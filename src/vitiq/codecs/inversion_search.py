@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
+from vitiq.codecs.inversion_common import SearchSettings
 from vitiq.errors import InputError
+from vitiq.models.generators import Generator
+from vitiq.models.losses import LossName, distortion
+from vitiq.models.threads import one_thread
 from vitiq.types import ImageU8, Progress, ProgressCallback
-
-OptimiserName = Literal["adam", "sgd"]
-OPTIMISERS: tuple[OptimiserName, ...] = ("adam", "sgd")
-
-
-@dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """How latents are searched.
-
-    Attributes:
-        iterations: at most this many, at least 1.
-        optimiser: `sgd` as the thesis (learning rate 1, momentum 0.9, reduced by 10 on a plateau of
-            10 iterations, threshold 1e-4 relative), or `adam` with cosine decay.
-        learning_rate: first learning rate; None for 1.0 with sgd, 0.05 with adam.
-        preview_every: iterations between preview pictures.
-    """
-
-    iterations: int
-    optimiser: OptimiserName = "adam"
-    learning_rate: float | None = None
-    preview_every: int = 250
-
-    def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise InputError(f"{self.iterations} iterations given, at least 1 expected")
-        if self.preview_every < 1:
-            raise InputError(f"a preview every {self.preview_every} iterations given, at least 1 expected")
-        if self.optimiser not in OPTIMISERS:
-            raise InputError(f"optimiser {self.optimiser!r} given, expected one of {', '.join(OPTIMISERS)}")
-
-    @property
-    def rate(self) -> float:
-        """The first learning rate."""
-        if self.learning_rate is not None:
-            return self.learning_rate
-        return 1.0 if self.optimiser == "sgd" else 0.05
-
 
 PLATEAU_FACTOR = 0.1
 PLATEAU_PATIENCE = 10
@@ -70,6 +36,66 @@ def to_picture(painted: Float[Tensor, "1 3 h w"]) -> ImageU8:
 def to_tensor(image: ImageU8) -> Float[Tensor, "1 3 h w"]:
     """A picture as float32 in [0, 1]."""
     return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+
+
+def unit(painted: Float[Tensor, "n 3 h w"], output_range: tuple[float, float]) -> Float[Tensor, "n 3 h w"]:
+    """A generator's output brought from its range to [0, 1]; not clipped."""
+    low, high = output_range
+    return painted if (low, high) == (0.0, 1.0) else (painted - low) / (high - low)
+
+
+def paint(generator: Generator, latents: Sequence[np.ndarray], output_range: tuple[float, float]) -> ImageU8:
+    """The picture of dequantised latents (C×H×W a layer); the same at any number of threads."""
+    with one_thread(), torch.no_grad():
+        tensors = [torch.from_numpy(values).float()[None] for values in latents]
+        return to_picture(unit(generator.generate(tensors), output_range))
+
+
+def best_vector(
+    generator: Generator,
+    image: ImageU8,
+    output_range: tuple[float, float],
+    *,
+    loss: LossName,
+    settings: SearchSettings,
+    restarts: int,
+    seed: int,
+    guess: bool,
+    progress: ProgressCallback | None,
+) -> Float64[np.ndarray, " n"]:
+    """Latent layer 0 with which the generator comes closest to `image` (of the generator's size).
+
+    The squared error is measured in the generator's range, in which the published learning rate was chosen.
+
+    Args:
+        output_range: range that the generator's output is taken to have.
+        guess: start from the generator's encoder where it has one; further restarts are random.
+    """
+    target = to_tensor(image)
+    low, high = output_range
+    lost = distortion(loss, target)
+    scale = (high - low) ** 2 if loss == "mse" else 1.0
+    shape = generator.layers[0]
+    encoded = generator.encode(target * (high - low) + low) if guess else None
+    best_loss, best = math.inf, torch.zeros(1, shape.channels, shape.height, shape.width)
+    for restart in range(restarts):
+        random = torch.Generator().manual_seed(seed + restart)
+        latent = torch.randn(best.shape, generator=random)
+        if encoded is not None and restart == 0:
+            latent = encoded[0].clone()
+        latent.requires_grad_()
+
+        def objective(_: int, latent: Tensor = latent) -> tuple[Tensor, Tensor]:
+            nonlocal best_loss, best
+            painted = unit(generator.generate([latent]), output_range)
+            value = scale * lost(painted)
+            if float(value.detach()) < best_loss:
+                best_loss, best = float(value.detach()), latent.detach().clone()
+            return value, painted
+
+        done = restart * settings.iterations
+        minimise(objective, [latent], settings, progress, done=done, total=restarts * settings.iterations)
+    return np.asarray(best.flatten().numpy(), dtype=np.float64)
 
 
 def minimise(

@@ -9,35 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from jaxtyping import Float64, Int64
-from torch import Tensor
+from jaxtyping import Float32, Float64, Int64
 
 from vitiq.bitstream import container as viq
 from vitiq.bitstream import qsgd, uniform
 from vitiq.codecs.base import Codec
-from vitiq.codecs.inversion import WEIGHTS_PREFIX, check_symbols, check_weights
-from vitiq.codecs.inversion_search import (
-    Objective,
+from vitiq.codecs.inversion_common import (
+    WEIGHTS_PREFIX,
     OptimiserName,
     SearchSettings,
-    minimise,
-    to_picture,
-    to_tensor,
+    check_choice,
+    check_symbols,
+    check_weights,
 )
 from vitiq.codecs.latent_coding import symbols_crc
 from vitiq.errors import BitstreamError, InputError
 from vitiq.image.geometry import resize
-from vitiq.models.generators import Generator, load_generator
-from vitiq.models.losses import LOSSES, Distortion, LossName, distortion
-from vitiq.models.threads import one_thread
 from vitiq.types import ImageU8, ProgressCallback
+
+if TYPE_CHECKING:
+    from vitiq.models.generators import Generator
+    from vitiq.models.losses import LossName
+
+# torch is imported where it is used, so that listing codecs stays quick.
+# ruff: noqa: PLC0415
 
 Coder = Literal["range", "qsgd"]
 CODERS: tuple[Coder, ...] = ("range", "qsgd")
+Start = Literal["random", "encoder"]
+STARTS: tuple[Start, ...] = ("random", "encoder")
 HEADER, RANGE, QSGD = 1, 2, 3
 """Sections: settings (bits, thesis range), then the vector in one of two codes."""
 
@@ -64,7 +67,7 @@ class InversionVector(Codec):
     extension = ".viq"
     qualities = (1, 2, 4, 6, 8)
     default_quality = 8
-    quality_help = "bits a latent number: 1, 2, 4, 6 or 8"
+    quality_help = "bits a latent number of the quantiser, 1 to 8 (published: 1, 2, 4, 6, 8)"
     quality_range = (1, 8, 1)
     optimises = True
 
@@ -77,15 +80,17 @@ class InversionVector(Codec):
         iterations: int = 500,
         restarts: int = 1,
         seed: int = 0,
-        start: Literal["random", "encoder"] = "random",
+        start: Start = "random",
         coder: Coder = "range",
         compat: Literal["thesis"] | None = None,
         preview_every: int = 250,
         learning_rate: float | None = None,
     ) -> None:
-        for value, known, what in ((loss, LOSSES, "loss"), (coder, CODERS, "coder")):
-            if value not in known:
-                raise InputError(f"{what} {value!r} given, expected one of {', '.join(known)}")
+        from vitiq.models.losses import LOSSES
+
+        check_choice("loss", loss, LOSSES)
+        check_choice("coder", coder, CODERS)
+        check_choice("start", start, STARTS)
         if restarts < 1:
             raise InputError(f"{restarts} restarts given, at least 1 expected")
         if compat not in (None, "thesis"):
@@ -101,12 +106,12 @@ class InversionVector(Codec):
         """Search the latent of `image`, quantise it at `quality` bits.
 
         Raises:
-            InputError: bits other than 1, 2, 4, 6 or 8.
+            InputError: bits outside 1 to 8.
         """
         bits = self.default_quality if quality is None else quality
-        if bits not in qsgd.BITS:
+        if bits not in range(1, 9):
             raise InputError(f"quality {bits} given for {self.name}, expected {self.quality_help}")
-        generator = load_generator(self._generator_name)
+        generator = self._generator()
         height, width, _ = image.shape
         vector = self.invert(image, generator, progress)
         return self.pack(vector, int(bits), generator, width, height)
@@ -115,37 +120,29 @@ class InversionVector(Codec):
         self, image: ImageU8, generator: Generator, progress: ProgressCallback | None = None
     ) -> Float64[np.ndarray, " n"]:
         """The best latent found, not quantised."""
-        side = generator.resolution
-        target = to_tensor(resize(image, side, side))
-        lost = distortion(self._loss, target)
-        shape = generator.layers[0]
-        total = self._restarts * self._search.iterations
-        found: list[tuple[float, Tensor]] = []
-        for restart in range(self._restarts):
-            random = torch.Generator().manual_seed(self._seed + restart)
-            latent = torch.randn(1, shape.channels, shape.height, shape.width, generator=random)
-            if self._start == "encoder" and restart == 0:
-                guess = generator.encode(target)
-                latent = latent if guess is None else guess[0].clone()
-            latent.requires_grad_()
-            objective = self._objective(generator, latent, lost)
-            done = restart * self._search.iterations
-            loss = minimise(objective, [latent], self._search, progress, done=done, total=total)
-            found.append((loss, latent.detach()))
-        best = min(found, key=lambda pair: pair[0])[1]
-        return np.asarray(best.flatten().numpy(), dtype=np.float64)
+        from vitiq.codecs.inversion_search import best_vector
 
-    def _objective(self, generator: Generator, latent: Tensor, lost: Distortion) -> Objective:
-        def objective(_: int) -> tuple[Tensor, Tensor]:
-            painted = self._unit(generator, generator.generate([latent]))
-            return lost(painted), painted
+        return best_vector(
+            generator,
+            resize(image, generator.resolution, generator.resolution),
+            self._range(generator, self._compat),
+            loss=self._loss,
+            settings=self._search,
+            restarts=self._restarts,
+            seed=self._seed,
+            guess=self._start == "encoder",
+            progress=progress,
+        )
 
-        return objective
+    def _generator(self) -> Generator:
+        from vitiq.models.generators import load_generator
 
-    def _unit(self, generator: Generator, painted: Tensor) -> Tensor:
-        """The generator's output in [0, 1]; with compat, taken as if it were already."""
-        low, high = (0.0, 1.0) if self._compat else generator.output_range
-        return (painted - low) / (high - low)
+        return load_generator(self._generator_name)
+
+    @staticmethod
+    def _range(generator: Generator, compat: bool) -> tuple[float, float]:
+        """The range that the generator's output is taken to have; with compat [0, 1], whatever it is."""
+        return (0.0, 1.0) if compat else generator.output_range
 
     def pack(
         self, vector: Float64[np.ndarray, " n"], bits: int, generator: Generator, width: int, height: int
@@ -173,42 +170,39 @@ class InversionVector(Codec):
             BitstreamError: damaged or foreign.
             WeightsError: the file was made with other generator weights.
         """
-        file, generator, vector, compat = self._read(data)
-        shape = generator.layers[0]
-        low, high = (0.0, 1.0) if compat else generator.output_range
-        with one_thread(), torch.no_grad():
-            latent = torch.from_numpy(vector).float().view(1, shape.channels, shape.height, shape.width)
-            painted = to_picture((generator.generate([latent]) - low) / (high - low))
-        return resize(painted, file.width, file.height)
+        from vitiq.codecs.inversion_search import paint
+
+        file, generator, latent, compat = self._read(data)
+        return resize(paint(generator, [latent], self._range(generator, compat)), file.width, file.height)
 
     def latents(self, data: bytes) -> list[np.ndarray]:
         """The dequantised vector as one C×H×W array."""
-        _, generator, vector, _ = self._read(data)
-        shape = generator.layers[0]
-        return [vector.astype(np.float32).reshape(shape.channels, shape.height, shape.width)]
+        return [self._read(data)[2]]
 
-    def _read(self, data: bytes) -> tuple[viq.Container, Generator, Float64[np.ndarray, " n"], bool]:
+    def _read(self, data: bytes) -> tuple[viq.Container, Generator, Float32[np.ndarray, "c h w"], bool]:
         file = viq.unpack(data)
         if file.codec != self.name:
             raise BitstreamError(f"a {file.codec} file given to the {self.name} decoder; use codec {file.codec}")
-        generator = load_generator(self._generator_name)
+        generator = self._generator()
         check_weights(file, generator)
         header = file.section(HEADER)
         bits, compat = (header[0] & 0x7F, bool(header[0] & 0x80)) if len(header) == 1 else (0, False)
-        if bits not in qsgd.BITS:
-            raise BitstreamError(f"{bits} bits a latent number in the file, expected {qsgd.BITS}; it is damaged")
-        length = generator.layers[0].size
+        if bits not in range(1, 9):
+            raise BitstreamError(f"{bits} bits a latent number in the file, expected 1 to 8; it is damaged")
+        shape = generator.layers[0]
         if any(section.kind == QSGD for section in file.sections):
-            quantised = qsgd.from_bytes(file.section(QSGD), length, bits, compat=compat)
-            check_symbols(file, [quantised.levels])
-            return file, generator, qsgd.dequantise(quantised), compat
-        symbols, step = uniform.from_bytes(file.section(RANGE), length)
+            quantised = qsgd.from_bytes(file.section(QSGD), shape.size, bits, compat=compat)
+            symbols, vector = quantised.levels, qsgd.dequantise(quantised)
+        else:
+            symbols, step = uniform.from_bytes(file.section(RANGE), shape.size)
+            vector = uniform.dequantise(symbols, step)
         check_symbols(file, [symbols])
-        return file, generator, uniform.dequantise(symbols, step), compat
+        latent = vector.astype(np.float32).reshape(shape.channels, shape.height, shape.width)
+        return file, generator, latent, compat
 
     def settings(self) -> Mapping[str, object]:
         """Everything that changes the file, and the hash of the generator's weights."""
-        generator = load_generator(self._generator_name)
+        generator = self._generator()
         return {
             "generator": generator.name,
             "generator_sha256": generator.weights_sha256,
@@ -228,7 +222,7 @@ class InversionVector(Codec):
 
     def shared_bytes(self) -> int:
         """Size of the generator's weights."""
-        return load_generator(self._generator_name).weights_bytes
+        return self._generator().weights_bytes
 
     def sections(self, data: bytes) -> Mapping[str, int]:
         """Header and latent."""
