@@ -1,0 +1,140 @@
+"""Files written by the bitstream room, byte for byte.
+
+Truth: the files in data/, written once by this module (`python tests/golden/test_bitstream_files.py`) and only written
+again on purpose, with a new format version. Reading them is the promise to people who own files; writing them again
+to the same bytes shows that the format has not moved.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitiq.bitstream import container as viq
+from vitiq.bitstream import qsgd, uniform
+from vitiq.bitstream.bits import BitReader, BitWriter
+from vitiq.bitstream.cdf import AdaptiveTable, gaussian_table, laplace_table
+from vitiq.bitstream.elias import read_omega, write_omega
+from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder, decode_symbols, encode_symbols
+
+DATA = Path(__file__).parent / "data"
+LEVELS = np.array([(k * k * 31 + k * 7) % 13 - 6 for k in range(200)], np.int64)
+SYMBOLS = LEVELS + 6
+NUMBERS = [1, 2, 3, 7, 8, 100, 1_000_000, 2**32 - 1]
+TABLES = np.array([(gaussian_table if k % 2 else laplace_table)(k % 40, 6) for k in range(200)])
+QUANTISED = qsgd.Quantised(12.5, LEVELS % 2 == 1, np.where(LEVELS % 2 == 1, -abs(LEVELS), abs(LEVELS)), 7)
+# Mostly small numbers fit the Laplace ladder, a wide hump the Gaussian one, two far peaks neither.
+LAPLACE = np.array([(k * 17) % 11 - 5 if k % 9 == 0 else k % 3 - 1 if k % 4 == 0 else 0 for k in range(200)], np.int64)
+GAUSSIAN = np.array([(k * 40503 % 65536).bit_count() - 8 for k in range(200)], np.int64)
+PEAKS = np.array([40 if (k * k) % 7 < 3 else -40 for k in range(200)], np.int64)
+
+
+def omega() -> bytes:
+    writer = BitWriter()
+    for number in NUMBERS:
+        write_omega(writer, number)
+    return writer.to_bytes()
+
+
+def sequence() -> bytes:
+    encoder, table = SymbolEncoder(), AdaptiveTable(13)
+    for symbol in SYMBOLS.tolist():
+        encoder.put(symbol, table.frequencies())
+        table.update(symbol)
+    for number in NUMBERS:
+        encoder.put_number(number)
+    return encoder.finish()
+
+
+PAYLOADS = {
+    "omega": omega(),
+    "range": encode_symbols(SYMBOLS, TABLES),
+    "sequence": sequence(),
+    "qsgd": qsgd.to_bytes(QUANTISED),
+    "qsgd-thesis": qsgd.to_bytes(QUANTISED, compat=True),
+    "uniform-gaussian": uniform.to_bytes(GAUSSIAN, 0.125),
+    "uniform-laplace": uniform.to_bytes(LAPLACE, 0.125),
+    "uniform-adaptive": uniform.to_bytes(PEAKS, 0.125),
+}
+
+
+def file(name: str) -> viq.Container:
+    """A plugin's file with one coder's bytes between two other sections."""
+    sections = (viq.Section(1, b""), viq.Section(2, PAYLOADS[name]), viq.Section(200, bytes(200)))
+    return viq.Container(f"golden-{name}", 768, 512, bytes.fromhex("0123456789abcdef"), 0x01020304, sections)
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_bytes_have_not_moved(name: str) -> None:
+    assert viq.pack(file(name)) == (DATA / f"{name}.viq").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["inversion", "inversion-vector"])
+def test_built_in_codecs_keep_their_numbers(name: str) -> None:
+    stored = (DATA / f"{name}.viq").read_bytes()
+    assert viq.unpack(stored) == built_in(name)
+    assert viq.pack(built_in(name)) == stored
+
+
+def built_in(name: str) -> viq.Container:
+    """A file of a built-in codec's number (its payload is no picture)."""
+    return viq.Container(name, 512, 512, bytes(range(8)), 0xCBF43926, (viq.Section(1, b"123456789"),))
+
+
+def stored(name: str) -> bytes:
+    container = viq.unpack((DATA / f"{name}.viq").read_bytes())
+    assert container == file(name)
+    return container.section(2)
+
+
+def test_omega_reads() -> None:
+    reader = BitReader(stored("omega"))
+    assert [read_omega(reader) for _ in NUMBERS] == NUMBERS
+
+
+def test_range_reads() -> None:
+    assert np.array_equal(decode_symbols(stored("range"), TABLES), SYMBOLS)
+
+
+def test_sequence_reads() -> None:
+    decoder, table = SymbolDecoder(stored("sequence")), AdaptiveTable(13)
+    for symbol in SYMBOLS.tolist():
+        assert decoder.get(table.frequencies()) == symbol
+        table.update(symbol)
+    assert [decoder.get_number() for _ in NUMBERS] == NUMBERS
+
+
+def test_qsgd_reads() -> None:
+    read = qsgd.from_bytes(stored("qsgd"), 200, 3)
+    assert (read.norm, read.s) == (12.5, 7)
+    assert np.array_equal(read.levels, QUANTISED.levels)
+    thesis = qsgd.from_bytes(stored("qsgd-thesis"), 200, 3, compat=True)
+    assert np.array_equal(thesis.levels[LEVELS != 0], QUANTISED.levels[LEVELS != 0])
+    assert (thesis.levels[LEVELS == 0] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "symbols", "first", "last"),
+    [("gaussian", GAUSSIAN, 0, 39), ("laplace", LAPLACE, 40, 79), ("adaptive", PEAKS, 80, 80)],
+)
+def test_uniform_reads(name: str, symbols: np.ndarray, first: int, last: int) -> None:
+    data = stored(f"uniform-{name}")
+    assert first <= data[2] <= last
+    read, step = uniform.from_bytes(data, 200)
+    assert step == 0.125
+    assert np.array_equal(read, symbols)
+
+
+def main() -> None:
+    """Write all files again."""
+    DATA.mkdir(exist_ok=True)
+    for name in PAYLOADS:
+        (DATA / f"{name}.viq").write_bytes(viq.pack(file(name)))
+    for name in ("inversion", "inversion-vector"):
+        (DATA / f"{name}.viq").write_bytes(viq.pack(built_in(name)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""The .viq container and the recognition of files by their first bytes.
+
+Truth: docs/reference/viq-format.md, from which the bytes below are written out by hand; the CRC-32 of zlib;
+signatures from the formats' standards (JPEG: T.81 B.1.1.3; JPEG 2000: T.800 A.4.1 and I.5.1; WebP: RFC 9649 2.4;
+AVIF: ISO/IEC 23000-22 brands; JPEG XL: ISO/IEC 18181-1 and -2; PNG: W3C PNG 5.2) and files that Pillow writes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image, features
+
+from vitiq.bitstream.container import (
+    CODEC_IDS,
+    MAX_PIXELS,
+    MAX_SIDE,
+    Container,
+    Section,
+    describe,
+    pack,
+    section_sizes,
+    unpack,
+)
+from vitiq.bitstream.sniff import sniff
+from vitiq.errors import BitstreamError
+
+PLAIN = Container("inversion", 512, 300, bytes(range(8)), 0xDEADBEEF, (Section(1, b"latents"),))
+PLUGIN = Container("my-codec.2", 1, 65535, b"", 0, (Section(7, b""), Section(255, b"x" * 200), Section(7, b"end")))
+
+
+def sealed(body: str) -> bytes:
+    """Bytes with their CRC-32."""
+    data = bytes.fromhex(body)
+    return data + zlib.crc32(data).to_bytes(4, "big")
+
+
+def test_bytes_written_out_by_hand() -> None:
+    assert pack(PLAIN) == sealed(
+        "89 56 51  01  01  80 04  ac 02  08 00 01 02 03 04 05 06 07  de ad be ef  01  01 6c 61 74 65 6e 74 73"
+    )
+    name = b"my-codec.2".hex()
+    assert pack(PLUGIN) == sealed(
+        f"895651 01 00 0a {name} 01 ffff03 00 00000000 03  07 00  ff c801 {'78' * 200}  07 656e64"
+    )
+
+
+@pytest.mark.parametrize("container", [PLAIN, PLUGIN])
+def test_round_trip(container: Container) -> None:
+    assert unpack(pack(container)) == container
+    assert sniff(pack(container)) == container.codec
+
+
+def test_the_header_of_an_inversion_file_is_at_most_thirty_bytes() -> None:
+    assert len(pack(PLAIN)) - len(b"latents") == 28
+
+
+def test_description_and_sizes_add_up() -> None:
+    data = pack(PLUGIN)
+    assert section_sizes(data) == {7: 3, 255: 200}
+    assert describe(data) == {
+        "format": "viq",
+        "magic": "895651",
+        "version": 1,
+        "codec": "my-codec.2",
+        "width": 1,
+        "height": 65535,
+        "bytes": len(data),
+        "bpp": len(data) * 8 / 65535,
+        "weights_sha256_prefix": "",
+        "symbols_crc32": "00000000",
+        "crc32": data[-4:].hex(),
+        "header_bytes": len(data) - 203,
+        "sections": [{"kind": 7, "bytes": 0}, {"kind": 255, "bytes": 200}, {"kind": 7, "bytes": 3}],
+    }
+
+
+def test_sections_by_kind() -> None:
+    assert PLUGIN.section(255) == b"x" * 200
+    assert PLUGIN.section(7) == b""
+    with pytest.raises(BitstreamError, match="section 3 is missing"):
+        PLUGIN.section(3)
+
+
+@pytest.mark.parametrize("container", [PLAIN, PLUGIN])
+def test_every_truncation_and_every_flipped_bit_is_refused(container: Container) -> None:
+    data = pack(container)
+    for length in range(len(data)):
+        with pytest.raises(BitstreamError):
+            unpack(data[:length])
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BitstreamError):
+            unpack(bytes(damaged))
+    with pytest.raises(BitstreamError):
+        unpack(data + b"\0")
+
+
+HEAD = "895651 01 01"
+TAIL = "00 00000000 01 01"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (f"895651 02 01 01 01 {TAIL}", "version 2"),
+        (f"895651 01 63 01 01 {TAIL}", "codec number 99"),
+        (f"{HEAD} 00 01 {TAIL}", "0×1"),
+        (f"{HEAD} 01 00 {TAIL}", "1×0"),
+        (f"{HEAD} 808004 01 {TAIL}", "65536×1"),
+        (f"{HEAD} ffff03 818002 {TAIL}", "65535×32769"),
+        (f"{HEAD} ffffffffffffffff 01 {TAIL}", "above 35 bits"),
+        (f"{HEAD} 8100 01 {TAIL}", "longer than it need be"),
+        (f"{HEAD} 01 01 21 {'00' * 33} 00000000 01 01", "33 bytes"),
+        (f"{HEAD} 01 01 ffffffff0f 00000000 01 01", "weights prefix"),
+        (f"{HEAD} 01 01 00 00000000 00", "no section"),
+        (f"{HEAD} 01 01 00 00000000 02 01 ff01 00", "ends early"),
+        (f"{HEAD} 01 01 00 00000000 ffffffff7f 01 00", "ends early"),
+        (f"{HEAD} 01 01 00 0000", "truncated"),
+        (f"895651 01 00 00 01 01 {TAIL}", "codec name"),
+        (f"895651 01 00 02 c3a9 01 01 {TAIL}", "codec name"),
+        (f"895651 01 00 02 2e2f 01 01 {TAIL}", "codec name"),
+        (f"895651 01 00 02 0a41 01 01 {TAIL}", "codec name"),
+        (f"895651 01 00 41 {'61' * 65} 01 01 {TAIL}", "codec name"),
+        (f"895651 01 00 09 {b'inversion'.hex()} 01 01 {TAIL}", "codec name"),
+        (f"895651 01 00 ffffffff7f 01 01 {TAIL}", "ends early"),
+    ],
+)
+def test_well_sealed_nonsense_is_refused(body: str, message: str) -> None:
+    with pytest.raises(BitstreamError, match=re.escape(message)):
+        unpack(sealed(body))
+
+
+def test_the_largest_pictures_pass() -> None:
+    for width, height in ((MAX_SIDE, 1), (1, MAX_SIDE), (2**14, 2**14)):
+        assert width * height <= MAX_PIXELS
+        container = replace(PLAIN, width=width, height=height)
+        assert unpack(pack(container)) == container
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 0},
+        {"height": -3},
+        {"width": 65536},
+        {"width": 2**14 + 1, "height": 2**14},
+        {"weights": bytes(33)},
+        {"symbols_crc": -1},
+        {"symbols_crc": 2**32},
+        {"sections": ()},
+        {"sections": (Section(256, b""),)},
+        {"sections": (Section(-1, b""),)},
+        {"codec": ""},
+        {"codec": "é"},
+        {"codec": "a b"},
+        {"codec": "a" * 65},
+    ],
+)
+def test_what_the_format_cannot_hold_is_not_written(change: dict[str, object]) -> None:
+    with pytest.raises(BitstreamError):
+        pack(replace(PLAIN, **change))  # type: ignore[arg-type]
+
+
+def test_codec_numbers_are_one_byte_and_distinct() -> None:
+    assert all(1 <= number <= 255 for number in CODEC_IDS.values())
+    assert len(set(CODEC_IDS.values())) == len(CODEC_IDS)
+
+
+def test_the_format_page_shows_a_real_file() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/viq-format.md").read_text(encoding="utf-8")
+    block = re.search(r"```hex\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    data = bytes.fromhex("".join(line.split("#")[0] for line in block[1].splitlines()))
+    assert unpack(data) == Container(
+        "inversion", 768, 512, bytes.fromhex("0123456789abcdef"), 0x6EEC9B9F, (Section(1, b"\x2a\x00\x07"),)
+    )
+
+
+SIGNATURES = {
+    "jpeg": ["ffd8ffe0", "ffd8ffdb"],
+    "jpeg2000": ["0000000c6a5020200d0a870a", "ff4fff51"],
+    "webp": [b"RIFF\x10\0\0\0WEBPVP8 ".hex()],
+    "avif": [
+        b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf".hex(),
+        b"\0\0\0\x18ftypmif1\0\0\0\0miafavif".hex(),
+        b"\0\0\0\x18ftypavis\0\0\0\0miafmsf1".hex(),
+    ],
+    "jxl": ["ff0a", "0000000c4a584c200d0a870a"],
+}
+
+
+@pytest.mark.parametrize(("codec", "head"), [(codec, head) for codec, heads in SIGNATURES.items() for head in heads])
+def test_signatures(codec: str, head: str) -> None:
+    assert sniff(bytes.fromhex(head) + bytes(32)) == codec
+
+
+@pytest.mark.parametrize(
+    ("codec", "pillow", "feature"),
+    [("jpeg", "JPEG", "jpg"), ("jpeg2000", "JPEG2000", "jpg_2000"), ("webp", "WEBP", "webp"), ("avif", "AVIF", "avif")],
+)
+def test_files_that_pillow_writes(codec: str, pillow: str, feature: str) -> None:
+    if not features.check(feature):
+        pytest.skip(f"this Pillow was built without {pillow}")
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(file, pillow)
+    assert sniff(file.getvalue()) == codec
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(20), "PNG picture"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "not a compressed picture"),
+        (b"\0\0\0\x14ftypmif1\0\0\0\0miafavif", "not a compressed picture"),  # avif lies behind the box
+        (b"hello world", "68 65 6c 6c 6f"),
+        (b"\x89VQ\x01\x01", "truncated"),
+        (b"\xff\xd8", "not a compressed picture"),
+    ],
+)
+def test_other_files_are_refused_with_what_they_are(data: bytes, message: str) -> None:
+    with pytest.raises(BitstreamError, match=message):
+        sniff(data)
