@@ -96,8 +96,8 @@ class _Upstream:
     """A module tree under upstream's names, so that pickling finds the class where it says it is."""
 
     def __enter__(self) -> None:
-        import sys  # noqa: PLC0415
-        import types  # noqa: PLC0415
+        import sys
+        import types
 
         module: Any = types.ModuleType("models.utils.config")
         module.BaseConfig = BaseConfig
@@ -106,7 +106,7 @@ class _Upstream:
         sys.modules[module.__name__] = module
 
     def __exit__(self, *_: object) -> None:
-        import sys  # noqa: PLC0415
+        import sys
 
         for name in ("models", "models.utils", "models.utils.config"):
             del sys.modules[name]

@@ -1,0 +1,6 @@
+"""`python -m vitiq` is `vitiq`."""
+
+from vitiq.cli.main import main
+
+if __name__ == "__main__":
+    main()

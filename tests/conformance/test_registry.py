@@ -1,0 +1,123 @@
+"""Every registered codec and metric keeps the contract.
+
+Truth: the contracts in codecs/base.py and metrics/base.py; a decoder in another process is the `vitiq` program itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitiq import registry
+from vitiq.bitstream.sniff import sniff
+from vitiq.codecs.base import Codec
+from vitiq.errors import BitstreamError, InputError, UnknownNameError, VitiqError
+from vitiq.experiments.task import make_codec
+from vitiq.image.io import read_image
+from vitiq.metrics.base import Metric, PairMetric
+from vitiq.metrics.scoring import facts, resolve_metrics, score_pair, to_json
+from vitiq.types import ImageU8
+
+CODECS = registry.names("codecs")
+METRICS = registry.names("metrics")
+
+
+def quick(name: str) -> Codec:
+    return make_codec(name, {"iterations": 3} if name.startswith("inversion") else {})
+
+
+def small_quality(codec: Codec) -> float:
+    return 1540 if codec.quality_range is None else codec.default_quality
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_codec_round_trip_in_another_process(name: str, small: ImageU8, tmp_path: Path) -> None:
+    codec = quick(name)
+    assert codec.name == name
+    assert tuple(sorted(codec.qualities)) == codec.qualities
+    data = codec.encode(small, quality=small_quality(codec))
+    assert sniff(data) == name
+    assert codec.encode(small, quality=small_quality(codec)) == data
+    picture = codec.decode(data)
+    assert picture.shape == small.shape
+    assert picture.dtype == np.uint8
+    assert sum(codec.sections(data).values()) == len(data)
+    json.dumps(dict(codec.settings()))
+    (tmp_path / "file").write_bytes(data)
+    command = [sys.executable, "-m", "vitiq", "decode", str(tmp_path / "file"), "-o", str(tmp_path / "out.png")]
+    subprocess.run(command, check=True, capture_output=True)
+    assert np.array_equal(read_image(tmp_path / "out.png"), picture)
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200)])
+def test_codec_odd_sizes(name: str, shape: tuple[int, int]) -> None:
+    codec = quick(name)
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    try:
+        data = codec.encode(image, quality=small_quality(codec))
+    except InputError as error:
+        assert "cannot hold" in str(error)  # noqa: PT017 - a format may refuse, with a word
+        return
+    assert codec.decode(data).shape == image.shape
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_damaged_files_are_told(name: str, small: ImageU8) -> None:
+    codec = quick(name)
+    data = codec.encode(small, quality=small_quality(codec))
+    rng = np.random.default_rng(0)
+    for cut in (0, 1, 5, len(data) // 2):
+        outcome(codec, data[:cut], small.shape, strict=cut < 6 or codec.extension == ".viq")
+    for position in rng.integers(0, len(data), 12).tolist():
+        flipped = bytearray(data)
+        flipped[position] ^= 1 << int(rng.integers(0, 8))
+        outcome(codec, bytes(flipped), small.shape, strict=codec.extension == ".viq")
+
+
+def outcome(codec: Codec, data: bytes, shape: tuple[int, ...], *, strict: bool) -> None:
+    """BitstreamError always for .viq; formats without checksums may also give a picture."""
+    if strict:
+        with pytest.raises(BitstreamError):
+            codec.decode(data)
+        return
+    try:
+        assert codec.decode(data).ndim == len(shape)
+    except VitiqError as error:
+        assert isinstance(error, BitstreamError)  # noqa: PT017
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metric_states_itself(name: str) -> None:
+    metric: Metric = resolve_metrics([name])[0]
+    assert metric.name == name
+    low, high = metric.range
+    assert low < high
+    assert name in metric.signature()
+    assert metric.signature() == metric.signature()
+    json.dumps(facts(metric), allow_nan=False)
+
+
+def test_pair_metrics_are_best_for_identical_pictures(bundled: dict[str, ImageU8]) -> None:
+    image = bundled["animal"]
+    metrics = resolve_metrics("all")
+    scores = score_pair(image, image, metrics)
+    assert set(scores) == {m.name for m in metrics if isinstance(m, PairMetric)}
+    for metric in metrics:
+        if isinstance(metric, PairMetric) and metric.kind != "no-reference":
+            low, high = metric.range
+            assert scores[metric.name].value == (high if metric.higher_is_better else low)
+        if isinstance(metric, PairMetric):
+            json.dumps(to_json(scores[metric.name]), allow_nan=False)
+            assert not math.isnan(scores[metric.name].value)
+
+
+def test_unknown_names_list_near_ones() -> None:
+    with pytest.raises(UnknownNameError, match="jpeg"):
+        registry.load("codecs", "jpge")

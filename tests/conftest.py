@@ -1,0 +1,46 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from vitiq.image.io import read_image
+from vitiq.types import ImageU8
+
+settings.register_profile("vitiq", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("vitiq")
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "examples" / "pictures"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def vitiq_data() -> Path:
+    """Folder with data the project does not ship ($VITIQ_DATA); tests that need it skip without it."""
+    path = Path(os.environ.get("VITIQ_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"{path} is not there: set VITIQ_DATA to the folder of test data")
+    return path
+
+
+@pytest.fixture(scope="session")
+def bundled() -> dict[str, ImageU8]:
+    """The four bundled pictures by name."""
+    return {path.stem: read_image(path) for path in sorted(PICTURES.glob("*.png"))}
+
+
+@pytest.fixture(scope="session")
+def small(bundled: dict[str, ImageU8]) -> ImageU8:
+    """A 96×80 piece of the portrait."""
+    return np.ascontiguousarray(bundled["portrait"][100:180, 200:296])

@@ -1,0 +1,128 @@
+"""The program as a user meets it.
+
+Truth: the command contract in docs/reference/cli.md (exit codes, what goes to stdout, JSON layout).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from vitiq.image.io import read_image, write_png
+from vitiq.types import ImageU8
+
+
+def vitiq(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vitiq", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; sys.argv = ['vitiq', '--help']\n"
+        "from vitiq.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "assert not {'torch', 'numpy', 'matplotlib', 'scipy'} & set(sys.modules), 'heavy import'"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("group", ["codecs", "metrics", "models"])
+def test_lists(group: str) -> None:
+    entries = json.loads(vitiq(group, "list", "--json").stdout)
+    assert len({entry["name"] for entry in entries}) == len(entries) > 3
+
+
+def test_usage_errors_are_two_and_name_near_matches(tmp_path: Path) -> None:
+    assert "did you mean" in vitiq("scroe", code=2).stderr
+    write_png(tmp_path / "x.png", np.zeros((8, 8, 3), np.uint8))
+    assert "jpeg" in vitiq("encode", tmp_path / "x.png", "-c", "jpge", code=2).stderr
+
+
+def test_failures_are_one_line(tmp_path: Path) -> None:
+    done = vitiq("encode", tmp_path / "gone.png", code=1)
+    assert done.stderr.startswith("vitiq: error:")
+    assert len(done.stderr.splitlines()) == 1
+    (tmp_path / "bad.viq").write_bytes(b"\x89VQ nonsense")
+    assert "bad.viq" in vitiq("decode", tmp_path / "bad.viq", code=1).stderr
+    assert "bad.viq" in vitiq("info", tmp_path / "bad.viq", code=1).stderr
+
+
+def test_encode_info_decode(small: ImageU8, tmp_path: Path) -> None:
+    write_png(tmp_path / "x.png", small)
+    facts = json.loads(vitiq("encode", tmp_path / "x.png", "--iterations", 2, "--json", "--quiet").stdout)
+    assert facts["bytes"] == (tmp_path / "x.viq").stat().st_size <= 1540
+    shown = json.loads(vitiq("info", tmp_path / "x.viq", "--json").stdout)
+    assert (shown["codec"], shown["width"], shown["height"]) == ("inversion", 96, 80)
+    vitiq("decode", tmp_path / "x.viq", "-o", tmp_path / "y.png", "--verify")
+    assert read_image(tmp_path / "y.png").shape == small.shape
+    near = json.loads(vitiq("encode", tmp_path / "x.png", "-c", "webp", "--at-bytes", 900, "--json").stdout)
+    assert abs(near["bytes"] - 900) < 200
+
+
+def test_score_of_a_picture_against_itself(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
+    write_png(tmp_path / "x.png", bundled["building"])
+    answer = json.loads(vitiq("score", tmp_path / "x.png", tmp_path / "x.png", "--json").stdout)
+    scores = answer["pairs"][0]["scores"]
+    assert (scores["vit-topk"]["value"], scores["ssim"]["value"], scores["mse"]["value"]) == (1, 1, 0)
+    assert scores["psnr-rgb"]["value"] == "inf"
+    assert all(score["signature"] for score in scores.values())
+
+
+def test_score_of_folders_names_what_has_no_partner(small: ImageU8, tmp_path: Path) -> None:
+    for folder, names in (("a", ("1", "2")), ("b", ("1", "3"))):
+        for name in names:
+            write_png(tmp_path / folder / f"{name}.png", small)
+    done = vitiq("score", tmp_path / "a", tmp_path / "b", "-m", "mse", "--json", code=1)
+    answer = json.loads(done.stdout)
+    assert len(answer["pairs"]) == 1
+    assert "2.png" in done.stderr
+    assert "3.png" in done.stderr
+
+
+def test_run_and_resume(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    write_png(pictures / "one.png", bundled["graphic"][:300, :400])
+    (pictures / "broken.png").write_bytes(b"\x89PNG broken")
+    Image.new("L", (40, 30), 90).save(pictures / "grey.png")
+    arguments = ("run", pictures, "-o", out, "--iterations", 3, "--comparators", "jpeg,webp", "--quiet")
+    done = vitiq(*arguments, code=1)
+    assert "broken.png" in done.stderr
+    page = Path(done.stdout.strip().splitlines()[-1])
+    assert page == out / "report.html"
+    html = page.read_text(encoding="utf-8")
+    assert not re.search(r"""(?:src|href)=["']https?://""", html)
+    assert "chance" in html
+    table = pq.read_table(out / "records.parquet").to_pylist()
+    with (out / "records.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(table) == 2 * (1 + 2 + 8)
+    columns = ["image", "codec", "quality", "width", "height", "bytes", "bpp", "encode_seconds", "decode_seconds"]
+    assert list(rows[0])[:9] == columns
+    assert {"vit-topk", "ssim", "mse", "psnr-rgb", "brisque"} <= set(rows[0])
+    for row, record in zip(rows, table, strict=True):
+        assert (out / row["bitstream"]).stat().st_size == int(row["bytes"]) == record["bytes"]
+        assert read_image(out / row["reconstruction"]).shape == (record["height"], record["width"], 3)
+    for name in ("table.md", "table.tex", "figures/inputs.png", "figures/metrics-at-equal-bytes.svg"):
+        assert (out / name).stat().st_size > 200
+    # A killed run: one task is lost, the rest stays.
+    stamps = {p: p.stat().st_mtime_ns for p in (out / "tasks").glob("*.json")}
+    lost = sorted(stamps)[0]
+    lost.unlink()
+    vitiq(*arguments, code=1)
+    after = {p: p.stat().st_mtime_ns for p in (out / "tasks").glob("*.json")}
+    assert set(after) == set(stamps)
+    assert [p for p in stamps if after[p] != stamps[p]] == [lost]
+    vitiq("report", out)
