@@ -48,7 +48,7 @@ def jpeg(image: ImageU8, quality: int) -> ImageU8:
 def test_ssim_is_scikit_images(bundled: dict[str, ImageU8]) -> None:
     for image in bundled.values():
         other = jpeg(image, 10)
-        expected = structural_similarity(
+        expected = structural_similarity(  # type: ignore[no-untyped-call]
             image, other, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
         )
         assert Ssim()(image, other).value == pytest.approx(expected, abs=1e-9)

@@ -74,11 +74,13 @@ class Backbone:
 
     def logits(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
         """Logits of pictures of any size."""
-        return np.stack([self._predict(images)[key][0] for key in map(_key, images)])
+        found = self._predict(images)
+        return np.stack([found[key][0] for key in map(_key, images)])
 
     def features(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n d"]:
         """Class token after the last norm."""
-        return np.stack([self._predict(images)[key][1] for key in map(_key, images)])
+        found = self._predict(images)
+        return np.stack([found[key][1] for key in map(_key, images)])
 
     def probabilities(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
         """Softmax of the logits."""
