@@ -1,7 +1,8 @@
 """Search of layered latents for the least distortion within a number of bits.
 
-The latents are searched on the integer grid that is coded (straight-through rounding) under the generator's own
-prior; the weight of the rate answers a rate above or below the budget.
+Additive uniform noise stands in for rounding, as in the generator training: it gives the rate a smooth gradient;
+straight-through rounding does not. Every few iterations the latents are rounded and looked at as they would be coded:
+the weight of the rate then answers a rate above or below the budget, and the best symbols are kept.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from vitiq.models.generators import Generator
 from vitiq.models.losses import Distortion, LossName, distortion
 from vitiq.types import ImageU8, ProgressCallback
 
-STEPS = range(120, 137)
-"""Quantisation steps tried: a factor of two around the one trained at."""
+STEPS = range(120, 129)
+"""Quantisation steps tried, up to the one trained at: coarser ones cost more quality than the rate's weight does."""
 
 MARGIN = 0.985
 """Share of the budget that the estimated rate is steered to; the exact coder decides at the end."""
@@ -35,9 +36,14 @@ TRAINED_WEIGHT = 1 / (512 * 512 * 255**2 * 4e-4)
 """Mean squared error that one bit is worth at step 1, as the generator was trained (1 / (pixels · 255² · λ))."""
 
 
-PROPORTIONAL_GAIN, INTEGRAL_GAIN = 4.0, 0.05
-"""How fast the weight of the rate answers a rate above or below the budget."""
+GAIN = 0.12
+"""How fast the weight of the rate answers a rate above or below the budget, a look."""
 
+LOOK_EVERY = 4
+"""Iterations between looks at the rounded latents."""
+
+TIERS = (1.0, 0.99, 0.98, 0.96, 0.93, 0.9)
+"""Shares of the budget for each of which the best symbols are kept, since the exact size is known only at the end."""
 
 Pack = Callable[[Sequence[Int64[np.ndarray, "c h w"]], int], bytes]
 """Symbols and step number -> a whole file."""
@@ -87,7 +93,7 @@ def search_within(
     for restart in range(restarts):
         random = torch.Generator().manual_seed(seed + restart)
         start = guess if restart == 0 else [torch.randn(v.shape, generator=random) for v in guess]
-        snapshots += search.run(start, step, settings, progress, restart * settings.iterations, total)
+        snapshots += search.run(start, step, settings, progress, restart * settings.iterations, total, seed)
     for snapshot in sorted(snapshots, key=lambda s: s.distortion):
         data = pack(snapshot.symbols, step)
         if len(data) <= budget:
@@ -124,35 +130,40 @@ class BudgetSearch:
         progress: ProgressCallback | None,
         done: int,
         total: int,
+        seed: int,
     ) -> list[Snapshot]:
         """Search from `start`; returns snapshots that are estimated to meet the budget."""
         size = step_size(step)
         variables = [(v.detach() / size).clone().requires_grad_() for v in start]
-        snapshots: list[Snapshot] = []
+        best: dict[float, Snapshot] = {}
         # Bits are weighed against distortion as in training at this step, then steered to the budget.
-        weight = TRAINED_WEIGHT * size**2.5
-        state = {"weight": weight}
+        state = {"weight": TRAINED_WEIGHT * size**2.5}
+        noise = torch.Generator().manual_seed(seed)
+        low_high = self._generator.output_range
 
-        def objective(_: int) -> tuple[Tensor, Tensor]:
-            symbols = [v + (torch.round(v) - v).detach() for v in variables]
-            bits = self.bits(symbols, step)
-            painted = unit(self._generator.generate([s * size for s in symbols]), self._generator.output_range)
-            lost = self._distort(painted)
-            used, value = float(bits.detach()), float(lost.detach())
-            if used <= self._budget / MARGIN:
-                snapshots.append(Snapshot(_integers(symbols), value, used))
-                snapshots.sort(key=lambda s: s.distortion)
-                del snapshots[12:]
-            over = max(-0.5, min(0.5, used / self._budget - 1))
-            state["weight"] *= math.exp(INTEGRAL_GAIN * over)
-            return lost + state["weight"] * math.exp(PROPORTIONAL_GAIN * over) * bits, painted
+        @torch.no_grad()
+        def look() -> None:
+            symbols = [torch.round(v) for v in variables]
+            used = float(self.bits(symbols, step))
+            value = float(self._distort(unit(self._generator.generate([s * size for s in symbols]), low_high)))
+            for tier in TIERS:
+                if used <= tier * self._budget and (tier not in best or value < best[tier].distortion):
+                    best[tier] = Snapshot(_integers(symbols), value, used)
+            state["weight"] *= math.exp(GAIN * max(-0.5, min(1.0, 4 * (used / self._budget - 1))))
+
+        def objective(iteration: int) -> tuple[Tensor, Tensor]:
+            if iteration % LOOK_EVERY == 0 or iteration == settings.iterations - 1:
+                look()
+            symbols = [v + torch.rand(v.shape, generator=noise) - 0.5 for v in variables]
+            painted = unit(self._generator.generate([s * size for s in symbols]), low_high)
+            return self._distort(painted) + state["weight"] * self.bits(symbols, step), painted
 
         minimise(objective, variables, settings, progress, done=done, total=total)
-        if not snapshots:
+        if not best:
             with torch.no_grad():
                 symbols = [torch.round(v) for v in variables]
-                snapshots.append(Snapshot(_integers(symbols), math.inf, float(self.bits(symbols, step))))
-        return snapshots
+                best[1.0] = Snapshot(_integers(symbols), math.inf, float(self.bits(symbols, step)))
+        return list(best.values())
 
 
 def _integers(symbols: Sequence[Tensor]) -> list[Int64[np.ndarray, "c h w"]]:

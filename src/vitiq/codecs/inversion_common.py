@@ -31,7 +31,7 @@ class SearchSettings:
         iterations: at most this many, at least 1.
         optimiser: `sgd` as the thesis (learning rate 1, momentum 0.9, reduced by 10 on a plateau of
             10 iterations, threshold 1e-4 relative), or `adam` with cosine decay.
-        learning_rate: first learning rate; None for 1.0 with sgd, 0.05 with adam.
+        learning_rate: first learning rate; None for 1.0 with sgd, 0.2 with adam.
         preview_every: iterations between preview pictures.
     """
 
@@ -53,7 +53,7 @@ class SearchSettings:
         """The first learning rate."""
         if self.learning_rate is not None:
             return self.learning_rate
-        return 1.0 if self.optimiser == "sgd" else 0.05
+        return 1.0 if self.optimiser == "sgd" else 0.2
 
 
 def check_weights(file: viq.Container, generator: Generator) -> None:

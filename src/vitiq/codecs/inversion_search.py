@@ -122,7 +122,12 @@ def minimise(
             optimiser, factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE, threshold=PLATEAU_THRESHOLD
         )
     else:
-        optimiser = torch.optim.Adam(parameters, lr=settings.rate)
+        # Without this floor Adam moves latents that hardly matter as fast as those that do.
+        loss, _ = objective(0)
+        gradients = torch.autograd.grad(loss, parameters)
+        floors = [2 * float(g.square().mean().sqrt()) + 1e-12 for g in gradients]
+        groups = [{"params": [p], "eps": eps} for p, eps in zip(parameters, floors, strict=True)]
+        optimiser = torch.optim.Adam(groups, lr=settings.rate)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations, settings.rate / 50)
     last = float("nan")
     for iteration in range(settings.iterations):
