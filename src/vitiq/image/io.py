@@ -90,8 +90,14 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
         ) from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{name}: {error}; at most {MAX_PIXELS} pixels are read, cut it into tiles") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError) as error:
-        raise InputError(f"{name}: the picture is truncated or damaged ({error}); get the file again") from error
+    except (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, RuntimeError) as error:
+        raise InputError(f"{name}: the picture is truncated or damaged ({_line(error)}); get the file again") from error
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error's message."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:
