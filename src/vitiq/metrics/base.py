@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from vitiq.errors import InputError
 from vitiq.types import ImageU8, Score
 
 Kind = Literal["full-reference", "no-reference", "distribution", "semantic"]
@@ -24,9 +25,10 @@ class Metric(ABC):
         differentiable: a torch loss of the same quantity exists.
         reference: DOI or citation of the definition.
         formula: the definition in one line.
+        parameter: the setting that may follow the name (`vit-topk@10%`), a keyword of the constructor; "" for none.
     """
 
-    name: ClassVar[str]
+    name: str
     title: ClassVar[str]
     unit: ClassVar[str] = ""
     range: ClassVar[tuple[float, float]]
@@ -35,6 +37,7 @@ class Metric(ABC):
     differentiable: ClassVar[bool] = False
     reference: ClassVar[str]
     formula: ClassVar[str]
+    parameter: ClassVar[str] = ""
 
     @abstractmethod
     def signature(self) -> str:
@@ -51,6 +54,18 @@ class PairMetric(Metric):
         Raises:
             InputError: the sizes differ, or the picture is too small for the metric.
         """
+
+    def batch(self, references: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> list[Score]:
+        """Score pairs, one Score a pair; the same values as one by one.
+
+        Raises:
+            InputError: as for a single pair, or lists of different length.
+        """
+        if len(references) != len(distorted):
+            raise InputError(
+                f"{len(references)} references and {len(distorted)} distorted pictures given, pairs expected"
+            )
+        return [self(a, b) for a, b in zip(references, distorted, strict=True)]
 
 
 class SetMetric(Metric):

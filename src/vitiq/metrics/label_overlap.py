@@ -7,6 +7,7 @@ N = 1000 that is 10 ± 2.8 labels, so a score of 0.10 is what two unrelated pict
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,8 @@ class Overlap:
     @property
     def chance_deviation(self) -> float:
         """Standard deviation of the score of two random lists."""
-        return float(hypergeom.std(self.labels, self.k, self.k)) / self.k
+        n, k = self.labels, self.k
+        return 0.0 if k == n else math.sqrt(k / n * (1 - k / n) * (n - k) / (n - 1) / k)
 
     @property
     def adjusted(self) -> float:
@@ -78,6 +80,90 @@ def overlap(p: Float[np.ndarray, " n"], q: Float[np.ndarray, " n"], k: int) -> O
         raise InputError(f"label lists of {p.size} and {q.size} labels given, one backbone's expected")
     shared = np.intersect1d(top_labels(p, k), top_labels(q, k)).size
     return Overlap(int(shared), k, int(p.size))
+
+
+def resolve_k(k: int | str, labels: int) -> int:
+    """K as a number of labels: a whole number, or a share of the N labels such as "10%" (rounded, at least 1).
+
+    Raises:
+        InputError: neither form, or outside 1 … N.
+    """
+    text = str(k).strip()
+    try:
+        share = float(text[:-1]) if text.endswith("%") else None
+        found = int(text) if share is None else max(1, round(share / 100 * labels)) if 0 < share <= 100 else 0
+    except ValueError as error:
+        raise InputError(f"K = {k!r} given, expected a number of labels (100) or a share of them (10%)") from error
+    if not 1 <= found <= labels:
+        raise InputError(f"K = {k} given, expected 1 to {labels}, the labels of the backbone, or up to 100%")
+    return found
+
+
+def overlap_curve(p: Float[np.ndarray, " n"], q: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Overlap |T_K(p) ∩ T_K(q)| / K at every K = 1 … N; the last is 1.
+
+    A label is shared from the K on at which it has entered both lists, so one count of the later ranks gives all K.
+
+    Raises:
+        InputError: lists of different length.
+    """
+    if p.shape != q.shape:
+        raise InputError(f"label lists of {p.size} and {q.size} labels given, one backbone's expected")
+    n = p.size
+    ranks = np.empty((2, n), np.int64)
+    for row, scores in enumerate((p, q)):
+        ranks[row, top_labels(scores, n)] = np.arange(n)
+    shared = np.cumsum(np.bincount(ranks.max(axis=0), minlength=n))
+    return np.asarray(shared / np.arange(1, n + 1), dtype=np.float64)
+
+
+def curve_area(curve: Float[np.ndarray, " n"]) -> float:
+    """Mean of the curve over K, 0 … 1; two random lists have (N + 1) / 2N on average."""
+    return float(curve.mean())
+
+
+def rank_biased_overlap(curve: Float[np.ndarray, " n"], persistence: float) -> float:
+    """Rank-biased overlap of two whole rankings, 0 … 1, from their overlap curve.
+
+    RBO_EXT of Webber, Moffat & Zobel 2010 (section 4.2, equation 30; DOI 10.1145/1852102.1852106): a reader who goes
+    on to the next rank with probability p; beyond rank N, where both lists end, the agreement stays what it is.
+
+    Raises:
+        InputError: persistence not between 0 and 1.
+    """
+    if not 0 < persistence < 1:
+        raise InputError(f"persistence {persistence:g} given, expected more than 0 and less than 1")
+    weights = (1 - persistence) * persistence ** np.arange(curve.size)
+    return min(1.0, 1.0 - float((weights * (1 - curve)).sum()) - float((1 - curve[-1]) * persistence**curve.size))
+
+
+def mismatched_overlaps(
+    originals: Float[np.ndarray, "m n"], rebuilt: Float[np.ndarray, "m n"], k: int
+) -> Float[np.ndarray, " pairs"]:
+    """Overlaps of every original with every reconstruction of *another* picture: the empirical null, m(m - 1) values.
+
+    The hypergeometric null takes all lists as equally likely; real lists are not (related labels come together), so
+    two unrelated pictures of one kind share more. These pairs say how much more.
+
+    Raises:
+        InputError: fewer than two pictures, or sets of different size.
+    """
+    if originals.shape != rebuilt.shape or len(originals) < 2:
+        raise InputError(
+            f"{len(originals)} originals and {len(rebuilt)} reconstructions given, two pairs or more expected"
+        )
+    labels = originals.shape[1]
+    members = np.zeros((2, len(originals), labels), np.int64)
+    for side, rows in enumerate((originals, rebuilt)):
+        for row, scores in enumerate(rows):
+            members[side, row, top_labels(scores, k)] = 1
+    shared = members[0] @ members[1].T
+    return np.asarray(shared[~np.eye(len(originals), dtype=bool)] / k, dtype=np.float64)
+
+
+def empirical_p(score: float, null: Float[np.ndarray, " pairs"]) -> float:
+    """Share of mismatched pairs that score at least as high, (1 + #) / (1 + pairs) (Davison & Hinkley 1997, 4.2)."""
+    return float((1 + np.count_nonzero(null >= score)) / (1 + null.size))
 
 
 def shared_table(

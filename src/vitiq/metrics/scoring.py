@@ -21,14 +21,20 @@ DEFAULT = ("vit-topk", "vit-topk-adj", "ssim", "ms-ssim", "mse", "psnr-rgb", "br
 DEFAULT_SETS = ("patch-fid-vit", "patch-kid-vit", "patch-is-vit")
 
 
-def resolve_metrics(names: str | Sequence[str] = "default", backbone: Backbone | None = None) -> list[Metric]:
+def resolve_metrics(
+    names: str | Sequence[str] = "default", backbone: Backbone | None = None, panel: Sequence[Backbone] = ()
+) -> list[Metric]:
     """Metrics by name: "default", "all", names with commas, or a list of names.
+
+    A name may carry its metric's parameter after an @: `vit-topk@10`, `vit-topk@10%`, `vit-panel@5`, `vit-rbo@0.9`.
 
     Args:
         backbone: for the metrics that read pictures with a ViT; None for the embedded one.
+        panel: further backbones for the metrics that ask several.
 
     Raises:
         UnknownNameError: no such metric.
+        InputError: a parameter that the metric does not take.
     """
     if names == "default":
         names = (*DEFAULT, *DEFAULT_SETS)
@@ -40,9 +46,16 @@ def resolve_metrics(names: str | Sequence[str] = "default", backbone: Backbone |
         names = [name.strip() for name in names.split(",") if name.strip()]
     metrics: list[Metric] = []
     for name in dict.fromkeys(names):
-        factory = registry.load("metrics", name)
-        takes = "backbone" in inspect.signature(factory).parameters
-        metrics.append(factory(backbone=backbone) if takes else factory())
+        base, at, setting = name.partition("@")
+        factory = registry.load("metrics", base)
+        takes = inspect.signature(factory).parameters
+        given: dict[str, Any] = {"backbone": backbone, "panel": panel}
+        given = {key: value for key, value in given.items() if key in takes}
+        if at:
+            if not factory.parameter:
+                raise InputError(f"metric {name!r} given, but {base} takes no setting after an @; write {base}")
+            given[factory.parameter] = setting
+        metrics.append(factory(**given))
     return metrics
 
 
@@ -91,6 +104,7 @@ def facts(metric: Metric | type[Metric]) -> dict[str, object]:
         "kind": metric.kind,
         "differentiable": metric.differentiable,
         "formula": metric.formula,
+        "parameter": metric.parameter,
         "reference": metric.reference,
     }
 

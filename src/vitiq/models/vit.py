@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,7 @@ class ViTConfig:
         heads: attention heads; must divide `width`.
         classes: labels of the head.
         mlp_ratio: hidden units of the MLP over `width`.
+        positions: "learned" (Dosovitskiy et al.), or "sincos": the fixed 2-D sines and cosines of MoCo v3 and MAE.
     """
 
     image_size: int = 224
@@ -39,6 +41,7 @@ class ViTConfig:
     heads: int = 3
     classes: int = 1000
     mlp_ratio: float = 4.0
+    positions: Literal["learned", "sincos"] = "learned"
 
     @property
     def grid(self) -> int:
@@ -77,6 +80,24 @@ def named_config(name: str, *, classes: int = 1000) -> ViTConfig:
     return ViTConfig(int(match[3]), int(match[2]), width, depth, heads, classes)
 
 
+def sincos_positions(rows: int, columns: int, width: int) -> Float[Tensor, "1 t d"]:
+    """Fixed 2-D position embeddings: sines and cosines of the column, then of the row; zeros for the class token.
+
+    Chen, Xie & He 2021, "An Empirical Study of Training Self-Supervised Vision Transformers", section 4.3 (arXiv
+    2104.02057), with temperature 10000 as in Vaswani et al. 2017.
+
+    Raises:
+        InputError: width not a multiple of 4.
+    """
+    if width % 4:
+        raise InputError(f"width {width} given, a multiple of 4 expected for sine and cosine positions")
+    frequency = 10000.0 ** (-torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    angles = [side.reshape(-1, 1) * frequency for side in (column, row)]
+    table = torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
+    return torch.cat([torch.zeros(1, width, dtype=torch.float64), table]).float()[None]
+
+
 class Attention(nn.Module):
     """Multi-head self-attention."""
 
@@ -89,10 +110,21 @@ class Attention(nn.Module):
     def forward(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Tokens mixed with each other."""
         n, t, d = x.shape
-        q, k, v = self.qkv(x).view(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = self._split(x)
         mixed = F.scaled_dot_product_attention(q, k, v)
         result: Tensor = self.proj(mixed.transpose(1, 2).reshape(n, t, d))
         return result
+
+    def weights(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n heads t t"]:
+        """Attention of every token (row) to every token, softmaxed."""
+        q, k, _ = self._split(x)
+        result: Tensor = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(dim=-1)
+        return result
+
+    def _split(self, x: Float[Tensor, "n t d"]) -> tuple[Tensor, Tensor, Tensor]:
+        n, t, d = x.shape
+        q, k, v = self.qkv(x).view(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        return q, k, v
 
 
 class Mlp(nn.Module):
@@ -156,12 +188,16 @@ class VisionTransformer(nn.Module):
         self.head = nn.Linear(config.width, config.classes)
         for parameter in (self.cls_token, self.pos_embed):
             nn.init.trunc_normal_(parameter, std=0.02)
+        if config.positions == "sincos":
+            self.pos_embed = nn.Parameter(sincos_positions(config.grid, config.grid, config.width), requires_grad=False)
 
     def positions(self, rows: int, columns: int) -> Float[Tensor, "1 t d"]:
         """Position embeddings of a rows × columns grid, the class token's first."""
         grid = self.config.grid
         if (rows, columns) == (grid, grid):
             return self.pos_embed
+        if self.config.positions == "sincos":
+            return sincos_positions(rows, columns, self.config.width)
         own = self.pos_embed[:, 1:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
         resized = F.interpolate(own, size=(rows, columns), mode="bicubic", align_corners=False, antialias=True)
         return torch.cat([self.pos_embed[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
@@ -193,6 +229,27 @@ class VisionTransformer(nn.Module):
             if index in blocks:
                 hidden.append(tokens)
         return self.norm(tokens), hidden
+
+    def forward_levels(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n level p d"]:
+        """Patch tokens before the first block, after each block of the later half, and after the last norm."""
+        late = range(self.config.depth // 2, self.config.depth)
+        final, hidden = self.forward_hidden(x, late)
+        return torch.stack([tokens[:, 1:] for tokens in (self.embed(x), *hidden, final)], dim=1)
+
+    def rollout(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t t"]:
+        """Attention rollout: product over the blocks of ½ A + ½ I, A the mean over heads; rows sum to 1.
+
+        Abnar & Zuidema 2020, section 3 (arXiv 2005.00928).
+        """
+        tokens = self.embed(x)
+        identity = torch.eye(tokens.shape[1])
+        flow = identity.expand(len(x), -1, -1)
+        for module in self.blocks:
+            block = cast(Block, module)
+            attention = block.attn.weights(block.norm1(tokens)).mean(dim=1)
+            flow = (attention + identity) / 2 @ flow
+            tokens = block(tokens)
+        return flow
 
     def forward_features(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
         """Tokens after the last norm, class token first."""

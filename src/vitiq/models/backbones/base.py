@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,14 +14,15 @@ from jaxtyping import Float, Float32
 from PIL import Image
 from torch import Tensor
 
+from vitiq.errors import InputError
+from vitiq.models.backbones.cache import Cache
+from vitiq.models.backbones.precision import Precision, choose_precision
 from vitiq.models.vit import VisionTransformer
 from vitiq.types import ImageU8
 
 T = TypeVar("T")
 
 BATCH = 16
-CACHED = 512
-"""Predictions kept, by content of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Backbone:
         preprocessing: how pictures become inputs.
         weights_sha256: hash of the weights file.
         weights_bytes: its size.
+        precision: of the matrix products, see `precision.py`; None to choose by its rule.
     """
 
     def __init__(  # noqa: PLR0917 - plain facts
@@ -59,28 +60,40 @@ class Backbone:
         preprocessing: Preprocessing,
         weights_sha256: str,
         weights_bytes: int,
+        precision: Precision | None = None,
     ) -> None:
         self.name, self.labels, self.preprocessing = name, labels, preprocessing
         self.image_size = preprocessing.size
         self.weights_sha256, self.weights_bytes = weights_sha256, weights_bytes
         self._model = model.eval().requires_grad_(False)
-        self._cache: OrderedDict[bytes, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._precision = precision
+        self._cache = Cache()
         self._mean = torch.tensor(preprocessing.mean)[:, None, None]
         self._std = torch.tensor(preprocessing.std)[:, None, None]
 
+    @property
+    def precision(self) -> Precision:
+        """Precision of the matrix products, chosen at first use."""
+        if self._precision is None:
+            self._precision = choose_precision(self._model)
+        return self._precision
+
+    @property
+    def patch(self) -> int:
+        """Side of a patch in pixels of the input."""
+        return self._model.config.patch
+
     def signature(self) -> str:
-        """Name, weights and preprocessing: everything that changes logits, but for rounding."""
-        return f"{self.name}|weights:{self.weights_sha256[:12]}|{self.preprocessing}|float32"
+        """Name, weights, preprocessing and precision: everything that changes logits, but for rounding."""
+        return f"{self.name}|weights:{self.weights_sha256[:12]}|{self.preprocessing}|{self.precision}"
 
     def logits(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
         """Logits of pictures of any size."""
-        found = self._predict(images)
-        return np.stack([found[key][0] for key in map(_key, images)])
+        return np.stack([found[: len(self.labels)] for found in self._predictions(images)])
 
     def features(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n d"]:
         """Class token after the last norm."""
-        found = self._predict(images)
-        return np.stack([found[key][1] for key in map(_key, images)])
+        return np.stack([found[len(self.labels) :] for found in self._predictions(images)])
 
     def probabilities(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
         """Softmax of the logits."""
@@ -89,47 +102,88 @@ class Backbone:
         return np.asarray(p / p.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def tokens(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n t d"]:
-        """Tokens after the last norm, class token first; not cached."""
+        """Tokens after the last norm, class token first."""
+
+        def compute(missing: list[ImageU8]) -> list[np.ndarray]:
+            return [row for batch in _batches(missing) for row in self._final(self._inputs(batch)).numpy()]
+
+        return np.stack(self._cache.get("tokens", images, compute))
+
+    def levels(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n level p d"]:
+        """Patch tokens of pictures of the network's own size: before the first block, after each of the later half
+        of the blocks, and after the last norm.
+
+        Raises:
+            InputError: a picture of another size.
+        """
+        side = self.image_size
+        for image in images:
+            if image.shape[:2] != (side, side):
+                raise InputError(f"picture of {image.shape[1]}×{image.shape[0]} pixels given, {side}×{side} expected")
+
+        def compute(missing: list[ImageU8]) -> list[np.ndarray]:
+            with torch.inference_mode(), self._products():
+                parts = [self._model.forward_levels(self._inputs(batch)).float().numpy() for batch in _batches(missing)]
+            return [row for part in parts for row in part]
+
+        return np.stack(self._cache.get("levels", images, compute))
+
+    def rollout(self, image: ImageU8) -> Float32[np.ndarray, "rows columns"]:
+        """Attention rollout of the class token over the patches of the whole picture; sums to 1.
+
+        Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3 (arXiv 2005.00928).
+        """
         with torch.inference_mode():
-            parts = [self._model.forward_features(self._inputs(b)) for b in _batches(images)]
-        return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
+            flow = self._model.rollout(self._inputs([image]))[0, 0, 1:]
+        grid = self._model.config.grid
+        return np.asarray((flow / flow.sum()).view(grid, grid).numpy(), dtype=np.float32)
 
     def tokens_tensor(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
-        """As `tokens`, from tensors in [0, 1]; differentiable with respect to the pictures."""
-        side = self.image_size
-        resized = F.interpolate(pictures, (side, side), mode="bicubic", antialias=True, align_corners=False)
-        return self._model.forward_features((resized - self._mean) / self._std)
+        """As `tokens`, from tensors in [0, 1]; differentiable with respect to the pictures, always in float32."""
+        return self._model.forward_features(self.normalised(pictures))
 
-    def _predict(self, images: Sequence[ImageU8]) -> dict[bytes, tuple[np.ndarray, np.ndarray]]:
-        """Logits and class token by content hash; only pictures not seen lately are run."""
-        found: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
-        missing: dict[bytes, ImageU8] = {}
-        for image in images:
-            key = _key(image)
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                found[key] = self._cache[key]
-            else:
-                missing[key] = image
-        for keys in _batches(list(missing)):
-            with torch.inference_mode():
-                tokens = self._model.forward_features(self._inputs([missing[key] for key in keys]))[:, 0]
-                logits = self._model.head(tokens).numpy()
-            for key, row, token in zip(keys, logits, tokens.numpy(), strict=True):
-                found[key] = self._cache[key] = (row, token)
-        while len(self._cache) > CACHED:
-            self._cache.popitem(last=False)
-        return found
+    def logits_tensor(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n labels"]:
+        """As `logits`, from tensors in [0, 1]; differentiable with respect to the pictures, always in float32."""
+        result: Tensor = self._model(self.normalised(pictures))
+        return result
+
+    def levels_tensor(self, tiles: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n level p d"]:
+        """As `levels`, from tensors in [0, 1]; differentiable with respect to them, always in float32."""
+        return self._model.forward_levels(self.normalised(tiles))
+
+    def normalised(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
+        """Tensors in [0, 1] at the network's size and scale; torch's antialiased bicubic, close to Pillow's."""
+        side = self.image_size
+        if pictures.shape[-2:] != (side, side):
+            pictures = F.interpolate(pictures, (side, side), mode="bicubic", antialias=True, align_corners=False)
+        return (pictures - self._mean) / self._std
+
+    def _predictions(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
+        """Logits and class token in one row a picture; only pictures not seen lately are run."""
+
+        def compute(missing: list[ImageU8]) -> list[np.ndarray]:
+            rows: list[np.ndarray] = []
+            for batch in _batches(missing):
+                first = self._final(self._inputs(batch))[:, 0]
+                with torch.inference_mode():
+                    rows.extend(torch.cat([self._model.head(first), first], dim=1).numpy())
+            return rows
+
+        return self._cache.get("predictions", images, compute)
+
+    def _final(self, inputs: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n t d"]:
+        with torch.inference_mode(), self._products():
+            return self._model.forward_features(inputs).float()
+
+    def _products(self) -> AbstractContextManager[object]:
+        """bfloat16 matrix products where chosen; sums between blocks and norms stay in float32."""
+        return torch.autocast("cpu", torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
     def _inputs(self, images: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
         side, resample = self.image_size, Image.Resampling[self.preprocessing.filter.upper()]
         resized = [np.asarray(Image.fromarray(image).resize((side, side), resample)) for image in images]
         pictures = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255
         return (pictures - self._mean) / self._std
-
-
-def _key(image: ImageU8) -> bytes:
-    return hashlib.blake2b(image.tobytes() + str(image.shape).encode(), digest_size=16).digest()
 
 
 def _batches(items: Sequence[T]) -> list[Sequence[T]]:

@@ -5,17 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from vitiq.errors import WeightsError
 from vitiq.models.backbones.base import Backbone, Preprocessing
 from vitiq.models.backbones.formats import State, read_state, to_timm
 from vitiq.models.imagenet import imagenet_labels
-from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.models.vit import VisionTransformer, ViTConfig, sincos_positions
 from vitiq.models.weights import sha256_file
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HEAD_WIDTH = 64
 """Every published ViT and DeiT has heads of 64 numbers."""
+
+
+FIXED_SIZE = 224
+"""Side of the input where a checkpoint with fixed positions does not carry them."""
+
+
+def fixed_positions(state: State) -> State:
+    """The tensors, with 2-D sine and cosine positions where the checkpoint leaves them out."""
+    if "pos_embed" in state or "patch_embed.proj.weight" not in state:
+        return state
+    width, _, patch, _ = state["patch_embed.proj.weight"].shape
+    return {**state, "pos_embed": sincos_positions(FIXED_SIZE // patch, FIXED_SIZE // patch, width)}
+
+
+def are_fixed(positions: Tensor, grid: int) -> bool:
+    """True if position embeddings are the 2-D sines and cosines, so that other grids are computed, not interpolated."""
+    width = positions.shape[-1]
+    return width % 4 == 0 and torch.allclose(positions.float(), sincos_positions(grid, grid, width), atol=2e-3)
 
 
 def config_of(state: State, name: str) -> ViTConfig:
@@ -46,6 +65,7 @@ def config_of(state: State, name: str) -> ViTConfig:
         heads=width // HEAD_WIDTH,
         classes=classes,
         mlp_ratio=hidden / width,
+        positions="sincos" if are_fixed(state["pos_embed"], grid) else "learned",
     )
 
 
@@ -62,6 +82,7 @@ def load(path: Path | None = None, *, name: str | None = None) -> Backbone:
         raise WeightsError("backbone 'vit' needs a checkpoint: give one with --weights PATH")
     path = Path(path)
     form, state = to_timm(read_state(path), str(path))
+    state = fixed_positions(state)
     config = config_of(state, str(path))
     model = VisionTransformer(config)
     try:

@@ -1,0 +1,52 @@
+"""What the metrics that read pictures with a Vision Transformer share: a backbone, and many pairs in few forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vitiq.metrics.base import PairMetric
+from vitiq.types import ImageU8, Score
+
+if TYPE_CHECKING:
+    from vitiq.models.backbones import Backbone
+
+
+class VitMetric(PairMetric):
+    """A semantic metric of a pair.
+
+    Args:
+        backbone: None for the embedded ViT, loaded at first use.
+    """
+
+    kind = "semantic"
+    higher_is_better = True
+
+    def __init__(self, backbone: Backbone | None = None) -> None:
+        self._backbone = backbone
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone that reads the pictures."""
+        if self._backbone is None:
+            from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
+
+            self._backbone = load_backbone()
+        return self._backbone
+
+    def signature(self) -> str:
+        """Backbone, weights, preprocessing, precision, and the metric's own settings."""
+        settings = self._settings()
+        return f"{self.name}{f'|{settings}' if settings else ''}|{self.backbone.signature()}|v1"
+
+    def _settings(self) -> str:
+        return ""
+
+    def batch(self, references: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> list[Score]:
+        """Score pairs; all pictures are read in full batches first, each different one once."""
+        if references and distorted:
+            self._read([*references, *distorted])
+        return super().batch(references, distorted)
+
+    def _read(self, images: Sequence[ImageU8]) -> None:
+        self.backbone.logits(images)
