@@ -23,6 +23,7 @@ COMMANDS = {
     "decode": "rebuild the picture from a file",
     "info": "what is in a compressed file",
     "report": "build the report of a run again",
+    "validate": "agreement of the metrics with human scores",
     "train": "train an embedded model again",
     "models": "weights files: list, fetch, info",
     "metrics": "list the metrics",

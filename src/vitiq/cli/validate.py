@@ -1,0 +1,77 @@
+"""`vitiq validate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from vitiq.cli.common import print_json
+
+
+@click.command("validate")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT; embedded if not given.")
+@click.option("--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel.")
+@click.option("--resamples", default=1000, show_default=True, help="Bootstrap samples behind the intervals.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with every value.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(  # noqa: PLR0917
+    dataset: Path,
+    metrics: str,
+    weights: Path | None,
+    panel: tuple[Path, ...],
+    resamples: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Agreement of metrics with the human scores of DATASET: SRCC, PLCC, KRCC, RMSE.
+
+    DATASET is a folder as published of TID2013, LIVE, CSIQ, KADID-10k, CID22 or PIPAL, or one with a mos.csv of the
+    columns distorted, reference, mos.
+    """
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from vitiq.experiments import validate as work  # noqa: PLC0415
+    from vitiq.experiments.opinions import load_opinions  # noqa: PLC0415
+    from vitiq.metrics.scoring import number, resolve_metrics  # noqa: PLC0415
+
+    data = load_opinions(dataset)
+    backbone, others = None, []
+    if weights is not None or panel:
+        from vitiq.models.backbones import load_backbone  # noqa: PLC0415
+
+        backbone = load_backbone(weights=weights) if weights is not None else None
+        others = [load_backbone(weights=path) for path in panel]
+    chosen = resolve_metrics(work.DEFAULT if metrics == "default" else metrics, backbone, others)
+    bar = tqdm(data.opinions, disable=quiet, file=sys.stderr, unit="picture")
+    values, signatures = work.values_of(bar, chosen)
+    lines = work.validate(data, values, chosen, resamples=resamples)
+    if not as_json:
+        click.echo(f"{data.layout}: {len(data.opinions)} pictures, 95 % intervals from resampled references\n")
+        click.echo(work.to_markdown(lines))
+        return
+    agreements = [
+        {
+            "metric": line.metric,
+            "distortion": line.distortion,
+            "n": line.result.count,
+            "left_out": line.result.left_out,
+            **{name: number(getattr(line.result, name)) for name in ("srcc", "plcc", "krcc", "rmse")},
+            "intervals_95": {k: [number(v) for v in pair] for k, pair in line.result.intervals.items()},
+        }
+        for line in lines
+    ]
+    pictures = [
+        {
+            "distorted": str(o.distorted),
+            "reference": str(o.reference),
+            "distortion": o.distortion,
+            "quality": o.quality,
+            "values": {name: number(float(column[i])) for name, column in values.items()},
+        }
+        for i, o in enumerate(data.opinions)
+    ]
+    print_json({"layout": data.layout, "signatures": signatures, "agreement": agreements, "pictures": pictures})

@@ -1,0 +1,194 @@
+"""Data sets with opinion scores. Truth: the layouts as published, in miniature: TID2013's mos_with_names.txt, LIVE
+release 2's .mat files and folders, CSIQ's workbook, KADID-10k's dmos.csv, CID22's csv, PIPAL's Train_Label; and the
+real subset of TID2013 whose MSE is published.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from scipy.io import savemat
+
+from vitiq.cli.validate import command
+from vitiq.errors import InputError
+from vitiq.experiments.opinions import load_opinions
+from vitiq.experiments.spreadsheet import read_sheet
+from vitiq.image.io import read_image
+from vitiq.metrics.pixel import mean_squared_error
+
+
+def paint(path: Path, value: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = np.random.default_rng(0).integers(0, 200, (24, 32, 3), dtype=np.uint8)
+    picture[:, :value] //= 2
+    Image.fromarray(picture).save(path)
+
+
+def tid(root: Path) -> None:
+    paint(root / "reference_images" / "I01.BMP")
+    lines = []
+    for level in range(1, 6):
+        paint(root / "distorted_images" / f"i01_10_{level}.bmp", level)
+        lines.append(f"{6 - level}.51351 I01_10_{level}.bmp")
+    (root / "mos_with_names.txt").write_text("\n".join(lines) + "\n")
+
+
+def live(root: Path) -> None:
+    kinds = [("jp2k", 227), ("jpeg", 233), ("wn", 174), ("gblur", 174), ("fastfading", 174)]
+    dmos, originals = np.zeros((1, 982)), np.ones((1, 982))
+    names = np.full((1, 982), None, dtype=object)
+    names[:] = "ocean.bmp"
+    paint(root / "refimgs" / "ocean.bmp")
+    for place, (kind, number) in ((0, ("jp2k", 1)), (1, ("jp2k", 2)), (228, ("jpeg", 2)), (981, ("fastfading", 174))):
+        dmos[0, place], originals[0, place] = 20 + place / 10, 0
+        paint(root / kind / f"img{number}.bmp", number % 20)
+    assert sum(count for _, count in kinds) == 982
+    savemat(root / "dmos_realigned.mat", {"dmos_new": dmos, "orgs": originals})
+    savemat(root / "refnames_all.mat", {"refnames_all": names})
+
+
+def workbook(path: Path, rows: dict[int, dict[str, str | float]]) -> None:
+    """An .xlsx with one sheet after an empty one; text in the shared strings, as Excel writes it."""
+    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    texts: list[str] = []
+    body = []
+    for number, cells in rows.items():
+        line = []
+        for column, value in cells.items():
+            if isinstance(value, str):
+                texts.append(value)
+                line.append(f'<c r="{column}{number}" t="s"><v>{len(texts) - 1}</v></c>')
+            else:
+                line.append(f'<c r="{column}{number}"><v>{value}</v></c>')
+        body.append(f'<row r="{number}">{"".join(line)}</row>')
+    strings = "".join(f"<si><t>{text}</t></si>" for text in texts)
+    sheets = '<sheet name="first" sheetId="1" r:id="rId1"/><sheet name="all_by_image" sheetId="2" r:id="rId2"/>'
+    links = "".join(f'<Relationship Id="rId{i}" Target="worksheets/sheet{i}.xml"/>' for i in (1, 2))
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr("xl/workbook.xml", f'<workbook {main} xmlns:r="{relations}"><sheets>{sheets}</sheets></workbook>')
+        book.writestr("xl/_rels/workbook.xml.rels", f"<Relationships>{links}</Relationships>")
+        book.writestr("xl/sharedStrings.xml", f"<sst {main}>{strings}</sst>")
+        book.writestr("xl/worksheets/sheet1.xml", f"<worksheet {main}><sheetData/></worksheet>")
+        sheet = f"<worksheet {main}><sheetData>{''.join(body)}</sheetData></worksheet>"
+        book.writestr("xl/worksheets/sheet2.xml", sheet)
+
+
+def csiq(root: Path) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    rows: dict[int, dict[str, str | float]] = {
+        2: {"A": "CSIQ DMOS"},
+        4: dict(zip("DEFGHI", ("image", "dst_idx", "dst_type", "dst_lev", "dmos_std", "dmos"), strict=True)),
+        5: dict(zip("DEFGHI", (1600.0, 1.0, "noise", 1.0, 0.05, 0.062), strict=True)),
+        6: dict(zip("DEFGHI", ("sunset_color", 3.0, "jpeg 2000", 5.0, 0.1, 0.9), strict=True)),
+        7: {"A": "note"},
+    }
+    workbook(root / "csiq.DMOS.xlsx", rows)
+    for name in ("1600", "sunset_color"):
+        paint(root / "src_imgs" / f"{name}.png")
+    paint(root / "dst_imgs" / "awgn" / "1600.AWGN.1.png", 3)
+    paint(root / "dst_imgs" / "jpeg2000" / "sunset_color.jpeg2000.5.png", 9)
+
+
+def kadid(root: Path) -> None:
+    for name in ("I01.png", "I01_10_03.png", "I01_25_05.png"):
+        paint(root / "images" / name)
+    lines = ["dist_img,ref_img,dmos,var", "I01_10_03.png,I01.png,3.1,0.4", "I01_25_05.png,I01.png,4.57,0.5"]
+    (root / "dmos.csv").write_text("\n".join(lines) + "\n")
+
+
+def cid22(root: Path) -> None:
+    paint(root / "original" / "1001682.png")
+    paint(root / "distorted" / "1001682" / "jxl.png", 4)
+    lines = [
+        "reference_img,distorted_img,encoder,encoder_setting,MCOS",
+        "original/1001682.png,original/1001682.png,Reference,,92",
+        "original/1001682.png,distorted/1001682/jxl.png,libjxl,q50,61.5",
+    ]
+    (root / "CID22_validation_set.csv").write_text("\n".join(lines) + "\n")
+
+
+def pipal(root: Path) -> None:
+    paint(root / "Train_Ref" / "A0000.bmp")
+    paint(root / "Distortion_1" / "A0000_00_00.bmp", 2)
+    paint(root / "Distortion_4" / "A0000_06_26.bmp", 5)
+    (root / "Train_Label").mkdir()
+    (root / "Train_Label" / "A0000.txt").write_text("A0000_00_00.bmp,1457.2329\nA0000_06_26.bmp,1390.5\n")
+
+
+EXPECTED = {
+    tid: ("TID2013", ["jpeg"] * 5, [5.51351, 4.51351, 3.51351, 2.51351, 1.51351]),
+    live: ("LIVE", ["jp2k", "jp2k", "jpeg", "fastfading"], [-20, -20.1, -42.8, -118.1]),
+    csiq: ("CSIQ", ["awgn", "jpeg2000"], [-0.062, -0.9]),
+    kadid: ("KADID-10k", ["jpeg", "contrast change"], [3.1, 4.57]),
+    cid22: ("CID22", ["libjxl"], [61.5]),
+    pipal: ("PIPAL", ["group 00", "group 06"], [1457.2329, 1390.5]),
+}
+
+
+@pytest.mark.parametrize("make", EXPECTED)
+def test_layouts_as_published(make: object, tmp_path: Path) -> None:
+    layout, kinds, quality = EXPECTED[make]  # type: ignore[index]
+    tmp_path.mkdir(exist_ok=True)
+    make(tmp_path)  # type: ignore[operator]
+    data = load_opinions(tmp_path)
+    assert data.layout == layout
+    assert [o.distortion for o in data.opinions] == kinds
+    assert [o.quality for o in data.opinions] == pytest.approx(quality)
+    for opinion in data.opinions:
+        assert read_image(opinion.distorted).shape == read_image(opinion.reference).shape == (24, 32, 3)
+
+
+def test_pictures_that_are_missing_are_left_out(tmp_path: Path) -> None:
+    tid(tmp_path)
+    (tmp_path / "distorted_images" / "i01_10_2.bmp").unlink()
+    assert len(load_opinions(tmp_path).opinions) == 4
+
+
+def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        load_opinions(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"mos_with_names\.txt"):
+        load_opinions(tmp_path)
+    (tmp_path / "dmos.csv").write_text("dist_img,ref_img,dmos\nI01_10_03.png,I01.png,3\n")
+    with pytest.raises(InputError, match="no picture is there"):
+        load_opinions(tmp_path)
+    (tmp_path / "dmos.csv").write_text("dist_img,ref_img,dmos\nI01_99_03.png,I01.png,3\n")
+    with pytest.raises(InputError, match="not as KADID-10k"):
+        load_opinions(tmp_path)
+    (tmp_path / "csiq.DMOS.xlsx").write_bytes(b"PK not a workbook")
+    with pytest.raises(InputError, match=r"not an \.xlsx"):
+        read_sheet(tmp_path / "csiq.DMOS.xlsx", "all_by_image")
+    workbook(tmp_path / "csiq.DMOS.xlsx", {})
+    with pytest.raises(InputError, match="no sheet 'other'"):
+        read_sheet(tmp_path / "csiq.DMOS.xlsx", "other")
+
+
+def test_the_command_tells_agreement(tmp_path: Path) -> None:
+    tid(tmp_path)
+    result = CliRunner().invoke(command, [str(tmp_path), "-m", "mse,psnr-rgb", "--json", "--quiet"])
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["layout"] == "TID2013"
+    # each level darkens one column more, so that the opinions, which fall, and the MSE, which grows, agree
+    assert [(a["metric"], a["srcc"], a["n"]) for a in answer["agreement"]] == [("mse", 1.0, 5), ("psnr-rgb", 1.0, 5)]
+    assert len(answer["pictures"]) == 5
+    table = CliRunner().invoke(command, [str(tmp_path), "-m", "mse", "--quiet"]).stdout
+    assert "| mse | 5 | 1.000 |" in table
+
+
+def test_real_pictures_of_tid2013(vitiq_data: Path) -> None:
+    folder = vitiq_data / "tid2013_jpeg_odd"
+    data = load_opinions(folder)
+    assert len(data.opinions) == 60
+    assert {o.distortion for o in data.opinions} == {"jpeg"}
+    first = data.opinions[0]
+    assert first.quality == 5.97297
+    mse = mean_squared_error(read_image(first.reference), read_image(first.distorted))
+    assert mse == pytest.approx(31.66329, abs=2e-5), "the MSE that TID2013 publishes"
