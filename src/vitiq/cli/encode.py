@@ -48,6 +48,7 @@ def command(  # noqa: PLR0917
             data = codec.encode(picture, quality=at_bytes if at_bytes is not None else quality, progress=bar)
     finally:
         bar.close()
+    notes += codec.notes(data)
     write_bytes(target, data)
     height, width, _ = picture.shape
     used = quality if quality is not None else (at_bytes or codec.default_quality)

@@ -74,6 +74,10 @@ class Codec(ABC):
         """Bytes of each part of a file (header, latents, …); they sum to `len(data)`."""
         return {"file": len(data)}
 
+    def notes(self, data: bytes) -> list[str]:  # noqa: ARG002
+        """What a reader of results should know about how a file was made (a change of size, …)."""
+        return []
+
     def latents(self, data: bytes) -> list[np.ndarray]:  # noqa: ARG002
         """Dequantised latents in the file, one float32 array C×H×W a layer; [] where there are none."""
         return []

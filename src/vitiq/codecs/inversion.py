@@ -19,6 +19,9 @@ from jaxtyping import Int64
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec
 from vitiq.codecs.inversion_common import (
+    LONGEST,
+    MOST_UNITS,
+    UNIT,
     WEIGHTS_PREFIX,
     OptimiserName,
     SearchSettings,
@@ -33,14 +36,17 @@ from vitiq.models.entropy.integer_prior import IntegerPrior, step_size
 from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
-    from vitiq.models.generators import Generator
+    from vitiq.models.generators.embedded import EmbeddedGenerator
     from vitiq.models.losses import LossName
 
 # torch is imported where it is used, so that listing codecs stays quick.
 # ruff: noqa: PLC0415
 
 LATENTS = 1
-"""Section: quantisation step number (1 byte), then `latent_coding`."""
+"""Section: width and height of the canvas in 64 pixels, quantisation step number (a byte each), `latent_coding`."""
+
+HEAD = 3
+"""Bytes of a section before its coded symbols."""
 
 MIN_BYTES = 120
 
@@ -88,11 +94,12 @@ class Inversion(Codec):
         self._generator_name, self._loss, self._restarts, self._seed = str(generator), loss, restarts, seed
         self._search = SearchSettings(iterations, optimizer, learning_rate, preview_every)
 
-    def _model(self) -> tuple[Generator, IntegerPrior]:
+    def _model(self) -> tuple[EmbeddedGenerator, IntegerPrior]:
         from vitiq.models.generators import load_generator
+        from vitiq.models.generators.embedded import EmbeddedGenerator
 
         generator = load_generator(self._generator_name)
-        if generator.prior is None or generator.integer_prior is None:
+        if not isinstance(generator, EmbeddedGenerator):
             raise WeightsError(
                 f"generator {self._generator_name!r} has no prior for its latent layers; use codec inversion-vector"
             )
@@ -103,7 +110,7 @@ class Inversion(Codec):
     ) -> bytes:
         """Search latents for `image` within `quality` bytes.
 
-        Pictures of another size than the generator's are resized for it, and back by `decode`.
+        The picture is resized to a canvas of about its shape for the generator, and back by `decode`.
 
         Raises:
             InputError: a budget too small to hold any latents.
@@ -111,25 +118,29 @@ class Inversion(Codec):
         budget = int(self.default_quality if quality is None else quality)
         if budget < MIN_BYTES:
             raise InputError(f"quality {quality} given for inversion, expected {self.quality_help}")
-        from vitiq.codecs.inversion_budget import search_within
+        from vitiq.codecs.inversion_budget import STEPS, search_within
+        from vitiq.codecs.inversion_canvas import choose
 
-        generator, integer_prior = self._model()
+        whole, integer_prior = self._model()
         height, width, _ = image.shape
 
         def wrap(payload: bytes, crc: int) -> bytes:
-            prefix = bytes.fromhex(generator.weights_sha256)[:WEIGHTS_PREFIX]
+            prefix = bytes.fromhex(whole.weights_sha256)[:WEIGHTS_PREFIX]
             section = viq.Section(LATENTS, payload)
             return viq.pack(viq.Container(self.name, width, height, prefix, crc, (section,)))
 
         def pack(symbols: Sequence[Int64[np.ndarray, "c h w"]], step: int) -> bytes:
-            return wrap(bytes([step]) + encode_latents(symbols, integer_prior, step), symbols_crc(symbols))
+            head = bytes([wide, tall, step])
+            return wrap(head + encode_latents(symbols, integer_prior, step), symbols_crc(symbols))
 
+        overhead = len(wrap(bytes(HEAD + 1), 0))
+        wide, tall = choose(whole, image, 8 * (budget - overhead), STEPS[-1])
         return search_within(
-            generator,
-            resize(image, generator.resolution, generator.resolution),
+            whole.at(wide * UNIT, tall * UNIT),
+            resize(image, wide * UNIT, tall * UNIT),
             budget,
             pack,
-            overhead=len(wrap(b"\0\0", 0)),
+            overhead=overhead,
             loss=self._loss,
             settings=self._search,
             restarts=self._restarts,
@@ -155,19 +166,28 @@ class Inversion(Codec):
         _, _, symbols, step = self._read(data)
         return _dequantise(symbols, step)
 
-    def _read(self, data: bytes) -> tuple[viq.Container, Generator, list[Int64[np.ndarray, "c h w"]], int]:
+    def notes(self, data: bytes) -> list[str]:
+        """Says at which size the generator painted, where it is not the picture's."""
+        file = viq.unpack(data)
+        wide, tall, _ = _head(file.section(LATENTS))
+        size = (UNIT * wide, UNIT * tall)
+        if size == (file.width, file.height):
+            return []
+        return [f"painted at {size[0]}×{size[1]} and resized to {file.width}×{file.height}"]
+
+    def _read(self, data: bytes) -> tuple[viq.Container, EmbeddedGenerator, list[Int64[np.ndarray, "c h w"]], int]:
         file = viq.unpack(data)
         if file.codec != self.name:
             raise BitstreamError(f"a {file.codec} file given to the {self.name} decoder; use codec {file.codec}")
         generator, integer_prior = self._model()
         check_weights(file, generator)
         payload = file.section(LATENTS)
-        if len(payload) < 2:
-            raise BitstreamError(f"latent section of {len(payload)} bytes; the file is damaged")
+        wide, tall, step = _head(payload)
+        generator = generator.at(UNIT * wide, UNIT * tall)
         shapes = [(c.channels, c.height, c.width) for c in generator.layers]
-        symbols = decode_latents(payload[1:], shapes, integer_prior, payload[0])
+        symbols = decode_latents(payload[HEAD:], shapes, integer_prior, step)
         check_symbols(file, symbols)
-        return file, generator, symbols, payload[0]
+        return file, generator, symbols, step
 
     def settings(self) -> Mapping[str, object]:
         """Everything that changes the file, and the hash of the generator's weights."""
@@ -183,7 +203,7 @@ class Inversion(Codec):
             "restarts": self._restarts,
             "seed": self._seed,
             "preview_every": self._search.preview_every,
-            "resized_to": generator.resolution,
+            "canvas": "multiples of 64 pixels near the picture's shape, at most the area of 512×512, by rate",
         }
 
     def shared_bytes(self) -> int:
@@ -194,6 +214,19 @@ class Inversion(Codec):
         """Header and latents."""
         latents = viq.section_sizes(data).get(LATENTS, 0)
         return {"header": len(data) - latents, "latents": latents}
+
+
+def _head(payload: bytes) -> tuple[int, int, int]:
+    """Canvas (width, height, in 64 pixels) and step number of a section."""
+    if len(payload) <= HEAD:
+        raise BitstreamError(f"latent section of {len(payload)} bytes; the file is damaged")
+    wide, tall, step = payload[:HEAD]
+    if not (1 <= wide <= LONGEST and 1 <= tall <= LONGEST and wide * tall <= MOST_UNITS):
+        raise BitstreamError(
+            f"canvas of {wide}×{tall} units given, sides of 1 to {LONGEST} and at most {MOST_UNITS} in all expected; "
+            "the file is damaged"
+        )
+    return wide, tall, step
 
 
 def _dequantise(symbols: Sequence[Int64[np.ndarray, "c h w"]], step: int) -> list[np.ndarray]:

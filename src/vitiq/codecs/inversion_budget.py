@@ -2,14 +2,15 @@
 
 Additive uniform noise stands in for rounding, as in the generator training: it gives the rate a smooth gradient;
 straight-through rounding does not. Every few iterations the latents are rounded and looked at as they would be coded:
-the weight of the rate then answers a rate above or below the budget, and the best symbols are kept.
+the weight of the rate is then steered so that the rate comes down to the budget along a ramp. At the end a dead zone of
+the rounding, as narrow as the coder allows, brings the file to the last bytes of its budget.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -36,26 +37,59 @@ TRAINED_WEIGHT = 1 / (512 * 512 * 255**2 * 4e-4)
 """Mean squared error that one bit is worth at step 1, as the generator was trained (1 / (pixels · 255² · λ))."""
 
 
-GAIN = 0.12
-"""How fast the weight of the rate answers a rate above or below the budget, a look."""
+RAMP = 0.6
+"""Share of the iterations over which the rate comes down to the budget."""
+
+GAIN, HORIZON = 0.6, 12
+"""Answer of the (log) weight to a (log) rate off the ramp, a look, and the looks ahead for which the rate is judged.
+
+The rate answers the weight only after many iterations; without looking ahead the weight overshoots, and quality that
+the search has lost by it does not come back."""
+
+LARGEST_ANSWER = 0.2
+
+FIRST_ANSWER = 3
+"""Answer of the (log) weight to the first (log) rate against the budget: the slope met on photographs."""
+
+SETTLING, SETTLING_ROUNDS = 40, 5
+"""Iterations after the search, a round and rounds at most, while the rate is above the budget."""
 
 LOOK_EVERY = 4
 """Iterations between looks at the rounded latents."""
 
-TIERS = (1.0, 0.99, 0.98, 0.96, 0.93, 0.9)
-"""Shares of the budget for each of which the best symbols are kept, since the exact size is known only at the end."""
+DEAD_ZONES = 32
+"""Widths of the dead zone of the last rounding that are tried; the widest makes zeros of all within ±1."""
 
 Pack = Callable[[Sequence[Int64[np.ndarray, "c h w"]], int], bytes]
 """Symbols and step number -> a whole file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Symbols met during the search, their distortion and estimated bits."""
+@dataclass(slots=True)
+class RateWeight:
+    """Weight of the rate in the loss, steered so that the rate reaches a budget: a proportional-derivative control.
 
-    symbols: list[Int64[np.ndarray, "c h w"]]
-    distortion: float
-    bits: float
+    Args:
+        value: the weight to start with.
+        budget: bits to reach.
+        ramp: iterations in which to reach them.
+    """
+
+    value: float
+    budget: float
+    ramp: float
+    _start: float | None = None
+    _error: float | None = None
+
+    def answer(self, bits: float, iteration: int) -> None:
+        """Change the weight after `bits` were met at `iteration`."""
+        excess = math.log(max(bits, 1) / self.budget)
+        if self._start is None:
+            self._start = excess
+            self.value *= math.exp(FIRST_ANSWER * excess)
+        error = excess - self._start * max(0.0, 1 - iteration / self.ramp)
+        ahead = error + HORIZON * (error - (error if self._error is None else self._error))
+        self._error = error
+        self.value *= math.exp(max(-LARGEST_ANSWER, min(LARGEST_ANSWER, GAIN * ahead)))
 
 
 def search_within(
@@ -89,25 +123,21 @@ def search_within(
     search = BudgetSearch(generator, generator.prior, distortion(loss, target), 8 * (budget - overhead) * MARGIN)
     step = search.first_step(guess)
     total = restarts * settings.iterations
-    snapshots: list[Snapshot] = []
+    found: list[tuple[float, bytes]] = []
     for restart in range(restarts):
         random = torch.Generator().manual_seed(seed + restart)
         start = guess if restart == 0 else [torch.randn(v.shape, generator=random) for v in guess]
-        snapshots += search.run(start, step, settings, progress, restart * settings.iterations, total, seed)
-    for snapshot in sorted(snapshots, key=lambda s: s.distortion):
-        data = pack(snapshot.symbols, step)
-        if len(data) <= budget:
-            return data
-    smallest = min(snapshots, key=lambda s: s.bits)
-    return thin(smallest.symbols, lambda symbols: pack(symbols, step), budget)
+        for latents in search.run(start, step, settings, progress, restart * settings.iterations, total, seed):
+            symbols, data = fit(latents, lambda symbols: pack(symbols, step), budget)
+            found.append((search.distortion(symbols, step), data))
+    return min(found, key=lambda pair: pair[0])[1]
 
 
 class BudgetSearch:
     """Rate-constrained search of the latents of one picture."""
 
     def __init__(self, generator: Generator, prior: LatentPrior, distort: Distortion, budget_bits: float) -> None:
-        self._generator, self._prior, self._distort = generator, prior, distort
-        self._budget = budget_bits
+        self._generator, self._prior, self._distort, self._budget = generator, prior, distort, budget_bits
 
     def bits(self, symbols: Sequence[Tensor], step: int) -> Tensor:
         """Estimated bits of all layers."""
@@ -131,50 +161,86 @@ class BudgetSearch:
         done: int,
         total: int,
         seed: int,
-    ) -> list[Snapshot]:
-        """Search from `start`; returns snapshots that are estimated to meet the budget."""
+    ) -> list[list[Float[np.ndarray, "c h w"]]]:
+        """Search from `start`; returns the last latents in units of the step, and the best that met the budget."""
         size = step_size(step)
         variables = [(v.detach() / size).clone().requires_grad_() for v in start]
-        best: dict[float, Snapshot] = {}
-        # Bits are weighed against distortion as in training at this step, then steered to the budget.
-        state = {"weight": TRAINED_WEIGHT * size**2.5}
-        noise = torch.Generator().manual_seed(seed)
+        best: tuple[float, list[np.ndarray]] | None = None
+        searched, over = 0, False
         low_high = self._generator.output_range
+        # Bits are weighed against distortion as in training at this step, then steered to the budget.
+        weight = RateWeight(TRAINED_WEIGHT * size**2.5, self._budget, RAMP * settings.iterations)
+        noise = torch.Generator().manual_seed(seed)
 
         @torch.no_grad()
-        def look() -> None:
+        def look(iteration: int) -> None:
+            nonlocal best, over
             symbols = [torch.round(v) for v in variables]
-            used = float(self.bits(symbols, step))
-            value = float(self._distort(unit(self._generator.generate([s * size for s in symbols]), low_high)))
-            for tier in TIERS:
-                if used <= tier * self._budget and (tier not in best or value < best[tier].distortion):
-                    best[tier] = Snapshot(_integers(symbols), value, used)
-            state["weight"] *= math.exp(GAIN * max(-0.5, min(1.0, 4 * (used / self._budget - 1))))
+            used, lost = float(self.bits(symbols, step)), self.distortion([s[0].numpy() for s in symbols], step)
+            if used <= self._budget and (best is None or lost < best[0]):
+                best = lost, _copies(variables)
+            weight.answer(used, searched + iteration)
+            over = used > self._budget
 
         def objective(iteration: int) -> tuple[Tensor, Tensor]:
             if iteration % LOOK_EVERY == 0 or iteration == settings.iterations - 1:
-                look()
+                look(iteration)
             symbols = [v + torch.rand(v.shape, generator=noise) - 0.5 for v in variables]
             painted = unit(self._generator.generate([s * size for s in symbols]), low_high)
-            return self._distort(painted) + state["weight"] * self.bits(symbols, step), painted
+            return self._distort(painted) + weight.value * self.bits(symbols, step), painted
 
         minimise(objective, variables, settings, progress, done=done, total=total)
-        if not best:
-            with torch.no_grad():
-                symbols = [torch.round(v) for v in variables]
-                best[1.0] = Snapshot(_integers(symbols), math.inf, float(self.bits(symbols, step)))
-        return list(best.values())
+        searched = settings.iterations
+        settling = replace(settings, iterations=SETTLING, optimiser="adam", learning_rate=settings.rate / 4)
+        for _ in range(SETTLING_ROUNDS):
+            if not over:
+                break
+            minimise(objective, variables, settling)
+        last = _copies(variables)
+        return [last] if best is None else [last, best[1]]
+
+    @torch.no_grad()
+    def distortion(self, symbols: Sequence[np.ndarray], step: int) -> float:
+        """Loss of the picture painted from `symbols`."""
+        latents = [torch.from_numpy(s * step_size(step)).float()[None] for s in symbols]
+        return float(self._distort(unit(self._generator.generate(latents), self._generator.output_range)))
 
 
-def _integers(symbols: Sequence[Tensor]) -> list[Int64[np.ndarray, "c h w"]]:
-    return [s.detach()[0].round().to(torch.int64).numpy() for s in symbols]
+def _copies(variables: Sequence[Tensor]) -> list[Float[np.ndarray, "c h w"]]:
+    return [v.detach()[0].numpy().copy() for v in variables]
+
+
+def fit(
+    latents: Sequence[Float[np.ndarray, "c h w"]],
+    pack: Callable[[Sequence[Int64[np.ndarray, "c h w"]]], bytes],
+    budget: int,
+) -> tuple[list[Int64[np.ndarray, "c h w"]], bytes]:
+    """Round `latents`, the finest layer with the narrowest dead zone whose file meets the budget.
+
+    Coarser layers are rounded plainly: the prior reads the finer ones from them.
+
+    Returns:
+        The symbols and their file.
+
+    Raises:
+        InputError: even an empty picture does not fit.
+    """
+    symbols = [np.round(v).astype(np.int64) for v in latents]
+    finest = np.abs(latents[-1])
+    for width in range(DEAD_ZONES + 1):
+        kept = np.floor(finest + 0.5 - 0.5 * width / DEAD_ZONES)
+        symbols[-1] = (np.sign(latents[-1]) * kept).astype(np.int64)
+        data = pack(symbols)
+        if len(data) <= budget:
+            return symbols, data
+    return thin(symbols, pack, budget)
 
 
 def thin(
     symbols: list[Int64[np.ndarray, "c h w"]],
     pack: Callable[[Sequence[Int64[np.ndarray, "c h w"]]], bytes],
     budget: int,
-) -> bytes:
+) -> tuple[list[Int64[np.ndarray, "c h w"]], bytes]:
     """Drop symbols, finest layer and smallest first, until the file meets the budget."""
     layers = [s.copy() for s in symbols]
     for layer in reversed(layers):
@@ -182,5 +248,5 @@ def thin(
             layer[np.abs(layer) <= limit] = 0
             data = pack(layers)
             if len(data) <= budget:
-                return data
+                return layers, data
     raise InputError(f"a budget of {budget} bytes cannot hold an empty picture; give more bytes")

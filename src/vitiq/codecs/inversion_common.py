@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 WEIGHTS_PREFIX = 8
 """Bytes of the generator's sha256 that a file carries."""
 
+UNIT = 64
+"""Pixels that a canvas's sides are multiples of: the stride of the coarsest latents."""
+
+MOST_UNITS = 64
+"""Largest canvas: the area of 512×512 pixels, at which the generator was trained."""
+
+LONGEST = 16
+"""Longest side in units."""
+
 OptimiserName = Literal["adam", "sgd"]
 OPTIMISERS: tuple[OptimiserName, ...] = ("adam", "sgd")
 

@@ -200,6 +200,13 @@ class InversionVector(Codec):
         latent = vector.astype(np.float32).reshape(shape.channels, shape.height, shape.width)
         return file, generator, latent, compat
 
+    def notes(self, data: bytes) -> list[str]:
+        """Says at which size the generator painted, where it is not the picture's."""
+        file, side = viq.unpack(data), self._generator().resolution
+        if (file.width, file.height) == (side, side):
+            return []
+        return [f"painted at {side}×{side} and resized to {file.width}×{file.height}"]
+
     def settings(self) -> Mapping[str, object]:
         """Everything that changes the file, and the hash of the generator's weights."""
         generator = self._generator()

@@ -105,7 +105,7 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
         "seed": task.options.get("seed", 0),
         "versions": versions(),
         "device": f"cpu {platform.machine()}",
-        "notes": list(job.notes),
+        "notes": [*job.notes, *codec.notes(data)],
         "bitstream": bitstream,
         "reconstruction": painted,
         "task": task.hash,

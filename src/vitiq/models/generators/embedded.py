@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import torch
@@ -53,9 +54,7 @@ class EmbeddedGenerator(Generator):
         self.weights_bytes = len(data)
         self.resolution = 512
         self.output_range = (0.0, 1.0)
-        self.layers = tuple(
-            LatentLayer(c, self.resolution // s, self.resolution // s) for c, s in zip(CHANNELS, STRIDES, strict=True)
-        )
+        self.layers = _layers(self.resolution, self.resolution)
         self.steps_trained = int(str(facts.get("steps", 0)))
         self._encoder, self._synthesis, self.prior = Encoder(), Synthesis(), LatentPrior(CHANNELS)
         try:
@@ -78,7 +77,13 @@ class EmbeddedGenerator(Generator):
                 f"reinstall vitiq or train the file again with `vitiq train generator`"
             ) from error
 
-    def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
+    def at(self, width: int, height: int) -> EmbeddedGenerator:
+        """The same networks painting `width`×`height` pixels, multiples of 64; only `layers` differ."""
+        other = copy(self)
+        other.layers = _layers(width, height)
+        return other
+
+    def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 h w"]:
         """Pictures in [0, 1], not clipped; missing finer layers count as zero."""
         if not latents:
             raise InputError("no latents given: the generator needs at least layer 0 (n×8×8×8)")
@@ -89,10 +94,14 @@ class EmbeddedGenerator(Generator):
         return painted
 
     @torch.no_grad()
-    def encode(self, target: Float[Tensor, "n 3 r r"]) -> list[Float[Tensor, "n c h w"]]:
+    def encode(self, target: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c h w"]]:
         """Latents of the trained encoder, not quantised."""
         latents, _ = encode_layers(self._encoder, self._synthesis, target, lambda _, latents: latents)
         return latents
+
+
+def _layers(width: int, height: int) -> tuple[LatentLayer, ...]:
+    return tuple(LatentLayer(c, height // s, width // s) for c, s in zip(CHANNELS, STRIDES, strict=True))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
