@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vitiq.cli.common import print_json
+
+if TYPE_CHECKING:
+    from vitiq.models.backbones import Backbone
 
 
 def pair_up(reference: Path, distorted: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
@@ -40,10 +43,19 @@ def pair_up(reference: Path, distorted: Path) -> tuple[list[tuple[Path, Path]], 
 @click.option(
     "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that judges; embedded if not given."
 )
+@click.option(
+    "--map", "maps", type=click.Path(path_type=Path), help="Draw where meaning was lost: a .png, or a folder."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(  # noqa: PLR0917
-    reference: Path, distorted: Path, metrics: str, weights: Path | None, as_json: bool, quiet: bool
+    reference: Path,
+    distorted: Path,
+    metrics: str,
+    weights: Path | None,
+    maps: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Score DISTORTED against REFERENCE: two pictures, or two folders paired by relative stem."""
     from tqdm import tqdm  # noqa: PLC0415
@@ -64,6 +76,9 @@ def command(  # noqa: PLR0917
     for left, right in tqdm(pairs, disable=quiet or len(pairs) < 2, file=sys.stderr, unit="pair"):
         try:
             scores = score_pair(read_image(left), read_image(right), chosen)
+            if maps is not None:
+                stem = left.relative_to(reference).with_suffix(".png") if reference.is_dir() else None
+                draw_map(left, right, maps if stem is None else maps / stem, backbone)
         except InputError as error:
             problems.append(f"{right}: {error}" if str(right) not in str(error) else str(error))
             continue
@@ -83,6 +98,21 @@ def command(  # noqa: PLR0917
         click.echo(f"vitiq: {problem}", err=True)
     if problems:
         sys.exit(1)
+
+
+def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None) -> None:
+    """Write the picture of where `right` lost what `left` shows (`vitiq.metrics.vit_map`)."""
+    import io  # noqa: PLC0415
+
+    from vitiq.image.io import read_image, write_bytes  # noqa: PLC0415
+    from vitiq.metrics.vit_map import meaning_map  # noqa: PLC0415
+    from vitiq.report.maps import over_picture  # noqa: PLC0415
+
+    original, rebuilt = read_image(left), read_image(right)
+    found = meaning_map(original, rebuilt, backbone)
+    buffer = io.BytesIO()
+    over_picture(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
+    write_bytes(target if target.suffix == ".png" else target / f"{left.stem}.png", buffer.getvalue())
 
 
 def show(answer: dict[str, Any]) -> None:

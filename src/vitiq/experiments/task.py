@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 from vitiq import __version__, registry
 from vitiq.codecs.at_bytes import encode_at_bytes
@@ -93,6 +96,7 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
     painted = f"reconstructions/{place}/{file_stem(task)}.png"
     write_png(out / painted, reconstruction)
     scores = score_pair(image, reconstruction, metrics)
+    signatures = {key: score.signature for key, score in scores.items()}
     details: dict[str, object] = {
         "group": task.group,
         "title": codec.title,
@@ -109,7 +113,7 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
         "bitstream": bitstream,
         "reconstruction": painted,
         "task": task.hash,
-        "signatures": {key: score.signature for key, score in scores.items()},
+        "signatures": signatures,
         "scores": {key: to_json(score) for key, score in scores.items()},
     }
     if codec.optimises:
@@ -117,6 +121,9 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
         latents = [layer.round(5).tolist() for layer in codec.latents(data)]
         write_json(out / trace, {"loss": losses, "previews": previews, "latents": latents})
         details["trace"] = trace
+    if task.group != "ladder" and any(metric.kind == "semantic" for metric in metrics):
+        details["map"] = f"maps/{place}/{file_stem(task)}.npz"
+        details["signatures"] = {**signatures, "vit-map": _write_map(job, reconstruction, out / str(details["map"]))}
     height, width, _ = image.shape
     return Record(
         image=task.image,
@@ -131,6 +138,20 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
         scores={key: score.value for key, score in scores.items()},
         details=details,
     )
+
+
+def _write_map(job: Job, reconstruction: ImageU8, path: Path) -> str:
+    """Write the maps of meaning lost and of attention; returns their signature."""
+    from vitiq.metrics.vit_map import meaning_map  # noqa: PLC0415 - torch
+    from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
+
+    weights = job.task.weights
+    backbone = load_backbone(weights=None if weights is None else Path(weights))
+    found = meaning_map(job.image, reconstruction, backbone)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, loss=found.loss.astype(np.float16), attention=found.attention)
+    write_bytes(path, buffer.getvalue())
+    return found.signature
 
 
 def _encode(codec: Codec, job: Job, progress: ProgressCallback | None) -> tuple[bytes, float, bool]:

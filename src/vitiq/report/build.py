@@ -15,7 +15,8 @@ from vitiq.experiments.store import load_run
 from vitiq.image.io import read_image, write_bytes
 from vitiq.report import figures, tables
 from vitiq.report.html import PicturePage, Shown, render
-from vitiq.types import Record
+from vitiq.report.maps import over_picture
+from vitiq.types import ImageU8, Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,8 +85,23 @@ def _page(out: Path, run: dict[str, Any], record: Record, records: list[Record])
         strip = [(i, _data_uri(out / name, shrink=192)) for i, name in trace["previews"]]
     else:
         strip = []
+    picture = read_image(out / run["originals"][record.image])
+    maps = [Shown(r, _map(out, folder, picture, r)) for r in others if "map" in r.details]
     original = _data_uri(out / run["originals"][record.image])
-    return PicturePage(record, original, shown, tables.shared_labels(record), charts, strip)
+    return PicturePage(record, original, shown, tables.shared_labels(record), charts, strip, maps)
+
+
+def _map(out: Path, folder: str, original: ImageU8, record: Record) -> str:
+    """Draw a reconstruction's map of meaning lost, save it, and return it as a data URI."""
+    with np.load(out / str(record.details["map"]), allow_pickle=False) as found:
+        loss, attention = found["loss"].astype(np.float32), found["attention"]
+    rebuilt = read_image(out / str(record.details["reconstruction"]))
+    figure = over_picture(original, rebuilt, loss, attention, f"{record.codec}, {record.bytes} bytes")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": "vitiq"})
+    target = out / "figures" / folder / f"map-{record.codec}.png"
+    write_bytes(target, buffer.getvalue())
+    return _data_uri(target)
 
 
 def _save(out: Path, name: str, figure: Figure) -> str:

@@ -31,6 +31,7 @@ class PicturePage:
         labels: shared labels.
         charts: SVG text by name (latent, loss).
         strip: iteration and data URI of each preview.
+        maps: where meaning was lost, a figure a reconstruction.
     """
 
     record: Record
@@ -39,6 +40,7 @@ class PicturePage:
     labels: Table
     charts: Mapping[str, str]
     strip: Sequence[tuple[int, str]]
+    maps: Sequence[Shown]
 
 
 def tuned(record: Record) -> str | None:

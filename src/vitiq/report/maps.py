@@ -1,0 +1,68 @@
+"""The figure of a meaning map: where a reconstruction lost what the picture shows, beside where the network looked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from vitiq.report.figures import STYLE
+from vitiq.types import ImageU8
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FULL = 1.0
+"""Loss drawn in full colour: tokens at right angles. The same for every picture, so that maps compare."""
+
+
+def over_picture(
+    original: ImageU8,
+    rebuilt: ImageU8,
+    loss: Float[np.ndarray, "rows columns"],
+    attention: Float[np.ndarray, "grid grid"],
+    caption: str = "",
+) -> Figure:
+    """Original, reconstruction, loss of meaning over the reconstruction, attention rollout over the original.
+
+    Args:
+        loss: of any grid that covers the picture, 0 … 2 (`vitiq.metrics.vit_map`).
+        attention: likewise, shares of 1.
+        caption: of the reconstruction.
+    """
+    import matplotlib as mpl  # noqa: PLC0415 - slow to import
+    from matplotlib.figure import Figure as NewFigure  # noqa: PLC0415
+
+    settings: dict[Any, Any] = STYLE
+    mpl.rcParams.update(settings)
+    height, width, _ = original.shape
+    tall = 3.0 * height / width
+    figure = NewFigure(figsize=(12.4, tall + 0.7), dpi=120, layout="constrained")
+    axes = figure.subplots(2, 4, height_ratios=[tall, 0.09], squeeze=False)
+    reconstruction = f"reconstruction, {caption}" if caption else "reconstruction"
+    for ax, picture, title in zip(axes[0], (original, rebuilt) * 2, ("original", reconstruction, *TITLES), strict=True):
+        ax.set_title(title)
+        ax.set_axis_off()
+        if title not in TITLES:
+            ax.imshow(picture)
+    area = (0, width, height, 0)
+    share = attention / max(float(attention.max()), 1e-12)
+    scales = (("inferno", ("0", f"{FULL / 2:g}", f"{FULL:g}")), ("viridis", ("none", "", "most")))
+    for place, picture, values, (colours, ticks) in zip(
+        (2, 3), (rebuilt, original), (loss / FULL, share), scales, strict=True
+    ):
+        axes[0][place].imshow(picture @ LUMA, cmap="gray", vmin=0, vmax=255, extent=area)
+        drawn = axes[0][place].imshow(
+            values.clip(0, 1), cmap=colours, vmin=0, vmax=1, alpha=0.72, extent=area, interpolation="bilinear"
+        )
+        bar = figure.colorbar(drawn, cax=axes[1][place], orientation="horizontal", ticks=[0, 0.5, 1])
+        bar.ax.set_xticklabels(ticks)
+        bar.ax.spines[:].set_visible(False)
+    for ax in axes[1][:2]:
+        ax.set_axis_off()
+    return figure
+
+
+TITLES = ("meaning lost", "attention rollout, original")
+LUMA = np.array([0.299, 0.587, 0.114])
