@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -81,15 +82,62 @@ def test_score_of_a_picture_against_itself(bundled: dict[str, ImageU8], tmp_path
     assert all(score["signature"] for score in scores.values())
 
 
-def test_score_of_folders_names_what_has_no_partner(small: ImageU8, tmp_path: Path) -> None:
-    for folder, names in (("a", ("1", "2")), ("b", ("1", "3"))):
-        for name in names:
-            write_png(tmp_path / folder / f"{name}.png", small)
-    done = vitiq("score", tmp_path / "a", tmp_path / "b", "-m", "mse", "--json", code=1)
+def test_score_of_folders(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    for name, image in bundled.items():
+        write_png(a / "sub" / f"{name}.png", image[:200, :200])
+        (b / "sub").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[:200, :200]).save(b / "sub" / f"{name}.jpg", quality=30)
+    write_png(a / "alone.png", bundled["animal"][:9])
+    write_png(a / "broken.png", bundled["animal"][:9])
+    (b / "broken.png").write_bytes(b"\x89PNG broken")
+    arguments = ("score", a, b, "-m", "mse,psnr-rgb,patch-kid-vit,vit-topk-null", "--out", tmp_path / "t.csv")
+    done = vitiq(*arguments, "--json", "--quiet", code=1)
     answer = json.loads(done.stdout)
-    assert len(answer["pairs"]) == 1
-    assert "2.png" in done.stderr
-    assert "3.png" in done.stderr
+    assert len(answer["pairs"]) == 4
+    assert {"alone.png", "broken.png"} <= set(re.findall(r"\w+\.png", done.stderr))
+    assert len(answer["problems"]) == len(done.stderr.splitlines()) == 2
+    values = [pair["scores"]["mse"]["value"] for pair in answer["pairs"]]
+    summary = answer["summary"]["mse"]
+    assert summary["n"] == 4
+    assert summary["mean"] == pytest.approx(np.mean(values))
+    low, high = summary["interval_95"]
+    assert low < summary["mean"] < high
+    assert set(answer["sets"]) == {"patch-kid-vit", "vit-topk-null"}
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["mse"]) for row in rows] == values
+    assert Path(rows[0]["reference"]) == a / "sub" / "animal.png"
+    text = vitiq("score", a, b, "-m", "mse", "--quiet", code=1).stdout
+    assert f"{summary['mean']:.4f}" in text
+    assert "95 %" in text
+
+
+def test_score_of_nothing_fails(tmp_path: Path, small: ImageU8) -> None:
+    write_png(tmp_path / "a" / "x.png", small)
+    (tmp_path / "b").mkdir()
+    assert json.loads(vitiq("score", tmp_path / "a", tmp_path / "b", "--json", code=1).stdout)["pairs"] == []
+    assert "one is a folder" in vitiq("score", tmp_path / "a", tmp_path / "a" / "x.png", code=1).stderr
+
+
+def test_score_stopped_by_ctrl_c_keeps_what_is_done(tmp_path: Path, small: ImageU8) -> None:
+    for i in range(400):
+        write_png(tmp_path / "a" / f"{i}.png", small)
+    folder = str(tmp_path / "a")
+    command = [sys.executable, "-m", "vitiq", "score", folder, folder, "-m", "brisque", "-j", "1", "--json", "--quiet"]
+    command += ["--out", str(tmp_path / "t.csv")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process, process.stdout, process.stderr:
+        lines = [process.stdout.readline() for _ in range(8)]
+        process.send_signal(signal.SIGINT)
+        out, err = process.stdout.read(), process.stderr.read()
+    assert process.returncode == 130
+    assert err.strip().startswith("vitiq: error: stopped")
+    pairs = json.loads("".join(lines) + out)["pairs"]
+    assert 0 < len(pairs) < 400
+    assert len((tmp_path / "t.csv").read_text().splitlines()) >= len(pairs)
 
 
 def test_run_and_resume(bundled: dict[str, ImageU8], tmp_path: Path) -> None:

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import sys
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import print_json
+from vitiq.cli.common import undisturbed
+from vitiq.errors import InputError
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
-
-
-def pair_up(reference: Path, distorted: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """Pairs of files of two folders by relative stem (or the two files), and what has no partner."""
-    from vitiq.errors import InputError  # noqa: PLC0415
-    from vitiq.image.io import find_images  # noqa: PLC0415
-
-    if reference.is_dir() != distorted.is_dir():
-        raise InputError(f"{reference} and {distorted}: one is a folder, one is not; give two files or two folders")
-    if not reference.is_dir():
-        return [(reference, distorted)], []
-    sides: list[dict[str, Path]] = []
-    problems: list[str] = []
-    for folder in (reference, distorted):
-        found = find_images([folder])
-        problems += found.problems
-        sides.append({Path(p.name).with_suffix("").as_posix(): p.path for p in found.images})
-    left, right = sides
-    problems += [f"{left[stem]}: no picture of that name in {distorted}" for stem in left if stem not in right]
-    problems += [f"{right[stem]}: no picture of that name in {reference}" for stem in right if stem not in left]
-    return [(left[stem], right[stem]) for stem in left if stem in right], problems
 
 
 @click.command("score")
@@ -46,7 +26,9 @@ def pair_up(reference: Path, distorted: Path) -> tuple[list[tuple[Path, Path]], 
 @click.option(
     "--map", "maps", type=click.Path(path_type=Path), help="Draw where meaning was lost: a .png, or a folder."
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+@click.option("--out", type=click.Path(path_type=Path), help="Table of one record a pair: .csv or .parquet.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with one record a pair.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(  # noqa: PLR0917
     reference: Path,
@@ -54,46 +36,52 @@ def command(  # noqa: PLR0917
     metrics: str,
     weights: Path | None,
     maps: Path | None,
+    out: Path | None,
+    jobs: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Score DISTORTED against REFERENCE: two pictures, or two folders paired by relative stem."""
+    """Score DISTORTED against REFERENCE: two pictures, or two folders.
+
+    Folders are paired by relative path, or by relative stem where the suffixes differ. Pictures without a partner and
+    broken files are named, the others are scored; then the exit code is 1. A folder's summary goes to stdout: mean,
+    standard deviation and 95 % interval of the mean of every metric, and the metrics of whole sets.
+    """
     from tqdm import tqdm  # noqa: PLC0415
 
-    from vitiq.errors import InputError  # noqa: PLC0415
-    from vitiq.image.io import read_image  # noqa: PLC0415
-    from vitiq.metrics.base import SetMetric  # noqa: PLC0415
-    from vitiq.metrics.scoring import resolve_metrics, score_pair, score_sets, to_json  # noqa: PLC0415
+    from vitiq.cli.score_answer import JsonAnswer, TextAnswer  # noqa: PLC0415
+    from vitiq.experiments.pair_table import open_table  # noqa: PLC0415
+    from vitiq.experiments.pairs import pair_up  # noqa: PLC0415
+    from vitiq.experiments.scoring import Recipe, score_pairs  # noqa: PLC0415
+    from vitiq.experiments.tally import Tally  # noqa: PLC0415
 
-    backbone = None
-    if weights is not None:
-        from vitiq.models.backbones import load_backbone  # noqa: PLC0415
-
-        backbone = load_backbone(weights=weights)
-    chosen = resolve_metrics(metrics, backbone)
-    pairs, problems = pair_up(reference, distorted)
-    results: list[dict[str, Any]] = []
-    for left, right in tqdm(pairs, disable=quiet or len(pairs) < 2, file=sys.stderr, unit="pair"):
-        try:
-            scores = score_pair(read_image(left), read_image(right), chosen)
+    recipe = Recipe(metrics, weights)
+    tally = Tally(recipe.make())
+    pairing = pair_up(reference, distorted)
+    folders, pairs, problems = reference.is_dir(), pairing.pairs, pairing.problems
+    with ExitStack() as stack:
+        add_row = stack.enter_context(open_table(out, tally.names)) if out is not None else None
+        answer = stack.enter_context(JsonAnswer() if as_json else TextAnswer(folders))
+        bar = stack.enter_context(tqdm(pairs, disable=quiet or len(pairs) < 2, file=sys.stderr, unit="pair"))
+        work = stack.enter_context(closing(score_pairs(pairs, recipe, jobs=jobs, sets=folders)))
+        for scored in work:
+            bar.update()
+            if scored.problem is not None:
+                problems.append(scored.problem)
+                continue
+            with undisturbed():
+                tally.add(scored)
+                answer.pair(scored)
+                if add_row is not None:
+                    add_row(scored)
             if maps is not None:
-                stem = left.relative_to(reference).with_suffix(".png") if reference.is_dir() else None
-                draw_map(left, right, maps if stem is None else maps / stem, backbone)
-        except InputError as error:
-            problems.append(f"{right}: {error}" if str(right) not in str(error) else str(error))
-            continue
-        facts = {key: to_json(score) for key, score in scores.items()}
-        results.append({"reference": str(left), "distorted": str(right), "scores": facts})
-    answer: dict[str, Any] = {"pairs": results}
-    if reference.is_dir() and results and any(isinstance(metric, SetMetric) for metric in chosen):
-        both = [[read_image(Path(pair[side])) for pair in results] for side in ("reference", "distorted")]
-        answer["sets"] = {key: to_json(score) for key, score in score_sets(both[0], both[1], chosen).items()}
-    if problems:
-        answer["problems"] = problems
-    if as_json:
-        print_json(answer)
-    else:
-        show(answer)
+                stem = scored.reference.relative_to(reference).with_suffix(".png") if folders else None
+                try:
+                    draw_map(scored.reference, scored.distorted, maps if stem is None else maps / stem, recipe.judge())
+                except InputError as error:
+                    problems.append(f"{scored.distorted}: {error}")
+        bar.close()
+        answer.end(tally if folders and tally.pairs else None, problems)
     for problem in problems:
         click.echo(f"vitiq: {problem}", err=True)
     if problems:
@@ -113,37 +101,3 @@ def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None) -
     buffer = io.BytesIO()
     over_picture(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
     write_bytes(target if target.suffix == ".png" else target / f"{left.stem}.png", buffer.getvalue())
-
-
-def show(answer: dict[str, Any]) -> None:
-    """A table a pair for people."""
-    for pair in answer["pairs"]:
-        click.echo(f"{pair['reference']}  {pair['distorted']}")
-        lines(pair["scores"])
-    if len(answer["pairs"]) > 1:
-        click.echo(f"mean of {len(answer['pairs'])} pairs")
-        keys = answer["pairs"][0]["scores"]
-        for key in keys:
-            values = [p["scores"][key]["value"] for p in answer["pairs"] if key in p["scores"]]
-            numbers = [float(v) for v in values if v is not None]
-            finite = [v for v in numbers if math.isfinite(v)]
-            if finite:
-                mean = sum(finite) / len(finite)
-                deviation = math.sqrt(sum((v - mean) ** 2 for v in finite) / max(1, len(finite) - 1))
-                click.echo(f"  {key:16}{mean:12.4f} ± {deviation:.4f} (n = {len(finite)})")
-    if "sets" in answer:
-        click.echo("sets")
-        lines(answer["sets"])
-
-
-def lines(scores: dict[str, Any]) -> None:
-    """One line a metric; a ViT-Score with its chance level and p-value."""
-    for key, score in scores.items():
-        value = score["value"]
-        shown = f"{float(value):12.4f}" if value is not None else f"{'–':>12}  {score.get('undefined', '')}"
-        extra = ""
-        if "chance_deviation" in score:
-            extra = f"  chance {score['chance']:.2f}, corrected {score['adjusted']:.2f}, p {score['p_value']:.2g}"
-        if "original" in score and score["original"] is not None:
-            extra = f"  original {float(score['original']):.2f}"
-        click.echo(f"  {key:16}{shown}{extra}")

@@ -7,15 +7,15 @@ called so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 
 from vitiq.errors import InputError
 from vitiq.image.geometry import patches, resize
-from vitiq.metrics.base import PairMetric, SetMetric
+from vitiq.metrics.base import PairMetric
+from vitiq.metrics.rows import RowMetric, Rows
 from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
@@ -87,7 +87,7 @@ def _samples(image: ImageU8) -> Float64[np.ndarray, "n d"]:
     return np.concatenate([square, alpha], axis=2).reshape(2048, 512).astype(np.float64)
 
 
-class PatchMetric(SetMetric):
+class PatchMetric(RowMetric):
     """What the patch metrics share: patches of all pictures, read by the embedded ViT.
 
     Args:
@@ -112,10 +112,14 @@ class PatchMetric(SetMetric):
         """Patches and backbone."""
         return f"{self.name}|patch:{PATCH}|stride:{STRIDE}|{self.backbone.signature()}|v1"
 
+    def rows_key(self) -> str:
+        """Class tokens of patches."""
+        return f"features|patch:{PATCH}|stride:{STRIDE}|{self.backbone.signature()}"
 
-def cut(images: Sequence[ImageU8]) -> list[ImageU8]:
-    """Patches of all pictures, row by row."""
-    return [patch for image in images for patch in patches(image, PATCH, STRIDE)]
+    def rows(self, image: ImageU8) -> Float32[np.ndarray, "n d"]:
+        """One class token a patch."""
+        found = patches(image, PATCH, STRIDE)
+        return self.backbone.features(found) if found else np.zeros((0, 0), np.float32)
 
 
 class PatchFidVit(PatchMetric):
@@ -128,23 +132,21 @@ class PatchFidVit(PatchMetric):
     reference = "Heusel et al. 2017, arXiv 1706.08500, with another network and patches"
     formula = "Fréchet distance of the ViT's class tokens of 128×128 patches"
 
-    def __call__(self, reference: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> Score:
+    def of_rows(self, reference: Rows, distorted: Rows) -> Score:
         """Distance of two sets.
 
         Raises:
             InputError: not more patches than dimensions.
         """
-        a, b = cut(reference), cut(distorted)
-        dimensions = self.backbone.features(a[:1]).shape[1] if a else 0
-        if min(len(a), len(b)) <= dimensions or not dimensions:
+        dimensions = reference.width
+        if min(reference.count, distorted.count) <= dimensions or not dimensions:
             raise InputError(
-                f"{len(a)} and {len(b)} patches of {PATCH}×{PATCH} given, more than {dimensions} expected (the ViT's "
-                f"dimensions); give more or larger pictures, or use patch-kid-vit or the metrics of single pictures"
+                f"{reference.count} and {distorted.count} patches of {PATCH}×{PATCH} given, more than {dimensions} "
+                f"expected (the ViT's dimensions); give more or larger pictures, or use patch-kid-vit or the metrics "
+                f"of single pictures"
             )
-        value = frechet_distance(
-            self.backbone.features(a).astype(np.float64), self.backbone.features(b).astype(np.float64)
-        )
-        return Score(value, self.signature(), {"samples": len(b), "dimensions": dimensions})
+        value = frechet_distance(reference.array.astype(np.float64), distorted.array.astype(np.float64))
+        return Score(value, self.signature(), {"samples": distorted.count, "dimensions": dimensions})
 
 
 class PatchKidVit(PatchMetric):
@@ -157,18 +159,16 @@ class PatchKidVit(PatchMetric):
     reference = "Bińkowski et al. 2018, arXiv 1801.01401, with another network and patches"
     formula = "unbiased MMD² with kernel (x·y/d + 1)³ of the ViT's class tokens of 128×128 patches"
 
-    def __call__(self, reference: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> Score:
+    def of_rows(self, reference: Rows, distorted: Rows) -> Score:
         """Distance of two sets.
 
         Raises:
             InputError: fewer than two patches a set.
         """
-        a, b = cut(reference), cut(distorted)
-        if min(len(a), len(b)) < 2:
+        if min(reference.count, distorted.count) < 2:
             raise InputError(
-                f"{len(a)} and {len(b)} patches of {PATCH}×{PATCH} given, at least 2 expected; give larger pictures"
+                f"{reference.count} and {distorted.count} patches of {PATCH}×{PATCH} given, at least 2 expected; give "
+                f"larger pictures"
             )
-        value = kernel_distance(
-            self.backbone.features(a).astype(np.float64), self.backbone.features(b).astype(np.float64)
-        )
-        return Score(value, self.signature(), {"samples": len(b)})
+        value = kernel_distance(reference.array.astype(np.float64), distorted.array.astype(np.float64))
+        return Score(value, self.signature(), {"samples": distorted.count})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from vitiq.errors import InputError
-from vitiq.metrics.frechet import PATCH, PatchMetric, cut
+from vitiq.image.geometry import patches
+from vitiq.metrics.frechet import PATCH, STRIDE, PatchMetric
+from vitiq.metrics.rows import Rows
 from vitiq.types import ImageU8, Score
 
 
@@ -30,15 +30,23 @@ class PatchIsVit(PatchMetric):
     reference = "Salimans et al. 2016, arXiv 1606.03498, with another network and patches"
     formula = "exp E[KL(p(y|x) ‖ p(y))] over 128×128 patches"
 
-    def __call__(self, reference: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> Score:
+    def rows_key(self) -> str:
+        """Label probabilities of patches."""
+        return super().rows_key().replace("features", "probabilities", 1)
+
+    def rows(self, image: ImageU8) -> Float32[np.ndarray, "n labels"]:
+        """One row of probabilities a patch."""
+        found = patches(image, PATCH, STRIDE)
+        return self.backbone.probabilities(found) if found else np.zeros((0, 0), np.float32)
+
+    def of_rows(self, reference: Rows, distorted: Rows) -> Score:
         """Score of `distorted`.
 
         Raises:
             InputError: no patch fits.
         """
-        a, b = cut(reference), cut(distorted)
-        if not a or not b:
+        if not reference.count or not distorted.count:
             raise InputError(f"no patch of {PATCH}×{PATCH} fits into the pictures given; give larger pictures")
-        original = inception_score(self.backbone.probabilities(a))
-        generated = inception_score(self.backbone.probabilities(b))
-        return Score(generated, self.signature(), {"original": original, "generated": generated, "samples": len(b)})
+        original, generated = inception_score(reference.array), inception_score(distorted.array)
+        details = {"original": original, "generated": generated, "samples": distorted.count}
+        return Score(generated, self.signature(), details)

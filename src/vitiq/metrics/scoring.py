@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vitiq import registry
-from vitiq.errors import InputError, MissingDependencyError
+from vitiq.errors import InputError
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
+from vitiq.metrics.rows import UNDEFINED, RowGatherer, rows_of, undefined
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ DEFAULT_SETS = ("patch-fid-vit", "patch-kid-vit", "patch-is-vit")
 def resolve_metrics(
     names: str | Sequence[str] = "default", backbone: Backbone | None = None, panel: Sequence[Backbone] = ()
 ) -> list[Metric]:
-    """Metrics by name: "default", "all", names with commas, or a list of names.
+    """Metrics by name: names with commas or a list of names; "default" and "all" stand for many.
 
     A name may carry its metric's parameter after an @: `vit-topk@10`, `vit-topk@10%`, `vit-panel@5`, `vit-rbo@0.9`.
 
@@ -36,14 +37,9 @@ def resolve_metrics(
         UnknownNameError: no such metric.
         InputError: a parameter that the metric does not take.
     """
-    if names == "default":
-        names = (*DEFAULT, *DEFAULT_SETS)
-    elif names == "all":
-        every = registry.names("metrics")
-        names = [n for n in (*DEFAULT, *DEFAULT_SETS) if n in every]
-        names += [n for n in every if n not in names]
-    elif isinstance(names, str):
+    if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
+    names = [name for given in names for name in _named(given)]
     metrics: list[Metric] = []
     for name in dict.fromkeys(names):
         base, at, setting = name.partition("@")
@@ -57,6 +53,15 @@ def resolve_metrics(
             given[factory.parameter] = setting
         metrics.append(factory(**given))
     return metrics
+
+
+def _named(name: str) -> Sequence[str]:
+    """The names that "default" and "all" stand for; any other stands for itself."""
+    first = (*DEFAULT, *DEFAULT_SETS)
+    if name == "all":
+        every = registry.names("metrics")
+        return [*(n for n in first if n in every), *(n for n in every if n not in first)]
+    return first if name == "default" else (name,)
 
 
 def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]) -> dict[str, Score]:
@@ -73,8 +78,8 @@ def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]
         if isinstance(metric, PairMetric):
             try:
                 scores[metric.name] = metric(reference, distorted)
-            except (InputError, MissingDependencyError) as error:
-                scores[metric.name] = Score(math.nan, metric.name, {"undefined": str(error)})
+            except UNDEFINED as error:
+                scores[metric.name] = undefined(metric, error)
     return scores
 
 
@@ -82,14 +87,19 @@ def score_sets(
     reference: Sequence[ImageU8], distorted: Sequence[ImageU8], metrics: Sequence[Metric]
 ) -> dict[str, Score]:
     """Every set metric's score, NaN with the reason where it is not defined."""
-    scores = {}
+    gatherer = RowGatherer(metrics)
+    for image in reference:
+        gatherer.add(rows_of(image, metrics), {})
+    for image in distorted:
+        gatherer.add({}, rows_of(image, metrics))
+    scores = gatherer.scores()
     for metric in metrics:
-        if isinstance(metric, SetMetric):
+        if isinstance(metric, SetMetric) and metric.name not in scores:
             try:
                 scores[metric.name] = metric(reference, distorted)
-            except (InputError, MissingDependencyError) as error:
-                scores[metric.name] = Score(math.nan, metric.name, {"undefined": str(error)})
-    return scores
+            except UNDEFINED as error:
+                scores[metric.name] = undefined(metric, error)
+    return {metric.name: scores[metric.name] for metric in metrics if metric.name in scores}
 
 
 def facts(metric: Metric | type[Metric]) -> dict[str, object]:

@@ -6,13 +6,13 @@ ViTScore of Zhu et al. 2023 (matching of patch embeddings, arXiv 2309.04891).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float32
 
 from vitiq.errors import InputError
-from vitiq.metrics.base import SetMetric
+from vitiq.metrics.rows import RowMetric, Rows
 from vitiq.metrics.sizes import check_sizes
 from vitiq.metrics.vit_base import VitMetric
 from vitiq.types import ImageU8, Score
@@ -162,7 +162,7 @@ class VitRbo(VitMetric):
         return f"persistence:{self._persistence:g}"
 
 
-class VitTopKNull(SetMetric):
+class VitTopKNull(RowMetric):
     """The empirical chance level: ViT-Score of every original with the reconstruction of another picture.
 
     Args:
@@ -188,7 +188,15 @@ class VitTopKNull(SetMetric):
         """As `vit-topk`."""
         return self._at.signature().replace(self._at.name, self.name, 1)
 
-    def __call__(self, reference: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> Score:
+    def rows_key(self) -> str:
+        """Label probabilities of whole pictures."""
+        return f"probabilities|{self._at.backbone.signature()}"
+
+    def rows(self, image: ImageU8) -> Float32[np.ndarray, "1 labels"]:
+        """Label probabilities of the picture."""
+        return self._at.backbone.probabilities([image])
+
+    def of_rows(self, reference: Rows, distorted: Rows) -> Score:
         """Mean overlap of mismatched pairs, its spread, and the empirical p-value of every matched pair.
 
         Raises:
@@ -196,11 +204,11 @@ class VitTopKNull(SetMetric):
         """
         from vitiq.metrics.label_overlap import empirical_p, mismatched_overlaps, overlap  # noqa: PLC0415 - scipy
 
-        if len(reference) != len(distorted) or len(reference) < 2:
+        if reference.count != distorted.count or reference.count < 2:
             raise InputError(
-                f"{self.name}: {len(reference)} and {len(distorted)} pictures given, two pairs or more expected"
+                f"{self.name}: {reference.count} and {distorted.count} pictures given, two pairs or more expected"
             )
-        p, q = self._at.backbone.probabilities(reference), self._at.backbone.probabilities(distorted)
+        p, q = reference.array, distorted.array
         null = mismatched_overlaps(p, q, self._at.k)
         matched = [overlap(a, b, self._at.k).score for a, b in zip(p, q, strict=True)]
         details = {

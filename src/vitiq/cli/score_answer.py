@@ -1,0 +1,139 @@
+"""How `vitiq score` answers on stdout: text for people, JSON for machines, both as pairs become known."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from vitiq.metrics.scoring import number, to_json
+from vitiq.types import Score
+
+if TYPE_CHECKING:
+    from vitiq.analysis.summary import Summary
+    from vitiq.experiments.scoring import Scored
+    from vitiq.experiments.tally import Tally
+
+
+class Answer(AbstractContextManager["Answer"]):
+    """What goes to stdout, as it becomes known."""
+
+    def pair(self, scored: Scored) -> None:
+        """One more pair."""
+
+    def end(self, tally: Tally | None, problems: list[str]) -> None:
+        """All pairs are done.
+
+        Args:
+            tally: of folders; None for two pictures, or where no pair could be scored.
+        """
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+
+class TextAnswer(Answer):
+    """For people: the scores of two pictures, the summary of two folders."""
+
+    def __init__(self, folders: bool) -> None:
+        self._folders = folders
+
+    def pair(self, scored: Scored) -> None:
+        """A table for two pictures."""
+        if not self._folders:
+            click.echo(f"{scored.reference}  {scored.distorted}")
+            show_scores(scored.scores)
+
+    def end(self, tally: Tally | None, problems: list[str]) -> None:  # noqa: ARG002 - told on stderr
+        """The summary of two folders."""
+        if tally is not None:
+            show_summary(tally.summaries(), len(tally.pairs))
+            sets = tally.sets()
+            if sets:
+                click.echo("sets")
+                show_scores(sets)
+
+
+class JsonAnswer(Answer):
+    """`{"pairs": […], "summary": …, "sets": …, "problems": …}`, never all in memory; valid also after Ctrl-C."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        click.echo('{\n  "pairs": [', nl=False)
+        return self
+
+    def pair(self, scored: Scored) -> None:
+        """One more record."""
+        scores = {key: to_json(score) for key, score in scored.scores.items()}
+        record = {"reference": str(scored.reference), "distorted": str(scored.distorted), "scores": scores}
+        click.echo(("," if self._count else "") + "\n" + textwrap.indent(_json(record), "    "), nl=False)
+        self._count += 1
+
+    def end(self, tally: Tally | None, problems: list[str]) -> None:
+        """Summary, sets and problems, where there are any."""
+        rest: dict[str, object] = {}
+        if tally is not None:
+            rest["summary"] = {name: _summary_json(summary) for name, summary in tally.summaries().items()}
+            sets = tally.sets()
+            if sets:
+                rest["sets"] = {key: to_json(score) for key, score in sets.items()}
+        if problems:
+            rest["problems"] = problems
+        click.echo("\n  ]", nl=False)
+        for key, value in rest.items():
+            click.echo(f",\n  {_json(key)}: {textwrap.indent(_json(value), '  ').lstrip()}", nl=False)
+        click.echo("\n}")
+        self._count = -1
+
+    def __exit__(self, *_: object) -> None:
+        if self._count >= 0:
+            click.echo("\n  ]\n}")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _summary_json(summary: Summary) -> dict[str, object]:
+    """A summary as JSON values; null where a number does not exist."""
+    return {
+        "n": summary.count,
+        "left_out": summary.left_out,
+        "mean": number(summary.mean),
+        "deviation": number(summary.deviation),
+        "interval_95": [number(v) for v in summary.interval],
+    }
+
+
+def show_summary(summaries: dict[str, Summary], count: int) -> None:
+    """A line a metric: mean, standard deviation, 95 % interval of the mean."""
+    wide = max(16, *(len(name) + 2 for name in summaries)) if summaries else 16
+    click.echo(f"{count} pairs\n  {'metric':{wide}}{'mean':>12}{'deviation':>12}   95 % interval of the mean")
+    for name, s in summaries.items():
+        if not s.count:
+            click.echo(f"  {name:{wide}}{'–':>12}   no finite value")
+            continue
+        rest = f"{s.deviation:12.4f}   {s.interval[0]:.4f} … {s.interval[1]:.4f}" if s.count > 1 else f"{'–':>12}   –"
+        left = f"   ({s.left_out} infinite or undefined left out)" if s.left_out else ""
+        click.echo(f"  {name:{wide}}{s.mean:12.4f}{rest}{left}")
+
+
+def show_scores(scores: Mapping[str, Score]) -> None:
+    """One line a metric; a ViT-Score with its chance level and p-value."""
+    wide = max(16, *(len(key) + 2 for key in scores)) if scores else 16
+    for key, found in scores.items():
+        score: dict[str, Any] = to_json(found)
+        value = score["value"]
+        shown = f"{float(value):12.4f}" if value is not None else f"{'–':>12}  {score.get('undefined', '')}"
+        extra = ""
+        if "chance_deviation" in score:
+            extra = f"  chance {score['chance']:.2f}, corrected {score['adjusted']:.2f}, p {score['p_value']:.2g}"
+        if "original" in score and score["original"] is not None:
+            extra = f"  original {float(score['original']):.2f}"
+        click.echo(f"  {key:{wide}}{shown}{extra}")

@@ -1,0 +1,64 @@
+"""Which picture of one folder belongs to which of another."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vitiq.errors import InputError
+from vitiq.image.io import find_images
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Pairs of files, reference first, and one line for each thing that has no partner."""
+
+    pairs: list[tuple[Path, Path]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def pair_up(reference: Path, distorted: Path) -> Pairing:
+    """Pairs of two folders, sorted, or the two files.
+
+    In folders, files of the same relative path belong together; of the rest, those of the same relative path without
+    suffix, if there is one on each side (`a/kodim01.png` and `b/kodim01.jpg`).
+
+    Raises:
+        InputError: a folder and a file, or a folder that does not exist.
+    """
+    for side in (reference, distorted):
+        if not side.exists():
+            raise InputError(f"{side}: no such file or folder; check the path")
+    if reference.is_dir() != distorted.is_dir():
+        raise InputError(f"{reference} and {distorted}: one is a folder, one is not; give two files or two folders")
+    if not reference.is_dir():
+        return Pairing([(reference, distorted)])
+    left, right = find_images([reference]), find_images([distorted])
+    result = Pairing(problems=[*left.problems, *right.problems])
+    if not left.images or not right.images:
+        return result
+    lefts, rights = ({picture.name: picture.path for picture in found.images} for found in (left, right))
+    matched = {name: (lefts[name], rights[name]) for name in lefts if name in rights}
+    left_stems, right_stems = (_by_stem(side, set(matched)) for side in (lefts, rights))
+    for stem in sorted({*left_stems, *right_stems}):
+        a, b = left_stems[stem], right_stems[stem]
+        if len(a) == len(b) == 1:
+            matched[stem] = (a[0], b[0])
+        elif not a or not b:
+            result.problems.extend(f"{p}: no picture of that name in {distorted if a else reference}" for p in (*a, *b))
+        else:
+            result.problems.append(
+                f"{', '.join(map(str, (*a, *b)))}: not paired, one picture of a stem a side expected"
+            )
+    result.pairs.extend(matched[name] for name in sorted(matched))
+    return result
+
+
+def _by_stem(pictures: dict[str, Path], taken: set[str]) -> dict[str, Sequence[Path]]:
+    stems: dict[str, list[Path]] = defaultdict(list)
+    for name, path in pictures.items():
+        if name not in taken:
+            stems[Path(name).with_suffix("").as_posix()].append(path)
+    return defaultdict(list, stems)

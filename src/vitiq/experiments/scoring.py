@@ -1,0 +1,185 @@
+"""Metrics of many pairs of files: one pair at a time in memory, on all cores, in the order given.
+
+Each worker is a process with one thread of arithmetic, so that values do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vitiq.errors import InputError, TaskError
+from vitiq.image.io import read_image
+from vitiq.metrics.base import Metric
+from vitiq.metrics.rows import RowsByKey, rows_of
+from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.types import Score
+
+if TYPE_CHECKING:
+    from vitiq.models.backbones import Backbone
+
+PAIRS_A_WORKER = 4
+"""Fewer are done sooner without a further process: one starts in about as long as a pair takes."""
+
+AHEAD = 2
+"""Pairs a worker handed out before their turn, so that none waits."""
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The metrics to make in each worker: names as `resolve_metrics` takes them, and checkpoints of ViTs."""
+
+    names: str = "default"
+    weights: Path | None = None
+    panel: tuple[Path, ...] = ()
+
+    def make(self) -> list[Metric]:
+        """The metrics.
+
+        Raises:
+            UnknownNameError, WeightsError: no such metric or checkpoint.
+        """
+        if self.weights is None and not self.panel:
+            return resolve_metrics(self.names)
+        from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
+
+        return resolve_metrics(self.names, self.judge(), [load_backbone(weights=path) for path in self.panel])
+
+    def judge(self) -> Backbone | None:
+        """The ViT of `weights`, loaded once; None for the embedded one."""
+        if self.weights is None:
+            return None
+        from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
+
+        return load_backbone(weights=self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One pair.
+
+    Attributes:
+        reference, distorted: the files.
+        width, height: of the pictures in pixels.
+        scores: metric name -> score.
+        rows: of both pictures, for the metrics of sets.
+        problem: why the pair could not be scored; then there are no scores.
+    """
+
+    reference: Path
+    distorted: Path
+    width: int = 0
+    height: int = 0
+    scores: dict[str, Score] = field(default_factory=dict)
+    rows: tuple[RowsByKey, RowsByKey] = field(default_factory=lambda: ({}, {}))
+    problem: str | None = None
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def score_files(reference: Path, distorted: Path, metrics: Sequence[Metric], *, sets: bool = True) -> Scored:
+    """All metrics of one pair of files; a picture that cannot be read is a problem, not an error."""
+    try:
+        left, right = read_image(reference), read_image(distorted)
+        scores = score_pair(left, right, metrics)
+    except InputError as error:
+        told = str(error)
+        return Scored(reference, distorted, problem=told if str(distorted) in told else f"{distorted}: {told}")
+    rows = (rows_of(left, metrics), rows_of(right, metrics)) if sets else ({}, {})
+    return Scored(reference, distorted, left.shape[1], left.shape[0], scores, rows)
+
+
+def score_pairs(
+    pairs: Sequence[tuple[Path, Path]], recipe: Recipe, *, jobs: int | None = None, sets: bool = True
+) -> Generator[Scored]:
+    """Every pair, in order, as soon as it is known; few are in memory at any time.
+
+    Args:
+        jobs: worker processes at most; None for one a core.
+        sets: gather the rows that metrics of sets need.
+
+    Raises:
+        TaskError: a worker was killed.
+    """
+    workers = min(jobs or cores(), len(pairs) // PAIRS_A_WORKER)
+    if workers < 2:
+        yield from _in_process(pairs, recipe, sets)
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe, sets))
+    waiting: deque[Future[Scored]] = deque()
+    todo = iter(pairs)
+    try:
+        with _children_deaf_to_ctrl_c():
+            waiting.extend(pool.submit(_score, pair) for pair in islice(todo, workers * AHEAD))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(_score, pair) for pair in islice(todo, 1))
+    except BrokenProcessPool as error:
+        raise TaskError(
+            "a worker process was killed, most often for want of memory; try again with fewer, as --jobs 1"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_process(pairs: Sequence[tuple[Path, Path]], recipe: Recipe, sets: bool) -> Generator[Scored]:
+    metrics = recipe.make()
+    if len(pairs) < 2:
+        yield from (score_files(*pair, metrics, sets=sets) for pair in pairs)
+        return
+    from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
+
+    for pair in pairs:
+        with one_thread():
+            scored = score_files(*pair, metrics, sets=sets)
+        yield scored
+
+
+@contextmanager
+def _children_deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started inside leave Ctrl-C to this one, and use one thread for arithmetic."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    masked = hasattr(signal, "pthread_sigmask")
+    if masked:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if masked:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+_worker: tuple[list[Metric], bool] = ([], True)
+"""Metrics of a worker process, and whether rows are wanted."""
+
+
+def _start(recipe: Recipe, sets: bool) -> None:
+    global _worker  # noqa: PLW0603 - made once a process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker = recipe.make(), sets
+
+
+def _score(pair: tuple[Path, Path]) -> Scored:
+    metrics, sets = _worker
+    return score_files(*pair, metrics, sets=sets)

@@ -1,0 +1,151 @@
+"""Metrics of sets that need only some numbers of each picture: rows, gathered one picture at a time.
+
+A picture gives an array of rows (a feature vector of the whole picture, or one of each patch). Metrics with the same
+`rows_key` share them, so a network runs once a picture, and no picture is held longer than its rows take.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float32
+
+from vitiq.errors import InputError, MissingDependencyError, WeightsError
+from vitiq.metrics.base import Metric, SetMetric
+from vitiq.types import ImageU8, Score
+
+UNDEFINED = (InputError, MissingDependencyError, WeightsError)
+"""Errors that leave one metric undefined and let the others go on."""
+
+RowsByKey: TypeAlias = "dict[str, Float32[np.ndarray, 'n d'] | str]"
+"""Rows of one picture by `RowMetric.rows_key`, or why there are none."""
+
+
+class Rows:
+    """Rows of a set of pictures in a temporary file, so that memory does not grow with the set.
+
+    Attributes:
+        count: rows so far.
+        width: numbers a row; 0 before the first row.
+    """
+
+    def __init__(self, parts: Iterable[Float32[np.ndarray, "n d"]] = ()) -> None:
+        self.count, self.width = 0, 0
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the rows
+        for part in parts:
+            self.add(part)
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def add(self, rows: Float32[np.ndarray, "n d"]) -> None:
+        """Append the rows of one picture.
+
+        Raises:
+            InputError: rows of another width.
+        """
+        if not len(rows):
+            return
+        if self.width and rows.shape[1] != self.width:
+            raise InputError(f"rows of {rows.shape[1]} numbers given after rows of {self.width}")
+        self.width = rows.shape[1]
+        self.count += len(rows)
+        self._file.write(np.ascontiguousarray(rows, np.float32).data)
+
+    @property
+    def array(self) -> Float32[np.ndarray, "n d"]:
+        """All rows, in order, read from the file as they are used."""
+        if not self.count:
+            return np.zeros((0, 0), np.float32)
+        self._file.flush()
+        return np.memmap(self._file, np.float32, "r", shape=(self.count, self.width))
+
+
+class RowMetric(SetMetric):
+    """A metric of two sets through the rows of each picture."""
+
+    @abstractmethod
+    def rows_key(self) -> str:
+        """Names what a row is; metrics with equal keys share their rows."""
+
+    @abstractmethod
+    def rows(self, image: ImageU8) -> Float32[np.ndarray, "n d"]:
+        """Rows of one picture; none where it is too small."""
+
+    @abstractmethod
+    def of_rows(self, reference: Rows, distorted: Rows) -> Score:
+        """Score from the rows of all pictures, in the order of the pictures.
+
+        Raises:
+            InputError: too few rows for the estimate.
+        """
+
+    def __call__(self, reference: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> Score:
+        """Score the set `distorted` against the set `reference`.
+
+        Raises:
+            InputError: too few rows for the estimate.
+        """
+        return self.of_rows(*(Rows(self.rows(image) for image in images) for images in (reference, distorted)))
+
+
+class RowGatherer:
+    """Rows of two sets for all metrics that read them, one pair of pictures at a time.
+
+    Args:
+        metrics: those that are no RowMetric are passed over.
+    """
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = [metric for metric in metrics if isinstance(metric, RowMetric)]
+        self._sides: tuple[dict[str, Rows], dict[str, Rows]] = ({}, {})
+        self._undefined: dict[str, str] = {}
+
+    def add(self, reference: RowsByKey, distorted: RowsByKey) -> None:
+        """Take the rows of one pair, as `rows_of` gives them."""
+        for side, found in zip(self._sides, (reference, distorted), strict=True):
+            for key, rows in found.items():
+                if isinstance(rows, str):
+                    self._undefined.setdefault(key, rows)
+                else:
+                    side.setdefault(key, Rows()).add(rows)
+
+    def scores(self) -> dict[str, Score]:
+        """Every row metric's score of the sets, NaN with the reason where it is not defined."""
+        scores = {}
+        for metric in self._metrics:
+            try:
+                key = metric.rows_key()
+                if key in self._undefined:
+                    raise InputError(self._undefined[key])
+                scores[metric.name] = metric.of_rows(*(side.get(key) or Rows() for side in self._sides))
+            except UNDEFINED as error:
+                scores[metric.name] = undefined(metric, error)
+        return scores
+
+
+def rows_of(image: ImageU8, metrics: Sequence[Metric]) -> RowsByKey:
+    """Rows of a picture by key, each computed once; the reason in their place where they are not defined."""
+    found: RowsByKey = {}
+    for metric in metrics:
+        if isinstance(metric, RowMetric):
+            try:
+                key = metric.rows_key()
+            except UNDEFINED:
+                continue  # told by `RowGatherer.scores`
+            if key not in found:
+                try:
+                    found[key] = metric.rows(image)
+                except UNDEFINED as error:
+                    found[key] = str(error)
+    return found
+
+
+def undefined(metric: Metric, error: Exception) -> Score:
+    """NaN, with the reason in its details."""
+    return Score(math.nan, metric.name, {"undefined": str(error)})

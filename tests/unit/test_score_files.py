@@ -1,0 +1,187 @@
+"""Pairs of files: who belongs to whom, streaming, tables. Truth: the rules in experiments/pairs.py and by hand."""
+
+from __future__ import annotations
+
+import csv
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from vitiq.errors import InputError, TaskError
+from vitiq.experiments import scoring
+from vitiq.experiments.pair_table import open_table
+from vitiq.experiments.pairs import pair_up
+from vitiq.experiments.scoring import Recipe, Scored, score_pairs
+from vitiq.experiments.tally import PictureFiles, Tally
+from vitiq.image.io import write_png
+from vitiq.metrics.base import SetMetric
+from vitiq.metrics.scoring import resolve_metrics
+from vitiq.types import ImageU8, Score
+
+
+def folder(root: Path, *names: str) -> Path:
+    root.mkdir()
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    return root
+
+
+def named(root: Path, pairs: list[tuple[Path, Path]]) -> list[tuple[str, str]]:
+    return [(a.relative_to(root / "a").as_posix(), b.relative_to(root / "b").as_posix()) for a, b in pairs]
+
+
+def test_pairs_by_path_then_by_stem(tmp_path: Path) -> None:
+    a = folder(tmp_path / "a", "1.png", "sub/1.png", "2.png", "2.jpg", "3.png", "4.png", "notes.txt")
+    b = folder(tmp_path / "b", "1.jpg", "sub/1.webp", "2.jpg", "3.jpg", "3.webp", "sub/4.png")
+    found = pair_up(a, b)
+    assert named(tmp_path, found.pairs) == [("1.png", "1.jpg"), ("2.jpg", "2.jpg"), ("sub/1.png", "sub/1.webp")]
+    told = "\n".join(found.problems)
+    assert len(found.problems) == 4
+    for alone in (a / "2.png", a / "4.png", b / "sub" / "4.png"):
+        assert f"{alone}: no picture of that name" in told
+    assert "3.png" in told
+    assert f"{b / '3.jpg'}, {b / '3.webp'}: not paired" in told
+
+
+def test_empty_missing_and_mixed_sides_are_told(tmp_path: Path) -> None:
+    a, b = folder(tmp_path / "a", "1.png"), folder(tmp_path / "b")
+    assert pair_up(a, b).pairs == []
+    assert pair_up(a, b).problems[0].startswith(f"{b}: no pictures")
+    with pytest.raises(InputError, match="one is a folder"):
+        pair_up(a, a / "1.png")
+    with pytest.raises(InputError, match="no such file"):
+        pair_up(a, tmp_path / "c")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[tuple[Path, Path]]:
+    rng = np.random.default_rng(0)
+    pairs = [(tmp_path / "a" / f"{i:02}.png", tmp_path / "b" / f"{i:02}.png") for i in range(9)]
+    for path in (path for pair in pairs for path in pair):
+        write_png(path, rng.integers(0, 256, (24, 24, 3), dtype=np.uint8))
+    pairs[5][1].write_bytes(b"\x89PNG broken")
+    return pairs
+
+
+def test_values_do_not_depend_on_the_number_of_workers(pictures: list[tuple[Path, Path]]) -> None:
+    recipe = Recipe("mse,ssim,vit-topk-area")
+    one, two = ([*score_pairs(pictures, recipe, jobs=jobs)] for jobs in (1, 2))
+    assert [(s.reference, s.problem) for s in one] == [(s.reference, s.problem) for s in two]
+    assert [s.reference for s in one] == [pair[0] for pair in pictures]
+    assert [{k: v.value for k, v in s.scores.items()} for s in one] == [
+        {k: v.value for k, v in s.scores.items()} for s in two
+    ]
+    assert [str(pictures[5][1]) in (s.problem or "") for s in one] == [i == 5 for i in range(9)]
+
+
+def test_pictures_are_let_go(pictures: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pairs, one pair is in memory."""
+    alive, most = 0, 0
+
+    class Counted(np.ndarray):
+        pass
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    def read(path: Path) -> ImageU8:
+        nonlocal alive, most
+        image = np.zeros((16, 16, 3), np.uint8).view(Counted)
+        weakref.finalize(image, gone)
+        alive += 1
+        most = max(most, alive)
+        return image
+
+    monkeypatch.setattr(scoring, "read_image", read)
+    tally = Tally(resolve_metrics("mse,psnr-rgb"))
+    for scored in score_pairs(pictures * 20, Recipe("mse,psnr-rgb"), jobs=1):
+        tally.add(scored)
+    assert tally.summaries()["mse"].count == 180
+    assert most == 2
+
+
+def test_metrics_of_sets_that_read_pictures_get_them_from_the_files(pictures: list[tuple[Path, Path]]) -> None:
+    class Count(SetMetric):
+        name = "count"
+
+        def signature(self) -> str:
+            return "count"
+
+        def __call__(self, reference: object, distorted: object) -> Score:
+            assert isinstance(reference, PictureFiles)
+            assert reference[1:3][0].shape == (24, 24, 3)
+            return Score(float(sum(image.shape[0] for image in reference)), "count")
+
+    tally = Tally([*resolve_metrics("mse"), Count()])
+    for scored in score_pairs(pictures, Recipe("mse"), jobs=1):
+        if scored.problem is None:
+            tally.add(scored)
+    assert tally.sets()["count"].value == 8 * 24
+
+
+def test_a_killed_worker_is_told(pictures: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "_start", _die)
+    with pytest.raises(TaskError, match="--jobs 1"):
+        list(score_pairs(pictures, Recipe("mse"), jobs=2))
+
+
+def _die(recipe: Recipe, sets: bool) -> None:
+    import os
+
+    os._exit(1)
+
+
+def records() -> Iterator[Scored]:
+    for i in range(3):
+        yield Scored(Path(f"a/{i}.png"), Path(f"b/{i}.png"), 5, 4, {"mse": Score(i / 3, "mse")})
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vitiq.experiments.pair_table.ROWS_A_GROUP", 2)
+    path = tmp_path / "new" / f"t{suffix}"
+    with open_table(path, ["mse", "ssim"]) as add:
+        for scored in records():
+            add(scored)
+        assert not path.exists()
+    rows = read_table(path)
+    assert [row["distorted"] for row in rows] == ["b/0.png", "b/1.png", "b/2.png"]
+    assert [float(row["mse"]) for row in rows] == [0, 1 / 3, 2 / 3]
+    assert np.isnan([float(row["ssim"]) for row in rows]).all()
+    assert list(rows[0]) == ["reference", "distorted", "width", "height", "mse", "ssim"]
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_stopped_table_keeps_its_rows(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"t{suffix}"
+
+    def stopped() -> None:
+        with open_table(path, ["mse"]) as add:
+            add(next(records()))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert len(read_table(path)) == 1
+
+
+def test_tables_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\.csv or \.parquet"), open_table(tmp_path / "t.xlsx", []):
+        pass
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="cannot be written"), open_table(tmp_path / "file" / "t.csv", []):
+        pass
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    if path.suffix == ".parquet":
+        return list(pq.read_table(path).to_pylist())
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
