@@ -48,6 +48,11 @@ class ViTConfig:
         """Patches a side."""
         return self.image_size // self.patch
 
+    @property
+    def late_blocks(self) -> range:
+        """Blocks of the later half (0-based)."""
+        return range(self.depth // 2, self.depth)
+
 
 SIZES: dict[str, tuple[int, int, int]] = {
     "tiny": (192, 12, 3),
@@ -98,6 +103,13 @@ def sincos_positions(rows: int, columns: int, width: int) -> Float[Tensor, "1 t 
     return torch.cat([torch.zeros(1, width, dtype=torch.float64), table]).float()[None]
 
 
+def stack_levels(
+    first: Float[Tensor, "n t d"], hidden: Sequence[Float[Tensor, "n t d"]], final: Float[Tensor, "n t d"]
+) -> Float[Tensor, "n level p d"]:
+    """Patch tokens of several depths, without the class token."""
+    return torch.stack([tokens[:, 1:] for tokens in (first, *hidden, final)], dim=1)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention."""
 
@@ -113,6 +125,16 @@ class Attention(nn.Module):
         q, k, v = self._split(x)
         mixed = F.scaled_dot_product_attention(q, k, v)
         result: Tensor = self.proj(mixed.transpose(1, 2).reshape(n, t, d))
+        return result
+
+    def first(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n d"]:
+        """The first token of `forward`; only its query is computed."""
+        n, t, d = x.shape
+        heads, size = self.heads, d // self.heads
+        weight, bias = self.qkv.weight, self.qkv.bias
+        q = F.linear(x[:, :1], weight[:d], bias[:d]).view(n, 1, heads, size).transpose(1, 2)
+        k, v = F.linear(x, weight[d:], bias[d:]).view(n, t, 2, heads, size).permute(2, 0, 3, 1, 4)
+        result: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).reshape(n, d))
         return result
 
     def weights(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n heads t t"]:
@@ -155,6 +177,12 @@ class Block(nn.Module):
         """Same shape as `x`."""
         x = x + self.attn(self.norm1(x))
         result: Tensor = x + self.mlp(self.norm2(x))
+        return result
+
+    def first(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n d"]:
+        """The first token of `forward`, for about a sixth of the work."""
+        token = x[:, 0] + self.attn.first(self.norm1(x))
+        result: Tensor = token + self.mlp(self.norm2(token))
         return result
 
 
@@ -232,9 +260,8 @@ class VisionTransformer(nn.Module):
 
     def forward_levels(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n level p d"]:
         """Patch tokens before the first block, after each block of the later half, and after the last norm."""
-        late = range(self.config.depth // 2, self.config.depth)
-        final, hidden = self.forward_hidden(x, late)
-        return torch.stack([tokens[:, 1:] for tokens in (self.embed(x), *hidden, final)], dim=1)
+        final, hidden = self.forward_hidden(x, self.config.late_blocks)
+        return stack_levels(self.embed(x), hidden, final)
 
     def rollout(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t t"]:
         """Attention rollout: product over the blocks of ½ A + ½ I, A the mean over heads; rows sum to 1.
@@ -254,6 +281,14 @@ class VisionTransformer(nn.Module):
     def forward_features(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
         """Tokens after the last norm, class token first."""
         return self.forward_hidden(x, ())[0]
+
+    def forward_class(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """The class token after the last norm; the last block leaves out what no one reads."""
+        tokens = self.embed(x)
+        for block in self.blocks[:-1]:
+            tokens = block(tokens)
+        result: Tensor = self.norm(cast(Block, self.blocks[-1]).first(tokens))
+        return result
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
         """Logits from the class token."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -16,13 +17,12 @@ from torch import Tensor
 
 from vitiq.errors import InputError
 from vitiq.models.backbones.cache import Cache
+from vitiq.models.backbones.packed import ROWS, PackedViT
 from vitiq.models.backbones.precision import Precision, choose_precision
 from vitiq.models.vit import VisionTransformer
 from vitiq.types import ImageU8
 
 T = TypeVar("T")
-
-BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,11 @@ class Backbone:
         return self._precision
 
     @property
+    def model(self) -> VisionTransformer:
+        """The network itself, frozen, in float32."""
+        return self._model
+
+    @property
     def patch(self) -> int:
         """Side of a patch in pixels of the input."""
         return self._model.config.patch
@@ -105,7 +110,7 @@ class Backbone:
         """Tokens after the last norm, class token first."""
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
-            return [row for batch in _batches(missing) for row in self._final(self._inputs(batch)).numpy()]
+            return [row for batch in self._batches(missing) for row in self._final(self._inputs(batch)).numpy()]
 
         return np.stack(self._cache.get("tokens", images, compute))
 
@@ -122,8 +127,8 @@ class Backbone:
                 raise InputError(f"picture of {image.shape[1]}×{image.shape[0]} pixels given, {side}×{side} expected")
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
-            with torch.inference_mode(), self._products():
-                parts = [self._model.forward_levels(self._inputs(batch)).float().numpy() for batch in _batches(missing)]
+            with torch.inference_mode():
+                parts = [self._network.forward_levels(self._inputs(batch)).numpy() for batch in self._batches(missing)]
             return [row for part in parts for row in part]
 
         return np.stack(self._cache.get("levels", images, compute))
@@ -163,28 +168,31 @@ class Backbone:
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             rows: list[np.ndarray] = []
-            for batch in _batches(missing):
-                first = self._final(self._inputs(batch))[:, 0]
+            for batch in self._batches(missing):
                 with torch.inference_mode():
+                    first = self._network.forward_class(self._inputs(batch))
                     rows.extend(torch.cat([self._model.head(first), first], dim=1).numpy())
             return rows
 
         return self._cache.get("predictions", images, compute)
 
     def _final(self, inputs: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n t d"]:
-        with torch.inference_mode(), self._products():
-            return self._model.forward_features(inputs).float()
+        with torch.inference_mode():
+            return self._network.forward_features(inputs)
 
-    def _products(self) -> AbstractContextManager[object]:
-        """bfloat16 matrix products where chosen; sums between blocks and norms stay in float32."""
-        return torch.autocast("cpu", torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
+    @cached_property
+    def _network(self) -> VisionTransformer | PackedViT:
+        return PackedViT(self._model) if self.precision == "bfloat16" else self._model
+
+    def _batches(self, items: Sequence[T]) -> list[Sequence[T]]:
+        """Batches of about equal size with at most `ROWS` tokens."""
+        most = max(1, ROWS // (self._model.config.grid**2 + 1))
+        count = max(1, -(-len(items) // most))
+        ends = [round(i * len(items) / count) for i in range(count + 1)]
+        return [items[a:b] for a, b in pairwise(ends)]
 
     def _inputs(self, images: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
         side, resample = self.image_size, Image.Resampling[self.preprocessing.filter.upper()]
         resized = [np.asarray(Image.fromarray(image).resize((side, side), resample)) for image in images]
         pictures = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255
         return (pictures - self._mean) / self._std
-
-
-def _batches(items: Sequence[T]) -> list[Sequence[T]]:
-    return [items[i : i + BATCH] for i in range(0, len(items), BATCH)]

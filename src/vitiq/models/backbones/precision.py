@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vitiq.models.backbones.packed import PackedViT
 from vitiq.models.vit import VisionTransformer
 
 Precision = Literal["float32", "bfloat16"]
@@ -53,9 +54,7 @@ def label_overlap(model: VisionTransformer, inputs: Float[Tensor, "n 3 s s"]) ->
     """Mean share of the top 100 labels (10 % of other label counts) that bfloat16 products keep of float32's."""
     k = 100 if model.config.classes >= 1000 else max(1, model.config.classes // 10)
     with torch.inference_mode():
-        exact = model(inputs).topk(k).indices
-        with torch.autocast("cpu", torch.bfloat16):
-            fast = model.head(model.forward_features(inputs)[:, 0].float()).topk(k).indices
+        exact, fast = (model.head(net.forward_class(inputs)).topk(k).indices for net in (model, PackedViT(model)))
     shared = [np.intersect1d(a, b).size / k for a, b in zip(exact.numpy(), fast.numpy(), strict=True)]
     return float(np.mean(shared))
 

@@ -1,0 +1,155 @@
+"""A Vision Transformer in bfloat16 at the speed of its matrix products.
+
+Nearly all of the work is six products a block. Their weights are rounded and packed once in the layout that oneDNN's
+kernels read (F.linear packs them again at every call), the scale of attention is folded into the query weights (a
+power of two for heads of 64 numbers, so exact), GELU is applied to the product while it is in the cache, and attention
+goes a picture at a time, so that its table stays there too. Sums between blocks and norms stay in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import BFloat16, Float
+from torch import Tensor, nn
+
+from vitiq.models.vit import Block, VisionTransformer, stack_levels
+
+ROWS = 4096
+"""Tokens of a batch: enough for the products' full speed, few enough for the activations to be reused from the heap."""
+
+
+def _packer() -> Any:
+    """oneDNN's operators, None where torch was built without them."""
+    try:
+        operators = torch.ops.mkldnn
+        return operators if operators._linear_pointwise and operators._reorder_linear_weight else None
+    except (AttributeError, RuntimeError):
+        return None
+
+
+class PackedLinear:
+    """A linear layer in bfloat16, on the last dimension.
+
+    Args:
+        weight, bias: out × in and out, float32.
+    """
+
+    def __init__(self, weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"]) -> None:
+        self._operators = _packer()
+        self._weight, self._bias = weight.to(torch.bfloat16).contiguous(), bias.to(torch.bfloat16)
+        if self._operators is not None:
+            self._weight = self._operators._reorder_linear_weight(self._weight, ROWS)
+
+    def __call__(self, x: Tensor, *, gelu: bool = False) -> BFloat16[Tensor, "*rows o"]:
+        """x Wᵀ + b, then exact GELU if asked."""
+        x = x.to(torch.bfloat16)
+        if self._operators is not None:
+            after: tuple[str, list[float], str] = ("gelu", [], "none") if gelu else ("none", [], "")
+            return cast(Tensor, self._operators._linear_pointwise(x, self._weight, self._bias, *after))
+        result = F.linear(x, self._weight, self._bias)
+        return F.gelu(result) if gelu else result
+
+
+def attend(qkv: BFloat16[Tensor, "n t c"], heads: int) -> BFloat16[Tensor, "n t d"]:
+    """Multi-head attention of fused queries (scaled already), keys and values, a picture at a time."""
+    n, t, fused = qkv.shape
+    width = fused // 3
+    out = torch.empty(n, t, heads, width // heads, dtype=qkv.dtype)
+    for place in range(n):
+        q, k, v = qkv[place].view(t, 3, heads, width // heads).permute(1, 2, 0, 3).contiguous()
+        table = torch.bmm(q, k.transpose(1, 2)).softmax(dim=-1)
+        out[place] = torch.bmm(table, v).transpose(0, 1)
+    return out.view(n, t, width)
+
+
+class PackedBlock:
+    """A block of `VisionTransformer`."""
+
+    def __init__(self, block: Block) -> None:
+        self._norms = (block.norm1, block.norm2)
+        self._heads = block.attn.heads
+        self._qkv = PackedLinear(*_scaled(block))
+        self._proj, self._fc1, self._fc2 = (_pack(layer) for layer in (block.attn.proj, block.mlp.fc1, block.mlp.fc2))
+
+    def __call__(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+        """Same shape as `x`."""
+        x = x + self._proj(attend(self._qkv(self._norms[0](x)), self._heads))
+        return x + self._fc2(self._fc1(self._norms[1](x), gelu=True))
+
+
+class PackedLastBlock(PackedBlock):
+    """The last block, which can also give the class token alone."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__(block)
+        weight, bias = _scaled(block)
+        width = weight.shape[1]
+        self._query, self._pair = PackedLinear(weight[:width], bias[:width]), PackedLinear(weight[width:], bias[width:])
+
+    def first(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n d"]:
+        """As `Block.first`."""
+        y = self._norms[0](x)
+        n, t, d = y.shape
+        q = self._query(y[:, :1]).view(n, 1, self._heads, -1).transpose(1, 2)
+        k, v = self._pair(y).view(n, t, 2, self._heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v, scale=1.0).reshape(n, d)
+        token = x[:, 0] + self._proj(mixed)
+        return token + self._fc2(self._fc1(self._norms[1](token), gelu=True))
+
+
+def _scaled(block: Block) -> tuple[Tensor, Tensor]:
+    """Weights and biases of queries, keys and values, the queries' with the scale of attention."""
+    weight, bias = block.attn.qkv.weight.detach().clone(), block.attn.qkv.bias.detach().clone()
+    width = weight.shape[1]
+    for side in (weight, bias):
+        side[:width] *= (width // block.attn.heads) ** -0.5
+    return weight, bias
+
+
+def _pack(layer: nn.Linear) -> PackedLinear:
+    return PackedLinear(layer.weight.detach(), layer.bias.detach())
+
+
+class PackedViT:
+    """As the network it is made of, without gradients.
+
+    Args:
+        model: in evaluation mode.
+    """
+
+    def __init__(self, model: VisionTransformer) -> None:
+        self._model = model
+        *most, last = (cast(Block, block) for block in model.blocks)
+        self._last = PackedLastBlock(last)
+        self._blocks = [*(PackedBlock(block) for block in most), self._last]
+
+    def forward_hidden(
+        self, x: Float[Tensor, "n 3 h w"], blocks: Sequence[int]
+    ) -> tuple[Float[Tensor, "n t d"], list[Float[Tensor, "n t d"]]]:
+        """As `VisionTransformer.forward_hidden`."""
+        tokens, hidden = self._model.embed(x), []
+        for index, block in enumerate(self._blocks):
+            tokens = block(tokens)
+            if index in blocks:
+                hidden.append(tokens)
+        return self._model.norm(tokens), hidden
+
+    def forward_levels(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n level p d"]:
+        """As `VisionTransformer.forward_levels`."""
+        final, hidden = self.forward_hidden(x, self._model.config.late_blocks)
+        return stack_levels(self._model.embed(x), hidden, final)
+
+    def forward_features(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
+        """As `VisionTransformer.forward_features`."""
+        return self.forward_hidden(x, ())[0]
+
+    def forward_class(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """As `VisionTransformer.forward_class`."""
+        tokens = self._model.embed(x)
+        for block in self._blocks[:-1]:
+            tokens = block(tokens)
+        return cast(Tensor, self._model.norm(self._last.first(tokens)))
