@@ -1,0 +1,79 @@
+"""Torch losses of the ViT-Score family. Truth: the metrics of the same names on pictures that need no resize."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from vitiq import registry
+from vitiq.codecs.pillow import Jpeg
+from vitiq.errors import InputError
+from vitiq.metrics import vit_losses
+from vitiq.metrics.scoring import resolve_metrics
+from vitiq.metrics.vit_losses import VitLoss, VitTilesLoss
+from vitiq.types import ImageU8
+
+LOSSES = [
+    item
+    for name, item in vars(vit_losses).items()
+    if name.endswith("Loss") and not name.startswith("_") and item is not VitLoss
+]
+
+
+def tensor(*pictures: ImageU8) -> Tensor:
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+
+
+def pairs(bundled: dict[str, ImageU8], size: int = 224) -> tuple[list[ImageU8], list[ImageU8]]:
+    pictures = [
+        np.ascontiguousarray(bundled[name][100 : 100 + size, 100 : 100 + size]) for name in ("animal", "portrait")
+    ]
+    codec = Jpeg()
+    return pictures, [codec.decode(codec.encode(p, quality=q)) for p, q in zip(pictures, (5, 30), strict=True)]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_loss_is_one_minus_its_metric(loss: type[VitLoss], bundled: dict[str, ImageU8]) -> None:
+    size = 400 if loss is VitTilesLoss else 224
+    references, distorted = pairs(bundled, size)
+    metric = resolve_metrics(loss.metric)[0]
+    assert metric.differentiable
+    expected = [score.value for score in metric.batch(references, distorted)]  # type: ignore[attr-defined]
+    with torch.no_grad():
+        found = loss()(tensor(*distorted), tensor(*references))
+        each = loss().scores(tensor(*distorted), tensor(*references))
+    assert each.tolist() == pytest.approx(expected, abs=2e-4)
+    assert float(found) == pytest.approx(1 - np.mean(expected), abs=2e-4)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_step_down_the_gradient_lowers_it(loss: type[VitLoss], bundled: dict[str, ImageU8]) -> None:
+    references, distorted = pairs(bundled)
+    wanted, picture = tensor(references[0]), tensor(distorted[0]).requires_grad_()
+    measure = loss()
+    before = measure(picture, wanted)
+    (slope,) = torch.autograd.grad(before, picture)
+    assert bool(slope.isfinite().all())
+    with torch.no_grad():
+        assert float(measure(picture - 0.003 * slope.sign(), wanted)) < before.item()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_identical_pictures_have_no_loss_and_a_finite_slope(loss: type[VitLoss], bundled: dict[str, ImageU8]) -> None:
+    picture = tensor(pairs(bundled)[0][0]).requires_grad_()
+    value = loss()(picture, picture.detach())
+    assert value.item() == pytest.approx(0, abs=2e-5)
+    assert bool(torch.autograd.grad(value, picture)[0].isfinite().all())
+
+
+def test_every_differentiable_semantic_metric_has_a_loss() -> None:
+    metrics = [registry.load("metrics", name) for name in registry.names("metrics")]
+    wanted = {m.name for m in metrics if m.kind == "semantic" and m.differentiable}
+    assert {loss.metric for loss in LOSSES} == wanted
+
+
+def test_unequal_shapes_are_told() -> None:
+    with pytest.raises(InputError, match=r"\(1, 3, 8, 8\) and \(1, 3, 8, 9\)"):
+        vit_losses.VitJsLoss()(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 9))
