@@ -46,7 +46,8 @@ def test_every_output_is_the_networks(onednn: bool, monkeypatch: pytest.MonkeyPa
 def test_the_class_token_alone_is_that_of_all_tokens() -> None:
     model, x = network(), torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(model.forward_class(x), model.forward_features(x)[:, 0])
+        torch.testing.assert_close(model.forward_class(x)[:, 0], model.forward_features(x)[:, 0])
+        torch.testing.assert_close(model.classify(model.forward_class(x)), model(x))
 
 
 def test_a_linear_layer_by_hand() -> None:

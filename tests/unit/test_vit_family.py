@@ -138,7 +138,7 @@ def test_appearance_and_meaning_by_hand() -> None:
     distances = np.zeros((1, 3, 2))
     distances[0, 0], distances[0, 1], distances[0, 2] = (3, 4), (1, 1), (4, 4)
     appearance, meaning = appearance_and_meaning(distances)
-    assert appearance == pytest.approx(math.sqrt(12.5))
+    assert appearance == pytest.approx(3.5)
     assert meaning == pytest.approx(2)  # √(1 · 4)
     assert appearance_and_meaning(np.zeros((1, 3, 2))) == (0, 0)
     tokens = np.random.default_rng(0).normal(size=(2, 3, 4, 5))

@@ -67,9 +67,9 @@ def level_distances(
 def appearance_and_meaning(distances: Float[np.ndarray, "tile level p"]) -> tuple[float, float]:
     """Distance of how it looks (the first level, before any block) and of what it shows (the later ones), 0 … 2 each.
 
-    Root mean square over the patches of a level, where a few ruined patches weigh more than many slightly changed
-    ones; geometric mean over levels, which needs no weights although their distances differ in scale.
+    Mean over the patches of a level; geometric mean over levels, which needs no weights although their distances differ
+    in scale. `benchmarks/vit_tiles_settings.py` compares this with other levels and pools, without human scores.
     """
-    levels = np.sqrt(np.square(distances).mean(axis=(0, 2)))
+    levels = distances.mean(axis=(0, 2)).clip(min=0)
     meaning = 0.0 if (levels[1:] == 0).any() else float(np.exp(np.log(levels[1:]).mean()))
     return float(levels[0]), meaning

@@ -25,7 +25,7 @@ Pictures = Float[Tensor, "n 3 h w"]
 Each = Float[Tensor, " n"]
 
 LEAST = 1e-12
-"""Added under square roots, whose slope at 0 has no end."""
+"""Added under roots and logarithms, whose slope at 0 has no end."""
 
 
 class VitLoss(nn.Module):
@@ -155,7 +155,7 @@ class VitTilesLoss(VitLoss):
         with torch.no_grad():
             x = self._levels(reference)
         distances = 1 - (F.normalize(x, dim=-1) * F.normalize(y, dim=-1)).sum(dim=-1)
-        levels = (distances.square().mean(dim=(1, 3)) + LEAST).sqrt()
+        levels = distances.mean(dim=(1, 3)).clamp_min(0) + LEAST
         meaning = levels[:, 1:].log().mean(dim=1).exp()
         return 1 - (levels[:, 0] * meaning).sqrt()
 

@@ -23,7 +23,7 @@ class VitTiles(VitMetric):
     range = (-1.0, 1.0)
     differentiable = True
     reference = "vitiq; distances of deep features: Zhang et al. 2018, arXiv 1801.03924; scale-free mean of levels"
-    formula = "1 - √(D_0 · GM_l D_l), D_l: RMS over tiles and patches of 1 - cos(x_l, y_l), l: later half of the blocks"
+    formula = "1 - √(D_0 · GM_l D_l), D_l: mean over patches of all tiles of 1 - cos(x_l, y_l), l: later half"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Score with the number of tiles and the two parts."""
@@ -37,7 +37,7 @@ class VitTiles(VitMetric):
         return Score(1.0 - math.sqrt(appearance * meaning), self.signature(), details)
 
     def _settings(self) -> str:
-        return f"tiles:{self.backbone.image_size}+{PHASE}|levels:0,later-half,norm|pool:rms"
+        return f"tiles:{self.backbone.image_size}+{PHASE}|levels:0,later-half,norm|pool:mean"
 
     def _read(self, images: Sequence[ImageU8]) -> None:
         """Nothing in advance: tiles of many pictures would not fit."""

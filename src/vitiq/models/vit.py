@@ -32,6 +32,7 @@ class ViTConfig:
         classes: labels of the head.
         mlp_ratio: hidden units of the MLP over `width`.
         positions: "learned" (Dosovitskiy et al.), or "sincos": the fixed 2-D sines and cosines of MoCo v3 and MAE.
+        distilled: a second token and head, taught by another network; labels are the mean of both (DeiT, section 3).
     """
 
     image_size: int = 224
@@ -42,11 +43,17 @@ class ViTConfig:
     classes: int = 1000
     mlp_ratio: float = 4.0
     positions: Literal["learned", "sincos"] = "learned"
+    distilled: bool = False
 
     @property
     def grid(self) -> int:
         """Patches a side."""
         return self.image_size // self.patch
+
+    @property
+    def prefix(self) -> int:
+        """Tokens before the patches': the class token, and the distillation token if there is one."""
+        return 2 if self.distilled else 1
 
     @property
     def late_blocks(self) -> range:
@@ -85,8 +92,8 @@ def named_config(name: str, *, classes: int = 1000) -> ViTConfig:
     return ViTConfig(int(match[3]), int(match[2]), width, depth, heads, classes)
 
 
-def sincos_positions(rows: int, columns: int, width: int) -> Float[Tensor, "1 t d"]:
-    """Fixed 2-D position embeddings: sines and cosines of the column, then of the row; zeros for the class token.
+def sincos_positions(rows: int, columns: int, width: int, prefix: int = 1) -> Float[Tensor, "1 t d"]:
+    """Fixed 2-D position embeddings: sines and cosines of the column, then of the row; zeros for tokens before them.
 
     Chen, Xie & He 2021, "An Empirical Study of Training Self-Supervised Vision Transformers", section 4.3 (arXiv
     2104.02057), with temperature 10000 as in Vaswani et al. 2017.
@@ -100,14 +107,17 @@ def sincos_positions(rows: int, columns: int, width: int) -> Float[Tensor, "1 t 
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     angles = [side.reshape(-1, 1) * frequency for side in (column, row)]
     table = torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
-    return torch.cat([torch.zeros(1, width, dtype=torch.float64), table]).float()[None]
+    return torch.cat([torch.zeros(prefix, width, dtype=torch.float64), table]).float()[None]
 
 
-def stack_levels(
-    first: Float[Tensor, "n t d"], hidden: Sequence[Float[Tensor, "n t d"]], final: Float[Tensor, "n t d"]
-) -> Float[Tensor, "n level p d"]:
-    """Patch tokens of several depths, without the class token."""
-    return torch.stack([tokens[:, 1:] for tokens in (first, *hidden, final)], dim=1)
+def without_distillation(tokens: Float[Tensor, "n t d"], config: ViTConfig) -> Float[Tensor, "n p d"]:
+    """Class token and patch tokens."""
+    return torch.cat([tokens[:, :1], tokens[:, 2:]], dim=1) if config.distilled else tokens
+
+
+def stack_levels(levels: Sequence[Float[Tensor, "n t d"]], prefix: int) -> Float[Tensor, "n level p d"]:
+    """Patch tokens of several depths, without the `prefix` tokens before them."""
+    return torch.stack([tokens[:, prefix:] for tokens in levels], dim=1)
 
 
 class Attention(nn.Module):
@@ -127,14 +137,15 @@ class Attention(nn.Module):
         result: Tensor = self.proj(mixed.transpose(1, 2).reshape(n, t, d))
         return result
 
-    def first(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n d"]:
-        """The first token of `forward`; only its query is computed."""
+    def first(self, x: Float[Tensor, "n t d"], count: int) -> Float[Tensor, "n count d"]:
+        """The first tokens of `forward`; only their queries are computed."""
         n, t, d = x.shape
         heads, size = self.heads, d // self.heads
         weight, bias = self.qkv.weight, self.qkv.bias
-        q = F.linear(x[:, :1], weight[:d], bias[:d]).view(n, 1, heads, size).transpose(1, 2)
+        q = F.linear(x[:, :count], weight[:d], bias[:d]).view(n, count, heads, size).transpose(1, 2)
         k, v = F.linear(x, weight[d:], bias[d:]).view(n, t, 2, heads, size).permute(2, 0, 3, 1, 4)
-        result: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).reshape(n, d))
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        result: Tensor = self.proj(mixed.transpose(1, 2).reshape(n, count, d))
         return result
 
     def weights(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n heads t t"]:
@@ -179,10 +190,10 @@ class Block(nn.Module):
         result: Tensor = x + self.mlp(self.norm2(x))
         return result
 
-    def first(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n d"]:
-        """The first token of `forward`, for about a sixth of the work."""
-        token = x[:, 0] + self.attn.first(self.norm1(x))
-        result: Tensor = token + self.mlp(self.norm2(token))
+    def first(self, x: Float[Tensor, "n t d"], count: int) -> Float[Tensor, "n count d"]:
+        """The first tokens of `forward`, for about a sixth of the work."""
+        tokens = x[:, :count] + self.attn.first(self.norm1(x), count)
+        result: Tensor = tokens + self.mlp(self.norm2(tokens))
         return result
 
 
@@ -210,25 +221,29 @@ class VisionTransformer(nn.Module):
         self.config = config
         self.patch_embed = PatchEmbed(config)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.grid**2, config.width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.prefix + config.grid**2, config.width))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, eps=1e-6)
         self.head = nn.Linear(config.width, config.classes)
+        if config.distilled:
+            self.dist_token = nn.Parameter(torch.zeros(1, 1, config.width))
+            self.head_dist = nn.Linear(config.width, config.classes)
         for parameter in (self.cls_token, self.pos_embed):
             nn.init.trunc_normal_(parameter, std=0.02)
         if config.positions == "sincos":
-            self.pos_embed = nn.Parameter(sincos_positions(config.grid, config.grid, config.width), requires_grad=False)
+            table = sincos_positions(config.grid, config.grid, config.width, config.prefix)
+            self.pos_embed = nn.Parameter(table, requires_grad=False)
 
     def positions(self, rows: int, columns: int) -> Float[Tensor, "1 t d"]:
         """Position embeddings of a rows × columns grid, the class token's first."""
-        grid = self.config.grid
+        grid, prefix = self.config.grid, self.config.prefix
         if (rows, columns) == (grid, grid):
             return self.pos_embed
         if self.config.positions == "sincos":
-            return sincos_positions(rows, columns, self.config.width)
-        own = self.pos_embed[:, 1:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
+            return sincos_positions(rows, columns, self.config.width, prefix)
+        own = self.pos_embed[:, prefix:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
         resized = F.interpolate(own, size=(rows, columns), mode="bicubic", align_corners=False, antialias=True)
-        return torch.cat([self.pos_embed[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
+        return torch.cat([self.pos_embed[:, :prefix], resized.flatten(2).transpose(1, 2)], dim=1)
 
     def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
         """Tokens before the first block, class token first.
@@ -243,7 +258,8 @@ class VisionTransformer(nn.Module):
                 f"{patch}: resize both sides to multiples of {patch}"
             )
         tokens = self.patch_embed(x)
-        tokens = torch.cat([self.cls_token.expand(len(x), -1, -1), tokens], dim=1)
+        before = [self.cls_token, self.dist_token] if self.config.distilled else [self.cls_token]
+        tokens = torch.cat([*(token.expand(len(x), -1, -1) for token in before), tokens], dim=1)
         return tokens + self.positions(x.shape[2] // patch, x.shape[3] // patch)
 
     def forward_hidden(
@@ -261,7 +277,7 @@ class VisionTransformer(nn.Module):
     def forward_levels(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n level p d"]:
         """Patch tokens before the first block, after each block of the later half, and after the last norm."""
         final, hidden = self.forward_hidden(x, self.config.late_blocks)
-        return stack_levels(self.embed(x), hidden, final)
+        return stack_levels([self.embed(x), *hidden, final], self.config.prefix)
 
     def rollout(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t t"]:
         """Attention rollout: product over the blocks of ½ A + ½ I, A the mean over heads; rows sum to 1.
@@ -279,18 +295,22 @@ class VisionTransformer(nn.Module):
         return flow
 
     def forward_features(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
-        """Tokens after the last norm, class token first."""
-        return self.forward_hidden(x, ())[0]
+        """Class token and patch tokens after the last norm."""
+        return without_distillation(self.forward_hidden(x, ())[0], self.config)
 
-    def forward_class(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
-        """The class token after the last norm; the last block leaves out what no one reads."""
+    def forward_class(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n prefix d"]:
+        """The tokens that labels come from, after the last norm; the last block leaves out what no one reads."""
         tokens = self.embed(x)
         for block in self.blocks[:-1]:
             tokens = block(tokens)
-        result: Tensor = self.norm(cast(Block, self.blocks[-1]).first(tokens))
+        result: Tensor = self.norm(cast(Block, self.blocks[-1]).first(tokens, self.config.prefix))
         return result
 
+    def classify(self, first: Float[Tensor, "n prefix d"]) -> Float[Tensor, "n classes"]:
+        """Logits from the tokens of `forward_class`."""
+        result: Tensor = self.head(first[:, 0])
+        return (result + self.head_dist(first[:, 1])) / 2 if self.config.distilled else result
+
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
-        """Logits from the class token."""
-        result: Tensor = self.head(self.forward_features(x)[:, 0])
-        return result
+        """Logits from the class token, and the distillation token if there is one."""
+        return self.classify(self.forward_hidden(x, ())[0][:, : self.config.prefix])

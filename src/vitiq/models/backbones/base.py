@@ -139,7 +139,7 @@ class Backbone:
         Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3 (arXiv 2005.00928).
         """
         with torch.inference_mode():
-            flow = self._model.rollout(self._inputs([image]))[0, 0, 1:]
+            flow = self._model.rollout(self._inputs([image]))[0, 0, self._model.config.prefix :]
         grid = self._model.config.grid
         return np.asarray((flow / flow.sum()).view(grid, grid).numpy(), dtype=np.float32)
 
@@ -171,7 +171,7 @@ class Backbone:
             for batch in self._batches(missing):
                 with torch.inference_mode():
                     first = self._network.forward_class(self._inputs(batch))
-                    rows.extend(torch.cat([self._model.head(first), first], dim=1).numpy())
+                    rows.extend(torch.cat([self._model.classify(first), first[:, 0]], dim=1).numpy())
             return rows
 
         return self._cache.get("predictions", images, compute)

@@ -11,13 +11,14 @@ from vitiq.errors import WeightsError
 from vitiq.models.backbones.base import Backbone, Preprocessing
 from vitiq.models.backbones.formats import State, read_state, to_timm
 from vitiq.models.imagenet import imagenet_labels
-from vitiq.models.vit import VisionTransformer, ViTConfig, sincos_positions
+from vitiq.models.vit import SIZES, VisionTransformer, ViTConfig, sincos_positions
 from vitiq.models.weights import sha256_file
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HEAD_WIDTH = 64
-"""Every published ViT and DeiT has heads of 64 numbers."""
+"""Numbers of an attention head in every published ViT and DeiT but ViT-H, whose 16 heads have 80."""
 
+HEADS = {width: heads for width, _, heads in SIZES.values()}
 
 FIXED_SIZE = 224
 """Side of the input where a checkpoint with fixed positions does not carry them."""
@@ -28,13 +29,14 @@ def fixed_positions(state: State) -> State:
     if "pos_embed" in state or "patch_embed.proj.weight" not in state:
         return state
     width, _, patch, _ = state["patch_embed.proj.weight"].shape
-    return {**state, "pos_embed": sincos_positions(FIXED_SIZE // patch, FIXED_SIZE // patch, width)}
+    prefix = 2 if "dist_token" in state else 1
+    return {**state, "pos_embed": sincos_positions(FIXED_SIZE // patch, FIXED_SIZE // patch, width, prefix)}
 
 
 def are_fixed(positions: Tensor, grid: int) -> bool:
     """True if position embeddings are the 2-D sines and cosines, so that other grids are computed, not interpolated."""
-    width = positions.shape[-1]
-    return width % 4 == 0 and torch.allclose(positions.float(), sincos_positions(grid, grid, width), atol=2e-3)
+    width, prefix = positions.shape[-1], positions.shape[1] - grid * grid
+    return width % 4 == 0 and torch.allclose(positions.float(), sincos_positions(grid, grid, width, prefix), atol=2e-3)
 
 
 def config_of(state: State, name: str) -> ViTConfig:
@@ -45,10 +47,11 @@ def config_of(state: State, name: str) -> ViTConfig:
     """
     try:
         width, _, patch, _ = state["patch_embed.proj.weight"].shape
-        positions = state["pos_embed"].shape[1] - 1
+        prefix = 2 if "dist_token" in state else 1
+        positions = state["pos_embed"].shape[1] - prefix
         hidden = state["blocks.0.mlp.fc1.weight"].shape[0]
         classes = state["head.weight"].shape[0]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         raise WeightsError(f"{name}: a ViT checkpoint lacks {error}; give one with a classification head") from error
     grid = round(positions**0.5)
     depth = max((int(k.split(".")[1]) for k in state if k.startswith("blocks.")), default=-1) + 1
@@ -62,9 +65,10 @@ def config_of(state: State, name: str) -> ViTConfig:
         patch=patch,
         width=width,
         depth=depth,
-        heads=width // HEAD_WIDTH,
+        heads=HEADS.get(width, width // HEAD_WIDTH),
         classes=classes,
         mlp_ratio=hidden / width,
+        distilled="dist_token" in state,
         positions="sincos" if are_fixed(state["pos_embed"], grid) else "learned",
     )
 

@@ -36,7 +36,7 @@ def read_state(path: Path) -> State:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, ValueError, RuntimeError, BadZipFile, EOFError, KeyError) as error:
@@ -75,20 +75,25 @@ def to_timm(state: State, name: str) -> tuple[str, State]:
     )
 
 
-def _rename(state: State, rules: Mapping[str, str]) -> State:
-    """Tensors whose whole name matches a rule, renamed; the rest is left out."""
+def _rename(state: State, rules: Mapping[str, str], elsewhere: str = "") -> State:
+    """Tensors renamed by the rule that matches their whole name.
+
+    A tensor that no rule knows keeps its name, so that a network with a part ours lacks is refused, not misread.
+
+    Args:
+        elsewhere: names of tensors that are used in another way, or not needed for labels.
+    """
     out: State = {}
     for name, value in state.items():
-        for pattern, replacement in rules.items():
-            if re.fullmatch(pattern, name):
-                out[re.sub(pattern, replacement, name)] = value
-                break
+        if elsewhere and re.fullmatch(elsewhere, name):
+            continue
+        found = next((pattern for pattern in rules if re.fullmatch(pattern, name)), None)
+        out[name if found is None else re.sub(found, rules[found], name)] = value
     return out
 
 
-def _fuse(state: State, blocks: int, parts: Callable[[int, str], tuple[Tensor, Tensor, Tensor]]) -> State:
+def _fuse(blocks: int, parts: Callable[[int, str], tuple[Tensor, Tensor, Tensor]]) -> State:
     """Fused qkv weights and biases of all blocks."""
-    del state
     return {
         f"blocks.{i}.attn.qkv.{kind}": torch.cat(parts(i, kind)) for i in range(blocks) for kind in ("weight", "bias")
     }
@@ -100,8 +105,7 @@ def _depth(state: State, pattern: str) -> int:
 
 
 def _timm(state: State) -> State:
-    keep = re.compile(r"(cls_token|pos_embed|patch_embed\.proj\.|blocks\.\d+\.|norm\.|head\.)")
-    return {name: value for name, value in state.items() if keep.match(name)}
+    return dict(state)
 
 
 def _hugging_face(state: State) -> State:
@@ -110,6 +114,7 @@ def _hugging_face(state: State) -> State:
         state,
         {
             r"(?:vit|deit)\.embeddings\.cls_token": "cls_token",
+            r"deit\.embeddings\.distillation_token": "dist_token",
             r"(?:vit|deit)\.embeddings\.position_embeddings": "pos_embed",
             r"(?:vit|deit)\.embeddings\.patch_embeddings\.projection\.(\w+)": r"patch_embed.proj.\1",
             layer + r"layernorm_before\.(\w+)": r"blocks.\1.norm1.\2",
@@ -118,8 +123,10 @@ def _hugging_face(state: State) -> State:
             layer + r"intermediate\.dense\.(\w+)": r"blocks.\1.mlp.fc1.\2",
             layer + r"output\.dense\.(\w+)": r"blocks.\1.mlp.fc2.\2",
             r"(?:vit|deit)\.layernorm\.(\w+)": r"norm.\1",
-            r"classifier\.(\w+)": r"head.\1",
+            r"(?:cls_)?classifier\.(\w+)": r"head.\1",
+            r"distillation_classifier\.(\w+)": r"head_dist.\1",
         },
+        layer + r"attention\.attention\.(?:query|key|value)\.\w+|(?:vit|deit)\.(?:pooler\.|embeddings\.mask_token).*",
     )
     root = "vit" if "vit.embeddings.cls_token" in state else "deit"
 
@@ -128,7 +135,7 @@ def _hugging_face(state: State) -> State:
         q, k, v = (state[f"{base}{part}.{kind}"] for part in ("query", "key", "value"))
         return q, k, v
 
-    return out | _fuse(state, _depth(state, layer), parts)
+    return out | _fuse(_depth(state, layer), parts)
 
 
 def _torchvision(state: State) -> State:
@@ -165,13 +172,14 @@ def _pretrained_vit(state: State) -> State:
             r"norm\.(\w+)": r"norm.\1",
             r"fc\.(\w+)": r"head.\1",
         },
+        layer + r"attn\.proj_[qkv]\.\w+",
     )
 
     def parts(i: int, kind: str) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v = (state[f"transformer.blocks.{i}.attn.proj_{part}.{kind}"] for part in "qkv")
         return q, k, v
 
-    return out | _fuse(state, _depth(state, layer), parts)
+    return out | _fuse(_depth(state, layer), parts)
 
 
 def _google(state: State) -> State:
@@ -187,6 +195,8 @@ def _google(state: State) -> State:
         "head.weight": state["head/kernel"].T,
         "head.bias": state["head/bias"],
     }
+    if "pre_logits/kernel" in state:  # a layer before the head of ImageNet-21k, which ours lacks: refused by this name
+        out["pre_logits"] = state["pre_logits/kernel"]
     for i in range(_depth(state, r"Transformer/encoderblock_(\d+)/")):
         source, target = block.format(i), f"blocks.{i}."
         width = state[source + "LayerNorm_0/scale"].shape[0]

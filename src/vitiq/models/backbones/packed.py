@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import BFloat16, Float
 from torch import Tensor, nn
 
-from vitiq.models.vit import Block, VisionTransformer, stack_levels
+from vitiq.models.vit import Block, VisionTransformer, stack_levels, without_distillation
 
 ROWS = 4096
 """Tokens of a batch: enough for the products' full speed, few enough for the activations to be reused from the heap."""
@@ -90,15 +90,15 @@ class PackedLastBlock(PackedBlock):
         width = weight.shape[1]
         self._query, self._pair = PackedLinear(weight[:width], bias[:width]), PackedLinear(weight[width:], bias[width:])
 
-    def first(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n d"]:
+    def first(self, x: Float[Tensor, "n t d"], count: int) -> Float[Tensor, "n count d"]:
         """As `Block.first`."""
         y = self._norms[0](x)
         n, t, d = y.shape
-        q = self._query(y[:, :1]).view(n, 1, self._heads, -1).transpose(1, 2)
+        q = self._query(y[:, :count]).view(n, count, self._heads, -1).transpose(1, 2)
         k, v = self._pair(y).view(n, t, 2, self._heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, scale=1.0).reshape(n, d)
-        token = x[:, 0] + self._proj(mixed)
-        return token + self._fc2(self._fc1(self._norms[1](token), gelu=True))
+        mixed = F.scaled_dot_product_attention(q, k, v, scale=1.0)
+        tokens = x[:, :count] + self._proj(mixed.transpose(1, 2).reshape(n, count, d))
+        return tokens + self._fc2(self._fc1(self._norms[1](tokens), gelu=True))
 
 
 def _scaled(block: Block) -> tuple[Tensor, Tensor]:
@@ -141,15 +141,15 @@ class PackedViT:
     def forward_levels(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n level p d"]:
         """As `VisionTransformer.forward_levels`."""
         final, hidden = self.forward_hidden(x, self._model.config.late_blocks)
-        return stack_levels(self._model.embed(x), hidden, final)
+        return stack_levels([self._model.embed(x), *hidden, final], self._model.config.prefix)
 
     def forward_features(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
         """As `VisionTransformer.forward_features`."""
-        return self.forward_hidden(x, ())[0]
+        return without_distillation(self.forward_hidden(x, ())[0], self._model.config)
 
-    def forward_class(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+    def forward_class(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n prefix d"]:
         """As `VisionTransformer.forward_class`."""
         tokens = self._model.embed(x)
         for block in self._blocks[:-1]:
             tokens = block(tokens)
-        return cast(Tensor, self._model.norm(self._last.first(tokens)))
+        return cast(Tensor, self._model.norm(self._last.first(tokens, self._model.config.prefix)))
