@@ -1,136 +1,211 @@
-"""SSIM and MS-SSIM in the settings of their papers, on each of R, G and B, then averaged.
+"""SSIM: means, contrast and structure of two pictures compared in every window.
 
 Wang et al. 2004 (DOI 10.1109/TIP.2003.819861): 11×11 Gaussian window of σ 1.5, population covariance, K1 = 0.01,
 K2 = 0.03, data range 255, valid region only. scikit-image gives the same with gaussian_weights=True, sigma=1.5,
-use_sample_covariance=False, data_range=255, channel_axis=2.
-Wang, Simoncelli and Bovik 2003 (DOI 10.1109/ACSSC.2003.1292216): five scales halved by 2×2 means.
+use_sample_covariance=False, data_range=255. Its own default is another metric: 7×7 uniform window, sample covariance.
+
+For x, y with s = x + y and d = x - y the formula needs only means and variances of s and d:
+2 μx μy = (μs² - μd²) / 2, μx² + μy² = (μs² + μd²) / 2, and the same for covariance and variances. Four windowed sums
+instead of five, and exactly 1 where the pictures are equal.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Shaped, UInt8
 
 from vitiq.errors import InputError
+from vitiq.image.colour import luma
 from vitiq.metrics.base import PairMetric
+from vitiq.metrics.shared import shared
 from vitiq.metrics.sizes import check_sizes
+from vitiq.metrics.windows import ROWS, gaussian, window_sums
 from vitiq.types import ImageU8, Score
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-WINDOW = 11
-SIGMA = 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Exponents of the five scales, finest first (Wang et al. 2003, section 3.2)."""
 
-SMALLEST_MULTISCALE = WINDOW * 2 ** (len(SCALE_WEIGHTS) - 1)
-"""Smallest side whose coarsest scale still holds a window (176 halves four times to 11)."""
+Planes: TypeAlias = Shaped[np.ndarray, "h c w"]
+"""Rows of every channel: uint8 or float64, H×C×W."""
 
 
-def _valid_blur() -> Callable[[Float64[np.ndarray, "h w c"]], Float64[np.ndarray, "i j c"]]:
-    from scipy.ndimage import correlate1d  # noqa: PLC0415 - imported where used
+@dataclass(frozen=True)
+class Window:
+    """How a window weighs its pixels.
 
-    x = np.arange(WINDOW) - WINDOW // 2
-    line = np.exp(-(x**2) / (2 * SIGMA**2))
-    line /= line.sum()
-    edge = WINDOW // 2
+    Attributes:
+        taps: weights along a side, summing to 1; the window is their outer product.
+        correction: factor of the (co)variances: 1 for the population's, n / (n - 1) for the sample's.
+    """
 
-    def blur(values: Float64[np.ndarray, "h w c"]) -> Float64[np.ndarray, "i j c"]:
-        rows = correlate1d(values, line, axis=0)[edge:-edge]
-        return np.asarray(correlate1d(rows, line, axis=1)[:, edge:-edge])
+    taps: tuple[float, ...]
+    correction: float = 1.0
 
-    return blur
+    @property
+    def size(self) -> int:
+        """Pixels along a side."""
+        return len(self.taps)
 
 
-def ssim_maps(
-    a: Float64[np.ndarray, "h w c"], b: Float64[np.ndarray, "h w c"]
-) -> tuple[Float64[np.ndarray, "i j c"], Float64[np.ndarray, "i j c"]]:
-    """SSIM of every window, and its contrast-structure part; H-10 × W-10.
+WANG = Window(gaussian(11, 1.5))
+UNIFORM = Window((1 / 7,) * 7, 49 / 48)
+
+
+@shared
+def rgb_planes(image: ImageU8) -> UInt8[np.ndarray, "h 3 w"]:
+    """R, G and B row by row."""
+    return np.ascontiguousarray(image.transpose(0, 2, 1))
+
+
+@shared
+def luma_plane(image: ImageU8) -> Float64[np.ndarray, "h 1 w"]:
+    """The luma as the only channel."""
+    return luma(image)[:, None, :]
+
+
+def _strips(
+    a: Planes, b: Planes, window: Window
+) -> Iterator[tuple[Float64[np.ndarray, "i c j"], Float64[np.ndarray, "i c j"]]]:
+    """SSIM and its contrast-structure part, a few rows at a time."""
+    height, channels, width = a.shape
+    if min(height, width) < window.size:
+        raise InputError(
+            f"a picture of {width}×{height} pixels given, SSIM needs sides of at least {window.size}; "
+            f"use mse or psnr-rgb for smaller ones"
+        )
+    for top in range(0, height - window.size + 1, ROWS):
+        rows = slice(top, min(top + ROWS + window.size - 1, height))
+        values = np.empty((len(a[rows]), 4, channels, width))
+        s, d, ss, dd = (values[:, i] for i in range(4))
+        np.add(a[rows], b[rows], out=s, dtype=np.float64)
+        np.subtract(a[rows], b[rows], out=d, dtype=np.float64)
+        np.multiply(s, s, out=ss)
+        np.multiply(d, d, out=dd)
+        sums = window_sums(values.reshape(len(s), 4 * channels, width), window.taps)
+        yield _compare(sums.reshape(len(sums), 4, channels, -1), window.correction)
+
+
+def _compare(
+    means: Float64[np.ndarray, "i 4 c j"], correction: float
+) -> tuple[Float64[np.ndarray, "i c j"], Float64[np.ndarray, "i c j"]]:
+    """The formula, in place, from the windows' means of s, d, s² and d²."""
+    s, d, vs, vd = (means[:, i] for i in range(4))
+    s *= s
+    d *= d
+    vs -= s
+    vd -= d
+    if correction != 1:
+        vs *= correction
+        vd *= correction
+    structure = vs - vd
+    structure += 2 * C2
+    vs += vd
+    vs += 2 * C2
+    structure /= vs
+    full = s - d
+    full += 2 * C1
+    s += d
+    s += 2 * C1
+    full /= s
+    full *= structure
+    return full, structure
+
+
+def mean_similarity(
+    a: Planes, b: Planes, window: Window = WANG
+) -> tuple[Float64[np.ndarray, " c"], Float64[np.ndarray, " c"]]:
+    """Mean SSIM of each channel, and the mean of its contrast-structure part.
 
     Raises:
-        InputError: a side below 11.
+        InputError: a side below the window.
     """
-    height, width = a.shape[:2]
-    if min(height, width) < WINDOW:
-        raise InputError(f"a picture of {width}×{height} pixels given, SSIM needs sides of at least {WINDOW}")
-    blur = _valid_blur()
-    mean_a, mean_b = blur(a), blur(b)
-    square_a, square_b, product = mean_a * mean_a, mean_b * mean_b, mean_a * mean_b
-    variances = blur(a * a + b * b) - square_a - square_b
-    covariance = blur(a * b) - product
-    structure = (2 * covariance + C2) / (variances + C2)
-    return (2 * product + C1) / (square_a + square_b + C1) * structure, structure
+    full, structure, count = np.zeros(a.shape[1]), np.zeros(a.shape[1]), 0
+    for one, other in _strips(a, b, window):
+        full += one.sum(axis=(0, 2))
+        structure += other.sum(axis=(0, 2))
+        count += one.shape[0] * one.shape[2]
+    return full / count, structure / count
 
 
-def halve(values: Float64[np.ndarray, "h w c"]) -> Float64[np.ndarray, "i j c"]:
-    """Means of 2×2 blocks; an odd last row or column is dropped."""
-    height, width = values.shape[0] // 2 * 2, values.shape[1] // 2 * 2
-    even = values[:height, :width]
-    return np.asarray((even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4)
+@shared
+def rgb_similarity(
+    reference: ImageU8, distorted: ImageU8
+) -> tuple[Float64[np.ndarray, " 3"], Float64[np.ndarray, " 3"]]:
+    """`mean_similarity` of R, G and B in Wang et al.'s setting."""
+    return mean_similarity(rgb_planes(reference), rgb_planes(distorted))
 
 
-class Ssim(PairMetric):
-    """Structural similarity, Wang et al.'s setting."""
+@shared
+def luma_similarity(
+    reference: ImageU8, distorted: ImageU8
+) -> tuple[Float64[np.ndarray, " 1"], Float64[np.ndarray, " 1"]]:
+    """`mean_similarity` of the luma in Wang et al.'s setting."""
+    return mean_similarity(luma_plane(reference), luma_plane(distorted))
 
-    name = "ssim"
-    title = "SSIM"
+
+def ssim_map(reference: ImageU8, distorted: ImageU8, window: Window = WANG) -> Float64[np.ndarray, "i j 3"]:
+    """SSIM of every window of R, G and B: H - k + 1 rows, W - k + 1 columns for a window of k.
+
+    Raises:
+        InputError: the sizes differ, or a side is below the window.
+    """
+    check_sizes(reference, distorted)
+    strips = [full for full, _ in _strips(rgb_planes(reference), rgb_planes(distorted), window)]
+    return np.ascontiguousarray(np.concatenate(strips).transpose(0, 2, 1))
+
+
+class _Ssim(PairMetric):
     range = (-1.0, 1.0)
     higher_is_better = True
     kind = "full-reference"
     differentiable = True
     reference = "Wang et al. 2004, DOI 10.1109/TIP.2003.819861"
     formula = "mean of (2 μx μy + C1)(2 σxy + C2) / ((μx² + μy² + C1)(σx² + σy² + C2))"
+    settings: ClassVar[str] = "gauss:11-1.5|cov:population|range:255"
+    channels: ClassVar[str] = "rgb-mean"
 
     def signature(self) -> str:
         """Window, covariance, data range and channels."""
-        return "ssim|gauss:11-1.5|cov:population|range:255|rgb-mean|valid|v1"
+        return f"{self.name}|{self.settings}|{self.channels}|valid|v1"
+
+
+class Ssim(_Ssim):
+    """Structural similarity, Wang et al.'s setting, mean of R, G and B."""
+
+    name = "ssim"
+    title = "SSIM"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Mean SSIM; InputError for sides below 11."""
         check_sizes(reference, distorted)
-        full, _ = ssim_maps(reference.astype(np.float64), distorted.astype(np.float64))
-        return Score(float(full.mean()), self.signature())
+        return Score(float(rgb_similarity(reference, distorted)[0].mean()), self.signature())
 
 
-class MsSsim(PairMetric):
-    """Multi-scale SSIM of five scales."""
+class SsimY(_Ssim):
+    """Structural similarity of the luma, Wang et al.'s setting."""
 
-    name = "ms-ssim"
-    title = "MS-SSIM"
-    range = (0.0, 1.0)
-    higher_is_better = True
-    kind = "full-reference"
-    differentiable = True
-    reference = "Wang, Simoncelli & Bovik 2003, DOI 10.1109/ACSSC.2003.1292216"
-    formula = "SSIM of scale 5 ^ 0.1333 · Π contrast-structure of scale i ^ w_i"
-
-    def signature(self) -> str:
-        """Window, scales, data range and channels."""
-        return "ms-ssim|gauss:11-1.5|scales:5|mean-pool|cov:population|range:255|rgb-mean|valid|v1"
+    name = "ssim-y"
+    title = "SSIM (luma)"
+    channels = "luma:bt601-full"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """MS-SSIM; negative means of a scale count as 0.
-
-        Raises:
-            InputError: a side below 176, whose fifth scale is smaller than the window.
-        """
+        """Mean SSIM; InputError for sides below 11."""
         check_sizes(reference, distorted)
-        height, width, _ = reference.shape
-        if min(height, width) < SMALLEST_MULTISCALE:
-            raise InputError(
-                f"a picture of {width}×{height} pixels given, MS-SSIM needs sides of at least {SMALLEST_MULTISCALE}"
-            )
-        a, b = reference.astype(np.float64), distorted.astype(np.float64)
-        product = np.ones(3)
-        for scale, weight in enumerate(SCALE_WEIGHTS):
-            full, structure = ssim_maps(a, b)
-            last = scale == len(SCALE_WEIGHTS) - 1
-            mean = (full if last else structure).mean(axis=(0, 1))
-            product *= np.maximum(mean, 0) ** weight
-            if not last:
-                a, b = halve(a), halve(b)
-        return Score(float(product.mean()), self.signature())
+        return Score(float(luma_similarity(reference, distorted)[0].mean()), self.signature())
+
+
+class SsimSkimage(_Ssim):
+    """Structural similarity in scikit-image's default setting, the one of the thesis."""
+
+    name = "ssim-skimage"
+    title = "SSIM (scikit-image's default)"
+    settings = "uniform:7|cov:sample|range:255"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """Mean SSIM; InputError for sides below 7."""
+        check_sizes(reference, distorted)
+        full, _ = mean_similarity(rgb_planes(reference), rgb_planes(distorted), UNIFORM)
+        return Score(float(full.mean()), self.signature())

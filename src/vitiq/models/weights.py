@@ -33,6 +33,7 @@ class ModelInfo:
         sha256: hash, or the published first digits of it; None where none is known.
         url: where it is fetched from; None for embedded files.
         licence: of the weights.
+        requires: further entries that it is of no use without; fetched along.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelInfo:
     sha256: str | None
     url: str | None
     licence: str
+    requires: tuple[str, ...] = ()
 
     @property
     def embedded(self) -> bool:
@@ -70,7 +72,7 @@ def sha256_file(path: Path) -> str:
 def list_models() -> tuple[ModelInfo, ...]:
     """Every known weights file, embedded ones first."""
     entries = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
-    return tuple(ModelInfo(**entry) for entry in entries)
+    return tuple(ModelInfo(**{**entry, "requires": tuple(entry.get("requires", ()))}) for entry in entries)
 
 
 def model_info(name: str) -> ModelInfo:
@@ -110,6 +112,8 @@ def fetch(name: str, *, sha256: str | None = None) -> Path:
     info = model_info(name)
     if info.url is None:
         return embedded_path(info.file)
+    for other in info.requires:
+        fetch(other)
     expected = info.sha256 or sha256
     path = info.path
     if path.is_file() and expected is not None and sha256_file(path).startswith(expected):

@@ -1,0 +1,70 @@
+"""What several metrics need of one pair is computed once: the metrics stay pure functions, a table of them is fast.
+
+    @sharing_pair
+    def table(reference, distorted, metrics):
+        return [metric(reference, distorted) for metric in metrics]
+
+A function marked `@shared` keeps its result until `table` returns, for these very arrays only; outside it is an
+ordinary function. Each thread has its own results, so pairs can be scored on several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from vitiq.types import ImageU8
+
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    pictures: tuple[ImageU8, ...]
+    results: dict[tuple[object, ...], object] = field(default_factory=dict)
+
+
+_KEPT: ContextVar[_Kept | None] = ContextVar("vitiq_shared_results", default=None)
+
+
+@contextmanager
+def sharing(*pictures: ImageU8) -> Iterator[None]:
+    """Within the block, `@shared` functions of these pictures are computed once. The pictures must not be changed."""
+    token = _KEPT.set(_Kept(pictures))
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
+def sharing_pair(work: F) -> F:
+    """Runs `work(reference, distorted, …)` in a `sharing` block of its two pictures."""
+
+    @wraps(work)
+    def run(reference: ImageU8, distorted: ImageU8, *args: Any, **kwargs: Any) -> Any:
+        with sharing(reference, distorted):
+            return work(reference, distorted, *args, **kwargs)
+
+    return cast(F, run)
+
+
+def shared(work: Callable[P, T]) -> Callable[P, T]:
+    """Marks a pure function of pictures, given by position, whose result others may use again but not change."""
+
+    @wraps(work)
+    def once(*args: P.args, **kwargs: P.kwargs) -> T:
+        kept = _KEPT.get()
+        if kept is None or kwargs or not all(any(a is p for p in kept.pictures) for a in args):
+            return work(*args, **kwargs)
+        key = (work, *map(id, args))
+        if key not in kept.results:
+            kept.results[key] = work(*args, **kwargs)
+        return kept.results[key]  # type: ignore[return-value]
+
+    return once
