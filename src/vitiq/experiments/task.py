@@ -106,6 +106,7 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
         "sections": dict(codec.sections(data)),
         "shared_bytes": codec.shared_bytes(),
         "settings": dict(codec.settings()),
+        "tuned_on": tuned_on(codec),
         "seed": task.options.get("seed", 0),
         "versions": versions(),
         "device": f"cpu {platform.machine()}",
@@ -138,6 +139,23 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
         scores={key: score.value for key, score in scores.items()},
         details=details,
     )
+
+
+def tuned_on(codec: Codec) -> list[dict[str, object]]:
+    """Backbones that trained or tuned what a codec writes: name, weights, and weights of the networks that taught them.
+
+    A codec names them under `tuned_on` in its settings: a model of the manifest, or the sha256 of a weights file.
+    """
+    from vitiq.models.weights import list_models  # noqa: PLC0415 - light, but only needed here
+
+    given = codec.settings().get("tuned_on") or []
+    known = {info.name: info for info in list_models()}
+    found: list[dict[str, object]] = []
+    for name in [given] if isinstance(given, str) else list(given):  # type: ignore[call-overload]
+        info = known.get(name)
+        sha256 = name if info is None else info.sha256
+        found.append({"backbone": name, "weights_sha256": sha256, "related": list(info.related) if info else []})
+    return found
 
 
 def _write_map(job: Job, reconstruction: ImageU8, path: Path) -> str:

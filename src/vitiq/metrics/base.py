@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -26,6 +27,9 @@ class Metric(ABC):
         reference: DOI or citation of the definition.
         formula: the definition in one line.
         parameter: the setting that may follow the name (`vit-topk@10%`), a keyword of the constructor; "" for none.
+        signature_form: what the signature is made of, where the class says.
+
+    The docstring of each metric ends with these facts.
     """
 
     name: str
@@ -38,6 +42,24 @@ class Metric(ABC):
     reference: ClassVar[str]
     formula: ClassVar[str]
     parameter: ClassVar[str] = ""
+    signature_form: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" in vars(cls):
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{cls._facts()}\n"
+
+    @classmethod
+    def _facts(cls) -> str:
+        low, high = (f"{end:g}".replace("inf", "∞") for end in cls.range)
+        better = "higher" if cls.higher_is_better else "lower"
+        lines = [
+            f"Formula: {cls.formula}",
+            f"Range: {low} … {high}{f' {cls.unit}' if cls.unit else ''}, {better} is better",
+            f"Source: {cls.reference}",
+            f"Signature: {cls.signature_form}" if cls.signature_form else "",
+        ]
+        return "\n".join(line for line in lines if line)
 
     @abstractmethod
     def signature(self) -> str:

@@ -21,6 +21,9 @@ class VitMetric(PairMetric):
 
     kind = "semantic"
     higher_is_better = True
+    signature_form = (
+        "name|settings (K, tiles, …)|backbone|weights:sha256|resize:filter-size|mean:…|std:…|precision|version"
+    )
 
     def __init__(self, backbone: Backbone | None = None) -> None:
         self._backbone = backbone

@@ -34,6 +34,7 @@ class ModelInfo:
         url: where it is fetched from; None for embedded files.
         licence: of the weights.
         requires: further entries that it is of no use without; fetched along.
+        related: sha256 of networks it was taught by: none of them judges independently of the others.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ModelInfo:
     url: str | None
     licence: str
     requires: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
 
     @property
     def embedded(self) -> bool:

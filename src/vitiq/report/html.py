@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitiq import __version__
+from vitiq.report.judges import warning
 from vitiq.report.tables import Table, p_text, score_details, text
 from vitiq.types import Record
 
@@ -43,14 +44,6 @@ class PicturePage:
     maps: Sequence[Shown]
 
 
-def tuned(record: Record) -> str | None:
-    """The backbone that tuned a reconstruction, where the same one judges it."""
-    settings: Any = record.details.get("settings", {})
-    backbone = settings.get("tuned_on")
-    judge = score_details(record, "vit-topk").get("backbone")
-    return str(backbone) if backbone is not None and backbone == judge else None
-
-
 def render(  # noqa: PLR0917 - the parts of the page
     run: Mapping[str, Any],
     records: Sequence[Record],
@@ -67,7 +60,7 @@ def render(  # noqa: PLR0917 - the parts of the page
         loader=PackageLoader("vitiq.report", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters.update(num=text, p=p_text, svg=Markup, pretty=_pretty)
-    environment.globals.update(details=score_details, tuned=tuned)
+    environment.globals.update(details=score_details, warning=warning)
     return environment.get_template("report.html.j2").render(
         run=run, records=records, sets=sets, tables=tables, charts=charts, pages=pages, version=__version__
     )

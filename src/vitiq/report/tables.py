@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vitiq.report.judges import dependent_scores
 from vitiq.types import Record
 
 THESIS = (
@@ -88,7 +89,7 @@ def equal_bytes(records: Sequence[Record]) -> Table:
         size = sum(r.bytes for r in own) / len(own)
         rows.append(
             (
-                str(own[0].details["title"]) + ("*" if over else ""),
+                str(own[0].details["title"]) + ("*" if over else "") + ("†" if any(map(dependent_scores, own)) else ""),
                 f"{size:.0f}",
                 text(mean("vit-topk")),
                 text(mean("vit-topk-adj")),
@@ -100,6 +101,8 @@ def equal_bytes(records: Sequence[Record]) -> Table:
         )
     header = ("codec", "bytes", "ViT-Score", "chance-corrected", "PSNR, dB", "SSIM", "MS-SSIM", "BRISQUE")
     note = "Means over the pictures. * the smallest file this codec can write is larger than asked for some pictures."
+    if any(map(dependent_scores, chosen)):
+        note += " † tuned on the network that also gives its ViT-Score: not independent."
     return Table("equal-bytes", "At equal bytes", header, tuple(rows), note)
 
 
