@@ -17,7 +17,7 @@ import pytest
 from vitiq import registry
 from vitiq.bitstream.sniff import sniff
 from vitiq.codecs.base import Codec
-from vitiq.errors import BitstreamError, InputError, UnknownNameError, VitiqError
+from vitiq.errors import BitstreamError, InputError, UnknownNameError, VitiqError, WeightsError
 from vitiq.experiments.task import make_codec
 from vitiq.image.io import read_image
 from vitiq.metrics.base import Metric, PairMetric
@@ -99,9 +99,13 @@ def test_metric_states_itself(name: str) -> None:
     assert metric.name == name
     low, high = metric.range
     assert low < high
-    assert name in metric.signature()
-    assert metric.signature() == metric.signature()
     json.dumps(facts(metric), allow_nan=False)
+    try:
+        assert name in metric.signature()
+        assert metric.signature() == metric.signature()
+    except WeightsError as error:  # InceptionV3's are not shipped; tests/conformance/test_set_metrics.py has others
+        assert "vitiq models fetch inception-fid" in str(error)  # noqa: PT017
+        assert "inception" in name or name in {"fid", "kid", "patch-fid", "patch-kid", "patch-is"}
 
 
 def test_pair_metrics_are_best_for_identical_pictures(bundled: dict[str, ImageU8]) -> None:

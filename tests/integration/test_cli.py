@@ -120,6 +120,23 @@ def test_score_of_nothing_fails(tmp_path: Path, small: ImageU8) -> None:
     assert "one is a folder" in vitiq("score", tmp_path / "a", tmp_path / "a" / "x.png", code=1).stderr
 
 
+def test_statistics_in_the_place_of_a_folder(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
+    for i, image in enumerate(bundled.values()):
+        write_png(tmp_path / "a" / f"{i}.png", image[:160, :160])
+        write_png(tmp_path / "b" / f"other-{i}.png", image[100:260, 100:260])
+    a, b, file = tmp_path / "a", tmp_path / "b", tmp_path / "a.npz"
+    facts = json.loads(vitiq("stats", a, "-o", file, "-m", "patch-fid-pixel", "--json", "--quiet").stdout)
+    assert (facts["count"], facts["dimensions"]) == (144, 192)
+    assert "more than 192" in vitiq("stats", a, "-o", file, "-m", "patch-fid-pixel", "--quiet").stderr
+    answer = json.loads(vitiq("score", file, b, "--json", "--quiet").stdout)
+    assert answer["pairs"] == []
+    assert "more than 192 expected" in answer["sets"]["patch-fid-pixel"]["undefined"]
+    answer = json.loads(vitiq("score", a, b, "-m", "patch-kid-pixel", "--json", "--quiet").stdout)
+    assert answer["sets"]["patch-kid-pixel"]["samples"] == [144, 144]
+    assert "holds no pictures" in vitiq("score", file, b, "-m", "ssim", code=1).stderr
+    assert ".npz" in vitiq("stats", a, "-o", tmp_path / "a.txt", code=1).stderr
+
+
 def test_score_stopped_by_ctrl_c_keeps_what_is_done(tmp_path: Path, small: ImageU8) -> None:
     for i in range(400):
         write_png(tmp_path / "a" / f"{i}.png", small)

@@ -131,7 +131,7 @@ def test_a_killed_worker_is_told(pictures: list[tuple[Path, Path]], monkeypatch:
         list(score_pairs(pictures, Recipe("mse"), jobs=2))
 
 
-def _die(recipe: Recipe, sets: bool) -> None:
+def _die(recipe: Recipe) -> None:
     import os
 
     os._exit(1)

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
 
 import click
 
 from vitiq.errors import InputError
 from vitiq.types import Progress
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,6 +91,30 @@ class SearchBar:
     def close(self) -> None:
         """Remove the bar."""
         self._bar.close()
+
+
+class CountBar:
+    """A progress bar over a number of things that becomes known at the first call, on stderr."""
+
+    def __init__(self, unit: str, *, quiet: bool) -> None:
+        self._unit, self._quiet = unit, quiet
+        self._bar: tqdm[Never] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, total: int) -> None:
+        """The first call starts the bar, each further one is one more thing done."""
+        if self._bar is not None:
+            self._bar.update()
+            return
+        from tqdm import tqdm  # noqa: PLC0415 - imported where used
+
+        self._bar = tqdm(total=total, disable=self._quiet, file=sys.stderr, unit=self._unit)
 
 
 @contextmanager

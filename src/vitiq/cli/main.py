@@ -19,6 +19,7 @@ from vitiq.errors import UnknownNameError, VitiqError
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
     "score": "every metric for two pictures or two folders",
+    "stats": "mean and covariance of a folder's features, for FID",
     "encode": "compress a picture to a file",
     "decode": "rebuild the picture from a file",
     "info": "what is in a compressed file",

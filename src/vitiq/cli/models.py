@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -55,8 +56,9 @@ def info(name: str, as_json: bool) -> None:
 @command.command("fetch")
 @click.argument("name")
 @click.option("--sha256", help="Hash to trust where none is pinned.")
-def fetch(name: str, sha256: str | None) -> None:
-    """Download a weights file, checked against its hash."""
+@click.option("--from", "source", type=click.Path(path_type=Path), help="A file downloaded elsewhere, for no network.")
+def fetch(name: str, sha256: str | None, source: Path | None) -> None:
+    """Download a weights file, checked against its hash, into $VITIQ_CACHE or ~/.cache/vitiq."""
     from vitiq.models.weights import fetch as fetch_model  # noqa: PLC0415
 
-    click.echo(str(fetch_model(name, sha256=sha256)))
+    click.echo(str(fetch_model(name, sha256=sha256, source=source)))

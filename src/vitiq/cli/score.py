@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import undisturbed
+from vitiq.cli.common import CountBar, print_json, undisturbed
 from vitiq.errors import InputError
 
 if TYPE_CHECKING:
+    from vitiq.experiments.scoring import Recipe
     from vitiq.models.backbones import Backbone
 
 
@@ -46,6 +47,9 @@ def command(  # noqa: PLR0917
     Folders are paired by relative path, or by relative stem where the suffixes differ. Pictures without a partner and
     broken files are named, the others are scored; then the exit code is 1. A folder's summary goes to stdout: mean,
     standard deviation and 95 % interval of the mean of every metric, and the metrics of whole sets.
+
+    Where only metrics of sets are named (-m fid,kid), all pictures of both folders count, whatever their names; a side
+    may then be a statistics file of `vitiq stats`, pytorch-fid or clean-fid (.npz).
     """
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -53,10 +57,22 @@ def command(  # noqa: PLR0917
     from vitiq.experiments.pair_table import open_table  # noqa: PLC0415
     from vitiq.experiments.pairs import pair_up  # noqa: PLC0415
     from vitiq.experiments.scoring import Recipe, score_pairs  # noqa: PLC0415
+    from vitiq.experiments.sets import STATISTICS, metric_of_statistics, need_no_pairs  # noqa: PLC0415
     from vitiq.experiments.tally import Tally  # noqa: PLC0415
 
+    sides = (reference, distorted)
+    if STATISTICS in {side.suffix for side in sides} and metrics == "default":
+        metrics = metric_of_statistics(sides)
     recipe = Recipe(metrics, weights)
-    tally = Tally(recipe.make())
+    chosen = recipe.make()
+    if need_no_pairs(chosen) and any(side.is_dir() or side.suffix == STATISTICS for side in sides):
+        if out is not None or maps is not None:
+            raise InputError(f"--out and --map need metrics of pairs, {metrics!r} has none")
+        score_unpaired(reference, distorted, recipe, jobs=jobs, as_json=as_json, quiet=quiet)
+        return
+    if STATISTICS in {side.suffix for side in sides}:
+        raise InputError(f"metrics {metrics!r} given, a statistics file holds no pictures; name one such as -m fid")
+    tally = Tally(chosen)
     pairing = pair_up(reference, distorted)
     folders, pairs, problems = reference.is_dir(), pairing.pairs, pairing.problems
     with ExitStack() as stack:
@@ -85,6 +101,28 @@ def command(  # noqa: PLR0917
     for problem in problems:
         click.echo(f"vitiq: {problem}", err=True)
     if problems:
+        sys.exit(1)
+
+
+def score_unpaired(
+    reference: Path, distorted: Path, recipe: Recipe, *, jobs: int | None, as_json: bool, quiet: bool
+) -> None:
+    """Metrics of sets on all pictures of both sides."""
+    from vitiq.cli.score_answer import show_scores  # noqa: PLC0415
+    from vitiq.experiments.sets import score_sets_of  # noqa: PLC0415
+    from vitiq.metrics.scoring import to_json  # noqa: PLC0415
+
+    with CountBar("picture", quiet=quiet) as bar:
+        found = score_sets_of(reference, distorted, recipe, jobs=jobs, step=bar)
+    if as_json:
+        sets = {key: to_json(score) for key, score in found.scores.items()}
+        print_json({"pairs": [], "sets": sets, **({"problems": found.problems} if found.problems else {})})
+    else:
+        click.echo("sets")
+        show_scores(found.scores)
+    for problem in found.problems:
+        click.echo(f"vitiq: {problem}", err=True)
+    if found.problems:
         sys.exit(1)
 
 

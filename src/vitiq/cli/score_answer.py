@@ -134,6 +134,8 @@ def show_scores(scores: Mapping[str, Score]) -> None:
         extra = ""
         if "chance_deviation" in score:
             extra = f"  chance {score['chance']:.2f}, corrected {score['adjusted']:.2f}, p {score['p_value']:.2g}"
+        if isinstance(score.get("samples"), list):
+            extra = "  of {} and {} samples".format(*(n if n is not None else "unknown" for n in score["samples"]))
         if "original" in score and score["original"] is not None:
-            extra = f"  original {float(score['original']):.2f}"
+            extra += f"  original {float(score['original']):.2f}"
         click.echo(f"  {key:{wide}}{shown}{extra}")

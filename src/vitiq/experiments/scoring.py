@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vitiq.errors import InputError, TaskError
 from vitiq.image.io import read_image
@@ -28,11 +28,14 @@ from vitiq.types import Score
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
 
-PAIRS_A_WORKER = 4
-"""Fewer are done sooner without a further process: one starts in about as long as a pair takes."""
+T = TypeVar("T")
+R = TypeVar("R")
+
+ITEMS_A_WORKER = 4
+"""Fewer are done sooner without a further process: one starts in about as long as one takes."""
 
 AHEAD = 2
-"""Pairs a worker handed out before their turn, so that none waits."""
+"""Items a worker handed out before their turn, so that none waits."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -116,19 +119,42 @@ def score_pairs(
     Raises:
         TaskError: a worker was killed.
     """
-    workers = min(jobs or cores(), len(pairs) // PAIRS_A_WORKER)
+    return in_order(_score_with_rows if sets else _score_alone, pairs, recipe, jobs)
+
+
+def _score_with_rows(pair: tuple[Path, Path], metrics: Sequence[Metric]) -> Scored:
+    return score_files(*pair, metrics)
+
+
+def _score_alone(pair: tuple[Path, Path], metrics: Sequence[Metric]) -> Scored:
+    return score_files(*pair, metrics, sets=False)
+
+
+def in_order(
+    work: Callable[[T, Sequence[Metric]], R], items: Sequence[T], recipe: Recipe, jobs: int | None = None
+) -> Generator[R]:
+    """`work` of every item, in order, in worker processes that made the metrics of `recipe`.
+
+    Args:
+        work: a function of a module, so that a process can find it.
+        jobs: worker processes at most; None for one a core.
+
+    Raises:
+        TaskError: a worker was killed.
+    """
+    workers = min(jobs or cores(), len(items) // ITEMS_A_WORKER)
     if workers < 2:
-        yield from _in_process(pairs, recipe, sets)
+        yield from _in_process(work, items, recipe)
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe, sets))
-    waiting: deque[Future[Scored]] = deque()
-    todo = iter(pairs)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe,))
+    waiting: deque[Future[R]] = deque()
+    todo = iter(items)
     try:
         with _children_deaf_to_ctrl_c():
-            waiting.extend(pool.submit(_score, pair) for pair in islice(todo, workers * AHEAD))
+            waiting.extend(pool.submit(_do, work, item) for item in islice(todo, workers * AHEAD))
         while waiting:
             yield waiting.popleft().result()
-            waiting.extend(pool.submit(_score, pair) for pair in islice(todo, 1))
+            waiting.extend(pool.submit(_do, work, item) for item in islice(todo, 1))
     except BrokenProcessPool as error:
         raise TaskError(
             "a worker process was killed, most often for want of memory; try again with fewer, as --jobs 1"
@@ -137,17 +163,17 @@ def score_pairs(
         pool.shutdown(cancel_futures=True)
 
 
-def _in_process(pairs: Sequence[tuple[Path, Path]], recipe: Recipe, sets: bool) -> Generator[Scored]:
+def _in_process(work: Callable[[T, Sequence[Metric]], R], items: Sequence[T], recipe: Recipe) -> Generator[R]:
     metrics = recipe.make()
-    if len(pairs) < 2:
-        yield from (score_files(*pair, metrics, sets=sets) for pair in pairs)
+    if len(items) < 2:
+        yield from (work(item, metrics) for item in items)
         return
     from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
 
-    for pair in pairs:
+    for item in items:
         with one_thread():
-            scored = score_files(*pair, metrics, sets=sets)
-        yield scored
+            done = work(item, metrics)
+        yield done
 
 
 @contextmanager
@@ -170,16 +196,14 @@ def _children_deaf_to_ctrl_c() -> Iterator[None]:
                 os.environ[name] = value
 
 
-_worker: tuple[list[Metric], bool] = ([], True)
-"""Metrics of a worker process, and whether rows are wanted."""
+_made: list[Metric] = []
+"""Metrics of a worker process."""
 
 
-def _start(recipe: Recipe, sets: bool) -> None:
-    global _worker  # noqa: PLW0603 - made once a process
+def _start(recipe: Recipe) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = recipe.make(), sets
+    _made.extend(recipe.make())
 
 
-def _score(pair: tuple[Path, Path]) -> Scored:
-    metrics, sets = _worker
-    return score_files(*pair, metrics, sets=sets)
+def _do(work: Callable[[T, Sequence[Metric]], R], item: T) -> R:
+    return work(item, _made)

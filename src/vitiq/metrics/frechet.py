@@ -1,60 +1,80 @@
-"""Distances between sets of pictures: Fréchet distance and KID of ViT features of patches, and the thesis's "FID".
+"""Fréchet distance of Gaussians fitted to two sets of samples, and the thesis's "FID", which is one of raw pixels.
 
-A distance between two Gaussians needs sets: with few pictures, patches stand in for them, and fewer samples than
-dimensions are refused. None of these is the FID of the literature (InceptionV3 on thousands of pictures), so none is
-called so.
+|μa - μb|² + tr(Σa + Σb - 2 (Σa Σb)^½): Dowson & Landau 1982, DOI 10.1016/0047-259X(82)90077-X. No matrix root is taken:
+
+- no more samples than dimensions: with X the centred samples over √(n - 1), the trace of the root is the sum of the
+  singular values of Xa Xbᵀ, which has a row a sample,
+- otherwise it is the sum of the roots of the eigenvalues of Fᵀ Σa F, which is symmetric, with the Cholesky factor
+  Σb = F Fᵀ, pivoted where Σb is singular.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 
 from vitiq.errors import InputError
-from vitiq.image.geometry import patches, resize
+from vitiq.image.geometry import resize
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.rows import RowMetric, Rows
+from vitiq.metrics.moments import Moments
 from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
-if TYPE_CHECKING:
-    from vitiq.models.backbones import Backbone
-
-PATCH, STRIDE = 128, 64
-
 
 def frechet_distance(a: Float64[np.ndarray, "n d"], b: Float64[np.ndarray, "m d"]) -> float:
-    """Fréchet distance of Gaussians fitted to two sets (Dowson & Landau 1982, DOI 10.1016/0047-259X(82)90077-X).
+    """Distance of two sets of samples; exactly 0 for identical sets.
 
-    |μa - μb|² + tr(Σa + Σb - 2 (Σa Σb)^½); the trace of the root is the sum of the singular values of Xa Xbᵀ,
-    with X the centred samples over √(n - 1), so no matrix root is taken; long X are replaced by their triangular
-    factors, which have the same singular values. Exactly 0 for identical sets.
+    Raises:
+        InputError: fewer than two samples, or samples of different dimensions.
     """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
+        raise InputError(f"samples of shape {a.shape} and {b.shape} given, expected (n, d) and (m, d), n and m from 2")
     if np.array_equal(a, b):
         return 0.0
-    mean = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
-    xa = (a - a.mean(axis=0)) / np.sqrt(len(a) - 1)
-    xb = (b - b.mean(axis=0)) / np.sqrt(len(b) - 1)
-    if len(a) > a.shape[1]:
-        xa, xb = np.linalg.qr(xa, mode="r"), np.linalg.qr(xb, mode="r")
-    root = np.linalg.svd(xa @ xb.T, compute_uv=False).sum()
-    return max(0.0, float(mean + np.square(xa).sum() + np.square(xb).sum() - 2 * root))
+    means = [x.mean(axis=0) for x in (a, b)]
+    centred = [(x - mean) / np.sqrt(len(x) - 1) for x, mean in zip((a, b), means, strict=True)]
+    spread = sum(float(np.square(x).sum()) for x in centred)
+    if min(len(a), len(b)) > a.shape[1]:
+        root = _root_trace(*(x.T @ x for x in centred))
+    else:
+        root = float(np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum())
+    return _distance(means[0] - means[1], spread, root)
 
 
-def kernel_distance(a: Float64[np.ndarray, "n d"], b: Float64[np.ndarray, "m d"]) -> float:
-    """Unbiased squared MMD with the kernel (x·y / d + 1)³ (Bińkowski et al. 2018, arXiv 1801.01401)."""
-    d = a.shape[1]
+def frechet_of_moments(a: Moments, b: Moments) -> float:
+    """Distance of two Gaussians; exactly 0 for identical ones.
 
-    def kernel(x: Float64[np.ndarray, "i d"], y: Float64[np.ndarray, "j d"]) -> Float64[np.ndarray, "i j"]:
-        return np.asarray((x @ y.T / d + 1) ** 3)
+    Raises:
+        InputError: they have different dimensions.
+    """
+    if a.dimensions != b.dimensions:
+        raise InputError(f"statistics of {a.dimensions} and {b.dimensions} dimensions given, the same number expected")
+    if np.array_equal(a.mean, b.mean) and np.array_equal(a.covariance, b.covariance):
+        return 0.0
+    spread = float(np.trace(a.covariance) + np.trace(b.covariance))
+    return _distance(a.mean - b.mean, spread, _root_trace(a.covariance, b.covariance))
 
-    def within(x: Float64[np.ndarray, "i d"]) -> float:
-        k, n = kernel(x, x), len(x)
-        return float((k.sum() - np.trace(k)) / (n * (n - 1)))
 
-    return within(a) + within(b) - 2 * float(kernel(a, b).mean())
+def _distance(shift: Float64[np.ndarray, " d"], spread: float, root: float) -> float:
+    return max(0.0, float(np.square(shift).sum()) + spread - 2 * root)
+
+
+def _root_trace(a: Float64[np.ndarray, "d d"], b: Float64[np.ndarray, "d d"]) -> float:
+    """Trace of (Σa Σb)^½."""
+    from scipy.linalg import eigvalsh  # noqa: PLC0415 - imported where used
+    from scipy.linalg.lapack import dpotrf, dpstrf, dsygst  # noqa: PLC0415
+
+    factor, singular = dpotrf(b, lower=1)
+    if singular:
+        packed, pivots, rank, _ = dpstrf(b, lower=1)
+        pivoted = np.zeros((len(b), rank if b.any() else 0))
+        pivoted[pivots - 1] = np.tril(packed)[:, : pivoted.shape[1]]
+        similar = pivoted.T @ a @ pivoted
+    else:
+        similar, _ = dsygst(a, factor, itype=2, lower=1)
+    if not similar.size:
+        return 0.0
+    return float(np.sqrt(eigvalsh(similar, lower=True, check_finite=False, driver="ev").clip(0)).sum())
 
 
 class FrechetPixel(PairMetric):
@@ -85,90 +105,3 @@ def _samples(image: ImageU8) -> Float64[np.ndarray, "n d"]:
     square = resize(image, 512, 512, "bicubic")
     alpha = np.full((512, 512, 1), 255, np.uint8)
     return np.concatenate([square, alpha], axis=2).reshape(2048, 512).astype(np.float64)
-
-
-class PatchMetric(RowMetric):
-    """What the patch metrics share: patches of all pictures, read by the embedded ViT.
-
-    Args:
-        backbone: None for the embedded ViT, loaded at first use.
-    """
-
-    kind = "distribution"
-
-    def __init__(self, backbone: Backbone | None = None) -> None:
-        self._backbone = backbone
-
-    @property
-    def backbone(self) -> Backbone:
-        """The backbone that reads the patches."""
-        if self._backbone is None:
-            from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
-
-            self._backbone = load_backbone()
-        return self._backbone
-
-    def signature(self) -> str:
-        """Patches and backbone."""
-        return f"{self.name}|patch:{PATCH}|stride:{STRIDE}|{self.backbone.signature()}|v1"
-
-    def rows_key(self) -> str:
-        """Class tokens of patches."""
-        return f"features|patch:{PATCH}|stride:{STRIDE}|{self.backbone.signature()}"
-
-    def rows(self, image: ImageU8) -> Float32[np.ndarray, "n d"]:
-        """One class token a patch."""
-        found = patches(image, PATCH, STRIDE)
-        return self.backbone.features(found) if found else np.zeros((0, 0), np.float32)
-
-
-class PatchFidVit(PatchMetric):
-    """Fréchet distance of class tokens of patches."""
-
-    name = "patch-fid-vit"
-    title = "Fréchet distance of ViT features of patches"
-    range = (0.0, np.inf)
-    higher_is_better = False
-    reference = "Heusel et al. 2017, arXiv 1706.08500, with another network and patches"
-    formula = "Fréchet distance of the ViT's class tokens of 128×128 patches"
-
-    def of_rows(self, reference: Rows, distorted: Rows) -> Score:
-        """Distance of two sets.
-
-        Raises:
-            InputError: not more patches than dimensions.
-        """
-        dimensions = reference.width
-        if min(reference.count, distorted.count) <= dimensions or not dimensions:
-            raise InputError(
-                f"{reference.count} and {distorted.count} patches of {PATCH}×{PATCH} given, more than {dimensions} "
-                f"expected (the ViT's dimensions); give more or larger pictures, or use patch-kid-vit or the metrics "
-                f"of single pictures"
-            )
-        value = frechet_distance(reference.array.astype(np.float64), distorted.array.astype(np.float64))
-        return Score(value, self.signature(), {"samples": distorted.count, "dimensions": dimensions})
-
-
-class PatchKidVit(PatchMetric):
-    """Kernel distance of class tokens of patches; unbiased, so fit for few samples."""
-
-    name = "patch-kid-vit"
-    title = "Kernel distance of ViT features of patches"
-    range = (-np.inf, np.inf)
-    higher_is_better = False
-    reference = "Bińkowski et al. 2018, arXiv 1801.01401, with another network and patches"
-    formula = "unbiased MMD² with kernel (x·y/d + 1)³ of the ViT's class tokens of 128×128 patches"
-
-    def of_rows(self, reference: Rows, distorted: Rows) -> Score:
-        """Distance of two sets.
-
-        Raises:
-            InputError: fewer than two patches a set.
-        """
-        if min(reference.count, distorted.count) < 2:
-            raise InputError(
-                f"{reference.count} and {distorted.count} patches of {PATCH}×{PATCH} given, at least 2 expected; give "
-                f"larger pictures"
-            )
-        value = kernel_distance(reference.array.astype(np.float64), distorted.array.astype(np.float64))
-        return Score(value, self.signature(), {"samples": distorted.count})

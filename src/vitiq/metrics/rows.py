@@ -10,7 +10,7 @@ import math
 import tempfile
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from jaxtyping import Float32
@@ -67,7 +67,13 @@ class Rows:
 
 
 class RowMetric(SetMetric):
-    """A metric of two sets through the rows of each picture."""
+    """A metric of two sets through the rows of each picture.
+
+    Attributes:
+        paired: the n-th picture of one set belongs to the n-th of the other.
+    """
+
+    paired: ClassVar[bool] = False
 
     @abstractmethod
     def rows_key(self) -> str:

@@ -170,6 +170,7 @@ class VitTopKNull(RowMetric):
         k: labels compared, as for `vit-topk`.
     """
 
+    paired = True
     name = "vit-topk-null"
     title = "ViT-Score of mismatched pairs"
     range = (0.0, 1.0)

@@ -15,6 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 from vitiq.errors import UnknownNameError, WeightsError
 
@@ -101,21 +102,22 @@ def embedded_path(file: str) -> Path:
     return path
 
 
-def fetch(name: str, *, sha256: str | None = None) -> Path:
+def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -> Path:
     """Download a model into the cache folder, checked against its pinned hash; returns its path.
 
     Args:
         sha256: hash to trust where the manifest pins none.
+        source: a file that was downloaded elsewhere, taken instead of the network; what it requires lies beside it.
 
     Raises:
         UnknownNameError: no such model.
-        WeightsError: no network, a wrong hash, or no hash to check against.
+        WeightsError: no network, no such file, a wrong hash, or no hash to check against.
     """
     info = model_info(name)
     if info.url is None:
         return embedded_path(info.file)
     for other in info.requires:
-        fetch(other)
+        fetch(other, source=source.with_name(Path(model_info(other).file).name) if source is not None else None)
     expected = info.sha256 or sha256
     path = info.path
     if path.is_file() and expected is not None and sha256_file(path).startswith(expected):
@@ -123,7 +125,7 @@ def fetch(name: str, *, sha256: str | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file, urllib.request.urlopen(info.url, timeout=60) as response:
+        with os.fdopen(handle, "wb") as file, _open(info.url, source) as response:
             shutil.copyfileobj(response, file)
         found = sha256_file(Path(temporary))
         if expected is None:
@@ -135,10 +137,17 @@ def fetch(name: str, *, sha256: str | None = None) -> Path:
             raise WeightsError(f"{name}: the file fetched has sha256 {found}, {expected} expected; it was not kept")
         Path(temporary).replace(path)
     except (urllib.error.URLError, OSError) as error:
+        if source is not None:
+            raise WeightsError(f"{source}: cannot be copied to {path} ({error}); check the path") from error
         raise WeightsError(
             f"{name}: cannot be fetched ({error}); on a machine with a network download {info.url}, copy it here and "
-            f"give its path (--weights PATH or --generator PATH)"
+            f"take it with `vitiq models fetch {name} --from PATH`"
         ) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
+
+
+def _open(url: str, source: Path | None) -> IO[bytes]:
+    opened: IO[bytes] = urllib.request.urlopen(url, timeout=60) if source is None else source.open("rb")
+    return opened

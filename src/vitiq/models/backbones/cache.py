@@ -13,6 +13,9 @@ from vitiq.types import ImageU8
 LIMIT = 256 * 2**20
 """Bytes kept."""
 
+ENTRIES = 1024
+"""Arrays kept at most: small ones, scattered over the memory that pictures have left, keep it from going back."""
+
 
 def key_of(image: ImageU8) -> bytes:
     """Hash of a picture's pixels and shape."""
@@ -50,6 +53,6 @@ class Cache:
             return
         self._entries[key] = value
         self._bytes += value.nbytes
-        while self._bytes > self._limit and len(self._entries) > 1:
+        while (self._bytes > self._limit and len(self._entries) > 1) or len(self._entries) > ENTRIES:
             _, dropped = self._entries.popitem(last=False)
             self._bytes -= dropped.nbytes

@@ -1,0 +1,56 @@
+"""`vitiq stats`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from vitiq.cli.common import CountBar, print_json
+
+
+@click.command("stats")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File to write, .npz.")
+@click.option("-m", "--metric", default="fid", show_default=True, help="Fréchet distance that the file is for.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT; embedded if not given.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
+@click.option("--json", "as_json", is_flag=True, help="Facts as JSON on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(  # noqa: PLR0917
+    folder: Path, out: Path, metric: str, weights: Path | None, jobs: int | None, as_json: bool, quiet: bool
+) -> None:
+    """Save mean and covariance of the features of all pictures in FOLDER.
+
+    The file holds `mu` and `sigma` as pytorch-fid and clean-fid read and write them, and `count`, `key` and `metric`.
+    `vitiq score` takes it, or one of theirs, in the place of a folder.
+    """
+    from vitiq.errors import InputError  # noqa: PLC0415
+    from vitiq.experiments.scoring import Recipe  # noqa: PLC0415
+    from vitiq.experiments.sets import STATISTICS, statistics_of  # noqa: PLC0415
+    from vitiq.metrics.moments import save_statistics  # noqa: PLC0415
+
+    if out.suffix != STATISTICS:
+        raise InputError(f"{out}: a statistics file ends with {STATISTICS}")
+    with CountBar("picture", quiet=quiet) as bar:
+        statistics, problems = statistics_of(folder, Recipe(metric, weights), jobs=jobs, step=bar)
+    save_statistics(out, statistics)
+    moments = statistics.moments
+    facts = {
+        "out": str(out),
+        "metric": statistics.metric,
+        "key": statistics.key,
+        "count": moments.count,
+        "dimensions": moments.dimensions,
+    }
+    if as_json:
+        print_json({**facts, **({"problems": problems} if problems else {})})
+    else:
+        click.echo(f"{out}: {moments.count} samples of {moments.dimensions} numbers, for {statistics.metric}")
+        if (moments.count or 0) <= moments.dimensions:
+            click.echo(f"vitiq: too few for a distance, more than {moments.dimensions} samples are needed", err=True)
+    for problem in problems:
+        click.echo(f"vitiq: {problem}", err=True)
+    if problems:
+        sys.exit(1)

@@ -1,0 +1,150 @@
+"""Mean and covariance of any number of rows in constant memory, and the statistics files that hold them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from vitiq.errors import InputError
+from vitiq.image.io import write_bytes
+
+CHUNK = 1024
+"""Rows folded in at once."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean and scatter of rows.
+
+    Attributes:
+        count: rows; None where a statistics file of another tool does not tell.
+        mean: d numbers.
+        covariance: d×d, with n - 1.
+    """
+
+    count: int | None
+    mean: Float64[np.ndarray, " d"]
+    covariance: Float64[np.ndarray, "d d"]
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers a row."""
+        return len(self.mean)
+
+
+class RunningMoments:
+    """Takes rows in parts; the result does not lose digits to large means, as sums of squares would.
+
+    Chan, Golub & LeVeque 1983, "Algorithms for Computing the Sample Variance", section 3 (DOI
+    10.1080/00031305.1983.10483115).
+    """
+
+    def __init__(self, parts: Iterable[Float[np.ndarray, "n d"]] = ()) -> None:
+        self.count = 0
+        self._mean: Float64[np.ndarray, " d"] = np.zeros(0)
+        self._scatter: Float64[np.ndarray, "d d"] = np.zeros((0, 0))
+        self._waiting: list[Float[np.ndarray, "n d"]] = []
+        self._wait = 0
+        for part in parts:
+            self.add(part)
+
+    def add(self, rows: Float[np.ndarray, "n d"]) -> None:
+        """Take more rows."""
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            self._waiting.append(part)
+            self._wait += len(part)
+            if self._wait >= CHUNK:
+                self._fold()
+
+    def result(self) -> Moments:
+        """Moments of all rows so far.
+
+        Raises:
+            InputError: fewer than two rows.
+        """
+        self._fold()
+        if self.count < 2:
+            raise InputError(f"{self.count} samples given, at least 2 expected for a covariance; give more pictures")
+        return Moments(self.count, self._mean.copy(), self._scatter / (self.count - 1))
+
+    def _fold(self) -> None:
+        waiting, self._waiting, self._wait = self._waiting, [], 0
+        rows = np.concatenate(waiting) if waiting else np.zeros((0, 0))
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK].astype(np.float64)
+            mean = part.mean(axis=0)
+            part -= mean
+            scatter = part.T @ part
+            if not self.count:
+                self.count, self._mean, self._scatter = len(part), mean, scatter
+                continue
+            total = self.count + len(part)
+            step = mean - self._mean
+            self._scatter += scatter
+            self._scatter += np.outer(step, step * (self.count * len(part) / total))
+            self._mean = self._mean + step * (len(part) / total)
+            self.count = total
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a statistics file holds.
+
+    Attributes:
+        moments: of the rows.
+        key: what a row is (`RowMetric.rows_key`); "" where another tool made the file.
+        metric: the metric they were made for; "" likewise.
+    """
+
+    moments: Moments
+    key: str = ""
+    metric: str = ""
+
+
+def save_statistics(path: Path, statistics: Statistics) -> None:
+    """Write a .npz with `mu` and `sigma`, as pytorch-fid and clean-fid read, and `count`, `key`, `metric`.
+
+    Raises:
+        InputError: another suffix, or it cannot be written.
+    """
+    if path.suffix != ".npz":
+        raise InputError(f"{path}: a statistics file ends with .npz")
+    m = statistics.moments
+    buffer = io.BytesIO()
+    count = -1 if m.count is None else m.count
+    np.savez(buffer, mu=m.mean, sigma=m.covariance, count=count, key=statistics.key, metric=statistics.metric)
+    write_bytes(path, buffer.getvalue())
+
+
+def load_statistics(path: Path) -> Statistics:
+    """A statistics file of ours, pytorch-fid's or clean-fid's.
+
+    Raises:
+        InputError: missing, damaged, or without a `mu` and a `sigma` that fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            mean, covariance = (np.asarray(file[name], np.float64) for name in ("mu", "sigma"))
+            count = int(file["count"]) if "count" in file else -1
+            key, metric = (str(file[name]) if name in file else "" for name in ("key", "metric"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the path") from error
+    except KeyError as error:
+        raise InputError(f"{path}: no statistics file, {error.args[0]}; expected arrays mu and sigma") from error
+    except (OSError, ValueError, BadZipFile, EOFError) as error:
+        raise InputError(
+            f"{path}: no statistics file, or damaged ({error}); expected .npz with mu and sigma"
+        ) from error
+    d = mean.size
+    if mean.shape != (d,) or covariance.shape != (d, d) or not d:
+        raise InputError(f"{path}: mu of shape {mean.shape} and sigma of {covariance.shape}, expected (d,) and (d, d)")
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise InputError(f"{path}: mu or sigma holds numbers that are not finite; make the file again")
+    return Statistics(Moments(count if count >= 0 else None, mean, covariance), key, metric)
