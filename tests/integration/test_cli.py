@@ -133,6 +133,7 @@ def test_statistics_in_the_place_of_a_folder(bundled: dict[str, ImageU8], tmp_pa
     assert "more than 192 expected" in answer["sets"]["patch-fid-pixel"]["undefined"]
     answer = json.loads(vitiq("score", a, b, "-m", "patch-kid-pixel", "--json", "--quiet").stdout)
     assert answer["sets"]["patch-kid-pixel"]["samples"] == [144, 144]
+    assert "give two folders" in vitiq("score", a / "0.png", a / "1.png", "-m", "kid-pixel", code=1).stderr
     assert "holds no pictures" in vitiq("score", file, b, "-m", "ssim", code=1).stderr
     assert ".npz" in vitiq("stats", a, "-o", tmp_path / "a.txt", code=1).stderr
 

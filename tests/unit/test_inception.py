@@ -142,3 +142,12 @@ def test_without_the_weights_the_way_to_them_is_told(
     model_info("inception-fid").path.write_bytes(weights.read_bytes())
     with pytest.raises(WeightsError, match="not the published"):
         metrics[0].signature()
+
+
+def test_files_from_elsewhere_are_taken_with_what_they_require(
+    vitiq_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITIQ_CACHE", str(tmp_path))
+    path = fetch("brisque-live", source=vitiq_data / "brisque" / "allmodel")
+    assert path.parent == tmp_path / "brisque-live"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["allmodel", "allrange"]

@@ -23,5 +23,6 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(entries)
         return
+    name, title = (max(len(str(entry[key])) for entry in entries) + 2 for key in ("name", "title"))
     for entry in entries:
-        click.echo(f"{entry['name']!s:18}{entry['title']!s:48}{entry['formula']}")
+        click.echo(f"{entry['name']!s:{name}}{entry['title']!s:{title}}{entry['formula']}")

@@ -75,6 +75,8 @@ def command(  # noqa: PLR0917
     tally = Tally(chosen)
     pairing = pair_up(reference, distorted)
     folders, pairs, problems = reference.is_dir(), pairing.pairs, pairing.problems
+    if not folders and not tally.names:
+        raise InputError(f"metrics {metrics!r} given, they compare sets; give two folders of pictures")
     with ExitStack() as stack:
         add_row = stack.enter_context(open_table(out, tally.names)) if out is not None else None
         answer = stack.enter_context(JsonAnswer() if as_json else TextAnswer(folders))

@@ -125,12 +125,16 @@ def show_summary(summaries: dict[str, Summary], count: int) -> None:
 
 
 def show_scores(scores: Mapping[str, Score]) -> None:
-    """One line a metric; a ViT-Score with its chance level and p-value."""
+    """One line a metric; a ViT-Score with its chance level and p-value. Then why the others have no value."""
     wide = max(16, *(len(key) + 2 for key in scores)) if scores else 16
+    reasons: dict[str, list[str]] = {}
     for key, found in scores.items():
         score: dict[str, Any] = to_json(found)
         value = score["value"]
-        shown = f"{float(value):12.4f}" if value is not None else f"{'–':>12}  {score.get('undefined', '')}"
+        if value is None and "undefined" in score:
+            reasons.setdefault(str(score["undefined"]), []).append(key)
+            continue
+        shown = f"{float(value):12.4f}" if value is not None else f"{'–':>12}"
         extra = ""
         if "chance_deviation" in score:
             extra = f"  chance {score['chance']:.2f}, corrected {score['adjusted']:.2f}, p {score['p_value']:.2g}"
@@ -139,3 +143,5 @@ def show_scores(scores: Mapping[str, Score]) -> None:
         if "original" in score and score["original"] is not None:
             extra += f"  original {float(score['original']):.2f}"
         click.echo(f"  {key:{wide}}{shown}{extra}")
+    for reason, keys in reasons.items():
+        click.echo(f"  not defined: {', '.join(keys)}: {reason}")

@@ -10,8 +10,9 @@ from pathlib import Path
 from vitiq.errors import InputError, VitiqError
 from vitiq.experiments.plan import RunConfig, Task, plan
 from vitiq.experiments.store import load_record, save_record, write_json, write_tables
+from vitiq.experiments.tally import PictureFiles
 from vitiq.experiments.task import Job, make_codec, run_task
-from vitiq.image.io import Picture, find_images, read_image, read_image_details, write_bytes, write_png
+from vitiq.image.io import Picture, find_images, read_image_details, write_bytes, write_png
 from vitiq.metrics.base import Metric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics, score_sets, to_json
 from vitiq.types import ImageU8, Progress, Record
@@ -139,8 +140,8 @@ def _score_sets(
     compared = [r for r in records if r.details["group"] != "ladder"]
     for codec in dict.fromkeys(record.codec for record in compared):
         chosen = [record for record in compared if record.codec == codec]
-        references = [read_image(out / originals[record.image]) for record in chosen]
-        distorted = [read_image(out / str(record.details["reconstruction"])) for record in chosen]
+        references = PictureFiles([out / originals[record.image] for record in chosen])
+        distorted = PictureFiles([out / str(record.details["reconstruction"]) for record in chosen])
         scores = score_sets(references, distorted, sets)
         result[codec] = {key: to_json(score) for key, score in scores.items()}
     return result
