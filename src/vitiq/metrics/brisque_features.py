@@ -2,8 +2,8 @@
 
 Four steps of MATLAB's are pinned, since each moves the score: rgb2gray rounded to whole numbers, a 7×7 window of σ 7/6
 with zeros beyond the edges, imresize(…, 0.5) with its antialiased bicubic kernel (by far the largest effect), and
-shapes looked up on a grid of 0.2 … 10 in steps of 0.001. Where a window is flat, MATLAB leaves rounding of either sign
-that depends on its order of additions; here the value is 0.
+shapes looked up on a grid of 0.2 … 10 in steps of 0.001. Where a window is flat the value is 0; a
+program that leaves rounding there counts its signs in the fit, and its score depends on the order of its additions.
 """
 
 from __future__ import annotations

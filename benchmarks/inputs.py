@@ -1,0 +1,70 @@
+"""Pictures and weights that benchmarks and golden tests share, made from the bundled pictures and fixed seeds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+
+from vitiq.metrics.perceptual import PerceptualMetric
+from vitiq.models.perceptual import ALEXNET, VGG16, VGG16_CHANNELS
+from vitiq.models.weights import model_info
+from vitiq.types import ImageU8
+
+KINDS = ("jpeg", "blur", "noise")
+
+
+def degrade(image: ImageU8, kind: str, strength: float = 1) -> ImageU8:
+    """JPEG of quality 10, Gaussian blur of radius 2 or white noise of σ 25 (divided, multiplied by the strength)."""
+    picture = Image.fromarray(image)
+    if kind == "jpeg":
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=round(10 / strength))
+        picture = Image.open(buffer).convert("RGB")
+    elif kind == "blur":
+        picture = picture.filter(ImageFilter.GaussianBlur(2 * strength))
+    else:
+        noise = np.random.default_rng(0).normal(0, 25 * strength, image.shape)
+        return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(picture, dtype=np.uint8)
+
+
+def _trunk(layout: Mapping[int, tuple[int, int, int]]) -> dict[str, torch.Tensor]:
+    rng, state = np.random.default_rng(0), {}
+    for place, (out, inner, kernel) in layout.items():
+        scale = np.sqrt(2 / (inner * kernel**2))
+        weight = rng.standard_normal((out, inner, kernel, kernel), dtype=np.float32) * np.float32(scale)
+        state[f"features.{place}.weight"] = torch.from_numpy(weight)
+        state[f"features.{place}.bias"] = torch.from_numpy(rng.random(out, dtype=np.float32) / 10)
+    return state
+
+
+def write_random_weights(folder: Path) -> None:
+    """Weights files of LPIPS and DISTS with the published layouts and random numbers of a fixed seed."""
+    rng = np.random.default_rng(1)
+
+    def positive(*shape: int) -> torch.Tensor:
+        return torch.from_numpy(rng.random(shape, dtype=np.float32))
+
+    def heads(channels: tuple[int, ...]) -> dict[str, torch.Tensor]:
+        return {f"lin{i}.model.1.weight": positive(1, c, 1, 1) for i, c in enumerate(channels)}
+
+    states = {
+        "alexnet-torchvision": _trunk(ALEXNET),
+        "vgg16-torchvision": _trunk(VGG16),
+        "lpips-alex": heads(tuple(out for out, _, _ in ALEXNET.values())),
+        "lpips-vgg": heads(VGG16_CHANNELS),
+        "dists": {"alpha": positive(1, 1475, 1, 1), "beta": positive(1, 1475, 1, 1)},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, state in states.items():
+        torch.save(state, folder / Path(model_info(name).file).name)
+
+
+def weights_of(metric: type[PerceptualMetric], folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Tensors of a metric and of its trunk in a folder of `write_random_weights`."""
+    return metric(folder).states

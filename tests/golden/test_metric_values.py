@@ -1,0 +1,142 @@
+"""Metrics against values of other packages on the bundled pictures under JPEG, blur and noise.
+
+Truth: data/metrics.json, which names for each value the package, its version, the call, the tolerance and the command
+that wrote it (benchmarks/metrics.py). LPIPS and DISTS run with random weights of a fixed seed, written by
+benchmarks/inputs.py in the published layouts; BRISQUE with LIVE's files, found through $VITIQ_DATA.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from vitiq.errors import InputError, WeightsError
+from vitiq.metrics.base import PairMetric
+from vitiq.metrics.brisque import Brisque
+from vitiq.metrics.perceptual import PerceptualMetric
+from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.types import ImageU8
+
+FACTS = json.loads((Path(__file__).parent / "data" / "metrics.json").read_text(encoding="utf-8"))
+NETWORKS = ("lpips", "lpips-vgg", "dists")
+
+
+@pytest.fixture(scope="session")
+def inputs() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "inputs.py"
+    spec = importlib.util.spec_from_file_location("inputs", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["inputs"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def pairs(inputs: ModuleType, bundled: dict[str, ImageU8]) -> dict[str, tuple[ImageU8, ImageU8]]:
+    made = {f"{n}/{k}": (image, inputs.degrade(image, k)) for n, image in bundled.items() for k in inputs.KINDS}
+    for name, (_, other) in made.items():
+        found = hashlib.sha256(other.tobytes()).hexdigest()
+        assert found == FACTS["pictures"][name], f"Pillow makes another {name}; run: {FACTS['command']}"
+    return made
+
+
+@pytest.fixture(scope="session")
+def networks(inputs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("networks")
+    inputs.write_random_weights(folder)
+    return Path(folder)
+
+
+def entries(*metrics: str, others: bool = False) -> list[Any]:
+    chosen = [e for e in FACTS["entries"] if (e["metric"] in metrics) != others]
+    return [pytest.param(e, id=f"{e['metric']}-{e['source'].replace(' ', '-')}") for e in chosen]
+
+
+@pytest.fixture(scope="session")
+def scores(pairs: dict[str, tuple[ImageU8, ImageU8]]) -> dict[str, dict[str, float]]:
+    names = {e["metric"] for e in FACTS["entries"]} - {"brisque", *NETWORKS}
+    metrics = resolve_metrics(sorted(names))
+    return {name: {k: s.value for k, s in score_pair(a, b, metrics).items()} for name, (a, b) in pairs.items()}
+
+
+@pytest.mark.parametrize("entry", entries("brisque", *NETWORKS, others=True))
+def test_values_are_the_packages(entry: dict[str, Any], scores: dict[str, dict[str, float]]) -> None:
+    assert len(entry["values"]) == 12
+    for name, value in entry["values"].items():
+        assert scores[name][entry["metric"]] == pytest.approx(value, abs=entry["tolerance"]), name
+
+
+@pytest.mark.parametrize("entry", entries("brisque"))
+def test_brisque_is_the_packages(
+    entry: dict[str, Any], pairs: dict[str, tuple[ImageU8, ImageU8]], vitiq_data: Path
+) -> None:
+    """Where few windows are flat; in the others the packages count rounding in single precision (docs, BRISQUE)."""
+    metric = Brisque(vitiq_data / "brisque")
+    compared = [f"{name}/{kind}" for name in ("animal", "building", "portrait") for kind in ("blur", "noise")]
+    for name in compared:
+        found = metric.score_one(pairs[name][1])
+        assert found == pytest.approx(entry["values"][name], abs=entry["tolerance"]), name
+
+
+@pytest.mark.parametrize("entry", entries(*NETWORKS))
+def test_networks_are_the_packages(
+    entry: dict[str, Any], pairs: dict[str, tuple[ImageU8, ImageU8]], networks: Path
+) -> None:
+    metric = resolve_metrics(f"{entry['metric']}@{networks}")[0]
+    assert isinstance(metric, PairMetric)
+    for name in ("portrait/jpeg", "graphic/noise"):
+        found = metric(*pairs[name]).value
+        assert found == pytest.approx(entry["values"][name], abs=1e-6)
+        assert found > 1e-3
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_degenerate_input(name: str, networks: Path, small: ImageU8) -> None:
+    metric = resolve_metrics(f"{name}@{networks}")[0]
+    assert isinstance(metric, PerceptualMetric)
+    assert metric(small, small).value == 0
+    flat = small * 0
+    assert metric(flat, flat + 255).value > 0
+    assert metric(flat[:31, :31], flat[:31, :31]).value == 0
+    with pytest.raises(InputError, match=f"at least {metric.smallest}"):
+        metric(small[: metric.smallest - 1], small[: metric.smallest - 1])
+    assert "missing" not in metric.signature()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_without_weights_are_told(name: str, tmp_path: Path, small: ImageU8, networks: Path) -> None:
+    score = score_pair(small, small, resolve_metrics(f"{name}@{tmp_path}"))[name]
+    assert score.value != score.value
+    assert f"vitiq models fetch {'lpips-alex' if name == 'lpips' else name}" in str(score.details["undefined"])
+    for path in networks.iterdir():
+        (tmp_path / path.name).write_bytes(b"no weights")
+    metric = resolve_metrics(f"{name}@{tmp_path}")[0]
+    assert isinstance(metric, PairMetric)
+    with pytest.raises(WeightsError, match="not readable"):
+        metric(small, small)
+
+
+def test_networks_refuse_another_layout(networks: Path, tmp_path: Path, small: ImageU8) -> None:
+    for path in networks.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    for own, other, words in (
+        ("alexnet-owt-7be5be79.pth", "vgg16-397923af.pth", "torchvision's layout"),
+        ("alex.pth", "vgg.pth", "lin1"),
+    ):
+        (tmp_path / own).unlink()
+        (tmp_path / own).symlink_to(networks / other)
+        metric = resolve_metrics(f"lpips@{tmp_path}")[0]
+        assert isinstance(metric, PairMetric)
+        with pytest.raises(WeightsError, match=words):
+            metric(small, small)
+        (tmp_path / own).unlink()
+        (tmp_path / own).symlink_to(networks / own)
