@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,44 @@ def test_score_stopped_by_ctrl_c_keeps_what_is_done(tmp_path: Path, small: Image
     pairs = json.loads("".join(lines) + out)["pairs"]
     assert 0 < len(pairs) < 400
     assert len((tmp_path / "t.csv").read_text().splitlines()) >= len(pairs)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_workers_end_with_a_killed_program(tmp_path: Path, small: ImageU8) -> None:
+    for i in range(200):
+        write_png(tmp_path / "a" / f"{i}.png", small)
+    folder = str(tmp_path / "a")
+    command = [sys.executable, "-m", "vitiq", "score", folder, folder, "-m", "brisque", "-j", "2", "--json", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.readline()
+        process.stdout.readline()
+        workers = [pid for pid in processes() if parent_of(pid) == process.pid]
+        process.kill()
+    assert len(workers) >= 2
+    end = time.monotonic() + 30
+    while alive := [pid for pid in workers if pid in processes() and b"spawn_main" in command_of(pid)]:
+        assert time.monotonic() < end, alive
+        time.sleep(0.1)
+
+
+def processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_run_and_resume(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
