@@ -25,7 +25,7 @@ MAX_BYTES = 2**28
 MAX_WEIGHTS = 32
 """Bytes of a whole sha256."""
 
-CODEC_IDS: Mapping[str, int] = {"inversion": 1, "inversion-vector": 2}
+CODEC_IDS: Mapping[str, int] = {"inversion": 1, "inversion-vector": 2, "generative": 3, "generative-mse": 4}
 """One-byte ids of built-in codecs; id 0 is followed by a name, for plugins."""
 
 _NAMES = {number: name for name, number in CODEC_IDS.items()}

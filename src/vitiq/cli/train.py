@@ -9,7 +9,7 @@ import click
 
 
 @click.command("train")
-@click.argument("model", type=click.Choice(["vit", "generator"]))
+@click.argument("model", type=click.Choice(["vit", "generator", "codec"]))
 @click.option(
     "--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or .tar of pictures."
 )
@@ -50,6 +50,10 @@ def command(  # noqa: PLR0917
                     "training the ViT needs --teacher PATH (timm safetensors of vit_tiny_patch16_224)"
                 )
             weights = train_vit(config, data, teacher, out, smoke=smoke, threads=threads, report=report)
+        elif model == "codec":
+            from vitiq.training.codec import train_codec  # noqa: PLC0415
+
+            weights = train_codec(config, data, out, smoke=smoke, threads=threads, report=report)
         else:
             from vitiq.training.generator import train_generator  # noqa: PLC0415
 

@@ -48,15 +48,29 @@ def encode_latents(symbols: Sequence[Int64[np.ndarray, "c h w"]], prior: Integer
         index = values.transpose(1, 2, 0) - mean + REACH
         outside = (index < 0) | (index >= ESCAPE)
         for value in values.transpose(1, 2, 0)[outside].tolist():
-            write_omega(escapes, 2 * value + 1 if value >= 0 else -2 * value)
+            write_escape(escapes, value)
         coded.append(np.where(outside, ESCAPE, index).reshape(-1))
         rows.append(prior.tables[rung, eighth].reshape(channels * height * width, -1))
         parent = values
+    return join_escapes(escapes, encode_symbols(np.concatenate(coded), np.concatenate(rows)))
+
+
+def write_escape(escapes: BitWriter, value: int) -> None:
+    """Append a symbol that its table does not cover."""
+    write_omega(escapes, 2 * value + 1 if value >= 0 else -2 * value)
+
+
+def join_escapes(escapes: BitWriter, stream: bytes) -> bytes:
+    """Length of the escapes, escapes, range-coded symbols.
+
+    Raises:
+        ValueError: more escapes than the layout holds.
+    """
     escaped = escapes.to_bytes()
     if len(escaped) > 0x7FFF:
         raise ValueError(f"{len(escaped)} bytes of escaped symbols, at most 32767 expected: the step is far too fine")
     length = bytes([len(escaped)]) if len(escaped) < 0x80 else (0x8000 | len(escaped) & 0x7FFF).to_bytes(2, "big")
-    return length + escaped + encode_symbols(np.concatenate(coded), np.concatenate(rows))
+    return length + escaped + stream
 
 
 def decode_latents(
@@ -67,7 +81,7 @@ def decode_latents(
     Raises:
         BitstreamError: the bytes are damaged.
     """
-    escapes, stream = _split(data)
+    escapes, stream = split_escapes(data)
     reader, decoder = BitReader(escapes), SymbolDecoder(stream)
     layers: list[Int64[np.ndarray, "c h w"]] = []
     for layer, (channels, height, width) in zip(prior.layers, shapes, strict=True):
@@ -81,14 +95,19 @@ def decode_latents(
                 index = decoder.decode(prior.tables[rung, eighth])
                 values = index - REACH + mean
                 for channel in np.flatnonzero(index == ESCAPE):
-                    values[channel] = _read_escape(reader)
+                    values[channel] = read_escape(reader)
                 padded[y + 1, x + 1] = values
                 clipped[y + 1, x + 1] = np.clip(values, -CLIP, CLIP)
         layers.append(np.ascontiguousarray(padded[1:-1, 1:-1].transpose(2, 0, 1)))
     return layers
 
 
-def _split(data: bytes) -> tuple[bytes, bytes]:
+def split_escapes(data: bytes) -> tuple[bytes, bytes]:
+    """Inverse of `join_escapes`: escapes and range-coded symbols.
+
+    Raises:
+        BitstreamError: the bytes are damaged.
+    """
     if not data:
         raise BitstreamError("latents are empty; the file is damaged")
     start, length = (1, data[0]) if data[0] < 0x80 else (2, int.from_bytes(data[:2], "big") & 0x7FFF)
@@ -97,7 +116,12 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
     return data[start : start + length], data[start + length :]
 
 
-def _read_escape(reader: BitReader) -> int:
+def read_escape(reader: BitReader) -> int:
+    """Inverse of `write_escape`.
+
+    Raises:
+        BitstreamError: the bytes are damaged.
+    """
     number = read_omega(reader)
     value = number // 2 if number % 2 else -(number // 2)
     if abs(value) > MAX_SYMBOL:

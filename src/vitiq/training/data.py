@@ -113,6 +113,10 @@ class PictureSet:
         temporary.replace(ready)
         return cls(cache)
 
+    def shape(self, index: int) -> tuple[int, int]:
+        """Height and width of a picture."""
+        return self._shapes[index]
+
     def __len__(self) -> int:
         return len(self.names)
 

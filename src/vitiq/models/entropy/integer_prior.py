@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ _LADDER_STEP = round((LOG_SCALE_MAX - LOG_SCALE_MIN) / (SCALES - 1) * 2**FRACTIO
 _LADDER_MIN = round(LOG_SCALE_MIN * 2**FRACTION)
 
 
-def _tables() -> Int64[np.ndarray, "scales means symbols"]:
+@lru_cache(maxsize=1)
+def frequency_tables() -> Int64[np.ndarray, "scales means symbols"]:
     """Frequencies of symbols within REACH and one escape (last), at least 1 each, 2**PRECISION in all."""
     total = 2**PRECISION
     result = np.zeros((SCALES, MEANS, 2 * REACH + 2), dtype=np.int64)
@@ -50,10 +52,15 @@ def _tables() -> Int64[np.ndarray, "scales means symbols"]:
     return result
 
 
+def scale_rung(log_scale: Int64[np.ndarray, "*n"]) -> Int64[np.ndarray, "*n"]:
+    """Rung of the ladder of scales next to a log-scale of FRACTION fractional bits."""
+    return np.asarray(np.clip((log_scale - _LADDER_MIN + _LADDER_STEP // 2) // _LADDER_STEP, 0, SCALES - 1))
+
+
 def export_prior(prior: Any) -> dict[str, np.ndarray]:
     """Integer tensors of a trained `LatentPrior`, and the frequency tables, for the weights file."""
     one = 2**FRACTION
-    tensors: dict[str, np.ndarray] = {"tables": _tables().astype(np.int32)}
+    tensors: dict[str, np.ndarray] = {"tables": frequency_tables().astype(np.int32)}
     for index, layer in enumerate(prior.layers):
         causal = layer.causal.weight.detach().numpy()
         parts = {
@@ -129,8 +136,7 @@ class IntegerLayerPrior:
         x = (x @ self._out + self._out_bias) >> FRACTION
         eighth = 2**FRACTION // MEANS
         mean = np.clip((x[..., : self.channels] + eighth // 2) // eighth, -REACH * MEANS, REACH * MEANS)
-        rung = np.clip((x[..., self.channels :] - _LADDER_MIN + _LADDER_STEP // 2) // _LADDER_STEP, 0, SCALES - 1)
-        return mean // MEANS, mean % MEANS, rung
+        return mean // MEANS, mean % MEANS, scale_rung(x[..., self.channels :])
 
 
 class IntegerPrior:

@@ -1,0 +1,87 @@
+"""From a picture to coded latents: by the analysis transform alone, or refined by a search through the synthesis."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.codecs.group_coding import encode_groups
+from vitiq.codecs.inversion_common import SearchSettings
+from vitiq.codecs.inversion_search import minimise, to_tensor
+from vitiq.codecs.latent_coding import symbols_crc
+from vitiq.models.entropy.integer_hyperprior import LEVELS
+from vitiq.models.losses import LossName, distortion
+from vitiq.models.transforms.embedded import SynthesisName, TransformModel, padded_to_blocks, quality_of
+from vitiq.models.transforms.transform_codec import error_weight, straight_through
+from vitiq.types import ImageU8, ProgressCallback
+
+
+def code(model: TransformModel, image: ImageU8, level: int) -> tuple[bytes, int]:
+    """Coded latents of a picture as the analysis transform gives them, and the checksum of their symbols."""
+    scaled, _ = model.analyse(padded_to_blocks(to_tensor(image)), level)
+    data, crc, _ = _coded(model, scaled, level)
+    return data, crc
+
+
+def _lambda(level: int) -> float:
+    return float(error_weight(torch.tensor([level / (LEVELS - 1)])))
+
+
+def _coded(model: TransformModel, scaled: Float[np.ndarray, "c h w"], level: int) -> tuple[bytes, int, np.ndarray]:
+    """Bytes, checksum and symbols of scaled latents."""
+    with torch.no_grad():
+        hyper = model.prior.analysis(torch.from_numpy(scaled)[None])[0].round().numpy().astype(np.int64)
+    # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
+    prices = _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
+    data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, prices)
+    return data, symbols_crc([hyper, symbols]), symbols
+
+
+def refine(
+    model: TransformModel,
+    image: ImageU8,
+    level: int,
+    *,
+    synthesis: SynthesisName,
+    loss: LossName,
+    iterations: int,
+    learning_rate: float,
+    preview_every: int,
+    seed: int,
+    progress: ProgressCallback | None,
+) -> tuple[bytes, int]:
+    """As `code`, with the latents searched for least bits + λ · distortion of this picture.
+
+    The searched latents are kept only where the coded file and the picture painted from it are better together
+    than those of the analysis transform.
+    """
+    target = to_tensor(image)
+    height, width = target.shape[2:]
+    scaled, _ = model.analyse(padded_to_blocks(target), level)
+    lost, quality = distortion(loss, target), quality_of(level)
+    gain, paint = model.gains(quality), model.synthesis(synthesis)
+    weight = _lambda(level) * 255**2
+    variable = torch.from_numpy(scaled)[None].clone().requires_grad_()
+    noise = torch.Generator().manual_seed(seed)
+
+    def objective(_: int) -> tuple[Tensor, Tensor]:
+        symbols = straight_through(variable)
+        hyper = straight_through(model.prior.analysis(variable))
+        noisy = variable + torch.rand(variable.shape, generator=noise) - 0.5
+        bits = model.prior.bits(noisy, symbols, hyper, quality).sum() + model.prior.hyper_bits(hyper, quality).sum()
+        painted = paint(symbols / gain, quality)[:, :, :height, :width]
+        return bits / (height * width) + weight * lost(painted), painted
+
+    minimise(objective, [variable], SearchSettings(iterations, "adam", learning_rate, preview_every), progress)
+    best: tuple[float, bytes, int] = (math.inf, b"", 0)
+    for latents in (scaled, variable.detach()[0].numpy()):
+        data, crc, symbols = _coded(model, latents, level)
+        with torch.no_grad():
+            painted = model.paint(symbols, level, synthesis)[:, :, :height, :width].clamp(0, 1)
+            cost = 8 * len(data) / (height * width) + weight * float(lost(painted))
+        best = min(best, (cost, data, crc), key=lambda found: found[0])
+    return best[1], best[2]

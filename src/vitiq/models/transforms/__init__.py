@@ -1,0 +1,1 @@
+"""Learned analysis and synthesis transforms of the generative codec."""

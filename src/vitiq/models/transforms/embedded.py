@@ -1,0 +1,146 @@
+"""The transform codec's networks from a weights file, the one that ships with vitiq by default."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from vitiq.errors import WeightsError
+from vitiq.models.entropy.hyperprior import Hyperprior
+from vitiq.models.entropy.integer_hyperprior import LEVELS, IntegerHyperprior, float_tensors
+from vitiq.models.threads import one_thread
+from vitiq.models.transforms.block_dct import BLOCK
+from vitiq.models.transforms.residual_dct import Analysis, Gains, Synthesis, powers
+
+FORMAT = "vitiq-transform-codec-1"
+WEIGHTS = Path(__file__).parents[2] / "weights" / "codec_embedded.safetensors"
+INTEGER = "integer."
+PERCEPTUAL = "perceptual."
+"""Prefix of those tensors of the synthesis that perceptual training changed."""
+
+SynthesisName = Literal["mse", "perceptual"]
+
+
+class TransformModel:
+    """Networks of the generative codec, frozen.
+
+    Args:
+        path: weights in safetensors.
+
+    Attributes:
+        analysis, gains: picture -> scaled latents.
+        prior: float prior, for the hyper-latents and for refinement.
+        integer_prior: its exact twin, for coding.
+        weights_sha256, weights_bytes: of the file.
+        steps_trained: optimiser steps behind the weights.
+
+    Raises:
+        WeightsError: the file is missing, damaged or of another format.
+    """
+
+    def __init__(self, path: Path = WEIGHTS) -> None:
+        tensors, facts = _read(path)
+        data = path.read_bytes()
+        self.weights_sha256 = hashlib.sha256(data).hexdigest()
+        self.weights_bytes = len(data)
+        self.steps_trained = int(str(facts.get("steps", 0)))
+        integers = {k[len(INTEGER) :]: v.numpy() for k, v in tensors.items() if k.startswith(INTEGER)}
+        try:
+            self.integer_prior = IntegerHyperprior(integers)
+            self.analysis, self.gains, self.prior = Analysis(), Gains(), Hyperprior()
+            _load(self.analysis, _part(tensors, "analysis."))
+            _load(self.gains, _part(tensors, "gains."))
+            floats = {k: torch.from_numpy(v) for k, v in float_tensors(integers).items()}
+            _load(self.prior, floats | _part(tensors, "hyper_analysis.", "analysis."))
+            self._syntheses = {"mse": Synthesis(), "perceptual": Synthesis()}
+            squared_error = _part(tensors, "synthesis.")
+            _load(self._syntheses["mse"], squared_error)
+            _load(self._syntheses["perceptual"], squared_error | _part(tensors, PERCEPTUAL))
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise WeightsError(
+                f"{path}: tensors do not fit the transform codec ({str(error).splitlines()[0]}); "
+                f"reinstall vitiq or train the file again with `vitiq train codec`"
+            ) from error
+
+    def synthesis(self, name: SynthesisName) -> Synthesis:
+        """The synthesis trained for squared error, or the one trained to look like a picture."""
+        return self._syntheses[name]
+
+    @torch.no_grad()
+    def analyse(
+        self, pictures: Float[Tensor, "1 3 h w"], level: int
+    ) -> tuple[Float32[np.ndarray, "c h w"], Float32[np.ndarray, "z i j"]]:
+        """Latents times their gains, and hyper-latents, before rounding; sides are multiples of 16."""
+        quality = quality_of(level)
+        scaled = self.analysis(pictures, quality) * self.gains(quality)
+        return scaled[0].numpy(), self.prior.analysis(scaled)[0].numpy()
+
+    @torch.no_grad()
+    def gain(self, level: int) -> Float32[np.ndarray, " c"]:
+        """Gain of every latent channel at a quality level."""
+        values: np.ndarray = self.gains(quality_of(level))[0, :, 0, 0].numpy()
+        return values
+
+    def paint(self, symbols: np.ndarray, level: int, name: SynthesisName) -> Float[Tensor, "1 3 h w"]:
+        """Picture in about [0, 1] of latent symbols C×h×w, 16h×16w pixels; the same at any number of threads."""
+        with one_thread(), torch.no_grad():
+            quality = quality_of(level)
+            latents = torch.from_numpy(symbols).float()[None] / self.gains(quality)
+            painted: Tensor = self.synthesis(name)(latents, quality)
+        return painted
+
+
+def quality_of(level: int) -> Float[Tensor, "1 3"]:
+    """What the conditioned layers read at a quality level, 0 … 63."""
+    return powers(torch.tensor([level / (LEVELS - 1)]))
+
+
+def padded_to_blocks(pictures: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 i j"]:
+    """Pictures extended on the right and below to multiples of 16 pixels by their last row and column."""
+    height, width = pictures.shape[2:]
+    return torch.nn.functional.pad(pictures, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
+
+
+@lru_cache(maxsize=2)
+def load_model(path: Path = WEIGHTS) -> TransformModel:
+    """The networks of a weights file, read once.
+
+    Raises:
+        WeightsError: as `TransformModel`.
+    """
+    return TransformModel(path)
+
+
+def _load(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    module.load_state_dict(dict(tensors))
+    module.requires_grad_(False)
+    module.eval()
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str, becomes: str = "") -> dict[str, Tensor]:
+    return {becomes + k[len(prefix) :]: v.float() for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+    fix = "reinstall vitiq, or give a file written by `vitiq train codec`"
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("vitiq_config", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: codec weights are missing; {fix}") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a readable safetensors file ({error}); {fix}") from error
+    if facts.get("format") != FORMAT:
+        raise WeightsError(f"{path}: format {facts.get('format')!r} given, {FORMAT!r} expected; {fix}")
+    return tensors, facts

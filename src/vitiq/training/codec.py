@@ -1,0 +1,267 @@
+"""Training of the transform codec (`vitiq train codec`): its bitstream and its synthesis for least squared error.
+
+Minimises bits a pixel + λ · MSE (0-255 scale) with a quality drawn for each picture, so that one network serves all
+rates. Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vitiq.errors import InputError
+from vitiq.models.entropy.integer_hyperprior import export_hyperprior
+from vitiq.models.transforms.transform_codec import TransformCodec, error_weight
+from vitiq.training.data import PictureSet
+from vitiq.training.generator import Phase, draw_graphic, to_tensor
+from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
+from vitiq.types import ImageU8
+
+Report = Callable[[int, int, float], None]
+"""Called after each step with (steps done, steps in all, loss)."""
+
+VALIDATED = (0.15, 0.5, 0.85)
+"""Qualities at which held-out pictures are coded."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecTrainingConfig:
+    """Settings of `configs/codec.toml`, in the same words."""
+
+    seed: int
+    learning_rate: float
+    final_learning_rate: float
+    linear_rate: float
+    warmup_steps: int
+    gradient_clip: float
+    ema: float
+    balance: float
+    graphic_share: float
+    largest_shrink: float
+    checkpoint_every: int
+    validate_every: int
+    held_out: int
+    phases: tuple[Phase, ...]
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def phase(self, step: int) -> Phase:
+        """The phase that 0-based step `step` belongs to."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase
+            step -= phase.steps
+        return self.phases[-1]
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> CodecTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read or has unknown or missing keys.
+    """
+    path = path or Path(__file__).parent / "configs" / "codec.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        phases = tuple(Phase(**phase) for phase in values.pop("phases"))
+        config = CodecTrainingConfig(**values, phases=phases)
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a codec training configuration ({error}); start from the shipped configs/codec.toml"
+        ) from error
+    if smoke:
+        small = (Phase(4, 64, 2), Phase(2, 128, 1))
+        return replace(config, phases=small, warmup_steps=2, checkpoint_every=3, validate_every=6, held_out=2)
+    return config
+
+
+def random_crop(rng: np.random.Generator, picture: ImageU8, size: int, largest_shrink: float) -> ImageU8:
+    """A square of `size` pixels at the picture's own resolution or shrunk, flipped at random."""
+    height, width, _ = picture.shape
+    most = min(largest_shrink, min(height, width) / size)
+    side = round(size * float(rng.uniform(1.0, most)) if rng.random() < 0.5 else size)
+    top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
+    crop = picture[top : top + side, left : left + side]
+    if side > size:
+        crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.LANCZOS), dtype=np.uint8)
+    return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
+
+
+class Sampler:
+    """Random crops: every pixel of the pictures that are large enough is about as likely."""
+
+    def __init__(self, pictures: PictureSet, indices: Sequence[int], config: CodecTrainingConfig) -> None:
+        self._pictures, self._config = pictures, config
+        self._by_size: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for size in {phase.crop for phase in config.phases}:
+            large = [i for i in indices if min(pictures.shape(i)) >= size]
+            if not large:
+                raise InputError(f"no training picture of at least {size}×{size} pixels; give larger pictures")
+            areas = np.array([float(np.prod(pictures.shape(i))) for i in large])
+            self._by_size[size] = np.array(large), np.cumsum(areas) / areas.sum()
+
+    def crop(self, rng: np.random.Generator, size: int) -> ImageU8:
+        """One picture of size×size."""
+        if rng.random() < self._config.graphic_share:
+            return draw_graphic(rng, size)
+        indices, shares = self._by_size[size]
+        index = int(indices[min(int(np.searchsorted(shares, rng.random())), len(indices) - 1)])
+        return random_crop(rng, self._pictures[index], size, self._config.largest_shrink)
+
+    def batch(self, rng: np.random.Generator, phase: Phase) -> Float[Tensor, "n 3 s s"]:
+        """One batch in [0, 1]."""
+        return to_tensor([self.crop(rng, phase.crop) for _ in range(phase.batch)])
+
+
+@torch.no_grad()
+def validate(model: TransformCodec, pictures: Float[Tensor, "n 3 s s"]) -> dict[str, float]:
+    """Mean PSNR and bits a pixel of held-out pictures, with rounded symbols, at some qualities."""
+    model.eval()
+    row: dict[str, float] = {}
+    area = pictures.shape[2] * pictures.shape[3]
+    for t in VALIDATED:
+        psnr, bpp = 0.0, 0.0
+        for target in torch.split(pictures, 4):
+            coded = model(target, torch.full((len(target),), t))
+            error = (coded.painted.clamp(0, 1) - target).square().mean(dim=(1, 2, 3))
+            psnr += float((-10 * torch.log10(error.clamp_min(1e-10))).sum())
+            bpp += float(coded.latent_bits.sum() + coded.hyper_bits.sum()) / area
+        row |= {f"psnr_{t}": psnr / len(pictures), f"bpp_{t}": bpp / len(pictures)}
+    model.train()
+    return row
+
+
+def export_weights(model: TransformCodec, steps: int, path: Path) -> None:
+    """Write the codec's weights file: half-precision transforms, float32 gains, and the prior in integers."""
+    tensors: dict[str, Tensor] = {}
+    for part, module in (
+        ("analysis.", model.analysis),
+        ("synthesis.", model.synthesis),
+        ("hyper_analysis.", model.prior.analysis),
+    ):
+        for name, value in module.state_dict().items():
+            tensors[part + name] = value.to(torch.float16).contiguous()
+    for name, value in model.gains.state_dict().items():
+        tensors[f"gains.{name}"] = value.contiguous()
+    for name, array in export_hyperprior(model.prior).items():
+        tensors[f"integer.{name}"] = torch.from_numpy(array.copy(order="C"))
+    facts = {"format": "vitiq-transform-codec-1", "steps": steps}
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
+    temporary.replace(path)
+
+
+def make_optimiser(model: TransformCodec, config: CodecTrainingConfig) -> torch.optim.AdamW:
+    """AdamW; the transforms' linear parts learn slower."""
+    linear = [p for n, p in model.named_parameters() if n.endswith("linear.weight") and "prior" not in n]
+    chosen = {id(p) for p in linear}
+    rest = [p for p in model.parameters() if id(p) not in chosen]
+    groups = [{"params": rest, "share": 1.0}, {"params": linear, "share": config.linear_rate}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=0.0)
+
+
+def train_codec(
+    config_path: Path | None,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    smoke: bool = False,
+    threads: int | None = None,
+    report: Report | None = None,
+) -> Path:
+    """Train, or resume training, the transform codec; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training pictures.
+        out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        smoke: a few steps on tiny crops, for tests.
+        threads: CPU threads; None leaves torch's choice.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+    """
+    config = load_config(config_path, smoke=smoke)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = PictureSet.open(data, out / "pictures", short_side=512)
+    training, held_out = pictures.split(config.held_out)
+    sampler = Sampler(pictures, training, config)
+    crop = config.phases[0].crop
+    rng = np.random.default_rng(config.seed)
+    validation = to_tensor(
+        [random_crop(rng, pictures[i], crop, 1.0) for i in held_out if min(pictures.shape(i)) >= crop]
+    )
+
+    torch.manual_seed(config.seed)
+    model = TransformCodec().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = make_optimiser(model, config)
+    average = Ema(model, config.ema)
+    start = load_checkpoint(out / "checkpoint.pt", {"model": model, "optimiser": optimiser, "average": average})
+    log = CsvLog(out / "log.csv", start)
+    weights = out / "codec_embedded.safetensors"
+
+    for step in range(start, config.steps):
+        row = train_step(config, model, optimiser, sampler, step)
+        average.update(model)
+        done = step + 1
+        if done % config.validate_every == 0 or done == config.steps:
+            with average.applied(model):
+                row |= validate(model, validation)
+        log.write(done, row)
+        if done % config.checkpoint_every == 0 or done == config.steps:
+            parts = {"model": model, "optimiser": optimiser, "average": average}
+            save_checkpoint(out / "checkpoint.pt", done, parts)
+            with average.applied(model):
+                export_weights(model, done, weights)
+        if report is not None:
+            report(done, config.steps, row["loss"])
+    return weights
+
+
+def train_step(
+    config: CodecTrainingConfig, model: TransformCodec, optimiser: torch.optim.Optimizer, sampler: Sampler, step: int
+) -> dict[str, Any]:
+    """One optimiser step; returns what is logged."""
+    rng = np.random.default_rng([config.seed, 1, step])
+    torch.manual_seed(int(rng.integers(0, 2**31)))
+    phase = config.phase(step)
+    target = sampler.batch(rng, phase).contiguous(memory_format=torch.channels_last)
+    t = torch.from_numpy(rng.uniform(0, 1, phase.batch).astype(np.float32))
+    rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["share"]
+    with bf16_if_fast():
+        coded = model(target, t)
+    weight = error_weight(t)
+    error = (coded.painted - target).square().mean(dim=(1, 2, 3)) * 255**2
+    bpp = (coded.latent_bits.sum(dim=1) + coded.hyper_bits) / phase.crop**2
+    loss = ((bpp + weight * error) / weight**config.balance).mean()
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
+    if bool(torch.isfinite(norm)):
+        optimiser.step()
+    return {
+        "loss": float(loss.detach()),
+        "mse": float(error.detach().mean()),
+        "train_bpp": float(bpp.detach().mean()),
+        "hyper_bpp": float(coded.hyper_bits.detach().mean()) / phase.crop**2,
+        "gradient_norm": float(norm),
+        "learning_rate": rate,
+    }
