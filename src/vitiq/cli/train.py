@@ -9,7 +9,7 @@ import click
 
 
 @click.command("train")
-@click.argument("model", type=click.Choice(["vit", "generator", "codec"]))
+@click.argument("model", type=click.Choice(["vit", "generator", "codec", "perceptual"]))
 @click.option(
     "--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or .tar of pictures."
 )
@@ -18,6 +18,7 @@ import click
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML configuration; the shipped one if not given.")
 @click.option("--teacher", type=click.Path(path_type=Path), help="vit: timm safetensors of vit_tiny_patch16_224.")
+@click.option("--codec", type=click.Path(path_type=Path), help="perceptual: weights written by `vitiq train codec`.")
 @click.option("--threads", type=int, help="CPU threads.")
 @click.option("--smoke", is_flag=True, help="A few steps, to see that everything works.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -27,6 +28,7 @@ def command(  # noqa: PLR0917
     out: Path,
     config: Path | None,
     teacher: Path | None,
+    codec: Path | None,
     threads: int | None,
     smoke: bool,
     quiet: bool,
@@ -54,6 +56,12 @@ def command(  # noqa: PLR0917
             from vitiq.training.codec import train_codec  # noqa: PLC0415
 
             weights = train_codec(config, data, out, smoke=smoke, threads=threads, report=report)
+        elif model == "perceptual":
+            from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
+            from vitiq.training.perceptual import train_perceptual  # noqa: PLC0415
+
+            start = codec or WEIGHTS
+            weights = train_perceptual(config, data, start, out, smoke=smoke, threads=threads, report=report)
         else:
             from vitiq.training.generator import train_generator  # noqa: PLC0415
 

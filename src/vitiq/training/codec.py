@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -101,10 +101,21 @@ def random_crop(rng: np.random.Generator, picture: ImageU8, size: int, largest_s
     return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
 
 
+class SamplerConfig(Protocol):
+    """What `Sampler` reads of a configuration."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]: ...  # noqa: D102
+    @property
+    def graphic_share(self) -> float: ...  # noqa: D102
+    @property
+    def largest_shrink(self) -> float: ...  # noqa: D102
+
+
 class Sampler:
     """Random crops: every pixel of the pictures that are large enough is about as likely."""
 
-    def __init__(self, pictures: PictureSet, indices: Sequence[int], config: CodecTrainingConfig) -> None:
+    def __init__(self, pictures: PictureSet, indices: Sequence[int], config: SamplerConfig) -> None:
         self._pictures, self._config = pictures, config
         self._by_size: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for size in {phase.crop for phase in config.phases}:

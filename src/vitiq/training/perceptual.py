@@ -1,0 +1,246 @@
+"""Training of the generative codec's second synthesis (`vitiq train perceptual`): pictures that look like pictures.
+
+Analysis, prior and so every bitstream stay as they are; the finer half of the synthesis is trained on for squared
+error, features of the embedded ViT, and a patch discriminator with the hinge loss (Lim & Ye 2017, arXiv 1705.02894),
+in the way of HiFiC (Mentzer et al. 2020, arXiv 2006.09965). The file that results holds both syntheses.
+
+Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vitiq.errors import InputError
+from vitiq.models.backbones import Backbone, load_backbone
+from vitiq.models.transforms.discriminator import PatchDiscriminator
+from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel
+from vitiq.models.transforms.residual_dct import Synthesis, powers
+from vitiq.training.codec import Sampler
+from vitiq.training.data import PictureSet
+from vitiq.training.generator import Phase
+from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
+
+Report = Callable[[int, int, float], None]
+
+TRAINED = ("to_middle.", "base_middle.", "middle.", "to_fine.", "base_fine.", "fine.", "out.")
+"""Parts of the synthesis, at strides 8 and 4, that are trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerceptualTrainingConfig:
+    """Settings of `configs/perceptual.toml`, in the same words."""
+
+    seed: int
+    steps: int
+    batch: int
+    crop: int
+    learning_rate: float
+    final_learning_rate: float
+    discriminator_rate: float
+    discriminator_start: int
+    gradient_clip: float
+    ema: float
+    squared_error: float
+    features: float
+    adversarial: float
+    quality_power: float
+    graphic_share: float
+    largest_shrink: float
+    checkpoint_every: int
+    validate_every: int
+    held_out: int
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The one phase, for `Sampler`."""
+        return (Phase(self.steps, self.crop, self.batch),)
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> PerceptualTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read or has unknown or missing keys.
+    """
+    path = path or Path(__file__).parent / "configs" / "perceptual.toml"
+    try:
+        config = PerceptualTrainingConfig(**tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a perceptual training configuration ({error}); start from configs/perceptual.toml"
+        ) from error
+    if smoke:
+        return replace(
+            config, steps=4, batch=1, discriminator_start=1, checkpoint_every=2, validate_every=4, held_out=1
+        )
+    return config
+
+
+class Trainer:
+    """The codec's frozen networks, the synthesis in training and its discriminator."""
+
+    def __init__(self, config: PerceptualTrainingConfig, model: TransformModel, judge: Backbone) -> None:
+        self.config, self.model, self.judge = config, model, judge
+        self.synthesis = Synthesis().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.synthesis.load_state_dict(model.synthesis("perceptual").state_dict())
+        self.synthesis.requires_grad_(False)
+        for name, parameter in self.synthesis.named_parameters():
+            parameter.requires_grad_(name.startswith(TRAINED))
+        self.discriminator = PatchDiscriminator().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        learns = [p for p in self.synthesis.parameters() if p.requires_grad]
+        self.painter = torch.optim.Adam(learns, lr=config.learning_rate, betas=(0.5, 0.9))
+        rate = config.discriminator_rate
+        self.critic = torch.optim.Adam(self.discriminator.parameters(), lr=rate, betas=(0.5, 0.9))
+        self.average = Ema(self.synthesis, config.ema)
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that a checkpoint holds."""
+        names = ("synthesis", "discriminator", "painter", "critic", "average")
+        return {name: getattr(self, name) for name in names}
+
+    @torch.no_grad()
+    def latents(
+        self, target: Float[Tensor, "n 3 s s"], quality: Float[Tensor, "n 3"]
+    ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n 3 s s"]]:
+        """Dequantised latents, and what the codec's own synthesis paints from them."""
+        gain = self.model.gains(quality)
+        latents = torch.round(self.model.analysis(target, quality).float() * gain) / gain
+        return latents, self.model.synthesis("mse")(latents, quality)
+
+    def losses(
+        self, painted: Float[Tensor, "n 3 s s"], plain: Float[Tensor, "n 3 s s"], target: Float[Tensor, "n 3 s s"]
+    ) -> tuple[Tensor, Tensor]:
+        """Squared error relative to the codec's own synthesis, and 1 - cosine of the judge's features."""
+        floor = 1e-5
+        error = (painted - target).square().mean(dim=(1, 2, 3)) + floor
+        own = (plain - target).square().mean(dim=(1, 2, 3)) + floor
+        with torch.no_grad():
+            wanted = self.judge.levels_tensor(target)
+        cosine_of = F.cosine_similarity(self.judge.levels_tensor(painted).float(), wanted.float(), dim=-1)
+        return (error / own).mean(), 1 - cosine_of.mean()
+
+    def step(self, target: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"], step: int) -> dict[str, float]:
+        """One step of both networks; returns what is logged."""
+        config, quality = self.config, powers(t)
+        rate = cosine(step, config.steps, 1, config.learning_rate, config.final_learning_rate)
+        self.painter.param_groups[0]["lr"] = rate
+        with bf16_if_fast():
+            latents, plain = self.latents(target, quality)
+            plain = plain.float()
+            painted = self.synthesis(latents, quality)
+            real = self.discriminator(target, plain).float()
+            fake = self.discriminator(painted.detach().float(), plain).float()
+        critic_loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+        self.critic.zero_grad(set_to_none=True)
+        torch.autograd.backward(critic_loss)
+        self.critic.step()
+        row = {"critic_loss": float(critic_loss.detach()), "learning_rate": rate}
+        if step < config.discriminator_start:
+            return row | {"loss": float("nan")}
+        with bf16_if_fast():
+            error, features = self.losses(painted.float(), plain, target)
+            verdict = -self.discriminator(painted.float(), plain).float().mean()
+        loss = config.squared_error * error + config.features * features + config.adversarial * verdict
+        self.painter.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.painter.param_groups[0]["params"], config.gradient_clip)
+        if bool(torch.isfinite(norm)):
+            self.painter.step()
+        self.average.update(self.synthesis)
+        logged = {"loss": loss, "error": error, "features": features, "verdict": verdict, "gradient_norm": norm}
+        return row | {name: float(value.detach()) for name, value in logged.items()}
+
+    @torch.no_grad()
+    def validate(self, pictures: Float[Tensor, "n 3 s s"], t: float) -> dict[str, float]:
+        """The two losses on held-out pictures at one quality, for both syntheses."""
+        quality = powers(torch.full((len(pictures),), t))
+        latents, plain = self.latents(pictures, quality)
+        painted = self.synthesis(latents, quality)
+        error, features = self.losses(painted, plain, pictures)
+        _, own = self.losses(plain, plain, pictures)
+        return {"held_out_error": float(error), "held_out_features": float(features), "own_features": float(own)}
+
+
+def export_weights(trainer: Trainer, codec: Path, path: Path) -> None:
+    """Write the codec's weights file anew, with the second synthesis."""
+    with safe_open(str(codec), framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {k: file.get_tensor(k) for k in file.keys() if not k.startswith(PERCEPTUAL)}  # noqa: SIM118
+    for name, value in trainer.synthesis.state_dict().items():
+        if name.startswith(TRAINED):
+            tensors[PERCEPTUAL + name] = value.to(torch.float16).contiguous()
+    facts = json.loads(metadata["vitiq_config"]) | {"perceptual_steps": trainer.config.steps}
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
+    temporary.replace(path)
+
+
+def train_perceptual(
+    config_path: Path | None,
+    data: Sequence[Path],
+    codec: Path,
+    out: Path,
+    *,
+    smoke: bool = False,
+    threads: int | None = None,
+    report: Report | None = None,
+) -> Path:
+    """Train, or resume training, the second synthesis; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training pictures.
+        codec: weights file of `vitiq train codec`.
+        out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        smoke: a few steps, for tests.
+        threads: CPU threads; None leaves torch's choice.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: the codec's weights cannot be used.
+    """
+    config = load_config(config_path, smoke=smoke)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    model = TransformModel(codec)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = PictureSet.open(data, out / "pictures", short_side=512)
+    training, held_out = pictures.split(config.held_out)
+    sampler, phase = Sampler(pictures, training, config), config.phases[0]
+    judged = Sampler(pictures, [i for i in held_out if min(pictures.shape(i)) >= config.crop] or training, config)
+    validation = judged.batch(np.random.default_rng(config.seed), Phase(1, config.crop, config.held_out))
+    torch.manual_seed(config.seed)
+    trainer = Trainer(config, model, load_backbone())
+    start = load_checkpoint(out / "checkpoint.pt", trainer.parts())
+    log, weights = CsvLog(out / "log.csv", start), out / "codec_embedded.safetensors"
+    for step in range(start, config.steps):
+        rng = np.random.default_rng([config.seed, 2, step])
+        target = sampler.batch(rng, phase).contiguous(memory_format=torch.channels_last)
+        t = torch.from_numpy(rng.uniform(0, 1, config.batch).astype(np.float32)) ** config.quality_power
+        row = trainer.step(target, t, step)
+        done = step + 1
+        if done % config.validate_every == 0 or done == config.steps:
+            with trainer.average.applied(trainer.synthesis):
+                row |= trainer.validate(validation, 0.1)
+        log.write(done, row)
+        if done % config.checkpoint_every == 0 or done == config.steps:
+            save_checkpoint(out / "checkpoint.pt", done, trainer.parts())
+            with trainer.average.applied(trainer.synthesis):
+                export_weights(trainer, codec, weights)
+        if report is not None:
+            report(done, config.steps, row["loss"])
+    return weights
