@@ -25,7 +25,11 @@ from vitiq.models.transforms.residual_dct import zero
 GROUPS = (4, 12, 16, 32, 64, 128)
 """Latent channels of each group."""
 
-HYPER_CHANNELS = 64
+LEADING = GROUPS[0]
+"""Channels of the first group: the block means of the three colours, and the lowest luma frequency."""
+
+MEANS_OF_BLOCKS = 3
+HYPER_CHANNELS = 32
 HYPER_STRIDE = 4
 """Stride of hyper-latents in latents."""
 
@@ -34,11 +38,12 @@ CLIP = 16.0
 """Symbols are clipped to ±CLIP before a network reads them."""
 
 LINEAR_CLIP = 512.0
-"""As CLIP, for the linear prediction of a mean from its four neighbours."""
+"""As CLIP, for the linear prediction of a mean from its neighbours."""
 
 FIRST_LOG_SCALE = 1.0
 """Log-scale that the first group starts from; finer groups start lower."""
 
+HYPER_GAIN = 32.0
 HYPER_CLIP = 255.0
 ACTIVATION_CLIP = 4096.0
 """Features are clipped to 0 … ACTIVATION_CLIP, which bounds the integer twin's sums."""
@@ -52,10 +57,25 @@ def rectify(x: Tensor) -> Tensor:
     return x.clamp(0, ACTIVATION_CLIP)
 
 
-def anchors(height: int, width: int) -> Float[Tensor, "1 1 h w"]:
-    """1 on the half of the checkerboard that is coded first."""
+def passes(group: int) -> tuple[int, ...]:
+    """Halves or quarters of the grid in which a group is coded, as numbers of `phase`."""
+    return (0, 1, 2) if group == 0 else (1, 2)
+
+
+def phase(height: int, width: int, group: int) -> Float[Tensor, "1 1 h w"]:
+    """When each position is coded: 1 then 2 on a checkerboard; the first group's 1 is split in 0 (even rows) and 1."""
     i, j = torch.arange(height)[:, None], torch.arange(width)[None]
-    return ((i + j) % 2 == 0).float()[None, None]
+    when = 1 + (i + j) % 2
+    if group == 0:
+        when = torch.where((i % 2 == 0) & (j % 2 == 0), 0, when)
+    return when[None, None].float()
+
+
+def reflected(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h+2 w+2"]:
+    """One more row and column on each side, mirrored, so that what is known inside is known there."""
+    for dim, pad in ((2, (0, 0, 1, 1)), (3, (1, 1, 0, 0))):
+        x = F.pad(x, pad, mode="reflect" if x.shape[dim] > 1 else "replicate")
+    return x
 
 
 def signs_and_sizes(symbols: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 2c h w"]:
@@ -73,12 +93,13 @@ class HyperAnalysis(nn.Module):
         self.second = nn.Conv2d(160, 128, 3, stride=2, padding=1)
         self.third = nn.Conv2d(128, HYPER_CHANNELS, 3, stride=2, padding=1)
 
-    def forward(self, scaled: Float[Tensor, "n c h w"]) -> Float[Tensor, "n z h/4 w/4"]:
-        """Hyper-latents, in symbols."""
-        x = F.leaky_relu(self.first(torch.cat([scaled, scaled.abs()], dim=1) / 4), 0.1)
+    def forward(self, scaled: Float[Tensor, "n c h w"]) -> Float[Tensor, "n z i j"]:
+        """Hyper-latents in symbols; the first are means of the leading latents."""
+        read = torch.cat([scaled / 16, 2 * torch.log1p(scaled.abs())], dim=1)
+        x = F.leaky_relu(self.first(read), 0.1)
         x = F.leaky_relu(self.second(x), 0.1)
-        hyper: Tensor = 8 * self.third(x).float()
-        return hyper
+        means = F.avg_pool2d(scaled[:, :LEADING].float(), HYPER_STRIDE, ceil_mode=True, count_include_pad=False)
+        return HYPER_GAIN * self.third(x).float() + F.pad(means, (0, 0, 0, 0, 0, HYPER_CHANNELS - LEADING))
 
 
 class HyperSynthesis(nn.Module):
@@ -89,7 +110,17 @@ class HyperSynthesis(nn.Module):
         self.first = nn.Conv2d(HYPER_CHANNELS, 4 * HYPER_WIDTH, 3, padding=1)
         self.second = nn.Conv2d(HYPER_WIDTH, 4 * HYPER_FEATURES, 3, padding=1)
         self.quality = nn.Linear(3, HYPER_WIDTH, bias=False)
-        zero(self.quality)
+        self.direct = nn.Conv2d(LEADING, LEADING * HYPER_STRIDE**2, 3, padding=1, bias=False)
+        zero(self.quality, self.direct)
+        for channel in range(LEADING):
+            own = slice(channel * HYPER_STRIDE**2, (channel + 1) * HYPER_STRIDE**2)
+            self.direct.weight.data[own, channel, 1, 1] = 1.0
+
+    def leading(self, hyper: Float[Tensor, "n z i j"]) -> Float[Tensor, "n l 4i 4j"]:
+        """The leading latents as the hyper-latents alone tell them."""
+        clipped = hyper[:, :LEADING].clamp(-HYPER_CLIP, HYPER_CLIP)
+        told: Tensor = F.pixel_shuffle(self.direct(clipped), HYPER_STRIDE)
+        return told
 
     def forward(self, hyper: Float[Tensor, "n z i j"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n f 4i 4j"]:
         """Features, not negative."""
@@ -110,18 +141,21 @@ class GroupPrior(nn.Module):
         super().__init__()
         self.hyper = nn.Conv2d(HYPER_FEATURES, HIDDEN, 1)
         self.before = nn.Conv2d(2 * before, HIDDEN, 3, padding=1, bias=False) if before else None
-        self.near = nn.Conv2d(2 * size, HIDDEN, 3, padding=1, bias=False)
-        self.linear = nn.Conv2d(size, size, 3, padding=1, bias=False, groups=size)
-        self.second_pass = nn.Parameter(torch.zeros(HIDDEN))
+        self.near = nn.Conv2d(2 * size, HIDDEN, 3, bias=False)
+        self.linear = nn.Conv2d(size, size, 3, bias=False, groups=size)
+        self.later = nn.Parameter(torch.zeros(2, HIDDEN))
         self.quality = nn.Linear(3, HIDDEN, bias=False)
         self.hidden = nn.Conv2d(HIDDEN, HIDDEN, 1)
         self.out = nn.Conv2d(HIDDEN, 2 * size, 1)
         zero(self.out, self.linear, self.quality)
+        if before == 0:
+            self.linear.weight.data[:MEANS_OF_BLOCKS] = 0.25
         if self.out.bias is not None:
             self.out.bias.data[size:] = FIRST_LOG_SCALE - 0.4 * math.log2(1 + before / 4)
-        cross = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
-        self.cross: Tensor
-        self.register_buffer("cross", cross, persistent=False)
+        ring = torch.ones(3, 3)
+        ring[1, 1] = 0
+        self.ring: Tensor
+        self.register_buffer("ring", ring, persistent=False)
 
     def shared(
         self, hyper: Float[Tensor, "n f h w"], before: Float[Tensor, "n b h w"], quality: Float[Tensor, "n 3"]
@@ -131,21 +165,28 @@ class GroupPrior(nn.Module):
         return x if self.before is None else x + self.before(signs_and_sizes(before))
 
     def predict(
-        self, shared: Float[Tensor, "n k h w"], known: Float[Tensor, "n c h w"] | None
+        self,
+        shared: Float[Tensor, "n k h w"],
+        told: Float[Tensor, "n c h w"] | None,
+        known: tuple[int, Float[Tensor, "n c h w"], Float[Tensor, "1 1 h w"]] | None,
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
         """Mean and log-scale in symbols.
 
         Args:
-            known: this group's symbols with zeros where they are not coded yet; None for the first half.
+            told: what the hyper-latents alone tell of these symbols; None for nothing.
+            known: number of the pass, this group's symbols, and 1 where they are coded already; None in the first.
         """
         x = shared
         if known is not None:
-            near = F.conv2d(signs_and_sizes(known), self.near.weight * self.cross, padding=1)
-            x = x + near + self.second_pass[:, None, None]
+            number, symbols, coded = known
+            near = F.conv2d(reflected(signs_and_sizes(symbols * coded)), self.near.weight * self.ring)
+            x = x + near + self.later[number - 1][:, None, None]
         mean, log_scale = self.out(rectify(self.hidden(rectify(x)))).chunk(2, dim=1)
+        if told is not None:
+            mean = mean + told
         if known is not None:
-            wide = known.clamp(-LINEAR_CLIP, LINEAR_CLIP)
-            mean = mean + F.conv2d(wide, self.linear.weight * self.cross, padding=1, groups=known.shape[1])
+            left = (symbols if told is None else symbols - told).clamp(-LINEAR_CLIP, LINEAR_CLIP) * coded
+            mean = mean + F.conv2d(reflected(left), self.linear.weight * self.ring, groups=symbols.shape[1])
         return mean, log_scale.clamp(LOG_SCALE_MIN, LOG_SCALE_MAX)
 
 
@@ -182,19 +223,22 @@ class Hyperprior(nn.Module):
             rounded: symbols that contexts are read from.
             hyper: rounded hyper-latents.
         """
-        features = self.synthesis(hyper, quality)
         height, width = noisy.shape[2:]
-        features = features[:, :, :height, :width]
-        first = anchors(height, width).to(noisy.device)
+        features = self.synthesis(hyper, quality)[:, :, :height, :width]
+        leading = self.synthesis.leading(hyper)[:, :, :height, :width]
         result, start = [], 0
-        for module, size in zip(self.groups, GROUPS, strict=True):
+        for number, (module, size) in enumerate(zip(self.groups, GROUPS, strict=True)):
             group = cast("GroupPrior", module)
-            own = rounded[:, start : start + size]
+            own, told = rounded[:, start : start + size], leading if number == 0 else None
             shared = group.shared(features, rounded[:, :start], quality)
-            mean_1, scale_1 = group.predict(shared, None)
-            mean_2, scale_2 = group.predict(shared, own * first)
-            mean = torch.where(first > 0, mean_1, mean_2)
-            log_scale = torch.where(first > 0, scale_1, scale_2)
+            when = phase(height, width, number).to(noisy.device)
+            mean, log_scale = group.predict(shared, told, None)
+            for later in passes(number)[1:]:
+                coded = (when < later).float()
+                next_mean, next_scale = group.predict(shared, told, (later, own, coded))
+                mean, log_scale = (
+                    torch.where(when < later, a, b) for a, b in ((mean, next_mean), (log_scale, next_scale))
+                )
             result.append(logistic_bits(noisy[:, start : start + size], mean, log_scale).sum(dim=(2, 3)))
             start += size
         return torch.cat(result, dim=1)

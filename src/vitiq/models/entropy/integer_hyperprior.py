@@ -21,7 +21,10 @@ from vitiq.models.entropy.hyperprior import (
     HYPER_CHANNELS,
     HYPER_CLIP,
     HYPER_STRIDE,
+    LEADING,
     LINEAR_CLIP,
+    passes,
+    phase,
 )
 from vitiq.models.entropy.integer_prior import FRACTION, MEANS, PRECISION, frequency_tables, scale_rung
 from vitiq.models.transforms.block_dct import CHANNELS
@@ -35,8 +38,8 @@ SKIP_RUNG = 3
 """A symbol whose scale is this rung or lower (0.07 symbols) is not coded: it is the rounded mean."""
 
 EXACT = 2.0**53
-_CROSS = ((0, 1), (1, 0), (1, 2), (2, 1))
 _SQUARE = tuple((dy, dx) for dy in range(3) for dx in range(3))
+_RING = tuple(tap for tap in _SQUARE if tap != (1, 1))
 
 Values = Float64[np.ndarray, "*grid c"]
 """Whole numbers carried in float64, channels last."""
@@ -88,21 +91,32 @@ def _taps(weight: np.ndarray, taps: tuple[tuple[int, int], ...]) -> Float64[np.n
     return np.stack([weight[:, :, dy, dx].T for dy, dx in taps]).astype(np.float64)
 
 
-def _convolve(x: Values, weights: Float64[np.ndarray, "taps c o"], taps: tuple[tuple[int, int], ...]) -> Values:
-    """3×3 convolution with zero padding, by one matrix product a tap."""
-    height, width, channels = x.shape
-    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+def _convolve(padded: Values, weights: Float64[np.ndarray, "taps c o"], taps: tuple[tuple[int, int], ...]) -> Values:
+    """3×3 convolution of an array padded by one on each side, by one matrix product a tap."""
+    height, width, channels = padded.shape[0] - 2, padded.shape[1] - 2, padded.shape[2]
     total = np.zeros((height * width, weights.shape[2]))
     for (dy, dx), weight in zip(taps, weights, strict=True):
         total += padded[dy : dy + height, dx : dx + width].reshape(-1, channels) @ weight
     return total.reshape(height, width, -1)
 
 
-def _shuffle(x: Float64[np.ndarray, "h w four_c"]) -> Float64[np.ndarray, "h2 w2 c"]:
-    """Sub-pixel shuffle by 2, in torch's order of channels."""
+def _with_zeros(x: Values) -> Values:
+    return np.pad(x, ((1, 1), (1, 1), (0, 0)))
+
+
+def _reflected(x: Values) -> Values:
+    """As `hyperprior.reflected`."""
+    for pad, side in ((((1, 1), (0, 0), (0, 0)), x.shape[0]), (((0, 0), (1, 1), (0, 0)), x.shape[1])):
+        x = np.pad(x, pad, mode="reflect" if side > 1 else "edge")
+    return x
+
+
+def _shuffle(x: Float64[np.ndarray, "h w rrc"], factor: int = 2) -> Float64[np.ndarray, "rh rw c"]:
+    """Sub-pixel shuffle, in torch's order of channels."""
     height, width, channels = x.shape
-    split = x.reshape(height, width, channels // 4, 2, 2).transpose(0, 3, 1, 4, 2)
-    return split.reshape(2 * height, 2 * width, channels // 4)
+    kept = channels // factor**2
+    split = x.reshape(height, width, kept, factor, factor).transpose(0, 3, 1, 4, 2)
+    return split.reshape(factor * height, factor * width, kept)
 
 
 def _rectify(x: Values) -> Values:
@@ -124,13 +138,43 @@ class _Group:
         self.hyper, self.hyper_bias = matrix("hyper.weight"), _wide(tensors[prefix + "hyper.bias"])
         before = tensors.get(prefix + "before.weight")
         self.before = None if before is None else _taps(before, _SQUARE)
-        self.near = _taps(tensors[prefix + "near.weight"], _CROSS)
+        self.near = _taps(tensors[prefix + "near.weight"], _RING)
         linear = tensors[prefix + "linear.weight"]
-        self.linear = np.stack([linear[:, 0, dy, dx] for dy, dx in _CROSS]).astype(np.float64)
-        self.second_pass = tensors[prefix + "second_pass"].astype(np.float64)
+        self.linear = np.stack([linear[:, 0, dy, dx] for dy, dx in _RING]).astype(np.float64)
+        self.later = tensors[prefix + "later"].astype(np.float64)
         self.quality = tensors[prefix + "quality.weight"].astype(np.float64)
         self.hidden, self.hidden_bias = matrix("hidden.weight"), _wide(tensors[prefix + "hidden.bias"])
         self.out, self.out_bias = matrix("out.weight"), _wide(tensors[prefix + "out.bias"])
+
+    def predict(
+        self,
+        shared: Values,
+        own: Values,
+        told: Values,
+        coded: tuple[int, np.ndarray] | None,
+        positions: Int64[np.ndarray, " n"],
+    ) -> tuple[Values, Values]:
+        """Mean and log-scale at some positions, FRACTION fractional bits; as `GroupPrior.predict`.
+
+        Args:
+            told: with FRACTION fractional bits.
+            coded: number of the pass, and which positions are coded already; None in the first pass.
+        """
+        count = shared.shape[0] * shared.shape[1]
+        x = shared.reshape(count, -1)[positions]
+        if coded is not None:
+            number, done = coded
+            near = _convolve(_reflected(_signs_and_sizes(own * done)), self.near, _RING).reshape(count, -1)
+            x = x + _narrow(near[positions], WEIGHT_BITS - FRACTION) + self.later[number - 1]
+        x = _rectify(_narrow(_rectify(x) @ self.hidden + self.hidden_bias))
+        mean, log_scale = np.split(_narrow(x @ self.out + self.out_bias), 2, axis=1)
+        mean = mean + told.reshape(count, -1)[positions]
+        if coded is not None:
+            limit = LINEAR_CLIP * 2**FRACTION
+            left = np.clip(own * 2**FRACTION - told, -limit, limit) * coded[1]
+            linear = _depthwise(_reflected(left), self.linear).reshape(count, -1)
+            mean = mean + _narrow(linear[positions])
+        return mean, log_scale
 
 
 def _wide(bias: np.ndarray) -> Values:
@@ -165,6 +209,7 @@ class IntegerHyperprior:
         _check_exact(tensors)
         self._hyper_mean = tensors["hyper_mean.weight"].astype(np.float64)
         self._hyper_scale = tensors["hyper_log_scale.weight"].astype(np.float64)
+        self._direct = _taps(tensors["synthesis.direct.weight"], _SQUARE)
         self._first = _taps(tensors["synthesis.first.weight"], _SQUARE)
         self._first_bias = tensors["synthesis.first.bias"].astype(np.float64)
         self._second = _taps(tensors["synthesis.second.weight"], _SQUARE)
@@ -184,30 +229,31 @@ class IntegerHyperprior:
             The latents' symbols.
         """
         hyper = self._walk_hyper(level, -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), code_hyper)
-        features = self._features(hyper, level)[:height, :width]
+        clipped = _with_zeros(np.clip(hyper, -HYPER_CLIP, HYPER_CLIP))
+        features = self._features(clipped, level)[:height, :width]
+        told = _shuffle(_convolve(clipped[..., :LEADING], self._direct, _SQUARE), HYPER_STRIDE)[:height, :width]
         known = np.zeros((height, width, CHANNELS))
-        i, j = np.indices((height, width))
-        halves = [np.flatnonzero((i + j).ravel() % 2 == parity) for parity in (0, 1)]
         start = 0
-        for group, size in zip(self._groups, GROUPS, strict=True):
+        for number, (group, size) in enumerate(zip(self._groups, GROUPS, strict=True)):
             channels = slice(start, start + size)
             shared = features @ group.hyper + group.hyper_bias
             if group.before is not None:
-                read = _convolve(_signs_and_sizes(known[..., :start]), group.before, _SQUARE)
+                read = _convolve(_with_zeros(_signs_and_sizes(known[..., :start])), group.before, _SQUARE)
                 shared += read * 2**FRACTION
-            shared = _narrow(shared).reshape(height * width, -1) + _parabola(group.quality, level)
-            flat = known.reshape(height * width, CHANNELS)
-            for second, positions in enumerate(halves):
-                x = shared[positions]
-                own = known[..., channels]
-                if second:
-                    near = _convolve(_signs_and_sizes(own), group.near, _CROSS).reshape(height * width, -1)
-                    x = x + _narrow(near[positions], WEIGHT_BITS - FRACTION) + group.second_pass
-                x = _rectify(_narrow(_rectify(x) @ group.hidden + group.hidden_bias))
-                mean, log_scale = np.split(_narrow(x @ group.out + group.out_bias), 2, axis=1)
-                if second:
-                    linear = _depthwise(own, group.linear).reshape(height * width, -1)
-                    mean = mean + _narrow(linear[positions], WEIGHT_BITS - FRACTION)
+            shared = _narrow(shared) + _parabola(group.quality, level)
+            when = phase(height, width, number)[0, 0].numpy().ravel()
+            for later in passes(number):
+                positions = np.flatnonzero(when == later)
+                if len(positions) == 0:
+                    continue
+                expected = _narrow(told, WEIGHT_BITS - FRACTION) if number == 0 else np.zeros((height, width, size))
+                first = later == passes(number)[0]
+                # Symbols that are not coded yet are zeros in `known`; what is expected of them must not count either.
+                coded = (when < later).reshape(height, width, 1)
+                mean, log_scale = group.predict(
+                    shared, known[..., channels], expected, None if first else (later, coded), positions
+                )
+                flat = known.reshape(height * width, CHANNELS)
                 flat[positions, channels] = code(Slot(channels, positions, *_table_of(mean, log_scale)))
             start += size
         return np.ascontiguousarray(known.transpose(2, 0, 1)).astype(np.int64)
@@ -221,19 +267,18 @@ class IntegerHyperprior:
         return symbols.reshape(height, width, HYPER_CHANNELS).astype(np.float64)
 
     def _features(self, hyper: Values, level: int) -> Values:
-        """Features at the latents' resolution, FRACTION fractional bits."""
-        x = _convolve(np.clip(hyper, -HYPER_CLIP, HYPER_CLIP), self._first, _SQUARE)
+        """From padded hyper-latents, features at the latents' resolution, FRACTION fractional bits."""
+        x = _convolve(hyper, self._first, _SQUARE)
         x = _shuffle(_narrow(x, WEIGHT_BITS - FRACTION) + self._first_bias)
         x = _rectify(x + _parabola(self._quality, level))
-        x = _convolve(x, self._second, _SQUARE) + self._second_bias
+        x = _convolve(_with_zeros(x), self._second, _SQUARE) + self._second_bias
         return _rectify(_shuffle(_narrow(x)))
 
 
-def _depthwise(x: Values, weights: Float64[np.ndarray, "taps c"]) -> Values:
-    height, width, _ = x.shape
-    padded = np.pad(np.clip(x, -LINEAR_CLIP, LINEAR_CLIP), ((1, 1), (1, 1), (0, 0)))
-    total = np.zeros_like(x)
-    for (dy, dx), weight in zip(_CROSS, weights, strict=True):
+def _depthwise(padded: Values, weights: Float64[np.ndarray, "taps c"]) -> Values:
+    height, width = padded.shape[0] - 2, padded.shape[1] - 2
+    total = np.zeros((height, width, padded.shape[2]))
+    for (dy, dx), weight in zip(_RING, weights, strict=True):
         total += padded[dy : dy + height, dx : dx + width] * weight
     return total
 
