@@ -18,7 +18,9 @@ import click
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML configuration; the shipped one if not given.")
 @click.option("--teacher", type=click.Path(path_type=Path), help="vit: timm safetensors of vit_tiny_patch16_224.")
-@click.option("--codec", type=click.Path(path_type=Path), help="perceptual: weights written by `vitiq train codec`.")
+@click.option(
+    "--codec", type=click.Path(path_type=Path), help="codec, perceptual: weights of `vitiq train codec` to start from."
+)
 @click.option("--threads", type=int, help="CPU threads.")
 @click.option("--smoke", is_flag=True, help="A few steps, to see that everything works.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -55,7 +57,7 @@ def command(  # noqa: PLR0917
         elif model == "codec":
             from vitiq.training.codec import train_codec  # noqa: PLC0415
 
-            weights = train_codec(config, data, out, smoke=smoke, threads=threads, report=report)
+            weights = train_codec(config, data, out, begin=codec, smoke=smoke, threads=threads, report=report)
         elif model == "perceptual":
             from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
             from vitiq.training.perceptual import train_perceptual  # noqa: PLC0415

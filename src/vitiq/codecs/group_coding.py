@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from vitiq.bitstream.bits import BitReader, BitWriter
 from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder
 from vitiq.codecs.latent_coding import ESCAPE, join_escapes, read_escape, split_escapes, write_escape
+from vitiq.models.entropy.hyperprior import HYPER_STRIDE
 from vitiq.models.entropy.integer_hyperprior import SKIP_RUNG, IntegerHyperprior, Slot
 from vitiq.models.entropy.integer_prior import MEANS, REACH
 
@@ -119,4 +120,5 @@ def decode_groups(
         return read(slot, slot.rung > SKIP_RUNG)
 
     symbols = prior.walk(level, height, width, code_hyper, code)
-    return np.ascontiguousarray(hyper[0].T), symbols
+    grid = (-(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE))
+    return np.ascontiguousarray(hyper[0].T).reshape(-1, *grid), symbols

@@ -22,10 +22,13 @@ from torch import Tensor, nn
 
 from vitiq.errors import InputError
 from vitiq.models.entropy.integer_hyperprior import export_hyperprior
+from vitiq.models.transforms.embedded import TransformModel
 from vitiq.models.transforms.transform_codec import TransformCodec, error_weight
+from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.generator import Phase, draw_graphic, to_tensor
-from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
+from vitiq.training.hardware import Hardware, batches, hardware
+from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 from vitiq.types import ImageU8
 
 Report = Callable[[int, int, float], None]
@@ -133,9 +136,11 @@ class Sampler:
         index = int(indices[min(int(np.searchsorted(shares, rng.random())), len(indices) - 1)])
         return random_crop(rng, self._pictures[index], size, self._config.largest_shrink)
 
-    def batch(self, rng: np.random.Generator, phase: Phase) -> Float[Tensor, "n 3 s s"]:
-        """One batch in [0, 1]."""
-        return to_tensor([self.crop(rng, phase.crop) for _ in range(phase.batch)])
+    def batch(self, seed: Sequence[int], phase: Phase, which: Sequence[int] | None = None) -> Float[Tensor, "n 3 s s"]:
+        """A batch in [0, 1], or those of its pictures that are asked for; each comes from the seed and its number."""
+        which = range(phase.batch) if which is None else which
+        crops = [self.crop(np.random.default_rng([*seed, i]), phase.crop) for i in which]
+        return to_tensor(crops).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -147,7 +152,7 @@ def validate(model: TransformCodec, pictures: Float[Tensor, "n 3 s s"]) -> dict[
     for t in VALIDATED:
         psnr, bpp = 0.0, 0.0
         for target in torch.split(pictures, 4):
-            coded = model(target, torch.full((len(target),), t))
+            coded = model(target, torch.full((len(target),), t, device=target.device))
             error = (coded.painted.clamp(0, 1) - target).square().mean(dim=(1, 2, 3))
             psnr += float((-10 * torch.log10(error.clamp_min(1e-10))).sum())
             bpp += float(coded.latent_bits.sum() + coded.hyper_bits.sum()) / area
@@ -165,9 +170,9 @@ def export_weights(model: TransformCodec, steps: int, path: Path) -> None:
         ("hyper_analysis.", model.prior.analysis),
     ):
         for name, value in module.state_dict().items():
-            tensors[part + name] = value.to(torch.float16).contiguous()
+            tensors[part + name] = value.cpu().to(torch.float16).contiguous()
     for name, value in model.gains.state_dict().items():
-        tensors[f"gains.{name}"] = value.contiguous()
+        tensors[f"gains.{name}"] = value.cpu().contiguous()
     for name, array in export_hyperprior(model.prior).items():
         tensors[f"integer.{name}"] = torch.from_numpy(array.copy(order="C"))
     facts = {"format": "vitiq-transform-codec-1", "steps": steps}
@@ -190,6 +195,7 @@ def train_codec(
     data: Sequence[Path],
     out: Path,
     *,
+    begin: Path | None = None,
     smoke: bool = False,
     threads: int | None = None,
     report: Report | None = None,
@@ -199,72 +205,101 @@ def train_codec(
     Args:
         config_path: TOML configuration; None for the shipped one.
         data: folders or .tar files of training pictures.
-        out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of pictures and the weights.
+        begin: weights file to start from where there is no checkpoint; None for the block DCT.
         smoke: a few steps on tiny crops, for tests.
         threads: CPU threads; None leaves torch's choice.
 
     Raises:
         InputError: the configuration or the data cannot be used.
+        WeightsError: the weights to start from or the checkpoint cannot be used.
     """
     config = load_config(config_path, smoke=smoke)
     if threads is not None:
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    pictures = PictureSet.open(data, out / "pictures", short_side=512)
-    training, held_out = pictures.split(config.held_out)
-    sampler = Sampler(pictures, training, config)
-    crop = config.phases[0].crop
-    rng = np.random.default_rng(config.seed)
-    validation = to_tensor(
-        [random_crop(rng, pictures[i], crop, 1.0) for i in held_out if min(pictures.shape(i)) >= crop]
-    )
+    with hardware() as place:
+        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=512))
+        training, held_out = pictures.split(config.held_out)
+        sampler = Sampler(pictures, training, config)
+        crop, rng = config.phases[0].crop, np.random.default_rng(config.seed)
+        large = [i for i in held_out if min(pictures.shape(i)) >= crop] or training[:1]
+        validation = to_tensor([random_crop(rng, pictures[i], crop, 1.0) for i in large]).to(place.device)
 
-    torch.manual_seed(config.seed)
-    model = TransformCodec().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = make_optimiser(model, config)
-    average = Ema(model, config.ema)
-    start = load_checkpoint(out / "checkpoint.pt", {"model": model, "optimiser": optimiser, "average": average})
-    log = CsvLog(out / "log.csv", start)
-    weights = out / "codec_embedded.safetensors"
+        torch.manual_seed(config.seed)
+        model = TransformCodec()
+        if begin is not None:
+            start_from(model, begin)
+        model = place.place(model)
+        spread = place.spread(model)
+        optimiser = make_optimiser(model, config)
+        average = Ema(model, config.ema)
+        parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "average": average}
+        start = load_checkpoint(out / "checkpoint.pt", parts)
+        log = CsvLog(out / "log.csv", start) if place.leads else None
+        weights = out / "codec_embedded.safetensors"
 
-    for step in range(start, config.steps):
-        row = train_step(config, model, optimiser, sampler, step)
-        average.update(model)
-        done = step + 1
-        if done % config.validate_every == 0 or done == config.steps:
-            with average.applied(model):
-                row |= validate(model, validation)
-        log.write(done, row)
-        if done % config.checkpoint_every == 0 or done == config.steps:
-            parts = {"model": model, "optimiser": optimiser, "average": average}
-            save_checkpoint(out / "checkpoint.pt", done, parts)
-            with average.applied(model):
-                export_weights(model, done, weights)
-        if report is not None:
-            report(done, config.steps, row["loss"])
+        def make(step: int) -> Tensor:
+            phase = config.phase(step)
+            return sampler.batch([config.seed, 1, step], phase, place.share(phase.batch))
+
+        for step, target in enumerate(batches(make, start, config.steps, place), start):
+            row = train_step(config, spread, optimiser, target, step, place)
+            average.update(model)
+            done = step + 1
+            if log is None:
+                continue
+            if done % config.validate_every == 0 or done == config.steps:
+                with average.applied(model):
+                    row |= validate(model, validation)
+            log.write(done, row)
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                save_checkpoint(out / "checkpoint.pt", done, parts)
+                rates = [f"{name}_{t}" for name in ("psnr", "bpp") for t in VALIDATED]
+                draw_curves(log.rows, ("loss", "train_bpp"), rates).savefig(out / "curves.png")
+                with average.applied(model):
+                    export_weights(model, done, weights)
+            if report is not None:
+                report(done, config.steps, row["loss"])
     return weights
 
 
-def train_step(
-    config: CodecTrainingConfig, model: TransformCodec, optimiser: torch.optim.Optimizer, sampler: Sampler, step: int
+def start_from(model: TransformCodec, path: Path) -> None:
+    """Give a model the weights of an exported file.
+
+    Raises:
+        WeightsError: the file cannot be used.
+    """
+    known = TransformModel(path)
+    model.analysis.load_state_dict(known.analysis.state_dict())
+    model.gains.load_state_dict(known.gains.state_dict())
+    model.prior.load_state_dict(known.prior.state_dict())
+    model.synthesis.load_state_dict(known.synthesis("mse").state_dict())
+
+
+def train_step(  # noqa: PLR0917 - the loop's whole state
+    config: CodecTrainingConfig,
+    model: TransformCodec,
+    optimiser: torch.optim.Optimizer,
+    target: Float[Tensor, "n 3 s s"],
+    step: int,
+    place: Hardware,
 ) -> dict[str, Any]:
     """One optimiser step; returns what is logged."""
-    rng = np.random.default_rng([config.seed, 1, step])
+    rng = np.random.default_rng([config.seed, 2, step, place.rank])
     torch.manual_seed(int(rng.integers(0, 2**31)))
-    phase = config.phase(step)
-    target = sampler.batch(rng, phase).contiguous(memory_format=torch.channels_last)
-    t = torch.from_numpy(rng.uniform(0, 1, phase.batch).astype(np.float32))
+    t = torch.from_numpy(rng.uniform(0, 1, len(target)).astype(np.float32)).to(place.device)
     rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
     for group in optimiser.param_groups:
         group["lr"] = rate * group["share"]
-    with bf16_if_fast():
+    with place.mixed_precision():
         coded = model(target, t)
-    weight = error_weight(t)
+    weight, pixels = error_weight(t), target.shape[2] * target.shape[3]
     error = (coded.painted - target).square().mean(dim=(1, 2, 3)) * 255**2
-    bpp = (coded.latent_bits.sum(dim=1) + coded.hyper_bits) / phase.crop**2
+    bpp = (coded.latent_bits.sum(dim=1) + coded.hyper_bits) / pixels
     loss = ((bpp + weight * error) / weight**config.balance).mean()
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     norm = nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
     if bool(torch.isfinite(norm)):
         optimiser.step()
@@ -272,7 +307,7 @@ def train_step(
         "loss": float(loss.detach()),
         "mse": float(error.detach().mean()),
         "train_bpp": float(bpp.detach().mean()),
-        "hyper_bpp": float(coded.hyper_bits.detach().mean()) / phase.crop**2,
+        "hyper_bpp": float(coded.hyper_bits.detach().mean()) / pixels,
         "gradient_norm": float(norm),
         "learning_rate": rate,
     }

@@ -30,9 +30,11 @@ from vitiq.models.transforms.discriminator import PatchDiscriminator
 from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel
 from vitiq.models.transforms.residual_dct import Synthesis, powers
 from vitiq.training.codec import Sampler
+from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.generator import Phase
-from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
+from vitiq.training.hardware import Hardware, batches, hardware
+from vitiq.training.loop import CsvLog, Ema, cosine, load_checkpoint, save_checkpoint
 
 Report = Callable[[int, int, float], None]
 
@@ -93,14 +95,17 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> PerceptualT
 class Trainer:
     """The codec's frozen networks, the synthesis in training and its discriminator."""
 
-    def __init__(self, config: PerceptualTrainingConfig, model: TransformModel, judge: Backbone) -> None:
-        self.config, self.model, self.judge = config, model, judge
-        self.synthesis = Synthesis().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(
+        self, config: PerceptualTrainingConfig, model: TransformModel, judge: Backbone, place: Hardware
+    ) -> None:
+        self.config, self.model, self.judge, self.place = config, model.to(place.device), judge.to(place.device), place
+        self.synthesis = Synthesis()
         self.synthesis.load_state_dict(model.synthesis("perceptual").state_dict())
         self.synthesis.requires_grad_(False)
         for name, parameter in self.synthesis.named_parameters():
             parameter.requires_grad_(name.startswith(TRAINED))
-        self.discriminator = PatchDiscriminator().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.synthesis, self.discriminator = place.place(self.synthesis), place.place(PatchDiscriminator())
+        self._spread, self._critics = place.spread(self.synthesis), place.spread(self.discriminator)
         learns = [p for p in self.synthesis.parameters() if p.requires_grad]
         self.painter = torch.optim.Adam(learns, lr=config.learning_rate, betas=(0.5, 0.9))
         rate = config.discriminator_rate
@@ -138,25 +143,27 @@ class Trainer:
         config, quality = self.config, powers(t)
         rate = cosine(step, config.steps, 1, config.learning_rate, config.final_learning_rate)
         self.painter.param_groups[0]["lr"] = rate
-        with bf16_if_fast():
+        with self.place.mixed_precision():
             latents, plain = self.latents(target, quality)
             plain = plain.float()
-            painted = self.synthesis(latents, quality)
-            real = self.discriminator(target, plain).float()
-            fake = self.discriminator(painted.detach().float(), plain).float()
+            painted = self._spread(latents, quality)
+            both = torch.cat([target, painted.detach().float()])
+            real, fake = self._critics(both, torch.cat([plain, plain])).float().chunk(2)
         critic_loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         self.critic.zero_grad(set_to_none=True)
         torch.autograd.backward(critic_loss)
         self.critic.step()
         row = {"critic_loss": float(critic_loss.detach()), "learning_rate": rate}
         if step < config.discriminator_start:
-            return row | {"loss": float("nan")}
-        with bf16_if_fast():
+            return row
+        self.discriminator.requires_grad_(False)
+        with self.place.mixed_precision():
             error, features = self.losses(painted.float(), plain, target)
             verdict = -self.discriminator(painted.float(), plain).float().mean()
+        self.discriminator.requires_grad_(True)
         loss = config.squared_error * error + config.features * features + config.adversarial * verdict
         self.painter.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.painter.param_groups[0]["params"], config.gradient_clip)
         if bool(torch.isfinite(norm)):
             self.painter.step()
@@ -167,7 +174,7 @@ class Trainer:
     @torch.no_grad()
     def validate(self, pictures: Float[Tensor, "n 3 s s"], t: float) -> dict[str, float]:
         """The two losses on held-out pictures at one quality, for both syntheses."""
-        quality = powers(torch.full((len(pictures),), t))
+        quality = powers(torch.full((len(pictures),), t, device=pictures.device))
         latents, plain = self.latents(pictures, quality)
         painted = self.synthesis(latents, quality)
         error, features = self.losses(painted, plain, pictures)
@@ -182,7 +189,7 @@ def export_weights(trainer: Trainer, codec: Path, path: Path) -> None:
         tensors = {k: file.get_tensor(k) for k in file.keys() if not k.startswith(PERCEPTUAL)}  # noqa: SIM118
     for name, value in trainer.synthesis.state_dict().items():
         if name.startswith(TRAINED):
-            tensors[PERCEPTUAL + name] = value.to(torch.float16).contiguous()
+            tensors[PERCEPTUAL + name] = value.cpu().to(torch.float16).contiguous()
     facts = json.loads(metadata["vitiq_config"]) | {"perceptual_steps": trainer.config.steps}
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
@@ -218,29 +225,37 @@ def train_perceptual(
         torch.set_num_threads(threads)
     model = TransformModel(codec)
     out.mkdir(parents=True, exist_ok=True)
-    pictures = PictureSet.open(data, out / "pictures", short_side=512)
-    training, held_out = pictures.split(config.held_out)
-    sampler, phase = Sampler(pictures, training, config), config.phases[0]
-    judged = Sampler(pictures, [i for i in held_out if min(pictures.shape(i)) >= config.crop] or training, config)
-    validation = judged.batch(np.random.default_rng(config.seed), Phase(1, config.crop, config.held_out))
-    torch.manual_seed(config.seed)
-    trainer = Trainer(config, model, load_backbone())
-    start = load_checkpoint(out / "checkpoint.pt", trainer.parts())
-    log, weights = CsvLog(out / "log.csv", start), out / "codec_embedded.safetensors"
-    for step in range(start, config.steps):
-        rng = np.random.default_rng([config.seed, 2, step])
-        target = sampler.batch(rng, phase).contiguous(memory_format=torch.channels_last)
-        t = torch.from_numpy(rng.uniform(0, 1, config.batch).astype(np.float32)) ** config.quality_power
-        row = trainer.step(target, t, step)
-        done = step + 1
-        if done % config.validate_every == 0 or done == config.steps:
-            with trainer.average.applied(trainer.synthesis):
-                row |= trainer.validate(validation, 0.1)
-        log.write(done, row)
-        if done % config.checkpoint_every == 0 or done == config.steps:
-            save_checkpoint(out / "checkpoint.pt", done, trainer.parts())
-            with trainer.average.applied(trainer.synthesis):
-                export_weights(trainer, codec, weights)
-        if report is not None:
-            report(done, config.steps, row["loss"])
+    with hardware() as place:
+        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=512))
+        training, held_out = pictures.split(config.held_out)
+        sampler, phase = Sampler(pictures, training, config), config.phases[0]
+        judged = Sampler(pictures, [i for i in held_out if min(pictures.shape(i)) >= config.crop] or training, config)
+        held = judged.batch([config.seed], Phase(1, config.crop, config.held_out)).to(place.device)
+        torch.manual_seed(config.seed)
+        trainer = Trainer(config, model, load_backbone(), place)
+        start = load_checkpoint(out / "checkpoint.pt", trainer.parts())
+        log, weights = CsvLog(out / "log.csv", start) if place.leads else None, out / "codec_embedded.safetensors"
+
+        def make(step: int) -> Tensor:
+            return sampler.batch([config.seed, 1, step], phase, place.share(config.batch))
+
+        for step, target in enumerate(batches(make, start, config.steps, place), start):
+            rng = np.random.default_rng([config.seed, 2, step, place.rank])
+            drawn = rng.uniform(0, 1, len(target)).astype(np.float32) ** config.quality_power
+            row = trainer.step(target, torch.from_numpy(drawn).to(place.device), step)
+            done = step + 1
+            if log is None:
+                continue
+            if done % config.validate_every == 0 or done == config.steps:
+                with trainer.average.applied(trainer.synthesis):
+                    row |= trainer.validate(held, 0.1)
+            log.write(done, row)
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                save_checkpoint(out / "checkpoint.pt", done, trainer.parts())
+                lines = ("loss", "critic_loss", "features"), ("held_out_features", "own_features")
+                draw_curves(log.rows, *lines).savefig(out / "curves.png")
+                with trainer.average.applied(trainer.synthesis):
+                    export_weights(trainer, codec, weights)
+            if report is not None:
+                report(done, config.steps, row.get("loss", float("nan")))
     return weights

@@ -71,6 +71,12 @@ class Backbone:
         self._mean = torch.tensor(preprocessing.mean)[:, None, None]
         self._std = torch.tensor(preprocessing.std)[:, None, None]
 
+    def to(self, device: torch.device) -> Backbone:
+        """The network on a device, for training; `logits`, `tokens` and the like then need it back on the CPU."""
+        self._model.to(device)
+        self._mean, self._std = self._mean.to(device), self._std.to(device)
+        return self
+
     @property
     def precision(self) -> Precision:
         """Precision of the matrix products, chosen at first use."""

@@ -78,6 +78,11 @@ def reflected(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h+2 w+2"]:
     return x
 
 
+def extended(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h+2 w+2"]:
+    """One more row and column on each side, repeated: what small crops teach then holds for pictures of any size."""
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+
+
 def signs_and_sizes(symbols: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 2c h w"]:
     """Clipped symbols and their absolute values."""
     clipped = symbols.clamp(-CLIP, CLIP)
@@ -99,7 +104,8 @@ class HyperAnalysis(nn.Module):
         x = F.leaky_relu(self.first(read), 0.1)
         x = F.leaky_relu(self.second(x), 0.1)
         means = F.avg_pool2d(scaled[:, :LEADING].float(), HYPER_STRIDE, ceil_mode=True, count_include_pad=False)
-        return HYPER_GAIN * self.third(x).float() + F.pad(means, (0, 0, 0, 0, 0, HYPER_CHANNELS - LEADING))
+        hyper: Tensor = HYPER_GAIN * self.third(x).float()
+        return hyper + F.pad(means, (0, 0, 0, 0, 0, HYPER_CHANNELS - LEADING))
 
 
 class HyperSynthesis(nn.Module):
@@ -107,10 +113,10 @@ class HyperSynthesis(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = nn.Conv2d(HYPER_CHANNELS, 4 * HYPER_WIDTH, 3, padding=1)
-        self.second = nn.Conv2d(HYPER_WIDTH, 4 * HYPER_FEATURES, 3, padding=1)
+        self.first = nn.Conv2d(HYPER_CHANNELS, 4 * HYPER_WIDTH, 3)
+        self.second = nn.Conv2d(HYPER_WIDTH, 4 * HYPER_FEATURES, 3)
         self.quality = nn.Linear(3, HYPER_WIDTH, bias=False)
-        self.direct = nn.Conv2d(LEADING, LEADING * HYPER_STRIDE**2, 3, padding=1, bias=False)
+        self.direct = nn.Conv2d(LEADING, LEADING * HYPER_STRIDE**2, 3, bias=False)
         zero(self.quality, self.direct)
         for channel in range(LEADING):
             own = slice(channel * HYPER_STRIDE**2, (channel + 1) * HYPER_STRIDE**2)
@@ -119,14 +125,14 @@ class HyperSynthesis(nn.Module):
     def leading(self, hyper: Float[Tensor, "n z i j"]) -> Float[Tensor, "n l 4i 4j"]:
         """The leading latents as the hyper-latents alone tell them."""
         clipped = hyper[:, :LEADING].clamp(-HYPER_CLIP, HYPER_CLIP)
-        told: Tensor = F.pixel_shuffle(self.direct(clipped), HYPER_STRIDE)
+        told: Tensor = F.pixel_shuffle(self.direct(extended(clipped)), HYPER_STRIDE)
         return told
 
     def forward(self, hyper: Float[Tensor, "n z i j"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n f 4i 4j"]:
         """Features, not negative."""
-        x = F.pixel_shuffle(self.first(hyper.clamp(-HYPER_CLIP, HYPER_CLIP)), 2)
+        x = F.pixel_shuffle(self.first(extended(hyper.clamp(-HYPER_CLIP, HYPER_CLIP))), 2)
         x = rectify(x + self.quality(quality)[:, :, None, None])
-        return rectify(F.pixel_shuffle(self.second(x), 2))
+        return rectify(F.pixel_shuffle(self.second(extended(x)), 2))
 
 
 class GroupPrior(nn.Module):

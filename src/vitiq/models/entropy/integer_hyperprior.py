@@ -72,7 +72,7 @@ def export_hyperprior(prior: Any) -> dict[str, np.ndarray]:
         if name.startswith("analysis."):
             continue
         bits = WEIGHT_BITS if value.ndim == 4 else FRACTION
-        rounded = np.rint(value.detach().double().numpy() * 2**bits).astype(np.int64)
+        rounded = np.rint(value.detach().cpu().double().numpy() * 2**bits).astype(np.int64)
         tensors[name] = rounded.astype(np.int16 if np.abs(rounded).max() < 2**15 else np.int32)
     return tensors
 
@@ -102,6 +102,11 @@ def _convolve(padded: Values, weights: Float64[np.ndarray, "taps c o"], taps: tu
 
 def _with_zeros(x: Values) -> Values:
     return np.pad(x, ((1, 1), (1, 1), (0, 0)))
+
+
+def _extended(x: Values) -> Values:
+    """As `hyperprior.extended`."""
+    return np.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
 
 
 def _reflected(x: Values) -> Values:
@@ -229,7 +234,7 @@ class IntegerHyperprior:
             The latents' symbols.
         """
         hyper = self._walk_hyper(level, -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), code_hyper)
-        clipped = _with_zeros(np.clip(hyper, -HYPER_CLIP, HYPER_CLIP))
+        clipped = _extended(np.clip(hyper, -HYPER_CLIP, HYPER_CLIP))
         features = self._features(clipped, level)[:height, :width]
         told = _shuffle(_convolve(clipped[..., :LEADING], self._direct, _SQUARE), HYPER_STRIDE)[:height, :width]
         known = np.zeros((height, width, CHANNELS))
@@ -271,7 +276,7 @@ class IntegerHyperprior:
         x = _convolve(hyper, self._first, _SQUARE)
         x = _shuffle(_narrow(x, WEIGHT_BITS - FRACTION) + self._first_bias)
         x = _rectify(x + _parabola(self._quality, level))
-        x = _convolve(_with_zeros(x), self._second, _SQUARE) + self._second_bias
+        x = _convolve(_extended(x), self._second, _SQUARE) + self._second_bias
         return _rectify(_shuffle(_narrow(x)))
 
 

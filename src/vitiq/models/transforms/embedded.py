@@ -76,6 +76,12 @@ class TransformModel:
         """The synthesis trained for squared error, or the one trained to look like a picture."""
         return self._syntheses[name]
 
+    def to(self, device: torch.device) -> TransformModel:
+        """The networks on a device, for training."""
+        for module in (self.analysis, self.gains, self.prior, *self._syntheses.values()):
+            module.to(device)
+        return self
+
     @torch.no_grad()
     def analyse(
         self, pictures: Float[Tensor, "1 3 h w"], level: int

@@ -53,7 +53,7 @@ class TransformCodec(nn.Module):
         gain = self.gains(quality)
         scaled = self.analysis(pictures, quality) * gain
         hyper = self.prior.analysis(scaled)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(pictures.device.type, enabled=False):
             symbols, hyper_symbols = straight_through(scaled), straight_through(hyper)
             if self.training:
                 noisy = scaled + torch.rand_like(scaled) - 0.5

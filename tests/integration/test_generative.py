@@ -1,0 +1,107 @@
+"""The generative codecs on real pictures, with the embedded weights.
+
+Truth: identities (a file decodes to the same picture in another process and by either codec's reader) and orders
+(a higher quality is closer; refinement never costs more).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vitiq.bitstream import container as viq
+from vitiq.codecs.generative import LATENTS, Generative, GenerativeMse
+from vitiq.errors import BitstreamError, InputError, WeightsError
+from vitiq.image.io import read_image
+from vitiq.models.transforms.transform_codec import error_weight
+from vitiq.types import ImageU8, Progress
+
+
+def squared_error(a: ImageU8, b: ImageU8) -> float:
+    return float(np.square(a.astype(np.float64) - b).mean())
+
+
+@pytest.fixture(scope="module")
+def piece(bundled: dict[str, ImageU8]) -> ImageU8:
+    """A 150×130 piece of the animal: no side is a multiple of a block."""
+    return np.ascontiguousarray(bundled["animal"][200:330, 200:350])
+
+
+def test_quality_sets_size_and_error(piece: ImageU8) -> None:
+    codec = GenerativeMse()
+    files = [codec.encode(piece, quality=q) for q in (0, 30, 63)]
+    errors = [squared_error(codec.decode(f), piece) for f in files]
+    assert len(files[0]) < len(files[1]) < len(files[2])
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_one_bitstream_two_syntheses(piece: ImageU8) -> None:
+    plain, painted = GenerativeMse(), Generative()
+    data, other = plain.encode(piece, quality=10), painted.encode(piece, quality=10)
+    assert viq.unpack(data).section(LATENTS) == viq.unpack(other).section(LATENTS)
+    assert np.array_equal(painted.decode(data), painted.decode(other))
+    assert squared_error(plain.decode(data), piece) < squared_error(painted.decode(data), piece)
+
+
+@pytest.mark.parametrize("name", ["generative", "generative-mse"])
+def test_another_process_with_more_threads_paints_the_same(name: str, piece: ImageU8, tmp_path: Path) -> None:
+    codec = Generative() if name == "generative" else GenerativeMse()
+    data = codec.encode(piece, quality=20)
+    (tmp_path / "f.viq").write_bytes(data)
+    script = "import sys, torch; torch.set_num_threads(2); from vitiq.cli.main import main; main()"
+    command = [sys.executable, "-c", script, "decode", str(tmp_path / "f.viq"), "-o", str(tmp_path / "f.png")]
+    subprocess.run(command, check=True, capture_output=True)
+    assert np.array_equal(read_image(tmp_path / "f.png"), codec.decode(data))
+
+
+def test_refinement_never_costs_more(piece: ImageU8) -> None:
+    states: list[Progress] = []
+    quality, pixels = 20, piece.shape[0] * piece.shape[1]
+    weight = float(error_weight(torch.tensor([quality / 63])))
+    plain, refined = GenerativeMse(), GenerativeMse(refine=12, preview_every=5)
+    costs = []
+    for codec, progress in ((plain, None), (refined, states.append)):
+        data = codec.encode(piece, quality=quality, progress=progress)
+        costs.append(8 * len(data) / pixels + weight * squared_error(codec.decode(data), piece))
+    assert costs[1] < costs[0]
+    assert [s.iteration for s in states if s.preview is not None] == [1, 6, 11, 12]
+    assert all(s.preview is None or s.preview.shape == piece.shape for s in states)
+
+
+def test_bad_settings_are_told(piece: ImageU8) -> None:
+    with pytest.raises(InputError, match="0-63"):
+        GenerativeMse().encode(piece, quality=64)
+    with pytest.raises(InputError, match="at least 0"):
+        GenerativeMse(refine=-1)
+    with pytest.raises(InputError, match="expected one of"):
+        GenerativeMse(loss="psnr")  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match="missing"):
+        GenerativeMse(weights="nowhere.safetensors").encode(piece)
+
+
+def test_foreign_and_hostile_files_are_told(piece: ImageU8) -> None:
+    codec = GenerativeMse()
+    file = viq.unpack(codec.encode(piece, quality=5))
+
+    def changed(**values: object) -> bytes:
+        facts = {
+            name: getattr(file, name) for name in ("codec", "width", "height", "weights", "symbols_crc", "sections")
+        }
+        return viq.pack(viq.Container(**{**facts, **values}))
+
+    assert codec.decode(changed()).shape == piece.shape
+    with pytest.raises(BitstreamError, match="inversion"):
+        codec.decode(changed(codec="inversion"))
+    with pytest.raises(WeightsError, match="weights"):
+        codec.decode(changed(weights=b"\1" * 8))
+    with pytest.raises(BitstreamError, match="at most"):
+        codec.decode(changed(width=65_000, height=4_000))
+    with pytest.raises(BitstreamError, match="quality"):
+        codec.decode(changed(sections=(viq.Section(LATENTS, b"\xff"),)))
+    with pytest.raises(BitstreamError, match="checksum"):
+        codec.decode(changed(symbols_crc=file.symbols_crc ^ 1))

@@ -1,0 +1,114 @@
+"""`vitiq train codec` and `vitiq train perceptual` on pictures made here.
+
+Truth: identities (an interrupted run ends where an uninterrupted one does; perceptual training leaves the bitstream
+alone; two processes see the batch that one sees).
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from vitiq.codecs.generative import Generative, GenerativeMse
+from vitiq.errors import InputError
+from vitiq.training.codec import Sampler, load_config, train_codec
+from vitiq.training.data import PictureSet
+from vitiq.training.generator import Phase
+from vitiq.training.hardware import Hardware
+from vitiq.training.perceptual import TRAINED, train_perceptual
+from vitiq.types import ImageU8
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five noisy gradients, large enough for every crop."""
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for k in range(5):
+        ramp = np.linspace(0, 200, 280)[None, :, None] + rng.normal(0, 12, (260, 280, 3)) + 10 * k
+        Image.fromarray(ramp.clip(0, 255).astype(np.uint8)).save(folder / f"{k}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of an uninterrupted smoke run."""
+    return train_codec(None, [photos], tmp_path_factory.mktemp("whole"), smoke=True, threads=1)
+
+
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    with safe_open(str(path), framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def test_an_interrupted_run_ends_where_a_whole_one_does(photos: Path, weights: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int, loss: float) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_codec(None, [photos], tmp_path, smoke=True, threads=1, report=interrupt)
+    resumed = tensors(train_codec(None, [photos], tmp_path, smoke=True, threads=1))
+    assert all(torch.equal(value, resumed[name]) for name, value in tensors(weights).items())
+    with (tmp_path / "log.csv").open(newline="") as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_trained_weights_code_pictures(weights: Path, small: ImageU8) -> None:
+    codec = GenerativeMse(weights=weights)
+    assert codec.decode(codec.encode(small, quality=10)).shape == small.shape
+
+
+def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Path) -> None:
+    started = tensors(train_codec(None, [photos], tmp_path, begin=weights, smoke=True, threads=1))
+    before = tensors(weights)
+    moved = (started["synthesis.stem.weight"].float() - before["synthesis.stem.weight"].float()).abs().max()
+    assert 0 < float(moved) < 0.05
+
+
+def test_perceptual_training_leaves_the_bitstream_alone(
+    photos: Path, weights: Path, small: ImageU8, tmp_path: Path
+) -> None:
+    both = train_perceptual(None, [photos], weights, tmp_path, smoke=True, threads=1)
+    before, after = tensors(weights), tensors(both)
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    added = set(after) - set(before)
+    assert added
+    assert all(name.removeprefix("perceptual.").startswith(TRAINED) for name in added)
+    plain, painted = GenerativeMse(weights=both), Generative(weights=both)
+    data = plain.encode(small, quality=10)
+    assert not np.array_equal(plain.decode(data), painted.decode(data))
+
+
+def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
+    pictures = PictureSet.open([photos], tmp_path / "cache", short_side=512)
+    sampler, phase = Sampler(pictures, range(5), load_config(smoke=True)), Phase(1, 64, 5)
+    whole = sampler.batch([1, 2], phase)
+    cpu = torch.device("cpu")
+    parts = [sampler.batch([1, 2], phase, Hardware(cpu, rank, 2).share(5)) for rank in (0, 1)]
+    assert torch.equal(whole[0::2], parts[0])
+    assert torch.equal(whole[1::2], parts[1])
+
+
+def test_training_runs_in_two_processes(photos: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "vitiq"]
+    command += ["train", "codec", "--data", str(photos), "-o", str(tmp_path), "--smoke", "--quiet", "--threads", "1"]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    with (tmp_path / "log.csv").open(newline="") as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
+    assert (tmp_path / "codec_embedded.safetensors").exists()
+
+
+def test_bad_configurations_are_told(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "bad.toml").write_text("seed = 1\nunknown = 2\n")
+    with pytest.raises(InputError, match=r"bad\.toml"):
+        train_codec(tmp_path / "bad.toml", [photos], tmp_path / "run", smoke=True)
