@@ -81,7 +81,7 @@ def test_bad_settings_are_told(piece: ImageU8) -> None:
     with pytest.raises(InputError, match="expected one of"):
         GenerativeMse(loss="psnr")  # type: ignore[arg-type]
     with pytest.raises(WeightsError, match="missing"):
-        GenerativeMse(weights="nowhere.safetensors").encode(piece)
+        GenerativeMse(generator="nowhere.safetensors").encode(piece)
 
 
 def test_foreign_and_hostile_files_are_told(piece: ImageU8) -> None:

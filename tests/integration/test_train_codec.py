@@ -64,7 +64,7 @@ def test_an_interrupted_run_ends_where_a_whole_one_does(photos: Path, weights: P
 
 
 def test_trained_weights_code_pictures(weights: Path, small: ImageU8) -> None:
-    codec = GenerativeMse(weights=weights)
+    codec = GenerativeMse(generator=weights)
     assert codec.decode(codec.encode(small, quality=10)).shape == small.shape
 
 
@@ -84,7 +84,7 @@ def test_perceptual_training_leaves_the_bitstream_alone(
     added = set(after) - set(before)
     assert added
     assert all(name.removeprefix("perceptual.").startswith(TRAINED) for name in added)
-    plain, painted = GenerativeMse(weights=both), Generative(weights=both)
+    plain, painted = GenerativeMse(generator=both), Generative(generator=both)
     data = plain.encode(small, quality=10)
     assert not np.array_equal(plain.decode(data), painted.decode(data))
 

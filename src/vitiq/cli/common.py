@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 CODEC_OPTIONS = (
-    click.option("--generator", help="inversion: 'embedded' or the path of generator weights."),
-    click.option("--loss", type=click.Choice(["mse", "ssim", "vit"]), help="inversion: what is minimised."),
+    click.option("--generator", help="inversion, generative: 'embedded' or the path of weights."),
+    click.option(
+        "--loss",
+        type=click.Choice(["mse", "ssim", "vit", "perceptual"]),
+        help="inversion, generative: what a search minimises.",
+    ),
     click.option("--optimizer", type=click.Choice(["adam", "sgd"]), help="inversion: optimiser (sgd as published)."),
     click.option("--learning-rate", type=float, help="inversion: first learning rate."),
     click.option("--iterations", type=int, help="inversion: iterations of the search."),
+    click.option("--refine", type=int, help="generative: iterations of a search of this picture's latents."),
     click.option("--restarts", type=int, help="inversion: searches from different starts; the best is kept."),
     click.option("--seed", type=int, help="inversion: seed of everything random."),
     click.option("--preview-every", type=int, help="inversion: iterations between previews."),
@@ -41,6 +46,7 @@ NAMES = (
     "optimizer",
     "learning_rate",
     "iterations",
+    "refine",
     "restarts",
     "seed",
     "preview_every",

@@ -17,7 +17,7 @@ from jaxtyping import Int64
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec
-from vitiq.codecs.inversion_common import WEIGHTS_PREFIX, check_choice, check_symbols
+from vitiq.codecs.inversion_common import READS_VIT, WEIGHTS_PREFIX, check_choice, check_symbols
 from vitiq.errors import BitstreamError, InputError, WeightsError
 from vitiq.types import ImageU8, ProgressCallback
 
@@ -40,9 +40,10 @@ class _TransformCodec(Codec):
     """What both syntheses share.
 
     Args:
-        weights: "embedded", or the path of a weights file of `vitiq train codec`.
+        generator: "embedded", or the path of a weights file of `vitiq train codec`.
         refine: iterations of a search of this picture's latents; 0 for none.
-        loss: what the search minimises besides the rate: `mse`, `ssim` or `vit` (features of the embedded ViT).
+        loss: what the search minimises besides the rate: `mse`, `ssim`, or, by features of the embedded
+            ViT, `vit` or `perceptual`.
         seed: of the search's noise.
         preview_every: iterations between previews.
         learning_rate: of the search, in symbols an iteration; None for 0.05.
@@ -59,7 +60,7 @@ class _TransformCodec(Codec):
     def __init__(
         self,
         *,
-        weights: str | Path = "embedded",
+        generator: str | Path = "embedded",
         refine: int = 0,
         loss: LossName = "mse",
         seed: int = 0,
@@ -71,7 +72,7 @@ class _TransformCodec(Codec):
         check_choice("loss", loss, LOSSES)
         if refine < 0:
             raise InputError(f"{refine} iterations of refinement given, at least 0 expected")
-        self._weights, self._refine, self._loss, self._seed = str(weights), refine, loss, seed
+        self._weights, self._refine, self._loss, self._seed = str(generator), refine, loss, seed
         self._preview_every, self._learning_rate = preview_every, 0.05 if learning_rate is None else learning_rate
 
     def _model(self) -> TransformModel:
@@ -168,7 +169,7 @@ class _TransformCodec(Codec):
 
     def settings(self) -> Mapping[str, object]:
         """Everything that changes the file or the picture, and the hash of the weights."""
-        vit = self.painter == "perceptual" or (self._refine > 0 and self._loss == "vit")
+        vit = self.painter == "perceptual" or (self._refine > 0 and self._loss in READS_VIT)
         facts: dict[str, object] = {
             "weights_sha256": self._model().weights_sha256,
             "synthesis": self.painter,

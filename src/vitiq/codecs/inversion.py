@@ -21,6 +21,7 @@ from vitiq.codecs.base import Codec
 from vitiq.codecs.inversion_common import (
     LONGEST,
     MOST_UNITS,
+    READS_VIT,
     UNIT,
     WEIGHTS_PREFIX,
     OptimiserName,
@@ -56,7 +57,7 @@ class Inversion(Codec):
 
     Args:
         generator: "embedded", or the path of a weights file of the same format.
-        loss: `mse`, `ssim` or `vit` (features of the embedded ViT).
+        loss: `mse`, `ssim`, `vit` or `perceptual` (the last two: features of the embedded ViT).
         optimizer: `adam` or `sgd`.
         iterations: of the search.
         restarts: searches from different starts (the encoder's guess, then random ones); the best is kept.
@@ -196,7 +197,7 @@ class Inversion(Codec):
             "generator": generator.name,
             "generator_sha256": generator.weights_sha256,
             "loss": self._loss,
-            "tuned_on": "vit-embedded" if self._loss == "vit" else None,
+            "tuned_on": "vit-embedded" if self._loss in READS_VIT else None,
             "optimizer": self._search.optimiser,
             "learning_rate": self._search.rate,
             "iterations": self._search.iterations,

@@ -28,6 +28,9 @@ MOST_UNITS = 64
 LONGEST = 16
 """Longest side in units."""
 
+READS_VIT = frozenset({"vit", "perceptual"})
+"""Losses that look through the embedded ViT, which should then not be the judge."""
+
 OptimiserName = Literal["adam", "sgd"]
 OPTIMISERS: tuple[OptimiserName, ...] = ("adam", "sgd")
 

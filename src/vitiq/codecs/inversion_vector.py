@@ -18,6 +18,7 @@ from vitiq.bitstream import container as viq
 from vitiq.bitstream import qsgd, uniform
 from vitiq.codecs.base import Codec
 from vitiq.codecs.inversion_common import (
+    READS_VIT,
     WEIGHTS_PREFIX,
     OptimiserName,
     SearchSettings,
@@ -214,7 +215,7 @@ class InversionVector(Codec):
             "generator": generator.name,
             "generator_sha256": generator.weights_sha256,
             "loss": self._loss,
-            "tuned_on": "vit-embedded" if self._loss == "vit" else None,
+            "tuned_on": "vit-embedded" if self._loss in READS_VIT else None,
             "optimizer": self._search.optimiser,
             "learning_rate": self._search.rate,
             "iterations": self._search.iterations,

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from vitiq.errors import InputError
 
-LossName = Literal["mse", "ssim", "vit"]
-LOSSES: tuple[LossName, ...] = ("mse", "ssim", "vit")
+LossName = Literal["mse", "ssim", "vit", "perceptual"]
+LOSSES: tuple[LossName, ...] = ("mse", "ssim", "vit", "perceptual")
 
 Distortion = Callable[[Float[Tensor, "n 3 h w"]], Tensor]
 """Scalar distortion of pictures against a target fixed in advance."""
@@ -44,12 +44,24 @@ def ssim(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Tensor:
     return (top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean()
 
 
+def tiles(pictures: Float[Tensor, "n 3 h w"], side: int) -> Float[Tensor, "m 3 side side"]:
+    """The fewest squares of `side` pixels that cover the pictures, evenly spread; smaller pictures are extended."""
+    height, width = pictures.shape[2:]
+    grown = F.pad(pictures, (0, max(0, side - width), 0, max(0, side - height)), mode="replicate")
+    starts = [
+        [round(k * (length - side) / max(1, -(-length // side) - 1)) for k in range(-(-length // side))]
+        for length in grown.shape[2:]
+    ]
+    return torch.cat([grown[:, :, y : y + side, x : x + side] for y in starts[0] for x in starts[1]])
+
+
 def distortion(name: LossName, target: Float[Tensor, "n 3 h w"]) -> Distortion:
     """The named distortion against `target`.
 
     mse: mean squared error. ssim: (1 - SSIM) / 10 + MSE / 10. vit: (1 - mean cosine of the embedded ViT's final
-    tokens) / 25 + MSE / 4. The factors bring the three to one scale; the share of MSE keeps
-    brightness and colour in place, which the other two hardly see.
+    tokens) / 25 + MSE / 4, of the whole picture at the network's size. perceptual: (1 - mean cosine of the embedded
+    ViT's tokens at several depths) / 25 + MSE / 4, of tiles at full resolution. The factors bring all to one scale; the
+    share of MSE keeps brightness and colour in place, which the others hardly see.
 
     Raises:
         InputError: unknown name.
@@ -70,4 +82,16 @@ def distortion(name: LossName, target: Float[Tensor, "n 3 h w"]) -> Distortion:
             return (1 - cosine.mean()) / 25 + F.mse_loss(picture, target) / 4
 
         return meaning
+    if name == "perceptual":
+        from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - loads weights
+
+        reader = load_backbone()
+        with torch.no_grad():
+            levels = reader.levels_tensor(tiles(target, reader.image_size))
+
+        def looks(picture: Float[Tensor, "n 3 h w"]) -> Tensor:
+            found = reader.levels_tensor(tiles(picture, reader.image_size))
+            return (1 - F.cosine_similarity(found, levels, dim=-1).mean()) / 25 + F.mse_loss(picture, target) / 4
+
+        return looks
     raise InputError(f"loss {name!r} given, expected one of {', '.join(LOSSES)}")
