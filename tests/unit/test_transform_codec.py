@@ -68,7 +68,7 @@ def test_gains_grow_and_lambdas_double_as_stated() -> None:
     model = TransformCodec()
     low, high = (model.gains(quality_of(level)) for level in (0, LEVELS - 1))
     assert bool((high > 5 * low).all())
-    assert error_weight(torch.tensor([0.0, 1.0])).tolist() == pytest.approx([6e-4, 2e-2])
+    assert error_weight(torch.tensor([0.0, 1.0])).tolist() == pytest.approx([2.5e-4, 1.5e-2])
 
 
 @pytest.mark.parametrize("group", range(len(GROUPS)))

@@ -23,7 +23,7 @@ LEVEL = 128.0
 """Pictures are read as value - LEVEL on the 0-255 scale, features as that / SPREAD."""
 
 SPREAD = 64.0
-STEP_COARSE, STEP_FINE = 90.0, 16.0
+STEP_COARSE, STEP_FINE = 130.0, 20.0
 """Quantisation steps that the gains start from, at quality 0 and 1."""
 
 

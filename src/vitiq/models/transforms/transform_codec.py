@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vitiq.models.entropy.hyperprior import Hyperprior
 from vitiq.models.transforms.residual_dct import Analysis, Gains, Synthesis, powers
 
-LAMBDA_LOW, LAMBDA_HIGH = 6e-4, 2e-2
+LAMBDA_LOW, LAMBDA_HIGH = 2.5e-4, 1.5e-2
 """Weights of the squared error (0-255 scale) against bits a pixel at quality 0 and 1."""
 
 
