@@ -20,9 +20,10 @@ from safetensors import safe_open
 
 from vitiq.codecs.generative import Generative, GenerativeMse
 from vitiq.errors import InputError
-from vitiq.training.codec import Sampler, load_config, train_codec
+from vitiq.training import codec
+from vitiq.training.codec import load_config, train_codec
+from vitiq.training.crops import Phase, Sampler
 from vitiq.training.data import PictureSet
-from vitiq.training.generator import Phase
 from vitiq.training.hardware import Hardware
 from vitiq.training.perceptual import TRAINED, train_perceptual
 from vitiq.types import ImageU8
@@ -64,8 +65,8 @@ def test_an_interrupted_run_ends_where_a_whole_one_does(photos: Path, weights: P
 
 
 def test_trained_weights_code_pictures(weights: Path, small: ImageU8) -> None:
-    codec = GenerativeMse(generator=weights)
-    assert codec.decode(codec.encode(small, quality=10)).shape == small.shape
+    painter = GenerativeMse(generator=weights)
+    assert painter.decode(painter.encode(small, quality=10)).shape == small.shape
 
 
 def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Path) -> None:
@@ -112,3 +113,8 @@ def test_bad_configurations_are_told(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "bad.toml").write_text("seed = 1\nunknown = 2\n")
     with pytest.raises(InputError, match=r"bad\.toml"):
         train_codec(tmp_path / "bad.toml", [photos], tmp_path / "run", smoke=True)
+
+
+@pytest.mark.parametrize("name", ["codec.toml", "codec_gpu.toml"])
+def test_shipped_configurations_can_be_read(name: str) -> None:
+    assert load_config(Path(codec.__file__).parent / "configs" / name).steps >= 5000

@@ -19,8 +19,11 @@ import click
 @click.option("--config", type=click.Path(path_type=Path), help="TOML configuration; the shipped one if not given.")
 @click.option("--teacher", type=click.Path(path_type=Path), help="vit: timm safetensors of vit_tiny_patch16_224.")
 @click.option(
-    "--codec", type=click.Path(path_type=Path), help="codec, perceptual: weights of `vitiq train codec` to start from."
+    "--codec",
+    type=click.Path(path_type=Path),
+    help="perceptual: weights of `vitiq train codec`; those that ship if not given.",
 )
+@click.option("--begin", type=click.Path(path_type=Path), help="vit, generator, codec: weights to start from.")
 @click.option("--threads", type=int, help="CPU threads.")
 @click.option("--smoke", is_flag=True, help="A few steps, to see that everything works.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -31,6 +34,7 @@ def command(  # noqa: PLR0917
     config: Path | None,
     teacher: Path | None,
     codec: Path | None,
+    begin: Path | None,
     threads: int | None,
     smoke: bool,
     quiet: bool,
@@ -53,11 +57,11 @@ def command(  # noqa: PLR0917
                 raise click.UsageError(
                     "training the ViT needs --teacher PATH (timm safetensors of vit_tiny_patch16_224)"
                 )
-            weights = train_vit(config, data, teacher, out, smoke=smoke, threads=threads, report=report)
+            weights = train_vit(config, data, teacher, out, begin=begin, smoke=smoke, threads=threads, report=report)
         elif model == "codec":
             from vitiq.training.codec import train_codec  # noqa: PLC0415
 
-            weights = train_codec(config, data, out, begin=codec, smoke=smoke, threads=threads, report=report)
+            weights = train_codec(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
         elif model == "perceptual":
             from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
             from vitiq.training.perceptual import train_perceptual  # noqa: PLC0415
@@ -67,7 +71,7 @@ def command(  # noqa: PLR0917
         else:
             from vitiq.training.generator import train_generator  # noqa: PLC0415
 
-            weights = train_generator(config, data, out, smoke=smoke, threads=threads, report=report)
+            weights = train_generator(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
     finally:
         bar.close()
     click.echo(str(weights))

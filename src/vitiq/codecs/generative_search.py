@@ -19,6 +19,10 @@ from vitiq.models.transforms.embedded import SynthesisName, TransformModel, padd
 from vitiq.models.transforms.transform_codec import error_weight, straight_through
 from vitiq.types import ImageU8, ProgressCallback
 
+CONTEXT_WORTH = 6.0
+"""How many times its own error a symbol is worth, because others are predicted and painted from it (of 1 to 10, and
+no choice but the nearest, the one of least cost on training pictures)."""
+
 
 def code(model: TransformModel, image: ImageU8, level: int) -> tuple[bytes, int]:
     """Coded latents of a picture as the analysis transform gives them, and the checksum of their symbols."""
@@ -36,7 +40,7 @@ def _coded(model: TransformModel, scaled: Float[np.ndarray, "c h w"], level: int
     with torch.no_grad():
         hyper = model.prior.analysis(torch.from_numpy(scaled)[None])[0].round().numpy().astype(np.int64)
     # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
-    prices = _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
+    prices = CONTEXT_WORTH * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
     data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, prices)
     return data, symbols_crc([hyper, symbols]), symbols
 

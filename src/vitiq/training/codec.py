@@ -11,12 +11,11 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -24,12 +23,11 @@ from vitiq.errors import InputError
 from vitiq.models.entropy.integer_hyperprior import export_hyperprior
 from vitiq.models.transforms.embedded import TransformModel
 from vitiq.models.transforms.transform_codec import TransformCodec, error_weight
+from vitiq.training.crops import Phase, Sampler, random_crop, to_tensor
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
-from vitiq.training.generator import Phase, draw_graphic, to_tensor
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
-from vitiq.types import ImageU8
 
 Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, loss)."""
@@ -90,57 +88,6 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> CodecTraini
         small = (Phase(4, 64, 2), Phase(2, 128, 1))
         return replace(config, phases=small, warmup_steps=2, checkpoint_every=3, validate_every=6, held_out=2)
     return config
-
-
-def random_crop(rng: np.random.Generator, picture: ImageU8, size: int, largest_shrink: float) -> ImageU8:
-    """A square of `size` pixels at the picture's own resolution or shrunk, flipped at random."""
-    height, width, _ = picture.shape
-    most = min(largest_shrink, min(height, width) / size)
-    side = round(size * float(rng.uniform(1.0, most)) if rng.random() < 0.5 else size)
-    top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
-    crop = picture[top : top + side, left : left + side]
-    if side > size:
-        crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.LANCZOS), dtype=np.uint8)
-    return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
-
-
-class SamplerConfig(Protocol):
-    """What `Sampler` reads of a configuration."""
-
-    @property
-    def phases(self) -> tuple[Phase, ...]: ...  # noqa: D102
-    @property
-    def graphic_share(self) -> float: ...  # noqa: D102
-    @property
-    def largest_shrink(self) -> float: ...  # noqa: D102
-
-
-class Sampler:
-    """Random crops: every pixel of the pictures that are large enough is about as likely."""
-
-    def __init__(self, pictures: PictureSet, indices: Sequence[int], config: SamplerConfig) -> None:
-        self._pictures, self._config = pictures, config
-        self._by_size: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        for size in {phase.crop for phase in config.phases}:
-            large = [i for i in indices if min(pictures.shape(i)) >= size]
-            if not large:
-                raise InputError(f"no training picture of at least {size}×{size} pixels; give larger pictures")
-            areas = np.array([float(np.prod(pictures.shape(i))) for i in large])
-            self._by_size[size] = np.array(large), np.cumsum(areas) / areas.sum()
-
-    def crop(self, rng: np.random.Generator, size: int) -> ImageU8:
-        """One picture of size×size."""
-        if rng.random() < self._config.graphic_share:
-            return draw_graphic(rng, size)
-        indices, shares = self._by_size[size]
-        index = int(indices[min(int(np.searchsorted(shares, rng.random())), len(indices) - 1)])
-        return random_crop(rng, self._pictures[index], size, self._config.largest_shrink)
-
-    def batch(self, seed: Sequence[int], phase: Phase, which: Sequence[int] | None = None) -> Float[Tensor, "n 3 s s"]:
-        """A batch in [0, 1], or those of its pictures that are asked for; each comes from the seed and its number."""
-        which = range(phase.batch) if which is None else which
-        crops = [self.crop(np.random.default_rng([*seed, i]), phase.crop) for i in which]
-        return to_tensor(crops).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()

@@ -21,29 +21,21 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageDraw
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, WeightsError
 from vitiq.models.entropy.integer_prior import export_prior
 from vitiq.models.entropy.prior import LatentPrior
 from vitiq.models.generators.layered import CHANNELS, Encoder, Synthesis, encode_layers
+from vitiq.training.crops import Phase, draw_graphic, to_tensor, zoomed_crop
 from vitiq.training.data import PictureSet
-from vitiq.training.loop import CsvLog, Ema, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
-from vitiq.types import ImageU8
+from vitiq.training.hardware import Hardware, batches, hardware
+from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 
 Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, loss)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A stretch of training with one crop size and batch size."""
-
-    steps: int
-    crop: int
-    batch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,50 +119,10 @@ class LayeredAutoencoder(nn.Module):
 
         latents, painted = encode_layers(self.encoder, self.synthesis, pictures, quantise)
         n, _, height, width = pictures.shape
-        log_step = torch.full((n, 1, 1, 1), math.log(step))
+        log_step = torch.full((n, 1, 1, 1), math.log(step), device=pictures.device)
         coded = latents[:1] if vector else latents
         bits = self.prior.bits([layer / step for layer in coded], log_step)
         return painted, torch.stack([layer.sum() for layer in bits]).sum() / (n * height * width)
-
-
-def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
-    """A flat graphic: a few anti-aliased shapes of flat colours on a mostly white ground."""
-    canvas = 2 * size
-    ground = (255, 255, 255) if rng.random() < 0.7 else tuple(int(v) for v in rng.integers(0, 256, 3))
-    image = Image.new("RGB", (canvas, canvas), ground)
-    draw = ImageDraw.Draw(image)
-    for _ in range(int(rng.integers(1, 9))):
-        colour = tuple(int(v) for v in rng.integers(0, 256, 3))
-        x, y = (int(v) for v in rng.integers(0, canvas, 2))
-        w, h = (int(v) for v in rng.integers(canvas // 16, canvas // 2, 2))
-        kind = int(rng.integers(0, 4))
-        box = (x - w // 2, y - h // 2, x + w // 2, y + h // 2)
-        if kind == 0:
-            draw.ellipse(box, fill=colour)
-        elif kind == 1:
-            draw.rounded_rectangle(box, radius=min(w, h) // 8, fill=colour)
-        elif kind == 2:
-            corners = rng.integers(-canvas // 4, canvas // 4, (int(rng.integers(3, 7)), 2)) + np.array([x, y])
-            draw.polygon([(int(a), int(b)) for a, b in corners], fill=colour)
-        else:
-            draw.arc(box, int(rng.integers(0, 360)), int(rng.integers(0, 360)), fill=colour, width=canvas // 24)
-    return np.ascontiguousarray(image.resize((size, size), Image.Resampling.BOX), dtype=np.uint8)
-
-
-def random_crop(rng: np.random.Generator, picture: ImageU8, size: int) -> ImageU8:
-    """A square of half to all of the short side, enlarged or shrunk to `size`, flipped at random."""
-    height, width, _ = picture.shape
-    side = round(min(height, width) * rng.uniform(0.5, 1.0))
-    top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
-    crop = Image.fromarray(picture[top : top + side, left : left + side])
-    resample = Image.Resampling.BICUBIC if side < size else Image.Resampling.LANCZOS
-    resized = np.asarray(crop.resize((size, size), resample), dtype=np.uint8)
-    return np.ascontiguousarray(resized[:, ::-1] if rng.random() < 0.5 else resized)
-
-
-def to_tensor(pictures: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
-    """Stack of pictures as float32 in [0, 1]."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 def sample_batch(
@@ -183,7 +135,7 @@ def sample_batch(
             batch.append(draw_graphic(rng, phase.crop))
         else:
             index = training[int(rng.integers(0, len(training)))]
-            batch.append(random_crop(rng, pictures[index], phase.crop))
+            batch.append(zoomed_crop(rng, pictures[index], phase.crop))
     return to_tensor(batch)
 
 
@@ -215,7 +167,7 @@ def export_weights(model: LayeredAutoencoder, config: GeneratorTrainingConfig, s
     tensors: dict[str, Tensor] = {}
     for part, dtype in (("encoder", torch.float16), ("synthesis", torch.float16), ("prior", torch.float32)):
         for name, value in getattr(model, part).state_dict().items():
-            tensors[f"{part}.{name}"] = value.to(dtype).contiguous()
+            tensors[f"{part}.{name}"] = value.cpu().to(dtype).contiguous()
     for name, array in export_prior(model.prior).items():
         tensors[f"integer_prior.{name}"] = torch.from_numpy(array.copy(order="C"))
     facts = {
@@ -235,6 +187,7 @@ def train_generator(
     data: Sequence[Path],
     out: Path,
     *,
+    begin: Path | None = None,
     smoke: bool = False,
     threads: int | None = None,
     report: Report | None = None,
@@ -245,63 +198,90 @@ def train_generator(
         config_path: TOML configuration; None for the shipped one.
         data: folders or .tar files of training pictures.
         out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        begin: weights file to start from where there is no checkpoint; None for nothing.
         smoke: a few steps on tiny crops, for tests.
         threads: CPU threads; None leaves torch's choice.
 
     Raises:
         InputError: the configuration or the data cannot be used.
+        WeightsError: the weights to start from or the checkpoint cannot be used.
     """
     config = load_config(config_path, smoke=smoke)
     if threads is not None:
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    pictures = PictureSet.open(data, out / "pictures", short_side=256)
-    training, held_out = pictures.split(config.held_out)
-    validation = to_tensor(
-        [random_crop(np.random.default_rng([config.seed, i]), pictures[i], config.phases[0].crop) for i in held_out]
-    )
+    with hardware() as place:
+        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=256))
+        training, held_out = pictures.split(config.held_out)
+        crop = config.phases[0].crop
+        fixed = [zoomed_crop(np.random.default_rng([config.seed, i]), pictures[i], crop) for i in held_out]
+        validation = to_tensor(fixed).to(place.device)
 
-    torch.manual_seed(config.seed)
-    model = LayeredAutoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=1e-4)
-    average = Ema(model, config.ema)
-    start = load_checkpoint(out / "checkpoint.pt", {"model": model, "optimiser": optimiser, "average": average})
-    log = CsvLog(out / "log.csv", start)
-    weights = out / "generator_embedded.safetensors"
+        torch.manual_seed(config.seed)
+        model = LayeredAutoencoder()
+        if begin is not None:
+            start_from(model, begin)
+        model = place.place(model)
+        spread = place.spread(model)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=1e-4)
+        average = Ema(model, config.ema)
+        parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "average": average}
+        start = load_checkpoint(out / "checkpoint.pt", parts)
+        log = CsvLog(out / "log.csv", start) if place.leads else None
+        weights = out / "generator_embedded.safetensors"
 
-    def save(steps: int) -> None:
-        save_checkpoint(out / "checkpoint.pt", steps, {"model": model, "optimiser": optimiser, "average": average})
-        with average.applied(model):
-            export_weights(model, config, steps, weights)
+        def make(step: int) -> Tensor:
+            rng = np.random.default_rng([config.seed, 1, step])
+            batch = sample_batch(rng, pictures, training, config.phase(step), config.graphic_share)
+            return batch[list(place.share(len(batch)))]
 
-    for step in range(start, config.steps):
-        row = train_step(config, model, optimiser, pictures, training, step)
-        average.update(model)
-        done = step + 1
-        if done % config.validate_every == 0 or done == config.steps:
-            with average.applied(model):
-                row |= validate(model, validation, config)
-        log.write(done, row)
-        if done % config.checkpoint_every == 0 or done == config.steps:
-            save(done)
-        if report is not None:
-            report(done, config.steps, row["loss"])
+        for step, target in enumerate(batches(make, start, config.steps, place), start):
+            row = train_step(config, spread, optimiser, target, step, place)
+            average.update(model)
+            done = step + 1
+            if log is None:
+                continue
+            if done % config.validate_every == 0 or done == config.steps:
+                with average.applied(model):
+                    row |= validate(model, validation, config)
+            log.write(done, row)
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                save_checkpoint(out / "checkpoint.pt", done, parts)
+                with average.applied(model):
+                    export_weights(model, config, done, weights)
+            if report is not None:
+                report(done, config.steps, row["loss"])
     return weights
+
+
+def start_from(model: LayeredAutoencoder, path: Path) -> None:
+    """Give a model the weights of an exported file.
+
+    Raises:
+        WeightsError: the file cannot be used.
+    """
+    try:
+        tensors = load_file(path)
+        kept = {k: v.float() for k, v in tensors.items() if k.startswith(("encoder.", "synthesis.", "prior."))}
+        model.load_state_dict(kept)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        told = str(error).splitlines()[0]
+        raise WeightsError(
+            f"{path}: not weights of this model ({told}); give a file of `vitiq train generator`"
+        ) from error
 
 
 def train_step(  # noqa: PLR0917 - the loop's whole state
     config: GeneratorTrainingConfig,
     model: LayeredAutoencoder,
     optimiser: torch.optim.Optimizer,
-    pictures: PictureSet,
-    training: Sequence[int],
+    target: Float[Tensor, "n 3 s s"],
     step: int,
+    place: Hardware,
 ) -> dict[str, Any]:
     """One optimiser step; returns what is logged."""
-    rng = np.random.default_rng([config.seed, 1, step])
-    torch.manual_seed(int(rng.integers(0, 2**31)))
-    phase = config.phase(step)
-    target = sample_batch(rng, pictures, training, phase, config.graphic_share)
+    rng = np.random.default_rng([config.seed, 2, step])
+    torch.manual_seed(int(rng.integers(0, 2**31)) + place.rank)
     vector = bool(rng.random() < config.vector_share)
     weight = math.exp(rng.uniform(math.log(config.lambda_low), math.log(config.lambda_high)))
     quantiser = (config.lambda_reference / weight) ** config.step_exponent
@@ -309,12 +289,12 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
         weight, quantiser = config.lambda_reference, config.vector_step
     for group in optimiser.param_groups:
         group["lr"] = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
-    with bf16_if_fast():
+    with place.mixed_precision():
         painted, bpp = model(target, quantiser, vector=vector, rounded=False)
     error = (painted.float() - target).square().mean() * 255**2
     loss = weight * error + bpp
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     norm = nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
     if bool(torch.isfinite(norm)):
         optimiser.step()

@@ -29,10 +29,9 @@ from vitiq.models.backbones import Backbone, load_backbone
 from vitiq.models.transforms.discriminator import PatchDiscriminator
 from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel
 from vitiq.models.transforms.residual_dct import Synthesis, powers
-from vitiq.training.codec import Sampler
+from vitiq.training.crops import Phase, Sampler
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
-from vitiq.training.generator import Phase
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, cosine, load_checkpoint, save_checkpoint
 

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from PIL import Image, ImageFilter
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -30,6 +31,7 @@ from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
+from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, Stateful, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
 from vitiq.types import ImageU8
 
@@ -204,7 +206,7 @@ def validate(
 
 def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
     """Write the student in half precision with its configuration in the metadata."""
-    tensors = {name: value.to(torch.float16).contiguous() for name, value in student.state_dict().items()}
+    tensors = {name: value.cpu().to(torch.float16).contiguous() for name, value in student.state_dict().items()}
     facts = {
         "format": "vitiq-vit-1",
         "config": asdict(student.config),
@@ -224,6 +226,7 @@ def train_vit(
     teacher_path: Path,
     out: Path,
     *,
+    begin: Path | None = None,
     smoke: bool = False,
     threads: int | None = None,
     report: Report | None = None,
@@ -235,62 +238,119 @@ def train_vit(
         data: folders or .tar files of training pictures (labels are not used).
         teacher_path: timm safetensors of vit_tiny_patch16_224 (augreg_in21k_ft_in1k).
         out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of pictures and the weights.
+        begin: weights file to start from where there is no checkpoint; None for blocks of the teacher.
         smoke: a few steps, for tests.
         threads: CPU threads; None leaves torch's choice.
 
     Raises:
         InputError: the configuration or the data cannot be used.
-        WeightsError: the teacher or the checkpoint cannot be read.
+        WeightsError: the teacher, the weights to start from or the checkpoint cannot be read.
     """
     config = load_config(config_path, smoke=smoke)
     if threads is not None:
         torch.set_num_threads(threads)
     teacher = load_teacher(teacher_path)
-    out.mkdir(parents=True, exist_ok=True)
-    pictures = PictureSet.open(data, out / "pictures", short_side=256, limit=SMOKE_PICTURES if smoke else None)
-    training, held_out = pictures.split(config.held_out)
-    size = teacher.config.image_size
-
-    def fixed_views(degraded: float) -> Float[Tensor, "n 3 s s"]:
-        seeds = (np.random.default_rng([config.seed, i]) for i in held_out)
-        return to_input([view(rng, pictures[i], size, degraded) for rng, i in zip(seeds, held_out, strict=True)])
-
-    clean, degraded = fixed_views(0.0), fixed_views(1.0)
     student = prune(teacher, config.kept_blocks)
-    optimiser = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    average = Ema(student, config.ema)
-    parts: dict[str, Stateful] = {"model": student, "optimiser": optimiser, "average": average}
-    start = load_checkpoint(out / "checkpoint.pt", parts)
-    log = CsvLog(out / "log.csv", start)
-    weights = out / "vit_embedded.safetensors"
+    if begin is not None:
+        start_from(student, begin)
+    size = teacher.config.image_size
+    out.mkdir(parents=True, exist_ok=True)
+    with hardware() as place:
+        limit = SMOKE_PICTURES if smoke else None
+        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=256, limit=limit))
+        training, held_out = pictures.split(config.held_out)
 
-    for step in range(start, config.steps):
-        rng = np.random.default_rng([config.seed, 1, step])
-        chosen = [training[int(i)] for i in rng.integers(0, len(training), config.batch)]
-        batch = to_input([view(rng, pictures[i], size, config.degraded_share) for i in chosen])
-        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        with bf16_if_fast():
-            loss, row = distillation_loss(config, student, teacher, batch)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(student.parameters(), config.gradient_clip)
-        if bool(torch.isfinite(norm)):
-            optimiser.step()
-        average.update(student)
-        done = step + 1
-        row |= {"loss": float(loss.detach()), "learning_rate": rate}
-        if done % config.validate_every == 0 or done == config.steps:
-            with average.applied(student):
-                values = validate(student, teacher, clean) + validate(student, teacher, degraded)
-                row |= dict(zip(VALIDATED, values, strict=True))
-        log.write(done, row)
-        if done % config.checkpoint_every == 0 or done == config.steps:
-            save_checkpoint(out / "checkpoint.pt", done, parts)
-            draw_curves(log.rows, ("kl", "hidden"), VALIDATED).savefig(out / "curves.png")
-            with average.applied(student):
-                export_weights(student, done, weights)
-        if report is not None:
-            report(done, config.steps, row["loss"])
+        def fixed_views(degraded: float) -> Float[Tensor, "n 3 s s"]:
+            seeds = (np.random.default_rng([config.seed, i]) for i in held_out)
+            views = [view(rng, pictures[i], size, degraded) for rng, i in zip(seeds, held_out, strict=True)]
+            return to_input(views).to(place.device)
+
+        clean, degraded = fixed_views(0.0), fixed_views(1.0)
+        teacher, student = teacher.to(place.device), student.to(place.device)
+        learner = place.spread(Distillation(config, student, teacher))
+        optimiser = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        average = Ema(student, config.ema)
+        parts: dict[str, Stateful] = {"model": student, "optimiser": optimiser, "average": average}
+        start = load_checkpoint(out / "checkpoint.pt", parts)
+        log = CsvLog(out / "log.csv", start) if place.leads else None
+        weights = out / "vit_embedded.safetensors"
+
+        def make(step: int) -> Tensor:
+            rng = np.random.default_rng([config.seed, 1, step])
+            chosen = [training[int(i)] for i in rng.integers(0, len(training), config.batch)]
+            seeds = rng.integers(0, 2**32, config.batch)
+            share = place.share(config.batch)
+            rngs = [np.random.default_rng(int(seeds[k])) for k in share]
+            views = [
+                view(r, pictures[chosen[k]], size, config.degraded_share) for r, k in zip(rngs, share, strict=True)
+            ]
+            return to_input(views)
+
+        for step, batch in enumerate(batches(make, start, config.steps, place), start):
+            row = train_step(config, learner, optimiser, batch, step, place)
+            average.update(student)
+            done = step + 1
+            if log is None:
+                continue
+            if done % config.validate_every == 0 or done == config.steps:
+                with average.applied(student):
+                    values = validate(student, teacher, clean) + validate(student, teacher, degraded)
+                    row |= dict(zip(VALIDATED, values, strict=True))
+            log.write(done, row)
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                save_checkpoint(out / "checkpoint.pt", done, parts)
+                draw_curves(log.rows, ("kl", "hidden"), VALIDATED).savefig(out / "curves.png")
+                with average.applied(student):
+                    export_weights(student, done, weights)
+            if report is not None:
+                report(done, config.steps, row["loss"])
     return weights
+
+
+def train_step(  # noqa: PLR0917 - the loop's whole state
+    config: VitTrainingConfig,
+    learner: Distillation,
+    optimiser: torch.optim.Optimizer,
+    batch: Float[Tensor, "n 3 s s"],
+    step: int,
+    place: Hardware,
+) -> dict[str, float]:
+    """One optimiser step; returns what is logged."""
+    rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    with place.mixed_precision():
+        loss, kl, hidden = learner(batch)
+    optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    norm = nn.utils.clip_grad_norm_(learner.parameters(), config.gradient_clip)
+    if bool(torch.isfinite(norm)):
+        optimiser.step()
+    return {"kl": float(kl), "hidden": float(hidden), "loss": float(loss.detach()), "learning_rate": rate}
+
+
+class Distillation(nn.Module):
+    """The student's loss as a module, so that several processes can share it; the teacher is no part of it."""
+
+    def __init__(self, config: VitTrainingConfig, student: VisionTransformer, teacher: VisionTransformer) -> None:
+        super().__init__()
+        self.student = student
+        self._config, self._teacher = config, (teacher,)
+
+    def forward(self, pictures: Float[Tensor, "n 3 s s"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, and its two parts without gradient, as `distillation_loss`."""
+        loss, row = distillation_loss(self._config, self.student, self._teacher[0], pictures)
+        return loss, torch.tensor(row["kl"]), torch.tensor(row["hidden"])
+
+
+def start_from(student: VisionTransformer, path: Path) -> None:
+    """Give a student the weights of an exported file.
+
+    Raises:
+        WeightsError: the file cannot be used.
+    """
+    try:
+        student.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    except (OSError, RuntimeError, SafetensorError) as error:
+        told = str(error).splitlines()[0]
+        raise WeightsError(f"{path}: not weights of this student ({told}); give a file of `vitiq train vit`") from error

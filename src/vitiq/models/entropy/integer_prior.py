@@ -62,20 +62,20 @@ def export_prior(prior: Any) -> dict[str, np.ndarray]:
     one = 2**FRACTION
     tensors: dict[str, np.ndarray] = {"tables": frequency_tables().astype(np.int32)}
     for index, layer in enumerate(prior.layers):
-        causal = layer.causal.weight.detach().numpy()
+        causal = layer.causal.weight.detach().cpu().numpy()
         parts = {
             # left, upper left, above, upper right
             "causal": np.stack([causal[:, :, 1, 0], causal[:, :, 0, 0], causal[:, :, 0, 1], causal[:, :, 0, 2]]),
-            "causal_bias": layer.causal.bias.detach().numpy(),
-            "step": layer.step.detach().numpy(),
-            "hidden": layer.hidden.weight.detach().numpy()[:, :, 0, 0],
-            "hidden_bias": layer.hidden.bias.detach().numpy(),
-            "out": layer.out.weight.detach().numpy()[:, :, 0, 0],
-            "out_bias": layer.out.bias.detach().numpy(),
+            "causal_bias": layer.causal.bias.detach().cpu().numpy(),
+            "step": layer.step.detach().cpu().numpy(),
+            "hidden": layer.hidden.weight.detach().cpu().numpy()[:, :, 0, 0],
+            "hidden_bias": layer.hidden.bias.detach().cpu().numpy(),
+            "out": layer.out.weight.detach().cpu().numpy()[:, :, 0, 0],
+            "out_bias": layer.out.bias.detach().cpu().numpy(),
         }
         if layer.parent is not None:
-            parts["parent"] = layer.parent.weight.detach().numpy()
-            parts["parent_bias"] = layer.parent.bias.detach().numpy()
+            parts["parent"] = layer.parent.weight.detach().cpu().numpy()
+            parts["parent_bias"] = layer.parent.bias.detach().cpu().numpy()
         for name, value in parts.items():
             tensors[f"{index}.{name}"] = np.rint(value.astype(np.float64) * one).astype(np.int32)
     return tensors

@@ -1,0 +1,117 @@
+"""Training crops: random squares of pictures, and flat graphics that are drawn, since photographs lack them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from vitiq.errors import InputError
+from vitiq.training.data import PictureSet
+from vitiq.types import ImageU8
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of training with one crop size and batch size."""
+
+    steps: int
+    crop: int
+    batch: int
+
+
+class SamplerConfig(Protocol):
+    """What `Sampler` reads of a configuration."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]: ...  # noqa: D102
+    @property
+    def graphic_share(self) -> float: ...  # noqa: D102
+    @property
+    def largest_shrink(self) -> float: ...  # noqa: D102
+
+
+class Sampler:
+    """Random crops: every pixel of the pictures that are large enough is about as likely."""
+
+    def __init__(self, pictures: PictureSet, indices: Sequence[int], config: SamplerConfig) -> None:
+        self._pictures, self._config = pictures, config
+        self._by_size: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for size in {phase.crop for phase in config.phases}:
+            large = [i for i in indices if min(pictures.shape(i)) >= size]
+            if not large:
+                raise InputError(f"no training picture of at least {size}×{size} pixels; give larger pictures")
+            areas = np.array([float(np.prod(pictures.shape(i))) for i in large])
+            self._by_size[size] = np.array(large), np.cumsum(areas) / areas.sum()
+
+    def crop(self, rng: np.random.Generator, size: int) -> ImageU8:
+        """One picture of size×size."""
+        if rng.random() < self._config.graphic_share:
+            return draw_graphic(rng, size)
+        indices, shares = self._by_size[size]
+        index = int(indices[min(int(np.searchsorted(shares, rng.random())), len(indices) - 1)])
+        return random_crop(rng, self._pictures[index], size, self._config.largest_shrink)
+
+    def batch(self, seed: Sequence[int], phase: Phase, which: Sequence[int] | None = None) -> Float[Tensor, "n 3 s s"]:
+        """A batch in [0, 1], or those of its pictures that are asked for; each comes from the seed and its number."""
+        which = range(phase.batch) if which is None else which
+        crops = [self.crop(np.random.default_rng([*seed, i]), phase.crop) for i in which]
+        return to_tensor(crops).contiguous(memory_format=torch.channels_last)
+
+
+def random_crop(rng: np.random.Generator, picture: ImageU8, size: int, largest_shrink: float) -> ImageU8:
+    """A square of `size` pixels at the picture's own resolution or shrunk, flipped at random."""
+    height, width, _ = picture.shape
+    most = min(largest_shrink, min(height, width) / size)
+    side = round(size * float(rng.uniform(1.0, most)) if rng.random() < 0.5 else size)
+    top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
+    crop = picture[top : top + side, left : left + side]
+    if side > size:
+        crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.LANCZOS), dtype=np.uint8)
+    return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
+
+
+def zoomed_crop(rng: np.random.Generator, picture: ImageU8, size: int) -> ImageU8:
+    """A square of half to all of the short side, enlarged or shrunk to `size`, flipped at random."""
+    height, width, _ = picture.shape
+    side = round(min(height, width) * rng.uniform(0.5, 1.0))
+    top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
+    crop = Image.fromarray(picture[top : top + side, left : left + side])
+    resample = Image.Resampling.BICUBIC if side < size else Image.Resampling.LANCZOS
+    resized = np.asarray(crop.resize((size, size), resample), dtype=np.uint8)
+    return np.ascontiguousarray(resized[:, ::-1] if rng.random() < 0.5 else resized)
+
+
+def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
+    """A flat graphic: a few anti-aliased shapes of flat colours on a mostly white ground."""
+    canvas = 2 * size
+    ground = (255, 255, 255) if rng.random() < 0.7 else tuple(int(v) for v in rng.integers(0, 256, 3))
+    image = Image.new("RGB", (canvas, canvas), ground)
+    draw = ImageDraw.Draw(image)
+    for _ in range(int(rng.integers(1, 9))):
+        colour = tuple(int(v) for v in rng.integers(0, 256, 3))
+        x, y = (int(v) for v in rng.integers(0, canvas, 2))
+        w, h = (int(v) for v in rng.integers(canvas // 16, canvas // 2, 2))
+        kind = int(rng.integers(0, 4))
+        box = (x - w // 2, y - h // 2, x + w // 2, y + h // 2)
+        if kind == 0:
+            draw.ellipse(box, fill=colour)
+        elif kind == 1:
+            draw.rounded_rectangle(box, radius=min(w, h) // 8, fill=colour)
+        elif kind == 2:
+            corners = rng.integers(-canvas // 4, canvas // 4, (int(rng.integers(3, 7)), 2)) + np.array([x, y])
+            draw.polygon([(int(a), int(b)) for a, b in corners], fill=colour)
+        else:
+            draw.arc(box, int(rng.integers(0, 360)), int(rng.integers(0, 360)), fill=colour, width=canvas // 24)
+    return np.ascontiguousarray(image.resize((size, size), Image.Resampling.BOX), dtype=np.uint8)
+
+
+def to_tensor(pictures: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
+    """Stack of pictures as float32 in [0, 1]."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float() / 255
