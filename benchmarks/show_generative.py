@@ -1,0 +1,57 @@
+"""Draw docs/images/generative.png: bundled pictures as each codec rebuilds them from the same number of bytes.
+
+    python benchmarks/show_generative.py [--bpp 0.1] [-o docs/images/generative.png]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from vitiq.codecs.at_bytes import encode_at_bytes
+from vitiq.experiments.task import make_codec
+from vitiq.image.io import read_image
+from vitiq.metrics.scoring import resolve_metrics, score_pair
+
+ROOT = Path(__file__).parents[1]
+CODECS = ("generative", "generative-mse", "avif", "webp", "jpeg2000")
+PIECES = {"portrait": (90, 160), "animal": (120, 130), "building": (120, 160)}
+"""Top and left of the piece that is shown of each picture."""
+
+SIDE = 256
+
+
+def main() -> None:
+    """Draw the figure and print its numbers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bpp", type=float, default=0.1)
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images" / "generative.png")
+    given = parser.parse_args()
+    figure = Figure(figsize=(2.3 * (len(CODECS) + 1), 2.55 * len(PIECES)), layout="constrained")
+    axes = figure.subplots(len(PIECES), len(CODECS) + 1)
+    metrics = resolve_metrics("psnr-rgb,vit-topk")
+    for row, (name, (top, left)) in zip(axes, PIECES.items(), strict=True):
+        picture = read_image(ROOT / "examples" / "pictures" / f"{name}.png")
+        piece = np.s_[top : top + SIDE, left : left + SIDE]
+        row[0].imshow(picture[piece])
+        row[0].set_title("original", fontsize=9)
+        for plot, codec_name in zip(row[1:], CODECS, strict=True):
+            codec = make_codec(codec_name, {})
+            found = encode_at_bytes(codec, picture, round(given.bpp * picture.shape[0] * picture.shape[1] / 8))
+            rebuilt = codec.decode(found.data)
+            scores = score_pair(picture, rebuilt, metrics)
+            told = f"{scores['psnr-rgb'].value:.1f} dB, ViT-Score {scores['vit-topk'].value:.2f}"
+            print(f"{name:10}{codec.title:24}{len(found.data):6} bytes  {told}", flush=True)
+            plot.imshow(rebuilt[piece])
+            plot.set_title(f"{codec.title}\n{len(found.data)} bytes, {told}", fontsize=6.5)
+        for plot in row:
+            plot.set_axis_off()
+    figure.savefig(given.output, dpi=110)
+    print(given.output)
+
+
+if __name__ == "__main__":
+    main()
