@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from vitiq.errors import InputError
 from vitiq.models.backbones import Backbone, load_backbone
+from vitiq.models.transforms.block_dct import BLOCK
 from vitiq.models.transforms.discriminator import PatchDiscriminator
 from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel
 from vitiq.models.transforms.residual_dct import Synthesis, powers
@@ -137,8 +138,10 @@ class Trainer:
         cosine_of = F.cosine_similarity(self.judge.levels_tensor(painted).float(), wanted.float(), dim=-1)
         return (error / own).mean(), 1 - cosine_of.mean()
 
-    def step(self, target: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"], step: int) -> dict[str, float]:
-        """One step of both networks; returns what is logged."""
+    def step(
+        self, target: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"], step: int, shift: tuple[int, int] = (0, 0)
+    ) -> dict[str, float]:
+        """One step of both networks, whose judges see pictures rolled by `shift` pixels; returns what is logged."""
         config, quality = self.config, powers(t)
         rate = cosine(step, config.steps, 1, config.learning_rate, config.final_learning_rate)
         self.painter.param_groups[0]["lr"] = rate
@@ -146,6 +149,8 @@ class Trainer:
             latents, plain = self.latents(target, quality)
             plain = plain.float()
             painted = self._spread(latents, quality)
+            # Judges have grids of their own; where they always met that of the latents, patterns grew on it.
+            painted, plain, target = (torch.roll(x, shift, dims=(2, 3)) for x in (painted, plain, target))
             both = torch.cat([target, painted.detach().float()])
             real, fake = self._critics(both, torch.cat([plain, plain])).float().chunk(2)
         critic_loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
@@ -241,7 +246,8 @@ def train_perceptual(
         for step, target in enumerate(batches(make, start, config.steps, place), start):
             rng = np.random.default_rng([config.seed, 2, step, place.rank])
             drawn = rng.uniform(0, 1, len(target)).astype(np.float32) ** config.quality_power
-            row = trainer.step(target, torch.from_numpy(drawn).to(place.device), step)
+            shift = (int(rng.integers(0, BLOCK)), int(rng.integers(0, BLOCK)))
+            row = trainer.step(target, torch.from_numpy(drawn).to(place.device), step, shift)
             done = step + 1
             if log is None:
                 continue
