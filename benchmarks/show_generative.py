@@ -1,6 +1,6 @@
 """Draw docs/images/generative.png: bundled pictures as each codec rebuilds them from the same number of bytes.
 
-    python benchmarks/show_generative.py [--bpp 0.1] [-o docs/images/generative.png]
+python benchmarks/show_generative.py [--bpp 0.1] [-o docs/images/generative.png]
 """
 
 from __future__ import annotations
