@@ -42,7 +42,7 @@ def test_other_files_are_not_kept(known: Path) -> None:
         fetch("wrong")
     with pytest.raises(WeightsError, match=f"--sha256 {SHA256}"):
         fetch("none")
-    with pytest.raises(WeightsError, match=r"source\.bin\.gone.*--weights PATH"):
+    with pytest.raises(WeightsError, match=r"source\.bin\.gone.*models fetch gone --from PATH"):
         fetch("gone")
     assert not [p for p in (known.parent / "cache").iterdir() if p.is_file()]
     assert fetch("none", sha256=SHA256).read_bytes() == CONTENT

@@ -46,7 +46,8 @@ class Metric(ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "name" in vars(cls):
+        stated = all(hasattr(cls, fact) for fact in ("range", "higher_is_better", "formula", "reference"))
+        if "name" in vars(cls) and stated:
             cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{cls._facts()}\n"
 
     @classmethod
