@@ -75,7 +75,8 @@ def sha256_file(path: Path) -> str:
 def list_models() -> tuple[ModelInfo, ...]:
     """Every known weights file, embedded ones first."""
     entries = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
-    return tuple(ModelInfo(**{**entry, "requires": tuple(entry.get("requires", ()))}) for entry in entries)
+    lists = ("requires", "related")
+    return tuple(ModelInfo(**{**entry, **{key: tuple(entry.get(key, ())) for key in lists}}) for entry in entries)
 
 
 def model_info(name: str) -> ModelInfo:
