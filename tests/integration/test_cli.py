@@ -18,8 +18,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from vitiq.image.io import read_image, write_png
+from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.types import ImageU8
 
 
@@ -112,6 +114,18 @@ def test_score_of_folders(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
     text = vitiq("score", a, b, "-m", "mse", "--quiet", code=1).stdout
     assert f"{summary['mean']:.4f}" in text
     assert "95 %" in text
+
+
+def test_score_asks_a_panel(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
+    picture, weights = tmp_path / "a.png", tmp_path / "small.safetensors"
+    write_png(picture, bundled["animal"])
+    save_file(VisionTransformer(ViTConfig(image_size=32, width=64, depth=1, heads=1)).state_dict(), weights)
+    found = []
+    for panel in ((), ("--panel", weights)):
+        answer = json.loads(vitiq("score", picture, picture, "-m", "vit-panel", "--json", *panel).stdout)
+        found.append(answer["pairs"][0]["scores"]["vit-panel"])
+    assert [score["backbones"] for score in found] == [1, 2]
+    assert [score["value"] for score in found] == [1, 1]
 
 
 def test_score_of_nothing_fails(tmp_path: Path, small: ImageU8) -> None:

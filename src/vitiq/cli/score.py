@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that judges; embedded if not given."
 )
 @click.option(
+    "--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel; may be repeated."
+)
+@click.option(
     "--map", "maps", type=click.Path(path_type=Path), help="Draw where meaning was lost: a .png, or a folder."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Table of one record a pair: .csv or .parquet.")
@@ -36,6 +39,7 @@ def command(  # noqa: PLR0917
     distorted: Path,
     metrics: str,
     weights: Path | None,
+    panel: tuple[Path, ...],
     maps: Path | None,
     out: Path | None,
     jobs: int | None,
@@ -63,7 +67,7 @@ def command(  # noqa: PLR0917
     sides = (reference, distorted)
     if STATISTICS in {side.suffix for side in sides} and metrics == "default":
         metrics = metric_of_statistics(sides)
-    recipe = Recipe(metrics, weights)
+    recipe = Recipe(metrics, weights, panel)
     chosen = recipe.make()
     if need_no_pairs(chosen) and any(side.is_dir() or side.suffix == STATISTICS for side in sides):
         if out is not None or maps is not None:
