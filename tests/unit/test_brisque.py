@@ -89,7 +89,9 @@ def test_far_from_every_support_vector_the_score_tends_to_minus_rho(vitiq_data: 
     assert model.predict(model.high * 1e4) == -model.rho == 153.591
 
 
-def test_model_of_the_package_is_pinned() -> None:
+def test_model_of_the_package_is_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VITIQ_CACHE", str(tmp_path))
+    monkeypatch.delenv(brisque_model.ENVIRONMENT, raising=False)
     model = load_model()
     assert model.sha256.startswith("19526fb799c4")
     assert model.vectors.shape == (770, 36)
@@ -100,6 +102,7 @@ def test_fetched_model_of_live_comes_before_the_packages(
     vitiq_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VITIQ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv(brisque_model.ENVIRONMENT, raising=False)
     urls = {weights.model_info(n).url: n for n in ("brisque-live", "brisque-live-range")}
     names = {"brisque-live": "allmodel", "brisque-live-range": "allrange"}
     monkeypatch.setattr(
