@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retries 5 --timeout 60
 
-.PHONY: run test setup lint types contracts docs check clean
+.PHONY: run test setup lint types contracts docs check benchmark-models clean
 
 run: setup
 	$(BIN)/vitiq run examples/pictures -o out
@@ -37,6 +37,9 @@ docs: setup
 	$(BIN)/python docs/make_cli_reference.py
 
 check: lint types contracts test
+
+benchmark-models: setup
+	$(BIN)/python benchmarks/models.py
 
 clean:
 	rm -rf $(VENV) out build

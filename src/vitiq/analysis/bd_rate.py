@@ -1,7 +1,7 @@
 """Bjøntegaard's delta rate: how many per cent more bits one codec needs for the quality of another. Pure functions.
 
-Bjøntegaard 2001, "Calculation of average PSNR differences between RD-curves", VCEG-M33; interpolated after Akima 1970 by
-default, as Herglotz et al. 2024, "The Bjøntegaard Bible" (DOI 10.1109/TIP.2023.3346695), recommend.
+Bjøntegaard 2001, "Calculation of average PSNR differences between RD-curves", VCEG-M33; interpolated after Akima 1970
+by default, as Herglotz et al. 2024, "The Bjøntegaard Bible" (DOI 10.1109/TIP.2023.3346695), recommend.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def bd_rate(
         method: how log rate is interpolated over quality: `akima`, `pchip`, or `cubic`, the polynomial of VCEG-M33.
 
     Raises:
-        InputError: fewer than four points, rates not above 0, a quality that does not grow with the rate, or curves that
-            share no quality.
+        InputError: fewer than four points, rates not above 0, a quality that does not grow with the rate, or curves
+            that share no quality.
     """
     a, b = _curve(anchor_rate, anchor_quality), _curve(rate, quality)
     low, high = max(a[0][0], b[0][0]), min(a[0][-1], b[0][-1])
@@ -81,7 +81,9 @@ def within(rate: Values, quality: Values, low: float, high: float) -> tuple[Valu
 def _curve(rate: Values, quality: Values) -> tuple[Values, Values]:
     """Quality, and log rate, in growing order."""
     if len(rate) != len(quality) or len(rate) < LEAST_POINTS:
-        raise InputError(f"{len(rate)} rates and {len(quality)} qualities given, {LEAST_POINTS} points or more expected")
+        raise InputError(
+            f"{len(rate)} rates and {len(quality)} qualities given, {LEAST_POINTS} points or more expected"
+        )
     if not (np.asarray(rate) > 0).all():
         raise InputError(f"rates from {np.min(rate):g} given, above 0 expected")
     order = np.argsort(rate)

@@ -23,6 +23,7 @@ COMMANDS = {
     "encode": "compress a picture to a file",
     "decode": "rebuild the picture from a file",
     "info": "what is in a compressed file",
+    "classify": "labels of a compressed picture, read from its latents",
     "report": "build the report of a run again",
     "validate": "agreement of the metrics with human scores",
     "train": "train an embedded model again",

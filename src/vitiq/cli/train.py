@@ -9,7 +9,7 @@ import click
 
 
 @click.command("train")
-@click.argument("model", type=click.Choice(["vit", "generator", "codec", "perceptual"]))
+@click.argument("model", type=click.Choice(["vit", "generator", "codec", "perceptual", "classifier"]))
 @click.option(
     "--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or .tar of pictures."
 )
@@ -17,13 +17,17 @@ import click
     "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Run folder; resumed if it exists."
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML configuration; the shipped one if not given.")
-@click.option("--teacher", type=click.Path(path_type=Path), help="vit: timm safetensors of vit_tiny_patch16_224.")
+@click.option(
+    "--teacher", type=click.Path(path_type=Path), help="vit, classifier: timm safetensors of vit_tiny_patch16_224."
+)
 @click.option(
     "--codec",
     type=click.Path(path_type=Path),
-    help="perceptual: weights of `vitiq train codec`; those that ship if not given.",
+    help="perceptual, classifier: weights of `vitiq train codec`; those that ship if not given.",
 )
-@click.option("--begin", type=click.Path(path_type=Path), help="vit, generator, codec: weights to start from.")
+@click.option(
+    "--begin", type=click.Path(path_type=Path), help="vit, generator, codec, classifier: weights to start from."
+)
 @click.option("--threads", type=int, help="CPU threads.")
 @click.option("--smoke", is_flag=True, help="A few steps, to see that everything works.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -50,18 +54,26 @@ def command(  # noqa: PLR0917
         bar.update(done - bar.n)
 
     try:
-        if model == "vit":
+        if model in {"vit", "classifier"} and teacher is None:
+            raise click.UsageError(
+                f"training the {model} needs --teacher PATH (timm safetensors of vit_tiny_patch16_224)"
+            )
+        if model == "vit" and teacher is not None:
             from vitiq.training.vit import train_vit  # noqa: PLC0415
 
-            if teacher is None:
-                raise click.UsageError(
-                    "training the ViT needs --teacher PATH (timm safetensors of vit_tiny_patch16_224)"
-                )
             weights = train_vit(config, data, teacher, out, begin=begin, smoke=smoke, threads=threads, report=report)
         elif model == "codec":
             from vitiq.training.codec import train_codec  # noqa: PLC0415
 
             weights = train_codec(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
+        elif model == "classifier" and teacher is not None:
+            from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
+            from vitiq.training.classifier import train_classifier  # noqa: PLC0415
+
+            given = codec or WEIGHTS
+            weights = train_classifier(
+                config, data, teacher, given, out, begin=begin, smoke=smoke, threads=threads, report=report
+            )
         elif model == "perceptual":
             from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
             from vitiq.training.perceptual import train_perceptual  # noqa: PLC0415

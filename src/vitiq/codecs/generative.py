@@ -137,6 +137,14 @@ class _TransformCodec(Codec):
         painted = to_picture(self._model().paint(symbols, level, self._synthesis))
         return np.ascontiguousarray(painted[: file.height, : file.width])
 
+    def networks(self) -> TransformModel:
+        """The networks behind the codec.
+
+        Raises:
+            WeightsError: the weights file is missing or damaged.
+        """
+        return self._model()
+
     def latents(self, data: bytes) -> list[np.ndarray]:
         """Dequantised latents, C×H×W float32, in the order of their frequencies."""
         _, level, symbols = self._read(data)

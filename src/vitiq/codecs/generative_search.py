@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vitiq.codecs.group_coding import encode_groups
@@ -29,6 +29,12 @@ def code(model: TransformModel, image: ImageU8, level: int) -> tuple[bytes, int]
     scaled, _ = model.analyse(padded_to_blocks(to_tensor(image)), level)
     data, crc, _ = _coded(model, scaled, level)
     return data, crc
+
+
+def coded_symbols(model: TransformModel, image: ImageU8, level: int) -> Int64[np.ndarray, "c h w"]:
+    """Symbols of the latents in the file that `code` would write."""
+    scaled, _ = model.analyse(padded_to_blocks(to_tensor(image)), level)
+    return _coded(model, scaled, level)[2]
 
 
 def _lambda(level: int) -> float:

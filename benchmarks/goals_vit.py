@@ -1,0 +1,81 @@
+"""The embedded ViT: how faithfully it reads pictures, and how fast."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+from goals import ROOT, Figure, kodak, needed, scores, short, teachers
+from PIL import Image, ImageFilter
+from scipy.stats import spearmanr
+from vit_fidelity import overlap, top
+
+from vitiq.models.backbones import load_backbone
+from vitiq.training.data import PictureSet
+from vitiq.training.vit import load_config, view
+from vitiq.types import ImageU8
+
+LEVELS = {
+    "JPEG": (2, 5, 10, 25, 60),
+    "WEBP": (0, 10, 30, 60, 90),
+    "AVIF": (5, 20, 35, 50, 70),
+    "blur": (0.7, 1.5, 3.0, 5.0, 8.0),
+    "noise": (5, 10, 20, 40, 80),
+}
+
+
+def distorted(image: ImageU8, kind: str, level: float) -> ImageU8:
+    """A picture as a codec, a blur (pixels) or noise (levels) leaves it."""
+    if kind == "noise":
+        noise = np.random.default_rng(0).normal(0, level, image.shape)
+        return np.clip(image + noise, 0, 255).round().astype(np.uint8)
+    picture = Image.fromarray(image)
+    if kind == "blur":
+        return np.asarray(picture.filter(ImageFilter.GaussianBlur(level)))
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, quality=int(level), **({"speed": 6} if kind == "AVIF" else {}))
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def part(data: Path) -> Iterator[Figure]:
+    """Agreement with both teachers, correlation of ViT-Scores, speed."""
+    own, real = load_backbone(), teachers(data)
+    config = load_config()
+    pictures = PictureSet.open([needed(data / "train")], ROOT / "build" / "pictures", short_side=256)
+    _, held_out = pictures.split(config.held_out)
+    views = [view(np.random.default_rng([config.seed, i]), pictures[i], 224, 0.0) for i in held_out]
+    lists = {short(b): top(b.logits(views)) for b in (own, *real)}
+    mine = lists.pop(short(own))
+    for name, theirs in lists.items():
+        asked = name == "DeiT-Ti"
+        same = float((mine[:, 0] == theirs[:, 0]).mean())
+        note = f"{len(views)} held-out views"
+        yield Figure(f"ViT: top-1 agreement with {name}", 100 * same, 60 if asked else None, unit=" %", note=note)
+        shared = float(overlap(mine, theirs).mean())
+        yield Figure(f"ViT: top-100 overlap with {name}", shared, 0.6 if asked else None, note=note)
+
+    originals = kodak(data)
+    pairs = [(x, distorted(x, kind, v)) for kind, values in LEVELS.items() for v in values for x in originals]
+    befores, afters = [p[0] for p in pairs], [p[1] for p in pairs]
+    found = {short(b): scores(b, befores, afters) for b in (own, *real)}
+    for a, b in combinations(found, 2):
+        value = float(spearmanr(found[a], found[b]).statistic)
+        goal = 0.9 if a == short(own) else None
+        yield Figure(f"ViT-Score: Spearman of {a} and {b}", value, goal, note=f"{len(pairs)} distorted Kodak pictures")
+
+    batch = torch.rand(8, 3, 224, 224)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(12):
+            start = time.perf_counter()
+            own.logits_tensor(batch)
+            seconds.append(time.perf_counter() - start)
+    torch.set_num_threads(threads)
+    yield Figure("ViT: pictures/s, batches of 8 on 2 threads", 8 / min(seconds), 150, note="best of 12")

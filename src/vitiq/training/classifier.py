@@ -1,0 +1,212 @@
+"""Training of the classifier of latents (`vitiq train classifier`): a ViT distilled onto latents of coded pictures.
+
+It starts as the teacher reading coefficients (`from_vit`) and learns to give, from latents at any quality, the labels
+that the teacher gives the picture before coding (Hinton et al. 2015, arXiv 1503.02531).
+
+Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vitiq.errors import InputError
+from vitiq.models.latent_classifier import EmbeddedClassifier, LatentClassifier, export_weights, from_vit, latent_space
+from vitiq.models.transforms.embedded import TransformModel, load_model, quality_of
+from vitiq.training.curves import draw_curves
+from vitiq.training.data import PictureSet
+from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
+from vitiq.training.loop import CsvLog, Ema, Stateful, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
+from vitiq.training.vit import SMOKE_PICTURES, TOP_K, load_teacher, prune
+
+Report = Callable[[int, int, float], None]
+
+VALIDATED = (5, 18, 45)
+"""Quality levels that held-out pictures are coded at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierTrainingConfig:
+    """Settings of `configs/classifier.toml`, in the same words."""
+
+    seed: int
+    kept_blocks: tuple[int, ...]
+    views: int
+    smallest_view: int
+    largest_view: int
+    steps: int
+    batch: int
+    learning_rate: float
+    final_learning_rate: float
+    linear_rate: float
+    warmup_steps: int
+    weight_decay: float
+    gradient_clip: float
+    ema: float
+    temperature: float
+    checkpoint_every: int
+    validate_every: int
+    held_out: int
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> ClassifierTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read or has unknown or missing keys.
+    """
+    path = path or Path(__file__).parent / "configs" / "classifier.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values["kept_blocks"] = tuple(values["kept_blocks"])
+        config = ClassifierTrainingConfig(**values)
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a classifier training configuration ({error}); start from the shipped configs/classifier.toml"
+        ) from error
+    if smoke:
+        small = replace(config, views=6, smallest_view=48, largest_view=64, held_out=2, kept_blocks=(0, 11))
+        return replace(small, steps=4, batch=2, warmup_steps=1, checkpoint_every=2, validate_every=4)
+    return config
+
+
+def logits_of(classifier: LatentClassifier, codec: TransformModel, views: Sequence[LatentView]) -> Tensor:
+    """What the classifier reads in views of any size."""
+    patches = [
+        classifier.patches(torch.from_numpy(dequantised(v, codec.gain(v.level))), v.height, v.width) for v in views
+    ]
+    quality = torch.cat([quality_of(v.level) for v in views])
+    with bf16_if_fast():
+        logits: Tensor = classifier(torch.stack(patches), quality)
+    return logits.float()
+
+
+def teacher_of(views: Sequence[LatentView]) -> Tensor:
+    """The teacher's logits of views."""
+    return torch.from_numpy(np.stack([v.teacher for v in views]))
+
+
+def distillation_loss(found: Tensor, wanted: Tensor, temperature: float) -> Tensor:
+    """KL divergence from the teacher's label distribution, both softened by a temperature."""
+    soft, target = F.log_softmax(found / temperature, 1), F.log_softmax(wanted / temperature, 1)
+    return F.kl_div(soft, target, log_target=True, reduction="batchmean") * temperature**2
+
+
+def make_optimiser(classifier: LatentClassifier, config: ClassifierTrainingConfig) -> torch.optim.AdamW:
+    """AdamW; the linear layers before the blocks learn slower."""
+    linear = [*classifier.stem.parameters(), *classifier.embed.parameters()]
+    slow = {id(p) for p in linear}
+    groups = [
+        {"params": [p for p in classifier.parameters() if id(p) not in slow], "share": 1.0},
+        {"params": linear, "share": config.linear_rate},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+
+
+@torch.no_grad()
+def validate(classifier: LatentClassifier, codec: TransformModel, views: Sequence[LatentView]) -> dict[str, float]:
+    """Top-1 agreement and mean top-100 overlap with the teacher's reading of the uncoded pictures, by level."""
+    row: dict[str, float] = {}
+    for level in sorted({v.level for v in views}):
+        own = [v for v in views if v.level == level]
+        chunks = [own[i : i + 16] for i in range(0, len(own), 16)]
+        found = torch.cat([logits_of(classifier, codec, chunk) for chunk in chunks])
+        wanted = teacher_of(own)
+        a, b = found.topk(TOP_K).indices, wanted.topk(TOP_K).indices
+        row[f"top1_q{level}"] = float((found.argmax(1) == wanted.argmax(1)).float().mean())
+        row[f"top100_q{level}"] = float((a[:, :, None] == b[:, None, :]).any(2).float().mean())
+    return row
+
+
+def train_classifier(
+    config_path: Path | None,
+    data: Sequence[Path],
+    teacher_path: Path,
+    codec_path: Path,
+    out: Path,
+    *,
+    begin: Path | None = None,
+    smoke: bool = False,
+    threads: int | None = None,
+    report: Report | None = None,
+) -> Path:
+    """Train, or resume training, the classifier of latents; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training pictures (labels are not used).
+        teacher_path: timm safetensors of vit_tiny_patch16_224 (augreg_in21k_ft_in1k).
+        codec_path: weights of `vitiq train codec`, whose latents are read.
+        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the caches and the weights.
+        begin: weights file to start from where there is no checkpoint; None for the teacher reading coefficients.
+        smoke: a few steps, for tests.
+        threads: CPU threads; None leaves torch's choice.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: the teacher, the codec or the checkpoint cannot be read.
+    """
+    config = load_config(config_path, smoke=smoke)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    teacher, codec = load_teacher(teacher_path), load_model(codec_path)
+    space = latent_space(codec)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = PictureSet.open(data, out / "pictures", short_side=512, limit=SMOKE_PICTURES if smoke else None)
+    training, held_out = pictures.split(config.held_out)
+    folder = out / f"views-{space[:12]}"
+    sides = (config.smallest_view, config.largest_view)
+
+    def make(crops: Sequence[np.ndarray], levels: Sequence[int]) -> list[LatentView]:
+        return coded_views(codec, teacher, crops, levels)
+
+    validation = held_out_views(pictures, held_out, VALIDATED, make, folder)
+    views = training_views(pictures, training, config.views, sides, config.seed, make, folder)
+
+    classifier = (
+        from_vit(prune(teacher, config.kept_blocks), codec) if begin is None else EmbeddedClassifier(begin).model
+    )
+    classifier.train().requires_grad_(True)
+    optimiser = make_optimiser(classifier, config)
+    average = Ema(classifier, config.ema)
+    parts: dict[str, Stateful] = {"model": classifier, "optimiser": optimiser, "average": average}
+    start = load_checkpoint(out / "checkpoint.pt", parts)
+    log = CsvLog(out / "log.csv", start)
+    weights = out / "classifier_embedded.safetensors"
+
+    for step in range(start, config.steps):
+        rng = np.random.default_rng([config.seed, 1, step])
+        batch = [views[int(i)] for i in rng.integers(0, len(views), config.batch)]
+        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group["share"]
+        loss = distillation_loss(logits_of(classifier, codec, batch), teacher_of(batch), config.temperature)
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(classifier.parameters(), config.gradient_clip)
+        if bool(torch.isfinite(norm)):
+            optimiser.step()
+        average.update(classifier)
+        done = step + 1
+        row: dict[str, float] = {"loss": float(loss.detach()), "learning_rate": rate, "gradient_norm": float(norm)}
+        if done % config.validate_every == 0 or done == config.steps:
+            with average.applied(classifier):
+                row |= validate(classifier, codec, validation)
+        log.write(done, row)
+        if done % config.checkpoint_every == 0 or done == config.steps:
+            save_checkpoint(out / "checkpoint.pt", done, parts)
+            figures = [f"{kind}_q{level}" for kind in ("top1", "top100") for level in VALIDATED]
+            draw_curves(log.rows, ("loss",), figures).savefig(out / "curves.png")
+            with average.applied(classifier):
+                export_weights(classifier, space, done, weights)
+        if report is not None:
+            report(done, config.steps, row["loss"])
+    return weights

@@ -1,0 +1,161 @@
+"""Training data of the classifier of latents: crops coded once at random qualities, with the teacher's labels of them.
+
+Coded as the codec codes, so training reads what a file holds. Kept on disk in parts, so that a stopped run goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int16
+from PIL import Image
+
+from vitiq.codecs.generative_search import coded_symbols
+from vitiq.models.entropy.integer_hyperprior import LEVELS
+from vitiq.models.transforms.embedded import TransformModel
+from vitiq.models.vit import VisionTransformer
+from vitiq.training.data import PictureSet
+from vitiq.training.vit import to_input
+from vitiq.types import ImageU8
+
+PART = 50
+"""Views of a file on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatentView:
+    """One coded crop.
+
+    Attributes:
+        symbols: of the latents.
+        height, width: of the crop in pixels.
+        level: quality it was coded at.
+        teacher: the teacher's logits of the crop before coding.
+    """
+
+    symbols: Int16[np.ndarray, "c h w"]
+    height: int
+    width: int
+    level: int
+    teacher: Float32[np.ndarray, " labels"]
+
+
+Make = Callable[[Sequence[ImageU8], Sequence[int]], list[LatentView]]
+"""Crops and their levels -> views."""
+
+
+def crop_view(rng: np.random.Generator, picture: ImageU8, smallest: int, largest: int) -> ImageU8:
+    """A random crop (area 0.4 … 1, aspect 3/4 … 4/3), flipped at random, of smallest² … largest² pixels."""
+    height, width, _ = picture.shape
+    area = height * width * rng.uniform(0.4, 1.0)
+    aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+    w = min(width, max(8, round(math.sqrt(area * aspect))))
+    h = min(height, max(8, round(math.sqrt(area / aspect))))
+    left, top = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
+    # Enlarged a little at most: smooth pictures teach little.
+    scale = min(1.25, float(rng.uniform(smallest, largest)) / math.sqrt(w * h))
+    size = (max(16, round(w * scale)), max(16, round(h * scale)))
+    image = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC, (left, top, left + w, top + h))
+    if rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+@torch.no_grad()
+def teacher_logits(teacher: VisionTransformer, pictures: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
+    """What the teacher reads in whole pictures of any size."""
+    side = (teacher.config.image_size,) * 2
+    resized = [np.asarray(Image.fromarray(p).resize(side, Image.Resampling.BICUBIC)) for p in pictures]
+    logits: np.ndarray = teacher(to_input(resized)).numpy()
+    return logits
+
+
+def coded_views(
+    codec: TransformModel, teacher: VisionTransformer, crops: Sequence[ImageU8], levels: Sequence[int]
+) -> list[LatentView]:
+    """Crops coded at their levels."""
+    logits = teacher_logits(teacher, crops)
+    return [
+        LatentView(coded_symbols(codec, crop, level).astype(np.int16), crop.shape[0], crop.shape[1], level, row)
+        for crop, level, row in zip(crops, levels, logits, strict=True)
+    ]
+
+
+def training_views(  # noqa: PLR0917 - plain facts
+    pictures: PictureSet,
+    indices: Sequence[int],
+    count: int,
+    sides: tuple[int, int],
+    seed: int,
+    make: Make,
+    folder: Path,
+) -> list[LatentView]:
+    """`count` random views; parts that are on disk already are read."""
+
+    def part(start: int) -> list[LatentView]:
+        rngs = [np.random.default_rng([seed, 2, i]) for i in range(start, min(start + PART, count))]
+        picks = [indices[int(rng.integers(len(indices)))] for rng in rngs]
+        crops = [crop_view(rng, pictures[i], *sides) for rng, i in zip(rngs, picks, strict=True)]
+        return make(crops, [int(rng.integers(LEVELS)) for rng in rngs])
+
+    return list(_kept(folder, "views", range(0, count, PART), part))
+
+
+def held_out_views(
+    pictures: PictureSet,
+    indices: Sequence[int],
+    levels: Sequence[int],
+    make: Make,
+    folder: Path,
+) -> list[LatentView]:
+    """Whole held-out pictures, each at all levels: by level, then picture."""
+    size = len(indices)
+
+    def part(start: int) -> list[LatentView]:
+        return make([pictures[i] for i in indices], [levels[start // size]] * size)
+
+    return list(_kept(folder, "held_out", range(0, size * len(levels), size), part))
+
+
+def _kept(
+    folder: Path, name: str, starts: Sequence[int], make: Callable[[int], list[LatentView]]
+) -> Iterator[LatentView]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for start in starts:
+        path = folder / f"{name}_{start}.npz"
+        if not path.exists():
+            _save(path, make(start))
+        yield from _load(path)
+
+
+def _save(path: Path, views: Sequence[LatentView]) -> None:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            symbols=np.concatenate([v.symbols.ravel() for v in views]),
+            facts=np.array([(*v.symbols.shape, v.height, v.width, v.level) for v in views]),
+            teacher=np.stack([v.teacher for v in views]).astype(np.float16),
+        )
+    temporary.replace(path)
+
+
+def _load(path: Path) -> list[LatentView]:
+    with np.load(path) as stored:
+        symbols, facts, teacher = stored["symbols"], stored["facts"].tolist(), stored["teacher"]
+    views, at = [], 0
+    for (c, h, w, height, width, level), row in zip(facts, teacher, strict=True):
+        own = symbols[at : at + c * h * w].reshape(c, h, w)
+        views.append(LatentView(own, height, width, level, row.astype(np.float32)))
+        at += c * h * w
+    return views
+
+
+def dequantised(view: LatentView, gain: Float[np.ndarray, " c"]) -> Float32[np.ndarray, "c h w"]:
+    """Latents of a view."""
+    return np.asarray(view.symbols / gain[:, None, None], dtype=np.float32)
