@@ -19,7 +19,7 @@ from vitiq.codecs.base import Codec
 from vitiq.codecs.generative import Generative, GenerativeMse
 from vitiq.codecs.pillow import Avif, Jpeg, Jpeg2000, WebP
 from vitiq.errors import InputError
-from vitiq.metrics.frechet import PatchFidVit
+from vitiq.metrics.sets_vit import PatchFidVit
 from vitiq.types import ImageU8
 
 T = TypeVar("T")

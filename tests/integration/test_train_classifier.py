@@ -1,0 +1,177 @@
+"""`vitiq train classifier`, the weights it writes, and reading them, with an untrained codec and teachers made here.
+
+Truth: identities (before training, and with a codec that is the DCT, the classifier reads what its ViT reads in the
+picture; an interrupted run ends where an uninterrupted one does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from vitiq.errors import InputError, WeightsError
+from vitiq.models.latent_classifier import (
+    EmbeddedClassifier,
+    export_weights,
+    from_vit,
+    latent_space,
+    top_labels,
+)
+from vitiq.models.transforms.embedded import TransformModel, quality_of
+from vitiq.models.transforms.transform_codec import TransformCodec
+from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.training.classifier import distillation_loss, load_config, train_classifier
+from vitiq.training.codec import export_weights as export_codec
+
+
+@pytest.fixture(scope="module")
+def codec_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained codec: its transforms are the DCT of the kept coefficients."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("codec") / "codec.safetensors"
+    export_codec(TransformCodec(), 0, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    teacher = VisionTransformer(ViTConfig())
+    torch.nn.init.normal_(teacher.head.weight)
+    save_file(teacher.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        low = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(low).resize((80, 60), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums in a fixed order, so that runs can be compared bit by bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def small_vit() -> VisionTransformer:
+    torch.manual_seed(2)
+    vit = VisionTransformer(ViTConfig(image_size=64, width=24, depth=2, classes=1000)).eval().requires_grad_(False)
+    torch.nn.init.normal_(vit.head.weight)
+    return vit
+
+
+def test_before_training_it_reads_what_its_vit_reads(codec_file: Path) -> None:
+    codec, vit = TransformModel(codec_file), small_vit()
+    classifier = from_vit(vit, codec)
+    latents = 30 * torch.randn(256, 4, 4)
+    with torch.no_grad():
+        picture = codec.synthesis("mse").linear(latents[None])
+        wanted = vit((picture + 128) / 127.5 - 1)
+        found = classifier(classifier.patches(latents, 64, 64)[None], quality_of(20))
+    torch.testing.assert_close(found, wanted, atol=2e-3, rtol=1e-3)
+
+
+def test_weights_survive_their_file(codec_file: Path, tmp_path: Path) -> None:
+    codec = TransformModel(codec_file)
+    classifier = from_vit(small_vit(), codec)
+    path = tmp_path / "c.safetensors"
+    export_weights(classifier, latent_space(codec), 3, path)
+    read = EmbeddedClassifier(path)
+    read.check(codec)
+    for name, value in classifier.state_dict().items():
+        step = float(value.abs().max()) / 127
+        assert float((read.model.state_dict()[name] - value).abs().max()) <= step, name
+    latents = np.random.default_rng(0).normal(0, 30, (256, 3, 5)).astype(np.float32)
+    logits = read.logits(latents, 40, 77, 20)
+    found = top_labels(logits, read.labels, 3)
+    assert [share for _, share in found] == sorted((share for _, share in found), reverse=True)
+    assert found[0][0] == read.labels[int(logits.argmax())]
+    assert sum(share for _, share in top_labels(logits, read.labels, 1000)) == pytest.approx(1)
+
+
+def test_bad_weights_are_refused(codec_file: Path, tmp_path: Path) -> None:
+    codec = TransformModel(codec_file)
+    path = tmp_path / "c.safetensors"
+    export_weights(from_vit(small_vit(), codec), "of another codec", 3, path)
+    with pytest.raises(WeightsError, match="vitiq train classifier"):
+        EmbeddedClassifier(path).check(codec)
+    with pytest.raises(WeightsError, match="missing"):
+        EmbeddedClassifier(tmp_path / "none.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(WeightsError, match=r"cut\.safetensors: not a readable"):
+        EmbeddedClassifier(tmp_path / "cut.safetensors")
+    with pytest.raises(WeightsError, match="format 'vitiq-transform-codec-1' given"):
+        EmbeddedClassifier(codec_file)
+    tensors = load_file(path)
+    del tensors["norm.weight"]
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        facts = file.metadata()
+    save_file(tensors, tmp_path / "less.safetensors", metadata=facts)
+    with pytest.raises(WeightsError, match=r"less\.safetensors: tensors do not fit"):
+        EmbeddedClassifier(tmp_path / "less.safetensors")
+
+
+def test_a_reading_like_the_teachers_has_no_loss() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(3, 1000)
+    assert float(distillation_loss(logits, logits + 7, 2.0)) == pytest.approx(0, abs=1e-5)
+    assert float(distillation_loss(logits, -logits, 2.0)) > 0.1
+
+
+class KilledError(Exception):
+    """Stands for a kill between two steps."""
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
+    data: Path, teacher_file: Path, codec_file: Path, tmp_path: Path
+) -> None:
+    whole = train_classifier(None, [data], teacher_file, codec_file, tmp_path / "whole", smoke=True)
+
+    def interrupt(done: int, total: int, loss: float) -> None:
+        assert total == 4
+        if done == 3:
+            raise KilledError
+
+    cut = tmp_path / "cut"
+    with pytest.raises(KilledError):
+        train_classifier(None, [data], teacher_file, codec_file, cut, smoke=True, report=interrupt)
+    seen: list[int] = []
+    resumed = train_classifier(
+        None, [data], teacher_file, codec_file, cut, smoke=True, report=lambda done, *_: seen.append(done)
+    )
+    assert seen == [3, 4]
+    assert resumed.read_bytes() == whole.read_bytes()
+    assert (cut / "log.csv").read_text() == (tmp_path / "whole" / "log.csv").read_text()
+    assert (cut / "curves.png").stat().st_size > 0
+    trained = EmbeddedClassifier(whole)
+    trained.check(TransformModel(codec_file))
+    begun = train_classifier(None, [data], teacher_file, codec_file, tmp_path / "begun", begin=whole, smoke=True)
+    # Half-precision tensors show small steps; the 8-bit ones need not move.
+    change = (EmbeddedClassifier(begun).model.embed.weight - trained.model.embed.weight).abs().max()
+    assert 0 < float(change) < 0.01
+
+
+@pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\nkept_blocks = []\n"])
+def test_a_foreign_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "classifier.toml").write_text(text)
+    with pytest.raises(InputError, match=r"classifier\.toml: not a classifier training configuration"):
+        load_config(tmp_path / "classifier.toml")
+    assert replace(load_config(), steps=1).steps == 1
