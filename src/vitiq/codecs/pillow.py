@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 from PIL import __version__ as pillow_version
 
 from vitiq.bitstream.sniff import sniff
@@ -48,10 +48,12 @@ class PillowCodec(Codec):
                 f"Pillow {pillow_version} here cannot write {self.title}; install pillow>=11.3 from its wheels"
             )
         buffer = io.BytesIO()
+        height, width, _ = image.shape
+        # Pillow gives optimised JPEG a buffer of a byte a pixel, which noise overruns.
+        ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2**16 + 6 * height * width)
         try:
             Image.fromarray(image).save(buffer, self.form, **self.options(value))
         except (OSError, ValueError) as error:
-            height, width, _ = image.shape
             raise InputError(f"{self.title} cannot hold a picture of {width}×{height} pixels ({error})") from error
         return buffer.getvalue()
 

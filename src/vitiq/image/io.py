@@ -1,14 +1,15 @@
 """Picture files to `ImageU8` and back.
 
 Policy: the first frame of an animation; EXIF orientation applied; an embedded ICC profile converted to sRGB;
-transparency laid on white; grey repeated; 16 bits rounded to 8. Each of these is told as a note. Anything that
-cannot be read whole is an InputError that names the file.
+transparency laid on white; grey repeated; 16 bits brought to 8 (grey is rounded, colour loses its low byte, as Pillow
+reads it). Each of these is told as a note. Anything that cannot be read whole is an InputError that names the file.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
@@ -21,8 +22,8 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from vitiq.errors import InputError
 from vitiq.types import ImageU8
 
-MAX_PIXELS = 2**28
-"""Larger pictures are refused before they are decoded (a decompression bomb, or a job for tiles)."""
+MAX_PIXELS = 2 * 89_478_485
+"""Larger pictures are refused before they are decoded (a decompression bomb, or a job for tiles): Pillow's own limit."""
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jp2", ".j2k", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"}
@@ -78,7 +79,7 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
                 _check_size(image.size, name)
-                notes = _frame_note(image)
+                notes = _frame_note(image) + _deep_note(image)
                 image.load()
                 return _to_u8(image, notes), notes
     except InputError:
@@ -86,10 +87,10 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
     except UnidentifiedImageError as error:
         raise InputError(
             f"{name}: not a picture in a format vitiq reads (starts with {data[:8]!r}); "
-            f"give PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or PPM"
+            f"give PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF, JPEG 2000 or PPM"
         ) from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"{name}: {error}; at most {MAX_PIXELS} pixels are read, cut it into tiles") from error
+        raise InputError(_too_large(name, "".join(re.findall(r"\d+ pixels(?=\))", str(error))))) from error
     except (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, RuntimeError) as error:
         raise InputError(f"{name}: the picture is truncated or damaged ({_line(error)}); get the file again") from error
 
@@ -103,14 +104,22 @@ def _line(error: Exception) -> str:
 def _check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS or width < 1 or height < 1:
-        raise InputError(
-            f"{name}: {width}×{height} pixels given, at most {MAX_PIXELS} are read; shrink it or cut it into tiles"
-        )
+        raise InputError(_too_large(name, f"{width}×{height} pixels"))
+
+
+def _too_large(name: str, size: str) -> str:
+    return f"{name}: {size} given, at most {MAX_PIXELS} are read; shrink it or cut it into tiles"
 
 
 def _frame_note(image: Image.Image) -> list[str]:
     frames = int(getattr(image, "n_frames", 1))
     return [f"first of {frames} frames"] if frames > 1 else []
+
+
+def _deep_note(image: Image.Image) -> list[str]:
+    """Told before decoding: afterwards Pillow no longer says that colours had 16 bits."""
+    raw = [part.args if isinstance(part.args, str) else str(part.args[0]) for part in image.tile if part.args]
+    return ["16 bits a colour cut to 8"] if any(mode.startswith(("RGB", "LA")) and ";16" in mode for mode in raw) else []
 
 
 def _to_u8(image: Image.Image, notes: list[str]) -> ImageU8:
@@ -119,6 +128,8 @@ def _to_u8(image: Image.Image, notes: list[str]) -> ImageU8:
     if rotated.size != image.size or image.getexif().get(0x0112, 1) != 1:
         notes.append("turned by its EXIF orientation")
     image = rotated
+    if image.mode in ("1", "L", "LA", "La", "I", "I;16", "I;16B", "F"):
+        notes.append("grey repeated in three channels")
     if image.mode.startswith(("I", "F")):
         return _from_deep(image, notes)
     if image.mode == "P":
