@@ -80,6 +80,8 @@ def main() -> None:
         fail(str(error), 2)
     except VitiqError as error:
         fail(str(error), 1)
+    except MemoryError:
+        fail("not enough memory for this; shrink the picture or cut it into tiles", 1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

@@ -20,7 +20,10 @@ from vitiq.cli.common import codec_options, given_options, print_json
 @click.option("-q", "--quality", type=float, help="Its quality; its default if not given.")
 @click.option("--at-bytes", type=int, help="Compare at this many bytes; the codec's own file size if not given.")
 @click.option(
-    "--comparators", default="jpeg,jpeg2000,webp,avif", show_default=True, help="Codecs compared at equal bytes."
+    "--comparators",
+    default="jpeg,jpeg2000,webp,avif,jpeg-shrunk,webp-shrunk,avif-shrunk",
+    show_default=True,
+    help="Codecs compared at equal bytes.",
 )
 @click.option("--metrics", default="default", show_default=True, help="'default', 'all' or names with commas.")
 @click.option(
@@ -79,19 +82,25 @@ def command(  # noqa: PLR0917
 
 
 class RunBar:
-    """One bar for the tasks; a search shows its iteration and loss beside it."""
+    """One bar for the whole run with time left; a search shows its iteration and loss beside it."""
 
     def __init__(self, *, quiet: bool) -> None:
         from tqdm import tqdm  # noqa: PLC0415 - imported where used
 
-        self._bar = tqdm(disable=quiet, file=sys.stderr, unit="task", leave=False)
+        form = "{percentage:3.0f}%|{bar:24}| {elapsed}<{remaining} {desc}"
+        self._bar = tqdm(disable=quiet, file=sys.stderr, total=1.0, smoothing=0, bar_format=form, leave=False)
+        self._started = False
 
     def __call__(self, step: Any) -> None:
         """Show a step of the runner."""
-        self._bar.total = step.total
-        state = "" if step.state is None else f" {step.state.iteration}/{step.state.total} loss {step.state.loss:.3g}"
-        self._bar.set_description_str(step.label + state, refresh=False)
-        self._bar.n = step.done + (0 if step.state is None else step.state.iteration / step.state.total)
+        if not self._started:
+            # What an earlier run has done took no time now.
+            self._bar.initial, self._started = step.share, True
+        text = f"task {min(step.done + 1, step.total)} of {step.total}: {step.label}"
+        if step.state is not None:
+            text += f", iteration {step.state.iteration} of {step.state.total}, loss {step.state.loss:.3g}"
+        self._bar.set_description_str(text, refresh=False)
+        self._bar.n = step.share
         self._bar.refresh()
 
     def say(self, text: str) -> None:

@@ -23,6 +23,9 @@ PLATEAU_THRESHOLD = 1e-4
 STOP_RATE = 1e-5
 """Early stop: the plateau schedule has cut the learning rate below this share of its start."""
 
+EARLY_PREVIEWS = (1, 10, 25, 50, 100)
+"""Iterations with a preview besides every N-th: most happens before the first N."""
+
 Objective = Callable[[int], tuple[Tensor, Float[Tensor, "1 3 h w"]]]
 """Iteration (0-based) -> loss to minimise and the picture painted, in [0, 1]."""
 
@@ -111,7 +114,7 @@ def minimise(
 
     Args:
         objective: called once an iteration.
-        progress: called after every iteration, with a preview every `preview_every` and at the ends.
+        progress: called after every iteration, with a preview every `preview_every`, at the end and early on.
         done, total: for progress over several searches.
     """
     parameters = list(variables)
@@ -147,7 +150,8 @@ def minimise(
         else:
             cosine.step()
         if progress is not None:
-            show = iteration % settings.preview_every == 0 or finished
+            count = iteration + 1
+            show = count % settings.preview_every == 0 or count in EARLY_PREVIEWS or finished
             progress(Progress(done + iteration + 1, total, last, to_picture(painted) if show else None))
         if finished:
             break

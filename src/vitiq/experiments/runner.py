@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vitiq import registry
 from vitiq.errors import InputError, VitiqError
 from vitiq.experiments.plan import RunConfig, Task, plan
 from vitiq.experiments.store import load_record, save_record, write_json, write_tables
@@ -20,12 +21,24 @@ from vitiq.types import ImageU8, Progress, Record
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where a run stands: tasks done, tasks in all, what is being done, and the state of a codec that optimises."""
+    """Where a run stands.
+
+    Attributes:
+        done, total: tasks done, and in all.
+        label: what is being done.
+        share: of the work that is done, 0 to 1; a search counts as many tasks, so that time left can be told from it.
+        state: of a codec that optimises.
+    """
 
     done: int
     total: int
     label: str
+    share: float
     state: Progress | None = None
+
+
+SEARCH_COST = 35
+"""How many times as long as another task one with a search takes, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +79,15 @@ def run(config: RunConfig, paths: Sequence[Path], out: Path, report: Callable[[S
     identity = _identity(config, metrics)
     tasks = plan(config, [(picture.name, content) for picture, content in pictures], identity)
     by_name = {picture.name: picture.path for picture, _ in pictures}
-    records = _run_tasks(tasks, by_name, out, metrics, problems, report)
     originals = {name: f"originals/{Path(name).with_suffix('').as_posix()}.png" for name in by_name}
-    hashes = [task.hash for task in tasks]
-    facts = {"config": asdict(config), "tasks": hashes, "problems": problems, "originals": originals}
-    write_json(out / "run.json", facts)
+    facts = {"config": asdict(config), "tasks": [task.hash for task in tasks], "originals": originals}
+    # Written before the work, so that `vitiq report` can show what a stopped run has done.
+    write_json(out / "run.json", {**facts, "problems": problems})
+    records = _run_tasks(tasks, by_name, out, metrics, problems, report)
+    write_json(out / "run.json", {**facts, "problems": problems})
     write_tables(out, records)
     if report is not None:
-        report(Step(len(tasks), len(tasks), "scores of sets"))
+        report(Step(len(tasks), len(tasks), "scores of sets", 1.0))
     write_json(out / "sets.json", _score_sets(records, out, originals, metrics))
     return RunResult(records, problems)
 
@@ -103,16 +117,21 @@ def _run_tasks(  # noqa: PLR0917 - the state of a run
     records: list[Record] = []
     sizes: dict[str, int] = {}
     image: tuple[str, ImageU8, list[str]] | None = None
+    costs = [SEARCH_COST if registry.load("codecs", task.codec).optimises else 1 for task in tasks]
     for done, task in enumerate(tasks):
         record = load_record(out, task.hash)
         if record is None or not (out / str(record.details["bitstream"])).exists():
             label = f"{task.image} {task.codec}"
             watch: Callable[[Progress], None] | None = None
             if report is not None:
-                report(Step(done, len(tasks), label))
+                before = sum(costs[:done])
+                report(Step(done, len(tasks), label, before / sum(costs)))
 
-                def watch(state: Progress, done: int = done, label: str = label) -> None:
-                    report(Step(done, len(tasks), label, state))
+                def watch(
+                    state: Progress, done: int = done, label: str = label, before: int = before, cost: int = costs[done]
+                ) -> None:
+                    share = (before + cost * state.iteration / state.total) / sum(costs)
+                    report(Step(done, len(tasks), label, share, state))
 
             path = paths[task.image]
             if image is None or image[0] != task.image:

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from vitiq.errors import InputError
 from vitiq.types import ImageU8
 
 MAX_PIXELS = 2 * 89_478_485
-"""Larger pictures are refused before they are decoded (a decompression bomb, or a job for tiles): Pillow's own limit."""
+"""Larger pictures are refused before they are decoded (a bomb, or a job for tiles): Pillow's own limit."""
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jp2", ".j2k", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"}
@@ -119,7 +119,9 @@ def _frame_note(image: Image.Image) -> list[str]:
 def _deep_note(image: Image.Image) -> list[str]:
     """Told before decoding: afterwards Pillow no longer says that colours had 16 bits."""
     raw = [part.args if isinstance(part.args, str) else str(part.args[0]) for part in image.tile if part.args]
-    return ["16 bits a colour cut to 8"] if any(mode.startswith(("RGB", "LA")) and ";16" in mode for mode in raw) else []
+    return (
+        ["16 bits a colour cut to 8"] if any(mode.startswith(("RGB", "LA")) and ";16" in mode for mode in raw) else []
+    )
 
 
 def _to_u8(image: Image.Image, notes: list[str]) -> ImageU8:

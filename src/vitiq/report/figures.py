@@ -22,6 +22,9 @@ COLOURS = {
     "webp": "#6d28d9",
     "avif": "#1d4ed8",
     "jxl": "#be185d",
+    "jpeg-shrunk": "#fb923c",
+    "webp-shrunk": "#a78bfa",
+    "avif-shrunk": "#60a5fa",
 }
 OTHER = "#475569"
 STYLE = {
@@ -79,10 +82,14 @@ def pairs(originals: Mapping[str, ImageU8], rebuilt: Mapping[str, ImageU8], capt
     return figure
 
 
-def strip(previews: Sequence[tuple[int, ImageU8]]) -> Figure:
-    """The search's previews, first to last."""
-    figure, axes = _figure(1, len(previews), 1.9 * len(previews), 2.2)
-    for ax, (iteration, picture) in zip(axes[0], previews, strict=True):
+def strip(previews: Sequence[tuple[int, ImageU8]], columns: int = 8) -> Figure:
+    """The search's previews, first to last, in rows of `columns`."""
+    columns = min(columns, len(previews))
+    rows = math.ceil(len(previews) / columns)
+    figure, axes = _figure(rows, columns, 1.9 * columns, 2.2 * rows)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, (iteration, picture) in zip(axes.flat, previews, strict=False):
         _show(ax, picture, f"iteration {iteration}")
     return figure
 
@@ -145,8 +152,9 @@ def bars(records: Sequence[Record], chance: float | None) -> Figure:
                 ax.scatter([place] * len(values), values, color="#0f172a", s=7, zorder=3, alpha=0.6)
         if key == "vit-topk" and chance is not None:
             ax.axhline(chance, color="#dc2626", linewidth=1, linestyle="--")
-            ax.annotate("chance", (len(codecs) - 0.55, chance), color="#dc2626", fontsize=7, va="bottom", ha="right")
-        ax.set_xticks(range(len(codecs)), codecs, rotation=30, ha="right")
+            box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+            ax.annotate("chance", (-0.45, chance + 0.02), color="#dc2626", fontsize=7, va="bottom", ha="left", bbox=box)
+        ax.set_xticks(range(len(codecs)), codecs, rotation=35, ha="right", rotation_mode="anchor")
         ax.set_title(f"{label} ({direction})")
     for ax in list(axes.flat)[len(shown) :]:
         ax.set_axis_off()
