@@ -118,10 +118,10 @@ def _frame_note(image: Image.Image) -> list[str]:
 
 def _deep_note(image: Image.Image) -> list[str]:
     """Told before decoding: afterwards Pillow no longer says that colours had 16 bits."""
-    raw = [part.args if isinstance(part.args, str) else str(part.args[0]) for part in image.tile if part.args]
-    return (
-        ["16 bits a colour cut to 8"] if any(mode.startswith(("RGB", "LA")) and ";16" in mode for mode in raw) else []
-    )
+    tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
+    raw = [part.args if isinstance(part.args, str) else str(part.args[0]) for part in tiles if part.args]
+    deep = any(mode.startswith(("RGB", "LA")) and ";16" in mode for mode in raw)
+    return ["16 bits a colour cut to 8"] if deep else []
 
 
 def _to_u8(image: Image.Image, notes: list[str]) -> ImageU8:
