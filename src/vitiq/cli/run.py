@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vitiq.cli.common import codec_options, given_options, print_json
+from vitiq.experiments.plan import COMPARATORS
 
 
 @click.command("run")
@@ -21,7 +22,7 @@ from vitiq.cli.common import codec_options, given_options, print_json
 @click.option("--at-bytes", type=int, help="Compare at this many bytes; the codec's own file size if not given.")
 @click.option(
     "--comparators",
-    default="jpeg,jpeg2000,webp,avif,jpeg-shrunk,webp-shrunk,avif-shrunk",
+    default=",".join(COMPARATORS),
     show_default=True,
     help="Codecs compared at equal bytes.",
 )

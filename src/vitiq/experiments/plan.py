@@ -12,7 +12,7 @@ from vitiq import __version__
 
 Group = Literal["main", "equal-bytes", "ladder"]
 
-COMPARATORS = ("jpeg", "jpeg2000", "webp", "avif", "jpeg-shrunk", "webp-shrunk", "avif-shrunk")
+COMPARATORS = ("generative", "jpeg", "jpeg2000", "webp", "avif", "jpeg-shrunk", "webp-shrunk", "avif-shrunk")
 JPEG_LADDER = (100.0, 80.0, 60.0, 40.0, 20.0, 10.0, 5.0, 1.0)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 COLOURS = {
     "inversion": "#0f766e",
     "inversion-vector": "#0e7490",
+    "generative": "#15803d",
+    "generative-mse": "#65a30d",
     "jpeg": "#c2410c",
     "jpeg2000": "#a16207",
     "webp": "#6d28d9",
