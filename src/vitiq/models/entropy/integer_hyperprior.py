@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float64, Int64
 
 from vitiq.models.entropy.hyperprior import (
@@ -27,6 +28,7 @@ from vitiq.models.entropy.hyperprior import (
     phase,
 )
 from vitiq.models.entropy.integer_prior import FRACTION, MEANS, PRECISION, frequency_tables, scale_rung
+from vitiq.models.threads import one_thread
 from vitiq.models.transforms.block_dct import CHANNELS
 
 WEIGHT_BITS = 12
@@ -91,12 +93,17 @@ def _taps(weight: np.ndarray, taps: tuple[tuple[int, int], ...]) -> Float64[np.n
     return np.stack([weight[:, :, dy, dx].T for dy, dx in taps]).astype(np.float64)
 
 
+def _product(a: Float64[np.ndarray, "n c"], b: Float64[np.ndarray, "c o"]) -> Float64[np.ndarray, "n o"]:
+    """Matrix product by torch, whose threads `walk` limits; NumPy starts some that cost more than they do."""
+    return np.asarray((torch.from_numpy(np.ascontiguousarray(a)) @ torch.from_numpy(b)).numpy())
+
+
 def _convolve(padded: Values, weights: Float64[np.ndarray, "taps c o"], taps: tuple[tuple[int, int], ...]) -> Values:
     """3×3 convolution of an array padded by one on each side, by one matrix product a tap."""
     height, width, channels = padded.shape[0] - 2, padded.shape[1] - 2, padded.shape[2]
     total = np.zeros((height * width, weights.shape[2]))
     for (dy, dx), weight in zip(taps, weights, strict=True):
-        total += padded[dy : dy + height, dx : dx + width].reshape(-1, channels) @ weight
+        total += _product(padded[dy : dy + height, dx : dx + width].reshape(-1, channels), weight)
     return total.reshape(height, width, -1)
 
 
@@ -171,8 +178,8 @@ class _Group:
             number, done = coded
             near = _convolve(_reflected(_signs_and_sizes(own * done)), self.near, _RING).reshape(count, -1)
             x = x + _narrow(near[positions], WEIGHT_BITS - FRACTION) + self.later[number - 1]
-        x = _rectify(_narrow(_rectify(x) @ self.hidden + self.hidden_bias))
-        mean, log_scale = np.split(_narrow(x @ self.out + self.out_bias), 2, axis=1)
+        x = _rectify(_narrow(_product(_rectify(x), self.hidden) + self.hidden_bias))
+        mean, log_scale = np.split(_narrow(_product(x, self.out) + self.out_bias), 2, axis=1)
         mean = mean + told.reshape(count, -1)[positions]
         if coded is not None:
             limit = LINEAR_CLIP * 2**FRACTION
@@ -233,6 +240,10 @@ class IntegerHyperprior:
         Returns:
             The latents' symbols.
         """
+        with one_thread():
+            return self._walk(level, height, width, code_hyper, code)
+
+    def _walk(self, level: int, height: int, width: int, code_hyper: Code, code: Code) -> Int64[np.ndarray, "c h w"]:
         hyper = self._walk_hyper(level, -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), code_hyper)
         clipped = _extended(np.clip(hyper, -HYPER_CLIP, HYPER_CLIP))
         features = self._features(clipped, level)[:height, :width]
@@ -241,7 +252,8 @@ class IntegerHyperprior:
         start = 0
         for number, (group, size) in enumerate(zip(self._groups, GROUPS, strict=True)):
             channels = slice(start, start + size)
-            shared = features @ group.hyper + group.hyper_bias
+            shared = _product(features.reshape(height * width, -1), group.hyper) + group.hyper_bias
+            shared = shared.reshape(height, width, -1)
             if group.before is not None:
                 read = _convolve(_with_zeros(_signs_and_sizes(known[..., :start])), group.before, _SQUARE)
                 shared += read * 2**FRACTION
