@@ -47,8 +47,10 @@ Part = Callable[[Path], Iterator[Figure]]
 
 
 def data_folder() -> Path:
-    """$VITIQ_DATA, else ../shared/data."""
-    return Path(os.environ.get("VITIQ_DATA", ROOT.parent / "shared" / "data"))
+    """The folder that $VITIQ_DATA names."""
+    if "VITIQ_DATA" not in os.environ:
+        raise AbsentError("VITIQ_DATA is not set: let it name the folder of the data that vitiq does not ship")
+    return Path(os.environ["VITIQ_DATA"])
 
 
 def needed(path: Path) -> Path:

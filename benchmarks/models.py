@@ -2,9 +2,9 @@
 
     python benchmarks/models.py [vit] [generator] [codec] [classifier]
 
-Prints a Markdown table, a part after the other. Data that vitiq does not ship is looked for in $VITIQ_DATA (default
-../shared/data): the Kodak pictures, two real ViTs, training pictures, published tables. A part without it is skipped,
-and says so. All four take about half an hour on two cores; most of it is the inversion of twelve pictures.
+Prints a Markdown table, a part after the other. Data that vitiq does not ship is looked for in the folder $VITIQ_DATA:
+the Kodak pictures, two real ViTs, training pictures, published tables. A part without it is skipped, and says so. All
+four take about half an hour on two cores; most of it is the inversion of twelve pictures.
 """
 
 from __future__ import annotations

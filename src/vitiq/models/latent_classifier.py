@@ -10,18 +10,14 @@ aggregation of the classifier's features into the synthesis is left out.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vitiq.errors import WeightsError
@@ -31,6 +27,7 @@ from vitiq.models.transforms.embedded import TransformModel, quality_of
 from vitiq.models.transforms.resample import cosines, resample
 from vitiq.models.transforms.residual_dct import LEVEL, SPREAD, zero
 from vitiq.models.vit import Block, VisionTransformer, ViTConfig
+from vitiq.models.weights_file import read_weights, write_weights
 
 FORMAT = "vitiq-latent-classifier-1"
 WEIGHTS = Path(__file__).parents[1] / "weights" / "classifier_embedded.safetensors"
@@ -117,7 +114,7 @@ class EmbeddedClassifier:
     """
 
     def __init__(self, path: Path = WEIGHTS) -> None:
-        tensors, facts = _read(path)
+        tensors, facts = read_weights(path, FORMAT, "classifier")
         data = path.read_bytes()
         self.weights_sha256, self.weights_bytes = hashlib.sha256(data).hexdigest(), len(data)
         try:
@@ -176,9 +173,7 @@ def export_weights(classifier: LatentClassifier, space: str, steps: int, path: P
         else:
             tensors[name] = value.to(torch.float16).contiguous()
     facts = {"format": FORMAT, "config": asdict(classifier.config), "latent_space": space, "steps": steps}
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
-    temporary.replace(path)
+    write_weights(path, tensors, facts)
 
 
 def _floats(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -187,21 +182,6 @@ def _floats(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for name, value in tensors.items()
         if not name.endswith(SCALE)
     }
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    fix = "reinstall vitiq, or give a file written by `vitiq train classifier`"
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("vitiq_config", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: classifier weights are missing; {fix}") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path}: not a readable safetensors file ({error}); {fix}") from error
-    if facts.get("format") != FORMAT:
-        raise WeightsError(f"{path}: format {facts.get('format')!r} given, {FORMAT!r} expected; {fix}")
-    return tensors, facts
 
 
 def top_labels(logits: Float32[np.ndarray, " labels"], labels: Sequence[str], count: int) -> list[tuple[str, float]]:

@@ -8,19 +8,19 @@ Everything random in a step comes from (seed, step), so a resumed run continues 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitiq.errors import InputError
 from vitiq.models.latent_classifier import EmbeddedClassifier, LatentClassifier, export_weights, from_vit, latent_space
 from vitiq.models.transforms.embedded import TransformModel, load_model, quality_of
+from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
@@ -63,15 +63,11 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> ClassifierT
     Raises:
         InputError: the file cannot be read or has unknown or missing keys.
     """
-    path = path or Path(__file__).parent / "configs" / "classifier.toml"
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        values["kept_blocks"] = tuple(values["kept_blocks"])
-        config = ClassifierTrainingConfig(**values)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not a classifier training configuration ({error}); start from the shipped configs/classifier.toml"
-        ) from error
+
+    def build(values: dict[str, Any]) -> ClassifierTrainingConfig:
+        return ClassifierTrainingConfig(**{**values, "kept_blocks": tuple(values["kept_blocks"])})
+
+    config = read_config(path, "classifier", build)
     if smoke:
         small = replace(config, views=6, smallest_view=48, largest_view=64, held_out=2, kept_blocks=(0, 11))
         return replace(small, steps=4, batch=2, warmup_steps=1, checkpoint_every=2, validate_every=4)

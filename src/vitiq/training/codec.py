@@ -6,8 +6,6 @@ rates. Everything random in a step comes from (seed, step), so a resumed run con
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vitiq.errors import InputError
 from vitiq.models.entropy.integer_hyperprior import export_hyperprior
 from vitiq.models.transforms.embedded import TransformModel
 from vitiq.models.transforms.transform_codec import TransformCodec, error_weight
-from vitiq.training.crops import Phase, Sampler, random_crop, to_tensor
+from vitiq.models.weights_file import write_weights
+from vitiq.training.config import read_config
+from vitiq.training.crops import Phase, Sampler, phase_at, random_crop, to_tensor
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, batches, hardware
@@ -60,14 +58,6 @@ class CodecTrainingConfig:
         """Optimiser steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
-    def phase(self, step: int) -> Phase:
-        """The phase that 0-based step `step` belongs to."""
-        for phase in self.phases:
-            if step < phase.steps:
-                return phase
-            step -= phase.steps
-        return self.phases[-1]
-
 
 def load_config(path: Path | None = None, *, smoke: bool = False) -> CodecTrainingConfig:
     """Read a configuration file (default: the shipped one).
@@ -75,15 +65,12 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> CodecTraini
     Raises:
         InputError: the file cannot be read or has unknown or missing keys.
     """
-    path = path or Path(__file__).parent / "configs" / "codec.toml"
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+
+    def build(values: dict[str, Any]) -> CodecTrainingConfig:
         phases = tuple(Phase(**phase) for phase in values.pop("phases"))
-        config = CodecTrainingConfig(**values, phases=phases)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not a codec training configuration ({error}); start from the shipped configs/codec.toml"
-        ) from error
+        return CodecTrainingConfig(**values, phases=phases)
+
+    config = read_config(path, "codec", build)
     if smoke:
         small = (Phase(4, 64, 2), Phase(2, 128, 1))
         return replace(config, phases=small, warmup_steps=2, checkpoint_every=3, validate_every=6, held_out=2)
@@ -123,9 +110,7 @@ def export_weights(model: TransformCodec, steps: int, path: Path) -> None:
     for name, array in export_hyperprior(model.prior).items():
         tensors[f"integer.{name}"] = torch.from_numpy(array.copy(order="C"))
     facts = {"format": "vitiq-transform-codec-1", "steps": steps}
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
-    temporary.replace(path)
+    write_weights(path, tensors, facts)
 
 
 def make_optimiser(model: TransformCodec, config: CodecTrainingConfig) -> torch.optim.AdamW:
@@ -187,7 +172,7 @@ def train_codec(
         weights = out / "codec_embedded.safetensors"
 
         def make(step: int) -> Tensor:
-            phase = config.phase(step)
+            phase = phase_at(config.phases, step)
             return sampler.batch([config.seed, 1, step], phase, place.share(phase.batch))
 
         for step, target in enumerate(batches(make, start, config.steps, place), start):

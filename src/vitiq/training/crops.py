@@ -26,6 +26,15 @@ class Phase:
     batch: int
 
 
+def phase_at(phases: Sequence[Phase], step: int) -> Phase:
+    """The phase that 0-based step `step` belongs to; the last one after all of them."""
+    for phase in phases:
+        if step < phase.steps:
+            return phase
+        step -= phase.steps
+    return phases[-1]
+
+
 class SamplerConfig(Protocol):
     """What `Sampler` reads of a configuration."""
 

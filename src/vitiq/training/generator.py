@@ -10,9 +10,7 @@ Everything random in a step comes from (seed, step), so a resumed run continues 
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +20,16 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.models.entropy.integer_prior import export_prior
 from vitiq.models.entropy.prior import LatentPrior
 from vitiq.models.generators.layered import CHANNELS, Encoder, Synthesis, encode_layers
-from vitiq.training.crops import Phase, draw_graphic, to_tensor, zoomed_crop
+from vitiq.models.weights_file import write_weights
+from vitiq.training.config import read_config
+from vitiq.training.crops import Phase, draw_graphic, phase_at, to_tensor, zoomed_crop
 from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
@@ -65,14 +65,6 @@ class GeneratorTrainingConfig:
         """Optimiser steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
-    def phase(self, step: int) -> Phase:
-        """The phase that 0-based step `step` belongs to."""
-        for phase in self.phases:
-            if step < phase.steps:
-                return phase
-            step -= phase.steps
-        return self.phases[-1]
-
 
 def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTrainingConfig:
     """Read a configuration file (default: the shipped one).
@@ -80,15 +72,12 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTr
     Raises:
         InputError: the file cannot be read or has unknown or missing keys.
     """
-    path = path or Path(__file__).parent / "configs" / "generator.toml"
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+
+    def build(values: dict[str, Any]) -> GeneratorTrainingConfig:
         phases = tuple(Phase(**phase) for phase in values.pop("phases"))
-        config = GeneratorTrainingConfig(**values, phases=phases)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not a generator training configuration ({error}); start from the shipped configs/generator.toml"
-        ) from error
+        return GeneratorTrainingConfig(**values, phases=phases)
+
+    config = read_config(path, "generator", build)
     if smoke:
         small = {name: getattr(config, name) for name in config.__dataclass_fields__}
         small |= {"phases": (Phase(6, 64, 2), Phase(2, 128, 1)), "warmup_steps": 2, "checkpoint_every": 4}
@@ -177,9 +166,7 @@ def export_weights(model: LayeredAutoencoder, config: GeneratorTrainingConfig, s
         "step_exponent": config.step_exponent,
         "vector_step": config.vector_step,
     }
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
-    temporary.replace(path)
+    write_weights(path, tensors, facts)
 
 
 def train_generator(
@@ -232,7 +219,7 @@ def train_generator(
 
         def make(step: int) -> Tensor:
             rng = np.random.default_rng([config.seed, 1, step])
-            batch = sample_batch(rng, pictures, training, config.phase(step), config.graphic_share)
+            batch = sample_batch(rng, pictures, training, phase_at(config.phases, step), config.graphic_share)
             return batch[list(place.share(len(batch)))]
 
         for step, target in enumerate(batches(make, start, config.steps, place), start):

@@ -10,7 +10,6 @@ Everything random in a step comes from (seed, step), so a resumed run continues 
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,15 +20,15 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vitiq.errors import InputError
 from vitiq.models.backbones import Backbone, load_backbone
 from vitiq.models.transforms.block_dct import BLOCK
 from vitiq.models.transforms.discriminator import PatchDiscriminator
 from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel
 from vitiq.models.transforms.residual_dct import Synthesis, powers
+from vitiq.models.weights_file import write_weights
+from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
@@ -78,13 +77,7 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> PerceptualT
     Raises:
         InputError: the file cannot be read or has unknown or missing keys.
     """
-    path = path or Path(__file__).parent / "configs" / "perceptual.toml"
-    try:
-        config = PerceptualTrainingConfig(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise InputError(
-            f"{path}: not a perceptual training configuration ({error}); start from configs/perceptual.toml"
-        ) from error
+    config = read_config(path, "perceptual", lambda values: PerceptualTrainingConfig(**values))
     if smoke:
         return replace(
             config, steps=4, batch=1, discriminator_start=1, checkpoint_every=2, validate_every=4, held_out=1
@@ -195,9 +188,7 @@ def export_weights(trainer: Trainer, codec: Path, path: Path) -> None:
         if name.startswith(TRAINED):
             tensors[PERCEPTUAL + name] = value.cpu().to(torch.float16).contiguous()
     facts = json.loads(metadata["vitiq_config"]) | {"perceptual_steps": trainer.config.steps}
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
-    temporary.replace(path)
+    write_weights(path, tensors, facts)
 
 
 def train_perceptual(

@@ -11,12 +11,11 @@ Everything random in a step comes from (seed, step), so a resumed run continues 
 from __future__ import annotations
 
 import io
-import json
 import math
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,11 +23,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from PIL import Image, ImageFilter
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.models.weights_file import write_weights
+from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, batches, hardware
@@ -70,15 +71,11 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> VitTraining
     Raises:
         InputError: the file cannot be read or has unknown or missing keys.
     """
-    path = path or Path(__file__).parent / "configs" / "vit.toml"
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        values["kept_blocks"] = tuple(values["kept_blocks"])
-        config = VitTrainingConfig(**values)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not a ViT training configuration ({error}); start from the shipped configs/vit.toml"
-        ) from error
+
+    def build(values: dict[str, Any]) -> VitTrainingConfig:
+        return VitTrainingConfig(**{**values, "kept_blocks": tuple(values["kept_blocks"])})
+
+    config = read_config(path, "vit", build)
     if smoke:
         return replace(config, steps=4, batch=2, warmup_steps=1, checkpoint_every=2, validate_every=4, held_out=4)
     return config
@@ -215,9 +212,7 @@ def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
         "std": [0.5, 0.5, 0.5],
         "steps": steps,
     }
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
-    temporary.replace(path)
+    write_weights(path, tensors, facts)
 
 
 def train_vit(

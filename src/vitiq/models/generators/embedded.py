@@ -7,14 +7,12 @@ what a codec needs to code its latents: `prior` (float, to optimise with) and `i
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vitiq.errors import InputError, WeightsError
@@ -22,6 +20,7 @@ from vitiq.models.entropy.integer_prior import IntegerPrior
 from vitiq.models.entropy.prior import LatentPrior
 from vitiq.models.generators.base import Generator, LatentLayer
 from vitiq.models.generators.layered import CHANNELS, STRIDES, Encoder, Synthesis, encode_layers
+from vitiq.models.weights_file import read_weights
 
 FORMAT = "vitiq-layered-generator-1"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "generator_embedded.safetensors"
@@ -48,7 +47,7 @@ class EmbeddedGenerator(Generator):
 
     def __init__(self, path: Path | None = None) -> None:
         path = path or WEIGHTS
-        tensors, facts = _read(path)
+        tensors, facts = read_weights(path, FORMAT, "generator")
         data = path.read_bytes()
         self.weights_sha256 = hashlib.sha256(data).hexdigest()
         self.weights_bytes = len(data)
@@ -102,18 +101,3 @@ class EmbeddedGenerator(Generator):
 
 def _layers(width: int, height: int) -> tuple[LatentLayer, ...]:
     return tuple(LatentLayer(c, height // s, width // s) for c, s in zip(CHANNELS, STRIDES, strict=True))
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
-    fix = "reinstall vitiq, or give a file written by `vitiq train generator`"
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("vitiq_config", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: generator weights are missing; {fix}") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path}: not a readable safetensors file ({error}); {fix}") from error
-    if facts.get("format") != FORMAT:
-        raise WeightsError(f"{path}: format {facts.get('format')!r} given, {FORMAT!r} expected; {fix}")
-    return tensors, facts

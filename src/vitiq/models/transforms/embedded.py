@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vitiq.errors import WeightsError
@@ -21,6 +19,7 @@ from vitiq.models.entropy.integer_hyperprior import LEVELS, IntegerHyperprior, f
 from vitiq.models.threads import one_thread
 from vitiq.models.transforms.block_dct import BLOCK
 from vitiq.models.transforms.residual_dct import Analysis, Gains, Synthesis, powers
+from vitiq.models.weights_file import read_weights
 
 FORMAT = "vitiq-transform-codec-1"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "codec_embedded.safetensors"
@@ -49,7 +48,7 @@ class TransformModel:
     """
 
     def __init__(self, path: Path = WEIGHTS) -> None:
-        tensors, facts = _read(path)
+        tensors, facts = read_weights(path, FORMAT, "codec")
         data = path.read_bytes()
         self.weights_sha256 = hashlib.sha256(data).hexdigest()
         self.weights_bytes = len(data)
@@ -135,18 +134,3 @@ def _load(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 def _part(tensors: Mapping[str, Tensor], prefix: str, becomes: str = "") -> dict[str, Tensor]:
     return {becomes + k[len(prefix) :]: v.float() for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
-    fix = "reinstall vitiq, or give a file written by `vitiq train codec`"
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("vitiq_config", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: codec weights are missing; {fix}") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path}: not a readable safetensors file ({error}); {fix}") from error
-    if facts.get("format") != FORMAT:
-        raise WeightsError(f"{path}: format {facts.get('format')!r} given, {FORMAT!r} expected; {fix}")
-    return tensors, facts
