@@ -75,7 +75,7 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> VitTraining
     def build(values: dict[str, Any]) -> VitTrainingConfig:
         return VitTrainingConfig(**{**values, "kept_blocks": tuple(values["kept_blocks"])})
 
-    config = read_config(path, "vit", build)
+    config = read_config(path, "vit", build, "ViT")
     if smoke:
         return replace(config, steps=4, batch=2, warmup_steps=1, checkpoint_every=2, validate_every=4, held_out=4)
     return config
