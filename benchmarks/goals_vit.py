@@ -17,7 +17,8 @@ from vit_fidelity import overlap, top
 
 from vitiq.models.backbones import load_backbone
 from vitiq.training.data import PictureSet
-from vitiq.training.vit import load_config, view
+from vitiq.training.vit import load_config
+from vitiq.training.vit_views import view
 from vitiq.types import ImageU8
 
 LEVELS = {

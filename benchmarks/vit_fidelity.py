@@ -30,7 +30,9 @@ from scipy.stats import pearsonr, spearmanr
 
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.data import PictureSet
-from vitiq.training.vit import load_config, load_teacher, view
+from vitiq.training.teachers import load_teacher
+from vitiq.training.vit import load_config
+from vitiq.training.vit_views import view
 from vitiq.types import ImageU8
 
 K = 100
@@ -71,7 +73,7 @@ def distilled(path: Path) -> Reader:
 def reference(path: Path) -> Reader:
     """A timm checkpoint; DeiT reads ImageNet's mean and deviation, augreg ViTs read 0.5."""
     mean, deviation = IMAGENET if path.name.startswith("deit") else HALF
-    return Reader(path.name.split(".")[0], load_teacher(path), mean, deviation)
+    return Reader(path.name.split(".")[0], load_teacher(path).model, mean, deviation)
 
 
 def top(logits: Float[np.ndarray, "n labels"]) -> Int[np.ndarray, "n k"]:

@@ -19,18 +19,19 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from vitiq.errors import InputError, WeightsError
+from vitiq.models.backbones.base import Preprocessing
+from vitiq.models.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
 from vitiq.training.vit import (
-    degrade,
     distillation_loss,
     load_config,
-    load_teacher,
     matched_blocks,
     prune,
     train_vit,
     validate,
-    view,
 )
+from vitiq.training.vit_views import degrade, repainted, view
 
 TINY = ViTConfig(image_size=32, patch=8, width=24, depth=6, heads=3, classes=150)
 
@@ -51,12 +52,21 @@ def tiny_teacher() -> VisionTransformer:
     return model
 
 
+def reading(model: VisionTransformer, mean: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> Teacher:
+    return Teacher(model, Preprocessing(model.config.image_size, mean))
+
+
 @pytest.fixture(scope="module")
-def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(1)
-    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
-    save_file(VisionTransformer(ViTConfig()).state_dict(), path)
-    return path
+def teacher_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("teachers")
+    paths: list[Path] = []
+    for name in ("vit", "deit"):
+        torch.manual_seed(len(paths))
+        paths.append(folder / f"{name}.safetensors")
+        model = VisionTransformer(ViTConfig())
+        torch.nn.init.normal_(model.head.weight, std=0.1)
+        save_file(model.state_dict(), paths[-1])
+    return paths
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +99,10 @@ def test_a_student_that_keeps_every_block_is_its_teacher_and_has_no_loss() -> No
     x = torch.randn(3, 3, 32, 32)
     assert torch.equal(student(x), teacher(x))
     config = replace(load_config(), kept_blocks=tuple(range(6)))
-    loss, parts = distillation_loss(config, student, teacher, x)
+    loss, parts = distillation_loss(config, student, [reading(teacher)], x)
     assert float(loss.detach()) == pytest.approx(0, abs=1e-6)
     assert set(parts) == {"kl", "hidden"}
-    assert validate(student, teacher, x) == pytest.approx((1.0, 1.0))
+    assert validate(student, reading(teacher), x) == pytest.approx((1.0, 1.0))
 
 
 def test_a_pruned_student_has_the_kept_blocks_and_a_loss_with_gradients_everywhere() -> None:
@@ -101,7 +111,8 @@ def test_a_pruned_student_has_the_kept_blocks_and_a_loss_with_gradients_everywhe
     own, source = student.state_dict(), teacher.state_dict()
     assert torch.equal(own["blocks.1.mlp.fc1.weight"], source["blocks.2.mlp.fc1.weight"])
     config = replace(load_config(), kept_blocks=(0, 2, 4))
-    loss, _ = distillation_loss(config, student, teacher, torch.randn(3, 3, 32, 32))
+    other = reading(tiny_teacher(), mean=(0.4, 0.5, 0.6))
+    loss, _ = distillation_loss(config, student, [reading(teacher), other], torch.randn(3, 3, 32, 32))
     assert float(loss.detach()) > 0
     torch.autograd.backward(loss)
     missing = [name for name, p in student.named_parameters() if p.grad is None or not bool(p.grad.any())]
@@ -140,9 +151,9 @@ class KilledError(Exception):
 
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
-    data: Path, teacher_file: Path, tmp_path: Path
+    data: Path, teacher_files: list[Path], tmp_path: Path
 ) -> None:
-    whole = train_vit(None, [data], teacher_file, tmp_path / "whole", smoke=True)
+    whole = train_vit(None, [data], teacher_files, tmp_path / "whole", smoke=True)
 
     def interrupt(done: int, total: int, loss: float) -> None:
         assert total == 4
@@ -150,11 +161,11 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
             raise KilledError
 
     with pytest.raises(KilledError):
-        train_vit(None, [data], teacher_file, tmp_path / "cut", smoke=True, report=interrupt)
+        train_vit(None, [data], teacher_files, tmp_path / "cut", smoke=True, report=interrupt)
     (tmp_path / "cut" / "checkpoint.tmp").write_bytes(b"half a checkpoint")
     seen: list[int] = []
     resumed = train_vit(
-        None, [data], teacher_file, tmp_path / "cut", smoke=True, report=lambda done, *_: seen.append(done)
+        None, [data], teacher_files, tmp_path / "cut", smoke=True, report=lambda done, *_: seen.append(done)
     )
     assert seen == [3, 4]
     assert resumed.read_bytes() == whole.read_bytes()
@@ -174,17 +185,56 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
     VisionTransformer(ViTConfig(**facts["config"])).load_state_dict(tensors)
 
 
-def test_a_checkpoint_of_another_model_is_refused(data: Path, teacher_file: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_model_is_refused(data: Path, teacher_files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"checkpoint\.pt: not a checkpoint of this model"):
-        train_vit(None, [data], teacher_file, tmp_path, smoke=True)
+        train_vit(None, [data], teacher_files, tmp_path, smoke=True)
 
 
 def test_a_teacher_of_another_shape_is_refused(tmp_path: Path) -> None:
     save_file(VisionTransformer(TINY).state_dict(), tmp_path / "small.safetensors")
     for path in (tmp_path / "small.safetensors", tmp_path / "none.safetensors"):
-        with pytest.raises(WeightsError, match=f"{path.name}: not a timm ViT-Ti/16 checkpoint"):
+        with pytest.raises(WeightsError, match=path.name):
             load_teacher(path)
+
+
+def test_a_larger_teacher_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.safetensors"
+    save_file(VisionTransformer(replace(ViTConfig(), depth=13)).state_dict(), path)
+    with pytest.raises(WeightsError, match=r"deep\.safetensors: .*a teacher must be a ViT-Ti/16 at 224 px"):
+        load_teacher(path)
+
+
+def test_teachers_are_heard_alike_whatever_the_scale_of_their_logits() -> None:
+    a, b = torch.randn(4, 50), torch.randn(4, 50)
+    alone, loud = blended([a, b]), blended([a, 9 * b + 3])
+    ratio = loud / alone
+    torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio), rtol=1e-3, atol=1e-3)
+    assert torch.equal(blended([a]), a)
+    torch.testing.assert_close(blended([a, a]), a - a.mean(1, keepdim=True))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_the_soft_loss_is_zero_for_equal_labels_alone(temperature: float) -> None:
+    a, b = torch.randn(4, 50), torch.randn(4, 50)
+    assert float(soft_loss(a, a + 5, temperature)) == pytest.approx(0, abs=1e-5)
+    assert float(soft_loss(a, b, temperature)) > 0.1
+
+
+def test_each_teacher_gets_its_own_pixels() -> None:
+    teacher = reading(tiny_teacher(), mean=(0.4, 0.5, 0.6))
+    grey = torch.zeros(1, 3, 32, 32)
+    assert teacher.prepared(grey)[0, :, 0, 0].tolist() == pytest.approx([0.2, 0.0, -0.2], abs=1e-6)
+
+
+def test_a_share_of_the_views_is_repainted() -> None:
+    views = torch.rand(6, 3, 32, 32) * 2 - 1
+    generator = EmbeddedGenerator()
+    assert torch.equal(repainted(np.random.default_rng(0), views, generator, 0.0), views)
+    some = repainted(np.random.default_rng(0), views, generator, 0.5)
+    changed = [not torch.equal(a, b) for a, b in zip(some, views, strict=True)]
+    assert 0 < sum(changed) < 6
+    assert float(some.abs().max()) <= 1
 
 
 @pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\nkept_blocks = []\n"])

@@ -18,7 +18,10 @@ import click
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML configuration; the shipped one if not given.")
 @click.option(
-    "--teacher", type=click.Path(path_type=Path), help="vit, classifier: timm safetensors of vit_tiny_patch16_224."
+    "--teacher",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="vit: checkpoints of ViT-Ti/16 and DeiT-Ti/16, the student starts from the first; classifier: one.",
 )
 @click.option(
     "--codec",
@@ -36,7 +39,7 @@ def command(  # noqa: PLR0917
     data: tuple[Path, ...],
     out: Path,
     config: Path | None,
-    teacher: Path | None,
+    teacher: tuple[Path, ...],
     codec: Path | None,
     begin: Path | None,
     threads: int | None,
@@ -54,11 +57,9 @@ def command(  # noqa: PLR0917
         bar.update(done - bar.n)
 
     try:
-        if model in {"vit", "classifier"} and teacher is None:
-            raise click.UsageError(
-                f"training the {model} needs --teacher PATH (timm safetensors of vit_tiny_patch16_224)"
-            )
-        if model == "vit" and teacher is not None:
+        if model in {"vit", "classifier"} and not teacher:
+            raise click.UsageError(f"training the {model} needs --teacher PATH (a checkpoint of vit_tiny_patch16_224)")
+        if model == "vit":
             from vitiq.training.vit import train_vit  # noqa: PLC0415
 
             weights = train_vit(config, data, teacher, out, begin=begin, smoke=smoke, threads=threads, report=report)
@@ -66,13 +67,13 @@ def command(  # noqa: PLR0917
             from vitiq.training.codec import train_codec  # noqa: PLC0415
 
             weights = train_codec(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
-        elif model == "classifier" and teacher is not None:
+        elif model == "classifier":
             from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
             from vitiq.training.classifier import train_classifier  # noqa: PLC0415
 
             given = codec or WEIGHTS
             weights = train_classifier(
-                config, data, teacher, given, out, begin=begin, smoke=smoke, threads=threads, report=report
+                config, data, teacher[0], given, out, begin=begin, smoke=smoke, threads=threads, report=report
             )
         elif model == "perceptual":
             from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vitiq.models.latent_classifier import EmbeddedClassifier, LatentClassifier, export_weights, from_vit, latent_space
@@ -25,7 +24,8 @@ from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
 from vitiq.training.loop import CsvLog, Ema, Stateful, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
-from vitiq.training.vit import SMOKE_PICTURES, TOP_K, load_teacher, prune
+from vitiq.training.teachers import load_teacher, soft_loss
+from vitiq.training.vit import SMOKE_PICTURES, TOP_K, prune
 
 Report = Callable[[int, int, float], None]
 
@@ -90,12 +90,6 @@ def teacher_of(views: Sequence[LatentView]) -> Tensor:
     return torch.from_numpy(np.stack([v.teacher for v in views]))
 
 
-def distillation_loss(found: Tensor, wanted: Tensor, temperature: float) -> Tensor:
-    """KL divergence from the teacher's label distribution, both softened by a temperature."""
-    soft, target = F.log_softmax(found / temperature, 1), F.log_softmax(wanted / temperature, 1)
-    return F.kl_div(soft, target, log_target=True, reduction="batchmean") * temperature**2
-
-
 def make_optimiser(classifier: LatentClassifier, config: ClassifierTrainingConfig) -> torch.optim.AdamW:
     """AdamW; the linear layers before the blocks learn slower."""
     linear = [*classifier.stem.parameters(), *classifier.embed.parameters()]
@@ -153,7 +147,7 @@ def train_classifier(
     config = load_config(config_path, smoke=smoke)
     if threads is not None:
         torch.set_num_threads(threads)
-    teacher, codec = load_teacher(teacher_path), load_model(codec_path)
+    teacher, codec = load_teacher(teacher_path).model, load_model(codec_path)
     space = latent_space(codec)
     out.mkdir(parents=True, exist_ok=True)
     pictures = PictureSet.open(data, out / "pictures", short_side=512, limit=SMOKE_PICTURES if smoke else None)
@@ -184,7 +178,7 @@ def train_classifier(
         rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["share"]
-        loss = distillation_loss(logits_of(classifier, codec, batch), teacher_of(batch), config.temperature)
+        loss = soft_loss(logits_of(classifier, codec, batch), teacher_of(batch), config.temperature)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(classifier.parameters(), config.gradient_clip)

@@ -20,7 +20,7 @@ from vitiq.models.entropy.integer_hyperprior import LEVELS
 from vitiq.models.transforms.embedded import TransformModel
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.data import PictureSet
-from vitiq.training.vit import to_input
+from vitiq.training.vit_views import to_input
 from vitiq.types import ImageU8
 
 PART = 50

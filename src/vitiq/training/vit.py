@@ -1,17 +1,16 @@
 """Training of the embedded ViT (`vitiq train vit`): a shallower student distilled from a real ViT.
 
-The student starts from every other block of the teacher (depth pruning, as in DistilBERT, Sanh et al. 2019, arXiv
-1910.01108; "weight selection", Xu et al. 2024, arXiv 2311.18823) and all of it is then trained to give the
-teacher's label distribution (Hinton et al. 2015, arXiv 1503.02531) and the teacher's tokens, on clean
-and on degraded views: degraded pictures are what it will read.
+The student starts from most blocks of the first teacher (depth pruning, as in DistilBERT, Sanh et al. 2019, arXiv
+1910.01108; "weight selection", Xu et al. 2024, arXiv 2311.18823) and all of it is then trained to give the labels that
+all teachers give on average (Hinton et al. 2015, arXiv 1503.02531), each teacher's logits at one scale (Sun et
+al. 2024, "Logit standardization in knowledge distillation", arXiv 2403.01427), and the first teacher's tokens, on
+clean and on degraded views: degraded pictures are what it will read.
 
 Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
 """
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,24 +20,24 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from PIL import Image, ImageFilter
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vitiq.errors import WeightsError
-from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.models.generators.embedded import EmbeddedGenerator
+from vitiq.models.vit import VisionTransformer
 from vitiq.models.weights_file import write_weights
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, Stateful, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
-from vitiq.types import ImageU8
+from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
+from vitiq.training.vit_views import repainted, to_input, view
 
 Report = Callable[[int, int, float], None]
 TOP_K = 100
-VALIDATED = ("top1", "top100", "top1_degraded", "top100_degraded")
 SMOKE_PICTURES = 16
 """Pictures of each source that a smoke run decodes."""
 
@@ -58,8 +57,9 @@ class VitTrainingConfig:
     gradient_clip: float
     ema: float
     hidden_weight: float
-    temperature: float
+    temperatures: tuple[float, ...]
     degraded_share: float
+    painted_share: float
     checkpoint_every: int
     validate_every: int
     held_out: int
@@ -73,29 +73,13 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> VitTraining
     """
 
     def build(values: dict[str, Any]) -> VitTrainingConfig:
-        return VitTrainingConfig(**{**values, "kept_blocks": tuple(values["kept_blocks"])})
+        lists = {name: tuple(values[name]) for name in ("kept_blocks", "temperatures")}
+        return VitTrainingConfig(**{**values, **lists})
 
     config = read_config(path, "vit", build, "ViT")
     if smoke:
         return replace(config, steps=4, batch=2, warmup_steps=1, checkpoint_every=2, validate_every=4, held_out=4)
     return config
-
-
-def load_teacher(path: Path) -> VisionTransformer:
-    """The teacher: a timm checkpoint of a ViT-Ti/16 at 224 px in safetensors.
-
-    Raises:
-        WeightsError: missing, damaged or of another shape.
-    """
-    teacher = VisionTransformer(ViTConfig())
-    try:
-        teacher.load_state_dict(load_file(path))
-    except Exception as error:
-        raise WeightsError(
-            f"{path}: not a timm ViT-Ti/16 checkpoint ({str(error).splitlines()[0]}); expected the "
-            f"safetensors of vit_tiny_patch16_224"
-        ) from error
-    return teacher.eval().requires_grad_(False)
 
 
 def prune(teacher: VisionTransformer, kept: Sequence[int]) -> VisionTransformer:
@@ -117,63 +101,22 @@ def matched_blocks(kept: Sequence[int], depth: int) -> list[int]:
     return [following - 1 for following in kept[1:]] + [depth - 1]
 
 
-def degrade(rng: np.random.Generator, image: Image.Image) -> Image.Image:
-    """A picture as codecs, small screens and noise leave it."""
-    kind = int(rng.integers(0, 5))
-    width, height = image.size
-    if kind in (0, 1):
-        buffer = io.BytesIO()
-        form, low, high = ("JPEG", 2, 40) if kind == 0 else ("WEBP", 0, 30)
-        image.save(buffer, form, quality=int(rng.integers(low, high)))
-        return Image.open(buffer).convert("RGB")
-    if kind == 2:
-        return image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.5, 6.0))))
-    if kind == 3:
-        factor = math.exp(rng.uniform(math.log(1 / 18), math.log(1 / 2)))
-        small = (max(4, round(width * factor)), max(4, round(height * factor)))
-        back = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR)[int(rng.integers(0, 2))]
-        return image.resize(small, Image.Resampling.LANCZOS).resize((width, height), back)
-    noise = rng.normal(0, rng.uniform(3, 50), (height, width, 3))
-    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
-
-
-def view(rng: np.random.Generator, picture: ImageU8, size: int, degraded_share: float) -> ImageU8:
-    """A random resized crop (area 0.3 … 1, aspect 3/4 … 4/3), flipped at random, sometimes degraded."""
-    height, width, _ = picture.shape
-    area = height * width * rng.uniform(0.3, 1.0)
-    aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
-    w = min(width, max(8, round(math.sqrt(area * aspect))))
-    h = min(height, max(8, round(math.sqrt(area / aspect))))
-    left, top = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
-    image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, (left, top, left + w, top + h))
-    if rng.random() < 0.5:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if rng.random() < degraded_share:
-        image = degrade(rng, image)
-    return np.ascontiguousarray(image, dtype=np.uint8)
-
-
-def to_input(pictures: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
-    """Stack of pictures, normalised with mean and standard deviation 0.5."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def distillation_loss(
     config: VitTrainingConfig,
     student: VisionTransformer,
-    teacher: VisionTransformer,
+    teachers: Sequence[Teacher],
     pictures: Float[Tensor, "n 3 s s"],
 ) -> tuple[Tensor, dict[str, float]]:
-    """KL to the teacher's labels plus the distance of normalised tokens after every student block."""
-    depth = len(config.kept_blocks)
+    """KL to the teachers' labels plus the distance of normalised tokens to the first's, after every student block."""
+    depth, first = len(config.kept_blocks), teachers[0]
     with torch.no_grad():
-        blocks = matched_blocks(config.kept_blocks, teacher.config.depth)
-        teacher_tokens, teacher_hidden = teacher.forward_hidden(pictures, blocks)
-        target = teacher.head(teacher_tokens[:, 0]).float()
+        blocks = matched_blocks(config.kept_blocks, first.model.config.depth)
+        teacher_tokens, teacher_hidden = first.model.forward_hidden(first.prepared(pictures), blocks)
+        own = first.model.head(teacher_tokens[:, 0]).float()
+        target = blended([own, *(t.model(t.prepared(pictures)).float() for t in teachers[1:])])
     tokens, hidden = student.forward_hidden(pictures, range(depth))
     logits = student.head(tokens[:, 0]).float()
-    t = config.temperature
-    soft = F.kl_div(F.log_softmax(logits / t, 1), F.log_softmax(target / t, 1), log_target=True, reduction="batchmean")
+    soft = torch.stack([soft_loss(logits, target, t) for t in config.temperatures]).mean()
     width = (student.config.width,)
     pairs = [
         (F.layer_norm(a.float(), width), F.layer_norm(b.float(), width))
@@ -182,23 +125,38 @@ def distillation_loss(
     tokenwise = torch.stack([F.mse_loss(a, b) for a, b in pairs]).mean()
     # The class token is one of 197 and carries the label.
     tokenwise = tokenwise + F.mse_loss(pairs[-1][0][:, 0], pairs[-1][1][:, 0])
-    loss = soft * t * t + config.hidden_weight * tokenwise
+    loss = soft + config.hidden_weight * tokenwise
     return loss, {"kl": float(soft.detach()), "hidden": float(tokenwise.detach())}
 
 
 @torch.no_grad()
-def validate(
-    student: VisionTransformer, teacher: VisionTransformer, pictures: Float[Tensor, "n 3 s s"]
-) -> tuple[float, float]:
-    """Top-1 agreement and mean top-100 overlap with the teacher."""
+def validate(student: VisionTransformer, teacher: Teacher, pictures: Float[Tensor, "n 3 s s"]) -> tuple[float, float]:
+    """Top-1 agreement and mean top-100 overlap with a teacher."""
     same, overlap = 0, 0.0
     for batch in torch.split(pictures, 32):
         with bf16_if_fast():
-            p, q = teacher(batch).float(), student(batch).float()
+            p, q = teacher.model(teacher.prepared(batch)).float(), student(batch).float()
         same += int((p.argmax(1) == q.argmax(1)).sum())
         a, b = p.topk(TOP_K).indices, q.topk(TOP_K).indices
         overlap += float((a[:, :, None] == b[:, None, :]).any(2).float().mean(1).sum())
     return same / len(pictures), overlap / len(pictures)
+
+
+def agreement_names(teachers: int) -> list[str]:
+    """Columns of `agreement`."""
+    kinds = ("top1", "top100", "top1_degraded", "top100_degraded")
+    return [f"{kind}_teacher{number}" for number in range(1, teachers + 1) for kind in kinds]
+
+
+def agreement(
+    student: VisionTransformer,
+    teachers: Sequence[Teacher],
+    clean: Float[Tensor, "n 3 s s"],
+    degraded: Float[Tensor, "n 3 s s"],
+) -> dict[str, float]:
+    """What `validate` finds with every teacher on clean and on degraded views."""
+    values = [v for teacher in teachers for views in (clean, degraded) for v in validate(student, teacher, views)]
+    return dict(zip(agreement_names(len(teachers)), values, strict=True))
 
 
 def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
@@ -218,7 +176,7 @@ def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
 def train_vit(
     config_path: Path | None,
     data: Sequence[Path],
-    teacher_path: Path,
+    teacher_paths: Sequence[Path],
     out: Path,
     *,
     begin: Path | None = None,
@@ -231,24 +189,24 @@ def train_vit(
     Args:
         config_path: TOML configuration; None for the shipped one.
         data: folders or .tar files of training pictures (labels are not used).
-        teacher_path: timm safetensors of vit_tiny_patch16_224 (augreg_in21k_ft_in1k).
+        teacher_paths: checkpoints of ViT-Ti/16; the student starts from the first.
         out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of pictures and the weights.
-        begin: weights file to start from where there is no checkpoint; None for blocks of the teacher.
+        begin: weights file to start from where there is no checkpoint; None for blocks of the first teacher.
         smoke: a few steps, for tests.
         threads: CPU threads; None leaves torch's choice.
 
     Raises:
         InputError: the configuration or the data cannot be used.
-        WeightsError: the teacher, the weights to start from or the checkpoint cannot be read.
+        WeightsError: a teacher, the weights to start from or the checkpoint cannot be read.
     """
     config = load_config(config_path, smoke=smoke)
     if threads is not None:
         torch.set_num_threads(threads)
-    teacher = load_teacher(teacher_path)
-    student = prune(teacher, config.kept_blocks)
+    teachers = [load_teacher(path) for path in teacher_paths]
+    student = prune(teachers[0].model, config.kept_blocks)
     if begin is not None:
         start_from(student, begin)
-    size = teacher.config.image_size
+    size, generator = student.config.image_size, EmbeddedGenerator()
     out.mkdir(parents=True, exist_ok=True)
     with hardware() as place:
         limit = SMOKE_PICTURES if smoke else None
@@ -261,8 +219,10 @@ def train_vit(
             return to_input(views).to(place.device)
 
         clean, degraded = fixed_views(0.0), fixed_views(1.0)
-        teacher, student = teacher.to(place.device), student.to(place.device)
-        learner = place.spread(Distillation(config, student, teacher))
+        student = student.to(place.device)
+        for teacher in teachers:
+            teacher.model.to(place.device)
+        learner = place.spread(Distillation(config, student, teachers))
         optimiser = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         average = Ema(student, config.ema)
         parts: dict[str, Stateful] = {"model": student, "optimiser": optimiser, "average": average}
@@ -279,7 +239,7 @@ def train_vit(
             views = [
                 view(r, pictures[chosen[k]], size, config.degraded_share) for r, k in zip(rngs, share, strict=True)
             ]
-            return to_input(views)
+            return repainted(rngs[0], to_input(views), generator, config.painted_share)
 
         for step, batch in enumerate(batches(make, start, config.steps, place), start):
             row = train_step(config, learner, optimiser, batch, step, place)
@@ -289,12 +249,11 @@ def train_vit(
                 continue
             if done % config.validate_every == 0 or done == config.steps:
                 with average.applied(student):
-                    values = validate(student, teacher, clean) + validate(student, teacher, degraded)
-                    row |= dict(zip(VALIDATED, values, strict=True))
+                    row |= agreement(student, teachers, clean, degraded)
             log.write(done, row)
             if done % config.checkpoint_every == 0 or done == config.steps:
                 save_checkpoint(out / "checkpoint.pt", done, parts)
-                draw_curves(log.rows, ("kl", "hidden"), VALIDATED).savefig(out / "curves.png")
+                draw_curves(log.rows, ("kl", "hidden"), agreement_names(len(teachers))).savefig(out / "curves.png")
                 with average.applied(student):
                     export_weights(student, done, weights)
             if report is not None:
@@ -325,16 +284,16 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
 
 
 class Distillation(nn.Module):
-    """The student's loss as a module, so that several processes can share it; the teacher is no part of it."""
+    """The student's loss as a module, so that several processes can share it; the teachers are no part of it."""
 
-    def __init__(self, config: VitTrainingConfig, student: VisionTransformer, teacher: VisionTransformer) -> None:
+    def __init__(self, config: VitTrainingConfig, student: VisionTransformer, teachers: Sequence[Teacher]) -> None:
         super().__init__()
         self.student = student
-        self._config, self._teacher = config, (teacher,)
+        self._config, self._teachers = config, tuple(teachers)
 
     def forward(self, pictures: Float[Tensor, "n 3 s s"]) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, and its two parts without gradient, as `distillation_loss`."""
-        loss, row = distillation_loss(self._config, self.student, self._teacher[0], pictures)
+        loss, row = distillation_loss(self._config, self.student, self._teachers, pictures)
         return loss, torch.tensor(row["kl"]), torch.tensor(row["hidden"])
 
 

@@ -1,0 +1,61 @@
+"""Teachers of the embedded ViT and of the classifier of latents, and the labels they give together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.errors import WeightsError
+from vitiq.models.backbones.base import Preprocessing
+from vitiq.models.backbones.checkpoint import load as load_checkpoint
+from vitiq.models.vit import VisionTransformer, ViTConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A frozen ViT-Ti/16 and how it wants its pixels."""
+
+    model: VisionTransformer
+    preprocessing: Preprocessing
+
+    def prepared(self, pictures: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 3 s s"]:
+        """Pictures in [-1, 1] as this teacher reads them."""
+        mean, std = (pictures.new_tensor(v).view(3, 1, 1) for v in (self.preprocessing.mean, self.preprocessing.std))
+        return (pictures / 2 + 0.5 - mean) / std
+
+
+def load_teacher(path: Path) -> Teacher:
+    """A teacher: a checkpoint of a ViT-Ti/16 or DeiT-Ti/16 at 224 px with the 1000 labels.
+
+    Raises:
+        WeightsError: missing, damaged or of another shape.
+    """
+    backbone = load_checkpoint(path)
+    if backbone.model.config != ViTConfig():
+        raise WeightsError(
+            f"{path}: {backbone.model.config}; a teacher must be a ViT-Ti/16 at 224 px with 1000 labels, as timm's "
+            f"vit_tiny_patch16_224 or deit_tiny_patch16_224"
+        )
+    return Teacher(backbone.model.eval().requires_grad_(False), backbone.preprocessing)
+
+
+def blended(logits: Sequence[Float[Tensor, "n c"]]) -> Float[Tensor, "n c"]:
+    """Mean of the teachers' logits, each brought to the teachers' mean standard deviation first."""
+    if len(logits) == 1:
+        return logits[0]
+    centred = [x - x.mean(1, keepdim=True) for x in logits]
+    scales = [x.std(1, keepdim=True) for x in centred]
+    scale = torch.stack(scales).mean(0)
+    return torch.stack([x / s * scale for x, s in zip(centred, scales, strict=True)]).mean(0)
+
+
+def soft_loss(found: Float[Tensor, "n c"], wanted: Float[Tensor, "n c"], temperature: float) -> Tensor:
+    """KL divergence from the wanted labels, both softened by a temperature; of the same size at all temperatures."""
+    soft, target = F.log_softmax(found / temperature, 1), F.log_softmax(wanted / temperature, 1)
+    return F.kl_div(soft, target, log_target=True, reduction="batchmean") * temperature**2
