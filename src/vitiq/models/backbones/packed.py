@@ -3,7 +3,7 @@
 Nearly all of the work is six products a block. Their weights are rounded and packed once in the layout that oneDNN's
 kernels read (F.linear packs them again at every call), the scale of attention is folded into the query weights (a
 power of two for heads of 64 numbers, so exact), GELU is applied to the product while it is in the cache, and attention
-goes a picture at a time, so that its table stays there too. Sums between blocks and norms stay in float32.
+goes a few pictures at a time, so that their tables stay there too. Sums between blocks and norms stay in float32.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from vitiq.models.vit import Block, VisionTransformer, stack_levels, without_dis
 
 ROWS = 4096
 """Tokens of a batch: enough for the products' full speed, few enough for the activations to be reused from the heap."""
+
+TABLE = 2**19
+"""Entries of the tables of attention at a time: few enough for the cache, enough to hide what each product costs."""
 
 
 def _packer() -> Any:
@@ -55,15 +58,17 @@ class PackedLinear:
 
 
 def attend(qkv: BFloat16[Tensor, "n t c"], heads: int) -> BFloat16[Tensor, "n t d"]:
-    """Multi-head attention of fused queries (scaled already), keys and values, a picture at a time."""
+    """Multi-head attention of fused queries (scaled already), keys and values, a few pictures at a time."""
     n, t, fused = qkv.shape
-    width = fused // 3
-    out = torch.empty(n, t, heads, width // heads, dtype=qkv.dtype)
-    for place in range(n):
-        q, k, v = qkv[place].view(t, 3, heads, width // heads).permute(1, 2, 0, 3).contiguous()
-        table = torch.bmm(q, k.transpose(1, 2)).softmax(dim=-1)
-        out[place] = torch.bmm(table, v).transpose(0, 1)
-    return out.view(n, t, width)
+    size = fused // 3 // heads
+    group = max(1, TABLE // (heads * t * t))
+    out = torch.empty(n, t, heads, size, dtype=qkv.dtype)
+    for start in range(0, n, group):
+        part = qkv[start : start + group]
+        q, k, v = part.view(-1, t, 3, heads, size).permute(2, 0, 3, 1, 4).reshape(3, -1, t, size)
+        mixed = torch.bmm(torch.bmm(q, k.transpose(1, 2)).softmax(dim=-1), v)
+        out[start : start + group] = mixed.view(-1, heads, t, size).transpose(1, 2)
+    return out.view(n, t, heads * size)
 
 
 class PackedBlock:
@@ -78,7 +83,8 @@ class PackedBlock:
     def __call__(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Same shape as `x`."""
         x = x + self._proj(attend(self._qkv(self._norms[0](x)), self._heads))
-        return x + self._fc2(self._fc1(self._norms[1](x), gelu=True))
+        x += self._fc2(self._fc1(self._norms[1](x), gelu=True))
+        return x
 
 
 class PackedLastBlock(PackedBlock):
