@@ -245,3 +245,22 @@ def test_run_and_resume(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
     assert set(after) == set(stamps)
     assert [p for p in stamps if after[p] != stamps[p]] == [lost]
     vitiq("report", out)
+
+
+def test_a_file_where_a_run_folder_or_the_cache_should_be_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_bytes(b"")
+    monkeypatch.setenv("VITIQ_CACHE", str(taken))
+    for arguments in (
+        ("train", "generator", "--data", str(tmp_path), "-o", str(taken), "--smoke", "--quiet"),
+        ("models", "fetch", "dists"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "vitiq", *arguments], capture_output=True, text=True, check=False, timeout=100
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"vitiq: error: {taken}")
+        assert done.stderr.endswith("choose another output or cache folder\n")
+        assert done.stderr.count("\n") == 1

@@ -13,7 +13,7 @@ from vitiq.cli.common import read_bytes
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="PNG to write; FILE with the suffix .png.")
 @click.option("--generator", help="Generator weights, where the file was made with others than the embedded ones.")
-@click.option("--verify", is_flag=True, help="Say which checks held (symbols, pixels at one and several threads).")
+@click.option("--verify", is_flag=True, help="Decode twice and say what held (symbols' checksum, equal pixels).")
 def command(file: Path, output: Path | None, generator: str | None, verify: bool) -> None:
     """Rebuild the picture from FILE, whatever codec wrote it."""
     import numpy as np  # noqa: PLC0415

@@ -82,6 +82,8 @@ def main() -> None:
         fail(str(error), 1)
     except MemoryError:
         fail("not enough memory for this; shrink the picture or cut it into tiles", 1)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        fail(f"{error.filename or error}: {error.strerror}; choose another output or cache folder", 1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
