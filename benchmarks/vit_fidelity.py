@@ -37,8 +37,6 @@ from vitiq.types import ImageU8
 
 K = 100
 QUALITIES = (1, 5, 10, 20, 40, 60, 80)
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,9 @@ def distilled(path: Path) -> Reader:
 
 
 def reference(path: Path) -> Reader:
-    """A timm checkpoint; DeiT reads ImageNet's mean and deviation, augreg ViTs read 0.5."""
-    mean, deviation = IMAGENET if path.name.startswith("deit") else HALF
-    return Reader(path.name.split(".")[0], load_teacher(path).model, mean, deviation)
+    """A timm checkpoint."""
+    teacher = load_teacher(path)
+    return Reader(path.name.split(".")[0], teacher.model, teacher.preprocessing.mean, teacher.preprocessing.std)
 
 
 def top(logits: Float[np.ndarray, "n labels"]) -> Int[np.ndarray, "n k"]:

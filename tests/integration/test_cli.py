@@ -264,3 +264,8 @@ def test_a_file_where_a_run_folder_or_the_cache_should_be_is_named(
         assert done.stderr.startswith(f"vitiq: error: {taken}")
         assert done.stderr.endswith("choose another output or cache folder\n")
         assert done.stderr.count("\n") == 1
+
+
+def test_the_classifier_takes_one_teacher(tmp_path: Path) -> None:
+    done = vitiq("train", "classifier", "--data", tmp_path, "-o", tmp_path, "--teacher", "a", "--teacher", "b", code=2)
+    assert "one teacher, 2 were given" in done.stderr

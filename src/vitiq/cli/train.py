@@ -59,6 +59,8 @@ def command(  # noqa: PLR0917
     try:
         if model in {"vit", "classifier"} and not teacher:
             raise click.UsageError(f"training the {model} needs --teacher PATH (a checkpoint of vit_tiny_patch16_224)")
+        if model == "classifier" and len(teacher) > 1:
+            raise click.UsageError(f"the classifier learns from one teacher, {len(teacher)} were given")
         if model == "vit":
             from vitiq.training.vit import train_vit  # noqa: PLC0415
 

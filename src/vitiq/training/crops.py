@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,6 +34,17 @@ def phase_at(phases: Sequence[Phase], step: int) -> Phase:
             return phase
         step -= phase.steps
     return phases[-1]
+
+
+def random_box(rng: np.random.Generator, picture: ImageU8, smallest_share: float) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of a random part: area `smallest_share` … 1 of the picture's, aspect 3/4 … 4/3."""
+    height, width, _ = picture.shape
+    area = height * width * rng.uniform(smallest_share, 1.0)
+    aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+    w = min(width, max(8, round(math.sqrt(area * aspect))))
+    h = min(height, max(8, round(math.sqrt(area / aspect))))
+    left, top = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
+    return left, top, left + w, top + h
 
 
 class SamplerConfig(Protocol):

@@ -19,6 +19,7 @@ from vitiq.codecs.generative_search import coded_symbols
 from vitiq.models.entropy.integer_hyperprior import LEVELS
 from vitiq.models.transforms.embedded import TransformModel
 from vitiq.models.vit import VisionTransformer
+from vitiq.training.crops import random_box
 from vitiq.training.data import PictureSet
 from vitiq.training.vit_views import to_input
 from vitiq.types import ImageU8
@@ -51,16 +52,12 @@ Make = Callable[[Sequence[ImageU8], Sequence[int]], list[LatentView]]
 
 def crop_view(rng: np.random.Generator, picture: ImageU8, smallest: int, largest: int) -> ImageU8:
     """A random crop (area 0.4 … 1, aspect 3/4 … 4/3), flipped at random, of smallest² … largest² pixels."""
-    height, width, _ = picture.shape
-    area = height * width * rng.uniform(0.4, 1.0)
-    aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
-    w = min(width, max(8, round(math.sqrt(area * aspect))))
-    h = min(height, max(8, round(math.sqrt(area / aspect))))
-    left, top = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
+    left, top, right, bottom = random_box(rng, picture, 0.4)
+    w, h = right - left, bottom - top
     # Enlarged a little at most: smooth pictures teach little.
     scale = min(1.25, float(rng.uniform(smallest, largest)) / math.sqrt(w * h))
     size = (max(16, round(w * scale)), max(16, round(h * scale)))
-    image = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC, (left, top, left + w, top + h))
+    image = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC, (left, top, right, bottom))
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return np.ascontiguousarray(image, dtype=np.uint8)

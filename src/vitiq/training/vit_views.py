@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from vitiq.models.generators.embedded import EmbeddedGenerator
+from vitiq.training.crops import random_box
 from vitiq.types import ImageU8
 
 CODED: tuple[tuple[str, int, int, dict[str, Any]], ...] = (
@@ -50,13 +51,7 @@ def degrade(rng: np.random.Generator, image: Image.Image) -> Image.Image:
 
 def view(rng: np.random.Generator, picture: ImageU8, size: int, degraded_share: float) -> ImageU8:
     """A random resized crop (area 0.3 … 1, aspect 3/4 … 4/3), flipped at random, sometimes degraded."""
-    height, width, _ = picture.shape
-    area = height * width * rng.uniform(0.3, 1.0)
-    aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
-    w = min(width, max(8, round(math.sqrt(area * aspect))))
-    h = min(height, max(8, round(math.sqrt(area / aspect))))
-    left, top = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
-    image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, (left, top, left + w, top + h))
+    image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, random_box(rng, picture, 0.3))
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if rng.random() < degraded_share:
