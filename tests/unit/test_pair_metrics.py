@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from vitiq.codecs.pillow import Jpeg
 from vitiq.errors import InputError
 from vitiq.image.colour import luma
 from vitiq.image.io import read_image
+from vitiq.metrics import ssim
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.brisque_features import GREY
 from vitiq.metrics.ms_ssim import SCALE_WEIGHTS, MsSsim, MsSsimY, halve
@@ -213,6 +215,22 @@ def test_a_table_has_the_values_of_its_metrics(bundled: dict[str, ImageU8]) -> N
     for (image, other), table in zip(pairs, tables, strict=True):
         for metric in METRICS:
             assert table[metric.name].value == metric(image, other).value
+
+
+@pytest.mark.parametrize("metrics", [(Ssim(), MsSsim()), (SsimY(), MsSsimY())])
+def test_a_table_compares_the_finest_scale_once(
+    metrics: tuple[PairMetric, ...], small: ImageU8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, sizes = np.resize(small, (176, 180, 3)), []
+
+    def counted(a: np.ndarray, *rest: Any) -> Any:
+        sizes.append(a.shape[0])
+        return strips(a, *rest)
+
+    strips = ssim._strips
+    monkeypatch.setattr(ssim, "_strips", counted)
+    score_pair(image, image, metrics)
+    assert sizes == [176, 88, 44, 22, 11]
 
 
 def test_shared_results_belong_to_their_pictures() -> None:

@@ -11,6 +11,7 @@ from vitiq import registry
 from vitiq.errors import InputError
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.rows import UNDEFINED, RowGatherer, rows_of, undefined
+from vitiq.metrics.shared import sharing_pair
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def _named(name: str) -> Sequence[str]:
     return first if name == "default" else (name,)
 
 
+@sharing_pair
 def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]) -> dict[str, Score]:
     """Every pair metric's score; one that is not defined for the pair is NaN, with the reason in its details.
 
