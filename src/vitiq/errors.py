@@ -43,3 +43,9 @@ class WeightsError(VitiqError):
 
 class TaskError(VitiqError):
     """A task of an experiment failed."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a foreign error says, to stand in one of ours; its kind where it says nothing or only a bare key."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines and not isinstance(error, KeyError) else type(error).__name__

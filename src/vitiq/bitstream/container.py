@@ -111,7 +111,7 @@ def _check_size(width: int, height: int) -> None:
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and width * height <= MAX_PIXELS):
         raise BitstreamError(
             f"picture size {width}×{height} is outside what .viq allows: sides 1 to {MAX_SIDE}, "
-            f"at most {MAX_PIXELS} pixels"
+            f"at most {MAX_PIXELS} pixels; shrink the picture, or the file is damaged"
         )
 
 

@@ -31,6 +31,7 @@ def command(  # noqa: PLR0917
 ) -> None:
     """Compress IMAGE to a file."""
     from vitiq.codecs.at_bytes import encode_at_bytes  # noqa: PLC0415
+    from vitiq.errors import BitstreamError, InputError  # noqa: PLC0415
     from vitiq.experiments.task import make_codec  # noqa: PLC0415
     from vitiq.image.io import read_image_details, write_bytes  # noqa: PLC0415
 
@@ -46,6 +47,8 @@ def command(  # noqa: PLR0917
             data, quality = found.data, found.quality
         else:
             data = codec.encode(picture, quality=at_bytes if at_bytes is not None else quality, progress=bar)
+    except (InputError, BitstreamError) as error:
+        raise type(error)(f"{image}: {error}") from error
     finally:
         bar.close()
     notes += codec.notes(data)

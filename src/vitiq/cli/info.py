@@ -17,7 +17,7 @@ def command(file: Path, as_json: bool) -> None:
     from vitiq.bitstream.container import MAGIC, describe  # noqa: PLC0415
     from vitiq.bitstream.sniff import sniff  # noqa: PLC0415
     from vitiq.errors import VitiqError  # noqa: PLC0415
-    from vitiq.image.io import decode_image  # noqa: PLC0415
+    from vitiq.experiments.task import make_codec  # noqa: PLC0415
 
     data = read_bytes(file)
     try:
@@ -25,12 +25,7 @@ def command(file: Path, as_json: bool) -> None:
             facts = describe(data)
         else:
             codec = sniff(data)
-            if codec == "jxl":
-                from vitiq.codecs import jxl  # noqa: PLC0415
-
-                jxl.JpegXl().settings()
-            picture, _ = decode_image(data, str(file))
-            height, width, _ = picture.shape
+            height, width, _ = make_codec(codec, {}).decode(data).shape
             facts = {"format": codec, "codec": codec, "width": width, "height": height, "bytes": len(data)}
             facts["bpp"] = len(data) * 8 / (width * height)
     except VitiqError as error:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vitiq.cli.common import print_json
+
+if TYPE_CHECKING:
+    from vitiq.experiments.opinions import OpinionSet
+    from vitiq.experiments.validate import Line, Measured
 
 
 @click.command("validate")
@@ -30,13 +36,13 @@ def command(  # noqa: PLR0917
     """Agreement of metrics with the human scores of DATASET: SRCC, PLCC, KRCC, RMSE.
 
     DATASET is a folder as published of TID2013, LIVE, CSIQ, KADID-10k, CID22 or PIPAL, or one with a mos.csv of the
-    columns distorted, reference, mos.
+    columns distorted, reference, mos. Broken pictures are named, the others are compared; then the exit code is 1.
     """
     from tqdm import tqdm  # noqa: PLC0415
 
     from vitiq.experiments import validate as work  # noqa: PLC0415
     from vitiq.experiments.opinions import load_opinions  # noqa: PLC0415
-    from vitiq.metrics.scoring import number, resolve_metrics  # noqa: PLC0415
+    from vitiq.metrics.scoring import resolve_metrics  # noqa: PLC0415
 
     data = load_opinions(dataset)
     backbone, others = None, []
@@ -47,12 +53,24 @@ def command(  # noqa: PLR0917
         others = [load_backbone(weights=path) for path in panel]
     chosen = resolve_metrics(work.DEFAULT if metrics == "default" else metrics, backbone, others)
     bar = tqdm(data.opinions, disable=quiet, file=sys.stderr, unit="picture")
-    values, signatures = work.values_of(bar, chosen)
-    lines = work.validate(data, values, chosen, resamples=resamples)
-    if not as_json:
-        click.echo(f"{data.layout}: {len(data.opinions)} pictures, 95 % intervals from resampled references\n")
+    found = work.values_of(bar, chosen)
+    lines = work.validate(data, found.values, chosen, resamples=resamples)
+    if as_json:
+        print_json(as_facts(data, found, lines))
+    else:
+        count = len(data.opinions) - found.broken
+        click.echo(f"{data.layout}: {count} pictures, 95 % intervals from resampled references\n")
         click.echo(work.to_markdown(lines))
-        return
+    for problem in found.problems:
+        click.echo(f"vitiq: {problem}", err=True)
+    if found.problems:
+        sys.exit(1)
+
+
+def as_facts(data: OpinionSet, found: Measured, lines: Sequence[Line]) -> dict[str, object]:
+    """The whole answer as JSON values."""
+    from vitiq.metrics.scoring import number  # noqa: PLC0415
+
     agreements = [
         {
             "metric": line.metric,
@@ -70,8 +88,9 @@ def command(  # noqa: PLR0917
             "reference": str(o.reference),
             "distortion": o.distortion,
             "quality": o.quality,
-            "values": {name: number(float(column[i])) for name, column in values.items()},
+            "values": {name: number(float(column[i])) for name, column in found.values.items()},
         }
         for i, o in enumerate(data.opinions)
     ]
-    print_json({"layout": data.layout, "signatures": signatures, "agreement": agreements, "pictures": pictures})
+    facts = {"layout": data.layout, "signatures": found.signatures, "agreement": agreements, "pictures": pictures}
+    return {**facts, **({"problems": found.problems} if found.problems else {})}

@@ -156,7 +156,7 @@ class _TransformCodec(Codec):
 
         file = viq.unpack(data)
         if file.codec not in {"generative", "generative-mse"}:
-            raise BitstreamError(f"a {file.codec} file given to the {self.name} decoder; use codec {file.codec}")
+            raise BitstreamError(f"a file of codec {file.codec} given to the {self.name} decoder; use that codec")
         model = self._model()
         if not bytes.fromhex(model.weights_sha256).startswith(file.weights) or len(file.weights) != WEIGHTS_PREFIX:
             raise WeightsError(

@@ -52,7 +52,7 @@ def make_codec(data: bytes) -> Generative | GenerativeMse:
     name = sniff(data)
     if name not in CODECS:
         raise BitstreamError(
-            f"a {name} file has no latents that the classifier reads; expected a file of "
+            f"a file of codec {name} has no latents that the classifier reads; expected a file of "
             f"`vitiq encode -c generative` or generative-mse"
         )
     return CODECS[name]()

@@ -179,7 +179,7 @@ class Inversion(Codec):
     def _read(self, data: bytes) -> tuple[viq.Container, EmbeddedGenerator, list[Int64[np.ndarray, "c h w"]], int]:
         file = viq.unpack(data)
         if file.codec != self.name:
-            raise BitstreamError(f"a {file.codec} file given to the {self.name} decoder; use codec {file.codec}")
+            raise BitstreamError(f"a file of codec {file.codec} given to the {self.name} decoder; use that codec")
         generator, integer_prior = self._model()
         check_weights(file, generator)
         payload = file.section(LATENTS)

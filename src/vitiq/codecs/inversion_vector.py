@@ -183,7 +183,7 @@ class InversionVector(Codec):
     def _read(self, data: bytes) -> tuple[viq.Container, Generator, Float32[np.ndarray, "c h w"], bool]:
         file = viq.unpack(data)
         if file.codec != self.name:
-            raise BitstreamError(f"a {file.codec} file given to the {self.name} decoder; use codec {file.codec}")
+            raise BitstreamError(f"a file of codec {file.codec} given to the {self.name} decoder; use that codec")
         generator = self._generator()
         check_weights(file, generator)
         header = file.section(HEADER)

@@ -22,10 +22,15 @@ from vitiq.types import ImageU8, ProgressCallback
 
 
 class PillowCodec(Codec):
-    """What the formats share. A subclass names Pillow's format and turns a quality into its options."""
+    """What the formats share. A subclass names Pillow's format and turns a quality into its options.
+
+    Attributes:
+        longest: longest side in pixels that the format, or its decoder here, takes; None for no limit below others.
+    """
 
     form: ClassVar[str]
     feature: ClassVar[str]
+    longest: ClassVar[int | None] = None
 
     @abstractmethod
     def options(self, quality: float) -> dict[str, object]:
@@ -49,12 +54,19 @@ class PillowCodec(Codec):
             )
         buffer = io.BytesIO()
         height, width, _ = image.shape
+        if self.longest is not None and max(height, width) > self.longest:
+            raise InputError(
+                f"{self.title} cannot hold a picture of {width}×{height} pixels, its sides are at most {self.longest}; "
+                "shrink it, cut it into tiles, or choose a codec without that limit"
+            )
         # Pillow gives optimised JPEG a buffer of a byte a pixel, which noise overruns.
         ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2**16 + 6 * height * width)
         try:
             Image.fromarray(image).save(buffer, self.form, **self.options(value))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.title} cannot hold a picture of {width}×{height} pixels ({error})") from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"{self.title} cannot hold a picture of {width}×{height} pixels ({error}); shrink it"
+            ) from error
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> ImageU8:
@@ -84,7 +96,7 @@ def decode_format(codec: Codec, data: bytes) -> ImageU8:
     """
     found = sniff(data)
     if found != codec.name:
-        raise BitstreamError(f"a {found} file given to the {codec.name} decoder; use codec {found}")
+        raise BitstreamError(f"a file of codec {found} given to the {codec.name} decoder; use that codec")
     try:
         return decode_image(data, f"{codec.title} file of {len(data)} bytes")[0]
     except InputError as error:
@@ -99,6 +111,7 @@ class Jpeg(PillowCodec):
     extension = ".jpg"
     form = "JPEG"
     feature = "jpg"
+    longest = 65_500
     qualities = (1, 5, 10, 20, 40, 60, 80, 100)
     default_quality = 80
     quality_help = "1 to 100, higher is better"
@@ -144,7 +157,9 @@ class Jpeg2000(PillowCodec):
         try:
             Image.fromarray(image).save(buffer, self.form, **self.options(value), num_resolutions=levels)
         except (OSError, ValueError) as error:
-            raise InputError(f"JPEG 2000 cannot hold a picture of shape {image.shape} ({error})") from error
+            raise InputError(
+                f"JPEG 2000 cannot hold a picture of {image.shape[1]}×{image.shape[0]} pixels ({error}); shrink it"
+            ) from error
         return buffer.getvalue()
 
 
@@ -156,6 +171,7 @@ class WebP(PillowCodec):
     extension = ".webp"
     form = "WEBP"
     feature = "webp"
+    longest = 16_383
     qualities = (0, 10, 20, 40, 60, 80, 100)
     default_quality = 80
     quality_help = "0 to 100, higher is better"
@@ -174,6 +190,7 @@ class Avif(PillowCodec):
     extension = ".avif"
     form = "AVIF"
     feature = "avif"
+    longest = 32_768  # of libavif's decoder; its encoder writes longer ones that it does not read
     qualities = (0, 10, 20, 30, 50, 70, 90)
     default_quality = 60
     quality_help = "0 to 100, higher is better"

@@ -60,7 +60,7 @@ class Shrunk(Codec):
             raise InputError(f"quality {budget:g} given for {self.name}, expected {self.quality_help}")
         height, width, _ = image.shape
         codec, best, least = self.inner(), None, b""
-        for wide, high in sizes(width, height):
+        for wide, high in self._sizes(width, height):
             small = resize(image, wide, high)
             file = self._largest_within(codec, small, budget - len(self._wrap(b"", width, height)))
             if file is None:
@@ -71,6 +71,12 @@ class Shrunk(Codec):
             if best is None or error < best[0]:
                 best = error, file
         return self._wrap(least if best is None else best[1], width, height)
+
+    def _sizes(self, width: int, height: int) -> Iterator[tuple[int, int]]:
+        """Those of `sizes` that the format holds; the picture's own where none is, for its error."""
+        longest = self.inner.longest or max(width, height)
+        fitting = [size for size in sizes(width, height) if max(size) <= longest]
+        yield from fitting or [(width, height)]
 
     def _largest_within(self, codec: PillowCodec, image: ImageU8, budget: float) -> bytes | None:
         """The file of the highest quality of at most `budget` bytes, by bisection; None where none is so small."""
@@ -104,7 +110,7 @@ class Shrunk(Codec):
     def _read(self, data: bytes) -> tuple[viq.Container, ImageU8]:
         container = viq.unpack(data)
         if container.codec != self.name:
-            raise BitstreamError(f"a {container.codec} file given to the {self.name} decoder; use that codec")
+            raise BitstreamError(f"a file of codec {container.codec} given to the {self.name} decoder; use that codec")
         file = container.section(FILE)
         if zlib.crc32(file) != container.symbols_crc:
             raise BitstreamError(f"the {self.inner.title} file inside does not match its checksum; the file is damaged")

@@ -83,8 +83,12 @@ def run(config: RunConfig, paths: Sequence[Path], out: Path, report: Callable[[S
     facts = {"config": asdict(config), "tasks": [task.hash for task in tasks], "originals": originals}
     # Written before the work, so that `vitiq report` can show what a stopped run has done.
     write_json(out / "run.json", {**facts, "problems": problems})
-    records = _run_tasks(tasks, by_name, out, metrics, problems, report)
-    write_json(out / "run.json", {**facts, "problems": problems})
+    not_made: list[str] = []
+    records = _run_tasks(tasks, by_name, out, metrics, not_made, report)
+    problems += not_made
+    write_json(out / "run.json", {**facts, "problems": problems, "not_made": not_made})
+    if not any(record.details["group"] == "main" for record in records):
+        raise InputError(f"no picture could be compressed with {config.codec}: " + "; ".join(problems))
     write_tables(out, records)
     if report is not None:
         report(Step(len(tasks), len(tasks), "scores of sets", 1.0))
@@ -111,7 +115,7 @@ def _run_tasks(  # noqa: PLR0917 - the state of a run
     paths: dict[str, Path],
     out: Path,
     metrics: Sequence[Metric],
-    problems: list[str],
+    not_made: list[str],
     report: Callable[[Step], None] | None,
 ) -> list[Record]:
     records: list[Record] = []
@@ -142,7 +146,9 @@ def _run_tasks(  # noqa: PLR0917 - the state of a run
             try:
                 record = run_task(job, out, metrics, watch)
             except VitiqError as error:
-                problems.append(f"{task.image}: {task.codec}: {error}")
+                told = f"{paths[task.image]}: {task.codec}: {error}"
+                if told not in not_made:  # a ladder fails at every rung
+                    not_made.append(told)
                 continue
             save_record(out, task.hash, record)
         sizes[task.hash] = record.bytes

@@ -96,14 +96,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def problem_of(error: InputError, reference: Path, distorted: Path) -> str:
+    """One line that names the file that is broken, or both where they do not fit together."""
+    told = str(error)
+    return told if told.startswith((f"{reference}:", f"{distorted}:")) else f"{reference} and {distorted}: {told}"
+
+
 def score_files(reference: Path, distorted: Path, metrics: Sequence[Metric], *, sets: bool = True) -> Scored:
     """All metrics of one pair of files; a picture that cannot be read is a problem, not an error."""
     try:
         left, right = read_image(reference), read_image(distorted)
         scores = score_pair(left, right, metrics)
     except InputError as error:
-        told = str(error)
-        return Scored(reference, distorted, problem=told if str(distorted) in told else f"{distorted}: {told}")
+        return Scored(reference, distorted, problem=problem_of(error, reference, distorted))
     rows = (rows_of(left, metrics), rows_of(right, metrics)) if sets else ({}, {})
     return Scored(reference, distorted, left.shape[1], left.shape[0], scores, rows)
 

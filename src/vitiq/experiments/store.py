@@ -55,7 +55,9 @@ def load_run(out: Path) -> tuple[dict[str, Any], list[Record], dict[str, Any]]:
     try:
         run = json.loads((out / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{out}: holds no run ({error}); give the -o folder of a `vitiq run`") from error
+        raise InputError(
+            f"{out}: holds no run ({getattr(error, 'strerror', error)}); give the -o folder of a `vitiq run`"
+        ) from error
     records = [record for name in run["tasks"] if (record := load_record(out, name)) is not None]
     sets = json.loads((out / "sets.json").read_text(encoding="utf-8")) if (out / "sets.json").exists() else {}
     return run, records, sets

@@ -179,7 +179,7 @@ def _encode(codec: Codec, job: Job, progress: ProgressCallback | None) -> tuple[
         return codec.encode(job.image, quality=quality, progress=progress), quality, True
     target = job.main_bytes if task.at_bytes == "main" else task.at_bytes
     if target is None:
-        raise InputError(f"{task.image}: {task.codec} waits for the size of a file that could not be made")
+        raise InputError("waits for the size of the main codec's file, which could not be made; or give --at-bytes")
     found = encode_at_bytes(codec, job.image, target)
     return found.data, found.quality, found.reachable
 

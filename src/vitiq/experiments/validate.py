@@ -12,10 +12,11 @@ from jaxtyping import Float
 from vitiq.analysis.correlation import Agreement, agreement
 from vitiq.errors import InputError
 from vitiq.experiments.opinions import Opinion, OpinionSet
+from vitiq.experiments.scoring import problem_of
 from vitiq.image.io import read_image
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import score_pair
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Score
 
 FEWEST = 5
 """Pictures from which a correlation is given."""
@@ -36,22 +37,45 @@ class Line:
     result: Agreement
 
 
-def values_of(
-    opinions: Iterable[Opinion], metrics: Sequence[Metric]
-) -> tuple[dict[str, Float[np.ndarray, " n"]], dict[str, str]]:
-    """Value of every pair metric on every picture, in order, and the signatures. NaN where it is not defined."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The metrics of a data set's pictures.
+
+    Attributes:
+        values: metric -> its value on every picture, in order; NaN where it is not defined or the picture is broken.
+        signatures: of the metrics.
+        problems: one line for each thing that is broken.
+        broken: number of pictures that have no value for want of a file that can be read.
+    """
+
+    values: dict[str, Float[np.ndarray, " n"]]
+    signatures: dict[str, str]
+    problems: list[str]
+    broken: int
+
+
+def values_of(opinions: Iterable[Opinion], metrics: Sequence[Metric]) -> Measured:
+    """Every pair metric on every picture; one that cannot be read is told, and the others go on."""
     values: dict[str, list[float]] = {m.name: [] for m in metrics if isinstance(m, PairMetric)}
     signatures: dict[str, str] = {}
+    problems: dict[str, None] = {}
+    broken = 0
     held: tuple[Path, ImageU8] | None = None
     for opinion in opinions:
-        if held is None or held[0] != opinion.reference:
-            held = opinion.reference, read_image(opinion.reference)
-        scores = score_pair(held[1], read_image(opinion.distorted), metrics)
-        for name, score in scores.items():
-            values[name].append(score.value)
-            if np.isfinite(score.value):
-                signatures[name] = score.signature
-    return {name: np.array(column) for name, column in values.items()}, signatures
+        scores: dict[str, Score] = {}
+        try:
+            if held is None or held[0] != opinion.reference:
+                held = opinion.reference, read_image(opinion.reference)
+            scores = score_pair(held[1], read_image(opinion.distorted), metrics)
+        except InputError as error:
+            problems[problem_of(error, opinion.reference, opinion.distorted)] = None
+            broken += 1
+        for name, column in values.items():
+            column.append(scores[name].value if name in scores else np.nan)
+            if np.isfinite(column[-1]):
+                signatures[name] = scores[name].signature
+    columns = {name: np.array(column) for name, column in values.items()}
+    return Measured(columns, signatures, list(problems), broken)
 
 
 def validate(

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, first_line
 from vitiq.types import ImageU8
 
 MAX_PIXELS = 2 * 89_478_485
@@ -92,13 +92,9 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(name, "".join(re.findall(r"\d+ pixels(?=\))", str(error))))) from error
     except (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, RuntimeError) as error:
-        raise InputError(f"{name}: the picture is truncated or damaged ({_line(error)}); get the file again") from error
-
-
-def _line(error: Exception) -> str:
-    """The first line of an error's message."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
+        raise InputError(
+            f"{name}: the picture is truncated or damaged ({first_line(error)}); get the file again"
+        ) from error
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:
@@ -209,7 +205,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output with -o") from error
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
 
 
 def find_images(paths: Sequence[Path]) -> FoundImages:

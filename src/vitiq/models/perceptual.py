@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.errors import WeightsError
+from vitiq.errors import WeightsError, first_line
 
 State: TypeAlias = Mapping[str, Tensor]
 Features: TypeAlias = "list[Float[Tensor, 'n c h w']]"
@@ -40,8 +40,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WeightsError(f"{path}: not readable weights ({first}); fetch or copy the file again") from error
+        raise WeightsError(
+            f"{path}: not readable weights ({first_line(error)}); fetch or copy the file again"
+        ) from error
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise WeightsError(f"{path}: a dictionary of tensors expected; fetch or copy the file again")
     return {str(name): value.float() for name, value in loaded.items()}

@@ -139,7 +139,7 @@ def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -
         Path(temporary).replace(path)
     except (urllib.error.URLError, OSError) as error:
         if source is not None:
-            raise WeightsError(f"{source}: cannot be copied to {path} ({error}); check the path") from error
+            raise WeightsError(f"{source}: cannot be copied to {path} ({error.strerror}); check the path") from error
         raise WeightsError(
             f"{name}: cannot be fetched ({error}); on a machine with a network download {info.url}, copy it here and "
             f"take it with `vitiq models fetch {name} --from PATH`"

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+RATE_DISTORTION = (
+    ("psnr", "psnr-against-bytes", "psnr-rgb", "PSNR, dB"),
+    ("vit", "vit-score-against-bytes", "vit-topk", "ViT-Score"),
+)
+"""Charts of a metric against bytes: name on the page, file, metric, label."""
+
+
 def build_report(out: Path) -> Path:
     """Write every figure, table and the page; returns the path of report.html.
 
@@ -31,7 +38,7 @@ def build_report(out: Path) -> Path:
     run, records, sets = load_run(out)
     if not tables.main_records(records):
         raise InputError(f"{out}: no finished task in this run; run `vitiq run … -o {out}` again to go on")
-    made = tables.all_tables(records)
+    made = tables.all_tables(records, run.get("not_made", ()))
     write_bytes(out / "table.md", "\n".join(tables.to_markdown(table) for table in made).encode())
     write_bytes(out / "table.tex", "\n".join(tables.to_latex(table) for table in made).encode())
     charts = _charts(out, run, records)
@@ -44,12 +51,12 @@ def build_report(out: Path) -> Path:
 
 def summary_table(out: Path) -> str:
     """The comparison at equal bytes as Markdown, for the terminal."""
-    _, records, _ = load_run(out)
-    return tables.to_markdown(tables.equal_bytes(records))
+    run, records, _ = load_run(out)
+    return tables.to_markdown(tables.equal_bytes(records, run.get("not_made", ())))
 
 
 def _charts(out: Path, run: dict[str, Any], records: list[Record]) -> dict[str, str]:
-    """Figures of the whole run, saved as PNG and SVG; returns the SVG text of each."""
+    """Figures of the whole run, saved as PNG and SVG; returns the SVG text of each chart that has something to show."""
     main = tables.main_records(records)
     originals = {r.image: read_image(out / run["originals"][r.image]) for r in main}
     rebuilt = {r.image: read_image(out / str(r.details["reconstruction"])) for r in main}
@@ -60,11 +67,13 @@ def _charts(out: Path, run: dict[str, Any], records: list[Record]) -> dict[str, 
     compared = tables.compared(records)
     _save(out, "inputs", figures.inputs(originals))
     _save(out, "inputs-above-reconstructions", figures.pairs(originals, rebuilt, captions))
-    return {
-        "bars": _save(out, "metrics-at-equal-bytes", figures.bars(compared, chance)),
-        "psnr": _save(out, "psnr-against-bytes", figures.rate_distortion(records, "psnr-rgb", "PSNR, dB")),
-        "vit": _save(out, "vit-score-against-bytes", figures.rate_distortion(records, "vit-topk", "ViT-Score")),
-    }
+    charts = {}
+    if figures.has_values(compared, [key for key, *_ in figures.BARS]):
+        charts["bars"] = _save(out, "metrics-at-equal-bytes", figures.bars(compared, chance))
+    for name, file, key, label in RATE_DISTORTION:
+        if figures.has_values(records, [key]):
+            charts[name] = _save(out, file, figures.rate_distortion(records, key, label))
+    return charts
 
 
 def _page(out: Path, run: dict[str, Any], record: Record, records: list[Record]) -> PicturePage:

@@ -140,9 +140,14 @@ BARS = (
 )
 
 
+def has_values(records: Sequence[Record], keys: Sequence[str]) -> bool:
+    """Whether one of these metrics has a finite value in one of the records, so that a figure shows something."""
+    return any(math.isfinite(r.scores.get(key, math.nan)) for r in records for key in keys)
+
+
 def bars(records: Sequence[Record], chance: float | None) -> Figure:
-    """Mean of each metric a codec at equal bytes, one dot a picture."""
-    shown = [bar for bar in BARS if any(bar[0] in r.scores for r in records)]
+    """Mean of each metric a codec at equal bytes, one dot a picture; one of `BARS` must have a finite value."""
+    shown = [bar for bar in BARS if has_values(records, bar[:1])]
     figure, axes = _figure(math.ceil(len(shown) / 3), 3, 9.6, 2.5 * math.ceil(len(shown) / 3))
     codecs = list(dict.fromkeys(r.codec for r in records))
     for ax, (key, label, direction) in zip(axes.flat, shown, strict=False):
@@ -164,7 +169,10 @@ def bars(records: Sequence[Record], chance: float | None) -> Figure:
 
 
 def rate_distortion(records: Sequence[Record], key: str, label: str) -> Figure:
-    """A metric against bytes: JPEG's ladder as a line a picture, the equal-bytes files as dots."""
+    """A metric against bytes: JPEG's ladder as a line a picture, the equal-bytes files as dots.
+
+    The metric must have a finite value.
+    """
     figure, axes = _figure(1, 1, 4.7, 3.1)
     ax = axes[0][0]
     for image in dict.fromkeys(r.image for r in records):

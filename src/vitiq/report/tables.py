@@ -74,8 +74,8 @@ def main_records(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if r.details["group"] == "main"]
 
 
-def equal_bytes(records: Sequence[Record]) -> Table:
-    """Mean metrics a codec at equal bytes."""
+def equal_bytes(records: Sequence[Record], not_made: Sequence[str] = ()) -> Table:
+    """Mean metrics a codec at equal bytes; `not_made` says which files are missing in the means, and why."""
     chosen = compared(records)
     rows = []
     for codec in dict.fromkeys(r.codec for r in chosen):
@@ -103,6 +103,8 @@ def equal_bytes(records: Sequence[Record]) -> Table:
     note = "Means over the pictures. * the smallest file this codec can write is larger than asked for some pictures."
     if any(map(dependent_scores, chosen)):
         note += " † tuned on the network that also gives its ViT-Score: not independent."
+    if not_made:
+        note += " Not in the means: " + "; ".join(not_made) + "."
     return Table("equal-bytes", "At equal bytes", header, tuple(rows), note)
 
 
@@ -172,9 +174,9 @@ def summary(records: Sequence[Record]) -> Table:
     return Table("summary", "Summary", (*header, "frechet-pixel"), tuple(rows), note)
 
 
-def all_tables(records: Sequence[Record]) -> list[Table]:
+def all_tables(records: Sequence[Record], not_made: Sequence[str] = ()) -> list[Table]:
     """Every table of a run."""
-    return [equal_bytes(records), vit_scores(records), brisque(records), summary(records)]
+    return [equal_bytes(records, not_made), vit_scores(records), brisque(records), summary(records)]
 
 
 def shared_labels(record: Record, top: int = 10) -> Table:

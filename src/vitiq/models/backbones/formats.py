@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from vitiq.errors import WeightsError
+from vitiq.errors import WeightsError, first_line
 
 State = dict[str, Tensor]
 
@@ -40,20 +40,17 @@ def read_state(path: Path) -> State:
                 return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, ValueError, RuntimeError, BadZipFile, EOFError, KeyError) as error:
-        raise WeightsError(f"{path}: damaged or truncated weights ({_line(error)}); copy the file again") from error
+        raise WeightsError(
+            f"{path}: damaged or truncated weights ({first_line(error)}); copy the file again"
+        ) from error
     except Exception as error:  # pickle raises many kinds
-        raise WeightsError(f"{path}: not a checkpoint of tensors ({_line(error)})") from error
+        raise WeightsError(f"{path}: not a checkpoint of tensors ({first_line(error)})") from error
     for key in ("state_dict", "model", "model_state_dict", "state_dict_ema"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
     if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
         raise WeightsError(f"{path}: holds no state dict of tensors; save model.state_dict()")
     return {re.sub(r"^module\.", "", str(name)): value for name, value in loaded.items()}
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).splitlines()
-    return text[0] if text else type(error).__name__
 
 
 def to_timm(state: State, name: str) -> tuple[str, State]:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import InputError, WeightsError, first_line
 from vitiq.models.generators.base import Generator, LatentLayer
 from vitiq.models.weights import sha256_file
 
@@ -43,8 +43,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals(allowed):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WeightsError(f"{path}: not a readable pytorch_GAN_zoo checkpoint ({first}); copy it again") from error
+        raise WeightsError(
+            f"{path}: not a readable pytorch_GAN_zoo checkpoint ({first_line(error)}); copy it again"
+        ) from error
     state = loaded
     for key in ("netG", "avgG"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
