@@ -8,7 +8,7 @@ program that leaves rounding there counts its signs in the fit, and its score de
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +16,7 @@ from jaxtyping import Float64
 
 from vitiq.errors import InputError
 from vitiq.metrics.shared import shared
-from vitiq.metrics.windows import ACROSS, ROWS, gaussian, window_sums
+from vitiq.metrics.windows import carve, gaussian, strip_rows, window_sums
 from vitiq.types import ImageU8
 
 GREY = np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])
@@ -29,66 +29,56 @@ EDGE = len(TAPS) // 2
 FLAT = 1e-9
 """Smaller normalised values are rounding of a flat window's mean, whose signs would decide the fit; they become 0."""
 
+PIECE = 4096
 
-@lru_cache(maxsize=2)
-def _halving(size: int) -> Float64[np.ndarray, "n m"]:
-    """Rows of MATLAB's cubic kernel (a = -0.5) stretched by two, each two places further than the one above."""
+
+def _cubic() -> tuple[float, ...]:
+    """MATLAB's cubic kernel (a = -0.5) stretched by two."""
     distance = np.array([3.5, 2.5, 1.5, 0.5]) / 2
     near, far = distance <= 1, distance > 1
     kernel = np.where(near, 1.5 * distance**3 - 2.5 * distance**2 + 1, 0.0)
     kernel = np.where(far, -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2, kernel)
     taps = np.concatenate([kernel, kernel[::-1]])
-    matrix = np.zeros((size, 2 * size + 6))
-    for place in range(size):
-        matrix[place, 2 * place : 2 * place + 8] = taps / taps.sum()
-    return matrix
+    return tuple((taps / taps.sum()).tolist())
+
+
+CUBIC = _cubic()
 
 
 def half_size(values: Float64[np.ndarray, "h w"]) -> Float64[np.ndarray, "i j"]:
     """MATLAB's imresize(values, 0.5): antialiased bicubic, mirrored edges, ceil(n / 2)."""
-    for _ in range(2):  # rows, then columns as the rows of the transpose
-        height, width = values.shape
-        count = (height + 1) // 2
-        padded = np.pad(values, ((3, 3 + height % 2), (0, 0)), mode="symmetric")
-        halved = np.empty((count, width))
-        for start in range(0, count, ROWS):
-            size = min(ROWS, count - start)
-            rows = padded[2 * start : 2 * (start + size) + 6]
-            for left in range(0, width, ACROSS):
-                np.matmul(
-                    _halving(size),
-                    rows[:, left : left + ACROSS],
-                    out=halved[start : start + size, left : left + ACROSS],
-                )
-        values = np.ascontiguousarray(halved.T)
-    return values
+    height, width = values.shape
+    halved = np.empty(((height + 1) // 2, (width + 1) // 2))
+    padded = np.pad(values, [(3, 3 + side % 2) for side in values.shape], mode="symmetric")[:, None]
+    step = strip_rows(1, 2 * width)
+    for top in range(0, len(halved), step):
+        rows = slice(2 * top, 2 * (top + step) + len(CUBIC) - 2)
+        halved[top : top + step] = window_sums(padded[rows], CUBIC, stride=2)[:, 0]
+    return halved
 
 
 def normalise(grey: Float64[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
     """(x - μ) / (σ + 1) with the mean and deviation of each pixel's window."""
     height, width = grey.shape
     normed = np.empty((height, width))
-    padded = np.zeros((height + 2 * EDGE, 2, width + 2 * EDGE))
-    padded[EDGE:-EDGE, 0, EDGE:-EDGE] = grey
-    np.multiply(padded[:, 0], padded[:, 0], out=padded[:, 1])
-    for top in range(0, height, ROWS):
-        rows = slice(top, min(top + ROWS, height))
-        sums = window_sums(padded[top : rows.stop + 2 * EDGE], TAPS)
-        mean, deviation = sums[:, 0], sums[:, 1]
-        deviation -= mean * mean
+    padded = np.pad(grey, EDGE)[:, None]
+    step = strip_rows(1, width)
+    one, other = np.empty((2, 2 * (min(step, height) + 2 * EDGE) * (width + 2 * EDGE)))
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        strip = padded[top : rows.stop + 2 * EDGE]
+        maps = carve(one, (2, *strip.shape))
+        maps[0] = strip
+        np.multiply(strip, strip, out=maps[1])
+        mean, deviation = window_sums(maps, TAPS, other)[:, :, 0]
+        found = np.subtract(grey[rows], mean, out=normed[rows])
+        mean *= mean
+        deviation -= mean
         np.sqrt(np.abs(deviation, out=deviation), out=deviation)
         deviation += 1
-        np.subtract(grey[rows], mean, out=normed[rows])
-        normed[rows] /= deviation
-    normed[np.abs(normed) < FLAT] = 0
+        found /= deviation
+        found[np.abs(found, out=mean) < FLAT] = 0
     return normed
-
-
-def _products(normed: Float64[np.ndarray, "h w"], shift: tuple[int, int]) -> Iterator[Float64[np.ndarray, "i w"]]:
-    """Each pixel times its neighbour (around the edges as MATLAB's circshift), a few rows at a time."""
-    other = np.roll(normed, shift, axis=(0, 1))
-    for top in range(0, len(normed), 4 * ROWS):
-        yield normed[top : top + 4 * ROWS] * other[top : top + 4 * ROWS]
 
 
 @lru_cache(maxsize=1)
@@ -108,24 +98,60 @@ def _symmetric(normed: Float64[np.ndarray, "h w"]) -> tuple[float, float]:
     return float(shapes[np.argmin(np.abs(rho - 1 / ratios))]), variance
 
 
-def _asymmetric(normed: Float64[np.ndarray, "h w"], shift: tuple[int, int]) -> tuple[float, float, float, float]:
+@dataclass(slots=True)
+class _Sums:
+    """Sums over the products of neighbours."""
+
+    squares: float = 0.0
+    signed: float = 0.0
+    magnitudes: float = 0.0
+    negative: int = 0
+    positive: int = 0
+
+    def add(self, products: Float64[np.ndarray, " n"], memory: Float64[np.ndarray, " n"]) -> None:
+        """Count some products in."""
+        magnitudes = np.abs(products, out=memory)
+        self.squares += _dot(products, products)
+        self.signed += _dot(products, magnitudes)
+        self.magnitudes += float(magnitudes.sum())
+        self.negative += int(np.count_nonzero(products < 0))
+        self.positive += int(np.count_nonzero(products > 0))
+
+
+def _dot(a: Float64[np.ndarray, " n"], b: Float64[np.ndarray, " n"]) -> float:
+    """Sum of products, in pieces below BLAS's threads."""
+    whole = len(a) // PIECE * PIECE
+    pieces = np.vecdot(a[:whole].reshape(-1, PIECE), b[:whole].reshape(-1, PIECE))
+    return float(pieces.sum() + np.vecdot(a[whole:], b[whole:]))
+
+
+def _neighbours(normed: Float64[np.ndarray, "h w"]) -> list[_Sums]:
+    """Sums over each pixel times its neighbour at each of `SHIFTS`, around the edges as MATLAB's circshift."""
+    height, width = normed.shape
+    turned = np.pad(normed, 1, mode="wrap")
+    sums = [_Sums() for _ in SHIFTS]
+    step = strip_rows(1, width)
+    one, other = np.empty((2, step * width))
+    for top in range(0, height, step):
+        own = normed[top : top + step]
+        products, memory = carve(one, own.shape), other[: own.size]
+        for (down, right), found in zip(SHIFTS, sums, strict=True):
+            left = 1 - right
+            np.multiply(own, turned[1 + top - down :][: len(own), left : left + width], out=products)
+            found.add(products.reshape(-1), memory)
+    return sums
+
+
+def _asymmetric(sums: _Sums, size: int) -> tuple[float, float, float, float]:
     """Shape, mean, left and right variance of an asymmetric generalised Gaussian fitted by moments."""
     from scipy.special import gamma  # noqa: PLC0415 - imported where used
 
-    squares = signed = magnitudes = 0.0
-    negative = positive = 0
-    for product in _products(normed, shift):
-        magnitude = np.abs(product)
-        squares += float(np.einsum("ij,ij->", product, product))
-        signed += float(np.einsum("ij,ij->", product, magnitude))
-        magnitudes += float(magnitude.sum())
-        negative += int(np.count_nonzero(product < 0))
-        positive += int(np.count_nonzero(product > 0))
-    if not negative or not positive:
+    if not sums.negative or not sums.positive:
         raise InputError("BRISQUE is not defined for a picture with so little texture")
-    left, right = (squares - signed) / 2 / negative, (squares + signed) / 2 / positive
+    left = (sums.squares - sums.signed) / 2 / sums.negative
+    right = (sums.squares + sums.signed) / 2 / sums.positive
     skew = np.sqrt(left / right)
-    ratio = magnitudes**2 / normed.size / squares
+    ratio = sums.magnitudes**2 / size / sums.squares
     normed_ratio = ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2
     shapes, ratios = _ratios()
     shape = float(shapes[np.argmin((ratios - normed_ratio) ** 2)])
@@ -151,8 +177,8 @@ def features(image: ImageU8) -> Float64[np.ndarray, " f"]:
         if normed.max() <= 0 or normed.min() >= 0:
             raise InputError("BRISQUE is not defined for a picture of one flat colour")
         found += _symmetric(normed)
-        for shift in SHIFTS:
-            found += _asymmetric(normed, shift)
+        for sums in _neighbours(normed):
+            found += _asymmetric(sums, normed.size)
         if scale == 0:
             grey = half_size(grey)
     values = np.array(found)

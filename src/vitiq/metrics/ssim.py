@@ -23,7 +23,7 @@ from vitiq.image.colour import luma
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.shared import shared
 from vitiq.metrics.sizes import check_sizes
-from vitiq.metrics.windows import ROWS, gaussian, window_sums
+from vitiq.metrics.windows import carve, gaussian, strip_rows, window_sums
 from vitiq.types import ImageU8, Score
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -69,49 +69,48 @@ def luma_plane(image: ImageU8) -> Float64[np.ndarray, "h 1 w"]:
 def _strips(
     a: Planes, b: Planes, window: Window
 ) -> Iterator[tuple[Float64[np.ndarray, "i c j"], Float64[np.ndarray, "i c j"]]]:
-    """SSIM and its contrast-structure part, a few rows at a time."""
+    """SSIM's luminance part and its contrast-structure part, some rows at a time, valid until the next."""
     height, channels, width = a.shape
     if min(height, width) < window.size:
         raise InputError(
             f"a picture of {width}×{height} pixels given, SSIM needs sides of at least {window.size}; "
             f"use mse or psnr-rgb for smaller ones"
         )
-    for top in range(0, height - window.size + 1, ROWS):
-        rows = slice(top, min(top + ROWS + window.size - 1, height))
-        values = np.empty((len(a[rows]), 4, channels, width))
-        s, d, ss, dd = (values[:, i] for i in range(4))
-        np.add(a[rows], b[rows], out=s, dtype=np.float64)
-        np.subtract(a[rows], b[rows], out=d, dtype=np.float64)
-        np.multiply(s, s, out=ss)
-        np.multiply(d, d, out=dd)
-        sums = window_sums(values.reshape(len(s), 4 * channels, width), window.taps)
-        yield _compare(sums.reshape(len(sums), 4, channels, -1), window.correction)
+    step, reach = strip_rows(channels, width), window.size - 1
+    one, other = np.empty((2, 4 * min(step + reach, height) * channels * width))
+    for top in range(0, height - reach, step):
+        rows = slice(top, top + step + reach)
+        means = window_sums(_maps(a[rows], b[rows], one), window.taps, other)
+        yield _compare(means, window.correction, other)
+
+
+def _maps(a: Planes, b: Planes, memory: Float64[np.ndarray, " s"]) -> Float64[np.ndarray, "4 h c w"]:
+    """s, d, s² and d²."""
+    maps = carve(memory, (4, *a.shape))
+    s, d, x, y = maps
+    x[...] = a
+    y[...] = b
+    np.add(x, y, out=s)
+    np.subtract(x, y, out=d)
+    np.multiply(maps[:2], maps[:2], out=maps[2:])
+    return maps
 
 
 def _compare(
-    means: Float64[np.ndarray, "i 4 c j"], correction: float
+    means: Float64[np.ndarray, "4 i c j"], correction: float, memory: Float64[np.ndarray, " s"]
 ) -> tuple[Float64[np.ndarray, "i c j"], Float64[np.ndarray, "i c j"]]:
-    """The formula, in place, from the windows' means of s, d, s² and d²."""
-    s, d, vs, vd = (means[:, i] for i in range(4))
-    s *= s
-    d *= d
-    vs -= s
-    vd -= d
+    """The formula's two factors from the windows' means of `_maps`, which are overwritten."""
+    means[:2] *= means[:2]
+    means[2:] -= means[:2]
     if correction != 1:
-        vs *= correction
-        vd *= correction
-    structure = vs - vd
-    structure += 2 * C2
-    vs += vd
-    vs += 2 * C2
-    structure /= vs
-    full = s - d
-    full += 2 * C1
-    s += d
-    s += 2 * C1
-    full /= s
-    full *= structure
-    return full, structure
+        means[2:] *= correction
+    luminance, structure = carve(memory, (2, *means.shape[1:]))
+    for constant, (s, d), factor in ((2 * C1, means[:2], luminance), (2 * C2, means[2:], structure)):
+        np.add(s, constant, out=s)
+        np.subtract(s, d, out=factor)
+        np.add(s, d, out=s)
+        np.divide(factor, s, out=factor)
+    return luminance, structure
 
 
 def mean_similarity(
@@ -122,12 +121,12 @@ def mean_similarity(
     Raises:
         InputError: a side below the window.
     """
-    full, structure, count = np.zeros(a.shape[1]), np.zeros(a.shape[1]), 0
-    for one, other in _strips(a, b, window):
-        full += one.sum(axis=(0, 2))
-        structure += other.sum(axis=(0, 2))
-        count += one.shape[0] * one.shape[2]
-    return full / count, structure / count
+    full, contrast, count = np.zeros(a.shape[1]), np.zeros(a.shape[1]), 0
+    for luminance, structure in _strips(a, b, window):
+        full += np.einsum("icj,icj->c", luminance, structure)
+        contrast += structure.sum(axis=(0, 2))
+        count += structure.shape[0] * structure.shape[2]
+    return full / count, contrast / count
 
 
 @shared
@@ -153,8 +152,9 @@ def ssim_map(reference: ImageU8, distorted: ImageU8, window: Window = WANG) -> F
         InputError: the sizes differ, or a side is below the window.
     """
     check_sizes(reference, distorted)
-    strips = [full for full, _ in _strips(rgb_planes(reference), rgb_planes(distorted), window)]
-    return np.ascontiguousarray(np.concatenate(strips).transpose(0, 2, 1))
+    strips = _strips(rgb_planes(reference), rgb_planes(distorted), window)
+    full = [luminance * structure for luminance, structure in strips]
+    return np.ascontiguousarray(np.concatenate(full).transpose(0, 2, 1))
 
 
 class _Ssim(PairMetric):
