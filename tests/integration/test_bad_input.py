@@ -422,6 +422,7 @@ def test_unwritable_outputs_are_named(vitiq: Vitiq, tmp_path: Path) -> None:
             assert " -o" not in answer.err
     assert taken.read_bytes() == b"a file where a folder should be"
     assert not any(folder.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {"x.png", "x.jpg", "taken", "folder"}, "no half-made files"
 
 
 # Damaged compressed files

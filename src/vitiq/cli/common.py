@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
 
@@ -121,19 +119,6 @@ class CountBar:
         from tqdm import tqdm  # noqa: PLC0415 - imported where used
 
         self._bar = tqdm(total=total, disable=self._quiet, file=sys.stderr, unit=self._unit)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Ctrl-C waits until the block is done, so that no record is cut in two."""
-    asked: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:
-        raise KeyboardInterrupt
 
 
 def print_json(value: object) -> None:

@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 from vitiq import __version__
+from vitiq.cli.stop import StoppedHalfway
 from vitiq.errors import UnknownNameError, VitiqError
 
 COMMANDS = {
@@ -69,10 +70,10 @@ def main() -> None:
     """Entry point of the program."""
     try:
         cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        fail("stopped; the same command resumes where it can", 130)
-    except KeyboardInterrupt:
-        fail("stopped; the same command resumes where it can", 130)
+    except StoppedHalfway:
+        fail("stopped; what is done is kept, the same command goes on with the rest", 130)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        fail("stopped", 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vitiq.cli.common import codec_options, given_options, print_json
+from vitiq.cli.stop import resumable
 from vitiq.experiments.plan import COMPARATORS
 
 
@@ -65,9 +66,10 @@ def command(  # noqa: PLR0917
     )
     bar = RunBar(quiet=quiet)
     try:
-        result = run(config, images, out, bar)
-        bar.say("report")
-        page = build_report(out)
+        with resumable():
+            result = run(config, images, out, bar)
+            bar.say("report")
+            page = build_report(out)
     finally:
         bar.close()
     if as_json:

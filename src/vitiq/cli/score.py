@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import CountBar, print_json, undisturbed
+from vitiq.cli.common import CountBar, print_json
+from vitiq.cli.stop import undisturbed
 from vitiq.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from vitiq.cli.stop import resumable
+
 
 @click.command("train")
 @click.argument("model", type=click.Choice(["vit", "generator", "codec", "perceptual", "classifier"]))
@@ -61,32 +63,35 @@ def command(  # noqa: PLR0917
             raise click.UsageError(f"training the {model} needs --teacher PATH (a checkpoint of vit_tiny_patch16_224)")
         if model == "classifier" and len(teacher) > 1:
             raise click.UsageError(f"the classifier learns from one teacher, {len(teacher)} were given")
-        if model == "vit":
-            from vitiq.training.vit import train_vit  # noqa: PLC0415
+        with resumable():
+            if model == "vit":
+                from vitiq.training.vit import train_vit  # noqa: PLC0415
 
-            weights = train_vit(config, data, teacher, out, begin=begin, smoke=smoke, threads=threads, report=report)
-        elif model == "codec":
-            from vitiq.training.codec import train_codec  # noqa: PLC0415
+                weights = train_vit(
+                    config, data, teacher, out, begin=begin, smoke=smoke, threads=threads, report=report
+                )
+            elif model == "codec":
+                from vitiq.training.codec import train_codec  # noqa: PLC0415
 
-            weights = train_codec(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
-        elif model == "classifier":
-            from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
-            from vitiq.training.classifier import train_classifier  # noqa: PLC0415
+                weights = train_codec(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
+            elif model == "classifier":
+                from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
+                from vitiq.training.classifier import train_classifier  # noqa: PLC0415
 
-            given = codec or WEIGHTS
-            weights = train_classifier(
-                config, data, teacher[0], given, out, begin=begin, smoke=smoke, threads=threads, report=report
-            )
-        elif model == "perceptual":
-            from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
-            from vitiq.training.perceptual import train_perceptual  # noqa: PLC0415
+                given = codec or WEIGHTS
+                weights = train_classifier(
+                    config, data, teacher[0], given, out, begin=begin, smoke=smoke, threads=threads, report=report
+                )
+            elif model == "perceptual":
+                from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
+                from vitiq.training.perceptual import train_perceptual  # noqa: PLC0415
 
-            start = codec or WEIGHTS
-            weights = train_perceptual(config, data, start, out, smoke=smoke, threads=threads, report=report)
-        else:
-            from vitiq.training.generator import train_generator  # noqa: PLC0415
+                start = codec or WEIGHTS
+                weights = train_perceptual(config, data, start, out, smoke=smoke, threads=threads, report=report)
+            else:
+                from vitiq.training.generator import train_generator  # noqa: PLC0415
 
-            weights = train_generator(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
+                weights = train_generator(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
     finally:
         bar.close()
     click.echo(str(weights))
