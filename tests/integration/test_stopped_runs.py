@@ -1,22 +1,26 @@
-"""A run that is stopped by Ctrl-C or killed outright, and the same command again.
+"""`vitiq run` and `vitiq score` stopped by Ctrl-C or killed outright, and the same command again.
 
-Truth: the same run without a stop.
+Truth: the same command without a stop.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from vitiq.cli.main import main
+from vitiq.experiments import scoring
 from vitiq.experiments.plan import RunConfig
 from vitiq.experiments.runner import run
 from vitiq.image.io import write_png
@@ -58,35 +62,86 @@ def whole(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_the_same_command_finishes_a_stopped_run(
-    number: signal.Signals, pictures: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "vitiq", *arguments(pictures, out)]
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+SAID = "vitiq: error: stopped; what is done is kept, the same command goes on with the rest\n"
+
+
+def stop(command: list[str], ready: Callable[[], bool], number: signal.Signals) -> tuple[int, str, str]:
+    """Send a signal to a program as soon as it is ready for that; exit code, stdout and stderr."""
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        [sys.executable, "-m", "vitiq", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     ) as process:
         end = time.monotonic() + 100
-        while not list(out.glob("tasks/*.json")):
+        while not ready():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end
             time.sleep(0.005)
         process.send_signal(number)
-        said, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@SIGNALS
+def test_the_same_command_finishes_a_stopped_run(
+    number: signal.Signals, pictures: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    command = arguments(pictures, out)
+    code, said, err = stop(command, lambda: any(out.glob("tasks/*.json")), number)
     assert said == ""
     if number == signal.SIGINT:
-        assert process.returncode == 130
-        assert err == "vitiq: error: stopped; what is done is kept, the same command goes on with the rest\n"
+        assert (code, err) == (130, SAID)
         assert not [path for path in out.rglob(".*") if path.name != ".vitiq"], "no half-made files"
     else:
-        assert process.returncode == -signal.SIGKILL
+        assert code == -signal.SIGKILL
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("tasks/*.json")}
     assert 0 < len(stamps) < len(list(whole.glob("tasks/*.json")))
-    monkeypatch.setattr(sys, "argv", ["vitiq", *arguments(pictures, out)])
+    monkeypatch.setattr(sys, "argv", ["vitiq", *command])
     main()
     assert rows(out) == rows(whole)
     assert len(rows(out)) == 2 * (1 + 1 + 8)
     assert files(out) == files(whole)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps, "what was done is not done again"
     assert (out / "report.html").is_file()
+
+
+@SIGNALS
+def test_the_same_command_finishes_stopped_scores(
+    number: signal.Signals,
+    small: ImageU8,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for i in range(60):
+        write_png(tmp_path / "a" / f"{i}.png", small)
+        write_png(tmp_path / "b" / f"{i}.png", np.ascontiguousarray(small // (i + 1) * (i + 1)))
+    folders = ["score", str(tmp_path / "a"), str(tmp_path / "b"), "-m", "brisque,patch-kid-pixel", "-j", "1"]
+    table, whole, journal = tmp_path / "t.csv", tmp_path / "whole.csv", tmp_path / ".t.csv.journal"
+    command = [*folders, "--json", "--quiet", "--out", str(table)]
+    code, _, err = stop(command, lambda: journal.exists() and journal.read_bytes().count(b"\n") > 2, number)
+    assert (code, err) == ((130, SAID) if number == signal.SIGINT else (-signal.SIGKILL, ""))
+    done = len([line for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")])
+    assert 2 < done < 60
+    scored: list[Path] = []
+    score_files = scoring.score_files
+
+    def counted(reference: Path, distorted: Path, *rest: Any, **settings: Any) -> scoring.Scored:
+        scored.append(distorted)
+        return score_files(reference, distorted, *rest, **settings)
+
+    monkeypatch.setattr(scoring, "score_files", counted)
+    answers = []
+    for out in (table, whole):
+        monkeypatch.setattr(sys, "argv", ["vitiq", *command[:-1], str(out)])
+        main()
+        answers.append(json.loads(capsys.readouterr().out))
+        assert len(scored) == (60 - done if out == table else 120 - done)
+    assert table.read_bytes() == whole.read_bytes()
+    assert answers[0] == answers[1]
+    assert answers[0]["summary"]["brisque"]["n"] == 60
+    assert not journal.exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
 
@@ -124,3 +124,11 @@ class CountBar:
 def print_json(value: object) -> None:
     """JSON to stdout; never NaN or Infinity."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def tell(problems: Sequence[str]) -> None:
+    """What went wrong beside what was done, a line each on stderr; then the program ends with exit code 1."""
+    for problem in problems:
+        click.echo(f"vitiq: {problem}", err=True)
+    if problems:
+        sys.exit(1)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import CountBar, print_json
-from vitiq.cli.stop import undisturbed
+from vitiq.cli.common import CountBar, print_json, tell
+from vitiq.cli.stop import resumable, undisturbed
 from vitiq.errors import InputError
 
 if TYPE_CHECKING:
-    from vitiq.experiments.scoring import Recipe
+    from vitiq.experiments.scoring import Recipe, Scored
+    from vitiq.metrics.base import Metric
     from vitiq.models.backbones import Backbone
+
+    ScorePairs = Callable[[Sequence[tuple[Path, Path]]], Generator[Scored]]
+    AddScored = Callable[[Scored], object]
 
 
 @click.command("score")
@@ -31,7 +37,11 @@ if TYPE_CHECKING:
 @click.option(
     "--map", "maps", type=click.Path(path_type=Path), help="Draw where meaning was lost: a .png, or a folder."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Table of one record a pair: .csv or .parquet.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Table of one record a pair: .csv or .parquet; the same command goes on from a stopped one.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with one record a pair.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -59,7 +69,6 @@ def command(  # noqa: PLR0917
     from tqdm import tqdm  # noqa: PLC0415
 
     from vitiq.cli.score_answer import JsonAnswer, TextAnswer  # noqa: PLC0415
-    from vitiq.experiments.pair_table import open_table  # noqa: PLC0415
     from vitiq.experiments.pairs import pair_up  # noqa: PLC0415
     from vitiq.experiments.scoring import Recipe, score_pairs  # noqa: PLC0415
     from vitiq.experiments.sets import STATISTICS, metric_of_statistics, need_no_pairs  # noqa: PLC0415
@@ -83,10 +92,12 @@ def command(  # noqa: PLR0917
     if not folders and not tally.names:
         raise InputError(f"metrics {metrics!r} given, they compare sets; give two folders of pictures")
     with ExitStack() as stack:
-        add_row = stack.enter_context(open_table(out, tally.names)) if out is not None else None
+        score, add_row = stack.enter_context(
+            recorded(partial(score_pairs, recipe=recipe, jobs=jobs, sets=folders), out, chosen)
+        )
         answer = stack.enter_context(JsonAnswer() if as_json else TextAnswer(folders))
         bar = stack.enter_context(tqdm(pairs, disable=quiet or len(pairs) < 2, file=sys.stderr, unit="pair"))
-        work = stack.enter_context(closing(score_pairs(pairs, recipe, jobs=jobs, sets=folders)))
+        work = stack.enter_context(closing(score(pairs)))
         for scored in work:
             bar.update()
             if scored.problem is not None:
@@ -95,8 +106,7 @@ def command(  # noqa: PLR0917
             with undisturbed():
                 tally.add(scored)
                 answer.pair(scored)
-                if add_row is not None:
-                    add_row(scored)
+                add_row(scored)
             if maps is not None:
                 stem = scored.reference.relative_to(reference).with_suffix(".png") if folders else None
                 try:
@@ -105,10 +115,22 @@ def command(  # noqa: PLR0917
                     problems.append(f"{scored.distorted}: {error}")
         bar.close()
         answer.end(tally if folders and tally.pairs else None, problems)
-    for problem in problems:
-        click.echo(f"vitiq: {problem}", err=True)
-    if problems:
-        sys.exit(1)
+    tell(problems)
+
+
+@contextmanager
+def recorded(score: ScorePairs, out: Path | None, metrics: Sequence[Metric]) -> Iterator[tuple[ScorePairs, AddScored]]:
+    """Scoring that goes on from a stopped run's journal, and what takes a row of the table `out`, if there is one."""
+    if out is None:
+        yield score, lambda _: None
+        return
+    from vitiq.experiments.journal import open_journal, resumed  # noqa: PLC0415
+    from vitiq.experiments.pair_table import open_table  # noqa: PLC0415
+    from vitiq.metrics.base import PairMetric  # noqa: PLC0415
+
+    names = [metric.name for metric in metrics if isinstance(metric, PairMetric)]
+    with resumable(), open_journal(out, metrics) as journal, open_table(out, names) as add_row:
+        yield partial(resumed, journal=journal, score=score), add_row
 
 
 def score_unpaired(
@@ -127,10 +149,7 @@ def score_unpaired(
     else:
         click.echo("sets")
         show_scores(found.scores)
-    for problem in found.problems:
-        click.echo(f"vitiq: {problem}", err=True)
-    if found.problems:
-        sys.exit(1)
+    tell(found.problems)
 
 
 def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from vitiq.cli.common import CountBar, print_json
+from vitiq.cli.common import CountBar, print_json, tell
 
 
 @click.command("stats")
@@ -50,7 +49,4 @@ def command(  # noqa: PLR0917
         click.echo(f"{out}: {moments.count} samples of {moments.dimensions} numbers, for {statistics.metric}")
         if (moments.count or 0) <= moments.dimensions:
             click.echo(f"vitiq: too few for a distance, more than {moments.dimensions} samples are needed", err=True)
-    for problem in problems:
-        click.echo(f"vitiq: {problem}", err=True)
-    if problems:
-        sys.exit(1)
+    tell(problems)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import print_json
+from vitiq.cli.common import print_json, tell
 
 if TYPE_CHECKING:
     from vitiq.experiments.opinions import OpinionSet
@@ -61,10 +61,7 @@ def command(  # noqa: PLR0917
         count = len(data.opinions) - found.broken
         click.echo(f"{data.layout}: {count} pictures, 95 % intervals from resampled references\n")
         click.echo(work.to_markdown(lines))
-    for problem in found.problems:
-        click.echo(f"vitiq: {problem}", err=True)
-    if found.problems:
-        sys.exit(1)
+    tell(found.problems)
 
 
 def as_facts(data: OpinionSet, found: Measured, lines: Sequence[Line]) -> dict[str, object]:

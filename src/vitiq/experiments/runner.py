@@ -15,7 +15,7 @@ from vitiq.experiments.tally import PictureFiles
 from vitiq.experiments.task import Job, make_codec, run_task
 from vitiq.image.io import Picture, find_images, read_image_details, write_bytes, write_png
 from vitiq.metrics.base import Metric, SetMetric
-from vitiq.metrics.scoring import resolve_metrics, score_sets, to_json
+from vitiq.metrics.scoring import resolve_metrics, score_sets, signature_of, to_json
 from vitiq.types import ImageU8, Progress, Record
 
 
@@ -99,15 +99,8 @@ def run(config: RunConfig, paths: Sequence[Path], out: Path, report: Callable[[S
 def _identity(config: RunConfig, metrics: Sequence[Metric]) -> str:
     """Hash of everything outside the configuration that changes results: codec settings and metric signatures."""
     settings = make_codec(config.codec, config.options).settings()
-    parts = [str(sorted(settings.items())), *(_signature(metric) for metric in metrics)]
+    parts = [str(sorted(settings.items())), *(signature_of(metric) for metric in metrics)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _signature(metric: Metric) -> str:
-    try:
-        return metric.signature()
-    except VitiqError as error:
-        return f"{metric.name}: {error}"
 
 
 def _run_tasks(  # noqa: PLR0917 - the state of a run

@@ -171,7 +171,8 @@ def in_order(
 
 def _in_process(work: Callable[[T, Sequence[Metric]], R], items: Sequence[T], recipe: Recipe) -> Generator[R]:
     metrics = recipe.make()
-    if len(items) < 2:
+    no_folders = work is _score_alone
+    if no_folders and len(items) < 2:
         yield from (work(item, metrics) for item in items)
         return
     from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vitiq import registry
-from vitiq.errors import InputError
+from vitiq.errors import InputError, VitiqError
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.rows import UNDEFINED, RowGatherer, rows_of, undefined
 from vitiq.metrics.shared import sharing_pair
@@ -102,6 +102,14 @@ def score_sets(
             except UNDEFINED as error:
                 scores[metric.name] = undefined(metric, error)
     return {metric.name: scores[metric.name] for metric in metrics if metric.name in scores}
+
+
+def signature_of(metric: Metric) -> str:
+    """A metric's signature, or why it has none here; for telling whether results may be used again."""
+    try:
+        return metric.signature()
+    except VitiqError as error:
+        return f"{metric.name}: {error}"
 
 
 def facts(metric: Metric | type[Metric]) -> dict[str, object]:
