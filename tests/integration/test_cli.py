@@ -70,7 +70,7 @@ def test_encode_info_decode(small: ImageU8, tmp_path: Path) -> None:
     assert facts["bytes"] == (tmp_path / "x.viq").stat().st_size <= 1540
     shown = json.loads(vitiq("info", tmp_path / "x.viq", "--json").stdout)
     assert (shown["codec"], shown["width"], shown["height"]) == ("inversion", 96, 80)
-    vitiq("decode", tmp_path / "x.viq", "-o", tmp_path / "y.png", "--verify")
+    vitiq("decode", tmp_path / "x.viq", "-o", tmp_path / "y.png")
     assert read_image(tmp_path / "y.png").shape == small.shape
     near = json.loads(vitiq("encode", tmp_path / "x.png", "-c", "webp", "--at-bytes", 900, "--json").stdout)
     assert abs(near["bytes"] - 900) < 200

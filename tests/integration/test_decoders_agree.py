@@ -14,9 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vitiq.cli.main import main
 from vitiq.codecs.base import Codec
 from vitiq.codecs.generative import Generative, GenerativeMse
 from vitiq.codecs.inversion import Inversion
+from vitiq.codecs.pillow import Jpeg
+from vitiq.errors import TaskError
+from vitiq.experiments import verify
+from vitiq.image.io import read_image
 from vitiq.types import ImageU8
 
 SCRIPT = """
@@ -68,3 +73,65 @@ def test_symbols_are_exact_and_pixels_within_one_level(case: str, files: Path) -
                 np.testing.assert_array_equal(found[f"latents{i}"], latents)
             difference = np.abs(found["picture"].astype(int) - codec.decode(data))
         assert int(difference.max()) <= 1, name
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:
+    """Exit code of the program, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stopped:
+        return stopped.code
+    return 0
+
+
+def test_verify_decodes_under_other_settings(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "decode", files / "generative.viq", "-o", tmp_path / "x.png", "--verify") == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    lines = said.out.splitlines()[1:]
+    assert lines[0] == "verify: symbols match the file's checksum"
+    assert [line.split(": ")[1] for line in lines[1:]] == [setting.name for setting in verify.SETTINGS]
+    assert all(line.endswith((": pixels identical", ": pixels differ by up to 1 of 255")) for line in lines[1:])
+    assert lines[1].endswith(lines[2].split(": ")[2]), "the number of threads changes nothing"
+
+
+def test_settings_reach_the_other_process(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that spoils the picture is seen, so equal pictures mean something."""
+    file = files / "inversion.viq"
+    picture = CODECS["inversion"].decode(file.read_bytes())
+    spoil = (
+        "import os, vitiq.image.io as io\n"
+        "save = io.write_png\n"
+        "io.write_png = lambda path, image: save(path, image ^ int(os.environ['SPOIL']))"
+    )
+    settings = (verify.Setting("right", {"SPOIL": "0"}, spoil), verify.Setting("spoilt", {"SPOIL": "4"}, spoil))
+    monkeypatch.setattr(verify, "SETTINGS", settings)
+    assert [(s.name, difference) for s, difference in verify.differences(file, picture)] == [
+        ("right", 0),
+        ("spoilt", 4),
+    ]
+    with pytest.raises(TaskError, match=r"gone: not decoded, exit code 3 \(no word\)"):
+        verify.decode_under(verify.Setting("gone", program="raise SystemExit(3)"), file)
+
+
+def test_verify_fails_where_pixels_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x.jpg"
+    file.write_bytes(Jpeg().encode(np.full((9, 8, 3), 100, np.uint8)))
+
+    def decode_under(setting: verify.Setting, path: Path, _: str | None = None) -> ImageU8:
+        assert path == file
+        right = read_image(tmp_path / "x.png")
+        return right + np.uint8(2 if setting.name == "2 threads" else 0)
+
+    monkeypatch.setattr(verify, "decode_under", decode_under)
+    assert call(monkeypatch, "decode", file, "--verify") == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1] == "verify: no symbol checksum in this format"
+    assert said.out.count("pixels identical") == len(verify.SETTINGS) - 1
+    assert "verify: 2 threads: pixels differ by up to 2 of 255" in said.out
+    assert said.err == f"vitiq: {file}: pixels differ by up to 2, at most 1 expected\n"
