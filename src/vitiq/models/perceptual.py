@@ -68,7 +68,7 @@ def alexnet(state: State, x: Float[Tensor, "n 3 h w"]) -> Features:
 
     def conv(x: Tensor, place: int, stride: int, padding: int) -> Tensor:
         weight, bias = state[f"features.{place}.weight"], state[f"features.{place}.bias"]
-        return F.relu(F.conv2d(x, weight, bias, stride, padding))
+        return F.relu(F.conv2d(x, weight, bias, stride, padding), inplace=True)
 
     found = [conv(x, 0, 4, 2)]
     found.append(conv(F.max_pool2d(found[-1], 3, 2), 3, 1, 2))
@@ -100,6 +100,7 @@ def vgg16(
     for stage, places in enumerate(VGG16_STAGES):
         x = pool(x) if stage else x
         for place in places:
-            x = F.relu(F.conv2d(x, state[f"features.{place}.weight"], state[f"features.{place}.bias"], padding=1))
+            x = F.conv2d(x, state[f"features.{place}.weight"], state[f"features.{place}.bias"], padding=1)
+            x = F.relu(x, inplace=True)
         found.append(x)
     return found
