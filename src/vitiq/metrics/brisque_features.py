@@ -93,8 +93,9 @@ def _ratios() -> tuple[Float64[np.ndarray, " g"], Float64[np.ndarray, " g"]]:
 def _symmetric(normed: Float64[np.ndarray, "h w"]) -> tuple[float, float]:
     """Shape and variance of a generalised Gaussian fitted by moments."""
     shapes, ratios = _ratios()
-    variance = float(np.mean(normed**2))
-    rho = variance / float(np.mean(np.abs(normed))) ** 2
+    flat = normed.reshape(-1)
+    variance = _dot(flat, flat) / flat.size
+    rho = variance / float(np.mean(np.abs(flat))) ** 2
     return float(shapes[np.argmin(np.abs(rho - 1 / ratios))]), variance
 
 
@@ -128,17 +129,20 @@ def _dot(a: Float64[np.ndarray, " n"], b: Float64[np.ndarray, " n"]) -> float:
 def _neighbours(normed: Float64[np.ndarray, "h w"]) -> list[_Sums]:
     """Sums over each pixel times its neighbour at each of `SHIFTS`, around the edges as MATLAB's circshift."""
     height, width = normed.shape
-    turned = np.pad(normed, 1, mode="wrap")
     sums = [_Sums() for _ in SHIFTS]
     step = strip_rows(1, width)
     one, other = np.empty((2, step * width))
     for top in range(0, height, step):
-        own = normed[top : top + step]
-        products, memory = carve(one, own.shape), other[: own.size]
+        count = min(step, height - top)
+        size = count * width
+        strip = normed.take(range(top - 2, top + count + 1), axis=0, mode="wrap")
+        own, values = strip[2:-1], strip.reshape(-1)
         for (down, right), found in zip(SHIFTS, sums, strict=True):
-            left = 1 - right
-            np.multiply(own, turned[1 + top - down :][: len(own), left : left + width], out=products)
-            found.add(products.reshape(-1), memory)
+            start = (2 - down) * width - right
+            products = np.multiply(own.reshape(-1), values[start : start + size], out=one[:size])
+            edge = strip[2 - down :][:count, width - right :]  # the row before lent its last ones
+            np.multiply(own[:, :right], edge, out=products.reshape(own.shape)[:, :right])
+            found.add(products, other[:size])
     return sums
 
 
@@ -160,6 +164,15 @@ def _asymmetric(sums: _Sums, size: int) -> tuple[float, float, float, float]:
     return shape, mean, left, right
 
 
+def _grey(image: ImageU8) -> Float64[np.ndarray, "h w"]:
+    """MATLAB's rgb2gray of whole numbers."""
+    grey = np.empty(image.shape[:2])
+    step = strip_rows(3, image.shape[1])
+    for top in range(0, len(grey), step):
+        np.matmul(image[top : top + step].astype(np.float64), GREY, out=grey[top : top + step])
+    return np.rint(grey, out=grey)
+
+
 @shared
 def features(image: ImageU8) -> Float64[np.ndarray, " f"]:
     """BRISQUE's 36 features of a picture.
@@ -170,7 +183,7 @@ def features(image: ImageU8) -> Float64[np.ndarray, " f"]:
     height, width, _ = image.shape
     if min(height, width) < SMALLEST:
         raise InputError(f"a picture of {width}×{height} pixels given, BRISQUE needs sides of at least {SMALLEST}")
-    grey = np.rint(image.astype(np.float64) @ GREY)
+    grey = _grey(image)
     found: list[float] = []
     for scale in range(2):
         normed = normalise(grey)

@@ -37,8 +37,9 @@ def halve(values: Planes) -> Float64[np.ndarray, "i c j"]:
     height, _, width = values.shape
     if height % 2 or width % 2:
         values = np.pad(values, ((0, height % 2), (0, 0), (0, width % 2)), mode="edge")
-    rows = np.add(values[::2], values[1::2], dtype=np.float64)
-    return np.asarray((rows[..., ::2] + rows[..., 1::2]) / 4)
+    whole = values.dtype == np.uint8  # their sums of four are exact in 16 bits, and quicker
+    rows = np.add(values[::2], values[1::2], dtype=np.uint16 if whole else np.float64)
+    return np.asarray(rows[..., ::2] + rows[..., 1::2], dtype=np.float64) / 4
 
 
 def combine(
