@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
-from goals import AbsentError, Figure, kodak, psnr, scores, short, teachers
+from goals import AbsentError, Figure, best, kodak, psnr, scores, short, teachers
 from PIL import Image
 
 from vitiq.analysis.bd_rate import bd_rate, within
@@ -22,7 +20,6 @@ from vitiq.errors import InputError
 from vitiq.metrics.sets_vit import PatchFidVit
 from vitiq.types import ImageU8
 
-T = TypeVar("T")
 Curve = tuple[np.ndarray, np.ndarray]
 LADDERS: dict[type[Codec], Sequence[float]] = {
     GenerativeMse: (0, 7, 14, 21, 28, 35, 42, 49, 56, 63),
@@ -31,7 +28,7 @@ LADDERS: dict[type[Codec], Sequence[float]] = {
     Jpeg2000: (0.03, 0.06, 0.1, 0.16, 0.25, 0.4, 0.6),
     Jpeg: (3, 6, 10, 15, 22, 32),
 }
-HALF: dict[type[Codec], Sequence[float]] = {Avif: (10, 25, 40, 55, 65, 75), WebP: (0, 10, 25, 45, 65, 80)}
+HALF: dict[type[Codec], Sequence[float]] = {Avif: (10, 25, 40, 55, 65, 75), WebP: (0, 2, 5, 10, 16, 25, 45)}
 RATES, LOWEST = (0.06, 0.5), (0.02, 0.12)
 TINY = 0.08
 PUBLISHED = {
@@ -85,16 +82,6 @@ def published(data: Path, file: str) -> Curve:
     results = json.loads(path.read_text(encoding="utf-8"))["results"]
     quality = results.get("psnr-rgb") or results["psnr"]
     return np.array(results["bpp"], dtype=np.float64), np.array(quality, dtype=np.float64)
-
-
-def best(work: Callable[[], T], times: int = 5) -> tuple[float, T]:
-    """Least seconds of several, and the result."""
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        result = work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds), result
 
 
 def speed(pictures: Sequence[ImageU8]) -> Iterator[Figure]:

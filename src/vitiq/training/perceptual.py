@@ -1,8 +1,9 @@
 """Training of the generative codec's second synthesis (`vitiq train perceptual`): pictures that look like pictures.
 
 Analysis, prior and so every bitstream stay as they are; the finer half of the synthesis is trained on for squared
-error, features of the embedded ViT, and a patch discriminator with the hinge loss (Lim & Ye 2017, arXiv 1705.02894),
-in the way of HiFiC (Mentzer et al. 2020, arXiv 2006.09965). The file that results holds both syntheses.
+error, squared error masked by texture, features of the embedded ViT, and a patch discriminator with the hinge loss (Lim
+& Ye 2017, arXiv 1705.02894), in the way of HiFiC (Mentzer et al. 2020, arXiv 2006.09965). The file that results holds
+both syntheses.
 
 Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
 """
@@ -56,6 +57,7 @@ class PerceptualTrainingConfig:
     gradient_clip: float
     ema: float
     squared_error: float
+    masked_error: float
     features: float
     adversarial: float
     quality_power: float
@@ -83,6 +85,14 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> PerceptualT
             config, steps=4, batch=1, discriminator_start=1, checkpoint_every=2, validate_every=4, held_out=1
         )
     return config
+
+
+def visibility(target: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 1 s s"]:
+    """How plainly an error would be seen at each pixel: near 1 on flat ground, less where texture masks it."""
+    luma = target.mean(dim=1, keepdim=True)
+    mean, square = (F.avg_pool2d(F.pad(x, (4,) * 4, mode="reflect"), 9, stride=1) for x in (luma, luma.square()))
+    just_seen = (6 / 127.5) ** 2
+    return just_seen / (just_seen + (square - mean.square()).clamp_min(0))
 
 
 class Trainer:
@@ -121,15 +131,18 @@ class Trainer:
 
     def losses(
         self, painted: Float[Tensor, "n 3 s s"], plain: Float[Tensor, "n 3 s s"], target: Float[Tensor, "n 3 s s"]
-    ) -> tuple[Tensor, Tensor]:
-        """Squared error relative to the codec's own synthesis, and 1 - cosine of the judge's features."""
-        floor = 1e-5
-        error = (painted - target).square().mean(dim=(1, 2, 3)) + floor
-        own = (plain - target).square().mean(dim=(1, 2, 3)) + floor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Squared error and masked error, both relative to the codec's own synthesis, and 1 - cosine of features."""
+        seen, floor = visibility(target), 1e-5
+        error, own = ((x - target).square() for x in (painted, plain))
+        plainly, masked = (
+            ((error * w).mean(dim=(1, 2, 3)) + floor) / ((own * w).mean(dim=(1, 2, 3)) + floor)
+            for w in (torch.ones_like(seen), seen / seen.mean(dim=(1, 2, 3), keepdim=True))
+        )
         with torch.no_grad():
             wanted = self.judge.levels_tensor(target)
         cosine_of = F.cosine_similarity(self.judge.levels_tensor(painted).float(), wanted.float(), dim=-1)
-        return (error / own).mean(), 1 - cosine_of.mean()
+        return plainly.mean(), masked.mean(), 1 - cosine_of.mean()
 
     def step(
         self, target: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"], step: int, shift: tuple[int, int] = (0, 0)
@@ -155,17 +168,19 @@ class Trainer:
             return row
         self.discriminator.requires_grad_(False)
         with self.place.mixed_precision():
-            error, features = self.losses(painted.float(), plain, target)
+            error, masked, features = self.losses(painted.float(), plain, target)
             verdict = -self.discriminator(painted.float(), plain).float().mean()
         self.discriminator.requires_grad_(True)
-        loss = config.squared_error * error + config.features * features + config.adversarial * verdict
+        loss = config.squared_error * error + config.masked_error * masked
+        loss = loss + config.features * features + config.adversarial * verdict
         self.painter.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.painter.param_groups[0]["params"], config.gradient_clip)
         if bool(torch.isfinite(norm)):
             self.painter.step()
         self.average.update(self.synthesis)
-        logged = {"loss": loss, "error": error, "features": features, "verdict": verdict, "gradient_norm": norm}
+        logged = {"loss": loss, "error": error, "masked": masked, "features": features, "verdict": verdict}
+        logged["gradient_norm"] = norm
         return row | {name: float(value.detach()) for name, value in logged.items()}
 
     @torch.no_grad()
@@ -174,9 +189,10 @@ class Trainer:
         quality = powers(torch.full((len(pictures),), t, device=pictures.device))
         latents, plain = self.latents(pictures, quality)
         painted = self.synthesis(latents, quality)
-        error, features = self.losses(painted, plain, pictures)
-        _, own = self.losses(plain, plain, pictures)
-        return {"held_out_error": float(error), "held_out_features": float(features), "own_features": float(own)}
+        error, masked, features = self.losses(painted, plain, pictures)
+        _, _, own = self.losses(plain, plain, pictures)
+        names = ("held_out_error", "held_out_masked", "held_out_features", "own_features")
+        return dict(zip(names, map(float, (error, masked, features, own)), strict=True))
 
 
 def export_weights(trainer: Trainer, codec: Path, path: Path) -> None:
