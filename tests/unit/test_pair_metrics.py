@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.ndimage import correlate, correlate1d
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
@@ -34,7 +34,7 @@ from vitiq.metrics.pixel import CHUNK, Mae, Mse, PsnrRgb, PsnrY, Rmse
 from vitiq.metrics.scoring import score_pair
 from vitiq.metrics.shared import shared, sharing
 from vitiq.metrics.ssim import Ssim, SsimSkimage, SsimY, ssim_map
-from vitiq.metrics.windows import gaussian, window_sums
+from vitiq.metrics.windows import WIDTH, gaussian, window_sums
 from vitiq.types import ImageU8
 
 WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
@@ -208,6 +208,7 @@ def test_properties(height: int, width: int, seed: int, other: int) -> None:
 
 
 @given(st.integers(3, 60), st.integers(3, 700), st.integers(1, 3), st.sampled_from([1, 3]))
+@example(23, WIDTH // 3 + 9, 3, 3)
 def test_windows_are_scipys(height: int, width: int, planes: int, length: int) -> None:
     values = np.random.default_rng(0).random((height, planes, width))
     taps = gaussian(length, 1.0)
