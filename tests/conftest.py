@@ -11,6 +11,7 @@ import torch
 from hypothesis import settings
 
 from vitiq.image.io import read_image
+from vitiq.models import threads
 from vitiq.types import ImageU8
 
 settings.register_profile("vitiq", deadline=None, max_examples=40, derandomize=True)
@@ -21,8 +22,10 @@ PICTURES = ROOT / "examples" / "pictures"
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches too: two workers with two threads each would wait for each other on two cores."""
     torch.set_num_threads(1)
+    monkeypatch.setattr(threads, "SEARCH_THREADS", 1)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ from vitiq.experiments import scoring
 from vitiq.experiments.plan import RunConfig
 from vitiq.experiments.runner import run
 from vitiq.image.io import write_png
+from vitiq.models import threads
+from vitiq.models.threads import SEARCH_THREADS  # as the program has it; the other tests search with one
 from vitiq.types import ImageU8
 
 TIMES = {"encode_seconds", "decode_seconds"}
@@ -58,7 +60,9 @@ def whole(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nothing stops; without its report, which is not compared."""
     out = tmp_path_factory.mktemp("whole")
     config = RunConfig(options={"iterations": 8}, comparators=("jpeg",), metrics="mse,psnr-rgb")
-    run(config, [pictures], out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "SEARCH_THREADS", SEARCH_THREADS)
+        run(config, [pictures], out)
     return out
 
 
@@ -101,6 +105,7 @@ def test_the_same_command_finishes_a_stopped_run(
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("tasks/*.json")}
     assert 0 < len(stamps) < len(list(whole.glob("tasks/*.json")))
     monkeypatch.setattr(sys, "argv", ["vitiq", *command])
+    monkeypatch.setattr(threads, "SEARCH_THREADS", SEARCH_THREADS)
     main()
     assert rows(out) == rows(whole)
     assert len(rows(out)) == 2 * (1 + 1 + 8)

@@ -15,6 +15,7 @@ from vitiq.codecs.inversion_search import minimise, to_tensor
 from vitiq.codecs.latent_coding import symbols_crc
 from vitiq.models.entropy.integer_hyperprior import LEVELS
 from vitiq.models.losses import LossName, distortion
+from vitiq.models.threads import search_threads
 from vitiq.models.transforms.embedded import SynthesisName, TransformModel, padded_to_blocks, quality_of
 from vitiq.models.transforms.transform_codec import error_weight, straight_through
 from vitiq.types import ImageU8, ProgressCallback
@@ -67,31 +68,32 @@ def refine(
     """As `code`, with the latents searched for least bits + λ · distortion of this picture.
 
     The searched latents are kept only where the coded file and the picture painted from it are better together
-    than those of the analysis transform.
+    than those of the analysis transform. The same seed gives the same file at any number of threads.
     """
-    target = to_tensor(image)
-    height, width = target.shape[2:]
-    scaled, _ = model.analyse(padded_to_blocks(target), level)
-    lost, quality = distortion(loss, target), quality_of(level)
-    gain, paint = model.gains(quality), model.synthesis(synthesis)
-    weight = _lambda(level) * 255**2
-    variable = torch.from_numpy(scaled)[None].clone().requires_grad_()
-    noise = torch.Generator().manual_seed(seed)
+    with search_threads():
+        target = to_tensor(image)
+        height, width = target.shape[2:]
+        scaled, _ = model.analyse(padded_to_blocks(target), level)
+        lost, quality = distortion(loss, target), quality_of(level)
+        gain, paint = model.gains(quality), model.synthesis(synthesis)
+        weight = _lambda(level) * 255**2
+        variable = torch.from_numpy(scaled)[None].clone().requires_grad_()
+        noise = torch.Generator().manual_seed(seed)
 
-    def objective(_: int) -> tuple[Tensor, Tensor]:
-        symbols = straight_through(variable)
-        hyper = straight_through(model.prior.analysis(variable))
-        noisy = variable + torch.rand(variable.shape, generator=noise) - 0.5
-        bits = model.prior.bits(noisy, symbols, hyper, quality).sum() + model.prior.hyper_bits(hyper, quality).sum()
-        painted = paint(symbols / gain, quality)[:, :, :height, :width]
-        return bits / (height * width) + weight * lost(painted), painted
+        def objective(_: int) -> tuple[Tensor, Tensor]:
+            symbols = straight_through(variable)
+            hyper = straight_through(model.prior.analysis(variable))
+            noisy = variable + torch.rand(variable.shape, generator=noise) - 0.5
+            bits = model.prior.bits(noisy, symbols, hyper, quality).sum() + model.prior.hyper_bits(hyper, quality).sum()
+            painted = paint(symbols / gain, quality)[:, :, :height, :width]
+            return bits / (height * width) + weight * lost(painted), painted
 
-    minimise(objective, [variable], SearchSettings(iterations, "adam", learning_rate, preview_every), progress)
-    best: tuple[float, bytes, int] = (math.inf, b"", 0)
-    for latents in (scaled, variable.detach()[0].numpy()):
-        data, crc, symbols = _coded(model, latents, level)
-        with torch.no_grad():
-            painted = model.paint(symbols, level, synthesis)[:, :, :height, :width].clamp(0, 1)
-            cost = 8 * len(data) / (height * width) + weight * float(lost(painted))
-        best = min(best, (cost, data, crc), key=lambda found: found[0])
+        minimise(objective, [variable], SearchSettings(iterations, "adam", learning_rate, preview_every), progress)
+        best: tuple[float, bytes, int] = (math.inf, b"", 0)
+        for latents in (scaled, variable.detach()[0].numpy()):
+            data, crc, symbols = _coded(model, latents, level)
+            with torch.no_grad():
+                painted = model.paint(symbols, level, synthesis)[:, :, :height, :width].clamp(0, 1)
+                cost = 8 * len(data) / (height * width) + weight * float(lost(painted))
+            best = min(best, (cost, data, crc), key=lambda found: found[0])
     return best[1], best[2]

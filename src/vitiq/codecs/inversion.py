@@ -111,7 +111,8 @@ class Inversion(Codec):
     ) -> bytes:
         """Search latents for `image` within `quality` bytes.
 
-        The picture is resized to a canvas of about its shape for the generator, and back by `decode`.
+        The picture is resized to a canvas of about its shape for the generator, and back by `decode`. The same seed
+        gives the same bytes at any number of threads.
 
         Raises:
             InputError: a budget too small to hold any latents.
@@ -121,6 +122,7 @@ class Inversion(Codec):
             raise InputError(f"quality {quality} given for inversion, expected {self.quality_help}")
         from vitiq.codecs.inversion_budget import STEPS, search_within
         from vitiq.codecs.inversion_canvas import choose
+        from vitiq.models.threads import search_threads
 
         whole, integer_prior = self._model()
         height, width, _ = image.shape
@@ -135,19 +137,20 @@ class Inversion(Codec):
             return wrap(head + encode_latents(symbols, integer_prior, step), symbols_crc(symbols))
 
         overhead = len(wrap(bytes(HEAD + 1), 0))
-        wide, tall = choose(whole, image, 8 * (budget - overhead), STEPS[-1])
-        return search_within(
-            whole.at(wide * UNIT, tall * UNIT),
-            resize(image, wide * UNIT, tall * UNIT),
-            budget,
-            pack,
-            overhead=overhead,
-            loss=self._loss,
-            settings=self._search,
-            restarts=self._restarts,
-            seed=self._seed,
-            progress=progress,
-        )
+        with search_threads():
+            wide, tall = choose(whole, image, 8 * (budget - overhead), STEPS[-1])
+            return search_within(
+                whole.at(wide * UNIT, tall * UNIT),
+                resize(image, wide * UNIT, tall * UNIT),
+                budget,
+                pack,
+                overhead=overhead,
+                loss=self._loss,
+                settings=self._search,
+                restarts=self._restarts,
+                seed=self._seed,
+                progress=progress,
+            )
 
     def decode(self, data: bytes) -> ImageU8:
         """Paint the picture; the same on one machine at any number of threads.
@@ -192,6 +195,8 @@ class Inversion(Codec):
 
     def settings(self) -> Mapping[str, object]:
         """Everything that changes the file, and the hash of the generator's weights."""
+        from vitiq.models.threads import SEARCH_THREADS
+
         generator, _ = self._model()
         return {
             "generator": generator.name,
@@ -204,6 +209,7 @@ class Inversion(Codec):
             "restarts": self._restarts,
             "seed": self._seed,
             "preview_every": self._search.preview_every,
+            "threads": SEARCH_THREADS,
             "canvas": "multiples of 64 pixels near the picture's shape, at most the area of 512×512, by rate",
         }
 

@@ -120,20 +120,22 @@ class InversionVector(Codec):
     def invert(
         self, image: ImageU8, generator: Generator, progress: ProgressCallback | None = None
     ) -> Float64[np.ndarray, " n"]:
-        """The best latent found, not quantised."""
+        """The best latent found, not quantised; the same for a seed at any number of threads."""
         from vitiq.codecs.inversion_search import best_vector
+        from vitiq.models.threads import search_threads
 
-        return best_vector(
-            generator,
-            resize(image, generator.resolution, generator.resolution),
-            self._range(generator, self._compat),
-            loss=self._loss,
-            settings=self._search,
-            restarts=self._restarts,
-            seed=self._seed,
-            guess=self._start == "encoder",
-            progress=progress,
-        )
+        with search_threads():
+            return best_vector(
+                generator,
+                resize(image, generator.resolution, generator.resolution),
+                self._range(generator, self._compat),
+                loss=self._loss,
+                settings=self._search,
+                restarts=self._restarts,
+                seed=self._seed,
+                guess=self._start == "encoder",
+                progress=progress,
+            )
 
     def _generator(self) -> Generator:
         from vitiq.models.generators import load_generator
@@ -210,6 +212,8 @@ class InversionVector(Codec):
 
     def settings(self) -> Mapping[str, object]:
         """Everything that changes the file, and the hash of the generator's weights."""
+        from vitiq.models.threads import SEARCH_THREADS
+
         generator = self._generator()
         return {
             "generator": generator.name,
@@ -225,6 +229,7 @@ class InversionVector(Codec):
             "coder": self._coder,
             "compat": "thesis" if self._compat else None,
             "preview_every": self._search.preview_every,
+            "threads": SEARCH_THREADS,
             "resized_to": generator.resolution,
         }
 
