@@ -102,6 +102,6 @@ class Dists(PerceptualMetric):
         from vitiq.models.perceptual import l2_pool, vgg16  # noqa: PLC0415 - torch
 
         mean, deviation = (pair.new_tensor(v)[:, None, None] for v in (MEAN, DEVIATION))
-        pictures = pair[:1], pair[1:]  # one after the other: half the memory, and quicker
+        pictures = pair[:1], pair[1:]  # one after the other: smaller tensors, whose memory is used again
         features = [[picture, *vgg16(trunk, (picture - mean) / deviation, l2_pool)] for picture in pictures]
         return distance(own, *features)
