@@ -22,10 +22,14 @@ PICTURES = ROOT / "examples" / "pictures"
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Searches too: two workers with two threads each would wait for each other on two cores."""
+def _one_thread() -> None:
     torch.set_num_threads(1)
-    monkeypatch.setattr(threads, "SEARCH_THREADS", 1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _searches_of_one_thread() -> None:
+    """Two workers of tests with two threads each would wait for each other on two cores."""
+    threads.SEARCH_THREADS = 1
 
 
 @pytest.fixture(scope="session")

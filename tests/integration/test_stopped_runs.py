@@ -24,8 +24,6 @@ from vitiq.experiments import scoring
 from vitiq.experiments.plan import RunConfig
 from vitiq.experiments.runner import run
 from vitiq.image.io import write_png
-from vitiq.models import threads
-from vitiq.models.threads import SEARCH_THREADS  # as the program has it; the other tests search with one
 from vitiq.types import ImageU8
 
 TIMES = {"encode_seconds", "decode_seconds"}
@@ -60,9 +58,7 @@ def whole(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nothing stops; without its report, which is not compared."""
     out = tmp_path_factory.mktemp("whole")
     config = RunConfig(options={"iterations": 8}, comparators=("jpeg",), metrics="mse,psnr-rgb")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "SEARCH_THREADS", SEARCH_THREADS)
-        run(config, [pictures], out)
+    run(config, [pictures], out)
     return out
 
 
@@ -70,10 +66,18 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids
 SAID = "vitiq: error: stopped; what is done is kept, the same command goes on with the rest\n"
 
 
+PROGRAM = """
+from vitiq.cli.main import main
+from vitiq.models import threads
+threads.SEARCH_THREADS = 1  # as in the process of the tests
+main()
+"""
+
+
 def stop(command: list[str], ready: Callable[[], bool], number: signal.Signals) -> tuple[int, str, str]:
     """Send a signal to a program as soon as it is ready for that; exit code, stdout and stderr."""
     with subprocess.Popen(
-        [sys.executable, "-m", "vitiq", *command],
+        [sys.executable, "-c", PROGRAM, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -105,7 +109,6 @@ def test_the_same_command_finishes_a_stopped_run(
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("tasks/*.json")}
     assert 0 < len(stamps) < len(list(whole.glob("tasks/*.json")))
     monkeypatch.setattr(sys, "argv", ["vitiq", *command])
-    monkeypatch.setattr(threads, "SEARCH_THREADS", SEARCH_THREADS)
     main()
     assert rows(out) == rows(whole)
     assert len(rows(out)) == 2 * (1 + 1 + 8)
