@@ -18,9 +18,11 @@ from vitiq.types import ImageU8, Record
 REAL = ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "deit_tiny_patch16_224")
 
 
-def record(small: ImageU8, out: Path, loss: str, weights: Path | None = None) -> Record:
-    options: dict[str, object] = {"iterations": 2, "loss": loss}
-    task = Task("x.png", "0", "inversion", "main", options, None, None, "", None if weights is None else str(weights))
+def record(small: ImageU8, out: Path, loss: str | None, weights: Path | None = None) -> Record:
+    """Of an inversion with a loss, or of the perceptual synthesis where none is given."""
+    codec = "generative" if loss is None else "inversion"
+    options: dict[str, object] = {} if loss is None else {"iterations": 2, "loss": loss}
+    task = Task("x.png", "0", codec, "main", options, None, None, "", None if weights is None else str(weights))
     metrics = resolve_metrics("vit-topk,vit-js,ssim", None if weights is None else load_backbone(weights=weights))
     return run_task(Job(task, small, 1000, [], None), out, metrics)
 
@@ -49,10 +51,23 @@ def test_a_codec_that_uses_no_network_is_not_flagged(small: ImageU8, tmp_path: P
     assert tuned_on(make_codec("jpeg", {})) == []
 
 
-@pytest.mark.parametrize(("name", "related"), [(REAL[0], True), (REAL[1], False)])
+def test_the_perceptual_synthesis_names_what_tuned_it(small: ImageU8, tmp_path: Path) -> None:
+    (found,) = tuned_on(make_codec("generative", {}))
+    assert found["weights_sha256"] == model_info("codec-embedded").sha256
+    assert model_info("vit-embedded").sha256 in model_info("codec-embedded").related
+    assert tuned_on(make_codec("generative-mse", {})) == []
+    judged = record(small, tmp_path, None)
+    assert set(dependent_scores(judged)) == {"vit-topk", "vit-js", "vit-map"}
+    assert "relative of codec-embedded" in str(warning(judged))
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "related"),
+    [(REAL[0], "vit", True), (REAL[1], "vit", False), (REAL[0], None, True), (REAL[1], None, False)],
+)
 def test_its_teacher_is_flagged_and_a_stranger_is_not(
-    vitiq_data: Path, small: ImageU8, tmp_path: Path, name: str, related: bool
+    vitiq_data: Path, small: ImageU8, tmp_path: Path, name: str, loss: str | None, related: bool
 ) -> None:
-    found = record(small, tmp_path, "vit", vitiq_data / "weights" / f"{name}.safetensors")
+    found = record(small, tmp_path, loss, vitiq_data / "weights" / f"{name}.safetensors")
     assert ("vit-topk" in dependent_scores(found)) is related
-    assert ("relative of vit-embedded" in str(warning(found))) is related
+    assert ("relative of" in str(warning(found))) is related

@@ -177,12 +177,13 @@ class _TransformCodec(Codec):
 
     def settings(self) -> Mapping[str, object]:
         """Everything that changes the file or the picture, and the hash of the weights."""
-        vit = self.painter == "perceptual" or (self._refine > 0 and self._loss in READS_VIT)
+        tuners = ["codec-embedded"] if self.painter == "perceptual" else []
+        tuners += ["vit-embedded"] if self._refine > 0 and self._loss in READS_VIT else []
         facts: dict[str, object] = {
             "weights_sha256": self._model().weights_sha256,
             "synthesis": self.painter,
             "refine": self._refine,
-            "tuned_on": "vit-embedded" if vit else None,
+            "tuned_on": tuners or None,
         }
         if self._refine:
             facts |= {"loss": self._loss, "seed": self._seed, "learning_rate": self._learning_rate}

@@ -35,7 +35,7 @@ class ModelInfo:
         url: where it is fetched from; None for embedded files.
         licence: of the weights.
         requires: further entries that it is of no use without; fetched along.
-        related: sha256 of networks it was taught by: none of them judges independently of the others.
+        related: sha256 of networks it was taught by, and of their kin: none of them judges independently of it.
     """
 
     name: str

@@ -102,7 +102,7 @@ def equal_bytes(records: Sequence[Record], not_made: Sequence[str] = ()) -> Tabl
     header = ("codec", "bytes", "ViT-Score", "chance-corrected", "PSNR, dB", "SSIM", "MS-SSIM", "BRISQUE")
     note = "Means over the pictures. * the smallest file this codec can write is larger than asked for some pictures."
     if any(map(dependent_scores, chosen)):
-        note += " † tuned on the network that also gives its ViT-Score: not independent."
+        note += " † tuned on the network that gives its ViT-Score, or on a relative of it: not independent."
     if not_made:
         note += " Not in the means: " + "; ".join(not_made) + "."
     return Table("equal-bytes", "At equal bytes", header, tuple(rows), note)
