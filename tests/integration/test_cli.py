@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from vitiq.cli.main import main
 from vitiq.image.io import read_image, write_png
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.types import ImageU8
@@ -41,6 +43,18 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_wait_without_spinning_unless_asked_to(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setattr(sys, "argv", ["vitiq", "codecs", "list"])
+    main()
+    assert os.environ["OMP_WAIT_POLICY"] == kept
 
 
 @pytest.mark.parametrize("group", ["codecs", "metrics", "models"])

@@ -63,7 +63,7 @@ def test_the_perceptual_synthesis_names_what_tuned_it(small: ImageU8, tmp_path: 
 
 @pytest.mark.parametrize(
     ("name", "loss", "related"),
-    [(REAL[0], "vit", True), (REAL[1], "vit", False), (REAL[0], None, True), (REAL[1], None, False)],
+    [(REAL[0], "vit", True), (REAL[1], "vit", True), (REAL[0], None, True), (REAL[1], None, False)],
 )
 def test_its_teacher_is_flagged_and_a_stranger_is_not(
     vitiq_data: Path, small: ImageU8, tmp_path: Path, name: str, loss: str | None, related: bool

@@ -68,6 +68,8 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Entry point of the program."""
+    # Threads that spin while they wait starve each other on shared cores; OpenMP reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         cli.main(standalone_mode=False)
     except StoppedHalfway:
