@@ -337,24 +337,26 @@ def test_one_run_of_everything(vitiq: Vitiq, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metrics", "charts"),
+    ("metrics", "columns", "charts"),
     [
-        ("mse", ["metrics-at-equal-bytes"]),
-        ("brisque", ["metrics-at-equal-bytes"]),
-        ("vit-topk", ["metrics-at-equal-bytes", "vit-score-against-bytes"]),
-        ("psnr-rgb", ["metrics-at-equal-bytes", "psnr-against-bytes"]),
-        ("ssim", []),
-        ("patch-kid-pixel", []),
+        ("mse", ["mse"], ["metrics-at-equal-bytes"]),
+        ("mae,mse,ssim", ["SSIM", "mae", "mse"], ["metrics-at-equal-bytes"]),
+        ("brisque", ["BRISQUE"], ["metrics-at-equal-bytes"]),
+        ("vit-topk", ["ViT-Score"], ["metrics-at-equal-bytes", "vit-score-against-bytes"]),
+        ("psnr-rgb", ["PSNR, dB"], ["metrics-at-equal-bytes", "psnr-against-bytes"]),
+        ("ssim", ["SSIM"], []),
+        ("patch-kid-pixel", [], []),
     ],
 )
-def test_charts_with_nothing_to_show_are_left_out(
-    metrics: str, charts: list[str], vitiq: Vitiq, tmp_path: Path
+def test_what_was_asked_is_shown_and_charts_with_nothing_to_show_are_left_out(
+    metrics: str, columns: list[str], charts: list[str], vitiq: Vitiq, tmp_path: Path
 ) -> None:
     # SSIM is not defined below 11 pixels
     path = plain(tmp_path / "x.png", 40, 8 if metrics == "ssim" else 30)
     arguments = ("-c", "jpeg", "--comparators", "webp", "--metrics", metrics, "-o", tmp_path / "out", "--quiet")
     answer = vitiq("run", path, *arguments)
     assert (answer.code, answer.err) == (0, "")
+    assert " | ".join(["| codec | bytes", *columns]) + " |" in answer.out.splitlines()
     made = {file.stem for file in (tmp_path / "out" / "figures").glob("*.svg")}
     assert made == {*charts, "inputs", "inputs-above-reconstructions"}
     assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").count("<svg") == len(charts)

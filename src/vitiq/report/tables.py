@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,18 @@ THESIS = (
     ("Tower", 0.03, 0.53, 1315.75, 16.90, 14.60, 52.84, 331171.6),
 )
 """Published in the thesis (Tables 3.1-3.3): ViT-Score, SSIM, MSE, PSNR, BRISQUE original and generated, "FID"."""
+
+SHOWN = {
+    "vit-topk": ("ViT-Score", 2),
+    "vit-topk-adj": ("chance-corrected", 2),
+    "psnr-rgb": ("PSNR, dB", 2),
+    "ssim": ("SSIM", 3),
+    "ms-ssim": ("MS-SSIM", 3),
+    "brisque": ("BRISQUE", 1),
+}
+"""Columns of the comparison at equal bytes: label and digits."""
+ELSEWHERE = ("mse", "frechet-pixel")
+"""Default metrics that stand in tables of their own where all of `SHOWN` are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +86,18 @@ def main_records(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if r.details["group"] == "main"]
 
 
+def _columns(scored: Set[str]) -> dict[str, tuple[str, int]]:
+    """What to show of the metrics that were asked for: label and digits by key."""
+    others = sorted(scored - SHOWN.keys())
+    if SHOWN.keys() <= scored:
+        others = [key for key in others if key not in ELSEWHERE]
+    return {key: shown for key, shown in SHOWN.items() if key in scored} | {key: (key, 3) for key in others}
+
+
 def equal_bytes(records: Sequence[Record], not_made: Sequence[str] = ()) -> Table:
     """Mean metrics a codec at equal bytes; `not_made` says which files are missing in the means, and why."""
     chosen = compared(records)
+    columns = _columns({key for r in chosen for key in r.scores})
     rows = []
     for codec in dict.fromkeys(r.codec for r in chosen):
         own = [r for r in chosen if r.codec == codec]
@@ -86,20 +107,10 @@ def equal_bytes(records: Sequence[Record], not_made: Sequence[str] = ()) -> Tabl
             values = [v for r in own if math.isfinite(v := r.scores.get(key, math.nan))]
             return sum(values) / len(values) if values else math.nan
 
+        title = str(own[0].details["title"]) + ("*" if over else "") + ("†" if any(map(dependent_scores, own)) else "")
         size = sum(r.bytes for r in own) / len(own)
-        rows.append(
-            (
-                str(own[0].details["title"]) + ("*" if over else "") + ("†" if any(map(dependent_scores, own)) else ""),
-                f"{size:.0f}",
-                text(mean("vit-topk")),
-                text(mean("vit-topk-adj")),
-                text(mean("psnr-rgb")),
-                text(mean("ssim"), 3),
-                text(mean("ms-ssim"), 3),
-                text(mean("brisque"), 1),
-            )
-        )
-    header = ("codec", "bytes", "ViT-Score", "chance-corrected", "PSNR, dB", "SSIM", "MS-SSIM", "BRISQUE")
+        rows.append((title, f"{size:.0f}", *(text(mean(key), digits) for key, (_, digits) in columns.items())))
+    header = ("codec", "bytes", *(label for label, _ in columns.values()))
     note = "Means over the pictures. * the smallest file this codec can write is larger than asked for some pictures."
     if any(map(dependent_scores, chosen)):
         note += " † tuned on the network that gives its ViT-Score, or on a relative of it: not independent."
