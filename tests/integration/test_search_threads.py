@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitiq.image.io import write_png
-from vitiq.types import ImageU8
+from vitiq.image.io import read_image, write_png
+
+PICTURES = Path(__file__).parents[2] / "examples" / "pictures"
 
 SCRIPT = """
 import os, sys
@@ -49,14 +50,30 @@ def search(picture: Path, threads: int | None, cores: str) -> tuple[list[str], i
     return done.stdout.splitlines(), int(done.stderr)
 
 
-def test_files_do_not_depend_on_the_number_of_threads(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
-    write_png(tmp_path / "x.png", np.ascontiguousarray(bundled["building"][100:292, 150:342]))
-    one, four = (search(tmp_path / "x.png", count, "all") for count in (1, 4))
-    assert one[1] == 1
-    assert four[1] > 1 or os.cpu_count() == 1
-    assert [line.split()[0] for line in one[0]] == ["inversion", "inversion-vector", "generative-mse"]
-    assert all(len(line.split()) == 2 + 2 for line in one[0])
-    assert one[0] == four[0]
-    if not hasattr(os, "sched_setaffinity"):
-        pytest.skip("processes cannot be kept to a core on this system; the rest passed")
-    assert search(tmp_path / "x.png", None, "one core") == (one[0], 1)
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A piece of a bundled picture."""
+    path = tmp_path_factory.mktemp("search") / "x.png"
+    write_png(path, np.ascontiguousarray(read_image(PICTURES / "building.png")[100:292, 150:342]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def single(picture: Path) -> list[str]:
+    """What a process that starts with one thread finds."""
+    lines, started = search(picture, 1, "all")
+    assert started == 1
+    assert [line.split()[0] for line in lines] == ["inversion", "inversion-vector", "generative-mse"]
+    assert all(len(line.split()) == 2 + 2 for line in lines)
+    return lines
+
+
+def test_files_do_not_depend_on_the_number_of_threads(picture: Path, single: list[str]) -> None:
+    found, started = search(picture, 4, "all")
+    assert started > 1 or os.cpu_count() == 1
+    assert found == single
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot keep a process to a core")
+def test_files_do_not_depend_on_the_number_of_cores(picture: Path, single: list[str]) -> None:
+    assert search(picture, None, "one core") == (single, 1)

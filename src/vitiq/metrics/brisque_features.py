@@ -30,6 +30,7 @@ FLAT = 1e-9
 """Smaller normalised values are rounding of a flat window's mean, whose signs would decide the fit; they become 0."""
 
 PIECE = 4096
+"""Values of one dot product, few enough for BLAS to stay on one thread."""
 
 
 def _cubic() -> tuple[float, ...]:
