@@ -1,9 +1,8 @@
 """Training of the generative codec's second synthesis (`vitiq train perceptual`): pictures that look like pictures.
 
-Analysis, prior and so every bitstream stay as they are; the finer half of the synthesis is trained on for squared
-error, squared error masked by texture, features of the embedded ViT, and a patch discriminator with the hinge loss (Lim
-& Ye 2017, arXiv 1705.02894), in the way of HiFiC (Mentzer et al. 2020, arXiv 2006.09965). The file that results holds
-both syntheses.
+Analysis, prior and so every bitstream stay as they are; the finer half of the synthesis is trained on for what
+`adversarial.py` offers: squared error, the same masked by texture, features of the embedded ViT, and the verdicts of a
+patch discriminator. The file that results holds both syntheses.
 
 Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
 """
@@ -18,17 +17,16 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from vitiq.models.backbones import Backbone, load_backbone
 from vitiq.models.transforms.block_dct import BLOCK
-from vitiq.models.transforms.discriminator import PatchDiscriminator
 from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel
 from vitiq.models.transforms.residual_dct import Synthesis, powers
 from vitiq.models.weights_file import write_weights
+from vitiq.training.adversarial import Critic, feature_distance, relative_errors
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler
 from vitiq.training.curves import draw_curves
@@ -87,14 +85,6 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> PerceptualT
     return config
 
 
-def visibility(target: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 1 s s"]:
-    """How plainly an error would be seen at each pixel: near 1 on flat ground, less where texture masks it."""
-    luma = target.mean(dim=1, keepdim=True)
-    mean, square = (F.avg_pool2d(F.pad(x, (4,) * 4, mode="reflect"), 9, stride=1) for x in (luma, luma.square()))
-    just_seen = (6 / 127.5) ** 2
-    return just_seen / (just_seen + (square - mean.square()).clamp_min(0))
-
-
 class Trainer:
     """The codec's frozen networks, the synthesis in training and its discriminator."""
 
@@ -107,18 +97,17 @@ class Trainer:
         self.synthesis.requires_grad_(False)
         for name, parameter in self.synthesis.named_parameters():
             parameter.requires_grad_(name.startswith(TRAINED))
-        self.synthesis, self.discriminator = place.place(self.synthesis), place.place(PatchDiscriminator())
-        self._spread, self._critics = place.spread(self.synthesis), place.spread(self.discriminator)
+        self.synthesis = place.place(self.synthesis)
+        self._spread = place.spread(self.synthesis)
         learns = [p for p in self.synthesis.parameters() if p.requires_grad]
         self.painter = torch.optim.Adam(learns, lr=config.learning_rate, betas=(0.5, 0.9))
-        rate = config.discriminator_rate
-        self.critic = torch.optim.Adam(self.discriminator.parameters(), lr=rate, betas=(0.5, 0.9))
+        self.critic = Critic(config.discriminator_rate, place)
         self.average = Ema(self.synthesis, config.ema)
 
     def parts(self) -> dict[str, Any]:
         """Everything that a checkpoint holds."""
-        names = ("synthesis", "discriminator", "painter", "critic", "average")
-        return {name: getattr(self, name) for name in names}
+        critic = {"discriminator": self.critic.network, "critic": self.critic.optimiser}
+        return {name: getattr(self, name) for name in ("synthesis", "painter", "average")} | critic
 
     @torch.no_grad()
     def latents(
@@ -133,16 +122,8 @@ class Trainer:
         self, painted: Float[Tensor, "n 3 s s"], plain: Float[Tensor, "n 3 s s"], target: Float[Tensor, "n 3 s s"]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Squared error and masked error, both relative to the codec's own synthesis, and 1 - cosine of features."""
-        seen, floor = visibility(target), 1e-5
-        error, own = ((x - target).square() for x in (painted, plain))
-        plainly, masked = (
-            ((error * w).mean(dim=(1, 2, 3)) + floor) / ((own * w).mean(dim=(1, 2, 3)) + floor)
-            for w in (torch.ones_like(seen), seen / seen.mean(dim=(1, 2, 3), keepdim=True))
-        )
-        with torch.no_grad():
-            wanted = self.judge.levels_tensor(target)
-        cosine_of = F.cosine_similarity(self.judge.levels_tensor(painted).float(), wanted.float(), dim=-1)
-        return plainly.mean(), masked.mean(), 1 - cosine_of.mean()
+        error, masked = relative_errors(painted, plain, target)
+        return error, masked, feature_distance(self.judge, painted, target)
 
     def step(
         self, target: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"], step: int, shift: tuple[int, int] = (0, 0)
@@ -157,20 +138,12 @@ class Trainer:
             painted = self._spread(latents, quality)
             # Judges have grids of their own; where they always met that of the latents, patterns grew on it.
             painted, plain, target = (torch.roll(x, shift, dims=(2, 3)) for x in (painted, plain, target))
-            both = torch.cat([target, painted.detach().float()])
-            real, fake = self._critics(both, torch.cat([plain, plain])).float().chunk(2)
-        critic_loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-        self.critic.zero_grad(set_to_none=True)
-        torch.autograd.backward(critic_loss)
-        self.critic.step()
-        row = {"critic_loss": float(critic_loss.detach()), "learning_rate": rate}
+        row = {"critic_loss": self.critic.learn(target, painted, plain), "learning_rate": rate}
         if step < config.discriminator_start:
             return row
-        self.discriminator.requires_grad_(False)
         with self.place.mixed_precision():
             error, masked, features = self.losses(painted.float(), plain, target)
-            verdict = -self.discriminator(painted.float(), plain).float().mean()
-        self.discriminator.requires_grad_(True)
+        verdict = self.critic.objection(painted.float(), plain)
         loss = config.squared_error * error + config.masked_error * masked
         loss = loss + config.features * features + config.adversarial * verdict
         self.painter.zero_grad(set_to_none=True)
