@@ -7,6 +7,7 @@ alone; two processes see the batch that one sees).
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import subprocess
 import sys
@@ -19,7 +20,12 @@ from PIL import Image
 from safetensors import safe_open
 
 from vitiq.codecs.generative import Generative, GenerativeMse
-from vitiq.errors import InputError
+from vitiq.errors import InputError, WeightsError
+from vitiq.models import latent_classifier
+from vitiq.models.latent_classifier import LatentClassifier, latent_space
+from vitiq.models.painter import Painter
+from vitiq.models.transforms.embedded import TransformModel, quality_of
+from vitiq.models.vit import ViTConfig
 from vitiq.training import codec
 from vitiq.training.codec import load_config, train_codec
 from vitiq.training.crops import Phase, Sampler
@@ -88,6 +94,36 @@ def test_perceptual_training_leaves_the_bitstream_alone(
     plain, painted = GenerativeMse(generator=both), Generative(generator=both)
     data = plain.encode(small, quality=10)
     assert not np.array_equal(plain.decode(data), painted.decode(data))
+
+
+def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
+    photos: Path, weights: Path, small: ImageU8, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    space, reader, run = latent_space(TransformModel(weights)), tmp_path / "reader.safetensors", tmp_path / "run"
+    latent_classifier.export_weights(LatentClassifier(ViTConfig(depth=2)), space, 0, reader)
+    both = train_perceptual(None, [photos], weights, run, classifier=reader, smoke=True, threads=1)
+    painter, size = Painter(both), (small.shape[0], small.shape[1])
+    assert painter.model.classifier_sha256 == hashlib.sha256(reader.read_bytes()).hexdigest()
+    symbols = np.random.default_rng(0).integers(-3, 4, (256, -(-size[0] // 16), -(-size[1] // 16)))
+    painted = painter.paint(symbols, 10, "perceptual", size)
+    assert painted.shape == (1, 3, *size)
+    # Without the features, the same synthesis paints another picture.
+    gain = torch.from_numpy(painter.model.gain(10))[:, None, None]
+    with torch.no_grad():
+        blind = painter.model.synthesis("perceptual")(torch.from_numpy(symbols)[None] / gain, quality_of(10))
+    assert not torch.equal(blind[:, :, : size[0], : size[1]], painted)
+    coded = GenerativeMse(generator=both).encode(small)
+    assert Generative(generator=both).decode(coded).shape == small.shape
+    (run / "classifier_embedded.safetensors").unlink()
+    with pytest.raises(WeightsError, match="needs the classifier"):
+        Painter(both).paint(symbols, 10, "perceptual", size)
+    assert Painter(both).paint(symbols, 10, "mse", size).shape == (1, 3, *size)
+
+
+def test_the_classifier_must_read_the_codecs_latents(photos: Path, weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="reads latents of codec weights"):
+        train_perceptual(None, [photos], weights, tmp_path, classifier=latent_classifier.WEIGHTS, smoke=True, threads=1)
 
 
 def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:

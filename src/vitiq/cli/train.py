@@ -31,6 +31,11 @@ from vitiq.cli.stop import resumable
     help="perceptual, classifier: weights of `vitiq train codec`; those that ship if not given.",
 )
 @click.option(
+    "--classifier",
+    type=click.Path(path_type=Path),
+    help="perceptual: weights of `vitiq train classifier` whose features the synthesis aggregates; none if not given.",
+)
+@click.option(
     "--begin", type=click.Path(path_type=Path), help="vit, generator, codec, classifier: weights to start from."
 )
 @click.option("--threads", type=int, help="CPU threads.")
@@ -43,6 +48,7 @@ def command(  # noqa: PLR0917
     config: Path | None,
     teacher: tuple[Path, ...],
     codec: Path | None,
+    classifier: Path | None,
     begin: Path | None,
     threads: int | None,
     smoke: bool,
@@ -87,7 +93,9 @@ def command(  # noqa: PLR0917
                 from vitiq.training.perceptual import train_perceptual  # noqa: PLC0415
 
                 start = codec or WEIGHTS
-                weights = train_perceptual(config, data, start, out, smoke=smoke, threads=threads, report=report)
+                weights = train_perceptual(
+                    config, data, start, out, classifier=classifier, smoke=smoke, threads=threads, report=report
+                )
             else:
                 from vitiq.training.generator import train_generator  # noqa: PLC0415
 

@@ -23,6 +23,7 @@ from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
     from vitiq.models.losses import LossName
+    from vitiq.models.painter import Painter
     from vitiq.models.transforms.embedded import SynthesisName, TransformModel
 
 # torch is imported where it is used, so that listing codecs stays quick.
@@ -75,10 +76,14 @@ class _TransformCodec(Codec):
         self._weights, self._refine, self._loss, self._seed = str(generator), refine, loss, seed
         self._preview_every, self._learning_rate = preview_every, 0.05 if learning_rate is None else learning_rate
 
-    def _model(self) -> TransformModel:
-        from vitiq.models.transforms.embedded import WEIGHTS, load_model
+    def _painter(self) -> Painter:
+        from vitiq.models.painter import load_painter
+        from vitiq.models.transforms.embedded import WEIGHTS
 
-        return load_model(WEIGHTS if self._weights == "embedded" else Path(self._weights))
+        return load_painter(WEIGHTS if self._weights == "embedded" else Path(self._weights))
+
+    def _model(self) -> TransformModel:
+        return self._painter().model
 
     @property
     def _synthesis(self) -> SynthesisName:
@@ -111,7 +116,7 @@ class _TransformCodec(Codec):
             return pack(*code(model, image, int(level)))
         return pack(
             *refine(
-                model,
+                self._painter(),
                 image,
                 int(level),
                 synthesis=self._synthesis,
@@ -134,8 +139,7 @@ class _TransformCodec(Codec):
         from vitiq.codecs.inversion_search import to_picture
 
         file, level, symbols = self._read(data)
-        painted = to_picture(self._model().paint(symbols, level, self._synthesis))
-        return np.ascontiguousarray(painted[: file.height, : file.width])
+        return to_picture(self._painter().paint(symbols, level, self._synthesis, (file.height, file.width)))
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -177,6 +181,8 @@ class _TransformCodec(Codec):
 
     def settings(self) -> Mapping[str, object]:
         """Everything that changes the file or the picture, and the hash of the weights."""
+        from vitiq.models.threads import SEARCH_THREADS
+
         tuners = ["codec-embedded"] if self.painter == "perceptual" else []
         tuners += ["vit-embedded"] if self._refine > 0 and self._loss in READS_VIT else []
         facts: dict[str, object] = {
@@ -187,11 +193,13 @@ class _TransformCodec(Codec):
         }
         if self._refine:
             facts |= {"loss": self._loss, "seed": self._seed, "learning_rate": self._learning_rate}
+            facts |= {"threads": SEARCH_THREADS}
         return facts
 
     def shared_bytes(self) -> int:
-        """Size of the weights file."""
-        return self._model().weights_bytes
+        """Size of the weights files."""
+        helper = self._painter().classifier if self.painter == "perceptual" else None
+        return self._model().weights_bytes + (helper.weights_bytes if helper else 0)
 
     def sections(self, data: bytes) -> Mapping[str, int]:
         """Header and latents (with hyper-latents)."""

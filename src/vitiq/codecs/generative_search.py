@@ -15,6 +15,7 @@ from vitiq.codecs.inversion_search import minimise, to_tensor
 from vitiq.codecs.latent_coding import symbols_crc
 from vitiq.models.entropy.integer_hyperprior import LEVELS
 from vitiq.models.losses import LossName, distortion
+from vitiq.models.painter import Painter
 from vitiq.models.threads import search_threads
 from vitiq.models.transforms.embedded import SynthesisName, TransformModel, padded_to_blocks, quality_of
 from vitiq.models.transforms.transform_codec import error_weight, straight_through
@@ -53,7 +54,7 @@ def _coded(model: TransformModel, scaled: Float[np.ndarray, "c h w"], level: int
 
 
 def refine(
-    model: TransformModel,
+    painter: Painter,
     image: ImageU8,
     level: int,
     *,
@@ -71,11 +72,11 @@ def refine(
     than those of the analysis transform. The same seed gives the same file at any number of threads.
     """
     with search_threads():
-        target = to_tensor(image)
-        height, width = target.shape[2:]
+        target, model = to_tensor(image), painter.model
+        height, width = size = target.shape[2], target.shape[3]
         scaled, _ = model.analyse(padded_to_blocks(target), level)
         lost, quality = distortion(loss, target), quality_of(level)
-        gain, paint = model.gains(quality), model.synthesis(synthesis)
+        gain = model.gains(quality)
         weight = _lambda(level) * 255**2
         variable = torch.from_numpy(scaled)[None].clone().requires_grad_()
         noise = torch.Generator().manual_seed(seed)
@@ -85,7 +86,7 @@ def refine(
             hyper = straight_through(model.prior.analysis(variable))
             noisy = variable + torch.rand(variable.shape, generator=noise) - 0.5
             bits = model.prior.bits(noisy, symbols, hyper, quality).sum() + model.prior.hyper_bits(hyper, quality).sum()
-            painted = paint(symbols / gain, quality)[:, :, :height, :width]
+            painted = painter.painted(synthesis, symbols / gain, quality, size)[:, :, :height, :width]
             return bits / (height * width) + weight * lost(painted), painted
 
         minimise(objective, [variable], SearchSettings(iterations, "adam", learning_rate, preview_every), progress)
@@ -93,7 +94,7 @@ def refine(
         for latents in (scaled, variable.detach()[0].numpy()):
             data, crc, symbols = _coded(model, latents, level)
             with torch.no_grad():
-                painted = model.paint(symbols, level, synthesis)[:, :, :height, :width].clamp(0, 1)
+                painted = painter.paint(symbols, level, synthesis, size).clamp(0, 1)
                 cost = 8 * len(data) / (height * width) + weight * float(lost(painted))
             best = min(best, (cost, data, crc), key=lambda found: found[0])
     return best[1], best[2]

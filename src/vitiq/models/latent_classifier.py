@@ -3,14 +3,15 @@
 Bai et al. 2022, "Towards End-to-End Image Compression and Analysis with Transformers" (AAAI, arXiv 2112.09300). The
 latents of the transform codec are close to DCT coefficients, and a ViT's patch embedding is linear, so the classifier
 starts from an ordinary ViT: a linear stem brings latents to coefficients, `resample` brings any size to the ViT's grid,
-and the patch embedding reads coefficients instead of pixels. No synthesis network runs, no pixel is made. Their
-aggregation of the classifier's features into the synthesis is left out.
+and the patch embedding reads coefficients instead of pixels. No synthesis network runs, no pixel is made. As in that
+paper, features of its blocks are also aggregated into a synthesis (`residual_dct.Synthesis`): what the classifier
+understood helps to paint.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -27,12 +28,16 @@ from vitiq.models.transforms.embedded import TransformModel, quality_of
 from vitiq.models.transforms.resample import cosines, resample
 from vitiq.models.transforms.residual_dct import LEVEL, SPREAD, zero
 from vitiq.models.vit import Block, VisionTransformer, ViTConfig
-from vitiq.models.weights_file import read_weights, write_weights
+from vitiq.models.weights_file import eight_bit, half, in_float, read_weights, write_weights
 
 FORMAT = "vitiq-latent-classifier-1"
 WEIGHTS = Path(__file__).parents[1] / "weights" / "classifier_embedded.safetensors"
-SCALE = ".scale"
 COEFFICIENTS = 3 * BLOCK * BLOCK
+
+
+def feature_blocks(depth: int) -> tuple[int, ...]:
+    """Blocks whose tokens a synthesis aggregates: a third, two thirds and all of the way."""
+    return tuple(dict.fromkeys(max(0, depth * part // 3 - 1) for part in (1, 2, 3)))
 
 
 class LatentClassifier(nn.Module):
@@ -60,14 +65,29 @@ class LatentClassifier(nn.Module):
         coefficients = torch.einsum("jk,khw->jhw", self.stem.weight, latents / SPREAD)
         return resample(coefficients, height, width, self.config.grid).flatten(3).flatten(0, 2).T
 
+    def embedded(self, patches: Float[Tensor, "n p f"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n t d"]:
+        """Tokens before the first block; `quality` from `powers`."""
+        tokens = self.embed(patches) + self.quality(quality)[:, None]
+        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        return tokens + self.pos_embed
+
     def forward(self, patches: Float[Tensor, "n p f"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n classes"]:
         """Logits; `quality` from `powers`."""
-        tokens = self.embed(patches) + self.quality(quality)[:, None]
-        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1) + self.pos_embed
+        tokens = self.embedded(patches, quality)
         for block in self.blocks:
             tokens = block(tokens)
         logits: Tensor = self.head(self.norm(tokens[:, 0]))
         return logits
+
+    def features(self, patches: Float[Tensor, "n p f"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n f g g"]:
+        """Normalised patch tokens after each of `feature_blocks`, one map of their channels."""
+        tokens, maps = self.embedded(patches, quality), []
+        chosen = feature_blocks(self.config.depth)
+        for index, block in enumerate(self.blocks):
+            tokens = block(tokens)
+            if index in chosen:
+                maps.append(nn.functional.layer_norm(tokens[:, 1:], (self.config.width,)))
+        return torch.cat(maps, dim=2).transpose(1, 2).reshape(len(tokens), -1, self.config.grid, self.config.grid)
 
 
 def from_vit(vit: VisionTransformer, codec: TransformModel) -> LatentClassifier:
@@ -119,7 +139,7 @@ class EmbeddedClassifier:
         self.weights_sha256, self.weights_bytes = hashlib.sha256(data).hexdigest(), len(data)
         try:
             self.model = LatentClassifier(ViTConfig(**facts["config"]))
-            self.model.load_state_dict(_floats(tensors))
+            self.model.load_state_dict(in_float(tensors))
             self.latent_space = str(facts["latent_space"])
         except (RuntimeError, KeyError, TypeError) as error:
             raise WeightsError(
@@ -128,6 +148,11 @@ class EmbeddedClassifier:
             ) from error
         self.model.eval().requires_grad_(False)
         self.labels = imagenet_labels()
+
+    @property
+    def feature_channels(self) -> int:
+        """Channels of `features`."""
+        return len(feature_blocks(self.model.config.depth)) * self.model.config.width
 
     def check(self, codec: TransformModel) -> None:
         """Refuse a codec whose latents mean something else.
@@ -151,6 +176,13 @@ class EmbeddedClassifier:
         found: np.ndarray = self.model(patches[None], quality_of(level))[0].numpy()
         return found
 
+    @torch.no_grad()
+    def features(
+        self, latents: Float[Tensor, "n c h w"], height: int, width: int, quality: Float[Tensor, "n 3"]
+    ) -> Float[Tensor, "n f g g"]:
+        """What a synthesis aggregates, of dequantised latents of pictures of height × width pixels."""
+        return self.model.features(torch.stack([self.model.patches(y, height, width) for y in latents]), quality)
+
 
 @lru_cache(maxsize=2)
 def load_classifier(path: Path = WEIGHTS) -> EmbeddedClassifier:
@@ -166,22 +198,10 @@ def export_weights(classifier: LatentClassifier, space: str, steps: int, path: P
     """Write the matrices of blocks and head as 8-bit whole numbers with a scale a row, all else in half precision."""
     tensors: dict[str, Tensor] = {}
     for name, value in classifier.state_dict().items():
-        if value.ndim == 2 and name.startswith(("blocks.", "head.")):
-            scale = (value.abs().amax(dim=1, keepdim=True) / 127).clamp_min(1e-6).to(torch.float16)
-            tensors[name] = torch.round(value / scale.float()).clamp(-127, 127).to(torch.int8)
-            tensors[name + SCALE] = scale
-        else:
-            tensors[name] = value.to(torch.float16).contiguous()
+        small = value.ndim == 2 and name.startswith(("blocks.", "head."))
+        tensors |= (eight_bit if small else half)(name, value)
     facts = {"format": FORMAT, "config": asdict(classifier.config), "latent_space": space, "steps": steps}
     write_weights(path, tensors, facts)
-
-
-def _floats(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name: value.float() * tensors[name + SCALE].float() if value.dtype == torch.int8 else value.float()
-        for name, value in tensors.items()
-        if not name.endswith(SCALE)
-    }
 
 
 def top_labels(logits: Float32[np.ndarray, " labels"], labels: Sequence[str], count: int) -> list[tuple[str, float]]:

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from vitiq.errors import WeightsError
+
+SCALE = ".scale"
+"""Ending of the name of the scales that belong to 8-bit rows."""
 
 
 def read_weights(path: Path, form: str, model: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -43,3 +47,25 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
     temporary = path.with_suffix(".tmp")
     save_file(dict(tensors), temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
     temporary.replace(path)
+
+
+def eight_bit(name: str, value: Tensor) -> dict[str, Tensor]:
+    """A matrix or kernel as 8-bit whole numbers, and a half-precision scale for each of its outputs."""
+    largest = value.abs().flatten(1).amax(dim=1).view(-1, *[1] * (value.ndim - 1))
+    scale = (largest / 127).clamp_min(1e-6).cpu().to(torch.float16)
+    whole = torch.round(value.cpu() / scale.float()).clamp(-127, 127).to(torch.int8)
+    return {name: whole.contiguous(), name + SCALE: scale}
+
+
+def half(name: str, value: Tensor) -> dict[str, Tensor]:
+    """A tensor in half precision."""
+    return {name: value.cpu().to(torch.float16).contiguous()}
+
+
+def in_float(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as they were, in float32: 8-bit rows times their scales."""
+    return {
+        name: value.float() * tensors[name + SCALE].float() if name + SCALE in tensors else value.float()
+        for name, value in tensors.items()
+        if not name.endswith(SCALE)
+    }

@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitiq.models.entropy.integer_hyperprior import export_hyperprior
-from vitiq.models.transforms.embedded import TransformModel
+from vitiq.models.transforms.embedded import TransformModel, stored
 from vitiq.models.transforms.transform_codec import TransformCodec, error_weight
-from vitiq.models.weights_file import write_weights
+from vitiq.models.weights_file import half, write_weights
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler, phase_at, random_crop, to_tensor
 from vitiq.training.curves import draw_curves
@@ -96,15 +96,13 @@ def validate(model: TransformCodec, pictures: Float[Tensor, "n 3 s s"]) -> dict[
 
 
 def export_weights(model: TransformCodec, steps: int, path: Path) -> None:
-    """Write the codec's weights file: half-precision transforms, float32 gains, and the prior in integers."""
+    """Write the codec's weights file: transforms in 8 and 16 bits, float32 gains, and the prior in integers."""
     tensors: dict[str, Tensor] = {}
-    for part, module in (
-        ("analysis.", model.analysis),
-        ("synthesis.", model.synthesis),
-        ("hyper_analysis.", model.prior.analysis),
-    ):
+    for part, module in (("analysis.", model.analysis), ("synthesis.", model.synthesis)):
         for name, value in module.state_dict().items():
-            tensors[part + name] = value.cpu().to(torch.float16).contiguous()
+            tensors |= stored(part + name, value)
+    for name, value in model.prior.analysis.state_dict().items():
+        tensors |= half("hyper_analysis." + name, value)
     for name, value in model.gains.state_dict().items():
         tensors[f"gains.{name}"] = value.cpu().contiguous()
     for name, array in export_hyperprior(model.prior).items():

@@ -2,7 +2,8 @@
 
 Analysis, prior and so every bitstream stay as they are; the finer half of the synthesis is trained on for what
 `adversarial.py` offers: squared error, the same masked by texture, features of the embedded ViT, and the verdicts of a
-patch discriminator. The file that results holds both syntheses.
+patch discriminator. With a classifier of the latents it also learns to aggregate the features of that (Bai et al. 2022,
+arXiv 2112.09300). The file that results holds both syntheses.
 
 Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
 """
@@ -10,6 +11,7 @@ Everything random in a step comes from (seed, step), so a resumed run continues 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +24,10 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from vitiq.models.backbones import Backbone, load_backbone
+from vitiq.models.latent_classifier import WEIGHTS as CLASSIFIER
+from vitiq.models.latent_classifier import EmbeddedClassifier
 from vitiq.models.transforms.block_dct import BLOCK
-from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel
+from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel, stored
 from vitiq.models.transforms.residual_dct import Synthesis, powers
 from vitiq.models.weights_file import write_weights
 from vitiq.training.adversarial import Critic, feature_distance, relative_errors
@@ -36,8 +40,8 @@ from vitiq.training.loop import CsvLog, Ema, cosine, load_checkpoint, save_check
 
 Report = Callable[[int, int, float], None]
 
-TRAINED = ("to_middle.", "base_middle.", "middle.", "to_fine.", "base_fine.", "fine.", "out.")
-"""Parts of the synthesis, at strides 8 and 4, that are trained on."""
+TRAINED = ("aggregate.", "to_middle.", "base_middle.", "middle.", "to_fine.", "base_fine.", "fine.", "out.")
+"""Parts of the synthesis that are trained on: what is aggregated at stride 16, and all of strides 8 and 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +90,24 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> PerceptualT
 
 
 class Trainer:
-    """The codec's frozen networks, the synthesis in training and its discriminator."""
+    """The codec's frozen networks and its classifier's, the synthesis in training and its discriminator."""
 
     def __init__(
-        self, config: PerceptualTrainingConfig, model: TransformModel, judge: Backbone, place: Hardware
+        self,
+        config: PerceptualTrainingConfig,
+        model: TransformModel,
+        classifier: EmbeddedClassifier | None,
+        judge: Backbone,
+        place: Hardware,
     ) -> None:
         self.config, self.model, self.judge, self.place = config, model.to(place.device), judge.to(place.device), place
-        self.synthesis = Synthesis()
-        self.synthesis.load_state_dict(model.synthesis("perceptual").state_dict())
+        self.classifier = classifier
+        if classifier is not None:
+            classifier.check(model)
+            classifier.model.to(place.device)
+        self.synthesis = Synthesis(classifier.feature_channels if classifier else 0)
+        known = model.synthesis("perceptual").state_dict()
+        self.synthesis.load_state_dict({k: known.get(k, v) for k, v in self.synthesis.state_dict().items()})
         self.synthesis.requires_grad_(False)
         for name, parameter in self.synthesis.named_parameters():
             parameter.requires_grad_(name.startswith(TRAINED))
@@ -112,11 +126,13 @@ class Trainer:
     @torch.no_grad()
     def latents(
         self, target: Float[Tensor, "n 3 s s"], quality: Float[Tensor, "n 3"]
-    ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n 3 s s"]]:
-        """Dequantised latents, and what the codec's own synthesis paints from them."""
+    ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n f g g"] | None, Float[Tensor, "n 3 s s"]]:
+        """Dequantised latents, the classifier's features, and what the codec's own synthesis paints."""
         gain = self.model.gains(quality)
         latents = torch.round(self.model.analysis(target, quality).float() * gain) / gain
-        return latents, self.model.synthesis("mse")(latents, quality)
+        size = target.shape[2], target.shape[3]
+        features = None if self.classifier is None else self.classifier.features(latents, *size, quality)
+        return latents, features, self.model.synthesis("mse")(latents, quality)
 
     def losses(
         self, painted: Float[Tensor, "n 3 s s"], plain: Float[Tensor, "n 3 s s"], target: Float[Tensor, "n 3 s s"]
@@ -133,26 +149,26 @@ class Trainer:
         rate = cosine(step, config.steps, 1, config.learning_rate, config.final_learning_rate)
         self.painter.param_groups[0]["lr"] = rate
         with self.place.mixed_precision():
-            latents, plain = self.latents(target, quality)
+            latents, features, plain = self.latents(target, quality)
             plain = plain.float()
-            painted = self._spread(latents, quality)
+            painted = self._spread(latents, quality, features)
             # Judges have grids of their own; where they always met that of the latents, patterns grew on it.
             painted, plain, target = (torch.roll(x, shift, dims=(2, 3)) for x in (painted, plain, target))
         row = {"critic_loss": self.critic.learn(target, painted, plain), "learning_rate": rate}
         if step < config.discriminator_start:
             return row
         with self.place.mixed_precision():
-            error, masked, features = self.losses(painted.float(), plain, target)
+            error, masked, unlike = self.losses(painted.float(), plain, target)
         verdict = self.critic.objection(painted.float(), plain)
         loss = config.squared_error * error + config.masked_error * masked
-        loss = loss + config.features * features + config.adversarial * verdict
+        loss = loss + config.features * unlike + config.adversarial * verdict
         self.painter.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.painter.param_groups[0]["params"], config.gradient_clip)
         if bool(torch.isfinite(norm)):
             self.painter.step()
         self.average.update(self.synthesis)
-        logged = {"loss": loss, "error": error, "masked": masked, "features": features, "verdict": verdict}
+        logged = {"loss": loss, "error": error, "masked": masked, "features": unlike, "verdict": verdict}
         logged["gradient_norm"] = norm
         return row | {name: float(value.detach()) for name, value in logged.items()}
 
@@ -160,12 +176,12 @@ class Trainer:
     def validate(self, pictures: Float[Tensor, "n 3 s s"], t: float) -> dict[str, float]:
         """The two losses on held-out pictures at one quality, for both syntheses."""
         quality = powers(torch.full((len(pictures),), t, device=pictures.device))
-        latents, plain = self.latents(pictures, quality)
-        painted = self.synthesis(latents, quality)
-        error, masked, features = self.losses(painted, plain, pictures)
+        latents, features, plain = self.latents(pictures, quality)
+        painted = self.synthesis(latents, quality, features)
+        error, masked, unlike = self.losses(painted, plain, pictures)
         _, _, own = self.losses(plain, plain, pictures)
         names = ("held_out_error", "held_out_masked", "held_out_features", "own_features")
-        return dict(zip(names, map(float, (error, masked, features, own)), strict=True))
+        return dict(zip(names, map(float, (error, masked, unlike, own)), strict=True))
 
 
 def export_weights(trainer: Trainer, codec: Path, path: Path) -> None:
@@ -175,8 +191,10 @@ def export_weights(trainer: Trainer, codec: Path, path: Path) -> None:
         tensors = {k: file.get_tensor(k) for k in file.keys() if not k.startswith(PERCEPTUAL)}  # noqa: SIM118
     for name, value in trainer.synthesis.state_dict().items():
         if name.startswith(TRAINED):
-            tensors[PERCEPTUAL + name] = value.cpu().to(torch.float16).contiguous()
+            tensors |= stored(PERCEPTUAL + name, value)
+    reader = trainer.classifier.weights_sha256 if trainer.classifier else ""
     facts = json.loads(metadata["vitiq_config"]) | {"perceptual_steps": trainer.config.steps}
+    facts |= {"classifier_sha256": reader}
     write_weights(path, tensors, facts)
 
 
@@ -186,6 +204,7 @@ def train_perceptual(
     codec: Path,
     out: Path,
     *,
+    classifier: Path | None = None,
     smoke: bool = False,
     threads: int | None = None,
     report: Report | None = None,
@@ -197,18 +216,22 @@ def train_perceptual(
         data: folders or .tar files of training pictures.
         codec: weights file of `vitiq train codec`.
         out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        classifier: weights of `vitiq train classifier` for this codec, whose features are aggregated; None for none.
+            The weights that are written need it beside them, where it is copied to.
         smoke: a few steps, for tests.
         threads: CPU threads; None leaves torch's choice.
 
     Raises:
         InputError: the configuration or the data cannot be used.
-        WeightsError: the codec's weights cannot be used.
+        WeightsError: the weights of the codec or of the classifier cannot be used.
     """
     config = load_config(config_path, smoke=smoke)
     if threads is not None:
         torch.set_num_threads(threads)
-    model = TransformModel(codec)
+    model, reader = TransformModel(codec), None if classifier is None else EmbeddedClassifier(classifier)
     out.mkdir(parents=True, exist_ok=True)
+    if classifier is not None and not (copy := out / CLASSIFIER.name).exists():
+        shutil.copyfile(classifier, copy)
     with hardware() as place:
         pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=512))
         training, held_out = pictures.split(config.held_out)
@@ -216,7 +239,7 @@ def train_perceptual(
         judged = Sampler(pictures, [i for i in held_out if min(pictures.shape(i)) >= config.crop] or training, config)
         held = judged.batch([config.seed], Phase(1, config.crop, config.held_out)).to(place.device)
         torch.manual_seed(config.seed)
-        trainer = Trainer(config, model, load_backbone(), place)
+        trainer = Trainer(config, model, reader, load_backbone(), place)
         start = load_checkpoint(out / "checkpoint.pt", trainer.parts())
         log, weights = CsvLog(out / "log.csv", start) if place.leads else None, out / "codec_embedded.safetensors"
 

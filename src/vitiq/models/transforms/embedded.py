@@ -16,10 +16,9 @@ from torch import Tensor
 from vitiq.errors import WeightsError
 from vitiq.models.entropy.hyperprior import Hyperprior
 from vitiq.models.entropy.integer_hyperprior import LEVELS, IntegerHyperprior, float_tensors
-from vitiq.models.threads import one_thread
 from vitiq.models.transforms.block_dct import BLOCK
 from vitiq.models.transforms.residual_dct import Analysis, Gains, Synthesis, powers
-from vitiq.models.weights_file import read_weights
+from vitiq.models.weights_file import eight_bit, half, in_float, read_weights
 
 FORMAT = "vitiq-transform-codec-1"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "codec_embedded.safetensors"
@@ -42,6 +41,8 @@ class TransformModel:
         integer_prior: its exact twin, for coding.
         weights_sha256, weights_bytes: of the file.
         steps_trained: optimiser steps behind the weights.
+        classifier_sha256: of the weights of the classifier whose features the perceptual synthesis aggregates; empty
+            where it aggregates none.
 
     Raises:
         WeightsError: the file is missing, damaged or of another format.
@@ -53,6 +54,7 @@ class TransformModel:
         self.weights_sha256 = hashlib.sha256(data).hexdigest()
         self.weights_bytes = len(data)
         self.steps_trained = int(str(facts.get("steps", 0)))
+        self.classifier_sha256 = str(facts.get("classifier_sha256", ""))
         integers = {k[len(INTEGER) :]: v.numpy() for k, v in tensors.items() if k.startswith(INTEGER)}
         try:
             self.integer_prior = IntegerHyperprior(integers)
@@ -61,7 +63,8 @@ class TransformModel:
             _load(self.gains, _part(tensors, "gains."))
             floats = {k: torch.from_numpy(v) for k, v in float_tensors(integers).items()}
             _load(self.prior, floats | _part(tensors, "hyper_analysis.", "analysis."))
-            self._syntheses = {"mse": Synthesis(), "perceptual": Synthesis()}
+            aggregate = tensors.get(PERCEPTUAL + "aggregate.weight", torch.empty(0, 0))
+            self._syntheses = {"mse": Synthesis(), "perceptual": Synthesis(features=aggregate.shape[1])}
             squared_error = _part(tensors, "synthesis.")
             _load(self._syntheses["mse"], squared_error)
             _load(self._syntheses["perceptual"], squared_error | _part(tensors, PERCEPTUAL))
@@ -96,13 +99,10 @@ class TransformModel:
         values: np.ndarray = self.gains(quality_of(level))[0, :, 0, 0].numpy()
         return values
 
-    def paint(self, symbols: np.ndarray, level: int, name: SynthesisName) -> Float[Tensor, "1 3 h w"]:
-        """Picture in about [0, 1] of latent symbols C×h×w, 16h×16w pixels; the same at any number of threads."""
-        with one_thread(), torch.no_grad():
-            quality = quality_of(level)
-            latents = torch.from_numpy(symbols).float()[None] / self.gains(quality)
-            painted: Tensor = self.synthesis(name)(latents, quality)
-        return painted
+
+def stored(name: str, value: Tensor) -> dict[str, Tensor]:
+    """A tensor of the transforms as a weights file holds it: residual blocks in 8 bits, all else in half precision."""
+    return (eight_bit if name.endswith((".first.weight", ".second.weight")) else half)(name, value)
 
 
 def quality_of(level: int) -> Float[Tensor, "1 3"]:
@@ -133,4 +133,4 @@ def _load(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str, becomes: str = "") -> dict[str, Tensor]:
-    return {becomes + k[len(prefix) :]: v.float() for k, v in tensors.items() if k.startswith(prefix)}
+    return in_float({becomes + k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})

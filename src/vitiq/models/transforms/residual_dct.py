@@ -100,10 +100,18 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Dequantised latents -> picture."""
+    """Dequantised latents -> picture.
 
-    def __init__(self) -> None:
+    Args:
+        features: channels of the classifier's features that are aggregated (Bai et al. 2022, arXiv 2112.09300), at
+            first as nothing; 0 for a synthesis without.
+    """
+
+    def __init__(self, features: int = 0) -> None:
         super().__init__()
+        if features:
+            self.aggregate = nn.Conv2d(features, WIDE, 1)
+            zero(self.aggregate)
         self.linear = nn.ConvTranspose2d(CHANNELS, 3, BLOCK, stride=BLOCK, bias=False)
         self.linear.weight.data.copy_(basis())
         self.stem = nn.Conv2d(CHANNELS, WIDE, 1)
@@ -117,12 +125,19 @@ class Synthesis(nn.Module):
         self.out = nn.Conv2d(FINE, 3 * 16, 3, padding=1)
         zero(self.out)
 
-    def forward(self, latents: Float[Tensor, "n c h w"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 16h 16w"]:
-        """Pictures in about [0, 1], not clipped."""
+    def forward(
+        self,
+        latents: Float[Tensor, "n c h w"],
+        quality: Float[Tensor, "n 3"],
+        features: Float[Tensor, "n f g g"] | None = None,
+    ) -> Float[Tensor, "n 3 16h 16w"]:
+        """Pictures in about [0, 1], not clipped; `features` of the whole picture, for a synthesis that aggregates."""
         base = self.linear(latents).float()
         x = self.stem(latents / SPREAD)
         for block in self.wide:
             x = block(x, quality)
+        if features is not None:
+            x = x + F.interpolate(self.aggregate(features), x.shape[2:], mode="bilinear", align_corners=False)
         x = F.pixel_shuffle(self.to_middle(x), 2) + self.base_middle(F.pixel_unshuffle(base / SPREAD, 8))
         for block in self.middle:
             x = block(x, quality)
