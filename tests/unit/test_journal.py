@@ -113,3 +113,16 @@ def test_a_broken_pair_is_tried_again(pairs: list[Pair], tmp_path: Path) -> None
     found, count = score(pairs, METRICS, table)
     assert count == 2
     assert [one.problem for one in found] == [None] * 3
+
+
+def test_a_run_with_broken_pairs_leaves_only_those_to_do(pairs: list[Pair], tmp_path: Path) -> None:
+    table, content = tmp_path / "out" / "t.csv", pairs[1][1].read_bytes()
+    pairs[1][1].write_bytes(b"")
+    found, count = score(pairs, METRICS, table)
+    assert count == 3
+    assert [one.problem is None for one in found] == [True, False, True]
+    pairs[1][1].write_bytes(content)
+    found, count = score(pairs, METRICS, table)
+    assert count == 1
+    assert [one.problem for one in found] == [None] * 3
+    assert not list((tmp_path / "out").iterdir())

@@ -2,7 +2,7 @@
 
 One JSON line a pair, flushed as it comes, beside the table. A line is found again by what its numbers depend on: the
 bytes of both files, the signatures of the metrics and the version. A line that was cut is not found, and its pair is
-scored again. The file goes once all pairs are done.
+scored again. The file goes once all pairs have scores; where some were broken, the same command does those alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ KEY = 64
 
 @contextmanager
 def open_journal(table: Path, metrics: Sequence[Metric]) -> Iterator[Journal]:
-    """The journal of the run that writes `table`; removed when the block ends, kept when something stops it.
+    """The journal of the run that writes `table`; removed when the block ends, kept when something stops it
+    or pairs had no scores.
 
     Raises:
         InputError: it cannot be written.
@@ -46,19 +47,25 @@ def open_journal(table: Path, metrics: Sequence[Metric]) -> Iterator[Journal]:
         raise InputError(f"{table}: cannot be written ({error.strerror}); choose another output with --out") from error
     with file:
         try:
-            yield Journal(file, metrics)
+            yield (journal := Journal(file, metrics))
         except BaseException:
             if file.seek(0, os.SEEK_END) == 0:
                 path.unlink()
             raise
-    path.unlink()
+        kept = journal.broken and file.seek(0, os.SEEK_END) > 0
+    if not kept:
+        path.unlink()
 
 
 class Journal:
-    """Lines of scored pairs in an open file."""
+    """Lines of scored pairs in an open file.
+
+    Attributes:
+        broken: whether a pair of this run had no scores.
+    """
 
     def __init__(self, file: BinaryIO, metrics: Sequence[Metric]) -> None:
-        self._file = file
+        self._file, self.broken = file, False
         self._settings = "\n".join([__version__, *map(signature_of, metrics)])
         self._starts: dict[bytes, int] = {}
         file.seek(0)
@@ -85,7 +92,10 @@ class Journal:
         return Scored(*pair, width, height, scores, (reference, distorted))
 
     def add(self, scored: Scored) -> None:
-        """One more pair that has scores."""
+        """One more pair; without scores it is remembered as broken alone."""
+        if scored.problem is not None:
+            self.broken = True
+            return
         scores = {name: (score.value, score.signature, score.details) for name, score in scored.scores.items()}
         facts = {"size": (scored.width, scored.height), "scores": scores, "rows": [*map(_packed, scored.rows)]}
         key = self._key((scored.reference, scored.distorted))
@@ -112,8 +122,7 @@ def resumed(
                 yield journal.read(pair, starts[pair])
             else:
                 scored = next(work)
-                if scored.problem is None:
-                    journal.add(scored)
+                journal.add(scored)
                 yield scored
 
 
