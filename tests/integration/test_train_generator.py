@@ -1,10 +1,11 @@
 """`vitiq train generator` on pictures made here.
 
-Truth: identities (an interrupted run ends where an uninterrupted one does).
+Truth: identities (an interrupted run ends where an uninterrupted one does; the critic leaves the encoder alone).
 """
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from safetensors import safe_open
 from vitiq.errors import InputError, WeightsError
 from vitiq.training.crops import draw_graphic
 from vitiq.training.generator import load_config, train_generator
+from vitiq.training.generator_adversarial import PAINTERS
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,24 @@ def test_an_interrupted_run_ends_where_a_whole_one_does(photos: Path, tmp_path: 
         None, [photos], tmp_path / "begun", begin=tmp_path / "whole" / "generator_embedded.safetensors", smoke=True
     )
     assert set(tensors(begun)) == set(whole)
+
+
+def test_the_critic_changes_the_finest_scales_alone(photos: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int, loss: float) -> None:
+        if done == load_config(smoke=True).plain_steps:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_generator(None, [photos], tmp_path, smoke=True, threads=1, report=interrupt)
+    before = tensors(tmp_path / "generator_embedded.safetensors")
+    both = train_generator(None, [photos], tmp_path, smoke=True, threads=1)
+    moved = {name for name, value in tensors(both).items() if not torch.equal(value, before[name])}
+    assert moved
+    assert all(name.removeprefix("synthesis.").startswith(PAINTERS) for name in moved)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        critic = [float(row["critic_loss"]) for row in csv.DictReader(file) if row["critic_loss"]]
+    assert len(critic) == 4
+    assert critic[-1] < critic[0], "the critic learns"
 
 
 def test_foreign_weights_are_told(photos: Path, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 Rate-distortion training of the layered synthesis together with its encoder and its prior: minimise
 bits a pixel + λ · 255² · MSE with additive uniform noise for the quantiser (Ballé et al. 2017, arXiv
 1611.01704), λ drawn anew each step so that one network serves all rates. In a share of the steps layer 0
-is used alone, which trains the published single 512-number latent.
+is used alone, which trains the published single 512-number latent. Then the finest scales learn on against a critic
+(`generator_adversarial.py`).
 
 Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
 """
@@ -12,26 +13,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vitiq.errors import WeightsError
-from vitiq.models.entropy.integer_prior import export_prior
-from vitiq.models.entropy.prior import LatentPrior
-from vitiq.models.generators.layered import CHANNELS, Encoder, Synthesis, encode_layers
-from vitiq.models.weights_file import write_weights
+from vitiq.models.backbones import load_backbone
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, draw_graphic, phase_at, to_tensor, zoomed_crop
+from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
+from vitiq.training.generator_adversarial import AdversarialConfig, AdversarialPhase
 from vitiq.training.hardware import Hardware, batches, hardware
+from vitiq.training.layered_autoencoder import LayeredAutoencoder, export_weights, start_from
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 
 Report = Callable[[int, int, float], None]
@@ -59,11 +57,17 @@ class GeneratorTrainingConfig:
     validate_every: int
     held_out: int
     phases: tuple[Phase, ...]
+    adversarial: AdversarialConfig
 
     @property
-    def steps(self) -> int:
-        """Optimiser steps of all phases."""
+    def plain_steps(self) -> int:
+        """Optimiser steps before the adversarial phase."""
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def all_phases(self) -> tuple[Phase, ...]:
+        """Every phase, the adversarial one last."""
+        return (*self.phases, self.adversarial.phase)
 
 
 def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTrainingConfig:
@@ -75,43 +79,15 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTr
 
     def build(values: dict[str, Any]) -> GeneratorTrainingConfig:
         phases = tuple(Phase(**phase) for phase in values.pop("phases"))
-        return GeneratorTrainingConfig(**values, phases=phases)
+        adversarial = AdversarialConfig(**values.pop("adversarial"))
+        return GeneratorTrainingConfig(**values, phases=phases, adversarial=adversarial)
 
     config = read_config(path, "generator", build)
     if smoke:
-        small = {name: getattr(config, name) for name in config.__dataclass_fields__}
-        small |= {"phases": (Phase(6, 64, 2), Phase(2, 128, 1)), "warmup_steps": 2, "checkpoint_every": 4}
-        return GeneratorTrainingConfig(**{**small, "validate_every": 8, "held_out": 2})
+        adversarial = replace(config.adversarial, steps=4, crop=64, batch=1, critic_alone=1)
+        small = replace(config, phases=(Phase(6, 64, 2), Phase(2, 128, 1)), adversarial=adversarial)
+        return replace(small, warmup_steps=2, checkpoint_every=4, validate_every=12, held_out=2)
     return config
-
-
-class LayeredAutoencoder(nn.Module):
-    """Encoder, synthesis and prior, trained together; the codec uses them apart."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = Encoder()
-        self.synthesis = Synthesis()
-        self.prior = LatentPrior(CHANNELS)
-
-    def forward(
-        self, pictures: Float[Tensor, "n 3 s s"], step: float, *, vector: bool, rounded: bool
-    ) -> tuple[Float[Tensor, "n 3 s s"], Tensor]:
-        """Reconstruction and bits a pixel at a quantisation step; `rounded` for validation."""
-
-        def quantise(layer: int, latents: Tensor) -> Tensor:
-            if vector and layer > 0:
-                return torch.zeros_like(latents)
-            if rounded:
-                return torch.round(latents / step) * step
-            return latents + (torch.rand_like(latents) - 0.5) * step
-
-        latents, painted = encode_layers(self.encoder, self.synthesis, pictures, quantise)
-        n, _, height, width = pictures.shape
-        log_step = torch.full((n, 1, 1, 1), math.log(step), device=pictures.device)
-        coded = latents[:1] if vector else latents
-        bits = self.prior.bits([layer / step for layer in coded], log_step)
-        return painted, torch.stack([layer.sum() for layer in bits]).sum() / (n * height * width)
 
 
 def sample_batch(
@@ -151,24 +127,6 @@ def validate(
     return {"psnr": sum(full) / n, "bpp": sum(rate) / n, "psnr_vector": sum(vector) / n}
 
 
-def export_weights(model: LayeredAutoencoder, config: GeneratorTrainingConfig, steps: int, path: Path) -> None:
-    """Write the codec's weights file: half-precision networks, float32 prior and its integer twin."""
-    tensors: dict[str, Tensor] = {}
-    for part, dtype in (("encoder", torch.float16), ("synthesis", torch.float16), ("prior", torch.float32)):
-        for name, value in getattr(model, part).state_dict().items():
-            tensors[f"{part}.{name}"] = value.cpu().to(dtype).contiguous()
-    for name, array in export_prior(model.prior).items():
-        tensors[f"integer_prior.{name}"] = torch.from_numpy(array.copy(order="C"))
-    facts = {
-        "format": "vitiq-layered-generator-1",
-        "steps": steps,
-        "lambda_reference": config.lambda_reference,
-        "step_exponent": config.step_exponent,
-        "vector_step": config.vector_step,
-    }
-    write_weights(path, tensors, facts)
-
-
 def train_generator(
     config_path: Path | None,
     data: Sequence[Path],
@@ -184,7 +142,7 @@ def train_generator(
     Args:
         config_path: TOML configuration; None for the shipped one.
         data: folders or .tar files of training pictures.
-        out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of pictures and the weights.
         begin: weights file to start from where there is no checkpoint; None for nothing.
         smoke: a few steps on tiny crops, for tests.
         threads: CPU threads; None leaves torch's choice.
@@ -200,10 +158,11 @@ def train_generator(
     with hardware() as place:
         pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=256))
         training, held_out = pictures.split(config.held_out)
-        crop = config.phases[0].crop
+        crop = config.all_phases[0].crop
         fixed = [zoomed_crop(np.random.default_rng([config.seed, i]), pictures[i], crop) for i in held_out]
         validation = to_tensor(fixed).to(place.device)
 
+        judge = load_backbone()
         torch.manual_seed(config.seed)
         model = LayeredAutoencoder()
         if begin is not None:
@@ -212,50 +171,79 @@ def train_generator(
         spread = place.spread(model)
         optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=1e-4)
         average = Ema(model, config.ema)
-        parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "average": average}
+        second = AdversarialPhase(model, judge, config.adversarial, config.gradient_clip, place)
+        parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "average": average, **second.parts()}
         start = load_checkpoint(out / "checkpoint.pt", parts)
         log = CsvLog(out / "log.csv", start) if place.leads else None
         weights = out / "generator_embedded.safetensors"
 
         def make(step: int) -> Tensor:
             rng = np.random.default_rng([config.seed, 1, step])
-            batch = sample_batch(rng, pictures, training, phase_at(config.phases, step), config.graphic_share)
+            batch = sample_batch(rng, pictures, training, phase_at(config.all_phases, step), config.graphic_share)
             return batch[list(place.share(len(batch)))]
 
-        for step, target in enumerate(batches(make, start, config.steps, place), start):
-            row = train_step(config, spread, optimiser, target, step, place)
+        steps = config.plain_steps + config.adversarial.steps
+        for step, target in enumerate(batches(make, start, steps, place), start):
+            if step == config.plain_steps:
+                average.adopt(model)
+                second.begin()
+            row = (
+                train_step(config, spread, optimiser, target, step, place)
+                if step < config.plain_steps
+                else adversarial_step(config, second, target, step)
+            )
             average.update(model)
             done = step + 1
             if log is None:
                 continue
-            if done % config.validate_every == 0 or done == config.steps:
+            if done % config.validate_every == 0 or done == steps:
                 with average.applied(model):
                     row |= validate(model, validation, config)
+                    row |= second.validate(validation) if step >= config.plain_steps else {}
             log.write(done, row)
-            if done % config.checkpoint_every == 0 or done == config.steps:
+            if done % config.checkpoint_every == 0 or done == steps:
                 save_checkpoint(out / "checkpoint.pt", done, parts)
+                draw_curves(log.rows, ("loss", "critic_loss"), ("psnr", "psnr_vector")).savefig(out / "curves.png")
                 with average.applied(model):
-                    export_weights(model, config, done, weights)
+                    export_weights(model, facts(config, done), weights)
             if report is not None:
-                report(done, config.steps, row["loss"])
+                report(done, steps, row.get("loss", float("nan")))
     return weights
 
 
-def start_from(model: LayeredAutoencoder, path: Path) -> None:
-    """Give a model the weights of an exported file.
+def facts(config: GeneratorTrainingConfig, steps: int) -> dict[str, object]:
+    """What the weights file tells of its training."""
+    return {
+        "steps": min(steps, config.plain_steps),
+        "adversarial_steps": max(0, steps - config.plain_steps),
+        "lambda_reference": config.lambda_reference,
+        "step_exponent": config.step_exponent,
+        "vector_step": config.vector_step,
+    }
 
-    Raises:
-        WeightsError: the file cannot be used.
-    """
-    try:
-        tensors = load_file(path)
-        kept = {k: v.float() for k, v in tensors.items() if k.startswith(("encoder.", "synthesis.", "prior."))}
-        model.load_state_dict(kept)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        told = str(error).splitlines()[0]
-        raise WeightsError(
-            f"{path}: not weights of this model ({told}); give a file of `vitiq train generator`"
-        ) from error
+
+def drawn_rate(config: GeneratorTrainingConfig, rng: np.random.Generator) -> tuple[bool, float, float]:
+    """Whether layer 0 is used alone, the weight of the error, and the quantisation step."""
+    vector = bool(rng.random() < config.vector_share)
+    weight = math.exp(rng.uniform(math.log(config.lambda_low), math.log(config.lambda_high)))
+    if vector:
+        return True, config.lambda_reference, config.vector_step
+    return False, weight, (config.lambda_reference / weight) ** config.step_exponent
+
+
+def adversarial_step(
+    config: GeneratorTrainingConfig,
+    phase: AdversarialPhase,
+    target: Float[Tensor, "n 3 s s"],
+    step: int,
+) -> dict[str, Any]:
+    """One step of the adversarial phase; returns what is logged."""
+    rng = np.random.default_rng([config.seed, 3, step])
+    vector, weight, quantiser = drawn_rate(config, rng)
+    shift = (int(rng.integers(0, 64)), int(rng.integers(0, 64)))
+    learn = step - config.plain_steps >= config.adversarial.critic_alone
+    row = phase.step(target, quantiser, shift, vector=vector, learn=learn)
+    return row | {"lambda": weight, "vector": int(vector), "learning_rate": config.adversarial.rate}
 
 
 def train_step(  # noqa: PLR0917 - the loop's whole state
@@ -269,13 +257,10 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
     """One optimiser step; returns what is logged."""
     rng = np.random.default_rng([config.seed, 2, step])
     torch.manual_seed(int(rng.integers(0, 2**31)) + place.rank)
-    vector = bool(rng.random() < config.vector_share)
-    weight = math.exp(rng.uniform(math.log(config.lambda_low), math.log(config.lambda_high)))
-    quantiser = (config.lambda_reference / weight) ** config.step_exponent
-    if vector:
-        weight, quantiser = config.lambda_reference, config.vector_step
+    vector, weight, quantiser = drawn_rate(config, rng)
+    rate = cosine(step, config.plain_steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
     for group in optimiser.param_groups:
-        group["lr"] = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+        group["lr"] = rate
     with place.mixed_precision():
         painted, bpp = model(target, quantiser, vector=vector, rounded=False)
     error = (painted.float() - target).square().mean() * 255**2
@@ -292,5 +277,5 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
         "lambda": weight,
         "vector": int(vector),
         "gradient_norm": float(norm),
-        "learning_rate": optimiser.param_groups[0]["lr"],
+        "learning_rate": rate,
     }

@@ -9,7 +9,7 @@ learned from. Process 0 alone validates and writes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -62,6 +62,14 @@ class Hardware:
             return module
         ids = [self.device.index] if self.device.type == "cuda" else None
         return cast(M, DistributedDataParallel(module, device_ids=ids))
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Gradients averaged over all processes, where the module was not spread."""
+        if self.world > 1:
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    dist.all_reduce(parameter.grad)
+                    parameter.grad /= self.world
 
     def first(self, make: Callable[[], T]) -> T:
         """What `make` gives; the leading process makes it first, so that the others find what it left on disk."""

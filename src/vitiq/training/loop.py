@@ -77,6 +77,10 @@ class Ema:
         finally:
             self._copy(model, kept)
 
+    def adopt(self, model: nn.Module) -> None:
+        """Give the model the averaged parameters for good."""
+        self._copy(model, self.values)
+
     @staticmethod
     @torch.no_grad()
     def _copy(model: nn.Module, values: Mapping[str, Tensor]) -> None:

@@ -238,8 +238,9 @@ def train_perceptual(
         sampler, phase = Sampler(pictures, training, config), config.phases[0]
         judged = Sampler(pictures, [i for i in held_out if min(pictures.shape(i)) >= config.crop] or training, config)
         held = judged.batch([config.seed], Phase(1, config.crop, config.held_out)).to(place.device)
+        judge = load_backbone()
         torch.manual_seed(config.seed)
-        trainer = Trainer(config, model, reader, load_backbone(), place)
+        trainer = Trainer(config, model, reader, judge, place)
         start = load_checkpoint(out / "checkpoint.pt", trainer.parts())
         log, weights = CsvLog(out / "log.csv", start) if place.leads else None, out / "codec_embedded.safetensors"
 
