@@ -6,6 +6,9 @@ picture; an interrupted run ends where an uninterrupted one does).
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +171,17 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
     # Half-precision tensors show small steps; the 8-bit ones need not move.
     change = (EmbeddedClassifier(begun).model.embed.weight - trained.model.embed.weight).abs().max()
     assert 0 < float(change) < 0.01
+
+
+def test_training_runs_in_two_processes(data: Path, teacher_file: Path, codec_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "vitiq"]
+    command += ["train", "classifier", "--data", str(data), "--teacher", str(teacher_file), "--codec", str(codec_file)]
+    command += ["-o", str(tmp_path / "two"), "--smoke", "--quiet", "--threads", "1"]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    alone = train_classifier(None, [data], teacher_file, codec_file, tmp_path / "one", smoke=True)
+    both = EmbeddedClassifier(tmp_path / "two" / alone.name).model.embed.weight
+    # The same batches, dealt to two processes: gradients differ by rounding alone.
+    assert float((EmbeddedClassifier(alone).model.embed.weight - both).abs().max()) < 1e-3
 
 
 @pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\nkept_blocks = []\n"])

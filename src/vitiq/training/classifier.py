@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitiq.models.latent_classifier import EmbeddedClassifier, LatentClassifier, export_weights, from_vit, latent_space
@@ -22,8 +23,9 @@ from vitiq.models.transforms.embedded import TransformModel, load_model, quality
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
+from vitiq.training.hardware import Hardware, hardware
 from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
-from vitiq.training.loop import CsvLog, Ema, Stateful, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
+from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 from vitiq.training.teachers import load_teacher, soft_loss
 from vitiq.training.vit import SMOKE_PICTURES, TOP_K, prune
 
@@ -74,14 +76,28 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> ClassifierT
     return config
 
 
-def logits_of(classifier: LatentClassifier, codec: TransformModel, views: Sequence[LatentView]) -> Tensor:
+class Reader(nn.Module):
+    """The classifier on latents of pictures of any size, as one module that several processes can share."""
+
+    def __init__(self, classifier: LatentClassifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(
+        self, latents: Sequence[Float[Tensor, "c h w"]], sizes: Sequence[tuple[int, int]], quality: Float[Tensor, "n 3"]
+    ) -> Float[Tensor, "n classes"]:
+        """Logits of dequantised latents of pictures of `sizes` (height, width)."""
+        patches = [self.classifier.patches(y, *size) for y, size in zip(latents, sizes, strict=True)]
+        logits: Tensor = self.classifier(torch.stack(patches), quality)
+        return logits
+
+
+def logits_of(reader: Reader, codec: TransformModel, views: Sequence[LatentView], place: Hardware) -> Tensor:
     """What the classifier reads in views of any size."""
-    patches = [
-        classifier.patches(torch.from_numpy(dequantised(v, codec.gain(v.level))), v.height, v.width) for v in views
-    ]
-    quality = torch.cat([quality_of(v.level) for v in views])
-    with bf16_if_fast():
-        logits: Tensor = classifier(torch.stack(patches), quality)
+    latents = [torch.from_numpy(dequantised(v, codec.gain(v.level))).to(place.device) for v in views]
+    quality = torch.cat([quality_of(v.level) for v in views]).to(place.device)
+    with place.mixed_precision():
+        logits: Tensor = reader(latents, [(v.height, v.width) for v in views], quality)
     return logits.float()
 
 
@@ -102,13 +118,13 @@ def make_optimiser(classifier: LatentClassifier, config: ClassifierTrainingConfi
 
 
 @torch.no_grad()
-def validate(classifier: LatentClassifier, codec: TransformModel, views: Sequence[LatentView]) -> dict[str, float]:
+def validate(reader: Reader, codec: TransformModel, views: Sequence[LatentView], place: Hardware) -> dict[str, float]:
     """Top-1 agreement and mean top-100 overlap with the teacher's reading of the uncoded pictures, by level."""
     row: dict[str, float] = {}
     for level in sorted({v.level for v in views}):
         own = [v for v in views if v.level == level]
         chunks = [own[i : i + 16] for i in range(0, len(own), 16)]
-        found = torch.cat([logits_of(classifier, codec, chunk) for chunk in chunks])
+        found = torch.cat([logits_of(reader, codec, chunk, place).cpu() for chunk in chunks])
         wanted = teacher_of(own)
         a, b = found.topk(TOP_K).indices, wanted.topk(TOP_K).indices
         row[f"top1_q{level}"] = float((found.argmax(1) == wanted.argmax(1)).float().mean())
@@ -150,53 +166,74 @@ def train_classifier(
     teacher, codec = load_teacher(teacher_path).model, load_model(codec_path)
     space = latent_space(codec)
     out.mkdir(parents=True, exist_ok=True)
-    pictures = PictureSet.open(data, out / "pictures", short_side=512, limit=SMOKE_PICTURES if smoke else None)
-    training, held_out = pictures.split(config.held_out)
-    folder = out / f"views-{space[:12]}"
     sides = (config.smallest_view, config.largest_view)
+    with hardware() as place:
 
-    def make(crops: Sequence[np.ndarray], levels: Sequence[int]) -> list[LatentView]:
-        return coded_views(codec, teacher, crops, levels)
+        def make(crops: Sequence[np.ndarray], levels: Sequence[int]) -> list[LatentView]:
+            return coded_views(codec, teacher, crops, levels)
 
-    validation = held_out_views(pictures, held_out, VALIDATED, make, folder)
-    views = training_views(pictures, training, config.views, sides, config.seed, make, folder)
+        def views_on_disk() -> tuple[list[LatentView], list[LatentView]]:
+            limit = SMOKE_PICTURES if smoke else None
+            pictures = PictureSet.open(data, out / "pictures", short_side=512, limit=limit)
+            training, held_out = pictures.split(config.held_out)
+            folder = out / f"views-{space[:12]}"
+            drawn = training_views(pictures, training, config.views, sides, config.seed, make, folder)
+            return drawn, held_out_views(pictures, held_out, VALIDATED, make, folder)
 
-    classifier = (
-        from_vit(prune(teacher, config.kept_blocks), codec) if begin is None else EmbeddedClassifier(begin).model
-    )
-    classifier.train().requires_grad_(True)
-    optimiser = make_optimiser(classifier, config)
-    average = Ema(classifier, config.ema)
-    parts: dict[str, Stateful] = {"model": classifier, "optimiser": optimiser, "average": average}
-    start = load_checkpoint(out / "checkpoint.pt", parts)
-    log = CsvLog(out / "log.csv", start)
-    weights = out / "classifier_embedded.safetensors"
+        views, validation = place.first(views_on_disk)
+        classifier = (
+            from_vit(prune(teacher, config.kept_blocks), codec) if begin is None else EmbeddedClassifier(begin).model
+        )
+        reader = Reader(place.place(classifier.train().requires_grad_(True)))
+        spread = place.spread(reader)
+        optimiser = make_optimiser(classifier, config)
+        average = Ema(classifier, config.ema)
+        parts: dict[str, Stateful] = {"model": classifier, "optimiser": optimiser, "average": average}
+        start = load_checkpoint(out / "checkpoint.pt", parts)
+        log, weights = CsvLog(out / "log.csv", start) if place.leads else None, out / "classifier_embedded.safetensors"
 
-    for step in range(start, config.steps):
-        rng = np.random.default_rng([config.seed, 1, step])
-        batch = [views[int(i)] for i in rng.integers(0, len(views), config.batch)]
-        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * group["share"]
-        loss = soft_loss(logits_of(classifier, codec, batch), teacher_of(batch), config.temperature)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(classifier.parameters(), config.gradient_clip)
-        if bool(torch.isfinite(norm)):
-            optimiser.step()
-        average.update(classifier)
-        done = step + 1
-        row: dict[str, float] = {"loss": float(loss.detach()), "learning_rate": rate, "gradient_norm": float(norm)}
-        if done % config.validate_every == 0 or done == config.steps:
-            with average.applied(classifier):
-                row |= validate(classifier, codec, validation)
-        log.write(done, row)
-        if done % config.checkpoint_every == 0 or done == config.steps:
-            save_checkpoint(out / "checkpoint.pt", done, parts)
-            figures = [f"{kind}_q{level}" for kind in ("top1", "top100") for level in VALIDATED]
-            draw_curves(log.rows, ("loss",), figures).savefig(out / "curves.png")
-            with average.applied(classifier):
-                export_weights(classifier, space, done, weights)
-        if report is not None:
-            report(done, config.steps, row["loss"])
+        for step in range(start, config.steps):
+            rng = np.random.default_rng([config.seed, 1, step])
+            drawn = rng.integers(0, len(views), config.batch)
+            batch = [views[int(drawn[k])] for k in place.share(config.batch)]
+            row = train_step(config, spread, optimiser, codec, batch, step, place)
+            average.update(classifier)
+            done = step + 1
+            if log is None:
+                continue
+            if done % config.validate_every == 0 or done == config.steps:
+                with average.applied(classifier):
+                    row |= validate(reader, codec, validation, place)
+            log.write(done, row)
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                save_checkpoint(out / "checkpoint.pt", done, parts)
+                figures = [f"{kind}_q{level}" for kind in ("top1", "top100") for level in VALIDATED]
+                draw_curves(log.rows, ("loss",), figures).savefig(out / "curves.png")
+                with average.applied(classifier):
+                    export_weights(classifier, space, done, weights)
+            if report is not None:
+                report(done, config.steps, row["loss"])
     return weights
+
+
+def train_step(  # noqa: PLR0917 - the loop's whole state
+    config: ClassifierTrainingConfig,
+    reader: Reader,
+    optimiser: torch.optim.Optimizer,
+    codec: TransformModel,
+    batch: Sequence[LatentView],
+    step: int,
+    place: Hardware,
+) -> dict[str, float]:
+    """One optimiser step; returns what is logged."""
+    rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["share"]
+    found = logits_of(reader, codec, batch, place)
+    loss = soft_loss(found, teacher_of(batch).to(place.device), config.temperature)
+    optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    norm = nn.utils.clip_grad_norm_(reader.parameters(), config.gradient_clip)
+    if bool(torch.isfinite(norm)):
+        optimiser.step()
+    return {"loss": float(loss.detach()), "learning_rate": rate, "gradient_norm": float(norm)}

@@ -76,8 +76,9 @@ def resample(
     """
     rows, columns = kept_frequencies(height, target), kept_frequencies(width, target)
     h, w = coefficients.shape[1:]
-    channels, places = _places(rows, columns)
+    channels, places = (index.to(coefficients.device) for index in _places(rows, columns))
     planes = coefficients.new_zeros(3 * rows * columns, h, w).index_copy(0, places, coefficients[channels])
     flat = planes.view(3, rows, columns, h, w).permute(0, 3, 1, 4, 2).reshape(3, h * rows, w * columns)
-    resized = side_matrix(height, target) @ flat @ side_matrix(width, target).T
+    down, across = (side_matrix(side, target).to(coefficients.device) for side in (height, width))
+    resized = down @ flat @ across.T
     return resized.view(3, target, BLOCK, target, BLOCK).permute(0, 2, 4, 1, 3)
