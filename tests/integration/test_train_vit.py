@@ -22,15 +22,10 @@ from vitiq.errors import InputError, WeightsError
 from vitiq.models.backbones.base import Preprocessing
 from vitiq.models.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.training.agreement import validate
+from vitiq.training.student import matched_blocks, prune
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
-from vitiq.training.vit import (
-    distillation_loss,
-    load_config,
-    matched_blocks,
-    prune,
-    train_vit,
-    validate,
-)
+from vitiq.training.vit import distillation_loss, load_config, train_vit
 from vitiq.training.vit_views import degrade, repainted, view
 
 TINY = ViTConfig(image_size=32, patch=8, width=24, depth=6, heads=3, classes=150)

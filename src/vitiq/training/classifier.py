@@ -20,14 +20,16 @@ from torch import Tensor, nn
 
 from vitiq.models.latent_classifier import EmbeddedClassifier, LatentClassifier, export_weights, from_vit, latent_space
 from vitiq.models.transforms.embedded import TransformModel, load_model, quality_of
+from vitiq.training.agreement import TOP_K
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, hardware
 from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
+from vitiq.training.student import prune
 from vitiq.training.teachers import load_teacher, soft_loss
-from vitiq.training.vit import SMOKE_PICTURES, TOP_K, prune
+from vitiq.training.vit import SMOKE_PICTURES
 
 Report = Callable[[int, int, float], None]
 

@@ -12,7 +12,7 @@ Everything random in a step comes from (seed, step), so a resumed run continues 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +20,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vitiq.errors import WeightsError
 from vitiq.models.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import VisionTransformer
-from vitiq.models.weights_file import write_weights
+from vitiq.training.agreement import agreement, agreement_names
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, batches, hardware
-from vitiq.training.loop import CsvLog, Ema, Stateful, bf16_if_fast, cosine, load_checkpoint, save_checkpoint
+from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
+from vitiq.training.student import export_weights, matched_blocks, prune, start_from
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
 from vitiq.training.vit_views import repainted, to_input, view
 
 Report = Callable[[int, int, float], None]
-TOP_K = 100
 SMOKE_PICTURES = 16
 """Pictures of each source that a smoke run decodes."""
 
@@ -82,25 +79,6 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> VitTraining
     return config
 
 
-def prune(teacher: VisionTransformer, kept: Sequence[int]) -> VisionTransformer:
-    """A student with the teacher's embeddings, head and the kept blocks."""
-    config = replace(teacher.config, depth=len(kept))
-    student = VisionTransformer(config)
-    state = {k: v for k, v in teacher.state_dict().items() if not k.startswith("blocks.")}
-    for new, old in enumerate(kept):
-        prefix = f"blocks.{old}."
-        for name, value in teacher.state_dict().items():
-            if name.startswith(prefix):
-                state[f"blocks.{new}.{name[len(prefix) :]}"] = value
-    student.load_state_dict(state)
-    return student
-
-
-def matched_blocks(kept: Sequence[int], depth: int) -> list[int]:
-    """Teacher block whose output each student block should reach: the one before the next kept block."""
-    return [following - 1 for following in kept[1:]] + [depth - 1]
-
-
 def distillation_loss(
     config: VitTrainingConfig,
     student: VisionTransformer,
@@ -127,50 +105,6 @@ def distillation_loss(
     tokenwise = tokenwise + F.mse_loss(pairs[-1][0][:, 0], pairs[-1][1][:, 0])
     loss = soft + config.hidden_weight * tokenwise
     return loss, {"kl": float(soft.detach()), "hidden": float(tokenwise.detach())}
-
-
-@torch.no_grad()
-def validate(student: VisionTransformer, teacher: Teacher, pictures: Float[Tensor, "n 3 s s"]) -> tuple[float, float]:
-    """Top-1 agreement and mean top-100 overlap with a teacher."""
-    same, overlap = 0, 0.0
-    for batch in torch.split(pictures, 32):
-        with bf16_if_fast():
-            p, q = teacher.model(teacher.prepared(batch)).float(), student(batch).float()
-        same += int((p.argmax(1) == q.argmax(1)).sum())
-        a, b = p.topk(TOP_K).indices, q.topk(TOP_K).indices
-        overlap += float((a[:, :, None] == b[:, None, :]).any(2).float().mean(1).sum())
-    return same / len(pictures), overlap / len(pictures)
-
-
-def agreement_names(teachers: int) -> list[str]:
-    """Columns of `agreement`."""
-    kinds = ("top1", "top100", "top1_degraded", "top100_degraded")
-    return [f"{kind}_teacher{number}" for number in range(1, teachers + 1) for kind in kinds]
-
-
-def agreement(
-    student: VisionTransformer,
-    teachers: Sequence[Teacher],
-    clean: Float[Tensor, "n 3 s s"],
-    degraded: Float[Tensor, "n 3 s s"],
-) -> dict[str, float]:
-    """What `validate` finds with every teacher on clean and on degraded views."""
-    values = [v for teacher in teachers for views in (clean, degraded) for v in validate(student, teacher, views)]
-    return dict(zip(agreement_names(len(teachers)), values, strict=True))
-
-
-def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
-    """Write the student in half precision with its configuration in the metadata."""
-    tensors = {name: value.cpu().to(torch.float16).contiguous() for name, value in student.state_dict().items()}
-    facts = {
-        "format": "vitiq-vit-1",
-        "config": asdict(student.config),
-        "labels": "imagenet-1k",
-        "mean": [0.5, 0.5, 0.5],
-        "std": [0.5, 0.5, 0.5],
-        "steps": steps,
-    }
-    write_weights(path, tensors, facts)
 
 
 def train_vit(
@@ -206,7 +140,7 @@ def train_vit(
     student = prune(teachers[0].model, config.kept_blocks)
     if begin is not None:
         start_from(student, begin)
-    size, generator = student.config.image_size, EmbeddedGenerator()
+    size = student.config.image_size
     out.mkdir(parents=True, exist_ok=True)
     with hardware() as place:
         limit = SMOKE_PICTURES if smoke else None
@@ -219,9 +153,9 @@ def train_vit(
             return to_input(views).to(place.device)
 
         clean, degraded = fixed_views(0.0), fixed_views(1.0)
-        student = student.to(place.device)
-        for teacher in teachers:
-            teacher.model.to(place.device)
+        for module in (student, *(teacher.model for teacher in teachers)):
+            module.to(place.device)
+        generator = EmbeddedGenerator().to(place.device)
         learner = place.spread(Distillation(config, student, teachers))
         optimiser = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         average = Ema(student, config.ema)
@@ -239,10 +173,10 @@ def train_vit(
             views = [
                 view(r, pictures[chosen[k]], size, config.degraded_share) for r, k in zip(rngs, share, strict=True)
             ]
-            return repainted(rngs[0], to_input(views), generator, config.painted_share)
+            return to_input(views)
 
         for step, batch in enumerate(batches(make, start, config.steps, place), start):
-            row = train_step(config, learner, optimiser, batch, step, place)
+            row = train_step(config, learner, optimiser, generator, batch, step, place)
             average.update(student)
             done = step + 1
             if log is None:
@@ -265,11 +199,13 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
     config: VitTrainingConfig,
     learner: Distillation,
     optimiser: torch.optim.Optimizer,
+    generator: EmbeddedGenerator,
     batch: Float[Tensor, "n 3 s s"],
     step: int,
     place: Hardware,
 ) -> dict[str, float]:
-    """One optimiser step; returns what is logged."""
+    """One optimiser step, in which the generator paints a share of the views again; returns what is logged."""
+    batch = repainted(np.random.default_rng([config.seed, 2, step, place.rank]), batch, generator, config.painted_share)
     rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -295,16 +231,3 @@ class Distillation(nn.Module):
         """Loss, and its two parts without gradient, as `distillation_loss`."""
         loss, row = distillation_loss(self._config, self.student, self._teachers, pictures)
         return loss, torch.tensor(row["kl"]), torch.tensor(row["hidden"])
-
-
-def start_from(student: VisionTransformer, path: Path) -> None:
-    """Give a student the weights of an exported file.
-
-    Raises:
-        WeightsError: the file cannot be used.
-    """
-    try:
-        student.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    except (OSError, RuntimeError, SafetensorError) as error:
-        told = str(error).splitlines()[0]
-        raise WeightsError(f"{path}: not weights of this student ({told}); give a file of `vitiq train vit`") from error

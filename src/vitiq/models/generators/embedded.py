@@ -76,6 +76,12 @@ class EmbeddedGenerator(Generator):
                 f"reinstall vitiq or train the file again with `vitiq train generator`"
             ) from error
 
+    def to(self, device: torch.device) -> EmbeddedGenerator:
+        """The networks on a device, for training."""
+        for module in (self._encoder, self._synthesis, self.prior):
+            module.to(device)
+        return self
+
     def at(self, width: int, height: int) -> EmbeddedGenerator:
         """The same networks painting `width`×`height` pixels, multiples of 64; only `layers` differ."""
         other = copy(self)

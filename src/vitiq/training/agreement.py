@@ -1,0 +1,45 @@
+"""How far a student gives its teachers' labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.models.vit import VisionTransformer
+from vitiq.training.loop import bf16_if_fast
+from vitiq.training.teachers import Teacher
+
+TOP_K = 100
+
+
+@torch.no_grad()
+def validate(student: VisionTransformer, teacher: Teacher, pictures: Float[Tensor, "n 3 s s"]) -> tuple[float, float]:
+    """Top-1 agreement and mean top-100 overlap with a teacher."""
+    same, overlap = 0, 0.0
+    for batch in torch.split(pictures, 32):
+        with bf16_if_fast():
+            p, q = teacher.model(teacher.prepared(batch)).float(), student(batch).float()
+        same += int((p.argmax(1) == q.argmax(1)).sum())
+        a, b = p.topk(TOP_K).indices, q.topk(TOP_K).indices
+        overlap += float((a[:, :, None] == b[:, None, :]).any(2).float().mean(1).sum())
+    return same / len(pictures), overlap / len(pictures)
+
+
+def agreement_names(teachers: int) -> list[str]:
+    """Columns of `agreement`."""
+    kinds = ("top1", "top100", "top1_degraded", "top100_degraded")
+    return [f"{kind}_teacher{number}" for number in range(1, teachers + 1) for kind in kinds]
+
+
+def agreement(
+    student: VisionTransformer,
+    teachers: Sequence[Teacher],
+    clean: Float[Tensor, "n 3 s s"],
+    degraded: Float[Tensor, "n 3 s s"],
+) -> dict[str, float]:
+    """What `validate` finds with every teacher on clean and on degraded views."""
+    values = [v for teacher in teachers for views in (clean, degraded) for v in validate(student, teacher, views)]
+    return dict(zip(agreement_names(len(teachers)), values, strict=True))

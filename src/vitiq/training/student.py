@@ -1,0 +1,63 @@
+"""The embedded ViT as a student: blocks of a teacher to start from, and its weights file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from vitiq.errors import WeightsError
+from vitiq.models.vit import VisionTransformer
+from vitiq.models.weights_file import half, write_weights
+
+
+def prune(teacher: VisionTransformer, kept: Sequence[int]) -> VisionTransformer:
+    """A student with the teacher's embeddings, head and the kept blocks."""
+    config = replace(teacher.config, depth=len(kept))
+    student = VisionTransformer(config)
+    state = {k: v for k, v in teacher.state_dict().items() if not k.startswith("blocks.")}
+    for new, old in enumerate(kept):
+        prefix = f"blocks.{old}."
+        for name, value in teacher.state_dict().items():
+            if name.startswith(prefix):
+                state[f"blocks.{new}.{name[len(prefix) :]}"] = value
+    student.load_state_dict(state)
+    return student
+
+
+def matched_blocks(kept: Sequence[int], depth: int) -> list[int]:
+    """Teacher block whose output each student block should reach: the one before the next kept block."""
+    return [following - 1 for following in kept[1:]] + [depth - 1]
+
+
+def start_from(student: VisionTransformer, path: Path) -> None:
+    """Give a student the weights of an exported file.
+
+    Raises:
+        WeightsError: the file cannot be used.
+    """
+    try:
+        student.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    except (OSError, RuntimeError, SafetensorError) as error:
+        told = str(error).splitlines()[0]
+        raise WeightsError(f"{path}: not weights of this student ({told}); give a file of `vitiq train vit`") from error
+
+
+def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
+    """Write the student in half precision with its configuration in the metadata."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, value in student.state_dict().items():
+        tensors |= half(name, value)
+    facts = {
+        "format": "vitiq-vit-1",
+        "config": asdict(student.config),
+        "labels": "imagenet-1k",
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "steps": steps,
+    }
+    write_weights(path, tensors, facts)
