@@ -3,7 +3,7 @@
 Nearly all of the work is six products a block. Their weights are rounded and packed once in the layout that oneDNN's
 kernels read (F.linear packs them again at every call), the scale of attention is folded into the query weights (a
 power of two for heads of 64 numbers, so exact), GELU is applied to the product while it is in the cache, and attention
-goes a few pictures at a time, so that their tables stay there too. Sums between blocks and norms stay in float32.
+goes a few heads at a time, so that their tables stay there too. Sums between blocks and norms stay in float32.
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ from vitiq.models.vit import Block, VisionTransformer, stack_levels, without_dis
 ROWS = 4096
 """Tokens of a batch: enough for the products' full speed, few enough for the activations to be reused from the heap."""
 
-TABLE = 2**19
+TABLE = 3 * 2**19
 """Entries of the tables of attention at a time: few enough for the cache, enough to hide what each product costs."""
+
+ALIGN = 8
+"""Tokens of a picture in a table are a multiple of it, the rest zeros: the products' kernels are faster there."""
+
+LARGEST = 1e30
+"""A sum of exponentials beyond it, or below its inverse, is not trusted."""
 
 
 def _packer() -> Any:
@@ -58,16 +64,31 @@ class PackedLinear:
 
 
 def attend(qkv: BFloat16[Tensor, "n t c"], heads: int) -> BFloat16[Tensor, "n t d"]:
-    """Multi-head attention of fused queries (scaled already), keys and values, a few pictures at a time."""
+    """Multi-head attention of fused queries (scaled already), keys and values, a few heads at a time.
+
+    Weights are exponentials divided by their sum after the values are mixed, without the row's largest taken off first;
+    pictures where that leaves the numbers' range go the ordinary way.
+    """
     n, t, fused = qkv.shape
-    size = fused // 3 // heads
-    group = max(1, TABLE // (heads * t * t))
-    out = torch.empty(n, t, heads, size, dtype=qkv.dtype)
-    for start in range(0, n, group):
-        part = qkv[start : start + group]
-        q, k, v = part.view(-1, t, 3, heads, size).permute(2, 0, 3, 1, 4).reshape(3, -1, t, size)
-        mixed = torch.bmm(torch.bmm(q, k.transpose(1, 2)).softmax(dim=-1), v)
-        out[start : start + group] = mixed.view(-1, heads, t, size).transpose(1, 2)
+    size, padded = fused // 3 // heads, -(-t // ALIGN) * ALIGN
+    pictures = max(1, TABLE // (heads * padded**2))
+    step = max(1, min(pictures * heads, TABLE // padded**2))
+    out = qkv.new_empty(n, t, heads, size)
+    table, inputs = qkv.new_empty(step, padded, padded), qkv.new_zeros(3, pictures, heads, padded, size)
+    mixed, sums = qkv.new_empty(pictures, heads, padded, size), qkv.new_empty(pictures, heads, padded, 1)
+    for part, result in zip(torch.split(qkv, pictures), torch.split(out, pictures), strict=True):
+        each = [x[: len(part)] for x in (*inputs, mixed, sums)]
+        for x, source in zip(each, part.view(-1, t, 3, heads, size).permute(2, 0, 3, 1, 4), strict=False):
+            x[:, :, :t] = source
+        for q, k, v, m, s in zip(*(torch.split(x.flatten(0, 1), step) for x in each), strict=True):
+            weights = torch.bmm(q, k.transpose(1, 2), out=table[: len(q)]).exp_()
+            torch.sum(weights[:, :, :t], -1, keepdim=True, out=s)
+            torch.bmm(weights, v, out=m)
+        q, k, v, m, s = (x[:, :, :t] for x in each)
+        if s.amin() > 1 / LARGEST and s.amax() < LARGEST:
+            torch.div(m, s, out=result.transpose(1, 2))
+        else:
+            result[:] = F.scaled_dot_product_attention(q, k, v, scale=1.0).transpose(1, 2)
     return out.view(n, t, heads * size)
 
 
