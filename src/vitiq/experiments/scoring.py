@@ -125,7 +125,9 @@ def score_pairs(
     Raises:
         TaskError: a worker was killed.
     """
-    return in_order(_score_with_rows if sets else _score_alone, pairs, recipe, jobs)
+    work = _score_with_rows if sets else _score_alone
+    # Values of folders must not depend on the number of workers; two files alone may have all threads.
+    return in_order(work, pairs, recipe, jobs, one_thread=sets or len(pairs) > 1)
 
 
 def _score_with_rows(pair: tuple[Path, Path], metrics: Sequence[Metric]) -> Scored:
@@ -137,20 +139,26 @@ def _score_alone(pair: tuple[Path, Path], metrics: Sequence[Metric]) -> Scored:
 
 
 def in_order(
-    work: Callable[[T, Sequence[Metric]], R], items: Sequence[T], recipe: Recipe, jobs: int | None = None
+    work: Callable[[T, Sequence[Metric]], R],
+    items: Sequence[T],
+    recipe: Recipe,
+    jobs: int | None = None,
+    *,
+    one_thread: bool = True,
 ) -> Generator[R]:
     """`work` of every item, in order, in worker processes that made the metrics of `recipe`.
 
     Args:
         work: a function of a module, so that a process can find it.
         jobs: worker processes at most; None for one a core.
+        one_thread: do the arithmetic on one thread where there are no workers too; False leaves torch's choice.
 
     Raises:
         TaskError: a worker was killed.
     """
     workers = min(jobs or cores(), len(items) // ITEMS_A_WORKER)
     if workers < 2:
-        yield from _in_process(work, items, recipe)
+        yield from _in_process(work, items, recipe, one_thread)
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe,))
     waiting: deque[Future[R]] = deque()
@@ -169,16 +177,17 @@ def in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def _in_process(work: Callable[[T, Sequence[Metric]], R], items: Sequence[T], recipe: Recipe) -> Generator[R]:
+def _in_process(
+    work: Callable[[T, Sequence[Metric]], R], items: Sequence[T], recipe: Recipe, one_thread: bool
+) -> Generator[R]:
     metrics = recipe.make()
-    no_folders = work is _score_alone
-    if no_folders and len(items) < 2:
+    if not one_thread:
         yield from (work(item, metrics) for item in items)
         return
-    from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
+    from vitiq.models import threads  # noqa: PLC0415 - torch
 
     for item in items:
-        with one_thread():
+        with threads.one_thread():
             done = work(item, metrics)
         yield done
 
