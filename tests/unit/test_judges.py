@@ -19,9 +19,9 @@ REAL = ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "deit_tiny_patch16_224")
 
 
 def record(small: ImageU8, out: Path, loss: str | None, weights: Path | None = None) -> Record:
-    """Of an inversion with a loss, or of the perceptual synthesis where none is given."""
-    codec = "generative" if loss is None else "inversion"
-    options: dict[str, object] = {} if loss is None else {"iterations": 2, "loss": loss}
+    """Of latents refined with a loss, or of the perceptual synthesis where none is given."""
+    codec = "generative" if loss is None else "generative-mse"
+    options: dict[str, object] = {} if loss is None else {"refine": 2, "loss": loss}
     task = Task("x.png", "0", codec, "main", options, None, None, "", None if weights is None else str(weights))
     metrics = resolve_metrics("vit-topk,vit-js,ssim", None if weights is None else load_backbone(weights=weights))
     return run_task(Job(task, small, 1000, [], None), out, metrics)
@@ -56,6 +56,10 @@ def test_the_perceptual_synthesis_names_what_tuned_it(small: ImageU8, tmp_path: 
     assert found["weights_sha256"] == model_info("codec-embedded").sha256
     assert model_info("vit-embedded").sha256 in model_info("codec-embedded").related
     assert tuned_on(make_codec("generative-mse", {})) == []
+    (generator,) = tuned_on(make_codec("inversion", {}))
+    assert generator["weights_sha256"] == model_info("generator-embedded").sha256
+    assert model_info("vit-embedded").sha256 in model_info("generator-embedded").related
+    assert len(tuned_on(make_codec("inversion-vector", {"loss": "vit"}))) == 2
     judged = record(small, tmp_path, None)
     assert set(dependent_scores(judged)) == {"vit-topk", "vit-js", "vit-map"}
     assert "relative of codec-embedded" in str(warning(judged))

@@ -21,7 +21,6 @@ from vitiq.codecs.base import Codec
 from vitiq.codecs.inversion_common import (
     LONGEST,
     MOST_UNITS,
-    READS_VIT,
     UNIT,
     WEIGHTS_PREFIX,
     OptimiserName,
@@ -29,6 +28,7 @@ from vitiq.codecs.inversion_common import (
     check_choice,
     check_symbols,
     check_weights,
+    tuners,
 )
 from vitiq.codecs.latent_coding import decode_latents, encode_latents, symbols_crc
 from vitiq.errors import BitstreamError, InputError, WeightsError
@@ -202,7 +202,7 @@ class Inversion(Codec):
             "generator": generator.name,
             "generator_sha256": generator.weights_sha256,
             "loss": self._loss,
-            "tuned_on": "vit-embedded" if self._loss in READS_VIT else None,
+            "tuned_on": tuners(generator, self._loss),
             "optimizer": self._search.optimiser,
             "learning_rate": self._search.rate,
             "iterations": self._search.iterations,

@@ -31,6 +31,13 @@ LONGEST = 16
 READS_VIT = frozenset({"vit", "perceptual"})
 """Losses that look through the embedded ViT, which should then not be the judge."""
 
+
+def tuners(generator: Generator, loss: str) -> list[str] | None:
+    """What looked through a ViT when the generator was trained or latents were searched; None for nothing."""
+    names = ["generator-embedded"] if generator.name == "embedded" else []
+    return names + (["vit-embedded"] if loss in READS_VIT else []) or None
+
+
 OptimiserName = Literal["adam", "sgd"]
 OPTIMISERS: tuple[OptimiserName, ...] = ("adam", "sgd")
 

@@ -18,13 +18,13 @@ from vitiq.bitstream import container as viq
 from vitiq.bitstream import qsgd, uniform
 from vitiq.codecs.base import Codec
 from vitiq.codecs.inversion_common import (
-    READS_VIT,
     WEIGHTS_PREFIX,
     OptimiserName,
     SearchSettings,
     check_choice,
     check_symbols,
     check_weights,
+    tuners,
 )
 from vitiq.codecs.latent_coding import symbols_crc
 from vitiq.errors import BitstreamError, InputError
@@ -219,7 +219,7 @@ class InversionVector(Codec):
             "generator": generator.name,
             "generator_sha256": generator.weights_sha256,
             "loss": self._loss,
-            "tuned_on": "vit-embedded" if self._loss in READS_VIT else None,
+            "tuned_on": tuners(generator, self._loss),
             "optimizer": self._search.optimiser,
             "learning_rate": self._search.rate,
             "iterations": self._search.iterations,
