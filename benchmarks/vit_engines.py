@@ -2,7 +2,7 @@
 
     python benchmarks/vit_engines.py --threads 2
 
-Needs onnx, onnxruntime and openvino. Random weights: a ViT-Ti/16 of 8 blocks (the embedded network's size) at 224 px,
+Needs onnx, onnxruntime and openvino. Random weights: a ViT-Ti/16 of 10 blocks (the embedded network's size) at 224 px,
 eight pictures at a time, and ViT-B/16 at 224 and 384 px. Resizing is not counted. Every engine computes all tokens of
 the last block; ours can give the class token alone, so it has two lines.
 Wall-clock, the best of several interleaved rounds.
@@ -26,7 +26,7 @@ import torch
 from vitiq.models.backbones.packed import PackedViT
 from vitiq.models.vit import VisionTransformer, named_config
 
-NETWORKS = (("vit_tiny_patch16_224", 8, 8), ("vit_base_patch16_224", 12, 8), ("vit_base_patch16_384", 12, 4))
+NETWORKS = (("vit_tiny_patch16_224", 10, 8), ("vit_base_patch16_224", 12, 8), ("vit_base_patch16_384", 12, 4))
 
 
 class Features(torch.nn.Module):
