@@ -8,9 +8,8 @@ reads it). Each of these is told as a note. Anything that cannot be read whole i
 from __future__ import annotations
 
 import io
-import os
 import re
-import tempfile
+import secrets
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -197,16 +196,14 @@ def write_bytes(path: Path, data: bytes) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # The name comes before the file, so that there is no moment at which Ctrl-C could leave one that is not known.
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(data)
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(temporary).chmod(0o666 & ~mask)
-            Path(temporary).replace(path)
+            temporary.replace(path)
         except BaseException:  # Ctrl-C too leaves nothing behind
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
