@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -19,12 +18,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Dataset
 
 M = TypeVar("M", bound=nn.Module)
 T = TypeVar("T")
 
-AHEAD = 4
-"""Batches that are made while the device works."""
+WORKERS = 8
+"""Most processes that make batches while a GPU works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +110,33 @@ def hardware() -> Iterator[Hardware]:
 def batches(make: Callable[[int], Tensor], start: int, stop: int, place: Hardware) -> Iterator[Tensor]:
     """`make(step)` for steps start … stop - 1, in order, on the device.
 
-    On a GPU, threads make the next batches while it works; on a CPU they would take its cores.
+    On a GPU, processes make the next batches while it works; on a CPU they would take its cores.
     """
     if place.device.type == "cpu":
         yield from (make(step) for step in range(start, stop))
         return
-    workers = max(1, min(AHEAD, (os.cpu_count() or 2) // place.world - 1))
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: list[Future[Tensor]] = [pool.submit(make, step) for step in range(start, min(stop, start + AHEAD))]
-        for step in range(start, stop):
-            if step + AHEAD < stop:
-                waiting.append(pool.submit(make, step + AHEAD))
-            yield waiting.pop(0).result().pin_memory().to(place.device, non_blocking=True)
+    workers = max(1, min(WORKERS, (os.cpu_count() or 2) // (2 * place.world)))
+    for batch in made_ahead(make, range(start, stop), workers, pinned=True):
+        yield batch.to(place.device, non_blocking=True)
+
+
+def made_ahead(make: Callable[[int], Tensor], steps: range, workers: int, *, pinned: bool) -> Iterable[Tensor]:
+    """`make(step)` for each step, in order, by processes forked from this one; `make` may touch no GPU.
+
+    Args:
+        pinned: whether batches lie in memory that a GPU copies from while it works.
+    """
+    loader: DataLoader[Tensor] = DataLoader(
+        _Steps(make), None, sampler=steps, num_workers=workers, pin_memory=pinned, multiprocessing_context="fork"
+    )
+    return loader
+
+
+class _Steps(Dataset[Tensor]):
+    """Batches by their step."""
+
+    def __init__(self, make: Callable[[int], Tensor]) -> None:
+        self._make = make
+
+    def __getitem__(self, step: int) -> Tensor:
+        return self._make(step)
