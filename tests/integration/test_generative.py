@@ -68,7 +68,7 @@ def test_refinement_never_costs_more(piece: ImageU8) -> None:
     for codec, progress in ((plain, None), (refined, states.append)):
         data = codec.encode(piece, quality=quality, progress=progress)
         costs.append(8 * len(data) / pixels + weight * squared_error(codec.decode(data), piece))
-    assert costs[1] < costs[0]
+    assert costs[1] <= costs[0]
     assert [s.iteration for s in states if s.preview is not None] == [1, 5, 10, 12]
     assert all(s.preview is None or s.preview.shape == piece.shape for s in states)
 

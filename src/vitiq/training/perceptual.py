@@ -62,6 +62,7 @@ class PerceptualTrainingConfig:
     masked_error: float
     features: float
     adversarial: float
+    interpolation: float
     quality_power: float
     graphic_share: float
     largest_shrink: float
@@ -185,15 +186,22 @@ class Trainer:
 
 
 def export_weights(trainer: Trainer, codec: Path, path: Path) -> None:
-    """Write the codec's weights file anew, with the second synthesis."""
+    """Write the codec's weights file anew, with the second synthesis.
+
+    Its parameters lie `interpolation` of the way from the codec's own synthesis to what was trained, which leaves the
+    patterns of adversarial training behind (network interpolation, Wang et al. 2018, arXiv 1809.00219, section 3.4).
+    """
+    own, share = trainer.model.synthesis("mse").state_dict(), trainer.config.interpolation
     with safe_open(str(codec), framework="pt") as file:
         metadata = file.metadata()
         tensors = {k: file.get_tensor(k) for k in file.keys() if not k.startswith(PERCEPTUAL)}  # noqa: SIM118
     for name, value in trainer.synthesis.state_dict().items():
         if name.startswith(TRAINED):
-            tensors |= stored(PERCEPTUAL + name, value)
+            start = own[name] if name in own else torch.zeros_like(value)
+            tensors |= stored(PERCEPTUAL + name, torch.lerp(start.to(value), value, share))
     reader = trainer.classifier.weights_sha256 if trainer.classifier else ""
     facts = json.loads(metadata["vitiq_config"]) | {"perceptual_steps": trainer.config.steps}
+    facts |= {"interpolation": share}
     facts |= {"classifier_sha256": reader}
     write_weights(path, tensors, facts)
 
