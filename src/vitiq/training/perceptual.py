@@ -201,8 +201,7 @@ def export_weights(trainer: Trainer, codec: Path, path: Path) -> None:
             tensors |= stored(PERCEPTUAL + name, torch.lerp(start.to(value), value, share))
     reader = trainer.classifier.weights_sha256 if trainer.classifier else ""
     facts = json.loads(metadata["vitiq_config"]) | {"perceptual_steps": trainer.config.steps}
-    facts |= {"interpolation": share}
-    facts |= {"classifier_sha256": reader}
+    facts |= {"interpolation": share, "classifier_sha256": reader}
     write_weights(path, tensors, facts)
 
 
