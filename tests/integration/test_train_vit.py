@@ -12,21 +12,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.backbones.base import Preprocessing
 from vitiq.models.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.agreement import validate
-from vitiq.training.student import matched_blocks, prune
+from vitiq.training.data import PictureSet
+from vitiq.training.soup import mean_weights
+from vitiq.training.student import export_weights, matched_blocks, prune
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
+from vitiq.training.token_readers import TokenReaders
 from vitiq.training.vit import distillation_loss, load_config, train_vit
-from vitiq.training.vit_views import degrade, repainted, view
+from vitiq.training.vit_views import TrainingViews, degrade, mixed, repainted, view
 
 TINY = ViTConfig(image_size=32, patch=8, width=24, depth=6, heads=3, classes=150)
 
@@ -94,9 +98,8 @@ def test_a_student_that_keeps_every_block_is_its_teacher_and_has_no_loss() -> No
     x = torch.randn(3, 3, 32, 32)
     assert torch.equal(student(x), teacher(x))
     config = replace(load_config(), kept_blocks=tuple(range(6)))
-    loss, parts = distillation_loss(config, student, [reading(teacher)], x)
-    assert float(loss.detach()) == pytest.approx(0, abs=1e-6)
-    assert set(parts) == {"kl", "hidden"}
+    losses = distillation_loss(config, student, TokenReaders(1, 6, TINY.width), [reading(teacher)], x)
+    assert [float(part.detach()) for part in losses] == pytest.approx([0, 0, 0], abs=1e-6)
     assert validate(student, reading(teacher), x) == pytest.approx((1.0, 1.0))
 
 
@@ -107,11 +110,54 @@ def test_a_pruned_student_has_the_kept_blocks_and_a_loss_with_gradients_everywhe
     assert torch.equal(own["blocks.1.mlp.fc1.weight"], source["blocks.2.mlp.fc1.weight"])
     config = replace(load_config(), kept_blocks=(0, 2, 4))
     other = reading(tiny_teacher(), mean=(0.4, 0.5, 0.6))
-    loss, _ = distillation_loss(config, student, [reading(teacher), other], torch.randn(3, 3, 32, 32))
+    readers = TokenReaders(2, 3, TINY.width)
+    loss, _, distance = distillation_loss(
+        config, student, readers, [reading(teacher), other], torch.randn(3, 3, 32, 32)
+    )
     assert float(loss.detach()) > 0
+    assert float(distance) > 0
     torch.autograd.backward(loss)
-    missing = [name for name, p in student.named_parameters() if p.grad is None or not bool(p.grad.any())]
+    named = (*student.named_parameters(), *readers.named_parameters())
+    missing = [name for name, p in named if p.grad is None or not bool(p.grad.any())]
     assert missing == []
+
+
+def test_readers_that_undo_a_turn_of_the_tokens_find_no_distance() -> None:
+    torch.manual_seed(0)
+    own = F.layer_norm(torch.randn(2, 5, 24), (24,))
+    readers = TokenReaders(2, 1, 24)
+    order = torch.randperm(24)
+    away = readers.distance([own], [[own], [own[..., order]]])
+    readers.get_submodule("maps.1.0").get_parameter("weight").data.copy_(torch.eye(24)[order])
+    assert float(readers.distance([own], [[own], [own[..., order]]]).detach()) == pytest.approx(0, abs=1e-6)
+    # A map of zeros is as far from normalised tokens as their variance, once for all tokens and once for the label's.
+    assert float(away.detach()) == pytest.approx((0 + 2) / 2, rel=1e-3)
+
+
+def test_mixed_views_lie_between_neighbours() -> None:
+    views = torch.rand(6, 3, 8, 8)
+    assert torch.equal(mixed(np.random.default_rng(0), views, 0.0), views)
+    found, neighbour = mixed(np.random.default_rng(0), views, 1.0), views.roll(1, 0)
+    part = (found - neighbour) / (views - neighbour)
+    assert bool((part >= -1e-3).all())
+    assert bool((part <= 1 + 1e-3).all())
+    assert float(part.flatten(1).std(1).max()) < 1e-2
+    assert float(part.mean((1, 2, 3)).std()) > 0.05
+
+
+def test_training_views_are_dealt_without_changing_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    (tmp_path / "in").mkdir()
+    for index in range(3):
+        pixels = rng.integers(0, 256, (40 + index, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{index}.png")
+    pictures = PictureSet.open([tmp_path / "in"], tmp_path / "cache", short_side=64)
+    config = replace(load_config(), batch=12, detail_share=0.5)
+    views = TrainingViews(config, pictures, range(3), 32)
+    whole = views.batch(7, range(12))
+    assert whole.shape == (12, 32, 32, 3)
+    assert torch.equal(whole[1::2], views.batch(7, range(1, 12, 2)))
+    assert not torch.equal(whole, views.batch(8, range(12)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -178,6 +224,22 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
     assert facts["steps"] == 4
     assert facts["labels"] == "imagenet-1k"
     VisionTransformer(ViTConfig(**facts["config"])).load_state_dict(tensors)
+
+
+def test_the_mean_of_two_trainings_lies_in_the_middle_and_takes_one_kind_of_network(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.safetensors" for name in "abc"]
+    torch.manual_seed(0)
+    for path, config in zip(paths, (TINY, TINY, replace(TINY, depth=5)), strict=True):
+        export_weights(VisionTransformer(config), 3, path)
+    mean_weights(paths[:2], tmp_path / "mean.safetensors")
+    a, b, mean = (load_file(path) for path in (*paths[:2], tmp_path / "mean.safetensors"))
+    assert mean.keys() == a.keys()
+    for name, value in mean.items():
+        torch.testing.assert_close(value.float(), (a[name].float() + b[name].float()) / 2, rtol=1e-3, atol=1e-4)
+    with safe_open(tmp_path / "mean.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["vitiq_config"])["steps"] == 6
+    with pytest.raises(WeightsError, match=r"c\.safetensors: another network than"):
+        mean_weights([paths[0], paths[2]], tmp_path / "none.safetensors")
 
 
 def test_a_checkpoint_of_another_model_is_refused(data: Path, teacher_files: list[Path], tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 M = TypeVar("M", bound=nn.Module)
 T = TypeVar("T")
 
-WORKERS = 8
+WORKERS = 15
 """Most processes that make batches while a GPU works."""
 
 
@@ -115,7 +115,7 @@ def batches(make: Callable[[int], Tensor], start: int, stop: int, place: Hardwar
     if place.device.type == "cpu":
         yield from (make(step) for step in range(start, stop))
         return
-    workers = max(1, min(WORKERS, (os.cpu_count() or 2) // (2 * place.world)))
+    workers = max(1, min(WORKERS, ((os.cpu_count() or 2) - 1) // place.world))
     for batch in made_ahead(make, range(start, stop), workers, pinned=True):
         yield batch.to(place.device, non_blocking=True)
 

@@ -14,6 +14,8 @@ from vitiq.errors import WeightsError
 from vitiq.models.vit import VisionTransformer
 from vitiq.models.weights_file import half, write_weights
 
+FORMAT = "vitiq-vit-1"
+
 
 def prune(teacher: VisionTransformer, kept: Sequence[int]) -> VisionTransformer:
     """A student with the teacher's embeddings, head and the kept blocks."""
@@ -53,7 +55,7 @@ def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
     for name, value in student.state_dict().items():
         tensors |= half(name, value)
     facts = {
-        "format": "vitiq-vit-1",
+        "format": FORMAT,
         "config": asdict(student.config),
         "labels": "imagenet-1k",
         "mean": [0.5, 0.5, 0.5],

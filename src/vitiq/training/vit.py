@@ -3,7 +3,7 @@
 The student starts from most blocks of the first teacher (depth pruning, as in DistilBERT, Sanh et al. 2019, arXiv
 1910.01108; "weight selection", Xu et al. 2024, arXiv 2311.18823) and all of it is then trained to give the labels that
 all teachers give on average (Hinton et al. 2015, arXiv 1503.02531), each teacher's logits at one scale (Sun et
-al. 2024, "Logit standardization in knowledge distillation", arXiv 2403.01427), and the first teacher's tokens, on
+al. 2024, "Logit standardization in knowledge distillation", arXiv 2403.01427), and to hold all teachers' tokens, on
 clean and on degraded views: degraded pictures are what it will read.
 
 Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from vitiq.models.generators.embedded import EmbeddedGenerator
@@ -32,7 +31,8 @@ from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 from vitiq.training.student import export_weights, matched_blocks, prune, start_from
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
-from vitiq.training.vit_views import repainted, to_input, view
+from vitiq.training.token_readers import TokenReaders
+from vitiq.training.vit_views import TrainingViews, mixed, normalised, repainted, to_input, view
 
 Report = Callable[[int, int, float], None]
 SMOKE_PICTURES = 16
@@ -56,7 +56,10 @@ class VitTrainingConfig:
     hidden_weight: float
     temperatures: tuple[float, ...]
     degraded_share: float
+    detail_share: float
+    graphic_share: float
     painted_share: float
+    mixed_share: float
     checkpoint_every: int
     validate_every: int
     held_out: int
@@ -75,36 +78,33 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> VitTraining
 
     config = read_config(path, "vit", build, "ViT")
     if smoke:
-        return replace(config, steps=4, batch=2, warmup_steps=1, checkpoint_every=2, validate_every=4, held_out=4)
+        return replace(
+            config, steps=4, batch=2, warmup_steps=1, detail_share=0.0, checkpoint_every=2, validate_every=4, held_out=4
+        )
     return config
 
 
 def distillation_loss(
     config: VitTrainingConfig,
     student: VisionTransformer,
+    readers: TokenReaders,
     teachers: Sequence[Teacher],
     pictures: Float[Tensor, "n 3 s s"],
-) -> tuple[Tensor, dict[str, float]]:
-    """KL to the teachers' labels plus the distance of normalised tokens to the first's, after every student block."""
-    depth, first = len(config.kept_blocks), teachers[0]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """KL to the teachers' labels plus the distance to their tokens, after every student block; and both parts."""
+    labels, wanted = [], []
     with torch.no_grad():
-        blocks = matched_blocks(config.kept_blocks, first.model.config.depth)
-        teacher_tokens, teacher_hidden = first.model.forward_hidden(first.prepared(pictures), blocks)
-        own = first.model.head(teacher_tokens[:, 0]).float()
-        target = blended([own, *(t.model(t.prepared(pictures)).float() for t in teachers[1:])])
-    tokens, hidden = student.forward_hidden(pictures, range(depth))
+        for teacher in teachers:
+            blocks = matched_blocks(config.kept_blocks, teacher.model.config.depth)
+            tokens, hidden = teacher.model.forward_hidden(teacher.prepared(pictures), blocks)
+            labels.append(teacher.model.head(tokens[:, 0]).float())
+            wanted.append(hidden)
+        target = blended(labels)
+    tokens, own = student.forward_hidden(pictures, range(len(config.kept_blocks)))
     logits = student.head(tokens[:, 0]).float()
     soft = torch.stack([soft_loss(logits, target, t) for t in config.temperatures]).mean()
-    width = (student.config.width,)
-    pairs = [
-        (F.layer_norm(a.float(), width), F.layer_norm(b.float(), width))
-        for a, b in zip(hidden, teacher_hidden, strict=True)
-    ]
-    tokenwise = torch.stack([F.mse_loss(a, b) for a, b in pairs]).mean()
-    # The class token is one of 197 and carries the label.
-    tokenwise = tokenwise + F.mse_loss(pairs[-1][0][:, 0], pairs[-1][1][:, 0])
-    loss = soft + config.hidden_weight * tokenwise
-    return loss, {"kl": float(soft.detach()), "hidden": float(tokenwise.detach())}
+    distance = readers.distance(own, wanted)
+    return soft + config.hidden_weight * distance, soft.detach(), distance.detach()
 
 
 def train_vit(
@@ -144,36 +144,36 @@ def train_vit(
     out.mkdir(parents=True, exist_ok=True)
     with hardware() as place:
         limit = SMOKE_PICTURES if smoke else None
-        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=256, limit=limit))
+        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=512, limit=limit))
         training, held_out = pictures.split(config.held_out)
 
         def fixed_views(degraded: float) -> Float[Tensor, "n 3 s s"]:
             seeds = (np.random.default_rng([config.seed, i]) for i in held_out)
-            views = [view(rng, pictures[i], size, degraded) for rng, i in zip(seeds, held_out, strict=True)]
-            return to_input(views).to(place.device)
+            chosen = [view(rng, pictures[i], size, degraded) for rng, i in zip(seeds, held_out, strict=True)]
+            return to_input(chosen).to(place.device)
 
         clean, degraded = fixed_views(0.0), fixed_views(1.0)
-        for module in (student, *(teacher.model for teacher in teachers)):
+        readers = TokenReaders(len(teachers), student.config.depth, student.config.width)
+        for module in (student, readers, *(teacher.model for teacher in teachers)):
             module.to(place.device)
         generator = EmbeddedGenerator().to(place.device)
-        learner = place.spread(Distillation(config, student, teachers))
-        optimiser = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        learner = place.spread(Distillation(config, student, readers, teachers))
+        optimiser = torch.optim.AdamW(learner.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         average = Ema(student, config.ema)
-        parts: dict[str, Stateful] = {"model": student, "optimiser": optimiser, "average": average}
+        parts: dict[str, Stateful] = {
+            "model": student,
+            "readers": readers,
+            "optimiser": optimiser,
+            "average": average,
+        }
         start = load_checkpoint(out / "checkpoint.pt", parts)
         log = CsvLog(out / "log.csv", start) if place.leads else None
         weights = out / "vit_embedded.safetensors"
 
+        views = TrainingViews(config, pictures, training, size)
+
         def make(step: int) -> Tensor:
-            rng = np.random.default_rng([config.seed, 1, step])
-            chosen = [training[int(i)] for i in rng.integers(0, len(training), config.batch)]
-            seeds = rng.integers(0, 2**32, config.batch)
-            share = place.share(config.batch)
-            rngs = [np.random.default_rng(int(seeds[k])) for k in share]
-            views = [
-                view(r, pictures[chosen[k]], size, config.degraded_share) for r, k in zip(rngs, share, strict=True)
-            ]
-            return to_input(views)
+            return views.batch(step, place.share(config.batch))
 
         for step, batch in enumerate(batches(make, start, config.steps, place), start):
             row = train_step(config, learner, optimiser, generator, batch, step, place)
@@ -200,17 +200,18 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
     learner: Distillation,
     optimiser: torch.optim.Optimizer,
     generator: EmbeddedGenerator,
-    batch: Float[Tensor, "n 3 s s"],
+    batch: UInt8[Tensor, "n s s 3"],
     step: int,
     place: Hardware,
 ) -> dict[str, float]:
-    """One optimiser step, in which the generator paints a share of the views again; returns what is logged."""
-    batch = repainted(np.random.default_rng([config.seed, 2, step, place.rank]), batch, generator, config.painted_share)
+    """One optimiser step, in which some views are painted again and some mixed; returns what is logged."""
+    rng = np.random.default_rng([config.seed, 2, step, place.rank])
+    views = mixed(rng, repainted(rng, normalised(batch), generator, config.painted_share), config.mixed_share)
     rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
     for group in optimiser.param_groups:
         group["lr"] = rate
     with place.mixed_precision():
-        loss, kl, hidden = learner(batch)
+        loss, kl, hidden = learner(views)
     optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     norm = nn.utils.clip_grad_norm_(learner.parameters(), config.gradient_clip)
@@ -222,12 +223,17 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
 class Distillation(nn.Module):
     """The student's loss as a module, so that several processes can share it; the teachers are no part of it."""
 
-    def __init__(self, config: VitTrainingConfig, student: VisionTransformer, teachers: Sequence[Teacher]) -> None:
+    def __init__(
+        self,
+        config: VitTrainingConfig,
+        student: VisionTransformer,
+        readers: TokenReaders,
+        teachers: Sequence[Teacher],
+    ) -> None:
         super().__init__()
-        self.student = student
+        self.student, self.readers = student, readers
         self._config, self._teachers = config, tuple(teachers)
 
     def forward(self, pictures: Float[Tensor, "n 3 s s"]) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, and its two parts without gradient, as `distillation_loss`."""
-        loss, row = distillation_loss(self._config, self.student, self._teachers, pictures)
-        return loss, torch.tensor(row["kl"]), torch.tensor(row["hidden"])
+        return distillation_loss(self._config, self.student, self.readers, self._teachers, pictures)

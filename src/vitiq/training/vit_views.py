@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageFilter
 from torch import Tensor
 
 from vitiq.models.generators.embedded import EmbeddedGenerator
-from vitiq.training.crops import random_box
+from vitiq.training.crops import Phase, Sampler, random_box
+from vitiq.training.data import PictureSet
 from vitiq.types import ImageU8
 
 CODED: tuple[tuple[str, int, int, dict[str, Any]], ...] = (
@@ -25,19 +27,24 @@ CODED: tuple[tuple[str, int, int, dict[str, Any]], ...] = (
 )
 """Codecs of degraded views: name, lowest and highest quality (not reached), other settings."""
 
+JPEG2000_RATES = (15.0, 250.0)
+"""Least and most that JPEG 2000 shrinks a picture of degraded views, in times."""
+
 PAINTED_SIDE = 256
 """Side at which the generator repaints views, a multiple of its coarsest stride."""
 
 
 def degrade(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     """A picture as codecs, small screens and noise leave it."""
-    kind = int(rng.integers(0, 6))
+    kind = int(rng.integers(0, 7))
     width, height = image.size
     if kind < len(CODED):
-        buffer = io.BytesIO()
         form, low, high, settings = CODED[kind]
-        image.save(buffer, form, quality=int(rng.integers(low, high)), **settings)
-        return Image.open(buffer).convert("RGB")
+        return _coded(image, form, {"quality": int(rng.integers(low, high)), **settings})
+    if kind == 6:
+        least, most = JPEG2000_RATES
+        rate = math.exp(rng.uniform(math.log(least), math.log(most)))
+        return _coded(image, "JPEG2000", {"quality_mode": "rates", "quality_layers": [rate], "irreversible": True})
     if kind == 3:
         return image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.5, 6.0))))
     if kind == 4:
@@ -49,19 +56,97 @@ def degrade(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
 
 
+def _coded(image: Image.Image, form: str, settings: dict[str, Any]) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **settings)
+    return Image.open(buffer).convert("RGB")
+
+
 def view(rng: np.random.Generator, picture: ImageU8, size: int, degraded_share: float) -> ImageU8:
     """A random resized crop (area 0.3 … 1, aspect 3/4 … 4/3), flipped at random, sometimes degraded."""
     image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, random_box(rng, picture, 0.3))
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if rng.random() < degraded_share:
+    return _sometimes_degraded(rng, image, degraded_share)
+
+
+def _sometimes_degraded(rng: np.random.Generator, image: Image.Image, share: float) -> ImageU8:
+    if rng.random() < share:
         image = degrade(rng, image)
     return np.ascontiguousarray(image, dtype=np.uint8)
 
 
+def stacked(pictures: Sequence[ImageU8]) -> UInt8[Tensor, "n s s 3"]:
+    """Pictures as one tensor of bytes: what travels to the device."""
+    return torch.from_numpy(np.stack(pictures))
+
+
+def normalised(pictures: UInt8[Tensor, "n s s 3"]) -> Float[Tensor, "n 3 s s"]:
+    """Pictures normalised with mean and standard deviation 0.5."""
+    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+class ViewsConfig(Protocol):
+    """What `TrainingViews` reads of a configuration."""
+
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def batch(self) -> int: ...  # noqa: D102
+    @property
+    def degraded_share(self) -> float: ...  # noqa: D102
+    @property
+    def detail_share(self) -> float: ...  # noqa: D102
+    @property
+    def graphic_share(self) -> float: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class _Detail:
+    """How crops at about a picture's own resolution, as the tiles of `vit-tiles` have it, are taken."""
+
+    phases: tuple[Phase, ...]
+    graphic_share: float
+    largest_shrink: float = 1.6
+
+
+class TrainingViews:
+    """Batches of views of training pictures; those of a step come from the seed and the step."""
+
+    def __init__(self, config: ViewsConfig, pictures: PictureSet, indices: Sequence[int], size: int) -> None:
+        self._config, self._pictures, self._indices, self._size = config, pictures, indices, size
+        phases = (Phase(1, size, config.batch),) if config.detail_share > 0 else ()
+        self._details = Sampler(pictures, indices, _Detail(phases, config.graphic_share))
+
+    def batch(self, step: int, share: Sequence[int]) -> UInt8[Tensor, "n s s 3"]:
+        """Those views of a step's batch that are asked for."""
+        rng = np.random.default_rng([self._config.seed, 1, step])
+        chosen = rng.integers(0, len(self._indices), self._config.batch)
+        seeds = rng.integers(0, 2**32, self._config.batch)
+        return stacked([self._one(np.random.default_rng(int(seeds[k])), int(chosen[k])) for k in share])
+
+    def _one(self, rng: np.random.Generator, number: int) -> ImageU8:
+        degraded = self._config.degraded_share
+        if rng.random() < self._config.detail_share:
+            return _sometimes_degraded(rng, Image.fromarray(self._details.crop(rng, self._size)), degraded)
+        return view(rng, self._pictures[self._indices[number]], self._size, degraded)
+
+
 def to_input(pictures: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
     """Stack of pictures, normalised with mean and standard deviation 0.5."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return normalised(stacked(pictures))
+
+
+def mixed(rng: np.random.Generator, views: Float[Tensor, "n 3 s s"], share: float) -> Float[Tensor, "n 3 s s"]:
+    """Sometimes, every view mixed with the next one in a random proportion.
+
+    What the teachers say of such pictures is worth learning too: Beyer et al. 2022, "Knowledge distillation: A good
+    teacher is patient and consistent", section 3 (arXiv 2106.05237), after mixup (Zhang et al. 2018, arXiv 1710.09412).
+    """
+    if rng.random() >= share:
+        return views
+    weight = torch.from_numpy(rng.random(len(views), dtype=np.float32)).to(views.device).view(-1, 1, 1, 1)
+    return weight * views + (1 - weight) * views.roll(1, 0)
 
 
 @torch.no_grad()
