@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from vitiq.models.vit import Block, VisionTransformer, stack_levels, without_distillation
 
-ROWS = 4096
-"""Tokens of a batch: enough for the products' full speed, few enough for the activations to be reused from the heap."""
+ROWS = 3072
+"""Tokens of a batch: enough for the products' full speed, few enough for the allocator to reuse memory."""
 
 TABLE = 3 * 2**19
 """Entries of the tables of attention at a time: few enough for the cache, enough to hide what each product costs."""
