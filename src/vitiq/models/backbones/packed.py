@@ -1,13 +1,15 @@
 """A Vision Transformer in bfloat16 at the speed of its matrix products.
 
 Nearly all of the work is six products a block. Their weights are rounded and packed once in the layout that oneDNN's
-kernels read (F.linear packs them again at every call), the scale of attention is folded into the query weights (a
-power of two for heads of 64 numbers, so exact), GELU is applied to the product while it is in the cache, and attention
-goes a few heads at a time, so that their tables stay there too. Sums between blocks and norms stay in float32.
+kernels read (F.linear packs them again at every call), the scale of attention is folded into the query weights, and
+with it the step to powers of two, which cost a fifth less than those of e; GELU is applied to the product while it is
+in the cache, and attention goes a few heads at a time, so that their tables stay there too. Sums between blocks and
+norms stay in float32.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -28,7 +30,7 @@ ALIGN = 8
 """Tokens of a picture in a table are a multiple of it, the rest zeros: the products' kernels are faster there."""
 
 LARGEST = 1e30
-"""A sum of exponentials beyond it, or below its inverse, is not trusted."""
+"""A sum of powers beyond it, or below its inverse, is not trusted."""
 
 
 def _packer() -> Any:
@@ -64,9 +66,9 @@ class PackedLinear:
 
 
 def attend(qkv: BFloat16[Tensor, "n t c"], heads: int) -> BFloat16[Tensor, "n t d"]:
-    """Multi-head attention of fused queries (scaled already), keys and values, a few heads at a time.
+    """Multi-head attention of fused queries (scaled as by `_scaled`), keys and values, a few heads at a time.
 
-    Weights are exponentials divided by their sum after the values are mixed, without the row's largest taken off first;
+    Weights are powers of two divided by their sum after the values are mixed, without its largest taken off first;
     pictures where that leaves the numbers' range go the ordinary way.
     """
     n, t, fused = qkv.shape
@@ -81,14 +83,14 @@ def attend(qkv: BFloat16[Tensor, "n t c"], heads: int) -> BFloat16[Tensor, "n t 
         for x, source in zip(each, part.view(-1, t, 3, heads, size).permute(2, 0, 3, 1, 4), strict=False):
             x[:, :, :t] = source
         for q, k, v, m, s in zip(*(torch.split(x.flatten(0, 1), step) for x in each), strict=True):
-            weights = torch.bmm(q, k.transpose(1, 2), out=table[: len(q)]).exp_()
+            weights = torch.bmm(q, k.transpose(1, 2), out=table[: len(q)]).exp2_()
             torch.sum(weights[:, :, :t], -1, keepdim=True, out=s)
             torch.bmm(weights, v, out=m)
         q, k, v, m, s = (x[:, :, :t] for x in each)
         if s.amin() > 1 / LARGEST and s.amax() < LARGEST:
             torch.div(m, s, out=result.transpose(1, 2))
         else:
-            result[:] = F.scaled_dot_product_attention(q, k, v, scale=1.0).transpose(1, 2)
+            result[:] = F.scaled_dot_product_attention(q, k, v, scale=math.log(2)).transpose(1, 2)
     return out.view(n, t, heads * size)
 
 
@@ -123,17 +125,17 @@ class PackedLastBlock(PackedBlock):
         n, t, d = y.shape
         q = self._query(y[:, :count]).view(n, count, self._heads, -1).transpose(1, 2)
         k, v = self._pair(y).view(n, t, 2, self._heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, scale=1.0)
+        mixed = F.scaled_dot_product_attention(q, k, v, scale=math.log(2))
         tokens = x[:, :count] + self._proj(mixed.transpose(1, 2).reshape(n, count, d))
         return tokens + self._fc2(self._fc1(self._norms[1](tokens), gelu=True))
 
 
 def _scaled(block: Block) -> tuple[Tensor, Tensor]:
-    """Weights and biases of queries, keys and values, the queries' with the scale of attention."""
+    """Weights and biases of queries, keys and values; the queries' such that products with keys are exponents of 2."""
     weight, bias = block.attn.qkv.weight.detach().clone(), block.attn.qkv.bias.detach().clone()
     width = weight.shape[1]
     for side in (weight, bias):
-        side[:width] *= (width // block.attn.heads) ** -0.5
+        side[:width] *= (width // block.attn.heads) ** -0.5 / math.log(2)
     return weight, bias
 
 
