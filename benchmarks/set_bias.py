@@ -40,7 +40,7 @@ def main() -> None:
             a, b = np.split(features[rng.permutation(len(features))[: 2 * count]], 2)
             values.append((frechet_distance(a, b), kernel_distance(a, b), share_within(b, a)))
         mean, spread = np.mean(values, axis=0), np.std(values, axis=0, ddof=1)
-        print(f"| {count} | {mean[0]:.2f} | {mean[1]:.2f} ± {spread[1]:.2f} | {mean[2]:.3f} |", flush=True)
+        print(f"| {count} | {mean[0]:.2f} | {mean[1]:.3f} ± {spread[1]:.3f} | {mean[2]:.3f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import torch
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.generative import LATENTS, Generative, GenerativeMse
+from vitiq.codecs.generative_search import annealed
 from vitiq.errors import BitstreamError, InputError, WeightsError
 from vitiq.image.io import read_image
 from vitiq.models.transforms.transform_codec import error_weight
@@ -72,6 +73,19 @@ def test_refinement_costs_less(bundled: dict[str, ImageU8]) -> None:
     assert costs[1] < costs[0]
     assert [s.iteration for s in states if s.preview is not None] == [1, 5, 10, 12]
     assert all(s.preview is None or s.preview.shape == piece.shape for s in states)
+
+
+def test_annealed_latents_lie_between_their_neighbours_and_end_at_the_nearest() -> None:
+    values = torch.rand(1, 2, 20, 30, generator=torch.Generator().manual_seed(0)) * 10 - 5
+    low = values.floor()
+    for temperature in (0.5, 0.1, 0.01):
+        found = annealed(values, temperature, torch.Generator().manual_seed(1))
+        assert bool(((found >= low) & (found <= low + 1)).all())
+        assert torch.equal(found, annealed(values, temperature, torch.Generator().manual_seed(1)))
+    clear = ((values - low) - 0.5).abs() > 0.2
+    torch.testing.assert_close(found[clear], values.round()[clear])
+    warm = annealed(values, 0.5, torch.Generator().manual_seed(1))
+    assert 0 < float((warm.round() != values.round()).float().mean()) < 0.5
 
 
 def test_bad_settings_are_told(piece: ImageU8) -> None:

@@ -47,7 +47,7 @@ class _TransformCodec(Codec):
             ViT, `vit` or `perceptual`.
         seed: of the search's noise.
         preview_every: iterations between previews.
-        learning_rate: of the search, in symbols an iteration; None for 0.05.
+        learning_rate: of the search, in symbols an iteration; None for 0.1.
     """
 
     extension = ".viq"
@@ -74,7 +74,7 @@ class _TransformCodec(Codec):
         if refine < 0:
             raise InputError(f"{refine} iterations of refinement given, at least 0 expected")
         self._weights, self._refine, self._loss, self._seed = str(generator), refine, loss, seed
-        self._preview_every, self._learning_rate = preview_every, 0.05 if learning_rate is None else learning_rate
+        self._preview_every, self._learning_rate = preview_every, 0.1 if learning_rate is None else learning_rate
 
     def _painter(self) -> Painter:
         from vitiq.models.painter import load_painter
