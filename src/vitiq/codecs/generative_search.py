@@ -25,6 +25,9 @@ CONTEXT_WORTH = 6.0
 """How many times its own error a symbol is worth, because others are predicted and painted from it: of 1, 4, 6, 10,
 12 and no choice but the nearest, the one of least cost on training pictures, where 6 to 12 are about equal."""
 
+TEMPERATURES = (0.5, 0.025)
+"""Of the annealing, at the first iteration and after the last."""
+
 
 def code(model: TransformModel, image: ImageU8, level: int) -> tuple[bytes, int]:
     """Coded latents of a picture as the analysis transform gives them, and the checksum of their symbols."""
@@ -51,10 +54,6 @@ def _coded(model: TransformModel, scaled: Float[np.ndarray, "c h w"], level: int
     prices = CONTEXT_WORTH * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
     data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, prices)
     return data, symbols_crc([hyper, symbols]), symbols
-
-
-TEMPERATURES = (0.5, 0.025)
-"""Of the annealing, at the first iteration and after the last."""
 
 
 def annealed(values: Float[Tensor, "n c h w"], temperature: float, noise: torch.Generator) -> Tensor:
