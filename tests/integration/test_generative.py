@@ -16,7 +16,7 @@ import torch
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.generative import LATENTS, Generative, GenerativeMse
-from vitiq.codecs.generative_search import annealed
+from vitiq.codecs.inversion_search import annealed
 from vitiq.errors import BitstreamError, InputError, WeightsError
 from vitiq.image.io import read_image
 from vitiq.models.transforms.transform_codec import error_weight

@@ -15,9 +15,14 @@ from PIL import Image
 from safetensors import safe_open
 
 from vitiq.errors import InputError, WeightsError
-from vitiq.training.crops import draw_graphic
-from vitiq.training.generator import load_config, train_generator
+from vitiq.training import generator
+from vitiq.training.crops import draw_graphic, zoomed_crop
+from vitiq.training.data import PictureSet
+from vitiq.training.generator import TrainingCrops, load_config, train_generator
 from vitiq.training.generator_adversarial import PAINTERS
+from vitiq.training.hardware import Hardware
+
+CONFIGS = Path(generator.__file__).parent / "configs"
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +90,33 @@ def test_drawn_graphics_are_flat() -> None:
 def test_bad_configurations_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere"):
         load_config(tmp_path / "nowhere.toml")
+
+
+def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
+    pictures, cpu = PictureSet.open([photos], tmp_path / "cache", short_side=512), torch.device("cpu")
+    crops = TrainingCrops(load_config(smoke=True), pictures, range(5))
+    whole = crops.batch(1, Hardware(cpu))
+    assert whole.shape == (2, 64, 64, 3)
+    for rank in (0, 1):
+        assert torch.equal(whole[rank : rank + 1], crops.batch(1, Hardware(cpu, rank, 2)))
+
+
+def test_crops_of_large_pictures_are_never_enlarged() -> None:
+    def slopes(short: int) -> list[float]:
+        ramp = np.broadcast_to(np.arange(short, dtype=np.uint8)[None, :, None], (short, short, 3))
+        crops = [zoomed_crop(np.random.default_rng(seed), np.ascontiguousarray(ramp), 64) for seed in range(40)]
+        return [abs(float(crop[0, 60, 0]) - float(crop[0, 4, 0])) / 56 for crop in crops]
+
+    shrunk = slopes(160)
+    assert min(shrunk) > 0.95
+    assert max(shrunk) > 1.8
+    enlarged = slopes(48)
+    assert max(enlarged) < 0.8
+    assert min(enlarged) > 0.55
+
+
+@pytest.mark.parametrize("name", ["generator", "generator_gpu"])
+def test_shipped_configurations_are_read(name: str) -> None:
+    config = load_config(CONFIGS / f"{name}.toml")
+    assert config.phases[-1].steps == config.adversarial.steps > 0
+    assert config.plain_steps > 1000

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.inversion import LATENTS, Inversion
-from vitiq.codecs.inversion_budget import STEPS, RateWeight, fit
+from vitiq.codecs.inversion_budget import STEPS, RateWeight, fit, relaxed
 from vitiq.codecs.inversion_canvas import canvases, choose
 from vitiq.codecs.inversion_common import LONGEST, MOST_UNITS, UNIT
 from vitiq.errors import BitstreamError, InputError
@@ -114,6 +114,17 @@ def test_fit_drops_the_smallest_of_the_finest_layer_first() -> None:
     assert not any(s.any() for s in symbols)
     with pytest.raises(InputError, match="cannot hold"):
         fit(latents, nonzero, 9)
+
+
+def test_relaxed_latents_are_noisy_first_and_whole_at_last() -> None:
+    values = torch.linspace(-3, 3, 241).view(1, 1, 1, -1)
+    noisy, last, again = (relaxed(values, share, torch.Generator().manual_seed(5)) for share in (0.2, 1.0, 1.0))
+    assert (noisy - values).abs().max() <= 0.5
+    assert (noisy - values).abs().mean() > 0.2
+    assert torch.equal(last, again)
+    assert (last - last.round()).abs().mean() < 0.02
+    assert (last - values).abs().max() < 1
+    assert (last.round() == values.round()).float().mean() > 0.9
 
 
 def test_the_weight_of_the_rate_answers_the_rate() -> None:

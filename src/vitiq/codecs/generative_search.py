@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vitiq.codecs.group_coding import encode_groups
 from vitiq.codecs.inversion_common import SearchSettings
-from vitiq.codecs.inversion_search import minimise, to_tensor
+from vitiq.codecs.inversion_search import annealed, minimise, to_tensor
 from vitiq.codecs.latent_coding import symbols_crc
 from vitiq.models.entropy.integer_hyperprior import LEVELS
 from vitiq.models.losses import LossName, distortion
@@ -54,20 +54,6 @@ def _coded(model: TransformModel, scaled: Float[np.ndarray, "c h w"], level: int
     prices = CONTEXT_WORTH * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
     data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, prices)
     return data, symbols_crc([hyper, symbols]), symbols
-
-
-def annealed(values: Float[Tensor, "n c h w"], temperature: float, noise: torch.Generator) -> Tensor:
-    """Random values between the whole numbers below and above, the nearer one likelier, whole as the temperature falls.
-
-    Stochastic Gumbel annealing: Yang, Bamler & Mandt 2020, "Improving Inference for Neural Image Compression", section
-    3.2 (arXiv 2006.04240).
-    """
-    low = values.detach().floor()
-    above = (values - low).clamp(1e-4, 1 - 1e-4)
-    chances = torch.stack([-torch.atanh(above), -torch.atanh(1 - above)], -1) / temperature
-    uniform = torch.rand(chances.shape, generator=noise).clamp(1e-9, 1 - 1e-7)
-    share = torch.softmax((chances - torch.log(-torch.log(uniform))) / temperature, -1)
-    return low + share[..., 1]
 
 
 def refine(

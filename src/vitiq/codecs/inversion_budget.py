@@ -1,9 +1,11 @@
 """Search of layered latents for the least distortion within a number of bits.
 
-Additive uniform noise stands in for rounding, as in the generator training: it gives the rate a smooth gradient;
-straight-through rounding does not. Every few iterations the latents are rounded and looked at as they would be coded:
-the weight of the rate is then steered so that the rate comes down to the budget along a ramp. At the end a dead zone of
-the rounding, as narrow as the coder allows, brings the file to the last bytes of its budget.
+Additive uniform noise stands in for rounding at first, as in the generator's training: it gives the rate a smooth
+gradient; straight-through rounding does not. From half of the iterations on, latents are annealed between their
+neighbouring whole numbers, so that what is searched comes to be what is coded. Every few iterations the latents are
+rounded and looked at as they would be coded: the weight of the rate is then steered so that the rate comes down to the
+budget along a ramp. At the end a dead zone of the rounding, as narrow as the coder allows, brings the file to the last
+bytes of its budget.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vitiq.codecs.inversion_common import SearchSettings
-from vitiq.codecs.inversion_search import minimise, to_tensor, unit
+from vitiq.codecs.inversion_search import annealed, minimise, to_tensor, unit
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.entropy.integer_prior import step_size
 from vitiq.models.entropy.prior import LatentPrior
@@ -56,6 +58,12 @@ SETTLING, SETTLING_ROUNDS = 40, 5
 
 LOOK_EVERY = 4
 """Iterations between looks at the rounded latents."""
+
+ANNEALED_FROM = 0.5
+"""Share of the iterations after which latents are annealed instead of noisy: before, they have far to go."""
+
+TEMPERATURES = (0.5, 0.1)
+"""Of the annealing, at its first iteration and after the last. On training pictures at 1540 bytes it gave 0.2 dB."""
 
 DEAD_ZONES = 32
 """Widths of the dead zone of the last rounding that are tried; the widest makes zeros of all within ±1."""
@@ -185,7 +193,8 @@ class BudgetSearch:
         def objective(iteration: int) -> tuple[Tensor, Tensor]:
             if iteration % LOOK_EVERY == 0 or iteration == settings.iterations - 1:
                 look(iteration)
-            symbols = [v + torch.rand(v.shape, generator=noise) - 0.5 for v in variables]
+            share = (searched + iteration) / settings.iterations
+            symbols = [relaxed(v, share, noise) for v in variables]
             painted = unit(self._generator.generate([s * size for s in symbols]), low_high)
             return self._distort(painted) + weight.value * self.bits(symbols, step), painted
 
@@ -204,6 +213,15 @@ class BudgetSearch:
         """Loss of the picture painted from `symbols`."""
         latents = [torch.from_numpy(s * step_size(step)).float()[None] for s in symbols]
         return float(self._distort(unit(self._generator.generate(latents), self._generator.output_range)))
+
+
+def relaxed(values: Float[Tensor, "1 c h w"], share: float, noise: torch.Generator) -> Float[Tensor, "1 c h w"]:
+    """What stands in for rounded latents when `share` of the iterations is done."""
+    if share < ANNEALED_FROM:
+        return values + torch.rand(values.shape, generator=noise) - 0.5
+    first, last = TEMPERATURES
+    done = min(1.0, (share - ANNEALED_FROM) / (1 - ANNEALED_FROM))
+    return annealed(values, first * (last / first) ** done, noise)
 
 
 def _copies(variables: Sequence[Tensor]) -> list[Float[np.ndarray, "c h w"]]:

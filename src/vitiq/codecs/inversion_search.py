@@ -47,6 +47,20 @@ def unit(painted: Float[Tensor, "n 3 h w"], output_range: tuple[float, float]) -
     return painted if (low, high) == (0.0, 1.0) else (painted - low) / (high - low)
 
 
+def annealed(values: Float[Tensor, "n c h w"], temperature: float, noise: torch.Generator) -> Tensor:
+    """Random values between the whole numbers below and above, the nearer one likelier, whole as the temperature falls.
+
+    Stochastic Gumbel annealing: Yang, Bamler & Mandt 2020, "Improving Inference for Neural Image Compression", section
+    3.2 (arXiv 2006.04240).
+    """
+    low = values.detach().floor()
+    above = (values - low).clamp(1e-4, 1 - 1e-4)
+    chances = torch.stack([-torch.atanh(above), -torch.atanh(1 - above)], -1) / temperature
+    uniform = torch.rand(chances.shape, generator=noise).clamp(1e-9, 1 - 1e-7)
+    share = torch.softmax((chances - torch.log(-torch.log(uniform))) / temperature, -1)
+    return low + share[..., 1]
+
+
 def paint(generator: Generator, latents: Sequence[np.ndarray], output_range: tuple[float, float]) -> ImageU8:
     """The picture of dequantised latents (C×H×W a layer); the same at any number of threads."""
     with one_thread(), torch.no_grad():

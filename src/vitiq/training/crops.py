@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -101,9 +101,10 @@ def random_crop(rng: np.random.Generator, picture: ImageU8, size: int, largest_s
 
 
 def zoomed_crop(rng: np.random.Generator, picture: ImageU8, size: int) -> ImageU8:
-    """A square of half to all of the short side, enlarged or shrunk to `size`, flipped at random."""
+    """A square of at least `size` pixels, shrunk to `size`, flipped at random; of a small picture most, enlarged."""
     height, width, _ = picture.shape
-    side = round(min(height, width) * rng.uniform(0.5, 1.0))
+    short = min(height, width)
+    side = round(short * rng.uniform(0.8, 1.0) if short <= size else size * (short / size) ** rng.random())
     top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
     crop = Image.fromarray(picture[top : top + side, left : left + side])
     resample = Image.Resampling.BICUBIC if side < size else Image.Resampling.LANCZOS
@@ -133,6 +134,16 @@ def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
         else:
             draw.arc(box, int(rng.integers(0, 360)), int(rng.integers(0, 360)), fill=colour, width=canvas // 24)
     return np.ascontiguousarray(image.resize((size, size), Image.Resampling.BOX), dtype=np.uint8)
+
+
+def stacked(pictures: Sequence[ImageU8]) -> UInt8[Tensor, "n s s 3"]:
+    """Pictures as one tensor of bytes: what travels to the device."""
+    return torch.from_numpy(np.stack(pictures))
+
+
+def in_unit_range(pictures: UInt8[Tensor, "n s s 3"]) -> Float[Tensor, "n 3 s s"]:
+    """Float32 in [0, 1], on the same device; channels lie last in memory."""
+    return pictures.permute(0, 3, 1, 2).float() / 255
 
 
 def to_tensor(pictures: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:

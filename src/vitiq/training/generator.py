@@ -2,7 +2,7 @@
 
 Rate-distortion training of the layered synthesis together with its encoder and its prior: minimise
 bits a pixel + λ · 255² · MSE with additive uniform noise for the quantiser (Ballé et al. 2017, arXiv
-1611.01704), λ drawn anew each step so that one network serves all rates. In a share of the steps layer 0
+1611.01704), λ drawn anew for each picture so that one network serves all rates. In a share of the steps layer 0
 is used alone, which trains the published single 512-number latent. Then the finest scales learn on against a critic
 (`generator_adversarial.py`).
 
@@ -11,7 +11,6 @@ Everything random in a step comes from (seed, step), so a resumed run continues 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,18 +18,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from vitiq.models.backbones import load_backbone
 from vitiq.training.config import read_config
-from vitiq.training.crops import Phase, draw_graphic, phase_at, to_tensor, zoomed_crop
+from vitiq.training.crops import Phase, Sampler, in_unit_range, phase_at, stacked, zoomed_crop
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.generator_adversarial import AdversarialConfig, AdversarialPhase
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.layered_autoencoder import LayeredAutoencoder, export_weights, start_from
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
+from vitiq.types import ImageU8
 
 Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, loss)."""
@@ -52,22 +52,24 @@ class GeneratorTrainingConfig:
     step_exponent: float
     vector_share: float
     vector_step: float
+    sharp_share: float
+    largest_shrink: float
     graphic_share: float
     checkpoint_every: int
     validate_every: int
     held_out: int
-    phases: tuple[Phase, ...]
+    rate_distortion: tuple[Phase, ...]
     adversarial: AdversarialConfig
 
     @property
     def plain_steps(self) -> int:
         """Optimiser steps before the adversarial phase."""
-        return sum(phase.steps for phase in self.phases)
+        return sum(phase.steps for phase in self.rate_distortion)
 
     @property
-    def all_phases(self) -> tuple[Phase, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         """Every phase, the adversarial one last."""
-        return (*self.phases, self.adversarial.phase)
+        return (*self.rate_distortion, self.adversarial.phase)
 
 
 def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTrainingConfig:
@@ -80,28 +82,39 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTr
     def build(values: dict[str, Any]) -> GeneratorTrainingConfig:
         phases = tuple(Phase(**phase) for phase in values.pop("phases"))
         adversarial = AdversarialConfig(**values.pop("adversarial"))
-        return GeneratorTrainingConfig(**values, phases=phases, adversarial=adversarial)
+        return GeneratorTrainingConfig(**values, rate_distortion=phases, adversarial=adversarial)
 
     config = read_config(path, "generator", build)
     if smoke:
         adversarial = replace(config.adversarial, steps=4, crop=64, batch=1, critic_alone=1)
-        small = replace(config, phases=(Phase(6, 64, 2), Phase(2, 128, 1)), adversarial=adversarial)
+        small = replace(config, rate_distortion=(Phase(6, 64, 2), Phase(2, 64, 1)), adversarial=adversarial)
         return replace(small, warmup_steps=2, checkpoint_every=4, validate_every=12, held_out=2)
     return config
 
 
-def sample_batch(
-    rng: np.random.Generator, pictures: PictureSet, training: Sequence[int], phase: Phase, graphics: float
-) -> Float[Tensor, "n 3 s s"]:
-    """One batch of random crops and drawn graphics."""
-    batch = []
-    for _ in range(phase.batch):
-        if rng.random() < graphics:
-            batch.append(draw_graphic(rng, phase.crop))
-        else:
-            index = training[int(rng.integers(0, len(training)))]
-            batch.append(zoomed_crop(rng, pictures[index], phase.crop))
-    return to_tensor(batch)
+class TrainingCrops:
+    """Batches of crops; those of a step come from the seed and the step.
+
+    A share of them, and all that the critic sees, is at the pictures' own resolution or shrunk; the others come from
+    all pictures alike, small ones enlarged.
+    """
+
+    def __init__(self, config: GeneratorTrainingConfig, pictures: PictureSet, indices: Sequence[int]) -> None:
+        self._config, self._pictures, self._indices = config, pictures, indices
+        self._sharp = Sampler(pictures, indices, config)
+
+    def batch(self, step: int, place: Hardware) -> UInt8[Tensor, "n s s 3"]:
+        """This process's part of a step's batch."""
+        config = self._config
+        phase = phase_at(config.phases, step)
+        share = 1.0 if step >= config.plain_steps else config.sharp_share
+        seeds = ([config.seed, 1, step, i] for i in place.share(phase.batch))
+        return stacked([self._one(np.random.default_rng(seed), phase.crop, share) for seed in seeds])
+
+    def _one(self, rng: np.random.Generator, size: int, sharp_share: float) -> ImageU8:
+        if rng.random() < sharp_share:
+            return self._sharp.crop(rng, size)
+        return zoomed_crop(rng, self._pictures[self._indices[int(rng.integers(0, len(self._indices)))]], size)
 
 
 @torch.no_grad()
@@ -117,10 +130,11 @@ def validate(
     model.eval()
     full, rate, vector = [], [], []
     for target in torch.split(pictures, 4):
-        painted, bpp = model(target, 1.0, vector=False, rounded=True)
+        one = torch.ones(len(target), 1, 1, 1, device=target.device)
+        painted, bpp = model(target, one, vector=False, rounded=True)
         full.append(psnr(painted, target) * len(target))
-        rate.append(float(bpp) * len(target))
-        painted, _ = model(target, config.vector_step, vector=True, rounded=True)
+        rate.append(float(bpp.sum()))
+        painted, _ = model(target, config.vector_step * one, vector=True, rounded=True)
         vector.append(psnr(painted, target) * len(target))
     model.train()
     n = len(pictures)
@@ -156,11 +170,11 @@ def train_generator(
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     with hardware() as place:
-        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=256))
+        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=512))
         training, held_out = pictures.split(config.held_out)
-        crop = config.all_phases[0].crop
+        crop = config.phases[0].crop
         fixed = [zoomed_crop(np.random.default_rng([config.seed, i]), pictures[i], crop) for i in held_out]
-        validation = to_tensor(fixed).to(place.device)
+        validation = in_unit_range(stacked(fixed).to(place.device))
 
         judge = load_backbone()
         torch.manual_seed(config.seed)
@@ -177,20 +191,21 @@ def train_generator(
         log = CsvLog(out / "log.csv", start) if place.leads else None
         weights = out / "generator_embedded.safetensors"
 
+        crops = TrainingCrops(config, pictures, training)
+
         def make(step: int) -> Tensor:
-            rng = np.random.default_rng([config.seed, 1, step])
-            batch = sample_batch(rng, pictures, training, phase_at(config.all_phases, step), config.graphic_share)
-            return batch[list(place.share(len(batch)))]
+            return crops.batch(step, place)
 
         steps = config.plain_steps + config.adversarial.steps
-        for step, target in enumerate(batches(make, start, steps, place), start):
+        for step, batch in enumerate(batches(make, start, steps, place), start):
+            target = in_unit_range(batch)
             if step == config.plain_steps:
                 average.adopt(model)
                 second.begin()
             row = (
                 train_step(config, spread, optimiser, target, step, place)
                 if step < config.plain_steps
-                else adversarial_step(config, second, target, step)
+                else adversarial_step(config, second, target, step, place)
             )
             average.update(model)
             done = step + 1
@@ -222,13 +237,17 @@ def facts(config: GeneratorTrainingConfig, steps: int) -> dict[str, object]:
     }
 
 
-def drawn_rate(config: GeneratorTrainingConfig, rng: np.random.Generator) -> tuple[bool, float, float]:
-    """Whether layer 0 is used alone, the weight of the error, and the quantisation step."""
+def drawn_rates(
+    config: GeneratorTrainingConfig, rng: np.random.Generator, count: int, place: Hardware
+) -> tuple[bool, Float[Tensor, " n"], Float[Tensor, "n 1 1 1"]]:
+    """Whether layer 0 is used alone, the weight of each picture's error, and its quantisation step."""
     vector = bool(rng.random() < config.vector_share)
-    weight = math.exp(rng.uniform(math.log(config.lambda_low), math.log(config.lambda_high)))
+    weight = torch.from_numpy(np.exp(rng.uniform(np.log(config.lambda_low), np.log(config.lambda_high), count)))
+    quantiser = (config.lambda_reference / weight) ** config.step_exponent
     if vector:
-        return True, config.lambda_reference, config.vector_step
-    return False, weight, (config.lambda_reference / weight) ** config.step_exponent
+        weight, quantiser = (torch.full_like(weight, v) for v in (config.lambda_reference, config.vector_step))
+    weight, quantiser = (v.float().to(place.device) for v in (weight, quantiser))
+    return vector, weight, quantiser.view(-1, 1, 1, 1)
 
 
 def adversarial_step(
@@ -236,14 +255,15 @@ def adversarial_step(
     phase: AdversarialPhase,
     target: Float[Tensor, "n 3 s s"],
     step: int,
+    place: Hardware,
 ) -> dict[str, Any]:
     """One step of the adversarial phase; returns what is logged."""
-    rng = np.random.default_rng([config.seed, 3, step])
-    vector, weight, quantiser = drawn_rate(config, rng)
+    rng = np.random.default_rng([config.seed, 3, step, place.rank])
+    vector, _, quantiser = drawn_rates(config, rng, len(target), place)
     shift = (int(rng.integers(0, 64)), int(rng.integers(0, 64)))
     learn = step - config.plain_steps >= config.adversarial.critic_alone
     row = phase.step(target, quantiser, shift, vector=vector, learn=learn)
-    return row | {"lambda": weight, "vector": int(vector), "learning_rate": config.adversarial.rate}
+    return row | {"vector": int(vector), "learning_rate": config.adversarial.rate}
 
 
 def train_step(  # noqa: PLR0917 - the loop's whole state
@@ -255,16 +275,16 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
     place: Hardware,
 ) -> dict[str, Any]:
     """One optimiser step; returns what is logged."""
-    rng = np.random.default_rng([config.seed, 2, step])
-    torch.manual_seed(int(rng.integers(0, 2**31)) + place.rank)
-    vector, weight, quantiser = drawn_rate(config, rng)
+    rng = np.random.default_rng([config.seed, 2, step, place.rank])
+    torch.manual_seed(int(rng.integers(0, 2**31)))
+    vector, weight, quantiser = drawn_rates(config, rng, len(target), place)
     rate = cosine(step, config.plain_steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
     for group in optimiser.param_groups:
         group["lr"] = rate
     with place.mixed_precision():
         painted, bpp = model(target, quantiser, vector=vector, rounded=False)
-    error = (painted.float() - target).square().mean() * 255**2
-    loss = weight * error + bpp
+    error = (painted.float() - target).square().mean(dim=(1, 2, 3)) * 255**2
+    loss = (weight * error + bpp).mean()
     optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     norm = nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
@@ -272,9 +292,8 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
         optimiser.step()
     return {
         "loss": float(loss.detach()),
-        "mse": float(error.detach()),
-        "train_bpp": float(bpp.detach()),
-        "lambda": weight,
+        "mse": float(error.detach().mean()),
+        "train_bpp": float(bpp.detach().mean()),
         "vector": int(vector),
         "gradient_norm": float(norm),
         "learning_rate": rate,

@@ -82,12 +82,18 @@ class AdversarialPhase:
         self.before.load_state_dict(self._model.synthesis.state_dict())
 
     def step(
-        self, target: Float[Tensor, "n 3 s s"], quantiser: float, shift: tuple[int, int], *, vector: bool, learn: bool
+        self,
+        target: Float[Tensor, "n 3 s s"],
+        quantiser: Float[Tensor, "n 1 1 1"],
+        shift: tuple[int, int],
+        *,
+        vector: bool,
+        learn: bool,
     ) -> dict[str, float]:
         """One step of both sides, whose judges see pictures rolled by `shift` pixels; returns what is logged.
 
         Args:
-            quantiser: step of the latents.
+            quantiser: steps of the latents.
             vector: layer 0 alone.
             learn: False while the critic alone learns.
         """
@@ -120,7 +126,8 @@ class AdversarialPhase:
     @torch.no_grad()
     def validate(self, pictures: Float[Tensor, "n 3 s s"]) -> dict[str, float]:
         """1 - cosine of features of held-out pictures, painted now and as before."""
-        latents, painted = self._model.code(pictures, 1.0, vector=False, rounded=True)
+        step = torch.ones(len(pictures), 1, 1, 1, device=pictures.device)
+        latents, painted = self._model.code(pictures, step, vector=False, rounded=True)
         both = (painted, self.before(latents))
         now, before = (float(feature_distance(self._judge, x.clamp(0, 1), pictures)) for x in both)
         return {"held_out_features": now, "features_before": before}

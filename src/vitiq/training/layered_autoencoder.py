@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from vitiq.models.entropy.integer_prior import export_prior
 from vitiq.models.entropy.prior import LatentPrior
 from vitiq.models.generators.embedded import FORMAT
 from vitiq.models.generators.layered import CHANNELS, Encoder, Synthesis, encode_layers
-from vitiq.models.weights_file import read_weights, write_weights
+from vitiq.models.weights_file import eight_bit, half, in_float, read_weights, write_weights
 
 PARTS = ("encoder.", "synthesis.", "prior.")
 
@@ -29,9 +28,9 @@ class LayeredAutoencoder(nn.Module):
         self.prior = LatentPrior(CHANNELS)
 
     def code(
-        self, pictures: Float[Tensor, "n 3 s s"], step: float, *, vector: bool, rounded: bool
+        self, pictures: Float[Tensor, "n 3 s s"], step: Float[Tensor, "n 1 1 1"], *, vector: bool, rounded: bool
     ) -> tuple[list[Tensor], Float[Tensor, "n 3 s s"]]:
-        """Latents at a quantisation step, layers above 0 zero for `vector`, and their reconstruction.
+        """Latents at each picture's quantisation step, layers above 0 zero for `vector`, and their reconstruction.
 
         Rounded as a codec does it, or with uniform noise in place of rounding.
         """
@@ -46,15 +45,16 @@ class LayeredAutoencoder(nn.Module):
         return encode_layers(self.encoder, self.synthesis, pictures, quantise)
 
     def forward(
-        self, pictures: Float[Tensor, "n 3 s s"], step: float, *, vector: bool, rounded: bool
-    ) -> tuple[Float[Tensor, "n 3 s s"], Tensor]:
-        """Reconstruction and bits a pixel at a quantisation step; `rounded` for validation."""
+        self, pictures: Float[Tensor, "n 3 s s"], step: Float[Tensor, "n 1 1 1"], *, vector: bool, rounded: bool
+    ) -> tuple[Float[Tensor, "n 3 s s"], Float[Tensor, " n"]]:
+        """Reconstruction and bits a pixel at each picture's quantisation step; `rounded` for validation."""
         latents, painted = self.code(pictures, step, vector=vector, rounded=rounded)
-        n, _, height, width = pictures.shape
-        log_step = torch.full((n, 1, 1, 1), math.log(step), device=pictures.device)
+        height, width = pictures.shape[2:]
         coded = latents[:1] if vector else latents
-        bits = self.prior.bits([layer / step for layer in coded], log_step)
-        return painted, torch.stack([layer.sum() for layer in bits]).sum() / (n * height * width)
+        # Scales of half a symbol are told apart in float32 only.
+        with torch.autocast(pictures.device.type, enabled=False):
+            bits = self.prior.bits([layer / step for layer in coded], torch.log(step))
+        return painted, torch.stack([layer.sum(dim=(1, 2, 3)) for layer in bits]).sum(dim=0) / (height * width)
 
 
 def start_from(model: LayeredAutoencoder, path: Path) -> None:
@@ -65,7 +65,7 @@ def start_from(model: LayeredAutoencoder, path: Path) -> None:
     """
     tensors, _ = read_weights(path, FORMAT, "generator")
     try:
-        model.load_state_dict({k: v.float() for k, v in tensors.items() if k.startswith(PARTS)})
+        model.load_state_dict({k: v for k, v in in_float(tensors).items() if k.startswith(PARTS)})
     except RuntimeError as error:
         told = str(error).splitlines()[0]
         raise WeightsError(
@@ -74,15 +74,19 @@ def start_from(model: LayeredAutoencoder, path: Path) -> None:
 
 
 def export_weights(model: LayeredAutoencoder, facts: dict[str, object], path: Path) -> None:
-    """Write the codec's weights file: half-precision networks, float32 prior and its integer twin.
+    """Write the codec's weights file: kernels of residual blocks in 8 bits, the other networks in half precision.
+
+    The prior stays in float32, beside its integer twin.
 
     Args:
         facts: of the training, for the file's metadata.
     """
     tensors: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
-        dtype = torch.float32 if name.startswith("prior.") else torch.float16
-        tensors[name] = value.cpu().to(dtype).contiguous()
+        if name.startswith("prior."):
+            tensors[name] = value.cpu().contiguous()
+        else:
+            tensors |= (eight_bit if name.endswith((".first.weight", ".second.weight")) else half)(name, value)
     for name, array in export_prior(model.prior).items():
         tensors[f"integer_prior.{name}"] = torch.from_numpy(array.copy(order="C"))
     write_weights(path, tensors, {"format": FORMAT} | facts)

@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from vitiq.models.generators.embedded import EmbeddedGenerator
-from vitiq.training.crops import Phase, Sampler, random_box
+from vitiq.training.crops import Phase, Sampler, random_box, stacked
 from vitiq.training.data import PictureSet
 from vitiq.types import ImageU8
 
@@ -74,11 +74,6 @@ def _sometimes_degraded(rng: np.random.Generator, image: Image.Image, share: flo
     if rng.random() < share:
         image = degrade(rng, image)
     return np.ascontiguousarray(image, dtype=np.uint8)
-
-
-def stacked(pictures: Sequence[ImageU8]) -> UInt8[Tensor, "n s s 3"]:
-    """Pictures as one tensor of bytes: what travels to the device."""
-    return torch.from_numpy(np.stack(pictures))
 
 
 def normalised(pictures: UInt8[Tensor, "n s s 3"]) -> Float[Tensor, "n 3 s s"]:

@@ -32,7 +32,7 @@ class LayerPrior(nn.Module):
         width: hidden units.
     """
 
-    def __init__(self, channels: int, parent_channels: int, width: int = 32) -> None:
+    def __init__(self, channels: int, parent_channels: int, width: int = 64) -> None:
         super().__init__()
         self.channels = channels
         self.causal = nn.Conv2d(channels, width, 3, padding=1)
@@ -82,7 +82,7 @@ def logistic_bits(
 class LatentPrior(nn.Module):
     """Priors of all layers, coarsest first."""
 
-    def __init__(self, channels: Sequence[int], width: int = 32) -> None:
+    def __init__(self, channels: Sequence[int], width: int = 64) -> None:
         super().__init__()
         parents = [0, *channels[:-1]]
         self.layers = nn.ModuleList(LayerPrior(c, p, width) for c, p in zip(channels, parents, strict=True))

@@ -20,9 +20,9 @@ from vitiq.models.entropy.integer_prior import IntegerPrior
 from vitiq.models.entropy.prior import LatentPrior
 from vitiq.models.generators.base import Generator, LatentLayer
 from vitiq.models.generators.layered import CHANNELS, STRIDES, Encoder, Synthesis, encode_layers
-from vitiq.models.weights_file import read_weights
+from vitiq.models.weights_file import in_float, read_weights
 
-FORMAT = "vitiq-layered-generator-1"
+FORMAT = "vitiq-layered-generator-2"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "generator_embedded.safetensors"
 
 
@@ -56,16 +56,19 @@ class EmbeddedGenerator(Generator):
         self.layers = _layers(self.resolution, self.resolution)
         self.steps_trained = int(str(facts.get("steps", 0)))
         self._encoder, self._synthesis, self.prior = Encoder(), Synthesis(), LatentPrior(CHANNELS)
+        floats = in_float(tensors)
         try:
             for prefix, module in (
                 ("encoder.", self._encoder),
                 ("synthesis.", self._synthesis),
                 ("prior.", self.prior),
             ):
-                part = {k[len(prefix) :]: v.float() for k, v in tensors.items() if k.startswith(prefix)}
+                part = {k[len(prefix) :]: v for k, v in floats.items() if k.startswith(prefix)}
                 module.load_state_dict(part)
                 module.requires_grad_(False)
                 module.eval()
+            # The layout in which convolutions are fastest.
+            self._synthesis.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             integers = {
                 k[len("integer_prior.") :]: v.numpy() for k, v in tensors.items() if k.startswith("integer_prior.")
             }

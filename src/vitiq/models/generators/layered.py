@@ -21,7 +21,17 @@ CHANNELS = (8, 12, 16)
 
 STRIDES = (64, 32, 16)
 WIDTHS = (192, 160, 128)
+DEPTHS = (2, 3, 3)
+"""Widths of the synthesis's states, and its residual blocks, at the strides of the latents."""
+
 DETAIL = 64
+DETAIL_DEPTH = 2
+"""The same at stride 8."""
+
+ENCODER_WIDTHS = (96, 128, 160, 192)
+ENCODER_DEPTHS = (1, 2, 2, 2)
+"""The same of the encoder, at strides 8, 16, 32 and 64."""
+
 GAIN = 8.0
 """Scale of the encoder's outputs, so that latents start above the quantiser's noise."""
 
@@ -47,6 +57,11 @@ class Residual(nn.Module):
         return x + change
 
 
+def residuals(width: int, depth: int) -> nn.Sequential:
+    """A few residual blocks, one after the other."""
+    return nn.Sequential(*(Residual(width) for _ in range(depth)))
+
+
 class Up(nn.Module):
     """Twice the resolution by sub-pixel convolution."""
 
@@ -66,9 +81,9 @@ class Synthesis(nn.Module):
         super().__init__()
         w = WIDTHS
         self.reads = nn.ModuleList(nn.Conv2d(c, n, 3, padding=1) for c, n in zip(CHANNELS, w, strict=True))
-        self.blocks = nn.ModuleList(nn.Sequential(Residual(n), Residual(n)) for n in w)
+        self.blocks = nn.ModuleList(residuals(n, depth) for n, depth in zip(w, DEPTHS, strict=True))
         self.ups = nn.ModuleList([Up(w[0], w[1]), Up(w[1], w[2]), Up(w[2], DETAIL), Up(DETAIL, 32)])
-        self.detail = Residual(DETAIL)
+        self.detail = residuals(DETAIL, DETAIL_DEPTH)
         self.to_base = nn.Conv2d(w[2], 3, 1)
         self.to_rgb = nn.Conv2d(32, 3 * 16, 3, padding=1)
         zero(self.to_rgb)
@@ -100,9 +115,9 @@ class Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        w = (96, 128, 160, 192)
+        w = ENCODER_WIDTHS
         self.patch = nn.Conv2d(3 * 64, w[0], 1)
-        self.blocks = nn.ModuleList(nn.Sequential(Residual(n)) for n in w)
+        self.blocks = nn.ModuleList(residuals(n, depth) for n, depth in zip(w, ENCODER_DEPTHS, strict=True))
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(w))
         self.heads = nn.ModuleList(
             [
