@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 from goals import Figure, kodak, psnr, scores, short, teachers
 
+from vitiq.codecs.at_bytes import encode_at_bytes
 from vitiq.codecs.inversion import Inversion
+from vitiq.codecs.shrunk import ShrunkAvif, ShrunkWebP
+from vitiq.types import ImageU8
 
 BYTES, SIDE = 1540, 512
 
 
 def part(data: Path) -> Iterator[Figure]:
-    """Mean PSNR and ViT-Score of the Kodak pictures, centre-cropped."""
+    """Mean PSNR and ViT-Score of the Kodak pictures, centre-cropped, and of shrunk AVIF and WebP at the same bytes."""
     real = teachers(data)
     crops = []
     for image in kodak(data):
@@ -24,10 +27,20 @@ def part(data: Path) -> Iterator[Figure]:
     files = [codec.encode(crop, quality=BYTES) for crop in crops]
     painted = [codec.decode(file) for file in files]
     note = f"{len(crops)} Kodak pictures, 512×512"
+
+    def fidelity(
+        name: str, rebuilt: list[ImageU8], note: str, goals: tuple[float | None, float | None]
+    ) -> Iterator[Figure]:
+        quality = float(np.mean([psnr(a, b) for a, b in zip(crops, rebuilt, strict=True)]))
+        yield Figure(f"{name}: mean PSNR", quality, goals[0], unit=" dB", note=note)
+        for backbone in real:
+            value = float(scores(backbone, crops, rebuilt).mean())
+            yield Figure(f"{name}: mean ViT-Score, judged by {short(backbone)}", value, goals[1], note=note)
+
     largest = max(len(file) for file in files)
     yield Figure("inversion: largest file", largest, BYTES, at_least=False, unit=" bytes", note=note)
-    quality = float(np.mean([psnr(a, b) for a, b in zip(crops, painted, strict=True)]))
-    yield Figure("inversion: mean PSNR", quality, 22, unit=" dB", note=note)
-    for backbone in real:
-        value = float(scores(backbone, crops, painted).mean())
-        yield Figure(f"inversion: mean ViT-Score, judged by {short(backbone)}", value, 0.4, note=note)
+    yield from fidelity("inversion", painted, f"mean {np.mean([len(f) for f in files]):.0f} bytes", (22, 0.4))
+    for other in (ShrunkAvif(), ShrunkWebP()):
+        made = [encode_at_bytes(other, crop, len(file)).data for crop, file in zip(crops, files, strict=True)]
+        size = f"mean {np.mean([len(d) for d in made]):.0f} bytes"
+        yield from fidelity(other.title, [other.decode(d) for d in made], size, (None, None))
