@@ -6,6 +6,9 @@ Truth: identities (an interrupted run ends where an uninterrupted one does; the 
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +102,21 @@ def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
     assert whole.shape == (2, 64, 64, 3)
     for rank in (0, 1):
         assert torch.equal(whole[rank : rank + 1], crops.batch(1, Hardware(cpu, rank, 2)))
+
+
+def test_training_runs_in_two_processes(photos: Path, tmp_path: Path) -> None:
+    settings, half = (CONFIGS / "generator.toml").read_text(), tmp_path / "half.toml"
+    half.write_text(settings.replace("vector_share = 0.12", "vector_share = 0.5"))
+    assert half.read_text() != settings
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "vitiq"]
+    command += ["train", "generator", "--data", str(photos), "-o", str(tmp_path), "--config", str(half), "--smoke"]
+    command += ["--quiet", "--threads", "1"]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    with (tmp_path / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == list(range(1, 13))
+    assert {row["vector"] for row in rows} == {"0", "1"}
+    assert (tmp_path / "generator_embedded.safetensors").exists()
 
 
 def test_crops_of_large_pictures_are_never_enlarged() -> None:

@@ -182,7 +182,6 @@ def train_generator(
         if begin is not None:
             start_from(model, begin)
         model = place.place(model)
-        spread = place.spread(model)
         optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=1e-4)
         average = Ema(model, config.ema)
         second = AdversarialPhase(model, judge, config.adversarial, config.gradient_clip, place)
@@ -203,7 +202,7 @@ def train_generator(
                 average.adopt(model)
                 second.begin()
             row = (
-                train_step(config, spread, optimiser, target, step, place)
+                train_step(config, model, optimiser, target, step, place)
                 if step < config.plain_steps
                 else adversarial_step(config, second, target, step, place)
             )
@@ -238,10 +237,11 @@ def facts(config: GeneratorTrainingConfig, steps: int) -> dict[str, object]:
 
 
 def drawn_rates(
-    config: GeneratorTrainingConfig, rng: np.random.Generator, count: int, place: Hardware
+    config: GeneratorTrainingConfig, step: int, count: int, place: Hardware
 ) -> tuple[bool, Float[Tensor, " n"], Float[Tensor, "n 1 1 1"]]:
-    """Whether layer 0 is used alone, the weight of each picture's error, and its quantisation step."""
-    vector = bool(rng.random() < config.vector_share)
+    """Whether layer 0 is used alone (in all processes), the weight of each picture's error, its quantisation step."""
+    vector = bool(np.random.default_rng([config.seed, 4, step]).random() < config.vector_share)
+    rng = np.random.default_rng([config.seed, 2, step, place.rank])
     weight = torch.from_numpy(np.exp(rng.uniform(np.log(config.lambda_low), np.log(config.lambda_high), count)))
     quantiser = (config.lambda_reference / weight) ** config.step_exponent
     if vector:
@@ -259,7 +259,7 @@ def adversarial_step(
 ) -> dict[str, Any]:
     """One step of the adversarial phase; returns what is logged."""
     rng = np.random.default_rng([config.seed, 3, step, place.rank])
-    vector, _, quantiser = drawn_rates(config, rng, len(target), place)
+    vector, _, quantiser = drawn_rates(config, step, len(target), place)
     shift = (int(rng.integers(0, 64)), int(rng.integers(0, 64)))
     learn = step - config.plain_steps >= config.adversarial.critic_alone
     row = phase.step(target, quantiser, shift, vector=vector, learn=learn)
@@ -275,9 +275,8 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
     place: Hardware,
 ) -> dict[str, Any]:
     """One optimiser step; returns what is logged."""
-    rng = np.random.default_rng([config.seed, 2, step, place.rank])
-    torch.manual_seed(int(rng.integers(0, 2**31)))
-    vector, weight, quantiser = drawn_rates(config, rng, len(target), place)
+    torch.manual_seed(int(np.random.default_rng([config.seed, 5, step, place.rank]).integers(0, 2**31)))
+    vector, weight, quantiser = drawn_rates(config, step, len(target), place)
     rate = cosine(step, config.plain_steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -287,6 +286,8 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
     loss = (weight * error + bpp).mean()
     optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    # Not by `place.spread`, which wants every parameter used in every step.
+    place.average_gradients(model.parameters())
     norm = nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
     if bool(torch.isfinite(norm)):
         optimiser.step()
