@@ -114,7 +114,7 @@ def latent_space(codec: TransformModel) -> str:
     found = hashlib.sha256()
     for module in (codec.analysis, codec.gains):
         for name, value in sorted(module.state_dict().items()):
-            found.update(name.encode() + np.ascontiguousarray(value.float().numpy(), dtype="<f4").tobytes())
+            found.update(name.encode() + np.ascontiguousarray(value.float().cpu().numpy(), dtype="<f4").tobytes())
     return found.hexdigest()
 
 

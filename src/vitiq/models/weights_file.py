@@ -42,6 +42,14 @@ def read_weights(path: Path, form: str, model: str) -> tuple[dict[str, Tensor], 
     return tensors, facts
 
 
+def steps_behind(path: Path | None, kind: str = "steps") -> int:
+    """Optimiser steps of a readable weights file that a training starts from; 0 for no file or one that tells none."""
+    if path is None:
+        return 0
+    with safe_open(str(path), framework="pt") as file:
+        return int(json.loads((file.metadata() or {}).get("vitiq_config", "{}")).get(kind, 0))
+
+
 def write_weights(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
     """Write a weights file whole or not at all (a temporary file, then a rename)."""
     temporary = path.with_suffix(".tmp")
@@ -60,6 +68,11 @@ def eight_bit(name: str, value: Tensor) -> dict[str, Tensor]:
 def half(name: str, value: Tensor) -> dict[str, Tensor]:
     """A tensor in half precision."""
     return {name: value.cpu().to(torch.float16).contiguous()}
+
+
+def stored(name: str, value: Tensor) -> dict[str, Tensor]:
+    """A tensor of a convolutional network as a file holds it: residual blocks in 8 bits, all else in half precision."""
+    return (eight_bit if name.endswith((".first.weight", ".second.weight")) else half)(name, value)
 
 
 def in_float(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from vitiq.models.latent_classifier import EmbeddedClassifier, LatentClassifier, export_weights, from_vit, latent_space
 from vitiq.models.transforms.embedded import TransformModel, load_model, quality_of
+from vitiq.models.weights_file import steps_behind
 from vitiq.training.agreement import TOP_K
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
@@ -186,6 +187,7 @@ def train_classifier(
         classifier = (
             from_vit(prune(teacher, config.kept_blocks), codec) if begin is None else EmbeddedClassifier(begin).model
         )
+        earlier = steps_behind(begin)
         reader = Reader(place.place(classifier.train().requires_grad_(True)))
         spread = place.spread(reader)
         optimiser = make_optimiser(classifier, config)
@@ -212,7 +214,7 @@ def train_classifier(
                 figures = [f"{kind}_q{level}" for kind in ("top1", "top100") for level in VALIDATED]
                 draw_curves(log.rows, ("loss",), figures).savefig(out / "curves.png")
                 with average.applied(classifier):
-                    export_weights(classifier, space, done, weights)
+                    export_weights(classifier, space, earlier + done, weights)
             if report is not None:
                 report(done, config.steps, row["loss"])
     return weights

@@ -13,19 +13,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from vitiq.models.entropy.integer_hyperprior import export_hyperprior
-from vitiq.models.transforms.embedded import TransformModel, stored
+from vitiq.models.transforms.embedded import FORMAT, TransformModel
 from vitiq.models.transforms.transform_codec import TransformCodec, error_weight
-from vitiq.models.weights_file import half, write_weights
+from vitiq.models.weights_file import half, steps_behind, stored, write_weights
 from vitiq.training.config import read_config
-from vitiq.training.crops import Phase, Sampler, phase_at, random_crop, to_tensor
+from vitiq.training.crops import Phase, Sampler, in_unit_range, phase_at, random_crop, stacked
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
+from vitiq.training.replay import Replay
 
 Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, loss)."""
@@ -107,17 +108,18 @@ def export_weights(model: TransformCodec, steps: int, path: Path) -> None:
         tensors[f"gains.{name}"] = value.cpu().contiguous()
     for name, array in export_hyperprior(model.prior).items():
         tensors[f"integer.{name}"] = torch.from_numpy(array.copy(order="C"))
-    facts = {"format": "vitiq-transform-codec-1", "steps": steps}
+    facts = {"format": FORMAT, "steps": steps}
     write_weights(path, tensors, facts)
 
 
-def make_optimiser(model: TransformCodec, config: CodecTrainingConfig) -> torch.optim.AdamW:
+def make_optimiser(model: TransformCodec, config: CodecTrainingConfig, place: Hardware) -> torch.optim.AdamW:
     """AdamW; the transforms' linear parts learn slower."""
     linear = [p for n, p in model.named_parameters() if n.endswith("linear.weight") and "prior" not in n]
     chosen = {id(p) for p in linear}
     rest = [p for p in model.parameters() if id(p) not in chosen]
     groups = [{"params": rest, "share": 1.0}, {"params": linear, "share": config.linear_rate}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=0.0)
+    fused = place.device.type == "cuda"
+    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=0.0, fused=fused)
 
 
 def train_codec(
@@ -154,15 +156,16 @@ def train_codec(
         sampler = Sampler(pictures, training, config)
         crop, rng = config.phases[0].crop, np.random.default_rng(config.seed)
         large = [i for i in held_out if min(pictures.shape(i)) >= crop] or training[:1]
-        validation = to_tensor([random_crop(rng, pictures[i], crop, 1.0) for i in large]).to(place.device)
+        validation = in_unit_range(stacked([random_crop(rng, pictures[i], crop, 1.0) for i in large])).to(place.device)
 
         torch.manual_seed(config.seed)
         model = TransformCodec()
         if begin is not None:
             start_from(model, begin)
+        earlier = steps_behind(begin)
         model = place.place(model)
         spread = place.spread(model)
-        optimiser = make_optimiser(model, config)
+        optimiser = make_optimiser(model, config, place)
         average = Ema(model, config.ema)
         parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "average": average}
         start = load_checkpoint(out / "checkpoint.pt", parts)
@@ -173,8 +176,12 @@ def train_codec(
             phase = phase_at(config.phases, step)
             return sampler.batch([config.seed, 1, step], phase, place.share(phase.batch))
 
-        for step, target in enumerate(batches(make, start, config.steps, place), start):
-            row = train_step(config, spread, optimiser, target, step, place)
+        def gradients(pictures: Tensor, t: Tensor) -> tuple[Tensor, ...]:
+            return losses(config, spread, pictures, t, place)
+
+        learn = Replay(gradients, tuple(model.parameters()), place)
+        for step, pictures_of_step in enumerate(batches(make, start, config.steps, place), start):
+            row = train_step(config, learn, optimiser, pictures_of_step, step, place)
             average.update(model)
             done = step + 1
             if log is None:
@@ -188,7 +195,7 @@ def train_codec(
                 rates = [f"{name}_{t}" for name in ("psnr", "bpp") for t in VALIDATED]
                 draw_curves(log.rows, ("loss", "train_bpp"), rates).savefig(out / "curves.png")
                 with average.applied(model):
-                    export_weights(model, done, weights)
+                    export_weights(model, earlier + done, weights)
             if report is not None:
                 report(done, config.steps, row["loss"])
     return weights
@@ -207,37 +214,43 @@ def start_from(model: TransformCodec, path: Path) -> None:
     model.synthesis.load_state_dict(known.synthesis("mse").state_dict())
 
 
-def train_step(  # noqa: PLR0917 - the loop's whole state
+def losses(
     config: CodecTrainingConfig,
     model: TransformCodec,
-    optimiser: torch.optim.Optimizer,
-    target: Float[Tensor, "n 3 s s"],
-    step: int,
+    pictures: UInt8[Tensor, "n s s 3"],
+    t: Float[Tensor, " n"],
     place: Hardware,
-) -> dict[str, Any]:
-    """One optimiser step; returns what is logged."""
-    rng = np.random.default_rng([config.seed, 2, step, place.rank])
-    torch.manual_seed(int(rng.integers(0, 2**31)))
-    t = torch.from_numpy(rng.uniform(0, 1, len(target)).astype(np.float32)).to(place.device)
-    rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
-    for group in optimiser.param_groups:
-        group["lr"] = rate * group["share"]
+) -> tuple[Tensor, ...]:
+    """Loss, squared error, bits a pixel, and those of them that the hyper-latents take; leaves gradients behind."""
+    target = in_unit_range(pictures)
     with place.mixed_precision():
         coded = model(target, t)
     weight, pixels = error_weight(t), target.shape[2] * target.shape[3]
     error = (coded.painted - target).square().mean(dim=(1, 2, 3)) * 255**2
     bpp = (coded.latent_bits.sum(dim=1) + coded.hyper_bits) / pixels
     loss = ((bpp + weight * error) / weight**config.balance).mean()
-    optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    norm = nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
+    return loss.detach(), error.detach().mean(), bpp.detach().mean(), coded.hyper_bits.detach().mean() / pixels
+
+
+def train_step(  # noqa: PLR0917 - the loop's whole state
+    config: CodecTrainingConfig,
+    learn: Replay,
+    optimiser: torch.optim.Optimizer,
+    pictures: UInt8[Tensor, "n s s 3"],
+    step: int,
+    place: Hardware,
+) -> dict[str, Any]:
+    """One optimiser step; returns what is logged."""
+    rng = np.random.default_rng([config.seed, 2, step, place.rank])
+    torch.manual_seed(int(rng.integers(0, 2**31)))
+    t = torch.from_numpy(rng.uniform(0, 1, len(pictures)).astype(np.float32)).to(place.device)
+    rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["share"]
+    figures = learn(pictures, t)
+    norm = nn.utils.clip_grad_norm_(learn.parameters, config.gradient_clip)
     if bool(torch.isfinite(norm)):
         optimiser.step()
-    return {
-        "loss": float(loss.detach()),
-        "mse": float(error.detach().mean()),
-        "train_bpp": float(bpp.detach().mean()),
-        "hyper_bpp": float(coded.hyper_bits.detach().mean()) / pixels,
-        "gradient_norm": float(norm),
-        "learning_rate": rate,
-    }
+    names = ("loss", "mse", "train_bpp", "hyper_bpp", "gradient_norm")
+    return dict(zip(names, torch.stack([*figures, norm]).tolist(), strict=True)) | {"learning_rate": rate}

@@ -79,11 +79,10 @@ class Sampler:
         index = int(indices[min(int(np.searchsorted(shares, rng.random())), len(indices) - 1)])
         return random_crop(rng, self._pictures[index], size, self._config.largest_shrink)
 
-    def batch(self, seed: Sequence[int], phase: Phase, which: Sequence[int] | None = None) -> Float[Tensor, "n 3 s s"]:
-        """A batch in [0, 1], or those of its pictures that are asked for; each comes from the seed and its number."""
+    def batch(self, seed: Sequence[int], phase: Phase, which: Sequence[int] | None = None) -> UInt8[Tensor, "n s s 3"]:
+        """A batch, or those of its pictures that are asked for; each comes from the seed and its number."""
         which = range(phase.batch) if which is None else which
-        crops = [self.crop(np.random.default_rng([*seed, i]), phase.crop) for i in which]
-        return to_tensor(crops).contiguous(memory_format=torch.channels_last)
+        return stacked([self.crop(np.random.default_rng([*seed, i]), phase.crop) for i in which])
 
 
 def random_crop(rng: np.random.Generator, picture: ImageU8, size: int, largest_shrink: float) -> ImageU8:
@@ -144,8 +143,3 @@ def stacked(pictures: Sequence[ImageU8]) -> UInt8[Tensor, "n s s 3"]:
 def in_unit_range(pictures: UInt8[Tensor, "n s s 3"]) -> Float[Tensor, "n 3 s s"]:
     """Float32 in [0, 1], on the same device; channels lie last in memory."""
     return pictures.permute(0, 3, 1, 2).float() / 255
-
-
-def to_tensor(pictures: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
-    """Stack of pictures as float32 in [0, 1]."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float() / 255

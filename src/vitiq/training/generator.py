@@ -11,7 +11,7 @@ Everything random in a step comes from (seed, step), so a resumed run continues 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from vitiq.models.backbones import load_backbone
+from vitiq.models.weights_file import steps_behind
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler, in_unit_range, phase_at, stacked, zoomed_crop
 from vitiq.training.curves import draw_curves
@@ -181,6 +182,7 @@ def train_generator(
         model = LayeredAutoencoder()
         if begin is not None:
             start_from(model, begin)
+        earlier = {kind: steps_behind(begin, kind) for kind in ("steps", "adversarial_steps")}
         model = place.place(model)
         optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=1e-4)
         average = Ema(model, config.ema)
@@ -219,17 +221,17 @@ def train_generator(
                 save_checkpoint(out / "checkpoint.pt", done, parts)
                 draw_curves(log.rows, ("loss", "critic_loss"), ("psnr", "psnr_vector")).savefig(out / "curves.png")
                 with average.applied(model):
-                    export_weights(model, facts(config, done), weights)
+                    export_weights(model, facts(config, done, earlier), weights)
             if report is not None:
                 report(done, steps, row.get("loss", float("nan")))
     return weights
 
 
-def facts(config: GeneratorTrainingConfig, steps: int) -> dict[str, object]:
-    """What the weights file tells of its training."""
+def facts(config: GeneratorTrainingConfig, steps: int, earlier: Mapping[str, int]) -> dict[str, object]:
+    """What the weights file tells of its training; `earlier`: the steps behind the weights that it began from."""
     return {
-        "steps": min(steps, config.plain_steps),
-        "adversarial_steps": max(0, steps - config.plain_steps),
+        "steps": earlier["steps"] + min(steps, config.plain_steps),
+        "adversarial_steps": earlier["adversarial_steps"] + max(0, steps - config.plain_steps),
         "lambda_reference": config.lambda_reference,
         "step_exponent": config.step_exponent,
         "vector_step": config.vector_step,

@@ -13,7 +13,7 @@ from vitiq.models.entropy.integer_prior import export_prior
 from vitiq.models.entropy.prior import LatentPrior
 from vitiq.models.generators.embedded import FORMAT
 from vitiq.models.generators.layered import CHANNELS, Encoder, Synthesis, encode_layers
-from vitiq.models.weights_file import eight_bit, half, in_float, read_weights, write_weights
+from vitiq.models.weights_file import in_float, read_weights, stored, write_weights
 
 PARTS = ("encoder.", "synthesis.", "prior.")
 
@@ -86,7 +86,7 @@ def export_weights(model: LayeredAutoencoder, facts: dict[str, object], path: Pa
         if name.startswith("prior."):
             tensors[name] = value.cpu().contiguous()
         else:
-            tensors |= (eight_bit if name.endswith((".first.weight", ".second.weight")) else half)(name, value)
+            tensors |= stored(name, value)
     for name, array in export_prior(model.prior).items():
         tensors[f"integer_prior.{name}"] = torch.from_numpy(array.copy(order="C"))
     write_weights(path, tensors, {"format": FORMAT} | facts)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vitiq.errors import WeightsError
 
@@ -64,8 +65,8 @@ class Ema:
         """Move towards the model; faster in the first steps, so that the start is forgotten."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, value in model.named_parameters():
-            self.values[name].lerp_(value.detach(), 1 - decay)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average([self.values[name] for name, _ in model.named_parameters()], list(model.parameters()), self.steps)
 
     @contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:

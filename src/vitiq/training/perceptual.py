@@ -27,12 +27,12 @@ from vitiq.models.backbones import Backbone, load_backbone
 from vitiq.models.latent_classifier import WEIGHTS as CLASSIFIER
 from vitiq.models.latent_classifier import EmbeddedClassifier
 from vitiq.models.transforms.block_dct import BLOCK
-from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel, stored
+from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel
 from vitiq.models.transforms.residual_dct import Synthesis, powers
-from vitiq.models.weights_file import write_weights
+from vitiq.models.weights_file import stored, write_weights
 from vitiq.training.adversarial import Critic, feature_distance, relative_errors
 from vitiq.training.config import read_config
-from vitiq.training.crops import Phase, Sampler
+from vitiq.training.crops import Phase, Sampler, in_unit_range
 from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, batches, hardware
@@ -244,7 +244,7 @@ def train_perceptual(
         training, held_out = pictures.split(config.held_out)
         sampler, phase = Sampler(pictures, training, config), config.phases[0]
         judged = Sampler(pictures, [i for i in held_out if min(pictures.shape(i)) >= config.crop] or training, config)
-        held = judged.batch([config.seed], Phase(1, config.crop, config.held_out)).to(place.device)
+        held = in_unit_range(judged.batch([config.seed], Phase(1, config.crop, config.held_out)).to(place.device))
         judge = load_backbone()
         torch.manual_seed(config.seed)
         trainer = Trainer(config, model, reader, judge, place)
@@ -254,7 +254,8 @@ def train_perceptual(
         def make(step: int) -> Tensor:
             return sampler.batch([config.seed, 1, step], phase, place.share(config.batch))
 
-        for step, target in enumerate(batches(make, start, config.steps, place), start):
+        for step, pictures_of_step in enumerate(batches(make, start, config.steps, place), start):
+            target = in_unit_range(pictures_of_step)
             rng = np.random.default_rng([config.seed, 2, step, place.rank])
             drawn = rng.uniform(0, 1, len(target)).astype(np.float32) ** config.quality_power
             shift = (int(rng.integers(0, BLOCK)), int(rng.integers(0, BLOCK)))

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from vitiq.models.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import VisionTransformer
+from vitiq.models.weights_file import steps_behind
 from vitiq.training.agreement import agreement, agreement_names
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
@@ -140,6 +141,7 @@ def train_vit(
     student = prune(teachers[0].model, config.kept_blocks)
     if begin is not None:
         start_from(student, begin)
+    earlier = steps_behind(begin)
     size = student.config.image_size
     out.mkdir(parents=True, exist_ok=True)
     with hardware() as place:
@@ -189,7 +191,7 @@ def train_vit(
                 save_checkpoint(out / "checkpoint.pt", done, parts)
                 draw_curves(log.rows, ("kl", "hidden"), agreement_names(len(teachers))).savefig(out / "curves.png")
                 with average.applied(student):
-                    export_weights(student, done, weights)
+                    export_weights(student, earlier + done, weights)
             if report is not None:
                 report(done, config.steps, row["loss"])
     return weights

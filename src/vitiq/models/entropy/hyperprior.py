@@ -62,9 +62,9 @@ def passes(group: int) -> tuple[int, ...]:
     return (0, 1, 2) if group == 0 else (1, 2)
 
 
-def phase(height: int, width: int, group: int) -> Float[Tensor, "1 1 h w"]:
+def phase(height: int, width: int, group: int, device: torch.device | None = None) -> Float[Tensor, "1 1 h w"]:
     """When each position is coded: 1 then 2 on a checkerboard; the first group's 1 is split in 0 (even rows) and 1."""
-    i, j = torch.arange(height)[:, None], torch.arange(width)[None]
+    i, j = torch.arange(height, device=device)[:, None], torch.arange(width, device=device)[None]
     when = 1 + (i + j) % 2
     if group == 0:
         when = torch.where((i % 2 == 0) & (j % 2 == 0), 0, when)
@@ -237,7 +237,7 @@ class Hyperprior(nn.Module):
             group = cast("GroupPrior", module)
             own, told = rounded[:, start : start + size], leading if number == 0 else None
             shared = group.shared(features, rounded[:, :start], quality)
-            when = phase(height, width, number).to(noisy.device)
+            when = phase(height, width, number, noisy.device)
             mean, log_scale = group.predict(shared, told, None)
             for later in passes(number)[1:]:
                 coded = (when < later).float()

@@ -20,6 +20,9 @@ from torch import Tensor, nn
 CLIP = 8.0
 """Neighbours are clipped to ±CLIP before the network reads them, which bounds its integer arithmetic."""
 
+WIDTH = 64
+"""Hidden units of a layer's network."""
+
 LOG_SCALE_MIN, LOG_SCALE_MAX = math.log(0.05), math.log(12.0)
 
 
@@ -29,22 +32,21 @@ class LayerPrior(nn.Module):
     Args:
         channels: channels of the layer.
         parent_channels: channels of the next coarser layer, 0 for the coarsest.
-        width: hidden units.
     """
 
-    def __init__(self, channels: int, parent_channels: int, width: int = 64) -> None:
+    def __init__(self, channels: int, parent_channels: int) -> None:
         super().__init__()
         self.channels = channels
-        self.causal = nn.Conv2d(channels, width, 3, padding=1)
+        self.causal = nn.Conv2d(channels, WIDTH, 3, padding=1)
         mask = torch.zeros(3, 3)
         mask[0, :] = 1
         mask[1, 0] = 1
         self.mask: Tensor
         self.register_buffer("mask", mask, persistent=False)
-        self.parent = nn.Conv2d(parent_channels, 4 * width, 3, padding=1) if parent_channels else None
-        self.step = nn.Parameter(torch.zeros(width))
-        self.hidden = nn.Conv2d(width, width, 1)
-        self.out = nn.Conv2d(width, 2 * channels, 1)
+        self.parent = nn.Conv2d(parent_channels, 4 * WIDTH, 3, padding=1) if parent_channels else None
+        self.step = nn.Parameter(torch.zeros(WIDTH))
+        self.hidden = nn.Conv2d(WIDTH, WIDTH, 1)
+        self.out = nn.Conv2d(WIDTH, 2 * channels, 1)
         for parameter in self.out.parameters():
             nn.init.zeros_(parameter)
 
@@ -82,10 +84,10 @@ def logistic_bits(
 class LatentPrior(nn.Module):
     """Priors of all layers, coarsest first."""
 
-    def __init__(self, channels: Sequence[int], width: int = 64) -> None:
+    def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         parents = [0, *channels[:-1]]
-        self.layers = nn.ModuleList(LayerPrior(c, p, width) for c, p in zip(channels, parents, strict=True))
+        self.layers = nn.ModuleList(LayerPrior(c, p) for c, p in zip(channels, parents, strict=True))
 
     def bits(
         self, symbols: Sequence[Float[Tensor, "n c h w"]], log_step: Float[Tensor, "n 1 1 1"]
