@@ -120,7 +120,7 @@ def test_bad_weights_are_refused(codec_file: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.safetensors").write_bytes(path.read_bytes()[:5000])
     with pytest.raises(WeightsError, match=r"cut\.safetensors: not a readable"):
         EmbeddedClassifier(tmp_path / "cut.safetensors")
-    with pytest.raises(WeightsError, match="format 'vitiq-transform-codec-1' given"):
+    with pytest.raises(WeightsError, match="format 'vitiq-transform-codec-2' given"):
         EmbeddedClassifier(codec_file)
     tensors = load_file(path)
     del tensors["norm.weight"]

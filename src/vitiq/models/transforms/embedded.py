@@ -18,9 +18,9 @@ from vitiq.models.entropy.hyperprior import Hyperprior
 from vitiq.models.entropy.integer_hyperprior import LEVELS, IntegerHyperprior, float_tensors
 from vitiq.models.transforms.block_dct import BLOCK
 from vitiq.models.transforms.residual_dct import Analysis, Gains, Synthesis, powers
-from vitiq.models.weights_file import eight_bit, half, in_float, read_weights
+from vitiq.models.weights_file import in_float, read_weights
 
-FORMAT = "vitiq-transform-codec-1"
+FORMAT = "vitiq-transform-codec-2"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "codec_embedded.safetensors"
 INTEGER = "integer."
 PERCEPTUAL = "perceptual."
@@ -98,11 +98,6 @@ class TransformModel:
         """Gain of every latent channel at a quality level."""
         values: np.ndarray = self.gains(quality_of(level))[0, :, 0, 0].numpy()
         return values
-
-
-def stored(name: str, value: Tensor) -> dict[str, Tensor]:
-    """A tensor of the transforms as a weights file holds it: residual blocks in 8 bits, all else in half precision."""
-    return (eight_bit if name.endswith((".first.weight", ".second.weight")) else half)(name, value)
 
 
 def quality_of(level: int) -> Float[Tensor, "1 3"]:

@@ -19,6 +19,9 @@ from vitiq.models.transforms.block_dct import BLOCK, CHANNELS, basis
 WIDE, MIDDLE, FINE = 224, 128, 48
 """Feature channels at strides 16, 8 and 4."""
 
+ANALYSIS_BLOCKS, SYNTHESIS_BLOCKS = (2, 4), (2, 3, 4)
+"""Residual blocks at strides 16 and 8, and at 16, 8 and 4."""
+
 LEVEL = 128.0
 """Pictures are read as value - LEVEL on the 0-255 scale, features as that / SPREAD."""
 
@@ -78,9 +81,9 @@ class Analysis(nn.Module):
         self.linear = nn.Conv2d(3, CHANNELS, BLOCK, stride=BLOCK, bias=False)
         self.linear.weight.data.copy_(basis())
         self.stem = nn.Conv2d(3 * 64, MIDDLE, 1)
-        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(3))
+        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(ANALYSIS_BLOCKS[1]))
         self.down = nn.Conv2d(MIDDLE, WIDE, 2, stride=2)
-        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(2))
+        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(ANALYSIS_BLOCKS[0]))
         self.out = nn.Conv2d(WIDE, CHANNELS, 1)
         zero(self.out)
 
@@ -115,13 +118,13 @@ class Synthesis(nn.Module):
         self.linear = nn.ConvTranspose2d(CHANNELS, 3, BLOCK, stride=BLOCK, bias=False)
         self.linear.weight.data.copy_(basis())
         self.stem = nn.Conv2d(CHANNELS, WIDE, 1)
-        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(2))
+        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(SYNTHESIS_BLOCKS[0]))
         self.to_middle = nn.Conv2d(WIDE, 4 * MIDDLE, 1)
         self.base_middle = nn.Conv2d(3 * 64, MIDDLE, 1)
-        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(3))
+        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(SYNTHESIS_BLOCKS[1]))
         self.to_fine = nn.Conv2d(MIDDLE, 4 * FINE, 1)
         self.base_fine = nn.Conv2d(3 * 16, FINE, 1)
-        self.fine = nn.ModuleList(Residual(FINE) for _ in range(2))
+        self.fine = nn.ModuleList(Residual(FINE) for _ in range(SYNTHESIS_BLOCKS[2]))
         self.out = nn.Conv2d(FINE, 3 * 16, 3, padding=1)
         zero(self.out)
 
