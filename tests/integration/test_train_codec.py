@@ -90,6 +90,7 @@ def test_perceptual_training_leaves_the_bitstream_alone(
     both = train_perceptual(None, [photos], weights, tmp_path, smoke=True, threads=1)
     before, after = tensors(weights), tensors(both)
     assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert steps_behind(both, "perceptual_steps") == 4
     added = set(after) - set(before)
     assert added
     assert all(name.removeprefix("perceptual.").startswith(TRAINED) for name in added)

@@ -200,7 +200,8 @@ def export_weights(trainer: Trainer, codec: Path, path: Path) -> None:
             start = own[name] if name in own else torch.zeros_like(value)
             tensors |= stored(PERCEPTUAL + name, torch.lerp(start.to(value), value, share))
     reader = trainer.classifier.weights_sha256 if trainer.classifier else ""
-    facts = json.loads(metadata["vitiq_config"]) | {"perceptual_steps": trainer.config.steps}
+    facts = json.loads(metadata["vitiq_config"])
+    facts["perceptual_steps"] = facts.get("perceptual_steps", 0) + trainer.config.steps
     facts |= {"interpolation": share, "classifier_sha256": reader}
     write_weights(path, tensors, facts)
 
