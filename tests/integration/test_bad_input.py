@@ -298,10 +298,8 @@ def test_unusual_pictures_are_read_right(name: str, vitiq: Vitiq, tmp_path: Path
         assert vitiq("decode", file, "-o", tmp_path / "y.png").code == 0
         rebuilt = read_image(tmp_path / "y.png")
         assert rebuilt.shape == wanted.shape
-        if name not in {"palette.png", "cmyk.tif"} and (name, codec) != ("one.png", "generative-mse"):  # noise to these
-            # a single row half a range from the next is among the finest patterns: the learned codec loses those
-            limit = 32 if (name, codec) == ("long.png", "generative-mse") else 16
-            assert np.abs(rebuilt.astype(int) - wanted).mean() < limit, codec
+        limit = 75 if name in {"palette.png", "cmyk.tif"} else 8  # noise to these codecs
+        assert np.abs(rebuilt.astype(int) - wanted).mean() < limit, codec
 
 
 def test_one_run_of_everything(vitiq: Vitiq, tmp_path: Path) -> None:

@@ -41,6 +41,19 @@ def test_quality_sets_size_and_error(piece: ImageU8) -> None:
     assert errors[0] > errors[1] > errors[2]
 
 
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 16), (3, 40), (500, 2), (32, 32), (47, 65)])
+def test_small_pictures_are_coded_as_well_as_large_ones(bundled: dict[str, ImageU8], size: tuple[int, int]) -> None:
+    height, width = size
+    parts = [np.ascontiguousarray(bundled["animal"][k : k + height, k : k + width]) for k in (4, 8, 12)]
+    codec = GenerativeMse()
+    means = []
+    for quality in (18, 63):
+        rebuilt = [codec.decode(codec.encode(part, quality=quality)) for part in parts]
+        assert all(a.shape == b.shape for a, b in zip(rebuilt, parts, strict=True))
+        means.append(sum(squared_error(a, b) for a, b in zip(rebuilt, parts, strict=True)) / len(parts))
+    assert means[1] < min(means[0], 33)  # 33 dB: a squared error of 33
+
+
 def test_one_bitstream_two_syntheses(piece: ImageU8) -> None:
     plain, painted = GenerativeMse(), Generative()
     data, other = plain.encode(piece, quality=10), painted.encode(piece, quality=10)

@@ -157,6 +157,7 @@ class _TransformCodec(Codec):
     def _read(self, data: bytes) -> tuple[viq.Container, int, Int64[np.ndarray, "c h w"]]:
         from vitiq.codecs.group_coding import decode_groups
         from vitiq.models.transforms.block_dct import BLOCK
+        from vitiq.models.transforms.embedded import coded_size
 
         file = viq.unpack(data)
         if file.codec not in {"generative", "generative-mse"}:
@@ -174,8 +175,8 @@ class _TransformCodec(Codec):
             raise BitstreamError(
                 f"{file.width}×{file.height} pixels given, at most {MAX_PIXELS} expected; it is damaged"
             )
-        grid = (-(-file.height // BLOCK), -(-file.width // BLOCK))
-        hyper, symbols = decode_groups(payload[1:], *grid, model.integer_prior, payload[0])
+        rows, columns = (side // BLOCK for side in coded_size(file.height, file.width))
+        hyper, symbols = decode_groups(payload[1:], rows, columns, model.integer_prior, payload[0])
         check_symbols(file, [hyper, symbols])
         return file, payload[0], symbols
 

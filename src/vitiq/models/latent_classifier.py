@@ -61,7 +61,11 @@ class LatentClassifier(nn.Module):
         self.head = nn.Linear(config.width, config.classes)
 
     def patches(self, latents: Float[Tensor, "c h w"], height: int, width: int) -> Float[Tensor, "p f"]:
-        """Coefficients of the patches of the resized picture, from dequantised latents of height × width pixels."""
+        """Coefficients of the patches of the resized picture, from dequantised latents of height × width pixels.
+
+        Blocks that lie beyond the picture are left out.
+        """
+        latents = latents[:, : -(-height // BLOCK), : -(-width // BLOCK)]
         coefficients = torch.einsum("jk,khw->jhw", self.stem.weight, latents / SPREAD)
         return resample(coefficients, height, width, self.config.grid).flatten(3).flatten(0, 2).T
 

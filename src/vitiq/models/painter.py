@@ -14,7 +14,14 @@ from vitiq.errors import WeightsError
 from vitiq.models import latent_classifier
 from vitiq.models.latent_classifier import EmbeddedClassifier, load_classifier
 from vitiq.models.threads import one_thread
-from vitiq.models.transforms.embedded import WEIGHTS, SynthesisName, TransformModel, load_model, quality_of
+from vitiq.models.transforms.embedded import (
+    SMALLEST,
+    WEIGHTS,
+    SynthesisName,
+    TransformModel,
+    load_model,
+    quality_of,
+)
 
 
 class Painter:
@@ -68,7 +75,8 @@ class Painter:
         size: tuple[int, int],
     ) -> Float[Tensor, "n 3 16h 16w"]:
         """Pictures in about [0, 1] of dequantised latents of pictures of `size` (height, width) pixels."""
-        features = self.features(latents, quality, size) if name == "perceptual" else None
+        height, width = (max(side, SMALLEST) for side in size)
+        features = self.features(latents, quality, (height, width)) if name == "perceptual" else None
         result: Tensor = self.model.synthesis(name)(latents, quality, features)
         return result
 

@@ -26,6 +26,9 @@ INTEGER = "integer."
 PERCEPTUAL = "perceptual."
 """Prefix of those tensors of the synthesis that perceptual training changed."""
 
+SMALLEST = 64
+"""Least side in pixels that is coded: where every block lies at a border, networks trained on large crops fail."""
+
 SynthesisName = Literal["mse", "perceptual"]
 
 
@@ -105,10 +108,17 @@ def quality_of(level: int) -> Float[Tensor, "1 3"]:
     return powers(torch.tensor([level / (LEVELS - 1)]))
 
 
+def coded_size(height: int, width: int) -> tuple[int, int]:
+    """Sides of what is coded of a picture of height × width pixels: multiples of 16, at least `SMALLEST`."""
+    rows, columns = (max(SMALLEST, side + -side % BLOCK) for side in (height, width))
+    return rows, columns
+
+
 def padded_to_blocks(pictures: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 i j"]:
-    """Pictures extended on the right and below to multiples of 16 pixels by their last row and column."""
+    """Pictures extended on the right and below to `coded_size` by their last row and column."""
     height, width = pictures.shape[2:]
-    return torch.nn.functional.pad(pictures, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
+    rows, columns = coded_size(height, width)
+    return torch.nn.functional.pad(pictures, (0, columns - width, 0, rows - height), mode="replicate")
 
 
 @lru_cache(maxsize=2)
