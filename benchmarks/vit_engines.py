@@ -43,12 +43,12 @@ class Features(torch.nn.Module):
 
 def engines(model: VisionTransformer, x: torch.Tensor, threads: int) -> dict[str, Callable[[], object]]:
     """Calls that give the class tokens of `x`, by name."""
-    packed, pixels = PackedViT(model), x.numpy()
-    calls: dict[str, Callable[[], object]] = {
-        "ours, class token": lambda: packed.forward_class(x),
-        "ours, all tokens": lambda: packed.forward_features(x),
-        "torch float32": lambda: model.forward_features(x),
-    }
+    pixels = x.numpy()
+    calls: dict[str, Callable[[], object]] = {"torch float32": lambda: model.forward_features(x)}
+    for dtype in (torch.float32, torch.bfloat16):
+        ours, name = PackedViT(model, dtype), str(dtype).removeprefix("torch.")
+        calls[f"ours {name}, class token"] = lambda ours=ours: ours.forward_class(x)
+        calls[f"ours {name}, all tokens"] = lambda ours=ours: ours.forward_features(x)
     core = openvino.Core()
     graph = openvino.convert_model(Features(model), example_input=x)
     for name in ("f32", "bf16"):

@@ -187,8 +187,8 @@ class Backbone:
             return self._network.forward_features(inputs)
 
     @cached_property
-    def _network(self) -> VisionTransformer | PackedViT:
-        return PackedViT(self._model) if self.precision == "bfloat16" else self._model
+    def _network(self) -> PackedViT:
+        return PackedViT(self._model, torch.bfloat16 if self.precision == "bfloat16" else torch.float32)
 
     def _batches(self, items: Sequence[T]) -> list[Sequence[T]]:
         """Batches of about equal size with at most `ROWS` tokens."""

@@ -1,10 +1,10 @@
-"""A Vision Transformer in bfloat16 at the speed of its matrix products.
+"""A Vision Transformer at the speed of its matrix products, in bfloat16 or float32.
 
-Nearly all of the work is six products a block. Their weights are rounded and packed once in the layout that oneDNN's
-kernels read (F.linear packs them again at every call), the scale of attention is folded into the query weights, and
-with it the step to powers of two, which cost a fifth less than those of e; GELU is applied to the product while it is
-in the cache, and attention goes a few heads at a time, so that their tables stay there too. Sums between blocks and
-norms stay in float32.
+Nearly all of the work is six products a block. Their weights are packed once in the layout that oneDNN's kernels read
+(F.linear packs them again at every call, and in float32 goes to another library, whose kernels are half as fast on
+some processors). The scale of attention is folded into the query weights, and with it the step to powers of two, which
+cost a fifth less than those of e; GELU is applied to the product while it is in the cache. In bfloat16 attention goes a
+few heads at a time, so that their tables stay there too; sums between blocks and norms stay in float32.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from jaxtyping import BFloat16, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from vitiq.models.vit import Block, VisionTransformer, stack_levels, without_distillation
 
@@ -43,21 +43,22 @@ def _packer() -> Any:
 
 
 class PackedLinear:
-    """A linear layer in bfloat16, on the last dimension.
+    """A linear layer on the last dimension.
 
     Args:
         weight, bias: out × in and out, float32.
+        dtype: bfloat16 or float32, in which numbers are multiplied.
     """
 
-    def __init__(self, weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"]) -> None:
-        self._operators = _packer()
-        self._weight, self._bias = weight.to(torch.bfloat16).contiguous(), bias.to(torch.bfloat16)
+    def __init__(self, weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"], dtype: torch.dtype) -> None:
+        self._operators, self._dtype = _packer(), dtype
+        self._weight, self._bias = weight.to(dtype).contiguous(), bias.to(dtype)
         if self._operators is not None:
             self._weight = self._operators._reorder_linear_weight(self._weight, ROWS)
 
-    def __call__(self, x: Tensor, *, gelu: bool = False) -> BFloat16[Tensor, "*rows o"]:
-        """x Wᵀ + b, then exact GELU if asked."""
-        x = x.to(torch.bfloat16)
+    def __call__(self, x: Tensor, *, gelu: bool = False) -> Float[Tensor, "*rows o"]:
+        """x Wᵀ + b in the layer's numbers, then exact GELU if asked."""
+        x = x.to(self._dtype)
         if self._operators is not None:
             after: tuple[str, list[float], str] = ("gelu", [], "none") if gelu else ("none", [], "")
             return cast(Tensor, self._operators._linear_pointwise(x, self._weight, self._bias, *after))
@@ -65,8 +66,16 @@ class PackedLinear:
         return F.gelu(result) if gelu else result
 
 
+def attend_whole(qkv: Float[Tensor, "n t c"], heads: int) -> Float[Tensor, "n t d"]:
+    """Multi-head attention of fused queries (scaled as by `_scaled`), keys and values."""
+    n, t, fused = qkv.shape
+    q, k, v = qkv.view(n, t, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    mixed = F.scaled_dot_product_attention(q, k, v, scale=math.log(2))
+    return mixed.transpose(1, 2).reshape(n, t, fused // 3)
+
+
 def attend(qkv: BFloat16[Tensor, "n t c"], heads: int) -> BFloat16[Tensor, "n t d"]:
-    """Multi-head attention of fused queries (scaled as by `_scaled`), keys and values, a few heads at a time.
+    """As `attend_whole`, a few heads at a time.
 
     Weights are powers of two divided by their sum after the values are mixed, without its largest taken off first;
     pictures where that leaves the numbers' range go the ordinary way.
@@ -97,15 +106,17 @@ def attend(qkv: BFloat16[Tensor, "n t c"], heads: int) -> BFloat16[Tensor, "n t 
 class PackedBlock:
     """A block of `VisionTransformer`."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, dtype: torch.dtype) -> None:
         self._norms = (block.norm1, block.norm2)
         self._heads = block.attn.heads
-        self._qkv = PackedLinear(*_scaled(block))
-        self._proj, self._fc1, self._fc2 = (_pack(layer) for layer in (block.attn.proj, block.mlp.fc1, block.mlp.fc2))
+        self._attend = attend if dtype == torch.bfloat16 else attend_whole
+        self._qkv = PackedLinear(*_scaled(block), dtype)
+        others = (block.attn.proj, block.mlp.fc1, block.mlp.fc2)
+        self._proj, self._fc1, self._fc2 = (PackedLinear(y.weight.detach(), y.bias.detach(), dtype) for y in others)
 
     def __call__(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Same shape as `x`."""
-        x = x + self._proj(attend(self._qkv(self._norms[0](x)), self._heads))
+        x = x + self._proj(self._attend(self._qkv(self._norms[0](x)), self._heads))
         x += self._fc2(self._fc1(self._norms[1](x), gelu=True))
         return x
 
@@ -113,11 +124,12 @@ class PackedBlock:
 class PackedLastBlock(PackedBlock):
     """The last block, which can also give the class token alone."""
 
-    def __init__(self, block: Block) -> None:
-        super().__init__(block)
+    def __init__(self, block: Block, dtype: torch.dtype) -> None:
+        super().__init__(block, dtype)
         weight, bias = _scaled(block)
         width = weight.shape[1]
-        self._query, self._pair = PackedLinear(weight[:width], bias[:width]), PackedLinear(weight[width:], bias[width:])
+        self._query = PackedLinear(weight[:width], bias[:width], dtype)
+        self._pair = PackedLinear(weight[width:], bias[width:], dtype)
 
     def first(self, x: Float[Tensor, "n t d"], count: int) -> Float[Tensor, "n count d"]:
         """As `Block.first`."""
@@ -139,22 +151,19 @@ def _scaled(block: Block) -> tuple[Tensor, Tensor]:
     return weight, bias
 
 
-def _pack(layer: nn.Linear) -> PackedLinear:
-    return PackedLinear(layer.weight.detach(), layer.bias.detach())
-
-
 class PackedViT:
     """As the network it is made of, without gradients.
 
     Args:
         model: in evaluation mode.
+        dtype: bfloat16 or float32, in which products are computed.
     """
 
-    def __init__(self, model: VisionTransformer) -> None:
+    def __init__(self, model: VisionTransformer, dtype: torch.dtype) -> None:
         self._model = model
         *most, last = (cast(Block, block) for block in model.blocks)
-        self._last = PackedLastBlock(last)
-        self._blocks = [*(PackedBlock(block) for block in most), self._last]
+        self._last = PackedLastBlock(last, dtype)
+        self._blocks = [*(PackedBlock(block, dtype) for block in most), self._last]
 
     def forward_hidden(
         self, x: Float[Tensor, "n 3 h w"], blocks: Sequence[int]

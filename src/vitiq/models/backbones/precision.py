@@ -54,7 +54,8 @@ def label_overlap(model: VisionTransformer, inputs: Float[Tensor, "n 3 s s"]) ->
     """Mean share of the top 100 labels (10 % of other label counts) that bfloat16 products keep of float32's."""
     k = 100 if model.config.classes >= 1000 else max(1, model.config.classes // 10)
     with torch.inference_mode():
-        exact, fast = (model.classify(net.forward_class(inputs)).topk(k).indices for net in (model, PackedViT(model)))
+        networks = (PackedViT(model, dtype) for dtype in (torch.float32, torch.bfloat16))
+        exact, fast = (model.classify(network.forward_class(inputs)).topk(k).indices for network in networks)
     shared = [np.intersect1d(a, b).size / k for a, b in zip(exact.numpy(), fast.numpy(), strict=True)]
     return float(np.mean(shared))
 
