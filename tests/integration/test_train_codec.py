@@ -139,13 +139,18 @@ def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
     assert torch.equal(whole[1::2], parts[1])
 
 
-def test_training_runs_in_two_processes(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["codec", "perceptual"])
+def test_training_runs_in_two_processes(model: str, photos: Path, weights: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "vitiq"]
-    command += ["train", "codec", "--data", str(photos), "-o", str(tmp_path), "--smoke", "--quiet", "--threads", "1"]
+    command += ["train", model, "--data", str(photos), "-o", str(tmp_path), "--smoke", "--quiet", "--threads", "1"]
+    command += ["--codec", str(weights)] if model == "perceptual" else []
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     with (tmp_path / "log.csv").open(newline="") as file:
-        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
-    assert (tmp_path / "codec_embedded.safetensors").exists()
+        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, 7 if model == "codec" else 5))
+    moved, before = tensors(tmp_path / "codec_embedded.safetensors"), tensors(weights)
+    assert any(
+        not torch.equal(value, before[name.replace("perceptual.", "synthesis.")]) for name, value in moved.items()
+    )
 
 
 def test_bad_configurations_are_told(tmp_path: Path, photos: Path) -> None:
