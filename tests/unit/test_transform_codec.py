@@ -25,7 +25,7 @@ from vitiq.models.entropy.integer_hyperprior import (
 from vitiq.models.entropy.integer_prior import MEANS, SCALES
 from vitiq.models.entropy.prior import LOG_SCALE_MAX, LOG_SCALE_MIN
 from vitiq.models.transforms.block_dct import CHANNELS, basis, coefficient_order, colour_matrix
-from vitiq.models.transforms.embedded import padded_to_blocks, quality_of
+from vitiq.models.transforms.embedded import coded_size, padded_to_blocks, quality_of
 from vitiq.models.transforms.transform_codec import TransformCodec, error_weight
 
 
@@ -137,9 +137,12 @@ def test_weights_that_could_leave_exact_sums_are_refused() -> None:
         IntegerHyperprior(tensors)
 
 
-def test_pictures_are_extended_to_whole_blocks() -> None:
-    picture = torch.rand(1, 3, 17, 32)
+@pytest.mark.parametrize(("size", "coded"), [((17, 32), (64, 64)), ((65, 200), (80, 208)), ((64, 1), (64, 64))])
+def test_pictures_are_extended_to_whole_blocks(size: tuple[int, int], coded: tuple[int, int]) -> None:
+    picture = torch.rand(1, 3, *size)
     padded = padded_to_blocks(picture)
-    assert padded.shape == (1, 3, 32, 32)
-    assert torch.equal(padded[:, :, :17], picture)
-    assert torch.equal(padded[:, :, 31], picture[:, :, 16])
+    assert coded_size(*size) == coded
+    assert padded.shape == (1, 3, *coded)
+    assert torch.equal(padded[:, :, : size[0], : size[1]], picture)
+    assert torch.equal(padded[:, :, -1, : size[1]], picture[:, :, -1])
+    assert torch.equal(padded[:, :, : size[0], -1], picture[:, :, :, -1])
