@@ -137,17 +137,6 @@ class Attention(nn.Module):
         result: Tensor = self.proj(mixed.transpose(1, 2).reshape(n, t, d))
         return result
 
-    def first(self, x: Float[Tensor, "n t d"], count: int) -> Float[Tensor, "n count d"]:
-        """The first tokens of `forward`; only their queries are computed."""
-        n, t, d = x.shape
-        heads, size = self.heads, d // self.heads
-        weight, bias = self.qkv.weight, self.qkv.bias
-        q = F.linear(x[:, :count], weight[:d], bias[:d]).view(n, count, heads, size).transpose(1, 2)
-        k, v = F.linear(x, weight[d:], bias[d:]).view(n, t, 2, heads, size).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v)
-        result: Tensor = self.proj(mixed.transpose(1, 2).reshape(n, count, d))
-        return result
-
     def weights(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n heads t t"]:
         """Attention of every token (row) to every token, softmaxed."""
         q, k, _ = self._split(x)
@@ -188,12 +177,6 @@ class Block(nn.Module):
         """Same shape as `x`."""
         x = x + self.attn(self.norm1(x))
         result: Tensor = x + self.mlp(self.norm2(x))
-        return result
-
-    def first(self, x: Float[Tensor, "n t d"], count: int) -> Float[Tensor, "n count d"]:
-        """The first tokens of `forward`, for about a sixth of the work."""
-        tokens = x[:, :count] + self.attn.first(self.norm1(x), count)
-        result: Tensor = tokens + self.mlp(self.norm2(tokens))
         return result
 
 
@@ -298,16 +281,8 @@ class VisionTransformer(nn.Module):
         """Class token and patch tokens after the last norm."""
         return without_distillation(self.forward_hidden(x, ())[0], self.config)
 
-    def forward_class(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n prefix d"]:
-        """The tokens that labels come from, after the last norm; the last block leaves out what no one reads."""
-        tokens = self.embed(x)
-        for block in self.blocks[:-1]:
-            tokens = block(tokens)
-        result: Tensor = self.norm(cast(Block, self.blocks[-1]).first(tokens, self.config.prefix))
-        return result
-
     def classify(self, first: Float[Tensor, "n prefix d"]) -> Float[Tensor, "n classes"]:
-        """Logits from the tokens of `forward_class`."""
+        """Logits from the normalised tokens before the patches: the class token, and the distillation token if any."""
         result: Tensor = self.head(first[:, 0])
         return (result + self.head_dist(first[:, 1])) / 2 if self.config.distilled else result
 

@@ -31,7 +31,7 @@ def read_weights(path: Path, form: str, model: str) -> tuple[dict[str, Tensor], 
     fix = f"reinstall vitiq, or give a file written by `vitiq train {model}`"
     try:
         with safe_open(str(path), framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("vitiq_config", "{}"))
+            facts = _facts(file.metadata())
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: {model} weights are missing; {fix}") from error
@@ -47,7 +47,12 @@ def steps_behind(path: Path | None, kind: str = "steps") -> int:
     if path is None:
         return 0
     with safe_open(str(path), framework="pt") as file:
-        return int(json.loads((file.metadata() or {}).get("vitiq_config", "{}")).get(kind, 0))
+        return int(_facts(file.metadata()).get(kind, 0))
+
+
+def _facts(metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((metadata or {}).get("vitiq_config", "{}"))
+    return facts
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:

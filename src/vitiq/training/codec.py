@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,10 +177,7 @@ def train_codec(
             phase = phase_at(config.phases, step)
             return sampler.batch([config.seed, 1, step], phase, place.share(phase.batch))
 
-        def gradients(pictures: Tensor, t: Tensor) -> tuple[Tensor, ...]:
-            return losses(config, spread, pictures, t, place)
-
-        learn = Replay(gradients, tuple(model.parameters()), place)
+        learn = Replay(partial(gradients, config, spread, place), tuple(model.parameters()), place)
         for step, pictures_of_step in enumerate(batches(make, start, config.steps, place), start):
             row = train_step(config, learn, optimiser, pictures_of_step, step, place)
             average.update(model)
@@ -214,14 +212,18 @@ def start_from(model: TransformCodec, path: Path) -> None:
     model.synthesis.load_state_dict(known.synthesis("mse").state_dict())
 
 
-def losses(
+def gradients(
     config: CodecTrainingConfig,
     model: TransformCodec,
+    place: Hardware,
     pictures: UInt8[Tensor, "n s s 3"],
     t: Float[Tensor, " n"],
-    place: Hardware,
 ) -> tuple[Tensor, ...]:
-    """Loss, squared error, bits a pixel, and those of them that the hyper-latents take; leaves gradients behind."""
+    """Leave the gradients of a batch in the model's parameters.
+
+    Returns:
+        Loss, squared error, bits a pixel, and those of them that the hyper-latents take.
+    """
     target = in_unit_range(pictures)
     with place.mixed_precision():
         coded = model(target, t)

@@ -60,9 +60,12 @@ class Replay:
             parameter.grad = gradient
         return recording.outputs
 
-    def _fresh(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _clear(self) -> None:
         for parameter in self.parameters:
             parameter.grad = None
+
+    def _fresh(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        self._clear()
         return self._compute(*inputs)
 
     def _record(self, inputs: tuple[Tensor, ...]) -> _Recording:
@@ -73,8 +76,7 @@ class Replay:
             for _ in range(WARM_UP):
                 self._fresh(own)
         torch.cuda.current_stream().wait_stream(stream)
-        for parameter in self.parameters:
-            parameter.grad = None
+        self._clear()
         graph = torch.cuda.CUDAGraph()
         # "thread_local": batches are pinned by another thread meanwhile, which "global" would forbid.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):

@@ -132,7 +132,7 @@ class PackedLastBlock(PackedBlock):
         self._pair = PackedLinear(weight[width:], bias[width:], dtype)
 
     def first(self, x: Float[Tensor, "n t d"], count: int) -> Float[Tensor, "n count d"]:
-        """As `Block.first`."""
+        """The first tokens of all of them, for about a sixth of the work; only their queries are computed."""
         y = self._norms[0](x)
         n, t, d = y.shape
         q = self._query(y[:, :count]).view(n, count, self._heads, -1).transpose(1, 2)
@@ -186,7 +186,7 @@ class PackedViT:
         return without_distillation(self.forward_hidden(x, ())[0], self._model.config)
 
     def forward_class(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n prefix d"]:
-        """As `VisionTransformer.forward_class`."""
+        """The tokens that labels come from, after the last norm; the last block leaves out what no one reads."""
         tokens = self._model.embed(x)
         for block in self._blocks[:-1]:
             tokens = block(tokens)
