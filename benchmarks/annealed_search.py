@@ -1,6 +1,6 @@
 """What annealing is worth in the search of inversion: PSNR with and without it at the same budget.
 
-    python benchmarks/annealed_search.py examples/pictures [--bytes 1540]
+    python benchmarks/annealed_search.py examples/images [--bytes 1540]
 
 Without it, uniform noise stands in for rounding to the last iteration.
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from goals import psnr
 
-from vitiq.codecs import inversion_budget
-from vitiq.codecs.inversion import Inversion
+from vitiq.codecs.inversion import budget as inversion_budget
+from vitiq.codecs.inversion.codec import Inversion
 from vitiq.image.io import read_image
 
 

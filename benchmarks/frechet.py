@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from scipy import linalg
 
-from vitiq.metrics.frechet import frechet_distance, frechet_of_moments
-from vitiq.metrics.moments import Moments, RunningMoments
+from vitiq.metrics.sets.frechet import frechet_distance, frechet_of_moments
+from vitiq.metrics.sets.moments import Moments, RunningMoments
 
 
 def samples(n: int, d: int, seed: int) -> np.ndarray:

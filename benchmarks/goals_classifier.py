@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from goals import ROOT, Figure, kodak, needed, short, teachers
 
-from vitiq.codecs.generative import GenerativeMse
-from vitiq.codecs.generative_labels import overlap, read_latents, read_rebuilt
+from vitiq.codecs.transform.codec import GenerativeMse
+from vitiq.codecs.transform.labels import overlap, read_latents, read_rebuilt
+from vitiq.codecs.transform.latent_classifier import load_classifier
 from vitiq.models.backbones import load_backbone
-from vitiq.models.latent_classifier import load_classifier
 from vitiq.training.classifier import VALIDATED, load_config
 from vitiq.training.data import PictureSet
 

@@ -12,12 +12,12 @@ from goals import AbsentError, Figure, best, kodak, psnr, scores, short, teacher
 from PIL import Image
 
 from vitiq.analysis.bd_rate import bd_rate, within
-from vitiq.codecs.at_bytes import encode_at_bytes
 from vitiq.codecs.base import Codec
-from vitiq.codecs.generative import Generative, GenerativeMse
-from vitiq.codecs.pillow import Avif, Jpeg, Jpeg2000, WebP
+from vitiq.codecs.classical.pillow import Avif, Jpeg, Jpeg2000, WebP
+from vitiq.codecs.rate_target import encode_at_bytes
+from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.errors import InputError
-from vitiq.metrics.sets_vit import PatchFidVit
+from vitiq.metrics.sets.vit import PatchFidVit
 from vitiq.types import ImageU8
 
 Curve = tuple[np.ndarray, np.ndarray]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from goals import Figure, kodak, psnr, scores, short, teachers
 
-from vitiq.codecs.at_bytes import encode_at_bytes
-from vitiq.codecs.inversion import Inversion
-from vitiq.codecs.shrunk import ShrunkAvif, ShrunkWebP
+from vitiq.codecs.classical.downscaled import ShrunkAvif, ShrunkWebP
+from vitiq.codecs.inversion.codec import Inversion
+from vitiq.codecs.rate_target import encode_at_bytes
 from vitiq.types import ImageU8
 
 BYTES, SIDE = 1540, 512

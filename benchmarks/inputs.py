@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from vitiq.metrics.perceptual import PerceptualMetric
+from vitiq.metrics.perceptual.base import PerceptualMetric
 from vitiq.models.perceptual import ALEXNET, VGG16, VGG16_CHANNELS
-from vitiq.models.weights import model_info
 from vitiq.types import ImageU8
+from vitiq.weights.store import model_info
 
 KINDS = ("jpeg", "blur", "noise")
 

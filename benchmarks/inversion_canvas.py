@@ -1,6 +1,6 @@
 """What the choice of a canvas by rate is worth: each picture coded on the canvas chosen, and on the largest.
 
-    python benchmarks/inversion_canvas.py examples/pictures [-q 1540] [--crop 512]
+    python benchmarks/inversion_canvas.py examples/images [-q 1540] [--crop 512]
 
 Prints bytes and PSNR of both for each picture, and their means. With --crop the centre square of each picture is taken.
 """
@@ -13,10 +13,10 @@ from unittest import mock
 
 import numpy as np
 
-from vitiq.codecs import inversion_canvas
-from vitiq.codecs.inversion import Inversion
+from vitiq.codecs.inversion import working_size as inversion_canvas
+from vitiq.codecs.inversion.codec import Inversion
 from vitiq.image.io import find_images, read_image
-from vitiq.metrics.pixel import PsnrRgb
+from vitiq.metrics.fidelity.pixel import PsnrRgb
 from vitiq.types import ImageU8
 
 

@@ -22,9 +22,9 @@ from inputs import weights_of
 
 from vitiq.image.colour import luma
 from vitiq.image.geometry import resize
-from vitiq.metrics.brisque_model import SupportVectors
-from vitiq.metrics.dists import Dists
-from vitiq.metrics.lpips import LpipsAlex, LpipsVgg
+from vitiq.metrics.perceptual.brisque_model import SupportVectors
+from vitiq.metrics.perceptual.dists import Dists
+from vitiq.metrics.perceptual.lpips import LpipsAlex, LpipsVgg
 from vitiq.types import ImageU8
 
 Call = Callable[[ImageU8, ImageU8], float]

@@ -33,8 +33,8 @@ from metric_peers import Call, Peer
 from vitiq.image.geometry import resize
 from vitiq.image.io import read_image
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.brisque import Brisque
-from vitiq.metrics.brisque_model import load_model
+from vitiq.metrics.perceptual.brisque import Brisque
+from vitiq.metrics.perceptual.brisque_model import load_model
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 from vitiq.types import ImageU8
 
@@ -53,7 +53,7 @@ TABLE = (
 )
 NETWORKS = ("lpips", "lpips-vgg", "dists")
 SIZES = ((768, 512), (512, 512))
-PICTURES = Path(__file__).parents[1] / "examples" / "pictures"
+PICTURES = Path(__file__).parents[1] / "examples" / "images"
 GOAL = 3
 NETWORK_PAIRS = 1
 NETWORK_SIDE = 128

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from vitiq.codecs.base import Codec
-from vitiq.codecs.generative import GenerativeMse
+from vitiq.codecs.transform.codec import GenerativeMse
+from vitiq.codecs.transform.hyperprior_integer import LEVELS
+from vitiq.codecs.transform.networks.transform_codec import error_weight
 from vitiq.image.io import read_image
-from vitiq.models.entropy.integer_hyperprior import LEVELS
-from vitiq.models.transforms.transform_codec import error_weight
 from vitiq.types import ImageU8
 
 SIDE = 256

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vitiq.experiments.scoring import Recipe, in_order
-from vitiq.experiments.sets import pictures_of, read_rows
-from vitiq.metrics.frechet import frechet_distance
-from vitiq.metrics.kernel_distance import kernel_distance
-from vitiq.metrics.precision_recall import share_within
+from vitiq.evaluation.scoring import Recipe, in_order
+from vitiq.evaluation.sets import pictures_of, read_rows
+from vitiq.metrics.sets.frechet import frechet_distance
+from vitiq.metrics.sets.kernel_distance import kernel_distance
+from vitiq.metrics.sets.precision_recall import share_within
 
 METRIC = "fid-vit"
 DRAWS = 5

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from vitiq.codecs.at_bytes import encode_at_bytes
-from vitiq.experiments.task import make_codec
+from vitiq.codecs.rate_target import encode_at_bytes
+from vitiq.evaluation.task import make_codec
 from vitiq.image.io import read_image
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 
@@ -34,7 +34,7 @@ def main() -> None:
     axes = figure.subplots(len(PIECES), len(CODECS) + 1)
     metrics = resolve_metrics("psnr-rgb,vit-topk")
     for row, (name, (top, left)) in zip(axes, PIECES.items(), strict=True):
-        picture = read_image(ROOT / "examples" / "pictures" / f"{name}.png")
+        picture = read_image(ROOT / "examples" / "images" / f"{name}.png")
         piece = np.s_[top : top + SIDE, left : left + SIDE]
         row[0].imshow(picture[piece])
         row[0].set_title("original", fontsize=9)

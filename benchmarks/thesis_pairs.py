@@ -16,8 +16,8 @@ import numpy as np
 
 from vitiq.image.io import find_images, read_image
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.label_overlap import Overlap, empirical_p, mismatched_overlaps
 from vitiq.metrics.scoring import resolve_metrics
+from vitiq.metrics.semantic.label_overlap import Overlap, empirical_p, mismatched_overlaps
 from vitiq.models.backbones import load_backbone
 
 NAMES = ("kliment", "logo", "bevo", "tower")

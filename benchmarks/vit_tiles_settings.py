@@ -25,8 +25,8 @@ import torch
 from PIL import Image, ImageFilter
 
 from vitiq.analysis.correlation import spearman
-from vitiq.metrics.matching import cosines
-from vitiq.metrics.tiles import cut, tiling
+from vitiq.metrics.semantic.matching import cosines
+from vitiq.metrics.semantic.tiles import cut, tiling
 from vitiq.models.backbones import Backbone, load_backbone
 from vitiq.types import ImageU8
 

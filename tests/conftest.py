@@ -18,7 +18,7 @@ settings.register_profile("vitiq", deadline=None, max_examples=40, derandomize=T
 settings.load_profile("vitiq")
 
 ROOT = Path(__file__).parents[1]
-PICTURES = ROOT / "examples" / "pictures"
+PICTURES = ROOT / "examples" / "images"
 
 
 @pytest.fixture(autouse=True)

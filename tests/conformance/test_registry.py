@@ -18,7 +18,7 @@ from vitiq import registry
 from vitiq.bitstream.sniff import sniff
 from vitiq.codecs.base import Codec
 from vitiq.errors import BitstreamError, InputError, UnknownNameError, VitiqError, WeightsError
-from vitiq.experiments.task import make_codec
+from vitiq.evaluation.task import make_codec
 from vitiq.image.io import read_image
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import facts, resolve_metrics, score_pair, to_json

@@ -17,8 +17,8 @@ import torch
 from vitiq import registry
 from vitiq.errors import InputError
 from vitiq.metrics.base import SetMetric
-from vitiq.metrics.rows import RowMetric, Rows, rows_of
 from vitiq.metrics.scoring import resolve_metrics, score_sets, to_json
+from vitiq.metrics.sets.rows import RowMetric, Rows, rows_of
 from vitiq.models import inception_reader
 from vitiq.models.inception import InceptionV3
 from vitiq.types import ImageU8

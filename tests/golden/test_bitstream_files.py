@@ -18,10 +18,10 @@ from vitiq.bitstream.bits import BitReader, BitWriter
 from vitiq.bitstream.cdf import AdaptiveTable, gaussian_table, laplace_table
 from vitiq.bitstream.elias import read_omega, write_omega
 from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder, decode_symbols, encode_symbols
-from vitiq.codecs.inversion import Inversion
-from vitiq.codecs.latent_coding import encode_latents, symbols_crc
-from vitiq.models.entropy.integer_prior import step_size
-from vitiq.models.generators.embedded import EmbeddedGenerator
+from vitiq.codecs.inversion.codec import Inversion
+from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
+from vitiq.codecs.inversion.latent_coding import encode_latents, symbols_crc
+from vitiq.codecs.inversion.prior_integer import step_size
 
 DATA = Path(__file__).parent / "data"
 LEVELS = np.array([(k * k * 31 + k * 7) % 13 - 6 for k in range(200)], np.int64)

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from vitiq.codecs.base import Codec
-from vitiq.codecs.generative import Generative, GenerativeMse
+from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.image.io import read_image, write_bytes, write_png
 
 DATA = Path(__file__).parent / "data"
-PORTRAIT = Path(__file__).parents[2] / "examples" / "pictures" / "portrait.png"
+PORTRAIT = Path(__file__).parents[2] / "examples" / "images" / "portrait.png"
 CODECS: dict[str, Codec] = {"generative": Generative(), "generative-mse": GenerativeMse()}
 
 

@@ -19,8 +19,8 @@ import pytest
 
 from vitiq.errors import InputError, WeightsError
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.brisque import Brisque
-from vitiq.metrics.perceptual import PerceptualMetric
+from vitiq.metrics.perceptual.base import PerceptualMetric
+from vitiq.metrics.perceptual.brisque import Brisque
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 from vitiq.types import ImageU8
 

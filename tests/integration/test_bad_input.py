@@ -21,11 +21,11 @@ from PIL import Image
 
 from vitiq.cli.main import main
 from vitiq.codecs.base import Codec
-from vitiq.codecs.generative import Generative
-from vitiq.codecs.inversion import Inversion
-from vitiq.codecs.inversion_vector import InversionVector
-from vitiq.codecs.pillow import Avif, Jpeg, WebP
-from vitiq.codecs.shrunk import ShrunkWebP
+from vitiq.codecs.classical.downscaled import ShrunkWebP
+from vitiq.codecs.classical.pillow import Avif, Jpeg, WebP
+from vitiq.codecs.inversion.codec import Inversion
+from vitiq.codecs.inversion.vector import InversionVector
+from vitiq.codecs.transform.codec import Generative
 from vitiq.errors import InputError
 from vitiq.image.io import read_image, write_png
 from vitiq.types import ImageU8

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from vitiq.codecs.generative import GenerativeMse
-from vitiq.codecs.pillow import Jpeg
+from vitiq.codecs.classical.pillow import Jpeg
+from vitiq.codecs.transform.codec import GenerativeMse
 from vitiq.types import ImageU8
 
 

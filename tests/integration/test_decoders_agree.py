@@ -14,21 +14,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vitiq.cli import verify
 from vitiq.cli.main import main
 from vitiq.codecs.base import Codec
-from vitiq.codecs.generative import Generative, GenerativeMse
-from vitiq.codecs.inversion import Inversion
-from vitiq.codecs.pillow import Jpeg
+from vitiq.codecs.classical.pillow import Jpeg
+from vitiq.codecs.inversion.codec import Inversion
+from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.errors import TaskError
-from vitiq.experiments import verify
 from vitiq.image.io import read_image
 from vitiq.types import ImageU8
 
 SCRIPT = """
 import sys, numpy as np, torch
 from pathlib import Path
-from vitiq.codecs.generative import Generative, GenerativeMse
-from vitiq.codecs.inversion import Inversion
+from vitiq.codecs.transform.codec import Generative, GenerativeMse
+from vitiq.codecs.inversion.codec import Inversion
 folder, threads, onednn = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "on"
 torch.set_num_threads(threads)
 torch.backends.mkldnn.set_flags(onednn)

@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.generative import LATENTS, Generative, GenerativeMse
-from vitiq.codecs.inversion_search import annealed
+from vitiq.codecs.inversion.search import annealed
+from vitiq.codecs.transform.codec import LATENTS, Generative, GenerativeMse
+from vitiq.codecs.transform.networks.transform_codec import error_weight
 from vitiq.errors import BitstreamError, InputError, WeightsError
 from vitiq.image.io import read_image
-from vitiq.models.transforms.transform_codec import error_weight
 from vitiq.types import ImageU8, Progress
 
 

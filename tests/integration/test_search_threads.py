@@ -16,7 +16,7 @@ import pytest
 
 from vitiq.image.io import read_image, write_png
 
-PICTURES = Path(__file__).parents[2] / "examples" / "pictures"
+PICTURES = Path(__file__).parents[2] / "examples" / "images"
 
 SCRIPT = """
 import os, sys
@@ -24,9 +24,9 @@ if sys.argv[2] == "one core":
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import hashlib, torch
 from pathlib import Path
-from vitiq.codecs.generative import GenerativeMse
-from vitiq.codecs.inversion import Inversion
-from vitiq.codecs.inversion_vector import InversionVector
+from vitiq.codecs.transform.codec import GenerativeMse
+from vitiq.codecs.inversion.codec import Inversion
+from vitiq.codecs.inversion.vector import InversionVector
 from vitiq.image.io import read_image
 image, before = read_image(Path(sys.argv[1])), torch.get_num_threads()
 found = (Inversion(iterations=2), 4000), (InversionVector(iterations=2), 8), (GenerativeMse(refine=2), 30)

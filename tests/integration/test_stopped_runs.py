@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 
 from vitiq.cli.main import main
-from vitiq.experiments import scoring
-from vitiq.experiments.plan import RunConfig
-from vitiq.experiments.runner import run
+from vitiq.evaluation import scoring
+from vitiq.evaluation.plan import RunConfig
+from vitiq.evaluation.runner import run
 from vitiq.image.io import write_png
 from vitiq.types import ImageU8
 

@@ -19,16 +19,16 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from vitiq.errors import InputError, WeightsError
-from vitiq.models.latent_classifier import (
+from vitiq.codecs.transform.latent_classifier import (
     EmbeddedClassifier,
     export_weights,
     from_vit,
     latent_space,
     top_labels,
 )
-from vitiq.models.transforms.embedded import TransformModel, quality_of
-from vitiq.models.transforms.transform_codec import TransformCodec
+from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
+from vitiq.codecs.transform.networks.transform_codec import TransformCodec
+from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.classifier import load_config, train_classifier
 from vitiq.training.codec import export_weights as export_codec

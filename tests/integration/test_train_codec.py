@@ -19,14 +19,13 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from vitiq.codecs.generative import Generative, GenerativeMse
+from vitiq.codecs.transform import latent_classifier
+from vitiq.codecs.transform.codec import Generative, GenerativeMse
+from vitiq.codecs.transform.decoder import Painter
+from vitiq.codecs.transform.latent_classifier import LatentClassifier, latent_space
+from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.errors import InputError, WeightsError
-from vitiq.models import latent_classifier
-from vitiq.models.latent_classifier import LatentClassifier, latent_space
-from vitiq.models.painter import Painter
-from vitiq.models.transforms.embedded import TransformModel, quality_of
 from vitiq.models.vit import ViTConfig
-from vitiq.models.weights_file import steps_behind
 from vitiq.training import codec, perceptual
 from vitiq.training.codec import load_config, train_codec
 from vitiq.training.crops import Phase, Sampler
@@ -34,6 +33,7 @@ from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware
 from vitiq.training.perceptual import TRAINED, train_perceptual
 from vitiq.types import ImageU8
+from vitiq.weights.file import steps_behind
 
 
 @pytest.fixture(scope="module")

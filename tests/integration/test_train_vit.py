@@ -19,9 +19,9 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.backbones.base import Preprocessing
-from vitiq.models.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.agreement import validate
 from vitiq.training.data import PictureSet

@@ -13,11 +13,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitiq.codecs.group_coding import decode_groups, encode_groups
+from vitiq.codecs.transform.hyperprior import HYPER_CHANNELS, Hyperprior
+from vitiq.codecs.transform.hyperprior_integer import LEVELS, IntegerHyperprior, export_hyperprior
+from vitiq.codecs.transform.latent_coding import decode_groups, encode_groups
+from vitiq.codecs.transform.networks.block_dct import CHANNELS
 from vitiq.errors import BitstreamError
-from vitiq.models.entropy.hyperprior import HYPER_CHANNELS, Hyperprior
-from vitiq.models.entropy.integer_hyperprior import LEVELS, IntegerHyperprior, export_hyperprior
-from vitiq.models.transforms.block_dct import CHANNELS
 
 PRICES = np.full(CHANNELS, 4.0)
 

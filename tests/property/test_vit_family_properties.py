@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vitiq.metrics import agreement
-from vitiq.metrics.label_overlap import curve_area, overlap, overlap_curve, rank_biased_overlap
-from vitiq.metrics.matching import cosines, matched
-from vitiq.metrics.tiles import appearance_and_meaning, level_distances
+from vitiq.metrics.semantic import agreement
+from vitiq.metrics.semantic.label_overlap import curve_area, overlap, overlap_curve, rank_biased_overlap
+from vitiq.metrics.semantic.matching import cosines, matched
+from vitiq.metrics.semantic.tiles import appearance_and_meaning, level_distances
 
 weights = arrays(np.float64, 12, elements=st.floats(0, 1)).filter(lambda x: x.sum() > 1e-3)
 tied = arrays(np.float64, 12, elements=st.sampled_from([0.0, 0.5, 1.0]))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitiq.errors import WeightsError
-from vitiq.models.weights_file import SCALE, eight_bit, half, in_float, read_weights, write_weights
+from vitiq.weights.file import SCALE, eight_bit, half, in_float, read_weights, write_weights
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([(7,), (3, 2, 2)]), st.floats(1e-3, 1e3))

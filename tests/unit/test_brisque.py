@@ -15,12 +15,12 @@ from scipy.stats import gennorm
 
 from vitiq.errors import InputError, WeightsError
 from vitiq.image.io import read_image
-from vitiq.metrics import brisque_features, brisque_model
-from vitiq.metrics.brisque import Brisque
-from vitiq.metrics.brisque_features import features, half_size, normalise
-from vitiq.metrics.brisque_model import load_model, parse_model
-from vitiq.models import weights
+from vitiq.metrics.perceptual import brisque_features, brisque_model
+from vitiq.metrics.perceptual.brisque import Brisque
+from vitiq.metrics.perceptual.brisque_features import features, half_size, normalise
+from vitiq.metrics.perceptual.brisque_model import load_model, parse_model
 from vitiq.types import ImageU8
+from vitiq.weights import store as weights
 
 
 def test_scores_are_lives(vitiq_data: Path) -> None:

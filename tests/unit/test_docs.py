@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from vitiq.models.weights import list_models, sha256_file
+from vitiq.weights.store import list_models, sha256_file
 
 ROOT = Path(__file__).parents[2]
 

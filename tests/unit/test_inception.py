@@ -18,11 +18,11 @@ from torch import Tensor
 
 from vitiq.errors import InputError, WeightsError
 from vitiq.metrics.scoring import resolve_metrics, score_sets
-from vitiq.metrics.sets_inception import FidInception, InceptionSource, IsInception, KidInception, PatchKid
+from vitiq.metrics.sets.inception import FidInception, InceptionSource, IsInception, KidInception, PatchKid
 from vitiq.models.inception import InceptionV3
 from vitiq.models.inception_reader import InceptionReader, resize_clean, resize_pytorch, resize_tf1
-from vitiq.models.weights import fetch, model_info
 from vitiq.types import ImageU8
+from vitiq.weights.store import fetch, model_info
 
 LAYOUT = "d84f693f2abd7fea61cb31c87d3b2f268bf707c1bae1db219afdad3363959cb0"
 

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.inversion import LATENTS, Inversion
-from vitiq.codecs.inversion_budget import STEPS, RateWeight, fit, relaxed
-from vitiq.codecs.inversion_canvas import canvases, choose
-from vitiq.codecs.inversion_common import LONGEST, MOST_UNITS, UNIT
+from vitiq.codecs.inversion.budget import STEPS, RateWeight, fit, relaxed
+from vitiq.codecs.inversion.codec import LATENTS, Inversion
+from vitiq.codecs.inversion.common import LONGEST, MOST_UNITS, UNIT
+from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
+from vitiq.codecs.inversion.working_size import canvases, choose
 from vitiq.errors import BitstreamError, InputError
-from vitiq.models.generators.embedded import EmbeddedGenerator
 from vitiq.types import ImageU8
 
 sides = st.integers(1, 70_000)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitiq.experiments.journal import Pair, open_journal, resumed
-from vitiq.experiments.scoring import Scored, score_files
+from vitiq.evaluation.journal import Pair, open_journal, resumed
+from vitiq.evaluation.scoring import Scored, score_files
 from vitiq.image.io import write_png
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.types import ImageU8

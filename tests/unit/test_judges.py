@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from vitiq.experiments.plan import Task
-from vitiq.experiments.task import Job, make_codec, run_task, tuned_on
+from vitiq.evaluation.plan import Task
+from vitiq.evaluation.task import Job, make_codec, run_task, tuned_on
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.models.backbones import load_backbone
-from vitiq.models.weights import model_info
 from vitiq.report.judges import dependent_scores, warning
 from vitiq.report.tables import equal_bytes
 from vitiq.types import ImageU8, Record
+from vitiq.weights.store import model_info
 
 REAL = ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "deit_tiny_patch16_224")
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitiq.errors import InputError
-from vitiq.models.losses import LOSSES, LossName, distortion, tiles
+from vitiq.optimise.distortion import LOSSES, LossName, distortion, tiles
 
 
 @pytest.mark.parametrize("name", LOSSES)

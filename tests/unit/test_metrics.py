@@ -18,17 +18,17 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 from skimage.metrics import structural_similarity
 
-from vitiq.codecs.pillow import Jpeg
+from vitiq.codecs.classical.pillow import Jpeg
 from vitiq.errors import InputError
 from vitiq.image.geometry import resize
 from vitiq.image.io import read_image
-from vitiq.metrics.brisque import Brisque
-from vitiq.metrics.frechet import FrechetPixel
-from vitiq.metrics.label_overlap import Overlap, overlap, shared_table, top_labels
-from vitiq.metrics.ms_ssim import MsSsim
-from vitiq.metrics.pixel import Mse, PsnrRgb
-from vitiq.metrics.ssim import Ssim
-from vitiq.metrics.vit_score import VitTopK
+from vitiq.metrics.fidelity.ms_ssim import MsSsim
+from vitiq.metrics.fidelity.pixel import Mse, PsnrRgb
+from vitiq.metrics.fidelity.ssim import Ssim
+from vitiq.metrics.perceptual.brisque import Brisque
+from vitiq.metrics.semantic.label_overlap import Overlap, overlap, shared_table, top_labels
+from vitiq.metrics.semantic.vit_score import VitTopK
+from vitiq.metrics.sets.frechet import FrechetPixel
 from vitiq.models.backbones import load_backbone
 from vitiq.types import ImageU8
 

@@ -16,11 +16,11 @@ from PIL import Image
 from scipy.io import savemat
 
 from vitiq.cli.validate import command
+from vitiq.datasets.opinions import load_opinions
+from vitiq.datasets.spreadsheet import read_sheet
 from vitiq.errors import InputError
-from vitiq.experiments.opinions import load_opinions
-from vitiq.experiments.spreadsheet import read_sheet
 from vitiq.image.io import read_image
-from vitiq.metrics.pixel import mean_squared_error
+from vitiq.metrics.fidelity.pixel import mean_squared_error
 
 
 def paint(path: Path, value: int = 0) -> None:

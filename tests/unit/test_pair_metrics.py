@@ -22,19 +22,19 @@ from hypothesis import strategies as st
 from scipy.ndimage import correlate, correlate1d
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from vitiq.codecs.pillow import Jpeg
+from vitiq.codecs.classical.pillow import Jpeg
 from vitiq.errors import InputError
 from vitiq.image.colour import luma
 from vitiq.image.io import read_image
-from vitiq.metrics import ssim
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.brisque_features import GREY
-from vitiq.metrics.ms_ssim import SCALE_WEIGHTS, MsSsim, MsSsimY, halve
-from vitiq.metrics.pixel import CHUNK, Mae, Mse, PsnrRgb, PsnrY, Rmse
+from vitiq.metrics.fidelity import ssim
+from vitiq.metrics.fidelity.ms_ssim import SCALE_WEIGHTS, MsSsim, MsSsimY, halve
+from vitiq.metrics.fidelity.pixel import CHUNK, Mae, Mse, PsnrRgb, PsnrY, Rmse
+from vitiq.metrics.fidelity.ssim import Ssim, SsimSkimage, SsimY, ssim_map
+from vitiq.metrics.fidelity.windows import WIDTH, gaussian, window_sums
+from vitiq.metrics.perceptual.brisque_features import GREY
 from vitiq.metrics.scoring import score_pair
 from vitiq.metrics.shared import shared, sharing
-from vitiq.metrics.ssim import Ssim, SsimSkimage, SsimY, ssim_map
-from vitiq.metrics.windows import WIDTH, gaussian, window_sums
 from vitiq.types import ImageU8
 
 WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}

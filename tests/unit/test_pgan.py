@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vitiq.codecs.inversion.generators import load_generator
+from vitiq.codecs.inversion.generators.pgan import ProgressiveGenerator
 from vitiq.errors import InputError, WeightsError
-from vitiq.models.generators import load_generator
-from vitiq.models.generators.pgan import ProgressiveGenerator
 
 CELEBA_HQ_512 = {
     "formatLayer.module.weight": (8192, 512),

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vitiq.models.transforms.block_dct import basis, colour_matrix
-from vitiq.models.transforms.resample import cosines, kept_frequencies, resample, side_matrix
+from vitiq.codecs.transform.networks.block_dct import basis, colour_matrix
+from vitiq.codecs.transform.networks.resample import cosines, kept_frequencies, resample, side_matrix
 
 
 def pixels(coefficients: Tensor) -> Tensor:

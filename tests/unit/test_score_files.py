@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from vitiq.errors import InputError, TaskError
-from vitiq.experiments import scoring
-from vitiq.experiments.pair_table import open_table
-from vitiq.experiments.pairs import pair_up
-from vitiq.experiments.scoring import Recipe, Scored, score_pairs
-from vitiq.experiments.tally import PictureFiles, Tally
+from vitiq.evaluation import scoring
+from vitiq.evaluation.aggregate import PictureFiles, Tally
+from vitiq.evaluation.pair_table import open_table
+from vitiq.evaluation.pairs import pair_up
+from vitiq.evaluation.scoring import Recipe, Scored, score_pairs
 from vitiq.image.io import write_png
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import resolve_metrics
@@ -144,7 +144,7 @@ def records() -> Iterator[Scored]:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_tables(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vitiq.experiments.pair_table.ROWS_A_GROUP", 2)
+    monkeypatch.setattr("vitiq.evaluation.pair_table.ROWS_A_GROUP", 2)
     path = tmp_path / "new" / f"t{suffix}"
     with open_table(path, ["mse", "ssim"]) as add:
         for scored in records():

@@ -20,12 +20,12 @@ from scipy import linalg
 from scipy.special import softmax
 
 from vitiq.errors import InputError
-from vitiq.metrics import kernel_distance, precision_recall
-from vitiq.metrics.frechet import frechet_distance, frechet_of_moments
-from vitiq.metrics.inception_score import inception_score
-from vitiq.metrics.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
-from vitiq.metrics.precision_recall import share_within
-from vitiq.metrics.rows import Rows
+from vitiq.metrics.sets import kernel_distance, precision_recall
+from vitiq.metrics.sets.frechet import frechet_distance, frechet_of_moments
+from vitiq.metrics.sets.inception_score import inception_score
+from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
+from vitiq.metrics.sets.precision_recall import share_within
+from vitiq.metrics.sets.rows import Rows
 
 I = np.arange(1, 301, dtype=np.int64).reshape(60, 5)  # noqa: E741
 A = (I**3 * 7919 + I * 104729) % 1009 / 1009
@@ -170,7 +170,7 @@ def test_inception_score_properties(logits: np.ndarray) -> None:
 @given(st.lists(st.integers(0, 60), max_size=5), st.integers(1, 20))
 def test_moments_do_not_depend_on_the_parts(cuts: list[int], chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vitiq.metrics.moments.CHUNK", chunk)
+        patch.setattr("vitiq.metrics.sets.moments.CHUNK", chunk)
         found = RunningMoments(np.split(A, sorted(cuts))).result()
     assert found.count == 60
     assert found.mean == pytest.approx(A.mean(0), rel=1e-12)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from vitiq.errors import InputError, WeightsError
-from vitiq.experiments.scoring import Recipe
-from vitiq.experiments.sets import metric_of_statistics, need_no_pairs, score_sets_of, statistics_of
+from vitiq.evaluation.scoring import Recipe
+from vitiq.evaluation.sets import metric_of_statistics, need_no_pairs, score_sets_of, statistics_of
 from vitiq.image.io import read_image, write_png
-from vitiq.metrics.moments import Statistics, save_statistics
 from vitiq.metrics.scoring import resolve_metrics
-from vitiq.metrics.sets_pixel import PatchFidPixel
+from vitiq.metrics.sets.moments import Statistics, save_statistics
+from vitiq.metrics.sets.pixel import PatchFidPixel
 from vitiq.types import ImageU8
 
 

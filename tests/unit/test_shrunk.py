@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.pillow import Jpeg
-from vitiq.codecs.shrunk import FILE, ShrunkJpeg, ShrunkWebP, sizes, squared_error
+from vitiq.codecs.classical.downscaled import FILE, ShrunkJpeg, ShrunkWebP, sizes, squared_error
+from vitiq.codecs.classical.pillow import Jpeg
 from vitiq.errors import BitstreamError, InputError
 from vitiq.image.geometry import resize
 from vitiq.types import ImageU8

@@ -11,8 +11,8 @@ import pytest
 
 from vitiq.image.io import read_image
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.label_overlap import Overlap
 from vitiq.metrics.scoring import resolve_metrics
+from vitiq.metrics.semantic.label_overlap import Overlap
 from vitiq.models.backbones import load_backbone
 from vitiq.types import ImageU8, Score
 

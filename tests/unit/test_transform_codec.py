@@ -13,8 +13,10 @@ import pytest
 import torch
 from scipy.fft import dctn
 
-from vitiq.models.entropy.hyperprior import GROUPS, HYPER_CHANNELS, Hyperprior, passes, phase
-from vitiq.models.entropy.integer_hyperprior import (
+from vitiq.codecs.inversion.prior import LOG_SCALE_MAX, LOG_SCALE_MIN
+from vitiq.codecs.inversion.prior_integer import MEANS, SCALES
+from vitiq.codecs.transform.hyperprior import GROUPS, HYPER_CHANNELS, Hyperprior, passes, phase
+from vitiq.codecs.transform.hyperprior_integer import (
     LEVELS,
     SKIP_RUNG,
     IntegerHyperprior,
@@ -22,11 +24,9 @@ from vitiq.models.entropy.integer_hyperprior import (
     export_hyperprior,
     float_tensors,
 )
-from vitiq.models.entropy.integer_prior import MEANS, SCALES
-from vitiq.models.entropy.prior import LOG_SCALE_MAX, LOG_SCALE_MIN
-from vitiq.models.transforms.block_dct import CHANNELS, basis, coefficient_order, colour_matrix
-from vitiq.models.transforms.embedded import coded_size, padded_to_blocks, quality_of
-from vitiq.models.transforms.transform_codec import TransformCodec, error_weight
+from vitiq.codecs.transform.networks.block_dct import CHANNELS, basis, coefficient_order, colour_matrix
+from vitiq.codecs.transform.networks.embedded import coded_size, padded_to_blocks, quality_of
+from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
 
 
 def random_prior(seed: int = 0) -> Hyperprior:
@@ -117,7 +117,7 @@ def predictions(prior: Hyperprior, symbols: np.ndarray, hyper: np.ndarray, level
 
     values = torch.from_numpy(symbols).float()[None]
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr("vitiq.models.entropy.hyperprior.logistic_bits", spy)
+        patch.setattr("vitiq.codecs.transform.hyperprior.logistic_bits", spy)
         prior.bits(values, values, torch.from_numpy(hyper).float()[None], quality_of(level))
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 

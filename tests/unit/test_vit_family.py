@@ -14,8 +14,9 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from vitiq.errors import InputError
-from vitiq.metrics import agreement
-from vitiq.metrics.label_overlap import (
+from vitiq.metrics.scoring import resolve_metrics
+from vitiq.metrics.semantic import agreement
+from vitiq.metrics.semantic.label_overlap import (
     curve_area,
     empirical_p,
     mismatched_overlaps,
@@ -24,11 +25,10 @@ from vitiq.metrics.label_overlap import (
     rank_biased_overlap,
     resolve_k,
 )
-from vitiq.metrics.matching import cosines, matched
-from vitiq.metrics.scoring import resolve_metrics
-from vitiq.metrics.tiles import appearance_and_meaning, cut, level_distances, starts, tiling
-from vitiq.metrics.vit_panel import VitPanel, in_top, share_interval
-from vitiq.metrics.vit_score import VitRbo, VitTopK, VitTopKNull
+from vitiq.metrics.semantic.matching import cosines, matched
+from vitiq.metrics.semantic.tiles import appearance_and_meaning, cut, level_distances, starts, tiling
+from vitiq.metrics.semantic.vit_panel import VitPanel, in_top, share_interval
+from vitiq.metrics.semantic.vit_score import VitRbo, VitTopK, VitTopKNull
 from vitiq.types import ImageU8
 
 P = np.array([0.4, 0.3, 0.2, 0.1])  # ranking 0 1 2 3

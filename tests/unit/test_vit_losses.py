@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from vitiq import registry
-from vitiq.codecs.pillow import Jpeg
+from vitiq.codecs.classical.pillow import Jpeg
 from vitiq.errors import InputError
-from vitiq.metrics import vit_losses
 from vitiq.metrics.scoring import resolve_metrics
-from vitiq.metrics.vit_losses import VitLoss, VitTilesLoss
+from vitiq.metrics.semantic import vit_losses
+from vitiq.metrics.semantic.vit_losses import VitLoss, VitTilesLoss
 from vitiq.types import ImageU8
 
 LOSSES = [

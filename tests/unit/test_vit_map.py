@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from vitiq.cli.score import command
 from vitiq.image.io import read_image, write_png
-from vitiq.metrics.tiles import tiling
-from vitiq.metrics.vit_map import meaning_map, patch_losses, quiet_corners, spread
+from vitiq.metrics.semantic.tiles import tiling
+from vitiq.metrics.semantic.vit_map import meaning_map, patch_losses, quiet_corners, spread
 from vitiq.report.maps import over_picture
 from vitiq.types import ImageU8
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from vitiq.errors import UnknownNameError, WeightsError
-from vitiq.models import weights
-from vitiq.models.weights import ModelInfo, fetch, list_models, model_info
+from vitiq.weights import store as weights
+from vitiq.weights.store import ModelInfo, fetch, list_models, model_info
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

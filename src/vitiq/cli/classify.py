@@ -16,10 +16,10 @@ from vitiq.cli.common import print_json, read_bytes
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(file: Path, top: int, compare: bool, as_json: bool) -> None:
     """Show what is in the picture in FILE (codec generative or generative-mse), without rebuilding it."""
-    from vitiq.codecs.generative_labels import make_codec, overlap, read_latents, read_rebuilt  # noqa: PLC0415
+    from vitiq.codecs.transform.labels import make_codec, overlap, read_latents, read_rebuilt  # noqa: PLC0415
+    from vitiq.codecs.transform.latent_classifier import load_classifier, top_labels  # noqa: PLC0415
     from vitiq.errors import BitstreamError  # noqa: PLC0415
     from vitiq.models.backbones import load_backbone  # noqa: PLC0415
-    from vitiq.models.latent_classifier import load_classifier, top_labels  # noqa: PLC0415
 
     data = read_bytes(file)
     classifier = load_classifier()

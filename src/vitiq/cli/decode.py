@@ -29,7 +29,7 @@ def command(file: Path, output: Path | None, generator: str | None, verify: bool
     """
     from vitiq.bitstream.sniff import sniff  # noqa: PLC0415
     from vitiq.errors import BitstreamError  # noqa: PLC0415
-    from vitiq.experiments.task import make_codec  # noqa: PLC0415
+    from vitiq.evaluation.task import make_codec  # noqa: PLC0415
     from vitiq.image.io import write_png  # noqa: PLC0415
 
     data = read_bytes(file)
@@ -48,7 +48,7 @@ def command(file: Path, output: Path | None, generator: str | None, verify: bool
 
 def tell_differences(file: Path, picture: ImageU8, generator: str | None, *, checksum: bool) -> None:
     """A line a setting that the file was decoded under; exit code 1 where one differs too much."""
-    from vitiq.experiments.verify import ALLOWED, differences  # noqa: PLC0415
+    from vitiq.cli.verify import ALLOWED, differences  # noqa: PLC0415
 
     held = "symbols match the file's checksum" if checksum else "no symbol checksum in this format"
     click.echo(f"verify: {held}")

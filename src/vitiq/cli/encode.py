@@ -30,9 +30,9 @@ def command(  # noqa: PLR0917
     **options: Any,
 ) -> None:
     """Compress IMAGE to a file."""
-    from vitiq.codecs.at_bytes import encode_at_bytes  # noqa: PLC0415
+    from vitiq.codecs.rate_target import encode_at_bytes  # noqa: PLC0415
     from vitiq.errors import BitstreamError, InputError  # noqa: PLC0415
-    from vitiq.experiments.task import make_codec  # noqa: PLC0415
+    from vitiq.evaluation.task import make_codec  # noqa: PLC0415
     from vitiq.image.io import read_image_details, write_bytes  # noqa: PLC0415
 
     if quality is not None and at_bytes is not None:

@@ -17,7 +17,7 @@ def command(file: Path, as_json: bool) -> None:
     from vitiq.bitstream.container import MAGIC, describe  # noqa: PLC0415
     from vitiq.bitstream.sniff import sniff  # noqa: PLC0415
     from vitiq.errors import VitiqError  # noqa: PLC0415
-    from vitiq.experiments.task import make_codec  # noqa: PLC0415
+    from vitiq.evaluation.task import make_codec  # noqa: PLC0415
 
     data = read_bytes(file)
     try:

@@ -11,7 +11,7 @@ import click
 from vitiq.cli.common import print_json
 
 if TYPE_CHECKING:
-    from vitiq.models.weights import ModelInfo
+    from vitiq.weights.store import ModelInfo
 
 
 @click.group("models")
@@ -27,7 +27,7 @@ def _facts(info: ModelInfo) -> dict[str, object]:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_(as_json: bool) -> None:
     """List every known weights file."""
-    from vitiq.models.weights import list_models  # noqa: PLC0415
+    from vitiq.weights.store import list_models  # noqa: PLC0415
 
     entries = [_facts(info) for info in list_models()]
     if as_json:
@@ -43,7 +43,7 @@ def list_(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def info(name: str, as_json: bool) -> None:
     """Everything known about one weights file."""
-    from vitiq.models.weights import model_info  # noqa: PLC0415
+    from vitiq.weights.store import model_info  # noqa: PLC0415
 
     facts = _facts(model_info(name))
     if as_json:
@@ -59,6 +59,6 @@ def info(name: str, as_json: bool) -> None:
 @click.option("--from", "source", type=click.Path(path_type=Path), help="A file downloaded elsewhere, for no network.")
 def fetch(name: str, sha256: str | None, source: Path | None) -> None:
     """Download a weights file, checked against its hash, into $VITIQ_CACHE or ~/.cache/vitiq."""
-    from vitiq.models.weights import fetch as fetch_model  # noqa: PLC0415
+    from vitiq.weights.store import fetch as fetch_model  # noqa: PLC0415
 
     click.echo(str(fetch_model(name, sha256=sha256, source=source)))

@@ -10,7 +10,7 @@ import click
 
 from vitiq.cli.common import codec_options, given_options, print_json
 from vitiq.cli.stop import resumable
-from vitiq.experiments.plan import COMPARATORS
+from vitiq.evaluation.plan import COMPARATORS
 
 
 @click.command("run")
@@ -51,8 +51,8 @@ def command(  # noqa: PLR0917
 
     The same command resumes a run that was stopped.
     """
-    from vitiq.experiments.plan import RunConfig  # noqa: PLC0415
-    from vitiq.experiments.runner import run  # noqa: PLC0415
+    from vitiq.evaluation.plan import RunConfig  # noqa: PLC0415
+    from vitiq.evaluation.runner import run  # noqa: PLC0415
     from vitiq.report.build import build_report, summary_table  # noqa: PLC0415
 
     config = RunConfig(

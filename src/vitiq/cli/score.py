@@ -16,7 +16,7 @@ from vitiq.cli.stop import resumable, undisturbed
 from vitiq.errors import InputError
 
 if TYPE_CHECKING:
-    from vitiq.experiments.scoring import Recipe, Scored
+    from vitiq.evaluation.scoring import Recipe, Scored
     from vitiq.metrics.base import Metric
     from vitiq.models.backbones import Backbone
 
@@ -69,10 +69,10 @@ def command(  # noqa: PLR0917
     from tqdm import tqdm  # noqa: PLC0415
 
     from vitiq.cli.score_answer import JsonAnswer, TextAnswer  # noqa: PLC0415
-    from vitiq.experiments.pairs import pair_up  # noqa: PLC0415
-    from vitiq.experiments.scoring import Recipe, score_pairs  # noqa: PLC0415
-    from vitiq.experiments.sets import STATISTICS, metric_of_statistics, need_no_pairs  # noqa: PLC0415
-    from vitiq.experiments.tally import Tally  # noqa: PLC0415
+    from vitiq.evaluation.aggregate import Tally  # noqa: PLC0415
+    from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
+    from vitiq.evaluation.scoring import Recipe, score_pairs  # noqa: PLC0415
+    from vitiq.evaluation.sets import STATISTICS, metric_of_statistics, need_no_pairs  # noqa: PLC0415
 
     sides = (reference, distorted)
     if STATISTICS in {side.suffix for side in sides} and metrics == "default":
@@ -124,8 +124,8 @@ def recorded(score: ScorePairs, out: Path | None, metrics: Sequence[Metric]) -> 
     if out is None:
         yield score, lambda _: None
         return
-    from vitiq.experiments.journal import open_journal, resumed  # noqa: PLC0415
-    from vitiq.experiments.pair_table import open_table  # noqa: PLC0415
+    from vitiq.evaluation.journal import open_journal, resumed  # noqa: PLC0415
+    from vitiq.evaluation.pair_table import open_table  # noqa: PLC0415
     from vitiq.metrics.base import PairMetric  # noqa: PLC0415
 
     names = [metric.name for metric in metrics if isinstance(metric, PairMetric)]
@@ -138,7 +138,7 @@ def score_unpaired(
 ) -> None:
     """Metrics of sets on all pictures of both sides."""
     from vitiq.cli.score_answer import show_scores  # noqa: PLC0415
-    from vitiq.experiments.sets import score_sets_of  # noqa: PLC0415
+    from vitiq.evaluation.sets import score_sets_of  # noqa: PLC0415
     from vitiq.metrics.scoring import to_json  # noqa: PLC0415
 
     with CountBar("picture", quiet=quiet) as bar:
@@ -153,11 +153,11 @@ def score_unpaired(
 
 
 def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None) -> None:
-    """Write the picture of where `right` lost what `left` shows (`vitiq.metrics.vit_map`)."""
+    """Write the picture of where `right` lost what `left` shows (`vitiq.metrics.semantic.vit_map`)."""
     import io  # noqa: PLC0415
 
     from vitiq.image.io import read_image, write_bytes  # noqa: PLC0415
-    from vitiq.metrics.vit_map import meaning_map  # noqa: PLC0415
+    from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415
     from vitiq.report.maps import over_picture  # noqa: PLC0415
 
     original, rebuilt = read_image(left), read_image(right)

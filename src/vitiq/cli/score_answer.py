@@ -15,8 +15,8 @@ from vitiq.types import Score
 
 if TYPE_CHECKING:
     from vitiq.analysis.summary import Summary
-    from vitiq.experiments.scoring import Scored
-    from vitiq.experiments.tally import Tally
+    from vitiq.evaluation.aggregate import Tally
+    from vitiq.evaluation.scoring import Scored
 
 
 class Answer(AbstractContextManager["Answer"]):

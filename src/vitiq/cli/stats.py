@@ -26,9 +26,9 @@ def command(  # noqa: PLR0917
     `vitiq score` takes it, or one of theirs, in the place of a folder.
     """
     from vitiq.errors import InputError  # noqa: PLC0415
-    from vitiq.experiments.scoring import Recipe  # noqa: PLC0415
-    from vitiq.experiments.sets import STATISTICS, statistics_of  # noqa: PLC0415
-    from vitiq.metrics.moments import save_statistics  # noqa: PLC0415
+    from vitiq.evaluation.scoring import Recipe  # noqa: PLC0415
+    from vitiq.evaluation.sets import STATISTICS, statistics_of  # noqa: PLC0415
+    from vitiq.metrics.sets.moments import save_statistics  # noqa: PLC0415
 
     if out.suffix != STATISTICS:
         raise InputError(f"{out}: a statistics file ends with {STATISTICS}")

@@ -81,7 +81,7 @@ def command(  # noqa: PLR0917
 
                 weights = train_codec(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
             elif model == "classifier":
-                from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
+                from vitiq.codecs.transform.networks.embedded import WEIGHTS  # noqa: PLC0415
                 from vitiq.training.classifier import train_classifier  # noqa: PLC0415
 
                 given = codec or WEIGHTS
@@ -89,7 +89,7 @@ def command(  # noqa: PLR0917
                     config, data, teacher[0], given, out, begin=begin, smoke=smoke, threads=threads, report=report
                 )
             elif model == "perceptual":
-                from vitiq.models.transforms.embedded import WEIGHTS  # noqa: PLC0415
+                from vitiq.codecs.transform.networks.embedded import WEIGHTS  # noqa: PLC0415
                 from vitiq.training.perceptual import train_perceptual  # noqa: PLC0415
 
                 start = codec or WEIGHTS

@@ -12,8 +12,8 @@ import click
 from vitiq.cli.common import print_json, tell
 
 if TYPE_CHECKING:
-    from vitiq.experiments.opinions import OpinionSet
-    from vitiq.experiments.validate import Line, Measured
+    from vitiq.datasets.opinions import OpinionSet
+    from vitiq.evaluation.validate import Line, Measured
 
 
 @click.command("validate")
@@ -40,8 +40,8 @@ def command(  # noqa: PLR0917
     """
     from tqdm import tqdm  # noqa: PLC0415
 
-    from vitiq.experiments import validate as work  # noqa: PLC0415
-    from vitiq.experiments.opinions import load_opinions  # noqa: PLC0415
+    from vitiq.datasets.opinions import load_opinions  # noqa: PLC0415
+    from vitiq.evaluation import validate as work  # noqa: PLC0415
     from vitiq.metrics.scoring import resolve_metrics  # noqa: PLC0415
 
     data = load_opinions(dataset)

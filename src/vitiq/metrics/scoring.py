@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vitiq import registry
 from vitiq.errors import InputError, VitiqError
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
-from vitiq.metrics.rows import UNDEFINED, RowGatherer, rows_of, undefined
+from vitiq.metrics.sets.rows import UNDEFINED, RowGatherer, rows_of, undefined
 from vitiq.metrics.shared import sharing_pair
 from vitiq.types import ImageU8, Score
 

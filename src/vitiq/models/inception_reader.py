@@ -25,8 +25,8 @@ from vitiq.errors import InputError, WeightsError
 from vitiq.models.backbones.cache import Cache
 from vitiq.models.backbones.formats import read_state
 from vitiq.models.inception import DIMENSIONS, OUTPUTS, SIDE, InceptionV3
-from vitiq.models.weights import model_info, sha256_file
 from vitiq.types import ImageU8
+from vitiq.weights.store import model_info, sha256_file
 
 NAME = "inception-fid"
 BATCH = 8

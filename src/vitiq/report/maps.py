@@ -27,7 +27,7 @@ def over_picture(
     """Original, reconstruction, loss of meaning over the reconstruction, attention rollout over the original.
 
     Args:
-        loss: of any grid that covers the picture, 0 … 2 (`vitiq.metrics.vit_map`).
+        loss: of any grid that covers the picture, 0 … 2 (`vitiq.metrics.semantic.vit_map`).
         attention: likewise, shares of 1.
         caption: of the reconstruction.
     """

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.models.backbones import Backbone
-from vitiq.models.transforms.discriminator import PatchDiscriminator
+from vitiq.training.discriminator import PatchDiscriminator
 from vitiq.training.hardware import Hardware
 
 

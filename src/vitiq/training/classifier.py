@@ -18,9 +18,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vitiq.models.latent_classifier import EmbeddedClassifier, LatentClassifier, export_weights, from_vit, latent_space
-from vitiq.models.transforms.embedded import TransformModel, load_model, quality_of
-from vitiq.models.weights_file import steps_behind
+from vitiq.codecs.transform.latent_classifier import (
+    EmbeddedClassifier,
+    LatentClassifier,
+    export_weights,
+    from_vit,
+    latent_space,
+)
+from vitiq.codecs.transform.networks.embedded import TransformModel, load_model, quality_of
 from vitiq.training.agreement import TOP_K
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
@@ -31,6 +36,7 @@ from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, 
 from vitiq.training.student import prune
 from vitiq.training.teachers import load_teacher, soft_loss
 from vitiq.training.vit import SMOKE_PICTURES
+from vitiq.weights.file import steps_behind
 
 Report = Callable[[int, int, float], None]
 

@@ -17,10 +17,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from vitiq.models.entropy.integer_hyperprior import export_hyperprior
-from vitiq.models.transforms.embedded import FORMAT, TransformModel
-from vitiq.models.transforms.transform_codec import TransformCodec, error_weight
-from vitiq.models.weights_file import half, steps_behind, stored, write_weights
+from vitiq.codecs.transform.hyperprior_integer import export_hyperprior
+from vitiq.codecs.transform.networks.embedded import FORMAT, TransformModel
+from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler, in_unit_range, phase_at, random_crop, stacked
 from vitiq.training.curves import draw_curves
@@ -28,6 +27,7 @@ from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 from vitiq.training.replay import Replay
+from vitiq.weights.file import half, steps_behind, stored, write_weights
 
 Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, loss)."""

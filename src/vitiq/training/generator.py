@@ -22,7 +22,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from vitiq.models.backbones import load_backbone
-from vitiq.models.weights_file import steps_behind
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler, in_unit_range, phase_at, stacked, zoomed_crop
 from vitiq.training.curves import draw_curves
@@ -32,6 +31,7 @@ from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.layered_autoencoder import LayeredAutoencoder, export_weights, start_from
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 from vitiq.types import ImageU8
+from vitiq.weights.file import steps_behind
 
 Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, loss)."""

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vitiq.codecs.inversion.generators.layered import Synthesis
 from vitiq.models.backbones import Backbone
-from vitiq.models.generators.layered import Synthesis
 from vitiq.training.adversarial import Critic, feature_distance, relative_errors
 from vitiq.training.crops import Phase
 from vitiq.training.hardware import Hardware

@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float, Float32, Int16
 from PIL import Image
 
-from vitiq.codecs.generative_search import coded_symbols
-from vitiq.models.entropy.integer_hyperprior import LEVELS
-from vitiq.models.transforms.embedded import TransformModel
+from vitiq.codecs.transform.hyperprior_integer import LEVELS
+from vitiq.codecs.transform.networks.embedded import TransformModel
+from vitiq.codecs.transform.refine import coded_symbols
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.crops import random_box
 from vitiq.training.data import PictureSet

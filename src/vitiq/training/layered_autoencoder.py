@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vitiq.codecs.inversion.generators.embedded import FORMAT
+from vitiq.codecs.inversion.generators.layered import CHANNELS, Encoder, Synthesis, encode_layers
+from vitiq.codecs.inversion.prior import LatentPrior
+from vitiq.codecs.inversion.prior_integer import export_prior
 from vitiq.errors import WeightsError
-from vitiq.models.entropy.integer_prior import export_prior
-from vitiq.models.entropy.prior import LatentPrior
-from vitiq.models.generators.embedded import FORMAT
-from vitiq.models.generators.layered import CHANNELS, Encoder, Synthesis, encode_layers
-from vitiq.models.weights_file import in_float, read_weights, stored, write_weights
+from vitiq.weights.file import in_float, read_weights, stored, write_weights
 
 PARTS = ("encoder.", "synthesis.", "prior.")
 

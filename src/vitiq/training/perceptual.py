@@ -23,13 +23,12 @@ from jaxtyping import Float
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from vitiq.codecs.transform.latent_classifier import WEIGHTS as CLASSIFIER
+from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
+from vitiq.codecs.transform.networks.block_dct import BLOCK
+from vitiq.codecs.transform.networks.embedded import PERCEPTUAL, TransformModel
+from vitiq.codecs.transform.networks.residual_dct import Synthesis, powers
 from vitiq.models.backbones import Backbone, load_backbone
-from vitiq.models.latent_classifier import WEIGHTS as CLASSIFIER
-from vitiq.models.latent_classifier import EmbeddedClassifier
-from vitiq.models.transforms.block_dct import BLOCK
-from vitiq.models.transforms.embedded import PERCEPTUAL, TransformModel
-from vitiq.models.transforms.residual_dct import Synthesis, powers
-from vitiq.models.weights_file import stored, write_weights
 from vitiq.training.adversarial import Critic, feature_distance, relative_errors
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler, in_unit_range
@@ -37,6 +36,7 @@ from vitiq.training.curves import draw_curves
 from vitiq.training.data import PictureSet
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, cosine, load_checkpoint, save_checkpoint
+from vitiq.weights.file import stored, write_weights
 
 Report = Callable[[int, int, float], None]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from vitiq.errors import WeightsError
-from vitiq.models.weights_file import half, read_weights, write_weights
 from vitiq.training.student import FORMAT
+from vitiq.weights.file import half, read_weights, write_weights
 
 
 def mean_weights(paths: Sequence[Path], out: Path) -> None:

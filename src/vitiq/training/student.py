@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from vitiq.errors import WeightsError
 from vitiq.models.vit import VisionTransformer
-from vitiq.models.weights_file import half, write_weights
+from vitiq.weights.file import half, write_weights
 
 FORMAT = "vitiq-vit-1"
 

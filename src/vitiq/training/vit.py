@@ -21,9 +21,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from vitiq.models.generators.embedded import EmbeddedGenerator
+from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import VisionTransformer
-from vitiq.models.weights_file import steps_behind
 from vitiq.training.agreement import agreement, agreement_names
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
@@ -34,6 +33,7 @@ from vitiq.training.student import export_weights, matched_blocks, prune, start_
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
 from vitiq.training.token_readers import TokenReaders
 from vitiq.training.vit_views import TrainingViews, mixed, normalised, repainted, to_input, view
+from vitiq.weights.file import steps_behind
 
 Report = Callable[[int, int, float], None]
 SMOKE_PICTURES = 16

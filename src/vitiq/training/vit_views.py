@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from vitiq.models.generators.embedded import EmbeddedGenerator
+from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.training.crops import Phase, Sampler, random_box, stacked
 from vitiq.training.data import PictureSet
 from vitiq.types import ImageU8

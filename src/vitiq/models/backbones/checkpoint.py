@@ -12,7 +12,7 @@ from vitiq.models.backbones.base import Backbone, Preprocessing
 from vitiq.models.backbones.formats import State, read_state, to_timm
 from vitiq.models.imagenet import imagenet_labels
 from vitiq.models.vit import SIZES, VisionTransformer, ViTConfig, sincos_positions
-from vitiq.models.weights import sha256_file
+from vitiq.weights.store import sha256_file
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HEAD_WIDTH = 64

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vitiq.models.backbones.base import Backbone
 from vitiq.models.backbones.checkpoint import load as load_checkpoint
-from vitiq.models.weights import embedded_path
+from vitiq.weights.store import embedded_path
 
 NAME = "vit-embedded"
 

@@ -1,0 +1,1 @@
+"""Codecs that other people built: files of JPEG, JPEG 2000, WebP, AVIF and JPEG XL."""

@@ -1,0 +1,1 @@
+"""Latents of a frozen generator, searched for by gradient descent."""

@@ -1,0 +1,50 @@
+"""Frozen generators for inversion, by name or path."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
+from vitiq.errors import UnknownNameError, WeightsError
+from vitiq.weights.store import model_info
+
+__all__ = ["Generator", "LatentLayer", "load_generator"]
+
+
+@lru_cache(maxsize=2)
+def load_generator(name: str = "embedded") -> Generator:
+    """A generator: "embedded", the path of a weights file, or the name of a fetched one (`vitiq models list`).
+
+    `.safetensors` is the embedded generator's own format; any other file is read as a checkpoint of pytorch_GAN_zoo's
+    Progressive GAN. The last two loaded are kept.
+
+    Raises:
+        WeightsError: no such file, not fetched yet, or not weights of a known generator.
+    """
+    from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator  # noqa: PLC0415 - imported where used
+
+    if name == "embedded":
+        return EmbeddedGenerator()
+    path = _find(name)
+    if path.suffix == ".safetensors":
+        return EmbeddedGenerator(path)
+    from vitiq.codecs.inversion.generators.pgan import ProgressiveGenerator  # noqa: PLC0415 - imported where used
+
+    return ProgressiveGenerator(path)
+
+
+def _find(name: str) -> Path:
+    path = Path(name)
+    if path.is_file():
+        return path
+    try:
+        info = model_info(name)
+    except UnknownNameError as error:
+        raise WeightsError(
+            f"generator {name!r}: no such file or model; give 'embedded', the path of a weights file, or a name "
+            f"that `vitiq models list` shows"
+        ) from error
+    if not info.path.is_file():
+        raise WeightsError(f"generator {name!r} is not on this machine yet; get it with `vitiq models fetch {name}`")
+    return info.path

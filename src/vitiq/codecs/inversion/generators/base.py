@@ -1,0 +1,66 @@
+"""The contract of a frozen generator, as the inversion codec sees it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.codecs.inversion.prior import LatentPrior
+from vitiq.codecs.inversion.prior_integer import IntegerPrior
+
+
+@dataclass(frozen=True, slots=True)
+class LatentLayer:
+    """Shape of one latent layer: C×H×W. Layer 0 holds the published latent, C·H·W = 512."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def size(self) -> int:
+        """Numbers in the layer."""
+        return self.channels * self.height * self.width
+
+
+class Generator(ABC):
+    """A frozen network G(latents) -> picture.
+
+    Attributes:
+        name: registered name.
+        resolution: side of the square output in pixels.
+        layers: latent layers, coarsest first. The published Progressive GAN has one, 512×1×1.
+        output_range: range of the network's own output; the target is scaled to it.
+        weights_sha256, weights_bytes: hash and size of the weights file.
+        prior: differentiable rate of the latents (`prior.bits(symbols, log_step)`), or None.
+        integer_prior: its exact integer twin, which the codec codes with, or None.
+    """
+
+    name: ClassVar[str]
+    resolution: int
+    layers: tuple[LatentLayer, ...]
+    output_range: tuple[float, float]
+    weights_sha256: str
+    weights_bytes: int
+    prior: LatentPrior | None = None
+    integer_prior: IntegerPrior | None = None
+
+    @abstractmethod
+    def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
+        """Pictures in `output_range` (not clipped) from latents.
+
+        Layers beyond those given count as zero, so `generate([z])` is the published single-latent mode.
+        Differentiable with respect to the latents; the weights are frozen.
+        """
+
+    def encode(
+        self,
+        target: Float[Tensor, "n 3 r r"],  # noqa: ARG002
+    ) -> list[Float[Tensor, "n c h w"]] | None:
+        """A first guess of the latents of a target in `output_range`, or None if it has no encoder."""
+        return None

@@ -1,0 +1,130 @@
+"""The Progressive GAN of pytorch_GAN_zoo (Karras et al. 2018, arXiv 1710.10196), as the thesis uses it.
+
+The published files (celebAHQ-512, DTD, …) hold `avgG` or `netG`: a format layer from the latent to 4×4, two
+convolutions a resolution, one to-RGB layer a resolution. Every layer is scaled at run time by He's constant
+√(2 / fan-in), bias included, as upstream does.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
+from vitiq.errors import InputError, WeightsError, first_line
+from vitiq.weights.store import sha256_file
+
+MAX_SCALES = 8
+"""Doublings of the 4×4 start that are allowed: up to 1024×1024, the largest ever published."""
+
+
+class _UpstreamConfig:
+    """Stands in for upstream's configuration object inside the pickle, which holds plain values."""
+
+    alpha: float = 0.0
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Generator tensors of a pytorch_GAN_zoo checkpoint, names without `.module`.
+
+    Raises:
+        WeightsError: damaged, or no such checkpoint.
+    """
+    allowed: list[Any] = [(_UpstreamConfig, "models.utils.config.BaseConfig")]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise WeightsError(
+            f"{path}: not a readable pytorch_GAN_zoo checkpoint ({first_line(error)}); copy it again"
+        ) from error
+    state = loaded
+    for key in ("netG", "avgG"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            state = loaded[key]
+    if not isinstance(state, Mapping) or not any("formatLayer" in str(name) for name in state):
+        raise WeightsError(f"{path}: holds no Progressive GAN generator; expected pytorch_GAN_zoo's netG or avgG")
+    config = loaded.get("config")
+    if isinstance(config, _UpstreamConfig) and config.alpha != 0:
+        raise WeightsError(
+            f"{path}: saved while its last resolution was still fading in (alpha {config.alpha}); give a finished one"
+        )
+    if not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{path}: the generator holds something that is no tensor; copy it again")
+    return {str(name).replace(".module.", "."): value.detach().float() for name, value in state.items()}
+
+
+class ProgressiveGenerator(Generator):
+    """A frozen Progressive GAN with the published single latent.
+
+    Args:
+        path: checkpoint of pytorch_GAN_zoo.
+
+    Raises:
+        WeightsError: damaged, or of another layout.
+    """
+
+    name = "pgan"
+
+    def __init__(self, path: Path) -> None:
+        self._state = read_checkpoint(path)
+        scales = {int(m.group(1)) for k in self._state if (m := re.match(r"scaleLayers\.(\d+)\.", k))}
+        self._scales = len(scales)
+        if self._scales > MAX_SCALES:
+            raise WeightsError(
+                f"{path}: {self._scales} doublings of the resolution given, at most {MAX_SCALES} expected"
+            )
+        try:
+            latent = self._state["formatLayer.weight"].shape[1]
+            # Draw a picture once: a missing or misshapen tensor shows here, not in the middle of a search.
+            self.resolution = 4 * 2**self._scales
+            self.layers = (LatentLayer(latent, 1, 1),)
+            with torch.no_grad():
+                painted = self.generate([torch.zeros(1, latent, 1, 1)])
+        except (KeyError, IndexError, RuntimeError) as error:
+            raise WeightsError(
+                f"{path}: tensors do not form a Progressive GAN generator ({str(error).splitlines()[0]}); "
+                f"expected the layout of pytorch_GAN_zoo's celebAHQ-512"
+            ) from error
+        if painted.shape != (1, 3, self.resolution, self.resolution):
+            raise WeightsError(f"{path}: gives pictures of shape {tuple(painted.shape)}, RGB expected")
+        self.output_range = (-1.0, 1.0)
+        self.weights_sha256 = sha256_file(path)
+        self.weights_bytes = path.stat().st_size
+
+    def _conv(self, x: Tensor, name: str, padding: int = 1) -> Tensor:
+        weight, bias = self._state[f"{name}.weight"], self._state[f"{name}.bias"]
+        scale = math.sqrt(2.0 / weight[0].numel())
+        return F.conv2d(x, weight, bias, padding=padding) * scale
+
+    def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
+        """Pictures in about [-1, 1], not clipped; the latent is normalised first, as upstream does.
+
+        Raises:
+            InputError: not exactly one latent layer.
+        """
+        if len(latents) != 1:
+            raise InputError(f"{len(latents)} latent layers given, the Progressive GAN has 1")
+        weight, bias = self._state["formatLayer.weight"], self._state["formatLayer.bias"]
+        x = _normalise(latents[0].flatten(1))
+        x = F.linear(x, weight, bias) * math.sqrt(2.0 / weight.shape[1])
+        x = _normalise(F.leaky_relu(x, 0.2).view(len(x), -1, 4, 4))
+        x = _normalise(F.leaky_relu(self._conv(x, "groupScale0.0"), 0.2))
+        for scale in range(self._scales):
+            x = F.interpolate(x, scale_factor=2, mode="nearest")
+            for index in (0, 1):
+                x = _normalise(F.leaky_relu(self._conv(x, f"scaleLayers.{scale}.{index}"), 0.2))
+        return self._conv(x, f"toRGBLayers.{self._scales}", padding=0)
+
+
+def _normalise(x: Tensor) -> Tensor:
+    """Each position's features divided by their root mean square."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)

@@ -1,0 +1,1 @@
+"""Learned transform codec with a hyperprior: one bitstream, two reconstructions."""

@@ -1,0 +1,123 @@
+"""Labels of a compressed picture, read from its latents, and how they compare with those of the rebuilt picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from jaxtyping import Float32
+
+from vitiq.bitstream import container as viq
+from vitiq.bitstream.sniff import sniff
+from vitiq.codecs.transform.codec import LATENTS, Generative, GenerativeMse
+from vitiq.errors import BitstreamError
+
+if TYPE_CHECKING:
+    from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
+    from vitiq.models.backbones import Backbone
+    from vitiq.types import ImageU8
+
+# torch is imported where it is used.
+# ruff: noqa: PLC0415
+
+T = TypeVar("T")
+CODECS: dict[str, type[Generative | GenerativeMse]] = {"generative": Generative, "generative-mse": GenerativeMse}
+TOP_K = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read in a file, and at what cost.
+
+    Attributes:
+        logits: one a label.
+        seconds: from the bytes to the logits, with entropy decoding.
+        flops: floating-point operations of the networks after entropy decoding, two a multiply-add.
+    """
+
+    logits: Float32[np.ndarray, " labels"]
+    seconds: float
+    flops: int
+
+
+def make_codec(data: bytes) -> Generative | GenerativeMse:
+    """The codec of a file whose latents can be read.
+
+    Raises:
+        BitstreamError: another kind of file.
+    """
+    name = sniff(data)
+    if name not in CODECS:
+        raise BitstreamError(
+            f"a file of codec {name} has no latents that the classifier reads; expected a file of "
+            f"`vitiq encode -c generative` or generative-mse"
+        )
+    return CODECS[name]()
+
+
+def read_latents(
+    codec: Generative | GenerativeMse, data: bytes, classifier: EmbeddedClassifier, *, count_flops: bool = False
+) -> Reading:
+    """Labels from the latents alone; no picture is made.
+
+    Args:
+        count_flops: also count operations, which reads the latents twice.
+
+    Raises:
+        BitstreamError: the file is damaged.
+        WeightsError: the file or the classifier belongs to other codec weights.
+    """
+    classifier.check(codec.networks())
+    start = time.perf_counter()
+    file = viq.unpack(data)
+    latents = codec.latents(data)[0]
+    level = file.section(LATENTS)[0]
+
+    def read() -> Float32[np.ndarray, " labels"]:
+        return classifier.logits(latents, file.height, file.width, level)
+
+    logits = read()
+    seconds = time.perf_counter() - start
+    return Reading(logits, seconds, _flops(read) if count_flops else 0)
+
+
+def read_rebuilt(
+    codec: Generative | GenerativeMse, data: bytes, backbone: Backbone, *, count_flops: bool = False
+) -> Reading:
+    """Labels that a backbone reads in the rebuilt picture.
+
+    Args:
+        count_flops: also count operations, which decodes and reads twice.
+
+    Raises:
+        BitstreamError, WeightsError: as `read_latents`.
+    """
+    start = time.perf_counter()
+    picture = codec.decode(data)
+    logits = backbone.logits([picture])[0]
+    seconds = time.perf_counter() - start
+    if not count_flops:
+        return Reading(logits, seconds, 0)
+
+    def read(image: ImageU8) -> object:
+        return backbone.logits([image])
+
+    # The backbone remembers pictures it has read.
+    return Reading(logits, seconds, _flops(lambda: read(255 - codec.decode(data))))
+
+
+def overlap(a: Float32[np.ndarray, " labels"], b: Float32[np.ndarray, " labels"]) -> float:
+    """Share of the first 100 labels that two readings have in common."""
+    first, second = (np.argsort(-logits, kind="stable")[:TOP_K] for logits in (a, b))
+    return float(np.intersect1d(first, second).size / TOP_K)
+
+
+def _flops(work: Callable[[], T]) -> int:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops())

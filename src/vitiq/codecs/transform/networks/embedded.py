@@ -1,0 +1,141 @@
+"""The transform codec's networks from a weights file, the one that ships with vitiq by default."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from vitiq.codecs.transform.hyperprior import Hyperprior
+from vitiq.codecs.transform.hyperprior_integer import LEVELS, IntegerHyperprior, float_tensors
+from vitiq.codecs.transform.networks.block_dct import BLOCK
+from vitiq.codecs.transform.networks.residual_dct import Analysis, Gains, Synthesis, powers
+from vitiq.errors import WeightsError
+from vitiq.weights.file import in_float, read_weights
+
+FORMAT = "vitiq-transform-codec-2"
+WEIGHTS = Path(__file__).parents[3] / "weights" / "codec_embedded.safetensors"
+INTEGER = "integer."
+PERCEPTUAL = "perceptual."
+"""Prefix of those tensors of the synthesis that perceptual training changed."""
+
+SMALLEST = 64
+"""Least side in pixels that is coded: where every block lies at a border, networks trained on large crops fail."""
+
+SynthesisName = Literal["mse", "perceptual"]
+
+
+class TransformModel:
+    """Networks of the generative codec, frozen.
+
+    Args:
+        path: weights in safetensors.
+
+    Attributes:
+        analysis, gains: picture -> scaled latents.
+        prior: float prior, for the hyper-latents and for refinement.
+        integer_prior: its exact twin, for coding.
+        weights_sha256, weights_bytes: of the file.
+        steps_trained: optimiser steps behind the weights.
+        classifier_sha256: of the weights of the classifier whose features the perceptual synthesis aggregates; empty
+            where it aggregates none.
+
+    Raises:
+        WeightsError: the file is missing, damaged or of another format.
+    """
+
+    def __init__(self, path: Path = WEIGHTS) -> None:
+        tensors, facts = read_weights(path, FORMAT, "codec")
+        data = path.read_bytes()
+        self.weights_sha256 = hashlib.sha256(data).hexdigest()
+        self.weights_bytes = len(data)
+        self.steps_trained = int(str(facts.get("steps", 0)))
+        self.classifier_sha256 = str(facts.get("classifier_sha256", ""))
+        integers = {k[len(INTEGER) :]: v.numpy() for k, v in tensors.items() if k.startswith(INTEGER)}
+        try:
+            self.integer_prior = IntegerHyperprior(integers)
+            self.analysis, self.gains, self.prior = Analysis(), Gains(), Hyperprior()
+            _load(self.analysis, _part(tensors, "analysis."))
+            _load(self.gains, _part(tensors, "gains."))
+            floats = {k: torch.from_numpy(v) for k, v in float_tensors(integers).items()}
+            _load(self.prior, floats | _part(tensors, "hyper_analysis.", "analysis."))
+            aggregate = tensors.get(PERCEPTUAL + "aggregate.weight", torch.empty(0, 0))
+            self._syntheses = {"mse": Synthesis(), "perceptual": Synthesis(features=aggregate.shape[1])}
+            squared_error = _part(tensors, "synthesis.")
+            _load(self._syntheses["mse"], squared_error)
+            _load(self._syntheses["perceptual"], squared_error | _part(tensors, PERCEPTUAL))
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise WeightsError(
+                f"{path}: tensors do not fit the transform codec ({str(error).splitlines()[0]}); "
+                f"reinstall vitiq or train the file again with `vitiq train codec`"
+            ) from error
+
+    def synthesis(self, name: SynthesisName) -> Synthesis:
+        """The synthesis trained for squared error, or the one trained to look like a picture."""
+        return self._syntheses[name]
+
+    def to(self, device: torch.device) -> TransformModel:
+        """The networks on a device, for training."""
+        for module in (self.analysis, self.gains, self.prior, *self._syntheses.values()):
+            module.to(device)
+        return self
+
+    @torch.no_grad()
+    def analyse(
+        self, pictures: Float[Tensor, "1 3 h w"], level: int
+    ) -> tuple[Float32[np.ndarray, "c h w"], Float32[np.ndarray, "z i j"]]:
+        """Latents times their gains, and hyper-latents, before rounding; sides are multiples of 16."""
+        quality = quality_of(level)
+        scaled = self.analysis(pictures, quality) * self.gains(quality)
+        return scaled[0].numpy(), self.prior.analysis(scaled)[0].numpy()
+
+    @torch.no_grad()
+    def gain(self, level: int) -> Float32[np.ndarray, " c"]:
+        """Gain of every latent channel at a quality level."""
+        values: np.ndarray = self.gains(quality_of(level))[0, :, 0, 0].numpy()
+        return values
+
+
+def quality_of(level: int) -> Float[Tensor, "1 3"]:
+    """What the conditioned layers read at a quality level, 0 … 63."""
+    return powers(torch.tensor([level / (LEVELS - 1)]))
+
+
+def coded_size(height: int, width: int) -> tuple[int, int]:
+    """Sides of what is coded of a picture of height × width pixels: multiples of 16, at least `SMALLEST`."""
+    rows, columns = (max(SMALLEST, side + -side % BLOCK) for side in (height, width))
+    return rows, columns
+
+
+def padded_to_blocks(pictures: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 i j"]:
+    """Pictures extended on the right and below to `coded_size` by their last row and column."""
+    height, width = pictures.shape[2:]
+    rows, columns = coded_size(height, width)
+    return torch.nn.functional.pad(pictures, (0, columns - width, 0, rows - height), mode="replicate")
+
+
+@lru_cache(maxsize=2)
+def load_model(path: Path = WEIGHTS) -> TransformModel:
+    """The networks of a weights file, read once.
+
+    Raises:
+        WeightsError: as `TransformModel`.
+    """
+    return TransformModel(path)
+
+
+def _load(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    module.load_state_dict(dict(tensors))
+    module.requires_grad_(False)
+    module.eval()
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str, becomes: str = "") -> dict[str, Tensor]:
+    return in_float({becomes + k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})

@@ -1,0 +1,84 @@
+"""Resizing in the transform domain: DCT coefficients of blocks to those of the resized picture, without pixels.
+
+A DCT, a resize and an inverse DCT are linear and separable, so their product is one matrix a side (Dugad & Ahuja 2001,
+"A fast scheme for image size change in the compressed domain", DOI 10.1109/76.915353, for the halving). Frequencies
+that the smaller picture cannot hold are left out of it.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.codecs.transform.networks.block_dct import BLOCK, coefficient_order
+
+TAPER = 2
+"""Frequencies kept beyond the smaller picture's highest: the resize rolls off slowly."""
+
+
+def cosines() -> Float[Tensor, "16 16"]:
+    """Orthonormal DCT-II of a block's side: frequency × place."""
+    n = torch.arange(BLOCK, dtype=torch.float64)
+    rows = torch.cos(math.pi * (2 * n[None] + 1) * n[:, None] / (2 * BLOCK)) * math.sqrt(2 / BLOCK)
+    rows[0] /= math.sqrt(2)
+    return rows
+
+
+def kept_frequencies(side: int, target: int) -> int:
+    """Frequencies of a block's side, 1 … 16, that a side of `target` blocks can show of `side` pixels."""
+    return min(BLOCK, math.ceil(BLOCK * BLOCK * target / side) + TAPER)
+
+
+@lru_cache(maxsize=64)
+def side_matrix(side: int, target: int) -> Float[Tensor, "out into"]:
+    """Coefficients along one side to those of the resized side; bicubic, antialiased.
+
+    Args:
+        side: of the picture in pixels; its last block may reach beyond it.
+        target: of the resized picture in blocks.
+
+    Returns:
+        (16 target) × (blocks · kept) matrix, by block, then frequency.
+    """
+    blocks, kept = -(-side // BLOCK), kept_frequencies(side, target)
+    identity = torch.eye(side, dtype=torch.float64)[None, None]
+    resize = F.interpolate(identity, (BLOCK * target, side), mode="bicubic", antialias=True, align_corners=False)
+    pixels = F.pad(resize[0, 0], (0, BLOCK * blocks - side))
+    after = torch.einsum("fp,tpn->tfn", cosines(), pixels.view(target, BLOCK, -1)).reshape(BLOCK * target, -1)
+    spread = torch.einsum("mbp,fp->mbf", after.view(-1, blocks, BLOCK), cosines()[:kept])
+    return spread.reshape(BLOCK * target, blocks * kept).float()
+
+
+@lru_cache(maxsize=32)
+def _places(rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """Channels within the first rows × columns frequencies, and their places in the flattened planes of those."""
+    plane, v, u = coefficient_order().unbind(1)
+    channels = torch.nonzero((v < rows) & (u < columns)).flatten()
+    return channels, ((plane * rows + v) * columns + u)[channels]
+
+
+def resample(
+    coefficients: Float[Tensor, "c h w"], height: int, width: int, target: int
+) -> Float[Tensor, "planes f g target target"]:
+    """Coefficients of the picture resized to a square of target × target blocks.
+
+    Args:
+        coefficients: in the order of `block_dct.coefficient_order`, orthonormal.
+        height, width: of the picture in pixels, at most 16h and 16w.
+
+    Returns:
+        Colour plane, vertical and horizontal frequency, block.
+    """
+    rows, columns = kept_frequencies(height, target), kept_frequencies(width, target)
+    h, w = coefficients.shape[1:]
+    channels, places = (index.to(coefficients.device) for index in _places(rows, columns))
+    planes = coefficients.new_zeros(3 * rows * columns, h, w).index_copy(0, places, coefficients[channels])
+    flat = planes.view(3, rows, columns, h, w).permute(0, 3, 1, 4, 2).reshape(3, h * rows, w * columns)
+    down, across = (side_matrix(side, target).to(coefficients.device) for side in (height, width))
+    resized = down @ flat @ across.T
+    return resized.view(3, target, BLOCK, target, BLOCK).permute(0, 2, 4, 1, 3)

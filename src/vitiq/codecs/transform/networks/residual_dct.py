@@ -1,0 +1,151 @@
+"""Analysis and synthesis transforms: a block DCT with convolutional residuals that start as nothing.
+
+Both are conditioned on the quality, so that one model serves all rates: a quality t in [0, 1] scales and shifts the
+features of each residual block (FiLM, Perez et al. 2018, arXiv 1709.07871), and gain units scale the latents
+before rounding (Cui et al. 2021, DOI 10.1109/CVPR46437.2021.01039).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vitiq.codecs.transform.networks.block_dct import BLOCK, CHANNELS, basis
+
+WIDE, MIDDLE, FINE = 224, 128, 48
+"""Feature channels at strides 16, 8 and 4."""
+
+ANALYSIS_BLOCKS, SYNTHESIS_BLOCKS = (2, 4), (2, 3, 4)
+"""Residual blocks at strides 16 and 8, and at 16, 8 and 4."""
+
+LEVEL = 128.0
+"""Pictures are read as value - LEVEL on the 0-255 scale, features as that / SPREAD."""
+
+SPREAD = 64.0
+STEP_COARSE, STEP_FINE = 130.0, 20.0
+"""Quantisation steps that the gains start from, at quality 0 and 1."""
+
+
+def powers(t: Float[Tensor, " n"]) -> Float[Tensor, "n 3"]:
+    """1, t, t²: what the conditioned layers read."""
+    return torch.stack([torch.ones_like(t), t, t * t], dim=1)
+
+
+def zero(*layers: nn.Conv2d | nn.Linear) -> None:
+    """Let layers start as nothing."""
+    for layer in layers:
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
+
+
+class Residual(nn.Module):
+    """x + conv(act(film(conv(x)))), starting as the identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.film = nn.Linear(3, 2 * width, bias=False)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        zero(self.film, self.second)
+
+    def forward(self, x: Float[Tensor, "n c h w"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n c h w"]:
+        """Same shape as `x`; `quality` from `powers`."""
+        scale, shift = self.film(quality)[:, :, None, None].chunk(2, dim=1)
+        change: Tensor = self.second(F.leaky_relu(self.first(x) * (1 + scale) + shift, 0.1))
+        return x + change
+
+
+class Gains(nn.Module):
+    """Scale of each latent channel before rounding: exp of a parabola in t."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        slope = math.log(STEP_COARSE / STEP_FINE)
+        start = torch.tensor([-math.log(STEP_COARSE), slope, 0.0])
+        self.curves = nn.Parameter(start[:, None].repeat(1, CHANNELS))
+
+    def forward(self, quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n c 1 1"]:
+        """Gain of every channel."""
+        return torch.exp(quality @ self.curves)[:, :, None, None]
+
+
+class Analysis(nn.Module):
+    """Picture -> latents y before gain and rounding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Conv2d(3, CHANNELS, BLOCK, stride=BLOCK, bias=False)
+        self.linear.weight.data.copy_(basis())
+        self.stem = nn.Conv2d(3 * 64, MIDDLE, 1)
+        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(ANALYSIS_BLOCKS[1]))
+        self.down = nn.Conv2d(MIDDLE, WIDE, 2, stride=2)
+        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(ANALYSIS_BLOCKS[0]))
+        self.out = nn.Conv2d(WIDE, CHANNELS, 1)
+        zero(self.out)
+
+    def forward(
+        self, pictures: Float[Tensor, "n 3 h w"], quality: Float[Tensor, "n 3"]
+    ) -> Float[Tensor, "n c h/16 w/16"]:
+        """Latents of pictures in [0, 1] whose sides are multiples of 16, on the scale of DCT coefficients."""
+        centred = pictures * 255 - LEVEL
+        x = self.stem(F.pixel_unshuffle(centred / SPREAD, 8))
+        for block in self.middle:
+            x = block(x, quality)
+        x = self.down(x)
+        for block in self.wide:
+            x = block(x, quality)
+        latents: Tensor = self.linear(centred).float() + SPREAD * self.out(x).float()
+        return latents
+
+
+class Synthesis(nn.Module):
+    """Dequantised latents -> picture.
+
+    Args:
+        features: channels of the classifier's features that are aggregated (Bai et al. 2022, arXiv 2112.09300), at
+            first as nothing; 0 for a synthesis without.
+    """
+
+    def __init__(self, features: int = 0) -> None:
+        super().__init__()
+        if features:
+            self.aggregate = nn.Conv2d(features, WIDE, 1)
+            zero(self.aggregate)
+        self.linear = nn.ConvTranspose2d(CHANNELS, 3, BLOCK, stride=BLOCK, bias=False)
+        self.linear.weight.data.copy_(basis())
+        self.stem = nn.Conv2d(CHANNELS, WIDE, 1)
+        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(SYNTHESIS_BLOCKS[0]))
+        self.to_middle = nn.Conv2d(WIDE, 4 * MIDDLE, 1)
+        self.base_middle = nn.Conv2d(3 * 64, MIDDLE, 1)
+        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(SYNTHESIS_BLOCKS[1]))
+        self.to_fine = nn.Conv2d(MIDDLE, 4 * FINE, 1)
+        self.base_fine = nn.Conv2d(3 * 16, FINE, 1)
+        self.fine = nn.ModuleList(Residual(FINE) for _ in range(SYNTHESIS_BLOCKS[2]))
+        self.out = nn.Conv2d(FINE, 3 * 16, 3, padding=1)
+        zero(self.out)
+
+    def forward(
+        self,
+        latents: Float[Tensor, "n c h w"],
+        quality: Float[Tensor, "n 3"],
+        features: Float[Tensor, "n f g g"] | None = None,
+    ) -> Float[Tensor, "n 3 16h 16w"]:
+        """Pictures in about [0, 1], not clipped; `features` of the whole picture, for a synthesis that aggregates."""
+        base = self.linear(latents).float()
+        x = self.stem(latents / SPREAD)
+        for block in self.wide:
+            x = block(x, quality)
+        if features is not None:
+            x = x + F.interpolate(self.aggregate(features), x.shape[2:], mode="bilinear", align_corners=False)
+        x = F.pixel_shuffle(self.to_middle(x), 2) + self.base_middle(F.pixel_unshuffle(base / SPREAD, 8))
+        for block in self.middle:
+            x = block(x, quality)
+        x = F.pixel_shuffle(self.to_fine(x), 2) + self.base_fine(F.pixel_unshuffle(base / SPREAD, 4))
+        for block in self.fine:
+            x = block(x, quality)
+        painted: Tensor = base + SPREAD * F.pixel_shuffle(self.out(x), 4).float()
+        return torch.div(painted + LEVEL, 255)

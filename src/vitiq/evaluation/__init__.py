@@ -1,0 +1,1 @@
+"""Plans, tasks, and where their results are kept."""

@@ -1,0 +1,179 @@
+"""Two sets of pictures that need no partners, as generative models are compared; either may be a statistics file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vitiq.errors import InputError
+from vitiq.evaluation.scoring import Recipe, in_order
+from vitiq.image.io import find_images, read_image
+from vitiq.metrics.base import Metric
+from vitiq.metrics.sets.measures import Fid
+from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics
+from vitiq.metrics.sets.rows import UNDEFINED, RowGatherer, RowMetric, RowsByKey, rows_of, undefined
+from vitiq.types import Score
+
+STATISTICS = ".npz"
+DEFAULT = "fid"
+"""Metric where none is named, of statistics files that name none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetScores:
+    """Scores of two sets, and one line for each thing that went wrong."""
+
+    scores: dict[str, Score]
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Rows of one picture, or why there are none."""
+
+    rows: RowsByKey
+    problem: str | None = None
+
+
+def read_rows(path: Path, metrics: Sequence[Metric]) -> Read:
+    """Rows of a picture file."""
+    try:
+        return Read(rows_of(read_image(path), metrics))
+    except InputError as error:
+        return Read({}, str(error))
+
+
+def need_no_pairs(metrics: Sequence[Metric]) -> bool:
+    """True where every metric compares whole sets, whatever the order of their pictures."""
+    return bool(metrics) and all(isinstance(metric, RowMetric) and not metric.paired for metric in metrics)
+
+
+def pictures_of(folder: Path, problems: list[str]) -> list[Path]:
+    """Picture files below a folder, sorted.
+
+    Raises:
+        InputError: no such folder, or a file.
+    """
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {what}; expected a folder of pictures or a statistics file ({STATISTICS})")
+    found = find_images([folder])
+    problems += found.problems
+    return [picture.path for picture in found.images]
+
+
+def score_sets_of(
+    reference: Path, distorted: Path, recipe: Recipe, *, jobs: int | None = None, step: Callable[[int], object] = id
+) -> SetScores:
+    """Every metric of `recipe` on all pictures below two folders.
+
+    Args:
+        step: called with the number of pictures in all, before the first and after each.
+
+    Raises:
+        InputError: a folder that does not exist, or a statistics file with a metric that cannot use it.
+    """
+    sides = (reference, distorted)
+    if any(side.suffix == STATISTICS for side in sides):
+        return _with_statistics(sides, recipe, jobs, step)
+    metrics = recipe.make()
+    _check_weights(metrics)
+    problems: list[str] = []
+    folders = [pictures_of(side, problems) for side in sides]
+    gatherer = RowGatherer(metrics)
+    both = [*folders[0], *folders[1]]
+    step(len(both))
+    for index, read in enumerate(in_order(read_rows, both, recipe, jobs)):
+        step(len(both))
+        side = int(index >= len(folders[0]))
+        if read.problem is not None:
+            problems.append(read.problem)
+            continue
+        gatherer.add(*((read.rows, {}) if side == 0 else ({}, read.rows)))
+    return SetScores(gatherer.scores(), problems)
+
+
+def statistics_of(
+    folder: Path, recipe: Recipe, *, jobs: int | None = None, step: Callable[[int], object] = id
+) -> tuple[Statistics, list[str]]:
+    """Mean and covariance of the features of all pictures below a folder, in constant memory, and what went wrong.
+
+    Args:
+        recipe: names one metric with a Fréchet distance, whose features are taken.
+        step: called with the number of pictures in all, before the first and after each.
+
+    Raises:
+        InputError: another metric, no such folder, or fewer than two pictures.
+        WeightsError: the network's weights are not here.
+    """
+    metric = _frechet(recipe)
+    key, problems = metric.rows_key(), list[str]()
+    paths = pictures_of(folder, problems)
+    running = RunningMoments()
+    step(len(paths))
+    for read in in_order(read_rows, paths, recipe, jobs):
+        step(len(paths))
+        rows = read.problem if read.problem is not None else read.rows[key]
+        if isinstance(rows, str):
+            problems.append(rows)
+        else:
+            running.add(rows)
+    try:
+        return Statistics(running.result(), key, metric.name), problems
+    except InputError as error:
+        raise InputError("; ".join([f"{folder}: {error}", *problems])) from error
+
+
+def _with_statistics(
+    sides: tuple[Path, Path], recipe: Recipe, jobs: int | None, step: Callable[[int], object]
+) -> SetScores:
+    loaded = {side: load_statistics(side) for side in sides if side.suffix == STATISTICS}
+    metric = _frechet(recipe)
+    for side, statistics in loaded.items():
+        if statistics.key and statistics.key != metric.rows_key():
+            raise InputError(
+                f"{side}: holds statistics of {statistics.key} (made for {statistics.metric}), {metric.name} needs "
+                f"{metric.rows_key()}; score with -m {statistics.metric}, or make the file again"
+            )
+    moments: list[Moments] = []
+    problems: list[str] = []
+    for side in sides:
+        if side in loaded:
+            moments.append(loaded[side].moments)
+        else:
+            statistics, wrong = statistics_of(side, recipe, jobs=jobs, step=step)
+            moments.append(statistics.moments)
+            problems += wrong
+    try:
+        score = metric.of_moments(*moments)
+    except UNDEFINED as error:
+        score = undefined(metric, error)
+    return SetScores({metric.name: score}, problems)
+
+
+def metric_of_statistics(sides: Sequence[Path]) -> str:
+    """The metric that statistics files among `sides` were made for, else `DEFAULT`."""
+    made_for = [load_statistics(side).metric for side in sides if side.suffix == STATISTICS]
+    return next((name for name in made_for if name), DEFAULT)
+
+
+def _check_weights(metrics: Sequence[Metric]) -> None:
+    """Raises at once where no metric at all can read a picture, for want of weights."""
+    errors = []
+    for metric in metrics:
+        try:
+            metric.signature()
+        except UNDEFINED as error:
+            errors.append(error)
+    if len(errors) == len(metrics):
+        raise errors[0]
+
+
+def _frechet(recipe: Recipe) -> Fid:
+    metrics = recipe.make()
+    if len(metrics) != 1 or not isinstance(metrics[0], Fid):
+        raise InputError(
+            f"metrics {recipe.names!r} given, statistics serve one Fréchet distance: fid, fid-vit, patch-fid-vit, …"
+        )
+    return metrics[0]

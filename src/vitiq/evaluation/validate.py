@@ -1,0 +1,131 @@
+"""Metrics against people: every metric on every picture of a data set, then its agreement with the opinions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from vitiq.analysis.correlation import Agreement, agreement
+from vitiq.datasets.opinions import Opinion, OpinionSet
+from vitiq.errors import InputError
+from vitiq.evaluation.scoring import problem_of
+from vitiq.image.io import read_image
+from vitiq.metrics.base import Metric, PairMetric
+from vitiq.metrics.scoring import score_pair
+from vitiq.types import ImageU8, Score
+
+FEWEST = 5
+"""Pictures from which a correlation is given."""
+
+DEFAULT = (
+    "psnr-rgb,ssim,ms-ssim,brisque,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@5,vit-topk@10,"
+    "vit-topk@50,vit-topk,vit-topk@200,vit-topk@300,vit-topk-area,vit-rbo,vit-js,vit-bc,vit-prob"
+)
+"""Metrics compared where none are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Agreement of one metric on one kind of distortion ("all" for every one)."""
+
+    metric: str
+    distortion: str
+    result: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The metrics of a data set's pictures.
+
+    Attributes:
+        values: metric -> its value on every picture, in order; NaN where it is not defined or the picture is broken.
+        signatures: of the metrics.
+        problems: one line for each thing that is broken.
+        broken: number of pictures that have no value for want of a file that can be read.
+    """
+
+    values: dict[str, Float[np.ndarray, " n"]]
+    signatures: dict[str, str]
+    problems: list[str]
+    broken: int
+
+
+def values_of(opinions: Iterable[Opinion], metrics: Sequence[Metric]) -> Measured:
+    """Every pair metric on every picture; one that cannot be read is told, and the others go on."""
+    values: dict[str, list[float]] = {m.name: [] for m in metrics if isinstance(m, PairMetric)}
+    signatures: dict[str, str] = {}
+    problems: dict[str, None] = {}
+    broken = 0
+    held: tuple[Path, ImageU8] | None = None
+    for opinion in opinions:
+        scores: dict[str, Score] = {}
+        try:
+            if held is None or held[0] != opinion.reference:
+                held = opinion.reference, read_image(opinion.reference)
+            scores = score_pair(held[1], read_image(opinion.distorted), metrics)
+        except InputError as error:
+            problems[problem_of(error, opinion.reference, opinion.distorted)] = None
+            broken += 1
+        for name, column in values.items():
+            column.append(scores[name].value if name in scores else np.nan)
+            if np.isfinite(column[-1]):
+                signatures[name] = scores[name].signature
+    columns = {name: np.array(column) for name, column in values.items()}
+    return Measured(columns, signatures, list(problems), broken)
+
+
+def validate(
+    data: OpinionSet, values: dict[str, Float[np.ndarray, " n"]], metrics: Sequence[Metric], *, resamples: int = 1000
+) -> list[Line]:
+    """Agreement of every metric on all pictures and on every distortion with at least five.
+
+    Raises:
+        InputError: no pair metric given.
+    """
+    opinions = np.array([o.quality for o in data.opinions])
+    references = np.array([str(o.reference) for o in data.opinions])
+    kinds = np.array([o.distortion for o in data.opinions])
+    parts = {"all": np.full(len(kinds), True)}
+    if len(set(kinds)) > 1:
+        parts |= {str(kind): kinds == kind for kind in dict.fromkeys(kinds)}
+    better = {m.name: m.higher_is_better for m in metrics}
+    if not values:
+        raise InputError("no metric of a pair given; a distance between sets has no opinion to agree with")
+    lines = []
+    for part, chosen in parts.items():
+        for name, column in values.items():
+            if np.isfinite(column[chosen]).sum() >= FEWEST:
+                result = agreement(
+                    column[chosen],
+                    opinions[chosen],
+                    references[chosen],
+                    higher_is_better=better[name],
+                    resamples=resamples,
+                )
+                lines.append(Line(name, part, result))
+    return lines
+
+
+def to_markdown(lines: Sequence[Line]) -> str:
+    """A table a distortion, best SRCC first, each measure with its 95 % interval."""
+    parts = []
+    for part in dict.fromkeys(line.distortion for line in lines):
+        own = sorted((x for x in lines if x.distortion == part), key=lambda x: -np.nan_to_num(x.result.srcc, nan=-2))
+        parts += [f"### {part}: {own[0].result.count} pictures", ""] if part != "all" else []
+        parts += ["| metric | n | SRCC | PLCC | KRCC | RMSE |", "|---|---:|---|---|---|---|"]
+        for line in own:
+            r = line.result
+            cells = (_cell(getattr(r, name), r.intervals[name]) for name in ("srcc", "plcc", "krcc", "rmse"))
+            parts.append(f"| {line.metric} | {r.count} | " + " | ".join(cells) + " |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _cell(value: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    shown = f"{value:.3f}" if np.isfinite(value) else "–"
+    return f"{shown} [{low:.3f}, {high:.3f}]" if np.isfinite(low) else shown

@@ -1,0 +1,1 @@
+"""Metrics of pixel fidelity: MSE, PSNR, SSIM, MS-SSIM."""

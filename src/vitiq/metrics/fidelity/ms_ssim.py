@@ -1,0 +1,108 @@
+"""MS-SSIM: contrast and structure at five scales, luminance at the coarsest (DOI 10.1109/ACSSC.2003.1292216).
+
+As in the authors' program: each scale is the 2×2 mean of the one before, an odd last row or column being repeated;
+sides below 176, whose fifth scale would be smaller than the window, are refused.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+
+from vitiq.errors import InputError
+from vitiq.metrics.base import PairMetric
+from vitiq.metrics.fidelity.ssim import (
+    WANG,
+    Planes,
+    luma_plane,
+    luma_similarity,
+    mean_similarity,
+    rgb_planes,
+    rgb_similarity,
+)
+from vitiq.metrics.sizes import check_sizes
+from vitiq.types import ImageU8, Score
+
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the five scales, finest first (Wang et al. 2003, section 3.2)."""
+
+SMALLEST = WANG.size * 2 ** (len(SCALE_WEIGHTS) - 1)
+"""Smallest side: 176 halves four times to 11."""
+
+
+def halve(values: Planes) -> Float64[np.ndarray, "i c j"]:
+    """Means of 2×2 blocks; an odd last row or column counts twice."""
+    height, _, width = values.shape
+    if height % 2 or width % 2:
+        values = np.pad(values, ((0, height % 2), (0, 0), (0, width % 2)), mode="edge")
+    whole = values.dtype == np.uint8  # their sums of four are exact in 16 bits, and quicker
+    rows = np.add(values[::2], values[1::2], dtype=np.uint16 if whole else np.float64)
+    return np.asarray(rows[..., ::2] + rows[..., 1::2], dtype=np.float64) / 4
+
+
+def combine(
+    first: tuple[Float64[np.ndarray, " c"], Float64[np.ndarray, " c"]], a: Planes, b: Planes
+) -> Float64[np.ndarray, " c"]:
+    """MS-SSIM of each channel, given `mean_similarity` of the finest scale; negative means of a scale count as 0."""
+    product: Float64[np.ndarray, " c"] = np.maximum(first[1], 0) ** SCALE_WEIGHTS[0]
+    for weight in SCALE_WEIGHTS[1:]:
+        a, b = halve(a), halve(b)
+        full, structure = mean_similarity(a, b)
+        last = weight == SCALE_WEIGHTS[-1]
+        product *= np.maximum(full if last else structure, 0) ** weight
+    return product
+
+
+class _MsSsim(PairMetric):
+    range = (0.0, 1.0)
+    higher_is_better = True
+    kind = "full-reference"
+    differentiable = True
+    reference = "Wang, Simoncelli & Bovik 2003, DOI 10.1109/ACSSC.2003.1292216"
+    formula = "SSIM of scale 5 ^ 0.1333 · Π contrast-structure of scale i ^ w_i"
+    channels: ClassVar[str] = "rgb-mean"
+
+    def signature(self) -> str:
+        """Window, scales, data range and channels."""
+        window = "gauss:11-1.5|scales:5|mean-pool|cov:population|range:255"
+        return f"{self.name}|{window}|{self.channels}|valid|v2"
+
+    @staticmethod
+    def check(reference: ImageU8, distorted: ImageU8) -> None:
+        """Raises InputError for sizes that differ or a side below 176."""
+        check_sizes(reference, distorted)
+        height, width, _ = reference.shape
+        if min(height, width) < SMALLEST:
+            raise InputError(
+                f"a picture of {width}×{height} pixels given, MS-SSIM needs sides of at least {SMALLEST}; "
+                f"use ssim for smaller ones"
+            )
+
+
+class MsSsim(_MsSsim):
+    """Multi-scale SSIM of five scales, mean of R, G and B."""
+
+    name = "ms-ssim"
+    title = "MS-SSIM"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """MS-SSIM; InputError for sides below 176."""
+        self.check(reference, distorted)
+        first = rgb_similarity(reference, distorted)
+        return Score(float(combine(first, rgb_planes(reference), rgb_planes(distorted)).mean()), self.signature())
+
+
+class MsSsimY(_MsSsim):
+    """Multi-scale SSIM of the luma, as in the paper."""
+
+    name = "ms-ssim-y"
+    title = "MS-SSIM (luma)"
+    channels = "luma:bt601-full"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """MS-SSIM; InputError for sides below 176."""
+        self.check(reference, distorted)
+        first = luma_similarity(reference, distorted)
+        return Score(float(combine(first, luma_plane(reference), luma_plane(distorted)).mean()), self.signature())

@@ -1,0 +1,1 @@
+"""Metrics of perceptual quality: LPIPS, DISTS, BRISQUE."""

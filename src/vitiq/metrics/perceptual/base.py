@@ -1,0 +1,106 @@
+"""What LPIPS and DISTS share: weights from a folder or the cache, named by hash, and a clear error without them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from vitiq.errors import InputError, WeightsError
+from vitiq.metrics.base import PairMetric
+from vitiq.metrics.sizes import check_sizes
+from vitiq.types import ImageU8, Score
+from vitiq.weights.store import model_info, sha256_file
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+class PerceptualMetric(PairMetric):
+    """A distance of features of a trained network; 0 for identical pictures.
+
+    Args:
+        folder: where the weights files lie; None for the folder that `vitiq models fetch` fills.
+    """
+
+    kind = "full-reference"
+    higher_is_better = False
+    differentiable = True
+    parameter = "folder"
+    models: ClassVar[tuple[str, str]]
+    """Names in the manifest: the trained weights of the metric, the trunk."""
+    smallest: ClassVar[int]
+    settings: ClassVar[str]
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self._folder = None if folder is None else Path(folder)
+
+    def _paths(self) -> tuple[Path, Path]:
+        first, second = (model_info(name) for name in self.models)
+        if self._folder is None:
+            return first.path, second.path
+        return self._folder / Path(first.file).name, self._folder / Path(second.file).name
+
+    @cached_property
+    def states(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Tensors of the metric and of its trunk.
+
+        Raises:
+            WeightsError: not there, or of another layout.
+        """
+        from vitiq.models.perceptual import read_state  # noqa: PLC0415 - torch
+
+        for path in self._paths():
+            if not path.is_file():
+                raise WeightsError(
+                    f"{path}: weights of {self.name} are not there; run `vitiq models fetch {self.models[0]}`, or copy "
+                    f"the files into a folder and name it: {self.name}@FOLDER"
+                )
+        own, trunk = (read_state(path) for path in self._paths())
+        self.check(own, trunk)
+        return own, trunk
+
+    @cached_property
+    def _hashes(self) -> str:
+        paths = self._paths()
+        if not all(path.is_file() for path in paths):
+            return "missing"
+        return "+".join(sha256_file(path)[:12] for path in paths)
+
+    def signature(self) -> str:
+        """Hashes of both weights files, and the preprocessing."""
+        return f"{self.name}|weights:{self._hashes}|{self.settings}|v1"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """The distance; WeightsError without weights, InputError for pictures below the network's smallest."""
+        import torch  # noqa: PLC0415 - imported where used
+
+        check_sizes(reference, distorted)
+        height, width, _ = reference.shape
+        if min(height, width) < self.smallest:
+            raise InputError(
+                f"a picture of {width}×{height} pixels given, {self.title} needs sides of at least {self.smallest}"
+            )
+        own, trunk = self.states
+        with torch.no_grad():
+            value = self.measure(own, trunk, self.tensor(reference, distorted))
+        return Score(float(value), self.signature())
+
+    def tensor(self, reference: ImageU8, distorted: ImageU8) -> Float[Tensor, "2 3 h w"]:
+        """Both pictures, 0 … 1."""
+        import numpy as np  # noqa: PLC0415
+        import torch  # noqa: PLC0415
+
+        return torch.from_numpy(np.stack([reference, distorted])).permute(0, 3, 1, 2).float() / 255
+
+    @staticmethod
+    @abstractmethod
+    def check(own: dict[str, Tensor], trunk: dict[str, Tensor]) -> None:
+        """Raises WeightsError where the tensors are of another layout."""
+
+    @staticmethod
+    @abstractmethod
+    def measure(own: dict[str, Tensor], trunk: dict[str, Tensor], pair: Float[Tensor, "2 3 h w"]) -> Tensor:
+        """The distance of the two pictures."""

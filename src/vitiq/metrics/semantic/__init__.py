@@ -1,0 +1,1 @@
+"""Metrics of meaning, computed by a Vision Transformer."""

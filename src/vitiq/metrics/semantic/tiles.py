@@ -1,0 +1,75 @@
+"""Pictures in full-resolution tiles, and the levels' distances that `vit-tiles` and the map are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from vitiq.image.geometry import resize
+from vitiq.metrics.semantic.matching import cosines
+from vitiq.types import ImageU8
+
+CODEC_GRID = 8
+PHASE = 4
+"""Codecs work on grids of 8 or 16 pixels; tiles start off that grid, so that block edges fall inside patches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Where the tiles of a picture lie.
+
+    Attributes:
+        width, height: of the picture as read (enlarged if a side is shorter than a tile).
+        side: of a tile.
+        corners: left and top of each tile.
+    """
+
+    width: int
+    height: int
+    side: int
+    corners: tuple[tuple[int, int], ...]
+
+
+def starts(length: int, side: int) -> list[int]:
+    """First pixels of the fewest tiles that cover a side of `length` ≥ `side`, evenly spread, off the codec grid."""
+    if length < side + CODEC_GRID:
+        return [0]
+    last = (length - side - PHASE) // CODEC_GRID
+    count = -(-(length - CODEC_GRID) // side)
+    steps = max(1, count - 1)
+    return [PHASE + CODEC_GRID * round(i * last / steps) for i in range(count)]
+
+
+def tiling(width: int, height: int, side: int) -> Tiling:
+    """Tiles of `side` of a picture at full resolution; a picture smaller than a tile is enlarged until it fits."""
+    scale = max(1.0, side / min(width, height))
+    width, height = round(width * scale), round(height * scale)
+    corners = tuple((x, y) for y in starts(height, side) for x in starts(width, side))
+    return Tiling(width, height, side, corners)
+
+
+def cut(image: ImageU8, plan: Tiling) -> list[ImageU8]:
+    """The tiles of a picture."""
+    image = resize(image, plan.width, plan.height, "bicubic")
+    side = plan.side
+    return [np.ascontiguousarray(image[y : y + side, x : x + side]) for x, y in plan.corners]
+
+
+def level_distances(
+    a: Float[np.ndarray, "tile level p d"], b: Float[np.ndarray, "tile level p d"]
+) -> Float[np.ndarray, "tile level p"]:
+    """1 - cosine of every patch token with the one at the same place, 0 … 2."""
+    return np.asarray(1.0 - cosines(a, b), dtype=np.float64)
+
+
+def appearance_and_meaning(distances: Float[np.ndarray, "tile level p"]) -> tuple[float, float]:
+    """Distance of how it looks (the first level, before any block) and of what it shows (the later ones), 0 … 2 each.
+
+    Mean over the patches of a level; geometric mean over levels, which needs no weights although their distances differ
+    in scale. `benchmarks/vit_tiles_settings.py` compares this with other levels and pools, without human scores.
+    """
+    levels = distances.mean(axis=(0, 2)).clip(min=0)
+    meaning = 0.0 if (levels[1:] == 0).any() else float(np.exp(np.log(levels[1:]).mean()))
+    return float(levels[0]), meaning

@@ -1,0 +1,171 @@
+"""The differentiable members of the ViT-Score family as torch losses: 1 - score, so that 0 is best.
+
+Each takes distorted and reference pictures, N×3×H×W float32 in [0, 1], and gives the mean over the pictures; `scores`
+gives one value a picture. Values are those of the metric of the same name, but for rounding and for the resize: torch's
+antialiased bicubic instead of Pillow's on 8-bit pictures. The backbone is frozen and runs in float32.
+
+A reconstruction optimised for one of them must be judged by another backbone; the report says where it was not.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vitiq.errors import InputError
+from vitiq.metrics.semantic.tiles import tiling
+from vitiq.models.backbones import Backbone, load_backbone
+
+Pictures = Float[Tensor, "n 3 h w"]
+Each = Float[Tensor, " n"]
+
+LEAST = 1e-12
+"""Added under roots and logarithms, whose slope at 0 has no end."""
+
+
+class VitLoss(nn.Module):
+    """1 - score of a metric, a mean over pictures.
+
+    Args:
+        backbone: None for the embedded ViT.
+
+    Attributes:
+        metric: key of the metric.
+    """
+
+    metric: str
+
+    def __init__(self, backbone: Backbone | None = None) -> None:
+        super().__init__()
+        self.backbone = backbone if backbone is not None else load_backbone()
+
+    def forward(self, distorted: Pictures, reference: Pictures) -> Float[Tensor, ""]:
+        """Mean of 1 - score; gradients reach `distorted`.
+
+        Raises:
+            InputError: shapes differ or are not N×3×H×W.
+        """
+        return 1 - self.scores(distorted, reference).mean()
+
+    def scores(self, distorted: Pictures, reference: Pictures) -> Each:
+        """The metric's value of each picture."""
+        if distorted.shape != reference.shape or distorted.ndim != 4 or distorted.shape[1] != 3:
+            shapes = f"{tuple(distorted.shape)} and {tuple(reference.shape)}"
+            raise InputError(f"pictures of shape {shapes} given, the same N×3×H×W expected")
+        return self._compare(distorted, reference)
+
+    @abstractmethod
+    def _compare(self, distorted: Pictures, reference: Pictures) -> Each: ...
+
+
+class _LabelLoss(VitLoss):
+    def _compare(self, distorted: Pictures, reference: Pictures) -> Each:
+        log_q = self.backbone.logits_tensor(distorted).log_softmax(dim=1)
+        with torch.no_grad():
+            log_p = self.backbone.logits_tensor(reference).log_softmax(dim=1)
+        return self._agreement(log_p, log_q)
+
+    @abstractmethod
+    def _agreement(self, log_p: Float[Tensor, "n k"], log_q: Float[Tensor, "n k"]) -> Each: ...
+
+
+class VitJsLoss(_LabelLoss):
+    """½ KL(p ‖ m) + ½ KL(q ‖ m), m = (p + q) / 2, in bits, 0 … 1 (Lin 1991, DOI 10.1109/18.61115): 1 - `vit-js`."""
+
+    metric = "vit-js"
+
+    def _agreement(self, log_p: Float[Tensor, "n k"], log_q: Float[Tensor, "n k"]) -> Each:
+        log_m = torch.logaddexp(log_p, log_q) - math.log(2)
+        divergence = (log_p.exp() * (log_p - log_m) + log_q.exp() * (log_q - log_m)).sum(dim=1)
+        return 1 - divergence / (2 * math.log(2))
+
+
+class VitBcLoss(_LabelLoss):
+    """1 - Σ √(p q), 0 … 1 (Bhattacharyya 1946): 1 - `vit-bc`."""
+
+    metric = "vit-bc"
+
+    def _agreement(self, log_p: Float[Tensor, "n k"], log_q: Float[Tensor, "n k"]) -> Each:
+        return ((log_p + log_q) / 2).exp().sum(dim=1)
+
+
+class VitProbLoss(_LabelLoss):
+    """1 - Σ min(p, q), 0 … 1, the total variation distance: 1 - `vit-prob`."""
+
+    metric = "vit-prob"
+
+    def _agreement(self, log_p: Float[Tensor, "n k"], log_q: Float[Tensor, "n k"]) -> Each:
+        return torch.minimum(log_p, log_q).exp().sum(dim=1)
+
+
+class _TokenLoss(VitLoss):
+    def _compare(self, distorted: Pictures, reference: Pictures) -> Each:
+        y = F.normalize(self.backbone.tokens_tensor(distorted), dim=-1)
+        with torch.no_grad():
+            x = F.normalize(self.backbone.tokens_tensor(reference), dim=-1)
+        return self._matched(x, y)
+
+    @abstractmethod
+    def _matched(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each: ...
+
+
+class VitClsLoss(_TokenLoss):
+    """1 - cos(cls(x), cls(y)), 0 … 2 (Caron et al. 2021, arXiv 2104.14294): 1 - `vit-cls`."""
+
+    metric = "vit-cls"
+
+    def _matched(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each:
+        return (x[:, 0] * y[:, 0]).sum(dim=-1)
+
+
+class VitTokensLoss(_TokenLoss):
+    """1 - F1 of greedily matched patch tokens, 0 … 2: 1 - `vit-tokens` (Zhang et al. 2020, arXiv 1904.09675)."""
+
+    metric = "vit-tokens"
+
+    def _matched(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each:
+        table = x[:, 1:] @ y[:, 1:].transpose(1, 2)
+        recall, precision = table.amax(dim=2).mean(dim=1), table.amax(dim=1).mean(dim=1)
+        worse = torch.minimum(recall, precision)
+        both = 2 * precision * recall / (precision + recall).clamp_min(LEAST)
+        return torch.where(worse > 0, both, worse)
+
+
+class VitTokensLockedLoss(_TokenLoss):
+    """1 - mean cosine of patch tokens at the same place, 0 … 2: 1 - `vit-tokens-locked`."""
+
+    metric = "vit-tokens-locked"
+
+    def _matched(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each:
+        return (x[:, 1:] * y[:, 1:]).sum(dim=-1).mean(dim=1)
+
+
+class VitTilesLoss(VitLoss):
+    """√(D_0 · GM_l D_l) of full-resolution tiles, 0 … 2 (`vit_tiles.py`): 1 - `vit-tiles`."""
+
+    metric = "vit-tiles"
+
+    def _compare(self, distorted: Pictures, reference: Pictures) -> Each:
+        y = self._levels(distorted)
+        with torch.no_grad():
+            x = self._levels(reference)
+        distances = 1 - (F.normalize(x, dim=-1) * F.normalize(y, dim=-1)).sum(dim=-1)
+        levels = distances.mean(dim=(1, 3)).clamp_min(0) + LEAST
+        meaning = levels[:, 1:].log().mean(dim=1).exp()
+        return 1 - (levels[:, 0] * meaning).sqrt()
+
+    def _levels(self, pictures: Pictures) -> Float[Tensor, "n tile level p d"]:
+        count, _, height, width = pictures.shape
+        plan = tiling(width, height, self.backbone.image_size)
+        if (plan.height, plan.width) != (height, width):
+            size = (plan.height, plan.width)
+            pictures = F.interpolate(pictures, size, mode="bicubic", antialias=True, align_corners=False)
+        side = plan.side
+        tiles = torch.stack([pictures[:, :, y : y + side, x : x + side] for x, y in plan.corners], dim=1)
+        levels = self.backbone.levels_tensor(tiles.flatten(0, 1))
+        return levels.view(count, len(plan.corners), *levels.shape[1:])

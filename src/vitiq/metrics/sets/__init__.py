@@ -1,0 +1,1 @@
+"""Metrics of sets of images: FID, KID, Inception Score, precision and recall."""

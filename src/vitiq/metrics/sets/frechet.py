@@ -1,0 +1,107 @@
+"""Fréchet distance of Gaussians fitted to two sets of samples, and the thesis's "FID", which is one of raw pixels.
+
+|μa - μb|² + tr(Σa + Σb - 2 (Σa Σb)^½): Dowson & Landau 1982, DOI 10.1016/0047-259X(82)90077-X. No matrix root is taken:
+
+- no more samples than dimensions: with X the centred samples over √(n - 1), the trace of the root is the sum of the
+  singular values of Xa Xbᵀ, which has a row a sample,
+- otherwise it is the sum of the roots of the eigenvalues of Fᵀ Σa F, which is symmetric, with the Cholesky factor
+  Σb = F Fᵀ, pivoted where Σb is singular.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64
+
+from vitiq.errors import InputError
+from vitiq.image.geometry import resize
+from vitiq.metrics.base import PairMetric
+from vitiq.metrics.sets.moments import Moments
+from vitiq.metrics.sizes import check_sizes
+from vitiq.types import ImageU8, Score
+
+
+def frechet_distance(a: Float64[np.ndarray, "n d"], b: Float64[np.ndarray, "m d"]) -> float:
+    """Distance of two sets of samples; exactly 0 for identical sets.
+
+    Raises:
+        InputError: fewer than two samples, or samples of different dimensions.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
+        raise InputError(f"samples of shape {a.shape} and {b.shape} given, expected (n, d) and (m, d), n and m from 2")
+    if np.array_equal(a, b):
+        return 0.0
+    means = [x.mean(axis=0) for x in (a, b)]
+    centred = [(x - mean) / np.sqrt(len(x) - 1) for x, mean in zip((a, b), means, strict=True)]
+    spread = sum(float(np.square(x).sum()) for x in centred)
+    if min(len(a), len(b)) > a.shape[1]:
+        root = _root_trace(*(x.T @ x for x in centred))
+    else:
+        root = float(np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum())
+    return _distance(means[0] - means[1], spread, root)
+
+
+def frechet_of_moments(a: Moments, b: Moments) -> float:
+    """Distance of two Gaussians; exactly 0 for identical ones.
+
+    Raises:
+        InputError: they have different dimensions.
+    """
+    if a.dimensions != b.dimensions:
+        raise InputError(f"statistics of {a.dimensions} and {b.dimensions} dimensions given, the same number expected")
+    if np.array_equal(a.mean, b.mean) and np.array_equal(a.covariance, b.covariance):
+        return 0.0
+    spread = float(np.trace(a.covariance) + np.trace(b.covariance))
+    return _distance(a.mean - b.mean, spread, _root_trace(a.covariance, b.covariance))
+
+
+def _distance(shift: Float64[np.ndarray, " d"], spread: float, root: float) -> float:
+    return max(0.0, float(np.square(shift).sum()) + spread - 2 * root)
+
+
+def _root_trace(a: Float64[np.ndarray, "d d"], b: Float64[np.ndarray, "d d"]) -> float:
+    """Trace of (Σa Σb)^½."""
+    from scipy.linalg import eigvalsh  # noqa: PLC0415 - imported where used
+    from scipy.linalg.lapack import dpotrf, dpstrf, dsygst  # noqa: PLC0415
+
+    factor, singular = dpotrf(b, lower=1)
+    if singular:
+        packed, pivots, rank, _ = dpstrf(b, lower=1)
+        pivoted = np.zeros((len(b), rank if b.any() else 0))
+        pivoted[pivots - 1] = np.tril(packed)[:, : pivoted.shape[1]]
+        similar = pivoted.T @ a @ pivoted
+    else:
+        similar, _ = dsygst(a, factor, itype=2, lower=1)
+    if not similar.size:
+        return 0.0
+    return float(np.sqrt(eigvalsh(similar, lower=True, check_finite=False, driver="ev").clip(0)).sum())
+
+
+class FrechetPixel(PairMetric):
+    """What the thesis calls FID: the Fréchet distance of raw RGBA pixels of one pair, kept for comparison.
+
+    The 512×512×4 values of a picture (alpha 255) are reshaped to 2048 samples of 512 numbers, as the original does.
+    """
+
+    name = "frechet-pixel"
+    title = 'Fréchet distance of pixels (the thesis\'s "FID")'
+    range = (0.0, np.inf)
+    higher_is_better = False
+    kind = "full-reference"
+    reference = "Minchev 2022, master's thesis, UT Austin; not the FID of Heusel et al. 2017"
+    formula = "Fréchet distance of RGBA bytes reshaped to 2048×512"
+
+    def signature(self) -> str:
+        """Size and layout."""
+        return "frechet-pixel|resize:bicubic-512|rgba:2048x512|v1"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """Distance of one pair; pictures of other sizes are resized to 512×512 first."""
+        check_sizes(reference, distorted)
+        return Score(frechet_distance(_samples(reference), _samples(distorted)), self.signature())
+
+
+def _samples(image: ImageU8) -> Float64[np.ndarray, "n d"]:
+    square = resize(image, 512, 512, "bicubic")
+    alpha = np.full((512, 512, 1), 255, np.uint8)
+    return np.concatenate([square, alpha], axis=2).reshape(2048, 512).astype(np.float64)

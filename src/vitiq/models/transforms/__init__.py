@@ -1,1 +1,0 @@
-"""Learned analysis and synthesis transforms of the generative codec."""

@@ -1,0 +1,1 @@
+"""Optimisation of what a file holds, by gradient descent."""

@@ -1,0 +1,154 @@
+"""Weights files: those that ship with vitiq, and those that can be fetched, each pinned by sha256.
+
+Nothing is downloaded unless asked (`vitiq models fetch`). Every loader also takes a path, for machines with no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+from vitiq.errors import UnknownNameError, WeightsError
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One weights file that vitiq knows.
+
+    Attributes:
+        name: for `vitiq models fetch`.
+        purpose: what it is used for.
+        file: file name.
+        bytes: size; None where it is not known.
+        sha256: hash, or the published first digits of it; None where none is known.
+        url: where it is fetched from; None for embedded files.
+        licence: of the weights.
+        requires: further entries that it is of no use without; fetched along.
+        related: sha256 of networks it was taught by, and of their kin: none of them judges independently of it.
+    """
+
+    name: str
+    purpose: str
+    file: str
+    bytes: int | None
+    sha256: str | None
+    url: str | None
+    licence: str
+    requires: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+
+    @property
+    def embedded(self) -> bool:
+        """True if it ships with vitiq."""
+        return self.url is None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies, or would lie once fetched."""
+        return (FOLDER if self.embedded else cache_folder()) / self.file
+
+
+def cache_folder() -> Path:
+    """$VITIQ_CACHE, else ~/.cache/vitiq."""
+    given = os.environ.get("VITIQ_CACHE")
+    return Path(given) if given else Path.home() / ".cache" / "vitiq"
+
+
+def sha256_file(path: Path) -> str:
+    """Hash of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=1)
+def list_models() -> tuple[ModelInfo, ...]:
+    """Every known weights file, embedded ones first."""
+    entries = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
+    lists = ("requires", "related")
+    return tuple(ModelInfo(**{**entry, **{key: tuple(entry.get(key, ())) for key in lists}}) for entry in entries)
+
+
+def model_info(name: str) -> ModelInfo:
+    """One entry.
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    for info in list_models():
+        if info.name == name:
+            return info
+    raise UnknownNameError(f"unknown model {name!r}: choose from {', '.join(i.name for i in list_models())}")
+
+
+def embedded_path(file: str) -> Path:
+    """Path of a weights file that ships with vitiq.
+
+    Raises:
+        WeightsError: it is not there.
+    """
+    path = FOLDER / file
+    if not path.is_file():
+        raise WeightsError(f"{path}: an embedded weights file is missing; reinstall vitiq")
+    return path
+
+
+def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -> Path:
+    """Download a model into the cache folder, checked against its pinned hash; returns its path.
+
+    Args:
+        sha256: hash to trust where the manifest pins none.
+        source: a file that was downloaded elsewhere, taken instead of the network; what it requires lies beside it.
+
+    Raises:
+        UnknownNameError: no such model.
+        WeightsError: no network, no such file, a wrong hash, or no hash to check against.
+    """
+    info = model_info(name)
+    if info.url is None:
+        return embedded_path(info.file)
+    for other in info.requires:
+        fetch(other, source=source.with_name(Path(model_info(other).file).name) if source is not None else None)
+    expected = info.sha256 or sha256
+    path = info.path
+    if path.is_file() and expected is not None and sha256_file(path).startswith(expected):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file, _open(info.url, source) as response:
+            shutil.copyfileobj(response, file)
+        found = sha256_file(Path(temporary))
+        if expected is None:
+            raise WeightsError(
+                f"{name}: no published sha256 is known; the file fetched has {found}: if that is what you expect, "
+                f"run again with --sha256 {found}"
+            )
+        if not found.startswith(expected):
+            raise WeightsError(f"{name}: the file fetched has sha256 {found}, {expected} expected; it was not kept")
+        Path(temporary).replace(path)
+    except (urllib.error.URLError, OSError) as error:
+        if source is not None:
+            raise WeightsError(f"{source}: cannot be copied to {path} ({error.strerror}); check the path") from error
+        raise WeightsError(
+            f"{name}: cannot be fetched ({error}); on a machine with a network download {info.url}, copy it here and "
+            f"take it with `vitiq models fetch {name} --from PATH`"
+        ) from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def _open(url: str, source: Path | None) -> IO[bytes]:
+    opened: IO[bytes] = urllib.request.urlopen(url, timeout=60) if source is None else source.open("rb")
+    return opened
