@@ -1,4 +1,4 @@
-# Two commands: `make run` (set up, run the main job on the bundled pictures) and `make test`.
+# Two commands: `make run` (set up, run the main job on the bundled images) and `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=1540)
     options = parser.parse_args()
     codec, default = Inversion(), inversion_budget.ANNEALED_FROM
-    print("| picture | noise: bytes | dB | annealed: bytes | dB |\n|---|---:|---:|---:|---:|")
+    print("| image | noise: bytes | dB | annealed: bytes | dB |\n|---|---:|---:|---:|---:|")
     gains = []
     for path in sorted(options.folder.glob("*.png")):
         image, row = read_image(path), []

@@ -64,7 +64,7 @@ def needed(path: Path) -> Path:
 
 
 def kodak(data: Path) -> list[ImageU8]:
-    """The Kodak pictures at hand."""
+    """The Kodak images at hand."""
     return [read_image(path) for path in sorted(needed(data / "kodak_odd").glob("*.png"))]
 
 

@@ -1,4 +1,4 @@
-"""The classifier of latents, beside the embedded ViT and the teacher reading the rebuilt picture."""
+"""The classifier of latents, beside the embedded ViT and the teacher reading the rebuilt image."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from vitiq.codecs.transform.labels import overlap, read_latents, read_rebuilt
 from vitiq.codecs.transform.latent_classifier import load_classifier
 from vitiq.models.backbones import load_backbone
 from vitiq.training.classifier import VALIDATED, load_config
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 
 
 def part(data: Path) -> Iterator[Figure]:
     """Agreement with the teacher's reading of the original; time and operations at 768×512."""
     codec, classifier, own = GenerativeMse(), load_classifier(), load_backbone()
     real = teachers(data)
-    pictures = PictureSet.open([needed(data / "train")], ROOT / "build" / "pictures-512", short_side=512)
-    _, held_out = pictures.split(load_config().held_out)
-    images = [pictures[i] for i in held_out]
+    whole = ImageSet.open([needed(data / "train")], ROOT / "build" / "images-512", short_side=512)
+    _, held_out = whole.split(load_config().held_out)
+    images = [whole[i] for i in held_out]
     wanted = real[0].logits(images)
     for level in VALIDATED:
         files = [codec.encode(image, quality=level) for image in images]
@@ -30,16 +30,16 @@ def part(data: Path) -> Iterator[Figure]:
         found = {"the classifier": [read_latents(codec, f, classifier).logits for f in files]}
         rebuilt = [codec.decode(f) for f in files]
         for backbone in (own, real[0]):
-            found[f"{short(backbone)} on the rebuilt picture"] = list(backbone.logits(rebuilt))
-        note = f"quality {level}, {bits:.3f} bpp, {len(images)} held-out pictures, against ViT-Ti on the original"
+            found[f"{short(backbone)} on the rebuilt image"] = list(backbone.logits(rebuilt))
+        note = f"quality {level}, {bits:.3f} bpp, {len(images)} held-out images, against ViT-Ti on the original"
         for name, logits in found.items():
             same = np.mean([a.argmax() == b.argmax() for a, b in zip(logits, wanted, strict=True)])
             shared = np.mean([overlap(a, b) for a, b in zip(logits, wanted, strict=True)])
             yield Figure(f"classify: top-1 agreement of {name}", 100 * float(same), unit=" %", note=note)
             yield Figure(f"classify: top-100 overlap of {name}", float(shared), note=note)
-        first, other = found["the classifier"], found[f"{short(own)} on the rebuilt picture"]
+        first, other = found["the classifier"], found[f"{short(own)} on the rebuilt image"]
         same = np.mean([a.argmax() == b.argmax() for a, b in zip(first, other, strict=True)])
-        name = "classify: top-1 agreement of the classifier with the embedded ViT on the rebuilt picture"
+        name = "classify: top-1 agreement of the classifier with the embedded ViT on the rebuilt image"
         yield Figure(name, 100 * float(same), unit=" %", note=f"quality {level}")
 
     file = codec.encode(kodak(data)[0], quality=18)
@@ -47,8 +47,8 @@ def part(data: Path) -> Iterator[Figure]:
     seconds = min(read_latents(codec, file, classifier).seconds for _ in range(5))
     yield Figure("classify: seconds from the latents", seconds, unit=" s", note=note)
     seconds = min(read_rebuilt(codec, file, own).seconds for _ in range(5))
-    yield Figure("classify: seconds from the rebuilt picture", seconds, unit=" s", note=f"{note}, embedded ViT")
+    yield Figure("classify: seconds from the rebuilt image", seconds, unit=" s", note=f"{note}, embedded ViT")
     counted = read_latents(codec, file, classifier, count_flops=True).flops / 1e9
     yield Figure("classify: GFLOP from the latents", counted, note="networks after entropy decoding")
     counted = read_rebuilt(codec, file, own, count_flops=True).flops / 1e9
-    yield Figure("classify: GFLOP from the rebuilt picture", counted, note="networks after entropy decoding")
+    yield Figure("classify: GFLOP from the rebuilt image", counted, note="networks after entropy decoding")

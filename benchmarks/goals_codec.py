@@ -39,27 +39,27 @@ PUBLISHED = {
 }
 
 
-def curve(codec: Codec, qualities: Sequence[float], pictures: Sequence[ImageU8], shrink: int = 1) -> Curve:
-    """Mean bits a pixel and mean PSNR at each quality; `shrink` codes smaller pictures and enlarges them again."""
+def curve(codec: Codec, qualities: Sequence[float], images: Sequence[ImageU8], shrink: int = 1) -> Curve:
+    """Mean bits per pixel and mean PSNR at each quality; `shrink` codes smaller images and enlarges them again."""
     points = []
     for quality in qualities:
         rows = []
-        for picture in pictures:
-            data = codec.encode(resized(picture, 1 / shrink), quality=quality)
+        for image in images:
+            data = codec.encode(resized(image, 1 / shrink), quality=quality)
             painted = resized(codec.decode(data), shrink)
-            rows.append((8 * len(data) / picture[..., 0].size, psnr(picture, painted)))
+            rows.append((8 * len(data) / image[..., 0].size, psnr(image, painted)))
         points.append(np.mean(rows, axis=0))
     rates, qualities_reached = np.array(points).T
     keep = np.concatenate([[True], np.diff(np.maximum.accumulate(qualities_reached)) > 0])
     return rates[keep], qualities_reached[keep]
 
 
-def resized(picture: ImageU8, factor: float) -> ImageU8:
-    """Lanczos; factor 1 leaves the picture alone."""
+def resized(image: ImageU8, factor: float) -> ImageU8:
+    """Lanczos; factor 1 leaves the image alone."""
     if factor == 1:
-        return picture
-    size = (round(picture.shape[1] * factor), round(picture.shape[0] * factor))
-    return np.ascontiguousarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+        return image
+    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+    return np.ascontiguousarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
 def compared(
@@ -84,59 +84,59 @@ def published(data: Path, file: str) -> Curve:
     return np.array(results["bpp"], dtype=np.float64), np.array(quality, dtype=np.float64)
 
 
-def speed(pictures: Sequence[ImageU8]) -> Iterator[Figure]:
+def speed(images: Sequence[ImageU8]) -> Iterator[Figure]:
     """Seconds at 768×512 on two threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
-    codec, picture = GenerativeMse(), pictures[0]
-    note = f"{picture.shape[1]}×{picture.shape[0]}, quality 27, 2 threads, best of 5"
-    seconds, data = best(lambda: codec.encode(picture, quality=27))
+    codec, image = GenerativeMse(), images[0]
+    note = f"{image.shape[1]}×{image.shape[0]}, quality 27, 2 threads, best of 5"
+    seconds, data = best(lambda: codec.encode(image, quality=27))
     yield Figure("generative: seconds to encode", seconds, 1.5, at_least=False, unit=" s", note=note)
     seconds, _ = best(lambda: codec.decode(data))
     yield Figure("generative: seconds to decode", seconds, 0.8, at_least=False, unit=" s", note=note)
     torch.set_num_threads(threads)
 
 
-def rates(data: Path, pictures: Sequence[ImageU8]) -> Iterator[Figure]:
+def rates(data: Path, images: Sequence[ImageU8]) -> Iterator[Figure]:
     """BD-rates of the synthesis for squared error."""
-    curves = {kind: curve(kind(), ladder, pictures) for kind, ladder in LADDERS.items()}
+    curves = {kind: curve(kind(), ladder, images) for kind, ladder in LADDERS.items()}
     own = curves.pop(GenerativeMse)
     for kind, anchor in curves.items():
         goal = 0.0 if kind is Avif else None
         yield compared(f"generative-mse: BD-rate against {kind.title}", anchor, own, RATES, goal=goal)
     for kind, ladder in HALF.items():
-        anchor = curve(kind(), ladder, pictures, shrink=2)
+        anchor = curve(kind(), ladder, images, shrink=2)
         yield compared(f"generative-mse: BD-rate against half-size {kind.title}", anchor, own, LOWEST, note="enlarged")
-    note = f"published for all 24 pictures, ours on {len(pictures)} of them"
+    note = f"published for all 24 images, ours on {len(images)} of them"
     for name, file in PUBLISHED.items():
         yield compared(f"generative-mse: BD-rate against {name}", published(data, file), own, RATES, note=note)
 
 
-def largest_within(codec: Codec, picture: ImageU8, limit: int) -> bytes:
+def largest_within(codec: Codec, image: ImageU8, limit: int) -> bytes:
     """The file of the highest quality that is not above `limit` bytes, or the smallest."""
-    found = encode_at_bytes(codec, picture, limit)
+    found = encode_at_bytes(codec, image, limit)
     quality = found.quality
     data = found.data
     while len(data) > limit and quality > 0:
         quality -= 1
-        data = codec.encode(picture, quality=quality)
+        data = codec.encode(image, quality=quality)
     return data
 
 
-def perceptual(data: Path, pictures: Sequence[ImageU8]) -> Iterator[Figure]:
+def perceptual(data: Path, images: Sequence[ImageU8]) -> Iterator[Figure]:
     """The perceptual synthesis at the lowest rates, beside AVIF and WebP at equal bytes."""
     own = Generative()
-    files = [largest_within(own, p, int(TINY * p[..., 0].size / 8)) for p in pictures]
+    files = [largest_within(own, p, int(TINY * p[..., 0].size / 8)) for p in images]
     painted = {own.title: ([own.decode(f) for f in files], [len(f) for f in files])}
     for codec in (Avif(), WebP(), GenerativeMse()):
-        near = [encode_at_bytes(codec, p, len(f)).data for p, f in zip(pictures, files, strict=True)]
+        near = [encode_at_bytes(codec, p, len(f)).data for p, f in zip(images, files, strict=True)]
         painted[codec.title] = ([codec.decode(f) for f in near], [len(f) for f in near])
     judges = teachers(data)
     values = {}
-    for title, (images, sizes) in painted.items():
+    for title, (rebuilt, sizes) in painted.items():
         for judge in judges:
-            values[title, "ViT-Score", short(judge)] = float(scores(judge, pictures, images).mean())
-            fid = PatchFidVit(judge)(pictures, images).value
+            values[title, "ViT-Score", short(judge)] = float(scores(judge, images, rebuilt).mean())
+            fid = PatchFidVit(judge)(images, rebuilt).value
             values[title, "patch-FID", short(judge)] = float(fid)
         sizes_note = f"mean {np.mean(sizes):.0f} bytes"
         for judge in judges:
@@ -155,7 +155,7 @@ def perceptual(data: Path, pictures: Sequence[ImageU8]) -> Iterator[Figure]:
 
 def part(data: Path) -> Iterator[Figure]:
     """All of it."""
-    pictures = kodak(data)
-    yield from speed(pictures)
-    yield from rates(data, pictures)
-    yield from perceptual(data, pictures)
+    images = kodak(data)
+    yield from speed(images)
+    yield from rates(data, images)
+    yield from perceptual(data, images)

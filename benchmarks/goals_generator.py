@@ -17,7 +17,7 @@ BYTES, SIDE = 1540, 512
 
 
 def part(data: Path) -> Iterator[Figure]:
-    """Mean PSNR and ViT-Score of the Kodak pictures, centre-cropped, and of shrunk AVIF and WebP at the same bytes."""
+    """Mean PSNR and ViT-Score of the Kodak images, centre-cropped, and of shrunk AVIF and WebP at the same bytes."""
     real = teachers(data)
     crops = []
     for image in kodak(data):
@@ -26,7 +26,7 @@ def part(data: Path) -> Iterator[Figure]:
     codec = Inversion()
     files = [codec.encode(crop, quality=BYTES) for crop in crops]
     painted = [codec.decode(file) for file in files]
-    note = f"{len(crops)} Kodak pictures, 512×512"
+    note = f"{len(crops)} Kodak images, 512×512"
 
     def fidelity(
         name: str, rebuilt: list[ImageU8], note: str, goals: tuple[float | None, float | None]

@@ -1,4 +1,4 @@
-"""The embedded ViT: how faithfully it reads pictures, and how fast."""
+"""The embedded ViT: how faithfully it reads images, and how fast."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from vit_fidelity import overlap, top
 
 from vitiq.models.backbones import Backbone, load_backbone
 from vitiq.models.backbones.packed import PackedViT
-from vitiq.models.backbones.precision import label_overlap, native_bfloat16, probe_pictures
+from vitiq.models.backbones.precision import label_overlap, native_bfloat16, probe_images
 from vitiq.models.vit import VisionTransformer
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.vit import load_config
 from vitiq.training.vit_views import view
 from vitiq.types import ImageU8
@@ -33,15 +33,15 @@ LEVELS = {
 
 
 def distorted(image: ImageU8, kind: str, level: float) -> ImageU8:
-    """A picture as a codec, a blur (pixels) or noise (levels) leaves it."""
+    """An image as a codec, a blur (pixels) or noise (levels) leaves it."""
     if kind == "noise":
         noise = np.random.default_rng(0).normal(0, level, image.shape)
         return np.clip(image + noise, 0, 255).round().astype(np.uint8)
-    picture = Image.fromarray(image)
+    pil = Image.fromarray(image)
     if kind == "blur":
-        return np.asarray(picture.filter(ImageFilter.GaussianBlur(level)))
+        return np.asarray(pil.filter(ImageFilter.GaussianBlur(level)))
     buffer = io.BytesIO()
-    picture.save(buffer, kind, quality=int(level), **({"speed": 6} if kind == "AVIF" else {}))
+    pil.save(buffer, kind, quality=int(level), **({"speed": 6} if kind == "AVIF" else {}))
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
@@ -49,9 +49,9 @@ def part(data: Path) -> Iterator[Figure]:
     """Agreement with both teachers, correlation of ViT-Scores, speed."""
     own, real = load_backbone(), teachers(data)
     config = load_config()
-    pictures = PictureSet.open([needed(data / "train")], ROOT / "build" / "pictures", short_side=256)
-    _, held_out = pictures.split(config.held_out)
-    views = [view(np.random.default_rng([config.seed, i]), pictures[i], 224, 0.0) for i in held_out]
+    images = ImageSet.open([needed(data / "train")], ROOT / "build" / "images", short_side=256)
+    _, held_out = images.split(config.held_out)
+    views = [view(np.random.default_rng([config.seed, i]), images[i], 224, 0.0) for i in held_out]
     lists = {short(b): top(b.logits(views)) for b in (own, *real)}
     mine = lists.pop(short(own))
     for name, theirs in lists.items():
@@ -69,13 +69,13 @@ def part(data: Path) -> Iterator[Figure]:
     for a, b in combinations(found, 2):
         value = float(spearmanr(found[a], found[b]).statistic)
         goal = 0.9 if a == short(own) else None
-        yield Figure(f"ViT-Score: Spearman of {a} and {b}", value, goal, note=f"{len(pairs)} distorted Kodak pictures")
+        yield Figure(f"ViT-Score: Spearman of {a} and {b}", value, goal, note=f"{len(pairs)} distorted Kodak images")
 
     yield from speed(own)
 
 
 def speed(own: Backbone) -> Iterator[Figure]:
-    """Pictures a second: as scores run, alike on every machine, and in bfloat16 where the processor multiplies it."""
+    """Images a second: as scores run, alike on every machine, and in bfloat16 where the processor multiplies it."""
     assert isinstance(own.model, VisionTransformer)
     model, batch, note = own.model, torch.rand(8, 3, 224, 224), "batches of 8 on 2 threads, best of 20"
     threads = torch.get_num_threads()
@@ -86,8 +86,8 @@ def speed(own: Backbone) -> Iterator[Figure]:
         if native_bfloat16():
             packed = PackedViT(model, torch.bfloat16)
             fast = 8 / best(lambda: model.classify(packed.forward_class(batch)), 20)[0]
-            kept = f"keeps {label_overlap(model, probe_pictures(224)):.2%} of float32's top 100"
+            kept = f"keeps {label_overlap(model, probe_images(224)):.2%} of float32's top 100"
     torch.set_num_threads(threads)
-    yield Figure("ViT: pictures/s in float32, as scores are computed", plain, 150, note=note)
+    yield Figure("ViT: images/s in float32, as scores are computed", plain, 150, note=note)
     if native_bfloat16():
-        yield Figure("ViT: pictures/s in bfloat16", fast, 150, note=f"{note}; {kept}")
+        yield Figure("ViT: images/s in bfloat16", fast, 150, note=f"{note}; {kept}")

@@ -1,4 +1,4 @@
-"""Pictures and weights that benchmarks and golden tests share, made from the bundled pictures and fixed seeds."""
+"""Images and weights that benchmarks and golden tests share, made from the bundled images and fixed seeds."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ KINDS = ("jpeg", "blur", "noise")
 
 def degrade(image: ImageU8, kind: str, strength: float = 1) -> ImageU8:
     """JPEG of quality 10, Gaussian blur of radius 2 or white noise of σ 25 (divided, multiplied by the strength)."""
-    picture = Image.fromarray(image)
+    pil = Image.fromarray(image)
     if kind == "jpeg":
         buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=round(10 / strength))
-        picture = Image.open(buffer).convert("RGB")
+        pil.save(buffer, "JPEG", quality=round(10 / strength))
+        pil = Image.open(buffer).convert("RGB")
     elif kind == "blur":
-        picture = picture.filter(ImageFilter.GaussianBlur(2 * strength))
+        pil = pil.filter(ImageFilter.GaussianBlur(2 * strength))
     else:
         noise = np.random.default_rng(0).normal(0, 25 * strength, image.shape)
         return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(picture, dtype=np.uint8)
+    return np.ascontiguousarray(pil, dtype=np.uint8)
 
 
 def _trunk(layout: Mapping[int, tuple[int, int, int]]) -> dict[str, torch.Tensor]:

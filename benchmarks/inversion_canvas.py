@@ -1,8 +1,8 @@
-"""What the choice of a canvas by rate is worth: each picture coded on the canvas chosen, and on the largest.
+"""What the choice of a canvas by rate is worth: each image coded on the canvas chosen, and on the largest.
 
     python benchmarks/inversion_canvas.py examples/images [-q 1540] [--crop 512]
 
-Prints bytes and PSNR of both for each picture, and their means. With --crop the centre square of each picture is taken.
+Prints bytes and PSNR of both for each image, and their means. With --crop the centre square of each image is taken.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--crop", type=int)
     options = parser.parse_args()
     values: list[tuple[float, float]] = []
-    for picture in find_images([options.folder]).images:
-        image = read_image(picture.path)
+    for found in find_images([options.folder]).images:
+        image = read_image(found.path)
         if options.crop:
             top, left = ((side - options.crop) // 2 for side in image.shape[:2])
             image = np.ascontiguousarray(image[top : top + options.crop, left : left + options.crop])
@@ -48,7 +48,7 @@ def main() -> None:
         largest = coded(image, options.quality, largest=True)
         values.append((chosen[1], largest[1]))
         print(
-            f"{picture.name:16} chosen {chosen[0]} B {chosen[1]:.2f} dB, largest {largest[0]} B {largest[1]:.2f} dB"
+            f"{found.name:16} chosen {chosen[0]} B {chosen[1]:.2f} dB, largest {largest[0]} B {largest[1]:.2f} dB"
             f"  {chosen[2]}",
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""The same metrics as other packages compute them, from two uint8 pictures to a number.
+"""The same metrics as other packages compute them, from two uint8 images to a number.
 
 scikit-image, torchmetrics, piq, pyiqa and lpips, at the settings of ours where they can be set so. piq, pyiqa and lpips
 import torchvision for its networks only; beside a torch that its binary does not match, empty operators stand in.
@@ -148,7 +148,7 @@ def pixel_and_structure() -> list[Peer]:
 
 
 def brisque(model: SupportVectors) -> list[Peer]:
-    """BRISQUE of the distorted picture with LIVE's regression, which both packages expect."""
+    """BRISQUE of the distorted image with LIVE's regression, which both packages expect."""
     prepare()
     piq, iqa = _module("piq.brisque"), _module("pyiqa.archs.brisque_arch")
     weights, vectors = torch.tensor(model.weights).float()[:, None], torch.tensor(model.vectors).float()

@@ -4,8 +4,8 @@
     python benchmarks/metrics.py --brisque FOLDER --golden tests/golden/data/metrics.json
 
 Needs scikit-image, torchmetrics, piq, pyiqa, lpips and torchvision. FOLDER holds LIVE's allmodel and allrange, which
-piq and pyiqa expect. Pictures are the bundled ones, degraded (`inputs.degrade`); LPIPS and DISTS run on one pair with
-random weights of a fixed seed, which suffices to compare programs. Every program gets uint8 pictures and works on as
+piq and pyiqa expect. Images are the bundled ones, degraded (`inputs.degrade`); LPIPS and DISTS run on one pair with
+random weights of a fixed seed, which suffices to compare programs. Every program gets uint8 images and works on as
 many pairs at a time as there are cores, one thread a pair; the smallest of several interleaved runs counts.
 """
 
@@ -53,29 +53,29 @@ TABLE = (
 )
 NETWORKS = ("lpips", "lpips-vgg", "dists")
 SIZES = ((768, 512), (512, 512))
-PICTURES = Path(__file__).parents[1] / "examples" / "images"
+IMAGES = Path(__file__).parents[1] / "examples" / "images"
 GOAL = 3
 NETWORK_PAIRS = 1
 NETWORK_SIDE = 128
-"""Side of the pictures on which networks' values are compared, for speed; the golden values are of 512×512."""
+"""Side of the images on which networks' values are compared, for speed; the golden values are of 512×512."""
 
 Pairs = Sequence[tuple[ImageU8, ImageU8]]
 
 
 def bundled(width: int = 512, height: int = 512) -> dict[str, ImageU8]:
-    """The bundled pictures at a size."""
-    return {path.stem: resize(read_image(path), width, height) for path in sorted(PICTURES.glob("*.png"))}
+    """The bundled images at a size."""
+    return {path.stem: resize(read_image(path), width, height) for path in sorted(IMAGES.glob("*.png"))}
 
 
 def many_pairs(width: int, height: int, count: int) -> Pairs:
-    """Pairs of every picture, degradation and two strengths."""
-    pictures = bundled(width, height).values()
-    pairs = [(image, degrade(image, kind, strength)) for strength in (0.5, 1) for image in pictures for kind in KINDS]
+    """Pairs of every image, degradation and two strengths."""
+    images = bundled(width, height).values()
+    pairs = [(image, degrade(image, kind, strength)) for strength in (0.5, 1) for image in images for kind in KINDS]
     return pairs[:count]
 
 
 def ours(brisque: Path, networks: Path) -> dict[str, Call]:
-    """Our metrics as calls; BRISQUE of the distorted picture alone, as in the peers."""
+    """Our metrics as calls; BRISQUE of the distorted image alone, as in the peers."""
     metrics = {m.name: m for m in resolve_metrics([*TABLE, *(f"{name}@{networks}" for name in NETWORKS)])}
     calls = {name: _value(metric) for name, metric in metrics.items() if isinstance(metric, PairMetric)}
     return {**calls, "brisque": lambda _, b: Brisque(brisque).score_one(b)}
@@ -105,7 +105,7 @@ def fastest(
 
 
 def values(calls: Mapping[str, Call], peers: Sequence[Peer]) -> dict[str, dict[str, tuple[float, list[float]]]]:
-    """For every picture and degradation: for every metric, our value and its peers'."""
+    """For every image and degradation: for every metric, our value and its peers'."""
     found = {}
     small = bundled(NETWORK_SIDE, NETWORK_SIDE)
     for name, image in bundled().items():
@@ -136,19 +136,19 @@ def golden(path: Path, peers: Sequence[Peer]) -> None:
     facts = {
         "command": "python benchmarks/metrics.py --brisque FOLDER --golden tests/golden/data/metrics.json",
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
-        "pictures": {name: hashlib.sha256(other.tobytes()).hexdigest() for name, (_, other) in pairs.items()},
+        "images": {name: hashlib.sha256(other.tobytes()).hexdigest() for name, (_, other) in pairs.items()},
         "entries": entries,
     }
     path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def table(pair: tuple[ImageU8, ImageU8], metrics: Sequence[PairMetric]) -> None:
-    """All metrics of the table, sharing what they have in common; BRISQUE of both pictures."""
+    """All metrics of the table, sharing what they have in common; BRISQUE of both images."""
     score_pair(pair[0], pair[1], metrics)
 
 
 def peak_memory(who: str, brisque: Path, workers: int) -> float:
-    """MiB that a fresh process needs beyond imports and pictures, for "ours" (the table) or a package's metrics."""
+    """MiB that a fresh process needs beyond imports and images, for "ours" (the table) or a package's metrics."""
     command = [sys.executable, "-W", "ignore", __file__, "--brisque", str(brisque), "--memory-of", who]
     done = subprocess.run([*command, "--workers", str(workers)], check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
@@ -214,8 +214,8 @@ def _summary(
         f"{count} pairs a size, {workers} at a time, of networks {NETWORK_PAIRS}; milliseconds a pair. Times on a busy",
         "machine scatter: ratios are the figures to read, and those of short calls only roughly.",
         "",
-        "The table is every metric but the networks, through `score_pair`, which computes BRISQUE of both pictures;",
-        f"peers are summed with BRISQUE of one picture and of both. The goal is {GOAL} with one.",
+        "The table is every metric but the networks, through `score_pair`, which computes BRISQUE of both images;",
+        f"peers are summed with BRISQUE of one image and of both. The goal is {GOAL} with one.",
         "",
         "| size | table | fastest equal peers | ratio | with BRISQUE of both | ratio | goal |",
         "|---|---:|---:|---:|---:|---:|---|",
@@ -226,7 +226,7 @@ def _summary(
         cells = " | ".join(f"{total * 1e3:.1f} | {total / t['table']:.1f}" for total in (one, both))
         verdict = "reached" if one >= GOAL * t["table"] else "not reached"
         lines.append(f"| {width}×{height} | {t['table'] * 1e3:.1f} | {cells} | {verdict} |")
-    lines += ["", "Peak memory beyond imports and pictures, 768×512:", "", "| program | MiB |", "|---|---:|"]
+    lines += ["", "Peak memory beyond imports and images, 768×512:", "", "| program | MiB |", "|---|---:|"]
     lines += [f"| {'vitiq, the table' if who == 'ours' else who} | {mib:.0f} |" for who, mib in memory.items()]
     return lines
 
@@ -252,10 +252,10 @@ def _rows(
 ) -> list[str]:
     sizes = [f"{w}×{h}" for w, h in times]
     lines = [
-        f"Means over the bundled pictures at 512×512 (networks, with random weights: {NETWORK_SIDE}×{NETWORK_SIDE})",
+        f"Means over the bundled images at 512×512 (networks, with random weights: {NETWORK_SIDE}×{NETWORK_SIDE})",
         "under JPEG of quality 10, blur of radius 2 and noise of σ 25; the largest difference from ours; the peer's",
         "time by ours.",
-        "BRISQUE depends on rounding where pictures are flat ([more](metrics.md#brisque)).",
+        "BRISQUE depends on rounding where images are flat ([more](metrics.md#brisque)).",
         "",
         f"| metric | by | JPEG | blur | noise | difference | ms, {sizes[0]} | ratio | ms, {sizes[1]} | ratio |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",

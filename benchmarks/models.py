@@ -3,9 +3,9 @@
     python benchmarks/models.py [vit] [generator] [codec] [classifier] [--docs docs/reference/models.md]
 
 Prints a Markdown table, a part after the other, and with --docs writes each part's between its marks in the page. Data
-that vitiq does not ship is looked for in the folder $VITIQ_DATA: the Kodak pictures, two real ViTs, training pictures,
+that vitiq does not ship is looked for in the folder $VITIQ_DATA: the Kodak images, two real ViTs, training images,
 published tables. A part without it is skipped, and says so. All four take about half an hour on two cores; most of it
-is the inversion of twelve pictures.
+is the inversion of twelve images.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a search of one picture's latents (`--refine N`) gains over the analysis transform.
+"""What a search of one image's latents (`--refine N`) gains over the analysis transform.
 
-    python benchmarks/refinement.py FOLDER [--iterations 100] [--pictures 6]
+    python benchmarks/refinement.py FOLDER [--iterations 100] [--images 6]
 
-The middle 256×256 pixels of the first pictures of FOLDER, codec generative-mse. Cost is what the search minimises: bits
-a pixel + λ · mean squared error, of the files as written and the pictures as decoded; seconds are the search's. Prints
+The middle 256×256 pixels of the first images of FOLDER, codec generative-mse. Cost is what the search minimises: bits
+a pixel + λ · mean squared error, of the files as written and the images as decoded; seconds are the search's. Prints
 means, as Markdown.
 """
 
@@ -41,10 +41,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--iterations", type=int, default=100)
-    parser.add_argument("--pictures", type=int, default=6)
+    parser.add_argument("--images", type=int, default=6)
     options = parser.parse_args()
     pieces = []
-    for path in sorted(options.folder.glob("*.png"))[: options.pictures]:
+    for path in sorted(options.folder.glob("*.png"))[: options.images]:
         image = read_image(path)
         top, left = (image.shape[0] - SIDE) // 2, (image.shape[1] - SIDE) // 2
         pieces.append(np.ascontiguousarray(image[top : top + SIDE, left : left + SIDE]))
@@ -52,7 +52,7 @@ def main() -> None:
     print("| quality | bytes | refined | PSNR, dB | refined | cost | seconds |\n|---:|---:|---:|---:|---:|---:|---:|")
     for quality in QUALITIES:
         weight = float(error_weight(torch.tensor([quality / (LEVELS - 1)])))
-        # picture, codec: bytes, PSNR, cost, seconds
+        # image, codec: bytes, PSNR, cost, seconds
         found = np.array([[measured(codec, piece, quality, weight) for codec in (plain, refined)] for piece in pieces])
         (b, p, _, _), (br, pr, _, seconds) = found.mean(axis=0)
         cost = 100 * (found[:, 1, 2] / found[:, 0, 2] - 1).mean()

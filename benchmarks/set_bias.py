@@ -1,4 +1,4 @@
-"""How metrics of sets depend on the number of pictures: two disjoint random halves of one set, whose distance is 0.
+"""How metrics of sets depend on the number of images: two disjoint random halves of one set, whose distance is 0.
 
     python benchmarks/set_bias.py FOLDER [--counts 250 500 1000 2000]
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from vitiq.evaluation.scoring import Recipe, in_order
-from vitiq.evaluation.sets import pictures_of, read_rows
+from vitiq.evaluation.sets import images_of, read_rows
 from vitiq.metrics.sets.frechet import frechet_distance
 from vitiq.metrics.sets.kernel_distance import kernel_distance
 from vitiq.metrics.sets.precision_recall import share_within
@@ -30,10 +30,10 @@ def main() -> None:
     options = parser.parse_args()
     recipe = Recipe(METRIC)
     key = recipe.make()[0].rows_key()  # type: ignore[attr-defined]
-    found = [read.rows[key] for read in in_order(read_rows, pictures_of(options.folder, []), recipe)]
+    found = [read.rows[key] for read in in_order(read_rows, images_of(options.folder, []), recipe)]
     features = np.concatenate([rows for rows in found if not isinstance(rows, str)]).astype(np.float64)
     rng = np.random.default_rng(0)
-    print("| pictures a side | fid-vit | kid-vit (± between draws) | precision-vit |\n|---:|---:|---:|---:|")
+    print("| images a side | fid-vit | kid-vit (± between draws) | precision-vit |\n|---:|---:|---:|---:|")
     for count in options.counts:
         values = []
         for _ in range(DRAWS):

@@ -1,4 +1,4 @@
-"""Draw docs/images/generative.png: bundled pictures as each codec rebuilds them from the same number of bytes.
+"""Draw docs/images/generative.png: bundled images as each codec rebuilds them from the same number of bytes.
 
 python benchmarks/show_generative.py [--bpp 0.1] [-o docs/images/generative.png]
 """
@@ -19,7 +19,7 @@ from vitiq.metrics.scoring import resolve_metrics, score_pair
 ROOT = Path(__file__).parents[1]
 CODECS = ("generative", "generative-mse", "avif", "webp", "jpeg2000")
 PIECES = {"portrait": (90, 160), "animal": (120, 130), "building": (120, 160)}
-"""Top and left of the piece that is shown of each picture."""
+"""Top and left of the piece that is shown of each image."""
 
 SIDE = 256
 
@@ -34,15 +34,15 @@ def main() -> None:
     axes = figure.subplots(len(PIECES), len(CODECS) + 1)
     metrics = resolve_metrics("psnr-rgb,vit-topk")
     for row, (name, (top, left)) in zip(axes, PIECES.items(), strict=True):
-        picture = read_image(ROOT / "examples" / "images" / f"{name}.png")
+        image = read_image(ROOT / "examples" / "images" / f"{name}.png")
         piece = np.s_[top : top + SIDE, left : left + SIDE]
-        row[0].imshow(picture[piece])
+        row[0].imshow(image[piece])
         row[0].set_title("original", fontsize=9)
         for plot, codec_name in zip(row[1:], CODECS, strict=True):
             codec = make_codec(codec_name, {})
-            found = encode_at_bytes(codec, picture, round(given.bpp * picture.shape[0] * picture.shape[1] / 8))
+            found = encode_at_bytes(codec, image, round(given.bpp * image.shape[0] * image.shape[1] / 8))
             rebuilt = codec.decode(found.data)
-            scores = score_pair(picture, rebuilt, metrics)
+            scores = score_pair(image, rebuilt, metrics)
             told = f"{scores['psnr-rgb'].value:.1f} dB, ViT-Score {scores['vit-topk'].value:.2f}"
             print(f"{name:10}{codec.title:24}{len(found.data):6} bytes  {told}", flush=True)
             plot.imshow(rebuilt[piece])

@@ -3,7 +3,7 @@
     python benchmarks/thesis_pairs.py THESIS_PAIRS --weights vit_tiny.safetensors --null KODAK --null CLIC
 
 Two tables, as Markdown: each variant's values, best first where its order is the thesis's; and the published scores and
-ours with the p-value of the hypergeometric null and of the empirical one: pairs of different pictures in the folders of
+ours with the p-value of the hypergeometric null and of the empirical one: pairs of different images in the folders of
 --null, where real label lists, unlike random ones, share more.
 """
 
@@ -61,7 +61,7 @@ def main() -> None:
             values = [metric(*pair).value for pair in pairs]
             shown = " | ".join(f"{value:.3f}" for value in values)
             print(f"| {metric.name} | {shown} | {order_of(values)} |")
-    others = [read_image(picture.path) for picture in find_images(options.null).images]
+    others = [read_image(image.path) for image in find_images(options.null).images]
     lists = backbone.probabilities(others)
     null = mismatched_overlaps(lists, lists, 100)
     print("\n| | published | p | here | corrected | p | p, empirical |\n|---|---:|---:|---:|---:|---:|---:|")
@@ -76,7 +76,7 @@ def main() -> None:
             f"| {name.title()} | {PUBLISHED[name]:.2f} | {chance:.1e} | {score.value:.2f} | " + " | ".join(cells) + " |"
         )
     spread = f"{null.mean():.3f} ± {null.std(ddof=1):.3f}, 95 % below {np.quantile(null, 0.95):.2f}"
-    print(f"\n{null.size} pairs of different pictures share {spread} (random lists: 0.100 ± 0.028)")
+    print(f"\n{null.size} pairs of different images share {spread} (random lists: 0.100 ± 0.028)")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What ViT-Scores forgive and SSIM does not, and the other way round: one change at a time on real pictures.
+"""What ViT-Scores forgive and SSIM does not, and the other way round: one change at a time on real images.
 
     python benchmarks/vit_against_ssim.py KODAK --weights vit_tiny.safetensors
 
-Means over the pictures, as Markdown. The first changes keep what a picture shows; of the last two, one removes its
+Means over the images, as Markdown. The first changes keep what an image shows; of the last two, one removes its
 middle, where what it shows usually is, and the other is JPEG at quality 10 for scale.
 """
 
@@ -80,11 +80,11 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     options = parser.parse_args()
     metrics = resolve_metrics(METRICS, load_backbone(weights=options.weights))
-    pictures = [read_image(picture.path) for picture in find_images([options.folder]).images]
-    print(f"| {len(pictures)} pictures | " + " | ".join(m.name for m in metrics) + " |")
+    images = [read_image(found.path) for found in find_images([options.folder]).images]
+    print(f"| {len(images)} images | " + " | ".join(m.name for m in metrics) + " |")
     print("|---|" + "---:|" * len(metrics))
     for name, change in CHANGES.items():
-        rows = [score_pair(image, change(image), metrics) for image in pictures]
+        rows = [score_pair(image, change(image), metrics) for image in images]
         means = (np.mean([row[m.name].value for row in rows]) for m in metrics)
         print(f"| {name} | " + " | ".join(f"{mean:.2f}" for mean in means) + " |")
 

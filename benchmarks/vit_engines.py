@@ -3,7 +3,7 @@
     python benchmarks/vit_engines.py --threads 2
 
 Needs onnx, onnxruntime and openvino. Random weights: a ViT-Ti/16 of 10 blocks (the embedded network's size) at 224 px,
-eight pictures at a time, and ViT-B/16 at 224 and 384 px. Resizing is not counted. Every engine computes all tokens of
+eight images at a time, and ViT-B/16 at 224 and 384 px. Resizing is not counted. Every engine computes all tokens of
 the last block; ours can give the class token alone, so it has two lines.
 Wall-clock, the best of several interleaved rounds.
 """
@@ -67,7 +67,7 @@ def engines(model: VisionTransformer, x: torch.Tensor, threads: int) -> dict[str
 
 
 def measure(name: str, depth: int, count: int, threads: int, rounds: int) -> None:
-    """Print one network's pictures a second."""
+    """Print one network's images a second."""
     torch.manual_seed(0)
     config = replace(named_config(name), depth=depth)
     model = VisionTransformer(config).eval()
@@ -80,7 +80,7 @@ def measure(name: str, depth: int, count: int, threads: int, rounds: int) -> Non
             call()
             best[key] = min(best[key], time.perf_counter() - start)
     rates = " | ".join(f"{key} {count / seconds:.1f}" for key, seconds in best.items())
-    print(f"{name}, {depth} blocks, {count} at a time, pictures/s: {rates}", flush=True)
+    print(f"{name}, {depth} blocks, {count} at a time, images/s: {rates}", flush=True)
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
-"""How faithfully a distilled ViT reads pictures, beside the real ViTs: the figures of its model card.
+"""How faithfully a distilled ViT reads images, beside the real ViTs: the figures of its model card.
 
     python benchmarks/vit_fidelity.py WEIGHTS --reference vit_tiny.safetensors --reference deit_tiny.safetensors \
-        --training-data TRAIN --pictures FOLDER
+        --training-data TRAIN --images FOLDER
 
 Three tables, as Markdown:
-1. Held-out training pictures, clean and degraded views: top-1 agreement and mean top-100 overlap with each reference.
-2. ViT-Scores (K = 100) of the pictures in FOLDER against their JPEG files at qualities 1 … 80: correlation and mean
+1. Held-out training images, clean and degraded views: top-1 agreement and mean top-100 overlap with each reference.
+2. ViT-Scores (K = 100) of the images in FOLDER against their JPEG files at qualities 1 … 80: correlation and mean
    difference between the scores of the distilled ViT and of each reference, and between the references.
-3. Pictures a second on one thread.
+3. Images a second on one thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from safetensors.torch import load_file
 from scipy.stats import pearsonr, spearmanr
 
 from vitiq.models.vit import VisionTransformer, ViTConfig
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.teachers import load_teacher
 from vitiq.training.vit import load_config
 from vitiq.training.vit_views import view
@@ -49,11 +49,11 @@ class Reader:
     deviation: Sequence[float]
 
     @torch.no_grad()
-    def logits(self, pictures: Sequence[ImageU8]) -> Float[np.ndarray, "n labels"]:
-        """Logits of pictures of 224×224."""
+    def logits(self, images: Sequence[ImageU8]) -> Float[np.ndarray, "n labels"]:
+        """Logits of images of 224×224."""
         results = []
-        for start in range(0, len(pictures), 16):
-            x = torch.from_numpy(np.stack(pictures[start : start + 16])).permute(0, 3, 1, 2).float() / 255
+        for start in range(0, len(images), 16):
+            x = torch.from_numpy(np.stack(images[start : start + 16])).permute(0, 3, 1, 2).float() / 255
             mean, deviation = (torch.tensor(v)[:, None, None] for v in (self.mean, self.deviation))
             results.append(self.model((x - mean) / deviation).numpy())
         return np.concatenate(results)
@@ -75,23 +75,23 @@ def reference(path: Path) -> Reader:
 
 
 def top(logits: Float[np.ndarray, "n labels"]) -> Int[np.ndarray, "n k"]:
-    """The K first labels of each picture."""
+    """The K first labels of each image."""
     return np.argsort(-logits, axis=1, kind="stable")[:, :K]
 
 
 def overlap(a: Int[np.ndarray, "n k"], b: Int[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
-    """Share of labels in both lists, a picture at a time."""
+    """Share of labels in both lists, an image at a time."""
     return np.array([len(np.intersect1d(x, y)) / K for x, y in zip(a, b, strict=True)])
 
 
 def agreement_table(student: Reader, references: Sequence[Reader], data: Sequence[Path], cache: Path) -> str:
-    """Top-1 agreement and top-100 overlap on the held-out pictures of the training data."""
+    """Top-1 agreement and top-100 overlap on the held-out images of the training data."""
     config = load_config()
-    pictures = PictureSet.open(data, cache, short_side=256)
-    _, held_out = pictures.split(config.held_out)
-    lines = ["| views of held-out pictures | against | top-1 agreement | top-100 overlap |", "|---|---|---|---|"]
+    images = ImageSet.open(data, cache, short_side=256)
+    _, held_out = images.split(config.held_out)
+    lines = ["| views of held-out images | against | top-1 agreement | top-100 overlap |", "|---|---|---|---|"]
     for kind, share in (("clean", 0.0), ("degraded", 1.0)):
-        views = [view(np.random.default_rng([config.seed, i]), pictures[i], 224, share) for i in held_out]
+        views = [view(np.random.default_rng([config.seed, i]), images[i], 224, share) for i in held_out]
         lists = {reader.name: top(reader.logits(views)) for reader in (student, *references)}
         for a, b in pairs([student, *references]):
             x, y = lists[a], lists[b]
@@ -100,9 +100,9 @@ def agreement_table(student: Reader, references: Sequence[Reader], data: Sequenc
     return "\n".join(lines)
 
 
-def score_table(readers: Sequence[Reader], pictures: Sequence[Path]) -> str:
+def score_table(readers: Sequence[Reader], images: Sequence[Path]) -> str:
     """How ViT-Scores of JPEG files agree between readers."""
-    originals = [Image.open(path).convert("RGB") for path in pictures]
+    originals = [Image.open(path).convert("RGB") for path in images]
     scores = {}
     for reader in readers:
         before = top(reader.logits([resized(image) for image in originals]))
@@ -125,18 +125,18 @@ def pairs(readers: Sequence[Reader]) -> list[tuple[str, str]]:
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
-    """The picture as its JPEG file shows it."""
+    """The image as its JPEG file shows it."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer).convert("RGB")
 
 
 def resized(image: Image.Image) -> ImageU8:
-    """The whole picture at 224×224."""
+    """The whole image at 224×224."""
     return np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC))
 
 
-def pictures_a_second(reader: Reader) -> float:
+def images_a_second(reader: Reader) -> float:
     """Speed of batches of 16, the best of three."""
     batch = [np.zeros((224, 224, 3), np.uint8)] * 16
     return 16 / min(timed(lambda: reader.logits(batch)) for _ in range(3))
@@ -155,16 +155,16 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--reference", type=Path, action="append", required=True)
     parser.add_argument("--training-data", type=Path, action="append", required=True)
-    parser.add_argument("--cache", type=Path, default=Path("build/pictures"))
-    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path("build/images"))
+    parser.add_argument("--images", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
     student, references = distilled(options.weights), [reference(path) for path in options.reference]
     print(agreement_table(student, references, options.training_data, options.cache), end="\n\n")
-    files = sorted(path for path in options.pictures.iterdir() if path.suffix == ".png")
+    files = sorted(path for path in options.images.iterdir() if path.suffix == ".png")
     print(score_table([student, *references], files), end="\n\n")
     for reader in (student, *references):
-        print(f"{reader.name}: {pictures_a_second(reader):.1f} pictures/s on one thread")
+        print(f"{reader.name}: {images_a_second(reader):.1f} images/s on one thread")
 
 
 if __name__ == "__main__":

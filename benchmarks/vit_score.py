@@ -5,7 +5,7 @@
 
 ViT-B/16 with random weights at 224 and 384 px. In each round, one after the other: square products in float32
 (weights packed in oneDNN's layout, as in bfloat16: the machine's peaks), the original script's way (the package that
-it used, in float32, one picture at a time, original and reconstruction resized and read again for every
+it used, in float32, one image at a time, original and reconstruction resized and read again for every
 reconstruction; without the package, our network in its place), square products in bfloat16, and ours (a sweep of
 reconstructions of one original through `Backbone.logits`: resize, hash, batches, packed bfloat16 where its rule
 allows). The best round of each counts.
@@ -67,7 +67,7 @@ def operations(config: ViTConfig) -> tuple[float, float]:
 
 
 def photographs(count: int, side: int) -> list[np.ndarray]:
-    """Different pictures with the spectrum of photographs: one of them, under growing noise."""
+    """Different images with the spectrum of photographs: one of them, under growing noise."""
     rng = np.random.default_rng(0)
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
     frequency[0, 0] = np.inf
@@ -91,20 +91,20 @@ def measure(name: str, reconstructions: int, rounds: int, threads: int) -> None:
     model = VisionTransformer(named_config(name)).eval()
     config = model.config
     labels = tuple(map(str, range(config.classes)))
-    pictures = photographs(reconstructions + 1, 512)
+    images = photographs(reconstructions + 1, 512)
 
     def backbone() -> Backbone:
         return Backbone(name, model, labels, Preprocessing(config.image_size), "0" * 64, 0, chosen.precision)
 
     chosen = Backbone(name, model, labels, Preprocessing(config.image_size), "0" * 64, 0)
-    chosen.logits(pictures[:1])
+    chosen.logits(images[:1])
     exact = Backbone(name, model, labels, Preprocessing(config.image_size), "0" * 64, 0, "float32")
     package, network = thesis_network(config, model)
 
     def original() -> None:
         with torch.inference_mode():
-            for picture in pictures[:2]:
-                network(exact._inputs([picture]))
+            for image in images[:2]:
+                network(exact._inputs([image]))
 
     square, zeros = torch.randn(SIDE, SIDE), torch.zeros(SIDE)
     single, half = (PackedLinear(square, zeros, dtype) for dtype in (torch.float32, torch.bfloat16))
@@ -118,7 +118,7 @@ def measure(name: str, reconstructions: int, rounds: int, threads: int) -> None:
             times["float32"].time(lambda: [single(square) for _ in range(PRODUCTS)], threads)
             times["original"].time(original, threads)
             times["bfloat16"].time(lambda: [half(rounded) for _ in range(PRODUCTS)], threads)
-            times["ours"].time(lambda fresh=fresh: fresh.logits(pictures), threads)
+            times["ours"].time(lambda fresh=fresh: fresh.logits(images), threads)
 
     def rate(key: str, clock: str) -> float:
         return PRODUCTS * 2 * SIDE**3 / getattr(times[key], clock) / 1e9
@@ -131,7 +131,7 @@ def measure(name: str, reconstructions: int, rounds: int, threads: int) -> None:
         "matrix-product peak float32, GFLOP/s": [rate("float32", c) for c in ("cpu", "wall")],
         "matrix-product peak bfloat16, GFLOP/s": [rate("bfloat16", c) for c in ("cpu", "wall")],
         f"the original's way ({package}), forwards/s": [2 / getattr(times["original"], c) for c in ("cpu", "wall")],
-        "ours, forwards/s": [len(pictures) / getattr(times["ours"], c) for c in ("cpu", "wall")],
+        "ours, forwards/s": [len(images) / getattr(times["ours"], c) for c in ("cpu", "wall")],
     }
     peak = "bfloat16" if native_bfloat16() else "float32"
     for flops, counted in ((whole, "the network's operations"), (needed, "operations done")):
@@ -143,7 +143,7 @@ def measure(name: str, reconstructions: int, rounds: int, threads: int) -> None:
     ]
     for label, (cpu, wall) in rows.items():
         print(f"| {label} | {cpu:.2f} | {wall:.2f} |")
-    tops = [np.argsort(-b.logits(pictures), axis=1, kind="stable")[:, :K] for b in (exact, chosen)]
+    tops = [np.argsort(-b.logits(images), axis=1, kind="stable")[:, :K] for b in (exact, chosen)]
     shared = [np.intersect1d(x, y).size / K for x, y in zip(*tops, strict=True)]
     scores = [[np.intersect1d(t[0], row).size / K for row in t[1:]] for t in tops]
     difference = np.abs(np.subtract(*scores)).mean()

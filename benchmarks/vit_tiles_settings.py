@@ -1,12 +1,12 @@
 """Which levels and which pooling `vit-tiles` should have, judged without human scores.
 
-    python benchmarks/vit_tiles_settings.py PICTURES.tar vit_tiny.safetensors deit_tiny.safetensors --count 40
+    python benchmarks/vit_tiles_settings.py IMAGES.tar vit_tiny.safetensors deit_tiny.safetensors --count 40
 
-Training pictures are degraded at known levels (JPEG, JPEG 2000, WebP, blur, noise). A setting is good where
-1. order: a higher level scores lower, for neighbouring levels of one kind on one picture (share of right steps);
-2. two networks agree: Spearman's correlation, over all pictures, kinds and levels, between the scores that two
-   independently trained backbones give: what a setting measures should be in the picture, not in the network;
-3. they agree at one level: the same over pictures at one level of one kind (a mean over levels and kinds), which the
+Training images are degraded at known levels (JPEG, JPEG 2000, WebP, blur, noise). A setting is good where
+1. order: a higher level scores lower, for neighbouring levels of one kind on one image (share of right steps);
+2. two networks agree: Spearman's correlation, over all images, kinds and levels, between the scores that two
+   independently trained backbones give: what a setting measures should be in the image, not in the network;
+3. they agree at one level: the same over images at one level of one kind (a mean over levels and kinds), which the
    order of the ladder cannot bring about.
 No opinion score is read here; those of TID2013 are for `vitiq validate`.
 """
@@ -70,8 +70,8 @@ POOLS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def pictures(archive: Path, count: int) -> Iterator[ImageU8]:
-    """Evenly chosen pictures of an archive."""
+def images(archive: Path, count: int) -> Iterator[ImageU8]:
+    """Evenly chosen images of an archive."""
     with tarfile.open(archive) as file:
         members = sorted((m for m in file if m.isfile()), key=lambda m: m.name)
         for place in np.linspace(0, len(members) - 1, count).astype(int):
@@ -109,7 +109,7 @@ def level_sets(depth: int) -> dict[str, Callable[[np.ndarray], float]]:
 
 
 def distances(backbone: Backbone, image: ImageU8, shown: list[ImageU8]) -> np.ndarray:
-    """Pooled distances of every degraded picture: picture, pool, level."""
+    """Pooled distances of every degraded image: image, pool, level."""
     height, width, _ = image.shape
     plan = tiling(width, height, backbone.image_size)
     reference = all_levels(backbone, cut(image, plan))
@@ -130,12 +130,12 @@ def main() -> None:
     backbones = [load_backbone(weights=path) for path in options.weights]
     steps = [(kind, level) for kind, (_, levels) in LADDER.items() for level in levels]
     found: list[list[np.ndarray]] = [[], []]
-    for image in pictures(options.archive, options.count):
+    for image in images(options.archive, options.count):
         shown = [LADDER[kind][0](image, level) for kind, level in steps]
         for side, backbone in zip(found, backbones, strict=True):
             side.append(distances(backbone, image, shown))
-    a, b = (np.array(side) for side in found)  # picture, step, pool, level
-    print(f"{len(a)} pictures, {len(steps)} degraded versions each\n")
+    a, b = (np.array(side) for side in found)  # image, step, pool, level
+    print(f"{len(a)} images, {len(steps)} degraded versions each\n")
     print("| levels | pool | order | two networks agree | at one level |\n|---|---|---:|---:|---:|")
     for name, (place, pool) in product(level_sets(a.shape[-1] - 2), enumerate(POOLS)):
         combine = level_sets(a.shape[-1] - 2)[name]

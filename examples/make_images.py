@@ -1,4 +1,4 @@
-"""Make the four bundled pictures from freely licensed sources that packages ship, and one drawn here.
+"""Make the four bundled images from freely licensed sources that packages ship, and one drawn here.
 
     pip install scikit-image==0.26.0 scikit-learn==1.9.1 pillow==13.0.0
     python examples/make_images.py
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 SIDE = 512
-FOLDER = Path(__file__).parent / "pictures"
+FOLDER = Path(__file__).parent / "images"
 
 
 def portrait() -> Image.Image:
@@ -29,16 +29,16 @@ def animal() -> Image.Image:
     """Chelsea the cat, 300×300 of 451×300, enlarged."""
     from skimage import data
 
-    picture = Image.fromarray(data.chelsea()).crop((75, 0, 375, 300))
-    return picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    image = Image.fromarray(data.chelsea()).crop((75, 0, 375, 300))
+    return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
 def building() -> Image.Image:
     """A hall of the Summer Palace, 427×427 of 640×427, enlarged."""
     from sklearn.datasets import load_sample_image
 
-    picture = Image.fromarray(load_sample_image("china.jpg")).crop((60, 0, 487, 427))
-    return picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    image = Image.fromarray(load_sample_image("china.jpg")).crop((60, 0, 487, 427))
+    return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
 def graphic() -> Image.Image:
@@ -89,7 +89,7 @@ def graphic() -> Image.Image:
 
 
 def main() -> None:
-    """Write the pictures."""
+    """Write the images."""
     FOLDER.mkdir(exist_ok=True)
     for make in (portrait, animal, graphic, building):
         make().save(FOLDER / f"{make.__name__}.png", optimize=True)

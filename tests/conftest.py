@@ -18,7 +18,7 @@ settings.register_profile("vitiq", deadline=None, max_examples=40, derandomize=T
 settings.load_profile("vitiq")
 
 ROOT = Path(__file__).parents[1]
-PICTURES = ROOT / "examples" / "images"
+IMAGES = ROOT / "examples" / "images"
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +43,8 @@ def vitiq_data() -> Path:
 
 @pytest.fixture(scope="session")
 def bundled() -> dict[str, ImageU8]:
-    """The four bundled pictures by name."""
-    return {path.stem: read_image(path) for path in sorted(PICTURES.glob("*.png"))}
+    """The four bundled images by name."""
+    return {path.stem: read_image(path) for path in sorted(IMAGES.glob("*.png"))}
 
 
 @pytest.fixture(scope="session")

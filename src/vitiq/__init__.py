@@ -1,4 +1,4 @@
-"""vitiq: neural image compression, judged by what a picture means.
+"""vitiq: neural image compression, judged by what an image means.
 
 Importing this package imports nothing heavy; torch is loaded by the rooms that need it.
 """

@@ -1,7 +1,7 @@
 """Every error vitiq raises on purpose.
 
     VitiqError
-    ├── InputError              a picture, folder or setting given by the user cannot be used
+    ├── InputError              an image, folder or setting given by the user cannot be used
     ├── BitstreamError          a compressed file is damaged, foreign or asks for too much
     ├── UnknownNameError        no codec, metric or backbone of that name (lists near matches)
     ├── PluginError             a registered plugin cannot be loaded
@@ -18,7 +18,7 @@ class VitiqError(Exception):
 
 
 class InputError(VitiqError):
-    """A picture, folder or setting given by the user cannot be used."""
+    """An image, folder or setting given by the user cannot be used."""
 
 
 class BitstreamError(VitiqError):

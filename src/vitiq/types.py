@@ -54,7 +54,7 @@ class Record:
     """One row of the results: one image × codec × quality.
 
     Attributes:
-        image: name of the picture (relative stem with suffix).
+        image: name of the image (relative stem with suffix).
         codec: codec name.
         quality: the codec's quality setting.
         width, height: pixels of the original.

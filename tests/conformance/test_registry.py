@@ -44,15 +44,15 @@ def test_codec_round_trip_in_another_process(name: str, small: ImageU8, tmp_path
     data = codec.encode(small, quality=small_quality(codec))
     assert sniff(data) == name
     assert codec.encode(small, quality=small_quality(codec)) == data
-    picture = codec.decode(data)
-    assert picture.shape == small.shape
-    assert picture.dtype == np.uint8
+    image = codec.decode(data)
+    assert image.shape == small.shape
+    assert image.dtype == np.uint8
     assert sum(codec.sections(data).values()) == len(data)
     json.dumps(dict(codec.settings()))
     (tmp_path / "file").write_bytes(data)
     command = [sys.executable, "-m", "vitiq", "decode", str(tmp_path / "file"), "-o", str(tmp_path / "out.png")]
     subprocess.run(command, check=True, capture_output=True)
-    assert np.array_equal(read_image(tmp_path / "out.png"), picture)
+    assert np.array_equal(read_image(tmp_path / "out.png"), image)
 
 
 @pytest.mark.parametrize("name", CODECS)
@@ -82,7 +82,7 @@ def test_damaged_files_are_told(name: str, small: ImageU8) -> None:
 
 
 def outcome(codec: Codec, data: bytes, shape: tuple[int, ...], *, strict: bool) -> None:
-    """BitstreamError always for .viq; formats without checksums may also give a picture."""
+    """BitstreamError always for .viq; formats without checksums may also give an image."""
     if strict:
         with pytest.raises(BitstreamError):
             codec.decode(data)
@@ -108,7 +108,7 @@ def test_metric_states_itself(name: str) -> None:
         assert "inception" in name or name in {"fid", "kid", "patch-fid", "patch-kid", "patch-is"}
 
 
-def test_pair_metrics_are_best_for_identical_pictures(bundled: dict[str, ImageU8]) -> None:
+def test_pair_metrics_are_best_for_identical_images(bundled: dict[str, ImageU8]) -> None:
     image = bundled["animal"]
     metrics = resolve_metrics("all")
     scores = score_pair(image, image, metrics)

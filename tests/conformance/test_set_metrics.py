@@ -45,16 +45,16 @@ def metric(
 
 
 @pytest.fixture(scope="module")
-def pictures(bundled: dict[str, ImageU8]) -> list[ImageU8]:
+def images(bundled: dict[str, ImageU8]) -> list[ImageU8]:
     return [np.ascontiguousarray(image[:256, :256]) for image in bundled.values()]
 
 
 @pytest.mark.parametrize("metric", SETS, indirect=True)
-def test_a_set_against_itself_and_too_few_pictures(metric: RowMetric, pictures: list[ImageU8]) -> None:
+def test_a_set_against_itself_and_too_few_images(metric: RowMetric, images: list[ImageU8]) -> None:
     assert metric.signature().startswith(f"{metric.name}|")
     assert metric.signature() == metric.signature()
-    assert metric.rows(pictures[0]).dtype == np.float32
-    rows = Rows(metric.rows(image) for image in pictures)
+    assert metric.rows(images[0]).dtype == np.float32
+    rows = Rows(metric.rows(image) for image in images)
     more = Rows([rows.array] * (1 + 240 // rows.count))
     low, high = metric.range
     try:
@@ -70,7 +70,7 @@ def test_a_set_against_itself_and_too_few_pictures(metric: RowMetric, pictures: 
             assert score.value <= 1e-9  # unbiased, so not above 0
         if "precision" in metric.name or "recall" in metric.name:
             assert score.value == 1
-    with pytest.raises(InputError, match=r"\d+ and \d+ (pictures|patches of .*) given"):
+    with pytest.raises(InputError, match=r"\d+ and \d+ (images|patches of .*) given"):
         metric.of_rows(Rows(), Rows())
 
 
@@ -85,8 +85,8 @@ def test_a_set_of_one_pixel(metric: RowMetric) -> None:
         assert "given" in str(score.details["undefined"])
 
 
-def test_all_rows_are_shared(pictures: list[ImageU8], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Six ways to read a picture: features and labels of the ViT, and pixels, each of the whole and of patches."""
+def test_all_rows_are_shared(images: list[ImageU8], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Six ways to read an image: features and labels of the ViT, and pixels, each of the whole and of patches."""
     monkeypatch.setenv("VITIQ_CACHE", str(tmp_path))
     metrics = [m for m in resolve_metrics(SETS) if isinstance(m, RowMetric)]
-    assert len(rows_of(pictures[0], metrics)) == 6
+    assert len(rows_of(images[0], metrics)) == 6

@@ -1,8 +1,8 @@
 """The Vision Transformer against another implementation and against real weights.
 
 Truth: torch.nn.TransformerEncoderLayer (pre-norm, GELU), which shares no code with ours; and the order of the ImageNet
-labels, on pictures one a class in class order. Both checkpoints are known to name 82.7 % and 79.6 % of the 1000
-pictures as labelled.
+labels, on images one a class in class order. Both checkpoints are known to name 82.7 % and 79.6 % of the 1000
+images as labelled.
 """
 
 import io
@@ -50,12 +50,12 @@ def test_a_block_equals_torchs_pre_norm_encoder_layer() -> None:
         torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
 
 
-def labelled_pictures(data: Path, crop: float) -> tuple[torch.Tensor, list[int]]:
-    """Every 16th picture of the sample, centre crop at 224 px in [0, 1], with its class."""
+def labelled_images(data: Path, crop: float) -> tuple[torch.Tensor, list[int]]:
+    """Every 16th image of the sample, centre crop at 224 px in [0, 1], with its class."""
     with tarfile.open(data / "train" / "imagenet_sample.tar") as archive:
         members = sorted((m for m in archive if m.isfile()), key=lambda m: m.name)
         assert len(members) == 1000
-        pictures, labels = [], list(range(0, 1000, EVERY))
+        images, labels = [], list(range(0, 1000, EVERY))
         for label in labels:
             file = archive.extractfile(members[label])
             assert file is not None
@@ -64,8 +64,8 @@ def labelled_pictures(data: Path, crop: float) -> tuple[torch.Tensor, list[int]]
             width, height = (round(side * scale) for side in image.size)
             image = image.resize((width, height), Image.Resampling.BICUBIC)
             left, top = (width - 224) // 2, (height - 224) // 2
-            pictures.append(np.asarray(image.crop((left, top, left + 224, top + 224))))
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255, labels
+            images.append(np.asarray(image.crop((left, top, left + 224, top + 224))))
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255, labels
 
 
 def accuracy(model: VisionTransformer, x: torch.Tensor, labels: list[int]) -> float:
@@ -79,17 +79,17 @@ def load(data: Path, name: str) -> VisionTransformer:
     return model
 
 
-def test_real_vit_tiny_names_real_pictures(vitiq_data: Path) -> None:
+def test_real_vit_tiny_names_real_images(vitiq_data: Path) -> None:
     model = load(vitiq_data, "vit_tiny_patch16_224.augreg_in21k_ft_in1k")
-    x, labels = labelled_pictures(vitiq_data, crop=0.9)
+    x, labels = labelled_images(vitiq_data, crop=0.9)
     assert accuracy(model, x * 2 - 1, labels) >= 0.75
     larger = nn.functional.interpolate(x, size=(256, 288), mode="bicubic", antialias=True).clamp(0, 1)
     assert accuracy(model, larger[::4] * 2 - 1, labels[::4]) >= 0.6, "interpolated position embeddings"
 
 
-def test_real_deit_tiny_names_real_pictures(vitiq_data: Path) -> None:
+def test_real_deit_tiny_names_real_images(vitiq_data: Path) -> None:
     model = load(vitiq_data, "deit_tiny_patch16_224")
-    x, labels = labelled_pictures(vitiq_data, crop=0.875)
+    x, labels = labelled_images(vitiq_data, crop=0.875)
     mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     deviation = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     assert accuracy(model, (x - mean) / deviation, labels) >= 0.7

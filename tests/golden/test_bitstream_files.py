@@ -32,9 +32,9 @@ QUANTISED = qsgd.Quantised(12.5, LEVELS % 2 == 1, np.where(LEVELS % 2 == 1, -abs
 # Mostly small numbers fit the Laplace ladder, a wide hump the Gaussian one, two far peaks neither.
 LAPLACE = np.array([(k * 17) % 11 - 5 if k % 9 == 0 else k % 3 - 1 if k % 4 == 0 else 0 for k in range(200)], np.int64)
 GAUSSIAN = np.array([(k * 40503 % 65536).bit_count() - 8 for k in range(200)], np.int64)
-PICTURE_STEP = 140
+IMAGE_STEP = 140
 # Small symbols, and in each layer one that no table covers.
-PICTURE = [
+IMAGE = [
     np.array([(k * k * 31 + k * 7) % 5 - 2 if k % 3 else 300 * (k == 0) for k in range(c * h * w)], np.int64).reshape(
         c, h, w
     )
@@ -91,25 +91,25 @@ def test_built_in_codecs_keep_their_numbers(name: str) -> None:
 
 
 def built_in(name: str) -> viq.Container:
-    """A file of a built-in codec's number (its payload is no picture)."""
+    """A file of a built-in codec's number (its payload is no image)."""
     return viq.Container(name, 512, 512, bytes(range(8)), 0xCBF43926, (viq.Section(1, b"123456789"),))
 
 
-def picture() -> viq.Container:
+def image() -> viq.Container:
     """An `inversion` file of made-up symbols on a canvas of 128×64, for the shipped generator; it decodes."""
     generator = EmbeddedGenerator().at(128, 64)
     prefix = bytes.fromhex(generator.weights_sha256)[:8]
-    payload = bytes([2, 1, PICTURE_STEP]) + encode_latents(PICTURE, generator.integer_prior, PICTURE_STEP)
-    return viq.Container("inversion", 150, 70, prefix, symbols_crc(PICTURE), (viq.Section(1, payload),))
+    payload = bytes([2, 1, IMAGE_STEP]) + encode_latents(IMAGE, generator.integer_prior, IMAGE_STEP)
+    return viq.Container("inversion", 150, 70, prefix, symbols_crc(IMAGE), (viq.Section(1, payload),))
 
 
-def test_a_picture_of_the_shipped_generator_reads() -> None:
+def test_a_image_of_the_shipped_generator_reads() -> None:
     """New weights need a new file (and a line under "Bitstream" in the changelog): files name the weights they need."""
-    stored = (DATA / "inversion-picture.viq").read_bytes()
-    assert viq.pack(picture()) == stored
+    stored = (DATA / "inversion-image.viq").read_bytes()
+    assert viq.pack(image()) == stored
     codec = Inversion()
-    for read, symbols in zip(codec.latents(stored), PICTURE, strict=True):
-        assert np.array_equal(read, (symbols * step_size(PICTURE_STEP)).astype(np.float32))
+    for read, symbols in zip(codec.latents(stored), IMAGE, strict=True):
+        assert np.array_equal(read, (symbols * step_size(IMAGE_STEP)).astype(np.float32))
     assert codec.decode(stored).shape == (70, 150, 3)
 
 
@@ -164,7 +164,7 @@ def main() -> None:
         (DATA / f"{name}.viq").write_bytes(viq.pack(file(name)))
     for name in ("inversion", "inversion-vector"):
         (DATA / f"{name}.viq").write_bytes(viq.pack(built_in(name)))
-    (DATA / "inversion-picture.viq").write_bytes(viq.pack(picture()))
+    (DATA / "inversion-image.viq").write_bytes(viq.pack(image()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A file of the generative codec, and the pictures it stands for.
+"""A file of the generative codec, and the images it stands for.
 
-Truth: `data/generative.viq` and the two pictures beside it, written once by this module (`python
+Truth: `data/generative.viq` and the two images beside it, written once by this module (`python
 tests/golden/test_generative_files.py`) from the bundled portrait and only written again on purpose: with new embedded
 weights, which change the bitstream. Symbols must be exact anywhere; pixels may differ by one level between
 instruction sets.
@@ -23,7 +23,7 @@ CODECS: dict[str, Codec] = {"generative": Generative(), "generative-mse": Genera
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_the_file_still_decodes_to_its_picture(name: str) -> None:
+def test_the_file_still_decodes_to_its_image(name: str) -> None:
     data = (DATA / "generative.viq").read_bytes()
     painted = CODECS[name].decode(data)
     wanted = read_image(DATA / f"{name}.png")

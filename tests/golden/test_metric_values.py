@@ -1,4 +1,4 @@
-"""Metrics against values of other packages on the bundled pictures under JPEG, blur and noise.
+"""Metrics against values of other packages on the bundled images under JPEG, blur and noise.
 
 Truth: data/metrics.json, which names for each value the package, its version, the call, the tolerance and the command
 that wrote it (benchmarks/metrics.py). LPIPS and DISTS run with random weights of a fixed seed, written by
@@ -45,7 +45,7 @@ def pairs(inputs: ModuleType, bundled: dict[str, ImageU8]) -> dict[str, tuple[Im
     made = {f"{n}/{k}": (image, inputs.degrade(image, k)) for n, image in bundled.items() for k in inputs.KINDS}
     for name, (_, other) in made.items():
         found = hashlib.sha256(other.tobytes()).hexdigest()
-        assert found == FACTS["pictures"][name], f"Pillow makes another {name}; run: {FACTS['command']}"
+        assert found == FACTS["images"][name], f"Pillow makes another {name}; run: {FACTS['command']}"
     return made
 
 

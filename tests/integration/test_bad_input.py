@@ -71,7 +71,7 @@ def check_one_line(answer: Answer, *names: object, code: int = 1) -> None:
         assert answer.err.count(str(name)) == 1, answer.err
 
 
-# Pictures
+# Images
 
 
 def gradient(width: int = 24, height: int = 16) -> ImageU8:
@@ -133,7 +133,7 @@ def palette() -> bytes:
 BROKEN: dict[str, tuple[bytes | None, str]] = {
     "gone.png": (None, "no such file"),
     "empty.png": (b"", "empty"),
-    "text.png": (b"hello, not a picture", "not a picture"),
+    "text.png": (b"hello, not an image", "not an image"),
     "cut.png": (halved("PNG"), "truncated"),
     "cut.jpg": (halved("JPEG"), "truncated"),
     "bomb.png": (bomb(), "shrink it"),
@@ -182,11 +182,11 @@ def plain(path: Path, width: int = 24, height: int = 16) -> Path:
     return path
 
 
-# Broken pictures
+# Broken images
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_picture_is_named_in_one_line(name: str, vitiq: Vitiq, tmp_path: Path) -> None:
+def test_a_broken_image_is_named_in_one_line(name: str, vitiq: Vitiq, tmp_path: Path) -> None:
     path, other, out = broken(name, tmp_path / "in"), plain(tmp_path / "other.png"), tmp_path / "out"
     for arguments in (
         ("encode", path, "-c", "jpeg", "-o", out),
@@ -236,13 +236,13 @@ def test_the_rest_of_a_folder_goes_on(name: str, vitiq: Vitiq, tmp_path: Path) -
     answer = vitiq("validate", a, "-m", "mse", "--json", "--resamples", 2, "--quiet")
     check_one_line(answer, bad)
     facts = json.loads(answer.out)
-    assert [picture["values"]["mse"] for picture in facts["pictures"]] == [0] * 6 + [None] * 2
+    assert [image["values"]["mse"] for image in facts["images"]] == [0] * 6 + [None] * 2
     assert [(line["n"], line["left_out"]) for line in facts["agreement"]] == [(6, 2)]
     text = vitiq("validate", a, "-m", "mse", "--resamples", 2, "--quiet").out
-    assert text.startswith("plain: 6 pictures")
+    assert text.startswith("plain: 6 images")
 
 
-def test_pictures_of_two_sizes_are_both_named(vitiq: Vitiq, tmp_path: Path) -> None:
+def test_images_of_two_sizes_are_both_named(vitiq: Vitiq, tmp_path: Path) -> None:
     wide, small = plain(tmp_path / "wide.png", 30, 16), plain(tmp_path / "small.png")
     answer = vitiq("score", wide, small, "-m", "mse")
     check_one_line(answer, wide, small, "30×16", "24×16")
@@ -275,11 +275,11 @@ def test_folders_in_the_place_of_files_and_empty_ones(vitiq: Vitiq, tmp_path: Pa
         check_one_line(answer, other if other in arguments[:2] or other in arguments[3:4] else empty)
 
 
-# Unusual pictures
+# Unusual images
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_unusual_pictures_are_read_right(name: str, vitiq: Vitiq, tmp_path: Path) -> None:
+def test_unusual_images_are_read_right(name: str, vitiq: Vitiq, tmp_path: Path) -> None:
     data, wanted, note = GOOD[name]
     path, exact, file = tmp_path / name, tmp_path / "exact" / "x.png", tmp_path / "x.bin"
     path.write_bytes(data)
@@ -303,7 +303,7 @@ def test_unusual_pictures_are_read_right(name: str, vitiq: Vitiq, tmp_path: Path
 
 
 def test_one_run_of_everything(vitiq: Vitiq, tmp_path: Path) -> None:
-    """Good pictures have records, each broken one a line, and so has each file a format cannot hold."""
+    """Good images have records, each broken one a line, and so has each file a format cannot hold."""
     folder, out = tmp_path / "in", tmp_path / "out"
     for name in BROKEN:
         broken(name, folder)
@@ -330,7 +330,7 @@ def test_one_run_of_everything(vitiq: Vitiq, tmp_path: Path) -> None:
         )
     for text in (answer.out, (out / "table.md").read_text(encoding="utf-8")):
         assert "Not in the means: " in text
-        assert "webp-shrunk: WebP cannot hold a picture of 30000×2 pixels" in text
+        assert "webp-shrunk: WebP cannot hold an image of 30000×2 pixels" in text
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "WebP cannot hold" in page
     assert all(name in page for name in BROKEN if name != "gone.png")
@@ -382,7 +382,7 @@ def test_what_a_format_cannot_hold_whole_is_shrunk() -> None:
 
 
 @pytest.mark.parametrize("codec", ["webp", "webp-shrunk", "generative", "inversion"])
-def test_a_picture_beyond_a_codec_is_named_with_the_fix(codec: str, vitiq: Vitiq, tmp_path: Path) -> None:
+def test_a_image_beyond_a_codec_is_named_with_the_fix(codec: str, vitiq: Vitiq, tmp_path: Path) -> None:
     path = plain(tmp_path / "long.png", 70_000, 2)
     answer = vitiq("encode", path, "-c", codec, "-o", tmp_path / "x", "--quiet")
     check_one_line(answer, path, "70000×2")
@@ -392,30 +392,30 @@ def test_a_picture_beyond_a_codec_is_named_with_the_fix(codec: str, vitiq: Vitiq
         answer = vitiq("run", path, "-c", codec, "--metrics", "mse", "-o", tmp_path / "out", "--quiet")
         assert answer.code == 1
         assert len(answer.lines) == 1
-        assert "no picture could be compressed with webp" in answer.err
-        assert f"{path}: webp: WebP cannot hold a picture of 70000×2 pixels" in answer.err
+        assert "no image could be compressed with webp" in answer.err
+        assert f"{path}: webp: WebP cannot hold an image of 70000×2 pixels" in answer.err
 
 
 # Outputs that cannot be written
 
 
 def test_unwritable_outputs_are_named(vitiq: Vitiq, tmp_path: Path) -> None:
-    picture, taken, folder = plain(tmp_path / "x.png"), tmp_path / "taken", tmp_path / "folder"
+    image, taken, folder = plain(tmp_path / "x.png"), tmp_path / "taken", tmp_path / "folder"
     taken.write_bytes(b"a file where a folder should be")
     folder.mkdir()
     file = tmp_path / "x.jpg"
-    assert vitiq("encode", picture, "-c", "jpeg", "-o", file).code == 0
+    assert vitiq("encode", image, "-c", "jpeg", "-o", file).code == 0
     for arguments, target in (
-        (("encode", picture, "-c", "jpeg", "-o"), taken / "x.jpg"),
-        (("encode", picture, "-c", "jpeg", "-o"), folder),
+        (("encode", image, "-c", "jpeg", "-o"), taken / "x.jpg"),
+        (("encode", image, "-c", "jpeg", "-o"), folder),
         (("decode", file, "-o"), taken / "x.png"),
         (("decode", file, "-o"), folder),
-        (("score", picture, picture, "-m", "mse", "--out"), taken / "t.csv"),
-        (("score", picture, picture, "-m", "mse", "--out"), folder / "t.txt"),
-        (("score", picture, picture, "-m", "mse", "--quiet", "--map"), taken / "m.png"),
+        (("score", image, image, "-m", "mse", "--out"), taken / "t.csv"),
+        (("score", image, image, "-m", "mse", "--out"), folder / "t.txt"),
+        (("score", image, image, "-m", "mse", "--quiet", "--map"), taken / "m.png"),
         (("stats", folder, "-m", "fid-pixel", "-o"), tmp_path / "t.csv"),
-        (("run", picture, "-c", "jpeg", "--comparators", "", "--metrics", "mse", "--quiet", "-o"), taken),
-        (("run", picture, "-c", "jpeg", "--comparators", "", "--metrics", "mse", "--quiet", "-o"), taken / "out"),
+        (("run", image, "-c", "jpeg", "--comparators", "", "--metrics", "mse", "--quiet", "-o"), taken),
+        (("run", image, "-c", "jpeg", "--comparators", "", "--metrics", "mse", "--quiet", "-o"), taken / "out"),
         (("report",), taken),
     ):
         answer = vitiq(*arguments, target)
@@ -467,8 +467,8 @@ def test_wrong_weights_are_named(name: str, coded: dict[str, bytes], vitiq: Viti
         answer = vitiq("decode", path, "-o", tmp_path / "y.png", "--generator", weights)
         check_one_line(answer, weights)
         assert "(101)" not in answer.err
-    picture = plain(tmp_path / "x.png")
-    answer = vitiq("score", picture, picture, "-m", "vit-topk", "--weights", weights)
+    image = plain(tmp_path / "x.png")
+    answer = vitiq("score", image, image, "-m", "vit-topk", "--weights", weights)
     check_one_line(answer, weights)
     assert "(101)" not in answer.err
     if name != "generative":
@@ -482,7 +482,7 @@ def test_wrong_weights_are_named(name: str, coded: dict[str, bytes], vitiq: Viti
     [
         ("", "expected a table with rows"),
         ("distorted,reference,mos\none.png,one.png,x\n", "could not convert"),
-        ("distorted,reference,mos\ngone.png,one.png,3\n", "no picture is there"),
+        ("distorted,reference,mos\ngone.png,one.png,3\n", "no image is there"),
     ],
 )
 def test_damaged_tables_of_opinions_are_named(table: str, said: str, vitiq: Vitiq, tmp_path: Path) -> None:

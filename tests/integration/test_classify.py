@@ -1,6 +1,6 @@
-"""`vitiq classify` on files of the bundled pictures, with the embedded weights.
+"""`vitiq classify` on files of the bundled images, with the embedded weights.
 
-Truth: identities (the classifier's first label is what the program prints) and the pictures' evident subject.
+Truth: identities (the classifier's first label is what the program prints) and the images' evident subject.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_encode_info_decode(small: ImageU8, tmp_path: Path) -> None:
     assert abs(near["bytes"] - 900) < 200
 
 
-def test_score_of_a_picture_against_itself(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
+def test_score_of_a_image_against_itself(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
     write_png(tmp_path / "x.png", bundled["building"])
     answer = json.loads(vitiq("score", tmp_path / "x.png", tmp_path / "x.png", "--json").stdout)
     scores = answer["pairs"][0]["scores"]
@@ -131,12 +131,12 @@ def test_score_of_folders(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
 
 
 def test_score_asks_a_panel(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
-    picture, weights = tmp_path / "a.png", tmp_path / "small.safetensors"
-    write_png(picture, bundled["animal"])
+    image, weights = tmp_path / "a.png", tmp_path / "small.safetensors"
+    write_png(image, bundled["animal"])
     save_file(VisionTransformer(ViTConfig(image_size=32, width=64, depth=1, heads=1)).state_dict(), weights)
     found = []
     for panel in ((), ("--panel", weights)):
-        answer = json.loads(vitiq("score", picture, picture, "-m", "vit-panel", "--json", *panel).stdout)
+        answer = json.loads(vitiq("score", image, image, "-m", "vit-panel", "--json", *panel).stdout)
         found.append(answer["pairs"][0]["scores"]["vit-panel"])
     assert [score["backbones"] for score in found] == [1, 2]
     assert [score["value"] for score in found] == [1, 1]
@@ -163,7 +163,7 @@ def test_statistics_in_the_place_of_a_folder(bundled: dict[str, ImageU8], tmp_pa
     answer = json.loads(vitiq("score", a, b, "-m", "patch-kid-pixel", "--json", "--quiet").stdout)
     assert answer["sets"]["patch-kid-pixel"]["samples"] == [144, 144]
     assert "give two folders" in vitiq("score", a / "0.png", a / "1.png", "-m", "kid-pixel", code=1).stderr
-    assert "holds no pictures" in vitiq("score", file, b, "-m", "ssim", code=1).stderr
+    assert "holds no images" in vitiq("score", file, b, "-m", "ssim", code=1).stderr
     assert ".npz" in vitiq("stats", a, "-o", tmp_path / "a.txt", code=1).stderr
 
 
@@ -226,11 +226,11 @@ def command_of(pid: int) -> bytes:
 
 
 def test_run_and_resume(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
-    pictures, out = tmp_path / "pictures", tmp_path / "out"
-    write_png(pictures / "one.png", bundled["graphic"][:300, :400])
-    (pictures / "broken.png").write_bytes(b"\x89PNG broken")
-    Image.new("L", (40, 30), 90).save(pictures / "grey.png")
-    arguments = ("run", pictures, "-o", out, "--iterations", 3, "--comparators", "jpeg,webp", "--quiet")
+    images, out = tmp_path / "images", tmp_path / "out"
+    write_png(images / "one.png", bundled["graphic"][:300, :400])
+    (images / "broken.png").write_bytes(b"\x89PNG broken")
+    Image.new("L", (40, 30), 90).save(images / "grey.png")
+    arguments = ("run", images, "-o", out, "--iterations", 3, "--comparators", "jpeg,webp", "--quiet")
     done = vitiq(*arguments, code=1)
     assert "broken.png" in done.stderr
     page = Path(done.stdout.strip().splitlines()[-1])

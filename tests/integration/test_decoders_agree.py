@@ -35,7 +35,7 @@ torch.backends.mkldnn.set_flags(onednn)
 for codec in (Generative(), GenerativeMse(), Inversion()):
     data = (folder / f"{codec.name}.viq").read_bytes()
     arrays = {f"latents{i}": x for i, x in enumerate(codec.latents(data))}
-    np.savez(folder / f"{codec.name}-found.npz", picture=codec.decode(data), **arrays)
+    np.savez(folder / f"{codec.name}-found.npz", image=codec.decode(data), **arrays)
 """
 CODECS: dict[str, Codec] = {c.name: c for c in (Generative(), GenerativeMse(), Inversion(iterations=2))}
 CASES = {
@@ -71,7 +71,7 @@ def test_symbols_are_exact_and_pixels_within_one_level(case: str, files: Path) -
             assert len(wanted) == len(found.files) - 1 > 0
             for i, latents in enumerate(wanted):
                 np.testing.assert_array_equal(found[f"latents{i}"], latents)
-            difference = np.abs(found["picture"].astype(int) - codec.decode(data))
+            difference = np.abs(found["image"].astype(int) - codec.decode(data))
         assert int(difference.max()) <= 1, name
 
 
@@ -99,9 +99,9 @@ def test_verify_decodes_under_other_settings(
 
 
 def test_settings_reach_the_other_process(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting that spoils the picture is seen, so equal pictures mean something."""
+    """A setting that spoils the image is seen, so equal images mean something."""
     file = files / "inversion.viq"
-    picture = CODECS["inversion"].decode(file.read_bytes())
+    image = CODECS["inversion"].decode(file.read_bytes())
     spoil = (
         "import os, vitiq.image.io as io\n"
         "save = io.write_png\n"
@@ -109,7 +109,7 @@ def test_settings_reach_the_other_process(files: Path, monkeypatch: pytest.Monke
     )
     settings = (verify.Setting("right", {"SPOIL": "0"}, spoil), verify.Setting("spoilt", {"SPOIL": "4"}, spoil))
     monkeypatch.setattr(verify, "SETTINGS", settings)
-    assert [(s.name, difference) for s, difference in verify.differences(file, picture)] == [
+    assert [(s.name, difference) for s, difference in verify.differences(file, image)] == [
         ("right", 0),
         ("spoilt", 4),
     ]

@@ -1,6 +1,6 @@
-"""The generative codecs on real pictures, with the embedded weights.
+"""The generative codecs on real images, with the embedded weights.
 
-Truth: identities (a file decodes to the same picture in another process and by either codec's reader) and orders
+Truth: identities (a file decodes to the same image in another process and by either codec's reader) and orders
 (a higher quality is closer; refinement never costs more).
 """
 
@@ -42,7 +42,7 @@ def test_quality_sets_size_and_error(piece: ImageU8) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 16), (3, 40), (500, 2), (32, 32), (47, 65)])
-def test_small_pictures_are_coded_as_well_as_large_ones(bundled: dict[str, ImageU8], size: tuple[int, int]) -> None:
+def test_small_images_are_coded_as_well_as_large_ones(bundled: dict[str, ImageU8], size: tuple[int, int]) -> None:
     height, width = size
     parts = [np.ascontiguousarray(bundled["animal"][k : k + height, k : k + width]) for k in (4, 8, 12)]
     codec = GenerativeMse()

@@ -16,7 +16,7 @@ import pytest
 
 from vitiq.image.io import read_image, write_png
 
-PICTURES = Path(__file__).parents[2] / "examples" / "images"
+IMAGES = Path(__file__).parents[2] / "examples" / "images"
 
 SCRIPT = """
 import os, sys
@@ -39,41 +39,41 @@ print(before, file=sys.stderr)
 """
 
 
-def search(picture: Path, threads: int | None, cores: str) -> tuple[list[str], int]:
+def search(image: Path, threads: int | None, cores: str) -> tuple[list[str], int]:
     """A line a codec with the file's hash and the losses, and the threads that the process started with."""
     environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     environment |= {"OMP_WAIT_POLICY": "PASSIVE"}  # no spinning while other tests have the cores
     environment |= {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-c", SCRIPT, str(picture), cores]
+    command = [sys.executable, "-c", SCRIPT, str(image), cores]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines(), int(done.stderr)
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A piece of a bundled picture."""
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A piece of a bundled image."""
     path = tmp_path_factory.mktemp("search") / "x.png"
-    write_png(path, np.ascontiguousarray(read_image(PICTURES / "building.png")[100:292, 150:342]))
+    write_png(path, np.ascontiguousarray(read_image(IMAGES / "building.png")[100:292, 150:342]))
     return path
 
 
 @pytest.fixture(scope="module")
-def single(picture: Path) -> list[str]:
+def single(image: Path) -> list[str]:
     """What a process that starts with one thread finds."""
-    lines, started = search(picture, 1, "all")
+    lines, started = search(image, 1, "all")
     assert started == 1
     assert [line.split()[0] for line in lines] == ["inversion", "inversion-vector", "generative-mse"]
     assert all(len(line.split()) == 2 + 2 for line in lines)
     return lines
 
 
-def test_files_do_not_depend_on_the_number_of_threads(picture: Path, single: list[str]) -> None:
-    found, started = search(picture, 4, "all")
+def test_files_do_not_depend_on_the_number_of_threads(image: Path, single: list[str]) -> None:
+    found, started = search(image, 4, "all")
     assert started > 1 or os.cpu_count() == 1
     assert found == single
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot keep a process to a core")
-def test_files_do_not_depend_on_the_number_of_cores(picture: Path, single: list[str]) -> None:
-    assert search(picture, None, "one core") == (single, 1)
+def test_files_do_not_depend_on_the_number_of_cores(image: Path, single: list[str]) -> None:
+    assert search(image, None, "one core") == (single, 1)

@@ -29,9 +29,9 @@ from vitiq.types import ImageU8
 TIMES = {"encode_seconds", "decode_seconds"}
 
 
-def arguments(pictures: Path, out: Path) -> list[str]:
+def arguments(images: Path, out: Path) -> list[str]:
     settings = ["--iterations", "8", "--comparators", "jpeg", "--metrics", "mse,psnr-rgb", "--quiet"]
-    return ["run", str(pictures), "-o", str(out), *settings]
+    return ["run", str(images), "-o", str(out), *settings]
 
 
 def rows(out: Path) -> list[dict[str, str]]:
@@ -40,25 +40,25 @@ def rows(out: Path) -> list[dict[str, str]]:
 
 
 def files(out: Path) -> dict[str, bytes]:
-    """Bitstreams and pictures."""
+    """Bitstreams and images."""
     found = (path for folder in ("bitstreams", "reconstructions", "previews") for path in (out / folder).rglob("*"))
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in found if path.is_file()}
 
 
 @pytest.fixture(scope="module")
-def pictures(bundled: dict[str, ImageU8], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
+def images(bundled: dict[str, ImageU8], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
     for name in ("animal", "portrait"):
         write_png(folder / f"{name}.png", np.ascontiguousarray(bundled[name][200:264, 200:264]))
     return folder
 
 
 @pytest.fixture(scope="module")
-def whole(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nothing stops; without its report, which is not compared."""
     out = tmp_path_factory.mktemp("whole")
     config = RunConfig(options={"iterations": 8}, comparators=("jpeg",), metrics="mse,psnr-rgb")
-    run(config, [pictures], out)
+    run(config, [images], out)
     return out
 
 
@@ -95,10 +95,10 @@ def stop(command: list[str], ready: Callable[[], bool], number: signal.Signals) 
 
 @SIGNALS
 def test_the_same_command_finishes_a_stopped_run(
-    number: signal.Signals, pictures: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals, images: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    command = arguments(pictures, out)
+    command = arguments(images, out)
     code, said, err = stop(command, lambda: any(out.glob("tasks/*.json")), number)
     assert said == ""
     if number == signal.SIGINT:

@@ -1,7 +1,7 @@
 """`vitiq train classifier`, the weights it writes, and reading them, with an untrained codec and teachers made here.
 
 Truth: identities (before training, and with a codec that is the DCT, the classifier reads what its ViT reads in the
-picture; an interrupted run ends where an uninterrupted one does).
+image; an interrupted run ends where an uninterrupted one does).
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def test_before_training_it_reads_what_its_vit_reads(codec_file: Path) -> None:
     classifier = from_vit(vit, codec)
     latents = 30 * torch.randn(256, 4, 4)
     with torch.no_grad():
-        picture = codec.synthesis("mse").linear(latents[None])
-        wanted = vit((picture + 128) / 127.5 - 1)
+        image = codec.synthesis("mse").linear(latents[None])
+        wanted = vit((image + 128) / 127.5 - 1)
         found = classifier(classifier.patches(latents, 64, 64)[None], quality_of(20))
     torch.testing.assert_close(found, wanted, atol=2e-3, rtol=1e-3)
 

@@ -1,4 +1,4 @@
-"""`vitiq train codec` and `vitiq train perceptual` on pictures made here.
+"""`vitiq train codec` and `vitiq train perceptual` on images made here.
 
 Truth: identities (an interrupted run ends where an uninterrupted one does; perceptual training leaves the bitstream
 alone; two processes see the batch that one sees).
@@ -29,7 +29,7 @@ from vitiq.models.vit import ViTConfig
 from vitiq.training import codec, perceptual
 from vitiq.training.codec import load_config, train_codec
 from vitiq.training.crops import Phase, Sampler
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware
 from vitiq.training.perceptual import TRAINED, train_perceptual
 from vitiq.types import ImageU8
@@ -71,7 +71,7 @@ def test_an_interrupted_run_ends_where_a_whole_one_does(photos: Path, weights: P
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
-def test_trained_weights_code_pictures(weights: Path, small: ImageU8) -> None:
+def test_trained_weights_code_images(weights: Path, small: ImageU8) -> None:
     painter = GenerativeMse(generator=weights)
     assert painter.decode(painter.encode(small, quality=10)).shape == small.shape
 
@@ -111,7 +111,7 @@ def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
     symbols = np.random.default_rng(0).integers(-3, 4, (256, -(-size[0] // 16), -(-size[1] // 16)))
     painted = painter.paint(symbols, 10, "perceptual", size)
     assert painted.shape == (1, 3, *size)
-    # Without the features, the same synthesis paints another picture.
+    # Without the features, the same synthesis paints another image.
     gain = torch.from_numpy(painter.model.gain(10))[:, None, None]
     with torch.no_grad():
         blind = painter.model.synthesis("perceptual")(torch.from_numpy(symbols)[None] / gain, quality_of(10))
@@ -130,8 +130,8 @@ def test_the_classifier_must_read_the_codecs_latents(photos: Path, weights: Path
 
 
 def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
-    pictures = PictureSet.open([photos], tmp_path / "cache", short_side=512)
-    sampler, phase = Sampler(pictures, range(5), load_config(smoke=True)), Phase(1, 64, 5)
+    images = ImageSet.open([photos], tmp_path / "cache", short_side=512)
+    sampler, phase = Sampler(images, range(5), load_config(smoke=True)), Phase(1, 64, 5)
     whole = sampler.batch([1, 2], phase)
     cpu = torch.device("cpu")
     parts = [sampler.batch([1, 2], phase, Hardware(cpu, rank, 2).share(5)) for rank in (0, 1)]

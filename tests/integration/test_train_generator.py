@@ -1,4 +1,4 @@
-"""`vitiq train generator` on pictures made here.
+"""`vitiq train generator` on images made here.
 
 Truth: identities (an interrupted run ends where an uninterrupted one does; the critic leaves the encoder alone).
 """
@@ -20,7 +20,7 @@ from safetensors import safe_open
 from vitiq.errors import InputError, WeightsError
 from vitiq.training import generator
 from vitiq.training.crops import draw_graphic, zoomed_crop
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.generator import TrainingCrops, load_config, train_generator
 from vitiq.training.generator_adversarial import PAINTERS
 from vitiq.training.hardware import Hardware
@@ -30,7 +30,7 @@ CONFIGS = Path(generator.__file__).parent / "configs"
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five noisy pictures."""
+    """Five noisy images."""
     folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
     for k in range(5):
         Image.fromarray(rng.integers(0, 256, (90, 110, 3), dtype=np.uint8)).save(folder / f"{k}.png")
@@ -83,9 +83,9 @@ def test_foreign_weights_are_told(photos: Path, tmp_path: Path) -> None:
 
 
 def test_drawn_graphics_are_flat() -> None:
-    picture = draw_graphic(np.random.default_rng(3), 64)
-    assert picture.shape == (64, 64, 3)
-    values, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
+    image = draw_graphic(np.random.default_rng(3), 64)
+    assert image.shape == (64, 64, 3)
+    values, counts = np.unique(image.reshape(-1, 3), axis=0, return_counts=True)
     assert len(values) > 1
     assert counts.max() > 64 * 64 / 10
 
@@ -96,8 +96,8 @@ def test_bad_configurations_are_told(tmp_path: Path) -> None:
 
 
 def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
-    pictures, cpu = PictureSet.open([photos], tmp_path / "cache", short_side=512), torch.device("cpu")
-    crops = TrainingCrops(load_config(smoke=True), pictures, range(5))
+    images, cpu = ImageSet.open([photos], tmp_path / "cache", short_side=512), torch.device("cpu")
+    crops = TrainingCrops(load_config(smoke=True), images, range(5))
     whole = crops.batch(1, Hardware(cpu))
     assert whole.shape == (2, 64, 64, 3)
     for rank in (0, 1):
@@ -119,7 +119,7 @@ def test_training_runs_in_two_processes(photos: Path, tmp_path: Path) -> None:
     assert (tmp_path / "generator_embedded.safetensors").exists()
 
 
-def test_crops_of_large_pictures_are_never_enlarged() -> None:
+def test_crops_of_large_images_are_never_enlarged() -> None:
     def slopes(short: int) -> list[float]:
         ramp = np.broadcast_to(np.arange(short, dtype=np.uint8)[None, :, None], (short, short, 3))
         crops = [zoomed_crop(np.random.default_rng(seed), np.ascontiguousarray(ramp), 64) for seed in range(40)]

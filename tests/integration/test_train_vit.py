@@ -1,4 +1,4 @@
-"""`vitiq train vit`: distillation on pictures and a teacher made here.
+"""`vitiq train vit`: distillation on images and a teacher made here.
 
 Truth: identities (a student that is its teacher has no loss; an interrupted run ends where an uninterrupted one does).
 """
@@ -24,7 +24,7 @@ from vitiq.errors import InputError, WeightsError
 from vitiq.models.backbones.base import Preprocessing
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.agreement import validate
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.soup import mean_weights
 from vitiq.training.student import export_weights, matched_blocks, prune
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
@@ -151,9 +151,9 @@ def test_training_views_are_dealt_without_changing_them(tmp_path: Path) -> None:
     for index in range(3):
         pixels = rng.integers(0, 256, (40 + index, 48, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "in" / f"{index}.png")
-    pictures = PictureSet.open([tmp_path / "in"], tmp_path / "cache", short_side=64)
+    images = ImageSet.open([tmp_path / "in"], tmp_path / "cache", short_side=64)
     config = replace(load_config(), batch=12, detail_share=0.5)
-    views = TrainingViews(config, pictures, range(3), 32)
+    views = TrainingViews(config, images, range(3), 32)
     whole = views.batch(7, range(12))
     assert whole.shape == (12, 32, 32, 3)
     assert torch.equal(whole[1::2], views.batch(7, range(1, 12, 2)))
@@ -167,16 +167,16 @@ def test_training_views_are_dealt_without_changing_them(tmp_path: Path) -> None:
     width=st.integers(1, 70),
     share=st.sampled_from([0.0, 0.5, 1.0]),
 )
-def test_a_view_is_a_picture_that_depends_on_the_seed_alone(seed: int, height: int, width: int, share: float) -> None:
-    picture = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    first = view(np.random.default_rng(seed), picture, 24, share)
+def test_a_view_is_a_image_that_depends_on_the_seed_alone(seed: int, height: int, width: int, share: float) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    first = view(np.random.default_rng(seed), image, 24, share)
     assert first.shape == (24, 24, 3)
     assert first.dtype == np.uint8
     assert first.flags.c_contiguous
-    np.testing.assert_array_equal(first, view(np.random.default_rng(seed), picture, 24, share))
+    np.testing.assert_array_equal(first, view(np.random.default_rng(seed), image, 24, share))
 
 
-def test_degradation_changes_the_picture_but_not_its_mean_colour() -> None:
+def test_degradation_changes_the_image_but_not_its_mean_colour() -> None:
     low = np.random.default_rng(2).integers(60, 200, (6, 6, 3), dtype=np.uint8)
     image = Image.fromarray(low).resize((64, 64), Image.Resampling.BICUBIC)
     before = np.asarray(image, dtype=np.float64)

@@ -12,7 +12,7 @@ from vitiq.training.adversarial import Critic, hinge, relative_errors, visibilit
 from vitiq.training.hardware import Hardware
 
 
-def pictures(seed: int, brightness: float) -> torch.Tensor:
+def images(seed: int, brightness: float) -> torch.Tensor:
     return brightness + 0.1 * torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
 
 
@@ -21,10 +21,10 @@ def test_the_hinge_loss_counts_only_verdicts_within_the_margin() -> None:
     assert float(hinge(real, fake)) == pytest.approx(0.25 + 0.625)
 
 
-def test_a_critic_learns_to_tell_pictures_apart_and_pulls_at_what_it_judges() -> None:
+def test_a_critic_learns_to_tell_images_apart_and_pulls_at_what_it_judges() -> None:
     torch.manual_seed(0)
     critic = Critic(1e-3, Hardware(torch.device("cpu")))
-    real, fake, condition = pictures(1, 0.6), pictures(2, 0.2), pictures(3, 0.4)
+    real, fake, condition = images(1, 0.6), images(2, 0.2), images(3, 0.4)
     losses = [critic.learn(real, fake, condition) for _ in range(30)]
     assert losses[-1] < 0.5 * losses[0]
     before = [parameter.detach().clone() for parameter in critic.network.parameters()]

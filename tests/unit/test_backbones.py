@@ -275,26 +275,26 @@ def test_other_networks_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", LAYOUTS)
-def test_real_weights_name_real_pictures_in_every_format(
+def test_real_weights_name_real_images_in_every_format(
     vitiq_data: Path, bundled: dict[str, ImageU8], tmp_path: Path, form: str
 ) -> None:
     source = vitiq_data / "weights" / "vit_tiny_patch16_224.augreg_in21k_ft_in1k.safetensors"
     suffix = ".npz" if form == "Google npz" else ".pth"
     found = load(write(LAYOUTS[form](load_file(source)), tmp_path / f"real{suffix}"))
     expected = load(source)
-    pictures = [bundled["animal"], read_image(vitiq_data / "kodak_odd" / "kodim23.png")]
-    logits = alike(found, expected).logits(pictures)
-    assert np.array_equal(logits, expected.logits(pictures))
+    images = [bundled["animal"], read_image(vitiq_data / "kodak_odd" / "kodim23.png")]
+    logits = alike(found, expected).logits(images)
+    assert np.array_equal(logits, expected.logits(images))
     best = [{expected.labels[i] for i in row.argsort()[-3:]} for row in logits]
     assert best[0] & {"tabby", "tiger cat", "Egyptian cat"}
     assert "macaw" in best[1]
 
 
-def test_the_real_deit_names_real_pictures(vitiq_data: Path, bundled: dict[str, ImageU8]) -> None:
+def test_the_real_deit_names_real_images(vitiq_data: Path, bundled: dict[str, ImageU8]) -> None:
     backbone = load_backbone(weights=vitiq_data / "weights" / "deit_tiny_patch16_224.safetensors")
     assert backbone.preprocessing.mean == (0.485, 0.456, 0.406)
-    pictures = [bundled["animal"], read_image(vitiq_data / "kodak_odd" / "kodim23.png")]
-    best = [{backbone.labels[i] for i in row.argsort()[-3:]} for row in backbone.logits(pictures)]
+    images = [bundled["animal"], read_image(vitiq_data / "kodak_odd" / "kodim23.png")]
+    best = [{backbone.labels[i] for i in row.argsort()[-3:]} for row in backbone.logits(images)]
     assert best[0] & {"tabby", "tiger cat", "Egyptian cat"}
     assert "macaw" in best[1]
 

@@ -1,6 +1,6 @@
 """BRISQUE against LIVE's own numbers, and its model's sources.
 
-Truth: `brisque` in results_official.csv (LIVE's MATLAB release on distorted pictures of TID2013); MATLAB's documented
+Truth: `brisque` in results_official.csv (LIVE's MATLAB release on distorted images of TID2013); MATLAB's documented
 imresize and circshift by direct evaluation; libsvm's text format. LIVE's files are found through $VITIQ_DATA.
 """
 
@@ -71,7 +71,7 @@ def test_the_fit_finds_the_shape_it_was_drawn_from() -> None:
     assert variance == pytest.approx(values.var(), rel=1e-3)
 
 
-def test_degenerate_pictures() -> None:
+def test_degenerate_images() -> None:
     flat = np.full((64, 64, 3), 9, np.uint8)
     edge = np.zeros_like(flat)
     edge[:, 32:] = 200

@@ -137,7 +137,7 @@ def test_well_sealed_nonsense_is_refused(body: str, message: str) -> None:
         unpack(sealed(body))
 
 
-def test_the_largest_pictures_pass() -> None:
+def test_the_largest_images_pass() -> None:
     for width, height in ((MAX_SIDE, 1), (1, MAX_SIDE), (2**14, 2**14)):
         assert width * height <= MAX_PIXELS
         container = replace(PLAIN, width=width, height=height)
@@ -217,12 +217,12 @@ def test_files_that_pillow_writes(codec: str, pillow: str, feature: str) -> None
     ("data", "message"),
     [
         (b"", "empty"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(20), "PNG picture"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "not a compressed picture"),
-        (b"\0\0\0\x14ftypmif1\0\0\0\0miafavif", "not a compressed picture"),  # avif lies behind the box
+        (b"\x89PNG\r\n\x1a\n" + bytes(20), "PNG image"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "not a compressed image"),
+        (b"\0\0\0\x14ftypmif1\0\0\0\0miafavif", "not a compressed image"),  # avif lies behind the box
         (b"hello world", "68 65 6c 6c 6f"),
         (b"\x89VQ\x01\x01", "truncated"),
-        (b"\xff\xd8", "not a compressed picture"),
+        (b"\xff\xd8", "not a compressed image"),
     ],
 )
 def test_other_files_are_refused_with_what_they_are(data: bytes, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Every kind of picture file a user may give.
+"""Every kind of image file a user may give.
 
 Truth: the policy in image/io.py's docstring; files are built here with Pillow or by hand.
 """
@@ -33,7 +33,7 @@ def gradient(width: int = 24, height: int = 16) -> Image.Image:
     ("name", "data", "message"),
     [
         ("empty.png", b"", "empty"),
-        ("text.png", b"hello, not a picture", "not a picture"),
+        ("text.png", b"hello, not an image", "not an image"),
         ("cut.png", b"", "truncated"),
         ("cut.jpg", b"", "truncated"),
     ],
@@ -131,7 +131,7 @@ def test_find_images(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         save(tmp_path / folder / "x.png", gradient())
-    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    (tmp_path / "a" / "notes.txt").write_text("no image")
     found = find_images([tmp_path, tmp_path / "a" / "x.png", tmp_path / "b" / "x.png", tmp_path / "gone"])
     assert [p.name for p in found.images] == ["a/x.png", "b/x.png", "x.png", "x-2.png"]
     assert found.problems == [f"{tmp_path / 'gone'}: no such file or folder; check the path"]

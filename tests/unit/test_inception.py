@@ -55,7 +55,7 @@ def weights(layout: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def picture(bundled: dict[str, ImageU8]) -> ImageU8:
+def image(bundled: dict[str, ImageU8]) -> ImageU8:
     return np.ascontiguousarray(bundled["portrait"][:200, :330])
 
 
@@ -65,28 +65,28 @@ def test_layout_is_that_of_the_fid_weights(layout: dict[str, Tensor]) -> None:
     assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == LAYOUT
 
 
-def test_values_are_torch_fidelitys(weights: Path, picture: ImageU8) -> None:
+def test_values_are_torch_fidelitys(weights: Path, image: ImageU8) -> None:
     reader = InceptionReader(weights, "tf1")
-    found = reader.features([picture])[0]
+    found = reader.features([image])[0]
     assert np.argsort(-found)[:3].tolist() == [272, 212, 153]
     assert found[[272, 212, 153]] == pytest.approx([4.7223787, 4.7052555, 4.6784472], rel=1e-5)
     assert (found.mean(), found.std()) == pytest.approx((0.31373763, 0.7947607), rel=1e-5)
-    p = reader.probabilities([picture])[0]
+    p = reader.probabilities([image])[0]
     assert p[[0, 500, 1007]] * 1e3 == pytest.approx([0.00163645, 1.2710081, 0.05366806], rel=1e-4)
     assert p.sum() == pytest.approx(1, rel=1e-5)
-    other = InceptionReader(weights).features([picture])[0]
+    other = InceptionReader(weights).features([image])[0]
     assert abs(other - found).max() > 1e-3  # the resize counts
     assert reader.signature() != InceptionReader(weights).signature()
 
 
-def test_resizes_are_the_tools(picture: ImageU8) -> None:
+def test_resizes_are_the_tools(image: ImageU8) -> None:
     at = [(0, 0, 0), (150, 200, 1), (298, 298, 2)]
     for resize, values, mean in (
         (resize_tf1, [154.0, 204.8358154296875, 219.0], 140.1287734760026),
         (resize_clean, [149.81349182128906, 205.67396545410156, 218.66775512695312], 140.2000922419311),
         (resize_pytorch, [151.66722106933594, 205.1400604248047, 219.0], 140.19577474729712),
     ):
-        found = resize(picture)
+        found = resize(image)
         assert found.shape == (299, 299, 3)
         assert [float(found[place]) for place in at] == pytest.approx(values, abs=1e-4)
         assert found.mean(dtype=np.float64) == pytest.approx(mean, abs=1e-4)
@@ -118,7 +118,7 @@ def test_metrics_with_a_reader(weights: Path, bundled: dict[str, ImageU8]) -> No
     with pytest.raises(InputError, match="more than 2048 expected"):
         fid(images, others)
     assert "resize:clean" in kid.signature()
-    with pytest.raises(InputError, match="larger pictures"):
+    with pytest.raises(InputError, match="larger images"):
         PatchKid(reader=reader)([images[0][:255]], [images[0][:255]])
     assert InceptionSource(patched=True, reader=reader).rows(bundled["animal"][:384, :384], "features").shape == (
         2,

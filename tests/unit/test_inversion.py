@@ -1,7 +1,7 @@
 """The layered inversion codec: canvas, budget, rounding, hostile heads.
 
 Truth: the rules in docs/reference/viq-format.md, and hand-made packers whose sizes are counted here. How good the
-pictures are is no unit test: see README and docs/adr/0004-canvas-by-rate.md.
+images are is no unit test: see README and docs/adr/0004-canvas-by-rate.md.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def test_canvases_keep_the_rules_of_the_format(width: int, height: int) -> None:
     assert areas == sorted(areas, reverse=True)
 
 
-def test_canvases_have_the_pictures_shape() -> None:
+def test_canvases_have_the_images_shape() -> None:
     assert canvases(512, 512) == [(n, n) for n in range(8, 0, -1)]
     assert canvases(768, 512)[0] == (9, 7)
     assert canvases(512, 768)[0] == (7, 9)

@@ -2,7 +2,7 @@
 
 Truth: scikit-image 0.26.0 (structural_similarity with gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
 data_range=255, channel_axis=2), scipy 1.17 (hypergeom), torchmetrics 1.9.0 (MS-SSIM, normalize=None), the
-thesis's Tables 3.1-3.3, and `brisque` of the official values for distorted pictures of TID2013.
+thesis's Tables 3.1-3.3, and `brisque` of the official values for distorted images of TID2013.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def test_ms_ssim_is_torchmetrics(bundled: dict[str, ImageU8]) -> None:
     assert MsSsim()(image, other).value == pytest.approx(expected, abs=2e-3)
 
 
-def test_identical_pictures(bundled: dict[str, ImageU8]) -> None:
+def test_identical_images(bundled: dict[str, ImageU8]) -> None:
     image = bundled["building"]
     assert Mse()(image, image).value == 0
     assert PsnrRgb()(image, image).value == math.inf
@@ -84,7 +84,7 @@ def test_mse_by_hand() -> None:
     assert Mse()(a, b).value == (255**2 + 9) / 6
 
 
-def test_small_and_unequal_pictures_are_told() -> None:
+def test_small_and_unequal_images_are_told() -> None:
     tiny = np.zeros((1, 1, 3), np.uint8)
     for metric in (Ssim(), MsSsim(), Brisque()):
         with pytest.raises(InputError, match="at least"):

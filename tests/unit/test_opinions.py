@@ -25,9 +25,9 @@ from vitiq.metrics.fidelity.pixel import mean_squared_error
 
 def paint(path: Path, value: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = np.random.default_rng(0).integers(0, 200, (24, 32, 3), dtype=np.uint8)
-    picture[:, :value] //= 2
-    Image.fromarray(picture).save(path)
+    image = np.random.default_rng(0).integers(0, 200, (24, 32, 3), dtype=np.uint8)
+    image[:, :value] //= 2
+    Image.fromarray(image).save(path)
 
 
 def tid(root: Path) -> None:
@@ -145,7 +145,7 @@ def test_layouts_as_published(make: object, tmp_path: Path) -> None:
         assert read_image(opinion.distorted).shape == read_image(opinion.reference).shape == (24, 32, 3)
 
 
-def test_pictures_that_are_missing_are_left_out(tmp_path: Path) -> None:
+def test_images_that_are_missing_are_left_out(tmp_path: Path) -> None:
     tid(tmp_path)
     (tmp_path / "distorted_images" / "i01_10_2.bmp").unlink()
     assert len(load_opinions(tmp_path).opinions) == 4
@@ -157,7 +157,7 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"mos_with_names\.txt"):
         load_opinions(tmp_path)
     (tmp_path / "dmos.csv").write_text("dist_img,ref_img,dmos\nI01_10_03.png,I01.png,3\n")
-    with pytest.raises(InputError, match="no picture is there"):
+    with pytest.raises(InputError, match="no image is there"):
         load_opinions(tmp_path)
     (tmp_path / "dmos.csv").write_text("dist_img,ref_img,dmos\nI01_99_03.png,I01.png,3\n")
     with pytest.raises(InputError, match="not as KADID-10k"):
@@ -178,12 +178,12 @@ def test_the_command_tells_agreement(tmp_path: Path) -> None:
     assert answer["layout"] == "TID2013"
     # each level darkens one column more, so that the opinions, which fall, and the MSE, which grows, agree
     assert [(a["metric"], a["srcc"], a["n"]) for a in answer["agreement"]] == [("mse", 1.0, 5), ("psnr-rgb", 1.0, 5)]
-    assert len(answer["pictures"]) == 5
+    assert len(answer["images"]) == 5
     table = CliRunner().invoke(command, [str(tmp_path), "-m", "mse", "--quiet"]).stdout
     assert "| mse | 5 | 1.000 |" in table
 
 
-def test_real_pictures_of_tid2013(vitiq_data: Path) -> None:
+def test_real_images_of_tid2013(vitiq_data: Path) -> None:
     folder = vitiq_data / "tid2013_jpeg_odd"
     data = load_opinions(folder)
     assert len(data.opinions) == 60

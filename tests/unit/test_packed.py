@@ -11,7 +11,7 @@ import torch
 from vitiq.models.backbones import packed
 from vitiq.models.backbones.base import Backbone, Preprocessing
 from vitiq.models.backbones.packed import PackedLinear, PackedViT
-from vitiq.models.backbones.precision import choose_precision, label_overlap, native_bfloat16, probe_pictures
+from vitiq.models.backbones.precision import choose_precision, label_overlap, native_bfloat16, probe_images
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.types import ImageU8
 
@@ -32,7 +32,7 @@ def test_every_output_is_the_networks(
     onednn: bool, dtype: torch.dtype, most: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not onednn:
-        monkeypatch.setattr(packed, "_packer", lambda: None)
+        monkeypatch.setattr(packed, "_packer", lambda _: None)
     model, x = network(), torch.randn(3, 3, 64, 96)
     fast = PackedViT(model, dtype)
     with torch.inference_mode():
@@ -83,7 +83,7 @@ def test_attention_of_any_grouping_and_range(table: int, offset: float, monkeypa
 def test_the_rule_keeps_small_networks_and_label_sets() -> None:
     model = network()
     assert choose_precision(model) == "float32"
-    probes = probe_pictures(64)
+    probes = probe_images(64)
     assert probes.shape == (8, 3, 64, 64)
     assert float(probes.abs().max()) <= 1
     assert label_overlap(model, probes) > 0.9

@@ -2,7 +2,7 @@
 
 Truth: scikit-image 0.26.0 (structural_similarity with gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
 data_range=255, channel_axis=2, and with its defaults; mean_squared_error; peak_signal_noise_ratio), scipy 1.17
-(correlate with mode="reflect", which is MATLAB's imfilter "symmetric"), official values of pictures of TID2013, and the
+(correlate with mode="reflect", which is MATLAB's imfilter "symmetric"), official values of images of TID2013, and the
 definitions.
 """
 
@@ -89,7 +89,7 @@ def test_values_are_scikit_images(bundled: dict[str, ImageU8]) -> None:
 
 
 def test_official_values_of_tid2013(vitiq_data: Path) -> None:
-    """results_official.csv of the calibration pictures: `psnr` of RGB, `ssim` and `ms_ssim` of MATLAB's rounded grey.
+    """results_official.csv of the calibration images: `psnr` of RGB, `ssim` and `ms_ssim` of MATLAB's rounded grey.
 
     Its `ms_ssim` is what adding the scales gives (the authors' program: 'wtd_sum'), where the paper multiplies them.
     """
@@ -123,7 +123,7 @@ def test_ssim_map_is_scikit_images(bundled: dict[str, ImageU8]) -> None:
     assert found.mean() == pytest.approx(Ssim()(image, other).value, abs=1e-12)
 
 
-def test_grey_pictures_score_alike_on_rgb_and_luma(bundled: dict[str, ImageU8]) -> None:
+def test_grey_images_score_alike_on_rgb_and_luma(bundled: dict[str, ImageU8]) -> None:
     grey = np.repeat(bundled["portrait"][:200, :200, :1], 3, axis=2)
     other = np.repeat(jpeg(grey)[:, :, :1], 3, axis=2)
     for colour, plain in ((PsnrRgb(), PsnrY()), (Ssim(), SsimY()), (MsSsim(), MsSsimY())):
@@ -175,7 +175,7 @@ def test_exact_at_the_extremes_and_across_chunks() -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
-def test_degenerate_pictures(metric: PairMetric) -> None:
+def test_degenerate_images(metric: PairMetric) -> None:
     limit = SMALLEST.get(metric.name, 1)
     flat, other = np.full((limit, limit, 3), 7, np.uint8), np.full((limit, limit, 3), 9, np.uint8)
     best = metric.range[1] if metric.higher_is_better else metric.range[0]
@@ -242,7 +242,7 @@ def test_a_table_compares_the_finest_scale_once(
     assert sizes == [176, 88, 44, 22, 11]
 
 
-def test_shared_results_belong_to_their_pictures() -> None:
+def test_shared_results_belong_to_their_images() -> None:
     calls: list[int] = []
 
     @shared

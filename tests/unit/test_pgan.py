@@ -171,7 +171,7 @@ def test_layout_of_celebahq_512_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_pictures_equal_upstreams_arithmetic(tmp_path: Path, zipped: bool) -> None:
+def test_images_equal_upstreams_arithmetic(tmp_path: Path, zipped: bool) -> None:
     state = small_state()
     generator = ProgressiveGenerator(save(tmp_path / "g.pth", state, zipped=zipped))
     z = torch.randn(2, 5, generator=torch.Generator().manual_seed(2))

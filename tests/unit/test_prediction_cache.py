@@ -1,4 +1,4 @@
-"""Predictions kept by content. Truth: a count of the pictures that reach the network."""
+"""Predictions kept by content. Truth: a count of the images that reach the network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIG = ViTConfig(image_size=32, patch=16, width=64, depth=2, heads=1, classes=
 
 
 class Counting(VisionTransformer):
-    """Counts the pictures it embeds: each forward embeds once."""
+    """Counts the images it embeds: each forward embeds once."""
 
     seen = 0
 
@@ -41,12 +41,12 @@ def test_a_sweep_of_m_reconstructions_costs_m_plus_one_forwards() -> None:
     backbone, model = counting()
     original, *rebuilt = versions(8)
     metrics = resolve_metrics("vit-topk,vit-topk@5,vit-topk-adj,vit-topk-area,vit-rbo,vit-js,vit-bc,vit-prob", backbone)
-    for picture in rebuilt:
-        score_pair(original.copy(), picture, metrics)  # content counts, not identity
+    for image in rebuilt:
+        score_pair(original.copy(), image, metrics)  # content counts, not identity
     assert model.seen == 7 + 1
 
 
-def test_a_batch_reads_each_different_picture_once() -> None:
+def test_a_batch_reads_each_different_image_once() -> None:
     backbone, model = counting()
     original, *rebuilt = versions(6)
     metric = resolve_metrics("vit-topk@20", backbone)[0]
@@ -56,7 +56,7 @@ def test_a_batch_reads_each_different_picture_once() -> None:
     assert model.seen == 6
 
 
-def test_the_same_pixels_in_another_shape_are_another_picture() -> None:
+def test_the_same_pixels_in_another_shape_are_another_image() -> None:
     flat = np.arange(2 * 3 * 3, dtype=np.uint8)
     assert key_of(flat.reshape(2, 3, 3)) != key_of(flat.reshape(3, 2, 3))
     assert key_of(flat.reshape(2, 3, 3)) == key_of(flat.copy().reshape(2, 3, 3))
@@ -68,10 +68,10 @@ def test_the_longest_unused_goes_first(limit: int) -> None:
 
     def compute(missing: list[ImageU8]) -> list[np.ndarray]:
         calls.append(len(missing))
-        return [np.full(1, float(picture[0, 0, 0])) for picture in missing]
+        return [np.full(1, float(image[0, 0, 0])) for image in missing]
 
-    pictures = [np.full((1, 1, 3), i, np.uint8) for i in range(4)]
+    images = [np.full((1, 1, 3), i, np.uint8) for i in range(4)]
     for _ in range(2):
-        assert [float(x[0]) for x in cache.get("kind", pictures, compute)] == [0, 1, 2, 3]
+        assert [float(x[0]) for x in cache.get("kind", images, compute)] == [0, 1, 2, 3]
     # 8 bytes an entry: one is kept, three are, all are
     assert calls == {1: [4, 3], 25: [4, 1], 10**6: [4]}[limit]

@@ -21,20 +21,20 @@ def test_gradients_are_those_of_a_plain_call(name: str) -> None:
     network.to(device)
     parameters = tuple(network.parameters())
 
-    def compute(pictures: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
-        loss = (network[:3](pictures).square().mean(dim=(1, 2, 3)) * weight).sum()
+    def compute(images: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
+        loss = (network[:3](images).square().mean(dim=(1, 2, 3)) * weight).sum()
         torch.autograd.backward(loss)
-        return loss.detach(), pictures.mean()
+        return loss.detach(), images.mean()
 
     learn = Replay(compute, parameters, Hardware(device))
     for step, (batch, side) in enumerate([(4, 8), (4, 8), (2, 16), (4, 8), (2, 16)]):
         torch.manual_seed(step)
-        pictures, weight = torch.rand(batch, 3, side, side, device=device), torch.rand(batch, device=device)
-        loss, mean = (float(figure) for figure in learn(pictures, weight))
+        images, weight = torch.rand(batch, 3, side, side, device=device), torch.rand(batch, device=device)
+        loss, mean = (float(figure) for figure in learn(images, weight))
         found = [None if p.grad is None else p.grad.clone() for p in parameters]
         for parameter in parameters:
             parameter.grad = None
-        expected_loss, expected_mean = (float(figure) for figure in compute(pictures, weight))
+        expected_loss, expected_mean = (float(figure) for figure in compute(images, weight))
         assert loss == pytest.approx(expected_loss, rel=1e-4)
         assert mean == pytest.approx(expected_mean, rel=1e-5)
         assert found[-1] is None

@@ -16,7 +16,7 @@ from vitiq.codecs.transform.networks.resample import cosines, kept_frequencies, 
 
 
 def pixels(coefficients: Tensor) -> Tensor:
-    """Picture of coefficients as `resample` gives them."""
+    """Image of coefficients as `resample` gives them."""
     dct = cosines().float()
     planes = torch.einsum("pfgij,pc,fy,gx->ciyjx", coefficients, colour_matrix(), dct, dct)
     side = 16 * coefficients.shape[-1]
@@ -27,27 +27,27 @@ def pixels(coefficients: Tensor) -> Tensor:
 def test_it_is_the_resize_of_the_pixels(height: int, width: int, target: int) -> None:
     torch.manual_seed(0)
     coefficients = torch.randn(256, -(-height // 16), -(-width // 16))
-    picture = F.conv_transpose2d(coefficients[None], basis(), stride=16)[..., :height, :width]
+    image = F.conv_transpose2d(coefficients[None], basis(), stride=16)[..., :height, :width]
     side = (16 * target, 16 * target)
-    wanted = F.interpolate(picture, side, mode="bicubic", antialias=True, align_corners=False)[0]
+    wanted = F.interpolate(image, side, mode="bicubic", antialias=True, align_corners=False)[0]
     found = pixels(resample(coefficients, height, width, target))
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
 
 
-def test_shrinking_leaves_out_only_what_the_smaller_picture_cannot_show() -> None:
+def test_shrinking_leaves_out_only_what_the_smaller_image_cannot_show() -> None:
     assert kept_frequencies(224, 14) == 16
     assert kept_frequencies(768, 14) == 7
     torch.manual_seed(0)
     # Coefficients that fall with frequency as those of photographs do.
     falling = 1 / (1 + torch.arange(256))[:, None, None]
     coefficients = torch.randn(256, 32, 48) * falling
-    picture = F.conv_transpose2d(coefficients[None], basis(), stride=16)
-    wanted = F.interpolate(picture, (224, 224), mode="bicubic", antialias=True, align_corners=False)[0]
+    image = F.conv_transpose2d(coefficients[None], basis(), stride=16)
+    wanted = F.interpolate(image, (224, 224), mode="bicubic", antialias=True, align_corners=False)[0]
     found = pixels(resample(coefficients, 512, 768, 14))
     assert float((found - wanted).square().mean()) < 0.005 * float(wanted.square().mean())
 
 
-def test_a_grey_picture_stays_grey() -> None:
+def test_a_grey_image_stays_grey() -> None:
     matrix = side_matrix(100, 3)
     constant = torch.zeros(7, kept_frequencies(100, 3))
     constant[:, 0] = 4.0

@@ -13,7 +13,7 @@ import pytest
 
 from vitiq.errors import InputError, TaskError
 from vitiq.evaluation import scoring
-from vitiq.evaluation.aggregate import PictureFiles, Tally
+from vitiq.evaluation.aggregate import ImageFiles, Tally
 from vitiq.evaluation.pair_table import open_table
 from vitiq.evaluation.pairs import pair_up
 from vitiq.evaluation.scoring import Recipe, Scored, score_pairs
@@ -43,7 +43,7 @@ def test_pairs_by_path_then_by_stem(tmp_path: Path) -> None:
     told = "\n".join(found.problems)
     assert len(found.problems) == 4
     for alone in (a / "2.png", a / "4.png", b / "sub" / "4.png"):
-        assert f"{alone}: no picture of that name" in told
+        assert f"{alone}: no image of that name" in told
     assert "3.png" in told
     assert f"{b / '3.jpg'}, {b / '3.webp'}: not paired" in told
 
@@ -51,7 +51,7 @@ def test_pairs_by_path_then_by_stem(tmp_path: Path) -> None:
 def test_empty_missing_and_mixed_sides_are_told(tmp_path: Path) -> None:
     a, b = folder(tmp_path / "a", "1.png"), folder(tmp_path / "b")
     assert pair_up(a, b).pairs == []
-    assert pair_up(a, b).problems[0].startswith(f"{b}: no pictures")
+    assert pair_up(a, b).problems[0].startswith(f"{b}: no images")
     with pytest.raises(InputError, match="one is a folder"):
         pair_up(a, a / "1.png")
     with pytest.raises(InputError, match="no such file"):
@@ -59,7 +59,7 @@ def test_empty_missing_and_mixed_sides_are_told(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> list[tuple[Path, Path]]:
+def images(tmp_path: Path) -> list[tuple[Path, Path]]:
     rng = np.random.default_rng(0)
     pairs = [(tmp_path / "a" / f"{i:02}.png", tmp_path / "b" / f"{i:02}.png") for i in range(9)]
     for path in (path for pair in pairs for path in pair):
@@ -68,18 +68,18 @@ def pictures(tmp_path: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def test_values_do_not_depend_on_the_number_of_workers(pictures: list[tuple[Path, Path]]) -> None:
+def test_values_do_not_depend_on_the_number_of_workers(images: list[tuple[Path, Path]]) -> None:
     recipe = Recipe("mse,ssim,vit-topk-area")
-    one, two = ([*score_pairs(pictures, recipe, jobs=jobs)] for jobs in (1, 2))
+    one, two = ([*score_pairs(images, recipe, jobs=jobs)] for jobs in (1, 2))
     assert [(s.reference, s.problem) for s in one] == [(s.reference, s.problem) for s in two]
-    assert [s.reference for s in one] == [pair[0] for pair in pictures]
+    assert [s.reference for s in one] == [pair[0] for pair in images]
     assert [{k: v.value for k, v in s.scores.items()} for s in one] == [
         {k: v.value for k, v in s.scores.items()} for s in two
     ]
-    assert [str(pictures[5][1]) in (s.problem or "") for s in one] == [i == 5 for i in range(9)]
+    assert [str(images[5][1]) in (s.problem or "") for s in one] == [i == 5 for i in range(9)]
 
 
-def test_pictures_are_let_go(pictures: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_let_go(images: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
     """However many pairs, one pair is in memory."""
     alive, most = 0, 0
 
@@ -100,13 +100,13 @@ def test_pictures_are_let_go(pictures: list[tuple[Path, Path]], monkeypatch: pyt
 
     monkeypatch.setattr(scoring, "read_image", read)
     tally = Tally(resolve_metrics("mse,psnr-rgb"))
-    for scored in score_pairs(pictures * 20, Recipe("mse,psnr-rgb"), jobs=1):
+    for scored in score_pairs(images * 20, Recipe("mse,psnr-rgb"), jobs=1):
         tally.add(scored)
     assert tally.summaries()["mse"].count == 180
     assert most == 2
 
 
-def test_metrics_of_sets_that_read_pictures_get_them_from_the_files(pictures: list[tuple[Path, Path]]) -> None:
+def test_metrics_of_sets_that_read_images_get_them_from_the_files(images: list[tuple[Path, Path]]) -> None:
     class Count(SetMetric):
         name = "count"
 
@@ -114,21 +114,21 @@ def test_metrics_of_sets_that_read_pictures_get_them_from_the_files(pictures: li
             return "count"
 
         def __call__(self, reference: object, distorted: object) -> Score:
-            assert isinstance(reference, PictureFiles)
+            assert isinstance(reference, ImageFiles)
             assert reference[1:3][0].shape == (24, 24, 3)
             return Score(float(sum(image.shape[0] for image in reference)), "count")
 
     tally = Tally([*resolve_metrics("mse"), Count()])
-    for scored in score_pairs(pictures, Recipe("mse"), jobs=1):
+    for scored in score_pairs(images, Recipe("mse"), jobs=1):
         if scored.problem is None:
             tally.add(scored)
     assert tally.sets()["count"].value == 8 * 24
 
 
-def test_a_killed_worker_is_told(pictures: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_worker_is_told(images: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "_start", _die)
     with pytest.raises(TaskError, match="--jobs 1"):
-        list(score_pairs(pictures, Recipe("mse"), jobs=2))
+        list(score_pairs(images, Recipe("mse"), jobs=2))
 
 
 def _die(recipe: Recipe) -> None:

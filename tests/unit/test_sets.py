@@ -1,6 +1,6 @@
 """Sets without partners and statistics files in their place.
 
-Truth: the same metric on pictures in memory, and numpy's covariance of all rows at once.
+Truth: the same metric on images in memory, and numpy's covariance of all rows at once.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from vitiq.types import ImageU8
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory, bundled: dict[str, ImageU8]) -> tuple[Path, Path]:
-    """Nine and eleven pictures of 160×160 under different names; 54 and 66 patches of 8×8 (36 each)."""
+    """Nine and eleven images of 160×160 under different names; 54 and 66 patches of 8×8 (36 each)."""
     root = tmp_path_factory.mktemp("sets")
     for folder, count, names in (("a", 9, ("animal", "building")), ("b", 11, ("portrait", "graphic"))):
         for i in range(count):
-            picture = bundled[names[i % 2]][10 * i : 10 * i + 160, 20 * i : 20 * i + 160]
-            write_png(root / folder / f"{folder}-{i:02}.png", picture)
+            image = bundled[names[i % 2]][10 * i : 10 * i + 160, 20 * i : 20 * i + 160]
+            write_png(root / folder / f"{folder}-{i:02}.png", image)
     return root / "a", root / "b"
 
 
@@ -36,7 +36,7 @@ def images(folder: Path) -> list[ImageU8]:
     return [read_image(path) for path in sorted(folder.glob("*.png"))]
 
 
-def test_all_pictures_count_whatever_their_names(folders: tuple[Path, Path]) -> None:
+def test_all_images_count_whatever_their_names(folders: tuple[Path, Path]) -> None:
     recipe = Recipe("patch-fid-pixel,kid-pixel,recall-pixel")
     calls: list[int] = []
     found = score_sets_of(*folders, recipe, jobs=1, step=calls.append)
@@ -120,4 +120,4 @@ def test_memory_does_not_grow_with_the_set(folders: tuple[Path, Path], tmp_path:
         score_sets_of(folder, folder, Recipe("patch-fid-pixel"), jobs=1)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.1 * peaks[0]  # 360 further pictures of 77 kB, 36 rows of 768 bytes each
+    assert peaks[1] < 1.1 * peaks[0]  # 360 further images of 77 kB, 36 rows of 768 bytes each

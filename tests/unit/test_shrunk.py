@@ -16,7 +16,7 @@ from vitiq.image.geometry import resize
 from vitiq.types import ImageU8
 
 
-def test_sizes_rise_to_the_pictures_own() -> None:
+def test_sizes_rise_to_the_images_own() -> None:
     assert list(sizes(512, 256))[-2:] == [(341, 171), (512, 256)]
     assert next(sizes(512, 256)) == (16, 8)
     assert list(sizes(3, 900)) == [(3, 900)]
@@ -51,7 +51,7 @@ def test_where_nothing_fits_the_smallest_file_is_written(small: ImageU8) -> None
         ShrunkWebP().encode(small, quality=0)
 
 
-def test_a_picture_larger_than_the_file_says_is_refused(small: ImageU8) -> None:
+def test_a_image_larger_than_the_file_says_is_refused(small: ImageU8) -> None:
     file = Jpeg().encode(small)
     for width, height, crc in ((10, 10, None), (96, 80, 1)):
         check = viq.unpack(ShrunkJpeg()._wrap(file, 96, 80)).symbols_crc if crc is None else crc

@@ -43,10 +43,10 @@ def test_basis_is_orthonormal_and_scipys() -> None:
     blocks = basis()
     flat = blocks.reshape(CHANNELS, -1)
     torch.testing.assert_close(flat @ flat.T, torch.eye(CHANNELS), atol=1e-5, rtol=0)
-    picture = np.random.default_rng(0).normal(size=(3, 16, 16))
-    planes = np.einsum("pc,cij->pij", colour_matrix().numpy(), picture)
+    image = np.random.default_rng(0).normal(size=(3, 16, 16))
+    planes = np.einsum("pc,cij->pij", colour_matrix().numpy(), image)
     wanted = np.stack([dctn(plane, norm="ortho") for plane in planes])
-    found = np.einsum("kcij,cij->k", blocks.numpy(), picture)
+    found = np.einsum("kcij,cij->k", blocks.numpy(), image)
     np.testing.assert_allclose(found, [wanted[p, v, u] for p, v, u in coefficient_order().tolist()], atol=1e-5)
 
 
@@ -54,14 +54,14 @@ def test_means_of_blocks_come_first() -> None:
     assert coefficient_order()[:3].tolist() == [[0, 0, 0], [1, 0, 0], [2, 0, 0]]
 
 
-def test_untrained_synthesis_inverts_untrained_analysis_on_smooth_pictures() -> None:
+def test_untrained_synthesis_inverts_untrained_analysis_on_smooth_images() -> None:
     torch.manual_seed(0)
     model = TransformCodec().eval()
     y, x = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 64))
-    picture = torch.tensor(np.stack([x, y, x * y])[None], dtype=torch.float32)
+    image = torch.tensor(np.stack([x, y, x * y])[None], dtype=torch.float32)
     with torch.no_grad():
-        painted = model.synthesis(model.analysis(picture, quality_of(20)), quality_of(20))
-    assert float((painted - picture).abs().max()) < 0.02
+        painted = model.synthesis(model.analysis(image, quality_of(20)), quality_of(20))
+    assert float((painted - image).abs().max()) < 0.02
 
 
 def test_gains_grow_and_lambdas_double_as_stated() -> None:
@@ -138,11 +138,11 @@ def test_weights_that_could_leave_exact_sums_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("size", "coded"), [((17, 32), (64, 64)), ((65, 200), (80, 208)), ((64, 1), (64, 64))])
-def test_pictures_are_extended_to_whole_blocks(size: tuple[int, int], coded: tuple[int, int]) -> None:
-    picture = torch.rand(1, 3, *size)
-    padded = padded_to_blocks(picture)
+def test_images_are_extended_to_whole_blocks(size: tuple[int, int], coded: tuple[int, int]) -> None:
+    image = torch.rand(1, 3, *size)
+    padded = padded_to_blocks(image)
     assert coded_size(*size) == coded
     assert padded.shape == (1, 3, *coded)
-    assert torch.equal(padded[:, :, : size[0], : size[1]], picture)
-    assert torch.equal(padded[:, :, -1, : size[1]], picture[:, :, -1])
-    assert torch.equal(padded[:, :, : size[0], -1], picture[:, :, :, -1])
+    assert torch.equal(padded[:, :, : size[0], : size[1]], image)
+    assert torch.equal(padded[:, :, -1, : size[1]], image[:, :, -1])
+    assert torch.equal(padded[:, :, : size[0], -1], image[:, :, :, -1])

@@ -63,9 +63,9 @@ def test_outputs_have_their_shapes_and_agree_with_each_other() -> None:
 
 def test_patch_tokens_run_row_by_row() -> None:
     model = small_model()
-    picture = torch.zeros(1, 3, 32, 32)
-    picture[:, :, 8:16, 24:32] = 1.0
-    changed = (model.patch_embed(picture) != model.patch_embed(torch.zeros(1, 3, 32, 32))).any(2)
+    image = torch.zeros(1, 3, 32, 32)
+    image[:, :, 8:16, 24:32] = 1.0
+    changed = (model.patch_embed(image) != model.patch_embed(torch.zeros(1, 3, 32, 32))).any(2)
     assert changed.nonzero()[:, 1].tolist() == [1 * 4 + 3]
 
 

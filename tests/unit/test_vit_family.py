@@ -128,10 +128,10 @@ def test_tiles_cover_off_the_codec_grid() -> None:
         assert all(b - a <= 224 for a, b in pairwise(found)), "no gap"
     plan = tiling(100, 50, 224)
     assert (plan.width, plan.height, plan.corners[0]) == (448, 224, (4, 0))
-    picture = np.arange(300 * 250 * 3, dtype=np.uint32).astype(np.uint8).reshape(250, 300, 3)
-    pieces = cut(picture, tiling(300, 250, 224))
+    image = np.arange(300 * 250 * 3, dtype=np.uint32).astype(np.uint8).reshape(250, 300, 3)
+    pieces = cut(image, tiling(300, 250, 224))
     assert len(pieces) == 4
-    assert np.array_equal(pieces[0], picture[4:228, 4:228])
+    assert np.array_equal(pieces[0], image[4:228, 4:228])
 
 
 def test_appearance_and_meaning_by_hand() -> None:
@@ -185,24 +185,24 @@ def test_k_beyond_the_labels_is_told(bundled: dict[str, ImageU8]) -> None:
 
 
 def test_batches_equal_single_pairs(bundled: dict[str, ImageU8]) -> None:
-    pictures = list(bundled.values())
-    others = [np.ascontiguousarray(picture[::-1]) for picture in pictures]
+    images = list(bundled.values())
+    others = [np.ascontiguousarray(image[::-1]) for image in images]
     for metric in resolve_metrics("vit-topk,vit-js,vit-tokens,vit-cls,vit-tiles"):
-        single = [metric(a, b).value for a, b in zip(pictures[:2], others[:2], strict=True)]  # type: ignore[operator]
-        together = [score.value for score in metric.batch(pictures[:2], others[:2])]  # type: ignore[attr-defined]
+        single = [metric(a, b).value for a, b in zip(images[:2], others[:2], strict=True)]  # type: ignore[operator]
+        together = [score.value for score in metric.batch(images[:2], others[:2])]  # type: ignore[attr-defined]
         assert together == pytest.approx(single, abs=1e-6)
     with pytest.raises(InputError, match="pairs expected"):
-        VitRbo().batch(pictures, others[:1])
+        VitRbo().batch(images, others[:1])
 
 
-def test_sets_of_mismatched_pictures(bundled: dict[str, ImageU8]) -> None:
-    pictures = list(bundled.values())
-    score = VitTopKNull()(pictures, pictures)
+def test_sets_of_mismatched_images(bundled: dict[str, ImageU8]) -> None:
+    images = list(bundled.values())
+    score = VitTopKNull()(images, images)
     assert 0 < score.value < 0.6
-    assert score.details["matched"] == [1.0] * len(pictures)
-    assert score.details["pairs"] == len(pictures) * (len(pictures) - 1)
+    assert score.details["matched"] == [1.0] * len(images)
+    assert score.details["pairs"] == len(images) * (len(images) - 1)
     with pytest.raises(InputError, match="two pairs"):
-        VitTopKNull()(pictures[:1], pictures[:1])
+        VitTopKNull()(images[:1], images[:1])
 
 
 def test_panel_of_one_says_so(bundled: dict[str, ImageU8]) -> None:

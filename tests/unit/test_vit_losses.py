@@ -1,4 +1,4 @@
-"""Torch losses of the ViT-Score family. Truth: the metrics of the same names on pictures that need no resize."""
+"""Torch losses of the ViT-Score family. Truth: the metrics of the same names on images that need no resize."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ LOSSES = [
 ]
 
 
-def tensor(*pictures: ImageU8) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+def tensor(*images: ImageU8) -> Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
 
 
 def pairs(bundled: dict[str, ImageU8], size: int = 224) -> tuple[list[ImageU8], list[ImageU8]]:
-    pictures = [
+    images = [
         np.ascontiguousarray(bundled[name][100 : 100 + size, 100 : 100 + size]) for name in ("animal", "portrait")
     ]
     codec = Jpeg()
-    return pictures, [codec.decode(codec.encode(p, quality=q)) for p, q in zip(pictures, (5, 30), strict=True)]
+    return images, [codec.decode(codec.encode(p, quality=q)) for p, q in zip(images, (5, 30), strict=True)]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -51,21 +51,21 @@ def test_a_loss_is_one_minus_its_metric(loss: type[VitLoss], bundled: dict[str, 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_step_down_the_gradient_lowers_it(loss: type[VitLoss], bundled: dict[str, ImageU8]) -> None:
     references, distorted = pairs(bundled)
-    wanted, picture = tensor(references[0]), tensor(distorted[0]).requires_grad_()
+    wanted, image = tensor(references[0]), tensor(distorted[0]).requires_grad_()
     measure = loss()
-    before = measure(picture, wanted)
-    (slope,) = torch.autograd.grad(before, picture)
+    before = measure(image, wanted)
+    (slope,) = torch.autograd.grad(before, image)
     assert bool(slope.isfinite().all())
     with torch.no_grad():
-        assert float(measure(picture - 0.003 * slope.sign(), wanted)) < before.item()
+        assert float(measure(image - 0.003 * slope.sign(), wanted)) < before.item()
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_identical_pictures_have_no_loss_and_a_finite_slope(loss: type[VitLoss], bundled: dict[str, ImageU8]) -> None:
-    picture = tensor(pairs(bundled)[0][0]).requires_grad_()
-    value = loss()(picture, picture.detach())
+def test_identical_images_have_no_loss_and_a_finite_slope(loss: type[VitLoss], bundled: dict[str, ImageU8]) -> None:
+    image = tensor(pairs(bundled)[0][0]).requires_grad_()
+    value = loss()(image, image.detach())
     assert value.item() == pytest.approx(0, abs=2e-5)
-    assert bool(torch.autograd.grad(value, picture)[0].isfinite().all())
+    assert bool(torch.autograd.grad(value, image)[0].isfinite().all())
 
 
 def test_every_differentiable_semantic_metric_has_a_loss() -> None:

@@ -1,4 +1,4 @@
-"""The map of meaning lost. Truth: arithmetic on small grids; damage put in one known place of a real picture."""
+"""The map of meaning lost. Truth: arithmetic on small grids; damage put in one known place of a real image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vitiq.cli.score import command
 from vitiq.image.io import read_image, write_png
 from vitiq.metrics.semantic.tiles import tiling
 from vitiq.metrics.semantic.vit_map import meaning_map, patch_losses, quiet_corners, spread
-from vitiq.report.maps import over_picture
+from vitiq.report.maps import over_image
 from vitiq.types import ImageU8
 
 
@@ -30,7 +30,7 @@ def test_corners_take_their_neighbours() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(224, 224), (300, 231), (512, 384), (1000, 225), (100, 60)])
-def test_a_constant_spreads_to_the_whole_picture(width: int, height: int) -> None:
+def test_a_constant_spreads_to_the_whole_image(width: int, height: int) -> None:
     plan = tiling(width, height, 224)
     for grid in (14, 16, 7):
         found = spread(np.full((len(plan.corners), grid, grid), 0.25), plan)
@@ -56,7 +56,7 @@ def test_the_map_finds_the_damage(bundled: dict[str, ImageU8]) -> None:
 
 def test_the_figure_has_four_panels(bundled: dict[str, ImageU8]) -> None:
     image = bundled["graphic"][:100, :160]
-    figure = over_picture(image, image, np.zeros((3, 5)), np.full((2, 2), 0.25), "q 3")
+    figure = over_image(image, image, np.zeros((3, 5)), np.full((2, 2), 0.25), "q 3")
     titles = [ax.get_title() for ax in figure.axes[:4]]
     assert titles == ["original", "reconstruction, q 3", "meaning lost", "attention rollout, original"]
 

@@ -25,8 +25,8 @@ class Agreement:
     """Agreement of a metric with opinions; each measure with its interval.
 
     Attributes:
-        count: pictures used (those with a finite value).
-        left_out: pictures without one.
+        count: images used (those with a finite value).
+        left_out: images without one.
         srcc, krcc, plcc: Spearman, Kendall (tau-b), Pearson after the logistic; -1 … 1, positive where the metric's
             better end goes with the better opinions.
         rmse: root mean square error after the logistic, in units of the opinions.
@@ -118,24 +118,24 @@ def agreement(
 ) -> Agreement:
     """Agreement with 95 % bootstrap intervals.
 
-    Whole references are drawn, not single pictures: pictures of one reference are not independent.
+    Whole references are drawn, not single images: images of one reference are not independent.
 
     Args:
         values: of the metric; those that are not finite are left out.
         opinions: larger is better.
-        groups: reference of each picture.
+        groups: reference of each image.
         higher_is_better: direction of the metric.
         resamples: bootstrap samples, drawn with seed 0.
         parameters: of the logistic.
 
     Raises:
-        InputError: arrays of different length, or fewer than five pictures with a value.
+        InputError: arrays of different length, or fewer than five images with a value.
     """
     if not len(values) == len(opinions) == len(groups):
         raise InputError(f"{len(values)} values, {len(opinions)} opinions and {len(groups)} references given")
     keep = np.isfinite(values) & np.isfinite(opinions)
     if keep.sum() < 5:
-        raise InputError(f"{int(keep.sum())} pictures with a value given, five or more expected for a correlation")
+        raise InputError(f"{int(keep.sum())} images with a value given, five or more expected for a correlation")
     x = values[keep] * (1.0 if higher_is_better else -1.0)
     y = opinions[keep].astype(np.float64)
     _, members = np.unique(groups[keep], return_inverse=True)

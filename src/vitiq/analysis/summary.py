@@ -16,7 +16,7 @@ class Summary:
 
     Attributes:
         count: finite values.
-        left_out: infinite and undefined values, which no mean can hold (PSNR of identical pictures is infinite).
+        left_out: infinite and undefined values, which no mean can hold (PSNR of identical images is infinite).
         mean: NaN where there is no finite value.
         deviation: with n - 1; NaN below two values.
         interval: of the mean, from Student's t; NaN below two values.

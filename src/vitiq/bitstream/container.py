@@ -46,7 +46,7 @@ class Container:
 
     Attributes:
         codec: registered name of the codec that wrote it.
-        width, height: pixels of the picture, 1 … 65535, at most 2**28 in all.
+        width, height: pixels of the image, 1 … 65535, at most 2**28 in all.
         weights: first bytes of the sha256 of the shared weights the decoder needs; b"" for none.
         symbols_crc: CRC-32 of the decoded symbols, as the codec defines it.
         sections: the payload.
@@ -110,8 +110,8 @@ class _Reader:
 def _check_size(width: int, height: int) -> None:
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and width * height <= MAX_PIXELS):
         raise BitstreamError(
-            f"picture size {width}×{height} is outside what .viq allows: sides 1 to {MAX_SIDE}, "
-            f"at most {MAX_PIXELS} pixels; shrink the picture, or the file is damaged"
+            f"image size {width}×{height} is outside what .viq allows: sides 1 to {MAX_SIDE}, "
+            f"at most {MAX_PIXELS} pixels; shrink the image, or the file is damaged"
         )
 
 
@@ -119,7 +119,7 @@ def pack(container: Container) -> bytes:
     """Bytes of a whole .viq file.
 
     Raises:
-        BitstreamError: the picture's size, the codec's name, the weights prefix, the checksum or a section is
+        BitstreamError: the image's size, the codec's name, the weights prefix, the checksum or a section is
             outside the format's limits.
     """
     _check_size(container.width, container.height)

@@ -30,10 +30,10 @@ def sniff(data: bytes) -> str:
         if brands & _AVIF_BRANDS:
             return "avif"
     if not data:
-        raise BitstreamError("the file is empty; a compressed picture is expected")
+        raise BitstreamError("the file is empty; a compressed image is expected")
     if data.startswith(b"\x89PNG"):
-        raise BitstreamError("this is a PNG picture, not a compressed file; use `vitiq encode` on it first")
+        raise BitstreamError("this is a PNG image, not a compressed file; use `vitiq encode` on it first")
     raise BitstreamError(
-        f"not a compressed picture that vitiq knows: it starts with {data[:8].hex(' ')}; "
+        f"not a compressed image that vitiq knows: it starts with {data[:8].hex(' ')}; "
         f"expected .viq, JPEG, JPEG 2000, WebP, AVIF or JPEG XL"
     )

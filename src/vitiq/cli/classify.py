@@ -12,10 +12,10 @@ from vitiq.cli.common import print_json, read_bytes
 @click.command("classify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Labels to show.")
-@click.option("--compare", is_flag=True, help="Also rebuild the picture and let the embedded ViT read it.")
+@click.option("--compare", is_flag=True, help="Also rebuild the image and let the embedded ViT read it.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(file: Path, top: int, compare: bool, as_json: bool) -> None:
-    """Show what is in the picture in FILE (codec generative or generative-mse), without rebuilding it."""
+    """Show what is in the image in FILE (codec generative or generative-mse), without rebuilding it."""
     from vitiq.codecs.transform.labels import make_codec, overlap, read_latents, read_rebuilt  # noqa: PLC0415
     from vitiq.codecs.transform.latent_classifier import load_classifier, top_labels  # noqa: PLC0415
     from vitiq.errors import BitstreamError  # noqa: PLC0415
@@ -49,12 +49,12 @@ def command(file: Path, top: int, compare: bool, as_json: bool) -> None:
         click.echo(f"{share:7.1%}  {name}")
     if compare:
         click.echo(f"from the latents: {reading.seconds:.2f} s, {reading.flops / 1e9:.1f} GFLOP")
-        click.echo(f"\nthe rebuilt picture, read by {backbone.name}:")
+        click.echo(f"\nthe rebuilt image, read by {backbone.name}:")
         for name, share in top_labels(rebuilt.logits, backbone.labels, top):
             click.echo(f"{share:7.1%}  {name}")
         same = "same" if reading.logits.argmax() == rebuilt.logits.argmax() else "another"
         shared = overlap(reading.logits, rebuilt.logits)
-        click.echo(f"from the rebuilt picture: {rebuilt.seconds:.2f} s, {rebuilt.flops / 1e9:.1f} GFLOP")
+        click.echo(f"from the rebuilt image: {rebuilt.seconds:.2f} s, {rebuilt.flops / 1e9:.1f} GFLOP")
         click.echo(f"{same} top label; {shared:.0%} of the top 100 labels shared")
 
 

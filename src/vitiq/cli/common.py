@@ -28,7 +28,7 @@ CODEC_OPTIONS = (
     click.option("--optimizer", type=click.Choice(["adam", "sgd"]), help="inversion: optimiser (sgd as published)."),
     click.option("--learning-rate", type=float, help="inversion: first learning rate."),
     click.option("--iterations", type=int, help="inversion: iterations of the search."),
-    click.option("--refine", type=int, help="generative: iterations of a search of this picture's latents."),
+    click.option("--refine", type=int, help="generative: iterations of a search of this image's latents."),
     click.option("--restarts", type=int, help="inversion: searches from different starts; the best is kept."),
     click.option("--seed", type=int, help="inversion: seed of everything random."),
     click.option("--preview-every", type=int, help="inversion: iterations between previews."),

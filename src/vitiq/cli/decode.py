@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--verify", is_flag=True, help="Decode again under other threads and instructions, and say what was equal."
 )
 def command(file: Path, output: Path | None, generator: str | None, verify: bool) -> None:
-    """Rebuild the picture from FILE, whatever codec wrote it.
+    """Rebuild the image from FILE, whatever codec wrote it.
 
     With --verify it is decoded in further processes, with one and two threads, with older vector instructions and
     without oneDNN; the exit code is 1 where a pixel differs by more than one level.
@@ -35,25 +35,25 @@ def command(file: Path, output: Path | None, generator: str | None, verify: bool
     data = read_bytes(file)
     try:
         codec = make_codec(sniff(data), {} if generator is None else {"generator": generator})
-        picture = codec.decode(data)
+        image = codec.decode(data)
     except BitstreamError as error:
         raise BitstreamError(f"{file}: {error}") from error
     target = output or file.with_suffix(".png")
-    write_png(target, picture)
-    height, width, _ = picture.shape
+    write_png(target, image)
+    height, width, _ = image.shape
     click.echo(f"{target}: {width}×{height} pixels")
     if verify:
-        tell_differences(file, picture, generator, checksum=codec.extension == ".viq")
+        tell_differences(file, image, generator, checksum=codec.extension == ".viq")
 
 
-def tell_differences(file: Path, picture: ImageU8, generator: str | None, *, checksum: bool) -> None:
+def tell_differences(file: Path, image: ImageU8, generator: str | None, *, checksum: bool) -> None:
     """A line a setting that the file was decoded under; exit code 1 where one differs too much."""
     from vitiq.cli.verify import ALLOWED, differences  # noqa: PLC0415
 
     held = "symbols match the file's checksum" if checksum else "no symbol checksum in this format"
     click.echo(f"verify: {held}")
     largest = 0
-    for setting, difference in differences(file, picture, generator):
+    for setting, difference in differences(file, image, generator):
         largest = max(largest, difference)
         equal = "pixels identical" if difference == 0 else f"pixels differ by up to {difference} of 255"
         click.echo(f"verify: {setting.name}: {equal}")

@@ -38,22 +38,22 @@ def command(  # noqa: PLR0917
     if quality is not None and at_bytes is not None:
         raise click.UsageError("give either --quality or --at-bytes")
     codec = make_codec(name, given_options(options))
-    picture, notes = read_image_details(image)
+    pixels, notes = read_image_details(image)
     target = output or image.with_name(image.stem + codec.extension)
     bar = SearchBar(image.name, quiet=quiet or not codec.optimises)
     try:
         if at_bytes is not None and codec.quality_range is not None:
-            found = encode_at_bytes(codec, picture, at_bytes)
+            found = encode_at_bytes(codec, pixels, at_bytes)
             data, quality = found.data, found.quality
         else:
-            data = codec.encode(picture, quality=at_bytes if at_bytes is not None else quality, progress=bar)
+            data = codec.encode(pixels, quality=at_bytes if at_bytes is not None else quality, progress=bar)
     except (InputError, BitstreamError) as error:
         raise type(error)(f"{image}: {error}") from error
     finally:
         bar.close()
     notes += codec.notes(data)
     write_bytes(target, data)
-    height, width, _ = picture.shape
+    height, width, _ = pixels.shape
     used = quality if quality is not None else (at_bytes or codec.default_quality)
     bpp = len(data) * 8 / (width * height)
     if as_json:
@@ -62,4 +62,4 @@ def command(  # noqa: PLR0917
         return
     for note in notes:
         click.echo(f"{image}: {note}", err=True)
-    click.echo(f"{target}: {len(data)} bytes, {bpp:.4f} bits a pixel ({name}, quality {used:g})")
+    click.echo(f"{target}: {len(data)} bytes, {bpp:.4f} bits per pixel ({name}, quality {used:g})")

@@ -19,12 +19,12 @@ from vitiq.errors import UnknownNameError, VitiqError
 
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
-    "score": "every metric for two pictures or two folders",
+    "score": "every metric for two images or two folders",
     "stats": "mean and covariance of a folder's features, for FID",
-    "encode": "compress a picture to a file",
-    "decode": "rebuild the picture from a file",
+    "encode": "compress an image to a file",
+    "decode": "rebuild the image from a file",
     "info": "what is in a compressed file",
-    "classify": "labels of a compressed picture, read from its latents",
+    "classify": "labels of a compressed image, read from its latents",
     "report": "build the report of a run again",
     "validate": "agreement of the metrics with human scores",
     "train": "train an embedded model again",
@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="vitiq")
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error (also VITIQ_DEBUG=1).")
 def cli(debug: bool) -> None:
-    """Neural image compression, judged by what a picture means."""
+    """Neural image compression, judged by what an image means."""
     if debug:
         os.environ["VITIQ_DEBUG"] = "1"
 
@@ -84,7 +84,7 @@ def main() -> None:
     except VitiqError as error:
         fail(str(error), 1)
     except MemoryError:
-        fail("not enough memory for this; shrink the picture or cut it into tiles", 1)
+        fail("not enough memory for this; shrink the image or cut it into tiles", 1)
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         fail(f"{error.filename or error}: {error.strerror}; choose another output or cache folder", 1)
     except BrokenPipeError:

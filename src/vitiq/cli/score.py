@@ -57,13 +57,13 @@ def command(  # noqa: PLR0917
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Score DISTORTED against REFERENCE: two pictures, or two folders.
+    """Score DISTORTED against REFERENCE: two images, or two folders.
 
-    Folders are paired by relative path, or by relative stem where the suffixes differ. Pictures without a partner and
+    Folders are paired by relative path, or by relative stem where the suffixes differ. Images without a partner and
     broken files are named, the others are scored; then the exit code is 1. A folder's summary goes to stdout: mean,
     standard deviation and 95 % interval of the mean of every metric, and the metrics of whole sets.
 
-    Where only metrics of sets are named (-m fid,kid), all pictures of both folders count, whatever their names; a side
+    Where only metrics of sets are named (-m fid,kid), all images of both folders count, whatever their names; a side
     may then be a statistics file of `vitiq stats`, pytorch-fid or clean-fid (.npz).
     """
     from tqdm import tqdm  # noqa: PLC0415
@@ -85,12 +85,12 @@ def command(  # noqa: PLR0917
         score_unpaired(reference, distorted, recipe, jobs=jobs, as_json=as_json, quiet=quiet)
         return
     if STATISTICS in {side.suffix for side in sides}:
-        raise InputError(f"metrics {metrics!r} given, a statistics file holds no pictures; name one such as -m fid")
+        raise InputError(f"metrics {metrics!r} given, a statistics file holds no images; name one such as -m fid")
     tally = Tally(chosen)
     pairing = pair_up(reference, distorted)
     folders, pairs, problems = reference.is_dir(), pairing.pairs, pairing.problems
     if not folders and not tally.names:
-        raise InputError(f"metrics {metrics!r} given, they compare sets; give two folders of pictures")
+        raise InputError(f"metrics {metrics!r} given, they compare sets; give two folders of images")
     with ExitStack() as stack:
         score, add_row = stack.enter_context(
             recorded(partial(score_pairs, recipe=recipe, jobs=jobs, sets=folders), out, chosen)
@@ -136,12 +136,12 @@ def recorded(score: ScorePairs, out: Path | None, metrics: Sequence[Metric]) -> 
 def score_unpaired(
     reference: Path, distorted: Path, recipe: Recipe, *, jobs: int | None, as_json: bool, quiet: bool
 ) -> None:
-    """Metrics of sets on all pictures of both sides."""
+    """Metrics of sets on all images of both sides."""
     from vitiq.cli.score_answer import show_scores  # noqa: PLC0415
     from vitiq.evaluation.sets import score_sets_of  # noqa: PLC0415
     from vitiq.metrics.scoring import to_json  # noqa: PLC0415
 
-    with CountBar("picture", quiet=quiet) as bar:
+    with CountBar("image", quiet=quiet) as bar:
         found = score_sets_of(reference, distorted, recipe, jobs=jobs, step=bar)
     if as_json:
         sets = {key: to_json(score) for key, score in found.scores.items()}
@@ -153,15 +153,15 @@ def score_unpaired(
 
 
 def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None) -> None:
-    """Write the picture of where `right` lost what `left` shows (`vitiq.metrics.semantic.vit_map`)."""
+    """Write the image of where `right` lost what `left` shows (`vitiq.metrics.semantic.vit_map`)."""
     import io  # noqa: PLC0415
 
     from vitiq.image.io import read_image, write_bytes  # noqa: PLC0415
     from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415
-    from vitiq.report.maps import over_picture  # noqa: PLC0415
+    from vitiq.report.maps import over_image  # noqa: PLC0415
 
     original, rebuilt = read_image(left), read_image(right)
     found = meaning_map(original, rebuilt, backbone)
     buffer = io.BytesIO()
-    over_picture(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
+    over_image(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
     write_bytes(target if target.suffix == ".png" else target / f"{left.stem}.png", buffer.getvalue())

@@ -29,7 +29,7 @@ class Answer(AbstractContextManager["Answer"]):
         """All pairs are done.
 
         Args:
-            tally: of folders; None for two pictures, or where no pair could be scored.
+            tally: of folders; None for two images, or where no pair could be scored.
         """
 
     def __exit__(self, *_: object) -> None:
@@ -37,13 +37,13 @@ class Answer(AbstractContextManager["Answer"]):
 
 
 class TextAnswer(Answer):
-    """For people: the scores of two pictures, the summary of two folders."""
+    """For people: the scores of two images, the summary of two folders."""
 
     def __init__(self, folders: bool) -> None:
         self._folders = folders
 
     def pair(self, scored: Scored) -> None:
-        """A table for two pictures."""
+        """A table for two images."""
         if not self._folders:
             click.echo(f"{scored.reference}  {scored.distorted}")
             show_scores(scored.scores)

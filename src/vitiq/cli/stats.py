@@ -20,7 +20,7 @@ from vitiq.cli.common import CountBar, print_json, tell
 def command(  # noqa: PLR0917
     folder: Path, out: Path, metric: str, weights: Path | None, jobs: int | None, as_json: bool, quiet: bool
 ) -> None:
-    """Save mean and covariance of the features of all pictures in FOLDER.
+    """Save mean and covariance of the features of all images in FOLDER.
 
     The file holds `mu` and `sigma` as pytorch-fid and clean-fid read and write them, and `count`, `key` and `metric`.
     `vitiq score` takes it, or one of theirs, in the place of a folder.
@@ -32,7 +32,7 @@ def command(  # noqa: PLR0917
 
     if out.suffix != STATISTICS:
         raise InputError(f"{out}: a statistics file ends with {STATISTICS}")
-    with CountBar("picture", quiet=quiet) as bar:
+    with CountBar("image", quiet=quiet) as bar:
         statistics, problems = statistics_of(folder, Recipe(metric, weights), jobs=jobs, step=bar)
     save_statistics(out, statistics)
     moments = statistics.moments

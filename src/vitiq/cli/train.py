@@ -12,9 +12,7 @@ from vitiq.cli.stop import resumable
 
 @click.command("train")
 @click.argument("model", type=click.Choice(["vit", "generator", "codec", "perceptual", "classifier"]))
-@click.option(
-    "--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or .tar of pictures."
-)
+@click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or .tar of images.")
 @click.option(
     "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Run folder; resumed if it exists."
 )

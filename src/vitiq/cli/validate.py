@@ -36,7 +36,7 @@ def command(  # noqa: PLR0917
     """Agreement of metrics with the human scores of DATASET: SRCC, PLCC, KRCC, RMSE.
 
     DATASET is a folder as published of TID2013, LIVE, CSIQ, KADID-10k, CID22 or PIPAL, or one with a mos.csv of the
-    columns distorted, reference, mos. Broken pictures are named, the others are compared; then the exit code is 1.
+    columns distorted, reference, mos. Broken images are named, the others are compared; then the exit code is 1.
     """
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -52,14 +52,14 @@ def command(  # noqa: PLR0917
         backbone = load_backbone(weights=weights) if weights is not None else None
         others = [load_backbone(weights=path) for path in panel]
     chosen = resolve_metrics(work.DEFAULT if metrics == "default" else metrics, backbone, others)
-    bar = tqdm(data.opinions, disable=quiet, file=sys.stderr, unit="picture")
+    bar = tqdm(data.opinions, disable=quiet, file=sys.stderr, unit="image")
     found = work.values_of(bar, chosen)
     lines = work.validate(data, found.values, chosen, resamples=resamples)
     if as_json:
         print_json(as_facts(data, found, lines))
     else:
         count = len(data.opinions) - found.broken
-        click.echo(f"{data.layout}: {count} pictures, 95 % intervals from resampled references\n")
+        click.echo(f"{data.layout}: {count} images, 95 % intervals from resampled references\n")
         click.echo(work.to_markdown(lines))
     tell(found.problems)
 
@@ -79,7 +79,7 @@ def as_facts(data: OpinionSet, found: Measured, lines: Sequence[Line]) -> dict[s
         }
         for line in lines
     ]
-    pictures = [
+    images = [
         {
             "distorted": str(o.distorted),
             "reference": str(o.reference),
@@ -89,5 +89,5 @@ def as_facts(data: OpinionSet, found: Measured, lines: Sequence[Line]) -> dict[s
         }
         for i, o in enumerate(data.opinions)
     ]
-    facts = {"layout": data.layout, "signatures": found.signatures, "agreement": agreements, "pictures": pictures}
+    facts = {"layout": data.layout, "signatures": found.signatures, "agreement": agreements, "images": images}
     return {**facts, **({"problems": found.problems} if found.problems else {})}

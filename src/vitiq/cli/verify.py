@@ -1,4 +1,4 @@
-"""Decode a file again in other processes, under other settings of the machine, and compare the pictures.
+"""Decode a file again in other processes, under other settings of the machine, and compare the images.
 
 Entropy decoding is exact everywhere; a float network may round differently under other vector instructions. A process
 of its own a setting, since the libraries read their limits once.
@@ -47,12 +47,12 @@ SETTINGS = (
 )
 
 
-def differences(file: Path, picture: ImageU8, generator: str | None = None) -> Iterator[tuple[Setting, int]]:
-    """Largest difference, in levels, between `picture` and what the file gives under each setting.
+def differences(file: Path, image: ImageU8, generator: str | None = None) -> Iterator[tuple[Setting, int]]:
+    """Largest difference, in levels, between `image` and what the file gives under each setting.
 
     Args:
         file: compressed file.
-        picture: what it gives in this process.
+        image: what it gives in this process.
         generator: weights to decode with, as `vitiq decode` takes them.
 
     Raises:
@@ -60,22 +60,22 @@ def differences(file: Path, picture: ImageU8, generator: str | None = None) -> I
     """
     for setting in SETTINGS:
         found = decode_under(setting, file, generator)
-        if found.shape != picture.shape:
+        if found.shape != image.shape:
             raise TaskError(
                 f"{file}: {setting.name}: decoded to {found.shape[1]}×{found.shape[0]} pixels, not the same"
             )
-        yield setting, int(np.abs(found.astype(np.int16) - picture).max())
+        yield setting, int(np.abs(found.astype(np.int16) - image).max())
 
 
 def decode_under(setting: Setting, file: Path, generator: str | None = None) -> ImageU8:
-    """The picture that another process decodes under a setting.
+    """The image that another process decodes under a setting.
 
     Raises:
         TaskError: it does not.
     """
     program = f"{setting.program}\nfrom vitiq.cli.main import main\nmain()"
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "picture.png"
+        target = Path(folder) / "image.png"
         command = [sys.executable, "-c", program, "decode", str(file), "-o", str(target)]
         command += [] if generator is None else ["--generator", generator]
         done = subprocess.run(command, env=os.environ | setting.variables, capture_output=True, text=True, check=False)

@@ -1,1 +1,1 @@
-"""Pictures to files and back: one module a family of codecs. The contract is `base.Codec`."""
+"""Images to files and back: one module a family of codecs. The contract is `base.Codec`."""

@@ -50,12 +50,12 @@ class Codec(ABC):
         """Compress `image` (H×W×3 uint8 sRGB) to the bytes of a whole file.
 
         Raises:
-            InputError: the quality is outside the codec's range, or the picture is one it cannot take.
+            InputError: the quality is outside the codec's range, or the image is one it cannot take.
         """
 
     @abstractmethod
     def decode(self, data: bytes) -> ImageU8:
-        """Rebuild the picture from the bytes of a file.
+        """Rebuild the image from the bytes of a file.
 
         Raises:
             BitstreamError: the bytes are damaged, foreign or ask for too much memory.

@@ -1,4 +1,4 @@
-"""Pictures with human opinion scores, read from the folders of the published data sets as they are published.
+"""Images with human opinion scores, read from the folders of the published data sets as they are published.
 
 | layout | told by | opinions |
 |---|---|---|
@@ -26,7 +26,7 @@ from vitiq.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One distorted picture and what people think of it.
+    """One distorted image and what people think of it.
 
     Attributes:
         reference, distorted: files.
@@ -106,7 +106,7 @@ KADID_DISTORTIONS = (
 """Lin, Hosu & Saupe 2019, Table I (KADID-10k), DOI 10.1109/QoMEX.2019.8743252; numbered from 01."""
 
 LIVE_FOLDERS = (("jp2k", 227), ("jpeg", 233), ("wn", 174), ("gblur", 174), ("fastfading", 174))
-"""Pictures a folder, in the order of the .mat files (LIVE release 2, readme.txt)."""
+"""Images a folder, in the order of the .mat files (LIVE release 2, readme.txt)."""
 
 CSIQ_KINDS = {
     "noise": ("awgn", "AWGN"),
@@ -123,7 +123,7 @@ def load_opinions(folder: Path) -> OpinionSet:
     """Every opinion of a data set in the layout found.
 
     Raises:
-        InputError: no such folder, no known layout, a damaged table, or none of its pictures there.
+        InputError: no such folder, no known layout, a damaged table, or none of its images there.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of a data set with opinion scores")
@@ -138,7 +138,7 @@ def load_opinions(folder: Path) -> OpinionSet:
             present = tuple(o for o in found if o.reference.is_file() and o.distorted.is_file())
             if not present:
                 example = f"{found[0].distorted} and {found[0].reference}" if found else "a table with rows"
-                raise InputError(f"{folder}: looks like {layout}, but no picture is there; expected {example}")
+                raise InputError(f"{folder}: looks like {layout}, but no image is there; expected {example}")
             return OpinionSet(layout, present)
     raise InputError(f"{folder}: no known layout; expected one of {', '.join(sorted(LAYOUTS))} in it")
 
@@ -174,11 +174,11 @@ def _tid(folder: Path) -> Iterator[Opinion]:
     for line in (folder / "mos_with_names.txt").read_text(encoding="utf-8").split("\n"):
         if line.strip():
             mos, name = line.split()
-            picture, kind, _ = name.split(".")[0].split("_")
+            image, kind, _ = name.split(".")[0].split("_")
             number = int(kind)
             if not 1 <= number <= len(TID_DISTORTIONS):
                 raise ValueError(f"distortion {number} in {name}")
-            yield Opinion(references[f"{picture}.bmp"], distorted[name], TID_DISTORTIONS[number - 1], float(mos))
+            yield Opinion(references[f"{image}.bmp"], distorted[name], TID_DISTORTIONS[number - 1], float(mos))
 
 
 def _live(folder: Path) -> Iterator[Opinion]:
@@ -210,9 +210,9 @@ def _csiq(folder: Path) -> Iterator[Opinion]:
         if not image:
             continue
         folder_name, token = CSIQ_KINDS[kind]
-        picture = f"{float(image):.0f}" if image.replace(".", "", 1).isdigit() else image
-        name = f"{picture}.{token}.{float(level):.0f}.png"
-        yield Opinion(references[f"{picture}.png"], distorted[name], folder_name, -float(dmos))
+        stem = f"{float(image):.0f}" if image.replace(".", "", 1).isdigit() else image
+        name = f"{stem}.{token}.{float(level):.0f}.png"
+        yield Opinion(references[f"{stem}.png"], distorted[name], folder_name, -float(dmos))
 
 
 def _kadid(folder: Path) -> Iterator[Opinion]:
@@ -236,8 +236,8 @@ def _pipal(folder: Path) -> Iterator[Opinion]:
         for line in table.read_text(encoding="utf-8").split("\n"):
             if line.strip():
                 name, elo = line.split(",")
-                picture, kind, _ = name.split(".")[0].split("_")
-                yield Opinion(references[f"{picture}.bmp"], distorted[name], f"group {kind}", float(elo))
+                image, kind, _ = name.split(".")[0].split("_")
+                yield Opinion(references[f"{image}.bmp"], distorted[name], f"group {kind}", float(elo))
 
 
 LAYOUTS: dict[str, tuple[str, Callable[[Path], Iterator[Opinion]]]] = {

@@ -16,8 +16,8 @@ from vitiq.metrics.sets.rows import RowGatherer
 from vitiq.types import ImageU8, Score
 
 
-class PictureFiles(Sequence[ImageU8]):
-    """Pictures of files, each read when it is asked for."""
+class ImageFiles(Sequence[ImageU8]):
+    """Images of files, each read when it is asked for."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
@@ -28,10 +28,10 @@ class PictureFiles(Sequence[ImageU8]):
     @overload
     def __getitem__(self, index: int) -> ImageU8: ...
     @overload
-    def __getitem__(self, index: slice) -> PictureFiles: ...
-    def __getitem__(self, index: int | slice) -> ImageU8 | PictureFiles:
-        """A picture, or a part of them."""
-        return PictureFiles(self._paths[index]) if isinstance(index, slice) else read_image(self._paths[index])
+    def __getitem__(self, index: slice) -> ImageFiles: ...
+    def __getitem__(self, index: int | slice) -> ImageU8 | ImageFiles:
+        """An image, or a part of them."""
+        return ImageFiles(self._paths[index]) if isinstance(index, slice) else read_image(self._paths[index])
 
 
 class Tally:
@@ -64,10 +64,10 @@ class Tally:
         return {name: summarise(values) for name, values in self._values.items()}
 
     def sets(self) -> dict[str, Score]:
-        """Every metric of sets: from the rows, or for those that read the pictures themselves, from the files."""
+        """Every metric of sets: from the rows, or for those that read the images themselves, from the files."""
         scores = self._rows.scores()
         others = [m for m in self._metrics if isinstance(m, SetMetric) and m.name not in scores]
         if others:
-            left, right = (PictureFiles([pair[side] for pair in self.pairs]) for side in (0, 1))
+            left, right = (ImageFiles([pair[side] for pair in self.pairs]) for side in (0, 1))
             scores |= score_sets(left, right, others)
         return {metric.name: scores[metric.name] for metric in self._metrics if metric.name in scores}

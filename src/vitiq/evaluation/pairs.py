@@ -1,4 +1,4 @@
-"""Which picture of one folder belongs to which of another."""
+"""Which image of one folder belongs to which of another."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     result = Pairing(problems=[*left.problems, *right.problems])
     if not left.images or not right.images:
         return result
-    lefts, rights = ({picture.name: picture.path for picture in found.images} for found in (left, right))
+    lefts, rights = ({image.name: image.path for image in found.images} for found in (left, right))
     matched = {name: (lefts[name], rights[name]) for name in lefts if name in rights}
     left_stems, right_stems = (_by_stem(side, set(matched)) for side in (lefts, rights))
     for stem in sorted({*left_stems, *right_stems}):
@@ -47,18 +47,16 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
         if len(a) == len(b) == 1:
             matched[stem] = (a[0], b[0])
         elif not a or not b:
-            result.problems.extend(f"{p}: no picture of that name in {distorted if a else reference}" for p in (*a, *b))
+            result.problems.extend(f"{p}: no image of that name in {distorted if a else reference}" for p in (*a, *b))
         else:
-            result.problems.append(
-                f"{', '.join(map(str, (*a, *b)))}: not paired, one picture of a stem a side expected"
-            )
+            result.problems.append(f"{', '.join(map(str, (*a, *b)))}: not paired, one image of a stem a side expected")
     result.pairs.extend(matched[name] for name in sorted(matched))
     return result
 
 
-def _by_stem(pictures: dict[str, Path], taken: set[str]) -> dict[str, Sequence[Path]]:
+def _by_stem(images: dict[str, Path], taken: set[str]) -> dict[str, Sequence[Path]]:
     stems: dict[str, list[Path]] = defaultdict(list)
-    for name, path in pictures.items():
+    for name, path in images.items():
         if name not in taken:
             stems[Path(name).with_suffix("").as_posix()].append(path)
     return defaultdict(list, stems)

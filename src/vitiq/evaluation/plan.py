@@ -46,8 +46,8 @@ class Task:
     """One image × codec × quality.
 
     Attributes:
-        image: name of the picture.
-        content: sha256 of the picture file.
+        image: name of the image.
+        content: sha256 of the image file.
         codec: codec name.
         group: what it is part of.
         options: constructor arguments of the codec.
@@ -77,15 +77,15 @@ class Task:
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def plan(config: RunConfig, pictures: Sequence[tuple[str, str]], identity: str = "") -> list[Task]:
-    """Tasks of a run: for each picture the main codec, the comparators at its size, then the JPEG ladder.
+def plan(config: RunConfig, images: Sequence[tuple[str, str]], identity: str = "") -> list[Task]:
+    """Tasks of a run: for each image the main codec, the comparators at its size, then the JPEG ladder.
 
     Args:
-        pictures: name and sha256 of each picture file.
+        images: name and sha256 of each image file.
         identity: hash of shared weights.
     """
     tasks: list[Task] = []
-    for image, content in pictures:
+    for image, content in images:
 
         def task(
             codec: str,

@@ -1,4 +1,4 @@
-"""Run a plan: every task once, broken pictures told at the end, a killed run resumed by the same call."""
+"""Run a plan: every task once, broken images told at the end, a killed run resumed by the same call."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from vitiq import registry
 from vitiq.errors import InputError, VitiqError
-from vitiq.evaluation.aggregate import PictureFiles
+from vitiq.evaluation.aggregate import ImageFiles
 from vitiq.evaluation.plan import RunConfig, Task, plan
 from vitiq.evaluation.store import load_record, save_record, write_json, write_tables
 from vitiq.evaluation.task import Job, make_codec, run_task
-from vitiq.image.io import Picture, find_images, read_image_details, write_bytes, write_png
+from vitiq.image.io import FoundImage, find_images, read_image_details, write_bytes, write_png
 from vitiq.metrics.base import Metric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics, score_sets, signature_of, to_json
 from vitiq.types import ImageU8, Progress, Record
@@ -50,24 +50,24 @@ class RunResult:
 
 
 def run(config: RunConfig, paths: Sequence[Path], out: Path, report: Callable[[Step], None] | None = None) -> RunResult:
-    """The main job on pictures and folders; finished tasks found in `out` are not done again.
+    """The main job on images and folders; finished tasks found in `out` are not done again.
 
     Raises:
-        InputError: no picture can be read, or `out` cannot be written to.
+        InputError: no image can be read, or `out` cannot be written to.
         UnknownNameError: an unknown codec or metric.
     """
     found = find_images(paths)
     problems = list(found.problems)
     write_bytes(out / ".vitiq", b"vitiq run\n")
-    pictures: list[tuple[Picture, str]] = []
-    for picture in found.images:
+    images: list[tuple[FoundImage, str]] = []
+    for image in found.images:
         try:
-            read_image_details(picture.path)
-            pictures.append((picture, hashlib.sha256(picture.path.read_bytes()).hexdigest()))
+            read_image_details(image.path)
+            images.append((image, hashlib.sha256(image.path.read_bytes()).hexdigest()))
         except InputError as error:
             problems.append(str(error))
-    if not pictures:
-        raise InputError("no picture to run on: " + "; ".join(problems))
+    if not images:
+        raise InputError("no image to run on: " + "; ".join(problems))
     backbone = None
     if config.weights is not None:
         from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
@@ -77,8 +77,8 @@ def run(config: RunConfig, paths: Sequence[Path], out: Path, report: Callable[[S
     for codec in config.comparators:
         make_codec(codec, {})
     identity = _identity(config, metrics)
-    tasks = plan(config, [(picture.name, content) for picture, content in pictures], identity)
-    by_name = {picture.name: picture.path for picture, _ in pictures}
+    tasks = plan(config, [(image.name, content) for image, content in images], identity)
+    by_name = {image.name: image.path for image, _ in images}
     originals = {name: f"originals/{Path(name).with_suffix('').as_posix()}.png" for name in by_name}
     facts = {"config": asdict(config), "tasks": [task.hash for task in tasks], "originals": originals}
     # Written before the work, so that `vitiq report` can show what a stopped run has done.
@@ -88,7 +88,7 @@ def run(config: RunConfig, paths: Sequence[Path], out: Path, report: Callable[[S
     problems += not_made
     write_json(out / "run.json", {**facts, "problems": problems, "not_made": not_made})
     if not any(record.details["group"] == "main" for record in records):
-        raise InputError(f"no picture could be compressed with {config.codec}: " + "; ".join(problems))
+        raise InputError(f"no image could be compressed with {config.codec}: " + "; ".join(problems))
     write_tables(out, records)
     if report is not None:
         report(Step(len(tasks), len(tasks), "scores of sets", 1.0))
@@ -152,14 +152,14 @@ def _run_tasks(  # noqa: PLR0917 - the state of a run
 def _score_sets(
     records: Sequence[Record], out: Path, originals: dict[str, str], metrics: Sequence[Metric]
 ) -> dict[str, object]:
-    """Set metrics a codec over all pictures, for the main codec and the comparators at equal bytes."""
+    """Set metrics a codec over all images, for the main codec and the comparators at equal bytes."""
     sets = [metric for metric in metrics if isinstance(metric, SetMetric)]
     result: dict[str, object] = {}
     compared = [r for r in records if r.details["group"] != "ladder"]
     for codec in dict.fromkeys(record.codec for record in compared):
         chosen = [record for record in compared if record.codec == codec]
-        references = PictureFiles([out / originals[record.image] for record in chosen])
-        distorted = PictureFiles([out / str(record.details["reconstruction"]) for record in chosen])
+        references = ImageFiles([out / originals[record.image] for record in chosen])
+        distorted = ImageFiles([out / str(record.details["reconstruction"]) for record in chosen])
         scores = score_sets(references, distorted, sets)
         result[codec] = {key: to_json(score) for key, score in scores.items()}
     return result

@@ -76,9 +76,9 @@ class Scored:
 
     Attributes:
         reference, distorted: the files.
-        width, height: of the pictures in pixels.
+        width, height: of the images in pixels.
         scores: metric name -> score.
-        rows: of both pictures, for the metrics of sets.
+        rows: of both images, for the metrics of sets.
         problem: why the pair could not be scored; then there are no scores.
     """
 
@@ -103,7 +103,7 @@ def problem_of(error: InputError, reference: Path, distorted: Path) -> str:
 
 
 def score_files(reference: Path, distorted: Path, metrics: Sequence[Metric], *, sets: bool = True) -> Scored:
-    """All metrics of one pair of files; a picture that cannot be read is a problem, not an error."""
+    """All metrics of one pair of files; an image that cannot be read is a problem, not an error."""
     try:
         left, right = read_image(reference), read_image(distorted)
         scores = score_pair(left, right, metrics)

@@ -1,4 +1,4 @@
-"""Two sets of pictures that need no partners, as generative models are compared; either may be a statistics file."""
+"""Two sets of images that need no partners, as generative models are compared; either may be a statistics file."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class SetScores:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Rows of one picture, or why there are none."""
+    """Rows of one image, or why there are none."""
 
     rows: RowsByKey
     problem: str | None = None
 
 
 def read_rows(path: Path, metrics: Sequence[Metric]) -> Read:
-    """Rows of a picture file."""
+    """Rows of an image file."""
     try:
         return Read(rows_of(read_image(path), metrics))
     except InputError as error:
@@ -45,31 +45,31 @@ def read_rows(path: Path, metrics: Sequence[Metric]) -> Read:
 
 
 def need_no_pairs(metrics: Sequence[Metric]) -> bool:
-    """True where every metric compares whole sets, whatever the order of their pictures."""
+    """True where every metric compares whole sets, whatever the order of their images."""
     return bool(metrics) and all(isinstance(metric, RowMetric) and not metric.paired for metric in metrics)
 
 
-def pictures_of(folder: Path, problems: list[str]) -> list[Path]:
-    """Picture files below a folder, sorted.
+def images_of(folder: Path, problems: list[str]) -> list[Path]:
+    """FoundImage files below a folder, sorted.
 
     Raises:
         InputError: no such folder, or a file.
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "no such folder"
-        raise InputError(f"{folder}: {what}; expected a folder of pictures or a statistics file ({STATISTICS})")
+        raise InputError(f"{folder}: {what}; expected a folder of images or a statistics file ({STATISTICS})")
     found = find_images([folder])
     problems += found.problems
-    return [picture.path for picture in found.images]
+    return [image.path for image in found.images]
 
 
 def score_sets_of(
     reference: Path, distorted: Path, recipe: Recipe, *, jobs: int | None = None, step: Callable[[int], object] = id
 ) -> SetScores:
-    """Every metric of `recipe` on all pictures below two folders.
+    """Every metric of `recipe` on all images below two folders.
 
     Args:
-        step: called with the number of pictures in all, before the first and after each.
+        step: called with the number of images in all, before the first and after each.
 
     Raises:
         InputError: a folder that does not exist, or a statistics file with a metric that cannot use it.
@@ -80,7 +80,7 @@ def score_sets_of(
     metrics = recipe.make()
     _check_weights(metrics)
     problems: list[str] = []
-    folders = [pictures_of(side, problems) for side in sides]
+    folders = [images_of(side, problems) for side in sides]
     gatherer = RowGatherer(metrics)
     both = [*folders[0], *folders[1]]
     step(len(both))
@@ -97,19 +97,19 @@ def score_sets_of(
 def statistics_of(
     folder: Path, recipe: Recipe, *, jobs: int | None = None, step: Callable[[int], object] = id
 ) -> tuple[Statistics, list[str]]:
-    """Mean and covariance of the features of all pictures below a folder, in constant memory, and what went wrong.
+    """Mean and covariance of the features of all images below a folder, in constant memory, and what went wrong.
 
     Args:
         recipe: names one metric with a Fréchet distance, whose features are taken.
-        step: called with the number of pictures in all, before the first and after each.
+        step: called with the number of images in all, before the first and after each.
 
     Raises:
-        InputError: another metric, no such folder, or fewer than two pictures.
+        InputError: another metric, no such folder, or fewer than two images.
         WeightsError: the network's weights are not here.
     """
     metric = _frechet(recipe)
     key, problems = metric.rows_key(), list[str]()
-    paths = pictures_of(folder, problems)
+    paths = images_of(folder, problems)
     running = RunningMoments()
     step(len(paths))
     for read in in_order(read_rows, paths, recipe, jobs):
@@ -159,7 +159,7 @@ def metric_of_statistics(sides: Sequence[Path]) -> str:
 
 
 def _check_weights(metrics: Sequence[Metric]) -> None:
-    """Raises at once where no metric at all can read a picture, for want of weights."""
+    """Raises at once where no metric at all can read an image, for want of weights."""
     errors = []
     for metric in metrics:
         try:

@@ -42,7 +42,7 @@ def make_codec(name: str, options: Mapping[str, object]) -> Codec:
 
 
 def folder_of(image: str) -> str:
-    """Folder name of a picture inside OUT: its relative path without the suffix."""
+    """Folder name of an image inside OUT: its relative path without the suffix."""
     path = PurePosixPath(image)
     return path.with_suffix("").as_posix()
 

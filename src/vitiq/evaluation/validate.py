@@ -1,4 +1,4 @@
-"""Metrics against people: every metric on every picture of a data set, then its agreement with the opinions."""
+"""Metrics against people: every metric on every image of a data set, then its agreement with the opinions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vitiq.metrics.scoring import score_pair
 from vitiq.types import ImageU8, Score
 
 FEWEST = 5
-"""Pictures from which a correlation is given."""
+"""Images from which a correlation is given."""
 
 DEFAULT = (
     "psnr-rgb,ssim,ms-ssim,brisque,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@5,vit-topk@10,"
@@ -39,13 +39,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The metrics of a data set's pictures.
+    """The metrics of a data set's images.
 
     Attributes:
-        values: metric -> its value on every picture, in order; NaN where it is not defined or the picture is broken.
+        values: metric -> its value on every image, in order; NaN where it is not defined or the image is broken.
         signatures: of the metrics.
         problems: one line for each thing that is broken.
-        broken: number of pictures that have no value for want of a file that can be read.
+        broken: number of images that have no value for want of a file that can be read.
     """
 
     values: dict[str, Float[np.ndarray, " n"]]
@@ -55,7 +55,7 @@ class Measured:
 
 
 def values_of(opinions: Iterable[Opinion], metrics: Sequence[Metric]) -> Measured:
-    """Every pair metric on every picture; one that cannot be read is told, and the others go on."""
+    """Every pair metric on every image; one that cannot be read is told, and the others go on."""
     values: dict[str, list[float]] = {m.name: [] for m in metrics if isinstance(m, PairMetric)}
     signatures: dict[str, str] = {}
     problems: dict[str, None] = {}
@@ -81,7 +81,7 @@ def values_of(opinions: Iterable[Opinion], metrics: Sequence[Metric]) -> Measure
 def validate(
     data: OpinionSet, values: dict[str, Float[np.ndarray, " n"]], metrics: Sequence[Metric], *, resamples: int = 1000
 ) -> list[Line]:
-    """Agreement of every metric on all pictures and on every distortion with at least five.
+    """Agreement of every metric on all images and on every distortion with at least five.
 
     Raises:
         InputError: no pair metric given.
@@ -115,7 +115,7 @@ def to_markdown(lines: Sequence[Line]) -> str:
     parts = []
     for part in dict.fromkeys(line.distortion for line in lines):
         own = sorted((x for x in lines if x.distortion == part), key=lambda x: -np.nan_to_num(x.result.srcc, nan=-2))
-        parts += [f"### {part}: {own[0].result.count} pictures", ""] if part != "all" else []
+        parts += [f"### {part}: {own[0].result.count} images", ""] if part != "all" else []
         parts += ["| metric | n | SRCC | PLCC | KRCC | RMSE |", "|---|---:|---|---|---|---|"]
         for line in own:
             r = line.result

@@ -1,1 +1,1 @@
-"""Files to pictures and back, colour, and geometry. The only image type is `ImageU8` (H×W×3 uint8 sRGB)."""
+"""Files to images and back, colour, and geometry. The only image type is `ImageU8` (H×W×3 uint8 sRGB)."""

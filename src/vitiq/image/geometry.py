@@ -14,9 +14,9 @@ Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 
 def resize(image: ImageU8, width: int, height: int, filter: Filter = "lanczos") -> ImageU8:
-    """The whole picture at another size, antialiased when shrunk.
+    """The whole image at another size, antialiased when shrunk.
 
-    Pillow resamples 8-bit pictures in fixed point, so the result is the same on any machine.
+    Pillow resamples 8-bit images in fixed point, so the result is the same on any machine.
 
     Raises:
         InputError: a side below 1.
@@ -30,7 +30,7 @@ def resize(image: ImageU8, width: int, height: int, filter: Filter = "lanczos") 
 
 
 def patches(image: ImageU8, size: int, stride: int) -> list[ImageU8]:
-    """Square patches row by row; none where the picture is smaller than a patch."""
+    """Square patches row by row; none where the image is smaller than a patch."""
     height, width, _ = image.shape
     return [
         np.ascontiguousarray(image[top : top + size, left : left + size])

@@ -1,4 +1,4 @@
-"""Picture files to `ImageU8` and back.
+"""FoundImage files to `ImageU8` and back.
 
 Policy: the first frame of an animation; EXIF orientation applied; an embedded ICC profile converted to sRGB;
 transparency laid on white; grey repeated; 16 bits brought to 8 (grey is rounded, colour loses its low byte, as Pillow
@@ -22,7 +22,7 @@ from vitiq.errors import InputError, first_line
 from vitiq.types import ImageU8
 
 MAX_PIXELS = 2 * 89_478_485
-"""Larger pictures are refused before they are decoded (a bomb, or a job for tiles): Pillow's own limit."""
+"""Larger images are refused before they are decoded (a bomb, or a job for tiles): Pillow's own limit."""
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jp2", ".j2k", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"}
@@ -30,8 +30,8 @@ SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture file and the name it has in results (its path below the folder given, or its file name)."""
+class FoundImage:
+    """An image file and the name it has in results (its path below the folder given, or its file name)."""
 
     path: Path
     name: str
@@ -39,26 +39,26 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class FoundImages:
-    """Pictures found, and one line for each thing that is none."""
+    """Images found, and one line for each thing that is none."""
 
-    images: list[Picture] = field(default_factory=list)
+    images: list[FoundImage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def read_image(path: Path) -> ImageU8:
-    """The picture in a file; raises as `read_image_details`."""
+    """The image in a file; raises as `read_image_details`."""
     return read_image_details(path)[0]
 
 
 def read_image_details(path: Path) -> tuple[ImageU8, list[str]]:
-    """The picture in a file, and a note for everything that was changed to fit it into 8-bit sRGB.
+    """The image in a file, and a note for everything that was changed to fit it into 8-bit sRGB.
 
     Raises:
-        InputError: missing, empty, no picture, truncated, too large, or unreadable.
+        InputError: missing, empty, no image, truncated, too large, or unreadable.
     """
     path = Path(path)
     if path.is_dir():
-        raise InputError(f"{path}: is a folder, a picture file is expected")
+        raise InputError(f"{path}: is a folder, an image file is expected")
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -71,10 +71,10 @@ def read_image_details(path: Path) -> tuple[ImageU8, list[str]]:
 def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
     """As `read_image_details`, from bytes; `name` stands in messages."""
     if not data:
-        raise InputError(f"{name}: the file is empty; a picture is expected")
+        raise InputError(f"{name}: the file is empty; an image is expected")
     try:
         with warnings.catch_warnings():
-            # Our own limit decides, and broken metadata must not stop a good picture.
+            # Our own limit decides, and broken metadata must not stop a good image.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
                 _check_size(image.size, name)
@@ -85,14 +85,14 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
         raise
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{name}: not a picture in a format vitiq reads (starts with {data[:8]!r}); "
+            f"{name}: not an image in a format vitiq reads (starts with {data[:8]!r}); "
             f"give PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF, JPEG 2000 or PPM"
         ) from error
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(name, "".join(re.findall(r"\d+ pixels(?=\))", str(error))))) from error
     except (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, RuntimeError) as error:
         raise InputError(
-            f"{name}: the picture is truncated or damaged ({first_line(error)}); get the file again"
+            f"{name}: the image is truncated or damaged ({first_line(error)}); get the file again"
         ) from error
 
 
@@ -210,33 +210,33 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def find_images(paths: Sequence[Path]) -> FoundImages:
-    """Pictures of files and folders (walked in sorted order); what is broken becomes a problem, not a stop.
+    """Images of files and folders (walked in sorted order); what is broken becomes a problem, not a stop.
 
     In a folder, files of other kinds are passed over; a file named outright is kept whatever its suffix.
     """
     found = FoundImages()
     taken: set[str] = set()
     for path in map(Path, paths):
-        for picture in _candidates(path, found.problems):
-            name = picture.name
+        for image in _candidates(path, found.problems):
+            name = image.name
             count = 2
             while name in taken:
-                base = Path(picture.name)
+                base = Path(image.name)
                 name = base.with_name(f"{base.stem}-{count}{base.suffix}").as_posix()
                 count += 1
             taken.add(name)
-            found.images.append(Picture(picture.path, name))
+            found.images.append(FoundImage(image.path, name))
     return found
 
 
-def _candidates(path: Path, problems: list[str]) -> Iterable[Picture]:
+def _candidates(path: Path, problems: list[str]) -> Iterable[FoundImage]:
     if path.is_dir():
         inside = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in SUFFIXES]
         if not inside:
-            problems.append(f"{path}: no pictures in this folder; expected {', '.join(sorted(SUFFIXES))}")
+            problems.append(f"{path}: no images in this folder; expected {', '.join(sorted(SUFFIXES))}")
         for file in inside:
-            yield Picture(file, file.relative_to(path).as_posix())
+            yield FoundImage(file, file.relative_to(path).as_posix())
     elif path.exists():
-        yield Picture(path, path.name)
+        yield FoundImage(path, path.name)
     else:
         problems.append(f"{path}: no such file or folder; check the path")

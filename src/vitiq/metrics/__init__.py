@@ -1,1 +1,1 @@
-"""Pictures to numbers: one module a family of metrics. The contract is in `base`."""
+"""Images to numbers: one module a family of metrics. The contract is in `base`."""

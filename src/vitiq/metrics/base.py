@@ -1,4 +1,4 @@
-"""The contract of a metric: a pure function of decoded 8-bit pictures that never sees a codec."""
+"""The contract of a metric: a pure function of decoded 8-bit images that never sees a codec."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class Metric(ABC):
 
 
 class PairMetric(Metric):
-    """A metric of one reference and one distorted picture of the same size."""
+    """A metric of one reference and one distorted image of the same size."""
 
     @abstractmethod
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Score `distorted` against `reference` (both H×W×3 uint8 sRGB).
 
         Raises:
-            InputError: the sizes differ, or the picture is too small for the metric.
+            InputError: the sizes differ, or the image is too small for the metric.
         """
 
     def batch(self, references: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> list[Score]:
@@ -86,13 +86,13 @@ class PairMetric(Metric):
         """
         if len(references) != len(distorted):
             raise InputError(
-                f"{len(references)} references and {len(distorted)} distorted pictures given, pairs expected"
+                f"{len(references)} references and {len(distorted)} distorted images given, pairs expected"
             )
         return [self(a, b) for a, b in zip(references, distorted, strict=True)]
 
 
 class SetMetric(Metric):
-    """A metric of two sets of pictures (a distance between distributions)."""
+    """A metric of two sets of images (a distance between distributions)."""
 
     @abstractmethod
     def __call__(self, reference: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> Score:

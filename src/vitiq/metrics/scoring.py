@@ -31,7 +31,7 @@ def resolve_metrics(
     A name may carry its metric's parameter after an @: `vit-topk@10`, `vit-topk@10%`, `vit-panel@5`, `vit-rbo@0.9`.
 
     Args:
-        backbone: for the metrics that read pictures with a ViT; None for the embedded one.
+        backbone: for the metrics that read images with a ViT; None for the embedded one.
         panel: further backbones for the metrics that ask several.
 
     Raises:
@@ -70,11 +70,11 @@ def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]
     """Every pair metric's score; one that is not defined for the pair is NaN, with the reason in its details.
 
     Raises:
-        InputError: the pictures differ in size.
+        InputError: the images differ in size.
     """
     if reference.shape != distorted.shape:
         (h, w, _), (i, j, _) = reference.shape, distorted.shape
-        raise InputError(f"pictures of {w}×{h} and {j}×{i} pixels given, the same size expected; resize one of them")
+        raise InputError(f"images of {w}×{h} and {j}×{i} pixels given, the same size expected; resize one of them")
     scores = {}
     for metric in metrics:
         if isinstance(metric, PairMetric):

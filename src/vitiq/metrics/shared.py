@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    pictures: tuple[ImageU8, ...]
+    images: tuple[ImageU8, ...]
     results: dict[tuple[object, ...], object] = field(default_factory=dict)
 
 
@@ -34,9 +34,9 @@ _KEPT: ContextVar[_Kept | None] = ContextVar("vitiq_shared_results", default=Non
 
 
 @contextmanager
-def sharing(*pictures: ImageU8) -> Iterator[None]:
-    """Within the block, `@shared` functions of these pictures are computed once. The pictures must not be changed."""
-    token = _KEPT.set(_Kept(pictures))
+def sharing(*images: ImageU8) -> Iterator[None]:
+    """Within the block, `@shared` functions of these images are computed once. The images must not be changed."""
+    token = _KEPT.set(_Kept(images))
     try:
         yield
     finally:
@@ -44,7 +44,7 @@ def sharing(*pictures: ImageU8) -> Iterator[None]:
 
 
 def sharing_pair(work: F) -> F:
-    """Runs `work(reference, distorted, …)` in a `sharing` block of its two pictures."""
+    """Runs `work(reference, distorted, …)` in a `sharing` block of its two images."""
 
     @wraps(work)
     def run(reference: ImageU8, distorted: ImageU8, *args: Any, **kwargs: Any) -> Any:
@@ -55,12 +55,12 @@ def sharing_pair(work: F) -> F:
 
 
 def shared(work: Callable[P, T]) -> Callable[P, T]:
-    """Marks a pure function of pictures, given by position, whose result others may use again but not change."""
+    """Marks a pure function of images, given by position, whose result others may use again but not change."""
 
     @wraps(work)
     def once(*args: P.args, **kwargs: P.kwargs) -> T:
         kept = _KEPT.get()
-        if kept is None or kwargs or not all(any(a is p for p in kept.pictures) for a in args):
+        if kept is None or kwargs or not all(any(a is p for p in kept.images) for a in args):
             return work(*args, **kwargs)
         key = (work, *map(id, args))
         if key not in kept.results:

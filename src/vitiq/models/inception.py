@@ -146,7 +146,7 @@ class Mixed8(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """Pictures of 299×299 to 2048 features and 1008 outputs."""
+    """Images of 299×299 to 2048 features and 1008 outputs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -162,7 +162,7 @@ class InceptionV3(nn.Module):
         self.fc = nn.Linear(DIMENSIONS, OUTPUTS)
 
     def forward(self, x: Float[Tensor, "n 3 299 299"]) -> Float[Tensor, "n 2048"]:
-        """Features: the last grid averaged ("pool3"), of pictures in about -1 … 1."""
+        """Features: the last grid averaged ("pool3"), of images in about -1 … 1."""
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, stride=2)))
         x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(F.max_pool2d(x, 3, stride=2))))

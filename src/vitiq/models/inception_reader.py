@@ -1,4 +1,4 @@
-"""Pictures to the features and label probabilities of InceptionV3, resized in one of three ways that tools use.
+"""Images to the features and label probabilities of InceptionV3, resized in one of three ways that tools use.
 
 The resize moves FID by points (Parmar, Zhang & Zhu 2022, "On Aliased Resizing and Surprising Subtleties in GAN
 Evaluation", arXiv 2104.11222), so it is named:
@@ -69,7 +69,7 @@ RESIZES: dict[str, tuple[Callable[[ImageU8], Pixels], float]] = {
     "tf1": (resize_tf1, 128.0),
     "pytorch": (resize_pytorch, 127.5),
 }
-"""How pictures become 299×299, and the middle c of the scale (x - c) / c that the tool of that name uses."""
+"""How images become 299×299, and the middle c of the scale (x - c) / c that the tool of that name uses."""
 
 
 class InceptionReader:
@@ -98,7 +98,7 @@ class InceptionReader:
         return f"inception-v3|weights:{self._sha256[:12]}|resize:{self._name}-{SIDE}|middle:{self._middle:g}"
 
     def features(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n 2048"]:
-        """Features of pictures of any size."""
+        """Features of images of any size."""
         return np.stack([row[:DIMENSIONS] for row in self._read(images)])
 
     def probabilities(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n 1008"]:

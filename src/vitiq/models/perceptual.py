@@ -1,4 +1,4 @@
-"""The trunks that LPIPS and DISTS read pictures with, in torchvision's checkpoint layout: AlexNet and VGG-16.
+"""The trunks that LPIPS and DISTS read images with, in torchvision's checkpoint layout: AlexNet and VGG-16.
 
 A trunk is a plain dictionary of tensors (`features.0.weight`, …); classifier tensors are passed over.
 """
@@ -64,7 +64,7 @@ def check_trunk(state: State, layout: Mapping[int, tuple[int, int, int]], name: 
 
 
 def alexnet(state: State, x: Float[Tensor, "n 3 h w"]) -> Features:
-    """Features after each of the five ReLUs; pictures of at least 31×31."""
+    """Features after each of the five ReLUs; images of at least 31×31."""
 
     def conv(x: Tensor, place: int, stride: int, padding: int) -> Tensor:
         weight, bias = state[f"features.{place}.weight"], state[f"features.{place}.bias"]
@@ -95,7 +95,7 @@ def vgg16(
     x: Float[Tensor, "n 3 h w"],
     pool: Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c i j"]] = max_pool,
 ) -> Features:
-    """Features after the last ReLU of each of the five stages; pictures of at least 16×16."""
+    """Features after the last ReLU of each of the five stages; images of at least 16×16."""
     found = []
     for stage, places in enumerate(VGG16_STAGES):
         x = pool(x) if stage else x

@@ -181,7 +181,7 @@ class Block(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """Pictures -> one token a patch, row by row."""
+    """Images -> one token a patch, row by row."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ class PatchEmbed(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Pictures, normalised as the weights expect -> logits.
+    """Images, normalised as the weights expect -> logits.
 
     Input sides may differ from `config.image_size` by whole patches: position embeddings are interpolated.
     """
@@ -237,7 +237,7 @@ class VisionTransformer(nn.Module):
         patch = self.config.patch
         if x.shape[2] % patch or x.shape[3] % patch:
             raise InputError(
-                f"picture of {x.shape[3]}×{x.shape[2]} pixels given to a Vision Transformer with patches of "
+                f"image of {x.shape[3]}×{x.shape[2]} pixels given to a Vision Transformer with patches of "
                 f"{patch}: resize both sides to multiples of {patch}"
             )
         tokens = self.patch_embed(x)

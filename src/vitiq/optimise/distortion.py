@@ -1,4 +1,4 @@
-"""Distortions that latents can be optimised for, as torch functions of N×3×H×W pictures in [0, 1]."""
+"""Distortions that latents can be optimised for, as torch functions of N×3×H×W images in [0, 1]."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LossName = Literal["mse", "ssim", "vit", "perceptual"]
 LOSSES: tuple[LossName, ...] = ("mse", "ssim", "vit", "perceptual")
 
 Distortion = Callable[[Float[Tensor, "n 3 h w"]], Tensor]
-"""Scalar distortion of pictures against a target fixed in advance."""
+"""Scalar distortion of images against a target fixed in advance."""
 
 
 def _window() -> Float[Tensor, "1 1 11 11"]:
@@ -27,7 +27,7 @@ def _window() -> Float[Tensor, "1 1 11 11"]:
 
 
 def ssim(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Tensor:
-    """Mean SSIM over pictures and channels (Wang et al. 2004, DOI 10.1109/TIP.2003.819861), in -1 … 1.
+    """Mean SSIM over images and channels (Wang et al. 2004, DOI 10.1109/TIP.2003.819861), in -1 … 1.
 
     11×11 Gaussian window of σ 1.5, valid region, data range 1.
     """
@@ -44,10 +44,10 @@ def ssim(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Tensor:
     return (top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean()
 
 
-def tiles(pictures: Float[Tensor, "n 3 h w"], side: int) -> Float[Tensor, "m 3 side side"]:
-    """The fewest squares of `side` pixels that cover the pictures, evenly spread; smaller pictures are extended."""
-    height, width = pictures.shape[2:]
-    grown = F.pad(pictures, (0, max(0, side - width), 0, max(0, side - height)), mode="replicate")
+def tiles(images: Float[Tensor, "n 3 h w"], side: int) -> Float[Tensor, "m 3 side side"]:
+    """The fewest squares of `side` pixels that cover the images, evenly spread; smaller images are extended."""
+    height, width = images.shape[2:]
+    grown = F.pad(images, (0, max(0, side - width), 0, max(0, side - height)), mode="replicate")
     starts = [
         [round(k * (length - side) / max(1, -(-length // side) - 1)) for k in range(-(-length // side))]
         for length in grown.shape[2:]
@@ -59,7 +59,7 @@ def distortion(name: LossName, target: Float[Tensor, "n 3 h w"]) -> Distortion:
     """The named distortion against `target`.
 
     mse: mean squared error. ssim: (1 - SSIM) / 10 + MSE / 10. vit: (1 - mean cosine of the embedded ViT's final
-    tokens) / 25 + MSE / 4, of the whole picture at the network's size. perceptual: (1 - mean cosine of the embedded
+    tokens) / 25 + MSE / 4, of the whole image at the network's size. perceptual: (1 - mean cosine of the embedded
     ViT's tokens at several depths) / 25 + MSE / 4, of tiles at full resolution. The factors bring all to one scale; the
     share of MSE keeps brightness and colour in place, which the others hardly see.
 
@@ -67,9 +67,9 @@ def distortion(name: LossName, target: Float[Tensor, "n 3 h w"]) -> Distortion:
         InputError: unknown name.
     """
     if name == "mse":
-        return lambda picture: F.mse_loss(picture, target)
+        return lambda image: F.mse_loss(image, target)
     if name == "ssim":
-        return lambda picture: (1 - ssim(picture, target)) / 10 + F.mse_loss(picture, target) / 10
+        return lambda image: (1 - ssim(image, target)) / 10 + F.mse_loss(image, target) / 10
     if name == "vit":
         from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - loads weights
 
@@ -77,9 +77,9 @@ def distortion(name: LossName, target: Float[Tensor, "n 3 h w"]) -> Distortion:
         with torch.no_grad():
             wanted = backbone.tokens_tensor(target)
 
-        def meaning(picture: Float[Tensor, "n 3 h w"]) -> Tensor:
-            cosine = F.cosine_similarity(backbone.tokens_tensor(picture), wanted, dim=-1)
-            return (1 - cosine.mean()) / 25 + F.mse_loss(picture, target) / 4
+        def meaning(image: Float[Tensor, "n 3 h w"]) -> Tensor:
+            cosine = F.cosine_similarity(backbone.tokens_tensor(image), wanted, dim=-1)
+            return (1 - cosine.mean()) / 25 + F.mse_loss(image, target) / 4
 
         return meaning
     if name == "perceptual":
@@ -89,9 +89,9 @@ def distortion(name: LossName, target: Float[Tensor, "n 3 h w"]) -> Distortion:
         with torch.no_grad():
             levels = reader.levels_tensor(tiles(target, reader.image_size))
 
-        def looks(picture: Float[Tensor, "n 3 h w"]) -> Tensor:
-            found = reader.levels_tensor(tiles(picture, reader.image_size))
-            return (1 - F.cosine_similarity(found, levels, dim=-1).mean()) / 25 + F.mse_loss(picture, target) / 4
+        def looks(image: Float[Tensor, "n 3 h w"]) -> Tensor:
+            found = reader.levels_tensor(tiles(image, reader.image_size))
+            return (1 - F.cosine_similarity(found, levels, dim=-1).mean()) / 25 + F.mse_loss(image, target) / 4
 
         return looks
     raise InputError(f"loss {name!r} given, expected one of {', '.join(LOSSES)}")

@@ -1,4 +1,4 @@
-"""From records and pictures on disk to figures, tables and one self-contained page. Reads nothing else."""
+"""From records and images on disk to figures, tables and one self-contained page. Reads nothing else."""
 
 from vitiq.report.build import build_report
 

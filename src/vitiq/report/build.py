@@ -14,8 +14,8 @@ from vitiq.errors import InputError
 from vitiq.evaluation.store import load_run
 from vitiq.image.io import read_image, write_bytes
 from vitiq.report import figures, tables
-from vitiq.report.html import PicturePage, Shown, render
-from vitiq.report.maps import over_picture
+from vitiq.report.html import ImagePage, Shown, render
+from vitiq.report.maps import over_image
 from vitiq.types import ImageU8, Record
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _charts(out: Path, run: dict[str, Any], records: list[Record]) -> dict[str, 
     return charts
 
 
-def _page(out: Path, run: dict[str, Any], record: Record, records: list[Record]) -> PicturePage:
-    """What the page of one picture shows."""
+def _page(out: Path, run: dict[str, Any], record: Record, records: list[Record]) -> ImagePage:
+    """What the page of one image shows."""
     folder = Path(run["originals"][record.image]).relative_to("originals").with_suffix("").as_posix()
     others = [r for r in tables.compared(records) if r.image == record.image]
     shown = [Shown(r, _data_uri(out / str(r.details["reconstruction"]))) for r in others]
@@ -94,10 +94,10 @@ def _page(out: Path, run: dict[str, Any], record: Record, records: list[Record])
         strip = [(i, _data_uri(out / name, shrink=192)) for i, name in trace["previews"]]
     else:
         strip = []
-    picture = read_image(out / run["originals"][record.image])
-    maps = [Shown(r, _map(out, folder, picture, r)) for r in others if "map" in r.details]
+    image = read_image(out / run["originals"][record.image])
+    maps = [Shown(r, _map(out, folder, image, r)) for r in others if "map" in r.details]
     original = _data_uri(out / run["originals"][record.image])
-    return PicturePage(record, original, shown, tables.shared_labels(record), charts, strip, maps)
+    return ImagePage(record, original, shown, tables.shared_labels(record), charts, strip, maps)
 
 
 def _map(out: Path, folder: str, original: ImageU8, record: Record) -> str:
@@ -105,7 +105,7 @@ def _map(out: Path, folder: str, original: ImageU8, record: Record) -> str:
     with np.load(out / str(record.details["map"]), allow_pickle=False) as found:
         loss, attention = found["loss"].astype(np.float32), found["attention"]
     rebuilt = read_image(out / str(record.details["reconstruction"]))
-    figure = over_picture(original, rebuilt, loss, attention, f"{record.codec}, {record.bytes} bytes")
+    figure = over_image(original, rebuilt, loss, attention, f"{record.codec}, {record.bytes} bytes")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": "vitiq"})
     target = out / "figures" / folder / f"map-{record.codec}.png"

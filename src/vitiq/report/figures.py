@@ -66,20 +66,20 @@ def _show(axes: Axes, image: ImageU8, title: str = "") -> None:
     axes.set_title(title)
 
 
-def inputs(pictures: Mapping[str, ImageU8]) -> Figure:
+def inputs(images: Mapping[str, ImageU8]) -> Figure:
     """The originals in a row."""
-    figure, axes = _figure(1, len(pictures), 2.6 * len(pictures), 2.9)
-    for ax, (name, picture) in zip(axes[0], pictures.items(), strict=True):
-        height, width, _ = picture.shape
-        _show(ax, picture, f"{name}\n{width}×{height}")
+    figure, axes = _figure(1, len(images), 2.6 * len(images), 2.9)
+    for ax, (name, image) in zip(axes[0], images.items(), strict=True):
+        height, width, _ = image.shape
+        _show(ax, image, f"{name}\n{width}×{height}")
     return figure
 
 
 def pairs(originals: Mapping[str, ImageU8], rebuilt: Mapping[str, ImageU8], captions: Mapping[str, str]) -> Figure:
     """Originals above reconstructions."""
     figure, axes = _figure(2, len(originals), 2.6 * len(originals), 5.6)
-    for column, (name, picture) in enumerate(originals.items()):
-        _show(axes[0][column], picture, name)
+    for column, (name, image) in enumerate(originals.items()):
+        _show(axes[0][column], image, name)
         _show(axes[1][column], rebuilt[name], captions[name])
     return figure
 
@@ -91,13 +91,13 @@ def strip(previews: Sequence[tuple[int, ImageU8]], columns: int = 8) -> Figure:
     figure, axes = _figure(rows, columns, 1.9 * columns, 2.2 * rows)
     for ax in axes.flat:
         ax.set_axis_off()
-    for ax, (iteration, picture) in zip(axes.flat, previews, strict=False):
-        _show(ax, picture, f"iteration {iteration}")
+    for ax, (iteration, image) in zip(axes.flat, previews, strict=False):
+        _show(ax, image, f"iteration {iteration}")
     return figure
 
 
 def latents(layers: Sequence[np.ndarray]) -> Figure:
-    """The latent as a picture: every channel of every layer, blue below zero, red above."""
+    """The latent as an image: every channel of every layer, blue below zero, red above."""
     heights = [max(1, math.ceil(len(layer) / 8)) for layer in layers]
     figure, axes = _figure(len(layers), 1, 6.4, 0.5 + 0.85 * sum(heights))
     for ax, layer, rows in zip(axes[:, 0], layers, heights, strict=True):
@@ -146,7 +146,7 @@ def has_values(records: Sequence[Record], keys: Sequence[str]) -> bool:
 
 
 def bars(records: Sequence[Record], chance: float | None) -> Figure:
-    """Mean of each metric a codec at equal bytes, one dot a picture; one of `BARS` must have a finite value."""
+    """Mean of each metric a codec at equal bytes, one dot an image; one of `BARS` must have a finite value."""
     shown = [bar for bar in BARS if has_values(records, bar[:1])]
     figure, axes = _figure(math.ceil(len(shown) / 3), 3, 9.6, 2.5 * math.ceil(len(shown) / 3))
     codecs = list(dict.fromkeys(r.codec for r in records))
@@ -169,7 +169,7 @@ def bars(records: Sequence[Record], chance: float | None) -> Figure:
 
 
 def rate_distortion(records: Sequence[Record], key: str, label: str) -> Figure:
-    """A metric against bytes: JPEG's ladder as a line a picture, the equal-bytes files as dots.
+    """A metric against bytes: JPEG's ladder as a line an image, the equal-bytes files as dots.
 
     The metric must have a finite value.
     """

@@ -15,15 +15,15 @@ from vitiq.types import Record
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A reconstruction on the page: its record and the picture as a data URI."""
+    """A reconstruction on the page: its record and the image as a data URI."""
 
     record: Record
     uri: str
 
 
 @dataclass(frozen=True, slots=True)
-class PicturePage:
-    """Everything the page shows of one picture.
+class ImagePage:
+    """Everything the page shows of one image.
 
     Attributes:
         record: the main codec's.
@@ -50,7 +50,7 @@ def render(  # noqa: PLR0917 - the parts of the page
     sets: Mapping[str, Any],
     tables: Sequence[Table],
     charts: Mapping[str, str],
-    pages: Sequence[PicturePage],
+    pages: Sequence[ImagePage],
 ) -> str:
     """The page's HTML; every value is escaped but our own SVG."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - imported where used

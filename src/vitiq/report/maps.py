@@ -1,4 +1,4 @@
-"""The figure of a meaning map: where a reconstruction lost what the picture shows, beside where the network looked."""
+"""The figure of a meaning map: where a reconstruction lost what the image shows, beside where the network looked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FULL = 1.0
-"""Loss drawn in full colour: tokens at right angles. The same for every picture, so that maps compare."""
+"""Loss drawn in full colour: tokens at right angles. The same for every image, so that maps compare."""
 
 
-def over_picture(
+def over_image(
     original: ImageU8,
     rebuilt: ImageU8,
     loss: Float[np.ndarray, "rows columns"],
@@ -27,7 +27,7 @@ def over_picture(
     """Original, reconstruction, loss of meaning over the reconstruction, attention rollout over the original.
 
     Args:
-        loss: of any grid that covers the picture, 0 … 2 (`vitiq.metrics.semantic.vit_map`).
+        loss: of any grid that covers the image, 0 … 2 (`vitiq.metrics.semantic.vit_map`).
         attention: likewise, shares of 1.
         caption: of the reconstruction.
     """
@@ -41,18 +41,18 @@ def over_picture(
     figure = NewFigure(figsize=(12.4, tall + 0.7), dpi=120, layout="constrained")
     axes = figure.subplots(2, 4, height_ratios=[tall, 0.09], squeeze=False)
     reconstruction = f"reconstruction, {caption}" if caption else "reconstruction"
-    for ax, picture, title in zip(axes[0], (original, rebuilt) * 2, ("original", reconstruction, *TITLES), strict=True):
+    for ax, image, title in zip(axes[0], (original, rebuilt) * 2, ("original", reconstruction, *TITLES), strict=True):
         ax.set_title(title)
         ax.set_axis_off()
         if title not in TITLES:
-            ax.imshow(picture)
+            ax.imshow(image)
     area = (0, width, height, 0)
     share = attention / max(float(attention.max()), 1e-12)
     scales = (("inferno", ("0", f"{FULL / 2:g}", f"{FULL:g}")), ("viridis", ("none", "", "most")))
-    for place, picture, values, (colours, ticks) in zip(
+    for place, image, values, (colours, ticks) in zip(
         (2, 3), (rebuilt, original), (loss / FULL, share), scales, strict=True
     ):
-        axes[0][place].imshow(picture @ LUMA, cmap="gray", vmin=0, vmax=255, extent=area)
+        axes[0][place].imshow(image @ LUMA, cmap="gray", vmin=0, vmax=255, extent=area)
         drawn = axes[0][place].imshow(
             values.clip(0, 1), cmap=colours, vmin=0, vmax=1, alpha=0.72, extent=area, interpolation="bilinear"
         )

@@ -111,7 +111,7 @@ def equal_bytes(records: Sequence[Record], not_made: Sequence[str] = ()) -> Tabl
         size = sum(r.bytes for r in own) / len(own)
         rows.append((title, f"{size:.0f}", *(text(mean(key), digits) for key, (_, digits) in columns.items())))
     header = ("codec", "bytes", *(label for label, _ in columns.values()))
-    note = "Means over the pictures. * the smallest file this codec can write is larger than asked for some pictures."
+    note = "Means over the images. * the smallest file this codec can write is larger than asked for some images."
     if any(map(dependent_scores, chosen)):
         note += " † tuned on the network that gives its ViT-Score, or on a relative of it: not independent."
     if not_made:
@@ -138,7 +138,7 @@ def vit_scores(records: Sequence[Record]) -> Table:
                 str(second),
             )
         )
-    header = ("picture", "ViT-Score", "chance", "corrected", "p", "top label, original", "top label, rebuilt")
+    header = ("image", "ViT-Score", "chance", "corrected", "p", "top label, original", "top label, rebuilt")
     note = "p: probability that two random label lists share as many labels."
     return Table("vit-scores", "ViT-Score (top-K label overlap), K = 100", header, tuple(rows), note)
 
@@ -149,7 +149,7 @@ def brisque(records: Sequence[Record]) -> Table:
         (r.image, *(text(_detail(r, "brisque", name)) for name in ("original", "generated", "delta")))
         for r in main_records(records)
     )
-    header = ("picture", "original", "generated", "delta")
+    header = ("image", "original", "generated", "delta")
     return Table("brisque", "BRISQUE (lower is more natural)", header, rows)
 
 
@@ -177,9 +177,9 @@ def summary(records: Sequence[Record]) -> Table:
     for name, vit, ssim, mse, psnr, _, generated, fid in THESIS:
         numbers = (text(vit), text(ssim), text(mse), text(psnr), text(generated), text(fid, 0))
         rows.append((f"{name} (thesis)", "1540", "266", "–", *numbers))
-    header = ("picture", "bytes", "file : file", "file : latent", "ViT-Score", "SSIM", "MSE", "PSNR, dB", "BRISQUE")
+    header = ("image", "bytes", "file : file", "file : latent", "ViT-Score", "SSIM", "MSE", "PSNR, dB", "BRISQUE")
     note = (
-        "Rows marked (thesis) are published, on other pictures, with ViT-B/16: the sizes compare, the pictures do not. "
+        "Rows marked (thesis) are published, on other images, with ViT-B/16: the sizes compare, the images do not. "
         "The last column is what the thesis calls FID."
     )
     return Table("summary", "Summary", (*header, "frechet-pixel"), tuple(rows), note)
@@ -191,7 +191,7 @@ def all_tables(records: Sequence[Record], not_made: Sequence[str] = ()) -> list[
 
 
 def shared_labels(record: Record, top: int = 10) -> Table:
-    """The most probable shared labels of a picture with both probabilities."""
+    """The most probable shared labels of an image with both probabilities."""
     rows = score_details(record, "vit-topk").get("shared_labels", [])
     cells = tuple(
         (str(r["label"]), *(f"{float(r[name]):.4f}" for name in ("original", "reconstruction", "difference")))

@@ -2,7 +2,7 @@
 
 A synthesis is trained on against a patch discriminator with the hinge loss (Lim & Ye 2017, arXiv 1705.02894), in the
 way of HiFiC (Mentzer et al. 2020, arXiv 2006.09965), while squared error, squared error masked by texture and features
-of a ViT hold it to its picture.
+of a ViT hold it to its image.
 """
 
 from __future__ import annotations

@@ -16,16 +16,16 @@ TOP_K = 100
 
 
 @torch.no_grad()
-def validate(student: VisionTransformer, teacher: Teacher, pictures: Float[Tensor, "n 3 s s"]) -> tuple[float, float]:
+def validate(student: VisionTransformer, teacher: Teacher, images: Float[Tensor, "n 3 s s"]) -> tuple[float, float]:
     """Top-1 agreement and mean top-100 overlap with a teacher."""
     same, overlap = 0, 0.0
-    for batch in torch.split(pictures, 32):
+    for batch in torch.split(images, 32):
         with bf16_if_fast():
             p, q = teacher.model(teacher.prepared(batch)).float(), student(batch).float()
         same += int((p.argmax(1) == q.argmax(1)).sum())
         a, b = p.topk(TOP_K).indices, q.topk(TOP_K).indices
         overlap += float((a[:, :, None] == b[:, None, :]).any(2).float().mean(1).sum())
-    return same / len(pictures), overlap / len(pictures)
+    return same / len(images), overlap / len(images)
 
 
 def agreement_names(teachers: int) -> list[str]:

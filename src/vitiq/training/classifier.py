@@ -1,7 +1,7 @@
-"""Training of the classifier of latents (`vitiq train classifier`): a ViT distilled onto latents of coded pictures.
+"""Training of the classifier of latents (`vitiq train classifier`): a ViT distilled onto latents of coded images.
 
 It starts as the teacher reading coefficients (`from_vit`) and learns to give, from latents at any quality, the labels
-that the teacher gives the picture before coding (Hinton et al. 2015, arXiv 1503.02531).
+that the teacher gives the image before coding (Hinton et al. 2015, arXiv 1503.02531).
 
 Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
 """
@@ -29,19 +29,19 @@ from vitiq.codecs.transform.networks.embedded import TransformModel, load_model,
 from vitiq.training.agreement import TOP_K
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware, hardware
 from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 from vitiq.training.student import prune
 from vitiq.training.teachers import load_teacher, soft_loss
-from vitiq.training.vit import SMOKE_PICTURES
+from vitiq.training.vit import SMOKE_IMAGES
 from vitiq.weights.file import steps_behind
 
 Report = Callable[[int, int, float], None]
 
 VALIDATED = (5, 18, 45)
-"""Quality levels that held-out pictures are coded at."""
+"""Quality levels that held-out images are coded at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> ClassifierT
 
 
 class Reader(nn.Module):
-    """The classifier on latents of pictures of any size, as one module that several processes can share."""
+    """The classifier on latents of images of any size, as one module that several processes can share."""
 
     def __init__(self, classifier: LatentClassifier) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Reader(nn.Module):
     def forward(
         self, latents: Sequence[Float[Tensor, "c h w"]], sizes: Sequence[tuple[int, int]], quality: Float[Tensor, "n 3"]
     ) -> Float[Tensor, "n classes"]:
-        """Logits of dequantised latents of pictures of `sizes` (height, width)."""
+        """Logits of dequantised latents of images of `sizes` (height, width)."""
         patches = [self.classifier.patches(y, *size) for y, size in zip(latents, sizes, strict=True)]
         logits: Tensor = self.classifier(torch.stack(patches), quality)
         return logits
@@ -128,7 +128,7 @@ def make_optimiser(classifier: LatentClassifier, config: ClassifierTrainingConfi
 
 @torch.no_grad()
 def validate(reader: Reader, codec: TransformModel, views: Sequence[LatentView], place: Hardware) -> dict[str, float]:
-    """Top-1 agreement and mean top-100 overlap with the teacher's reading of the uncoded pictures, by level."""
+    """Top-1 agreement and mean top-100 overlap with the teacher's reading of the uncoded images, by level."""
     row: dict[str, float] = {}
     for level in sorted({v.level for v in views}):
         own = [v for v in views if v.level == level]
@@ -157,7 +157,7 @@ def train_classifier(
 
     Args:
         config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training pictures (labels are not used).
+        data: folders or .tar files of training images (labels are not used).
         teacher_path: timm safetensors of vit_tiny_patch16_224 (augreg_in21k_ft_in1k).
         codec_path: weights of `vitiq train codec`, whose latents are read.
         out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the caches and the weights.
@@ -182,12 +182,12 @@ def train_classifier(
             return coded_views(codec, teacher, crops, levels)
 
         def views_on_disk() -> tuple[list[LatentView], list[LatentView]]:
-            limit = SMOKE_PICTURES if smoke else None
-            pictures = PictureSet.open(data, out / "pictures", short_side=512, limit=limit)
-            training, held_out = pictures.split(config.held_out)
+            limit = SMOKE_IMAGES if smoke else None
+            images = ImageSet.open(data, out / "images", short_side=512, limit=limit)
+            training, held_out = images.split(config.held_out)
             folder = out / f"views-{space[:12]}"
-            drawn = training_views(pictures, training, config.views, sides, config.seed, make, folder)
-            return drawn, held_out_views(pictures, held_out, VALIDATED, make, folder)
+            drawn = training_views(images, training, config.views, sides, config.seed, make, folder)
+            return drawn, held_out_views(images, held_out, VALIDATED, make, folder)
 
         views, validation = place.first(views_on_disk)
         classifier = (

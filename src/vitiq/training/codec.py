@@ -1,6 +1,6 @@
 """Training of the transform codec (`vitiq train codec`): its bitstream and its synthesis for least squared error.
 
-Minimises bits a pixel + λ · MSE (0-255 scale) with a quality drawn for each picture, so that one network serves all
+Minimises bits per pixel + λ · MSE (0-255 scale) with a quality drawn for each image, so that one network serves all
 rates. Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
 """
 
@@ -23,7 +23,7 @@ from vitiq.codecs.transform.networks.transform_codec import TransformCodec, erro
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler, in_unit_range, phase_at, random_crop, stacked
 from vitiq.training.curves import draw_curves
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 from vitiq.training.replay import Replay
@@ -33,7 +33,7 @@ Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, loss)."""
 
 VALIDATED = (0.15, 0.5, 0.85)
-"""Qualities at which held-out pictures are coded."""
+"""Qualities at which held-out images are coded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +80,19 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> CodecTraini
 
 
 @torch.no_grad()
-def validate(model: TransformCodec, pictures: Float[Tensor, "n 3 s s"]) -> dict[str, float]:
-    """Mean PSNR and bits a pixel of held-out pictures, with rounded symbols, at some qualities."""
+def validate(model: TransformCodec, images: Float[Tensor, "n 3 s s"]) -> dict[str, float]:
+    """Mean PSNR and bits per pixel of held-out images, with rounded symbols, at some qualities."""
     model.eval()
     row: dict[str, float] = {}
-    area = pictures.shape[2] * pictures.shape[3]
+    area = images.shape[2] * images.shape[3]
     for t in VALIDATED:
         psnr, bpp = 0.0, 0.0
-        for target in torch.split(pictures, 4):
+        for target in torch.split(images, 4):
             coded = model(target, torch.full((len(target),), t, device=target.device))
             error = (coded.painted.clamp(0, 1) - target).square().mean(dim=(1, 2, 3))
             psnr += float((-10 * torch.log10(error.clamp_min(1e-10))).sum())
             bpp += float(coded.latent_bits.sum() + coded.hyper_bits.sum()) / area
-        row |= {f"psnr_{t}": psnr / len(pictures), f"bpp_{t}": bpp / len(pictures)}
+        row |= {f"psnr_{t}": psnr / len(images), f"bpp_{t}": bpp / len(images)}
     model.train()
     return row
 
@@ -137,8 +137,8 @@ def train_codec(
 
     Args:
         config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training pictures.
-        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of pictures and the weights.
+        data: folders or .tar files of training images.
+        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of images and the weights.
         begin: weights file to start from where there is no checkpoint; None for the block DCT.
         smoke: a few steps on tiny crops, for tests.
         threads: CPU threads; None leaves torch's choice.
@@ -152,12 +152,12 @@ def train_codec(
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     with hardware() as place:
-        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=512))
-        training, held_out = pictures.split(config.held_out)
-        sampler = Sampler(pictures, training, config)
+        images = place.first(lambda: ImageSet.open(data, out / "images", short_side=512))
+        training, held_out = images.split(config.held_out)
+        sampler = Sampler(images, training, config)
         crop, rng = config.phases[0].crop, np.random.default_rng(config.seed)
-        large = [i for i in held_out if min(pictures.shape(i)) >= crop] or training[:1]
-        validation = in_unit_range(stacked([random_crop(rng, pictures[i], crop, 1.0) for i in large])).to(place.device)
+        large = [i for i in held_out if min(images.shape(i)) >= crop] or training[:1]
+        validation = in_unit_range(stacked([random_crop(rng, images[i], crop, 1.0) for i in large])).to(place.device)
 
         torch.manual_seed(config.seed)
         model = TransformCodec()
@@ -178,8 +178,8 @@ def train_codec(
             return sampler.batch([config.seed, 1, step], phase, place.share(phase.batch))
 
         learn = Replay(partial(gradients, config, spread, place), tuple(model.parameters()), place)
-        for step, pictures_of_step in enumerate(batches(make, start, config.steps, place), start):
-            row = train_step(config, learn, optimiser, pictures_of_step, step, place)
+        for step, images_of_step in enumerate(batches(make, start, config.steps, place), start):
+            row = train_step(config, learn, optimiser, images_of_step, step, place)
             average.update(model)
             done = step + 1
             if log is None:
@@ -216,15 +216,15 @@ def gradients(
     config: CodecTrainingConfig,
     model: TransformCodec,
     place: Hardware,
-    pictures: UInt8[Tensor, "n s s 3"],
+    images: UInt8[Tensor, "n s s 3"],
     t: Float[Tensor, " n"],
 ) -> tuple[Tensor, ...]:
     """Leave the gradients of a batch in the model's parameters.
 
     Returns:
-        Loss, squared error, bits a pixel, and those of them that the hyper-latents take.
+        Loss, squared error, bits per pixel, and those of them that the hyper-latents take.
     """
-    target = in_unit_range(pictures)
+    target = in_unit_range(images)
     with place.mixed_precision():
         coded = model(target, t)
     weight, pixels = error_weight(t), target.shape[2] * target.shape[3]
@@ -239,18 +239,18 @@ def train_step(  # noqa: PLR0917 - the loop's whole state
     config: CodecTrainingConfig,
     learn: Replay,
     optimiser: torch.optim.Optimizer,
-    pictures: UInt8[Tensor, "n s s 3"],
+    images: UInt8[Tensor, "n s s 3"],
     step: int,
     place: Hardware,
 ) -> dict[str, Any]:
     """One optimiser step; returns what is logged."""
     rng = np.random.default_rng([config.seed, 2, step, place.rank])
     torch.manual_seed(int(rng.integers(0, 2**31)))
-    t = torch.from_numpy(rng.uniform(0, 1, len(pictures)).astype(np.float32)).to(place.device)
+    t = torch.from_numpy(rng.uniform(0, 1, len(images)).astype(np.float32)).to(place.device)
     rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
     for group in optimiser.param_groups:
         group["lr"] = rate * group["share"]
-    figures = learn(pictures, t)
+    figures = learn(images, t)
     norm = nn.utils.clip_grad_norm_(learn.parameters, config.gradient_clip)
     if bool(torch.isfinite(norm)):
         optimiser.step()

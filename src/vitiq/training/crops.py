@@ -1,4 +1,4 @@
-"""Training crops: random squares of pictures, and flat graphics that are drawn, since photographs lack them."""
+"""Training crops: random squares of images, and flat graphics that are drawn, since photographs lack them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from vitiq.errors import InputError
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.types import ImageU8
 
 
@@ -36,9 +36,9 @@ def phase_at(phases: Sequence[Phase], step: int) -> Phase:
     return phases[-1]
 
 
-def random_box(rng: np.random.Generator, picture: ImageU8, smallest_share: float) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of a random part: area `smallest_share` … 1 of the picture's, aspect 3/4 … 4/3."""
-    height, width, _ = picture.shape
+def random_box(rng: np.random.Generator, image: ImageU8, smallest_share: float) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of a random part: area `smallest_share` … 1 of the image's, aspect 3/4 … 4/3."""
+    height, width, _ = image.shape
     area = height * width * rng.uniform(smallest_share, 1.0)
     aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
     w = min(width, max(8, round(math.sqrt(area * aspect))))
@@ -59,53 +59,53 @@ class SamplerConfig(Protocol):
 
 
 class Sampler:
-    """Random crops: every pixel of the pictures that are large enough is about as likely."""
+    """Random crops: every pixel of the images that are large enough is about as likely."""
 
-    def __init__(self, pictures: PictureSet, indices: Sequence[int], config: SamplerConfig) -> None:
-        self._pictures, self._config = pictures, config
+    def __init__(self, images: ImageSet, indices: Sequence[int], config: SamplerConfig) -> None:
+        self._images, self._config = images, config
         self._by_size: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for size in {phase.crop for phase in config.phases}:
-            large = [i for i in indices if min(pictures.shape(i)) >= size]
+            large = [i for i in indices if min(images.shape(i)) >= size]
             if not large:
-                raise InputError(f"no training picture of at least {size}×{size} pixels; give larger pictures")
-            areas = np.array([float(np.prod(pictures.shape(i))) for i in large])
+                raise InputError(f"no training image of at least {size}×{size} pixels; give larger images")
+            areas = np.array([float(np.prod(images.shape(i))) for i in large])
             self._by_size[size] = np.array(large), np.cumsum(areas) / areas.sum()
 
     def crop(self, rng: np.random.Generator, size: int) -> ImageU8:
-        """One picture of size×size."""
+        """One image of size×size."""
         if rng.random() < self._config.graphic_share:
             return draw_graphic(rng, size)
         indices, shares = self._by_size[size]
         index = int(indices[min(int(np.searchsorted(shares, rng.random())), len(indices) - 1)])
-        return random_crop(rng, self._pictures[index], size, self._config.largest_shrink)
+        return random_crop(rng, self._images[index], size, self._config.largest_shrink)
 
     def batch(self, seed: Sequence[int], phase: Phase, which: Sequence[int] | None = None) -> UInt8[Tensor, "n s s 3"]:
-        """A batch, or those of its pictures that are asked for; each comes from the seed and its number."""
+        """A batch, or those of its images that are asked for; each comes from the seed and its number."""
         which = range(phase.batch) if which is None else which
         return stacked([self.crop(np.random.default_rng([*seed, i]), phase.crop) for i in which])
 
 
-def random_crop(rng: np.random.Generator, picture: ImageU8, size: int, largest_shrink: float) -> ImageU8:
-    """A square of `size` pixels at the picture's own resolution or shrunk, flipped and turned on its side at random."""
-    height, width, _ = picture.shape
+def random_crop(rng: np.random.Generator, image: ImageU8, size: int, largest_shrink: float) -> ImageU8:
+    """A square of `size` pixels at the image's own resolution or shrunk, flipped and turned on its side at random."""
+    height, width, _ = image.shape
     most = min(largest_shrink, min(height, width) / size)
     side = round(size * float(rng.uniform(1.0, most)) if rng.random() < 0.5 else size)
     top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
-    crop = picture[top : top + side, left : left + side]
+    crop = image[top : top + side, left : left + side]
     if side > size:
         crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.LANCZOS), dtype=np.uint8)
     flipped = crop[:, ::-1] if rng.random() < 0.5 else crop
-    # Photographs lie on their side in files often enough, and few pictures teach more so.
+    # Photographs lie on their side in files often enough, and few images teach more so.
     return np.ascontiguousarray(flipped.transpose(1, 0, 2) if rng.random() < 0.3 else flipped)
 
 
-def zoomed_crop(rng: np.random.Generator, picture: ImageU8, size: int) -> ImageU8:
-    """A square of at least `size` pixels, shrunk to `size`, flipped at random; of a small picture most, enlarged."""
-    height, width, _ = picture.shape
+def zoomed_crop(rng: np.random.Generator, image: ImageU8, size: int) -> ImageU8:
+    """A square of at least `size` pixels, shrunk to `size`, flipped at random; of a small image most, enlarged."""
+    height, width, _ = image.shape
     short = min(height, width)
     side = round(short * rng.uniform(0.8, 1.0) if short <= size else size * (short / size) ** rng.random())
     top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
-    crop = Image.fromarray(picture[top : top + side, left : left + side])
+    crop = Image.fromarray(image[top : top + side, left : left + side])
     resample = Image.Resampling.BICUBIC if side < size else Image.Resampling.LANCZOS
     resized = np.asarray(crop.resize((size, size), resample), dtype=np.uint8)
     return np.ascontiguousarray(resized[:, ::-1] if rng.random() < 0.5 else resized)
@@ -135,11 +135,11 @@ def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
     return np.ascontiguousarray(image.resize((size, size), Image.Resampling.BOX), dtype=np.uint8)
 
 
-def stacked(pictures: Sequence[ImageU8]) -> UInt8[Tensor, "n s s 3"]:
-    """Pictures as one tensor of bytes: what travels to the device."""
-    return torch.from_numpy(np.stack(pictures))
+def stacked(images: Sequence[ImageU8]) -> UInt8[Tensor, "n s s 3"]:
+    """Images as one tensor of bytes: what travels to the device."""
+    return torch.from_numpy(np.stack(images))
 
 
-def in_unit_range(pictures: UInt8[Tensor, "n s s 3"]) -> Float[Tensor, "n 3 s s"]:
+def in_unit_range(images: UInt8[Tensor, "n s s 3"]) -> Float[Tensor, "n 3 s s"]:
     """Float32 in [0, 1], on the same device; channels lie last in memory."""
-    return pictures.permute(0, 3, 1, 2).float() / 255
+    return images.permute(0, 3, 1, 2).float() / 255

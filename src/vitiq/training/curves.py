@@ -33,7 +33,7 @@ def draw_curves(rows: Sequence[Mapping[str, str]], losses: Sequence[str], figure
         right.plot(steps, values, marker="o", label=name)
     left.set_yscale("log")
     left.set_ylabel(f"loss, mean of {WINDOW} steps")
-    right.set_ylabel("held-out pictures")
+    right.set_ylabel("held-out images")
     for axes in (left, right):
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""Training pictures: folders and .tar files, decoded once into a cache that is read through a memory map."""
+"""Training images: folders and .tar files, decoded once into a cache that is read through a memory map."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every picture of a folder, a .tar or a file."""
+    """Name and bytes of every image of a folder, a .tar or a file."""
     if source.is_dir():
         for path in sorted(p for p in source.rglob("*") if p.is_file()):
             if path.suffix == ".tar":
@@ -38,11 +38,11 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
         except tarfile.TarError as error:
             raise InputError(f"{source}: not a readable .tar file ({error}); fetch it again") from error
     else:
-        raise InputError(f"{source}: no folder and no .tar file of pictures; give one with --data")
+        raise InputError(f"{source}: no folder and no .tar file of images; give one with --data")
 
 
 def _decode(data: bytes, short_side: int) -> ImageU8 | None:
-    """The picture in RGB, shrunk to the short side; None where it cannot be decoded."""
+    """The image in RGB, shrunk to the short side; None where it cannot be decoded."""
     try:
         with Image.open(io.BytesIO(data)) as file:
             image = file.convert("RGB")
@@ -55,10 +55,10 @@ def _decode(data: bytes, short_side: int) -> ImageU8 | None:
     return np.ascontiguousarray(image, dtype=np.uint8)
 
 
-class PictureSet:
-    """Decoded pictures behind a memory map; picks are by index, order is by name.
+class ImageSet:
+    """Decoded images behind a memory map; picks are by index, order is by name.
 
-    Use `PictureSet.open`.
+    Use `ImageSet.open`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,23 +70,23 @@ class PictureSet:
         self._pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
 
     @classmethod
-    def open(cls, sources: Sequence[Path], cache: Path, *, short_side: int, limit: int | None = None) -> PictureSet:
-        """Pictures of folders and .tar files; decoded into `cache` the first time.
+    def open(cls, sources: Sequence[Path], cache: Path, *, short_side: int, limit: int | None = None) -> ImageSet:
+        """Images of folders and .tar files; decoded into `cache` the first time.
 
-        Pictures that cannot be decoded are left out. The cache is rebuilt where the arguments differ.
+        Images that cannot be decoded are left out. The cache is rebuilt where the arguments differ.
 
         Args:
             sources: folders and .tar files.
-            cache: folder for the decoded pictures.
-            short_side: pictures with a longer short side, in pixels, are shrunk to it.
-            limit: take only the first pictures of each source.
+            cache: folder for the decoded images.
+            short_side: images with a longer short side, in pixels, are shrunk to it.
+            limit: take only the first images of each source.
 
         Raises:
-            InputError: a source does not exist, is damaged, or none holds a picture.
+            InputError: a source does not exist, is damaged, or none holds an image.
         """
         for source in sources:
             if not source.exists():
-                raise InputError(f"{source}: no such folder or .tar file of training pictures")
+                raise InputError(f"{source}: no such folder or .tar file of training images")
         key = {"sources": [str(source.resolve()) for source in sources], "short_side": short_side, "limit": limit}
         ready = cache / "index.json"
         if ready.exists() and json.loads(ready.read_text(encoding="utf-8"))["key"] == key:
@@ -98,14 +98,14 @@ class PictureSet:
         with (cache / "pixels.tmp").open("wb") as pixels:
             for source in sources:
                 for name, data in islice(_files(source), limit):
-                    picture = _decode(data, short_side)
-                    if picture is not None:
+                    image = _decode(data, short_side)
+                    if image is not None:
                         names.append(name)
-                        shapes.append((picture.shape[0], picture.shape[1]))
-                        pixels.write(picture.tobytes())
+                        shapes.append((image.shape[0], image.shape[1]))
+                        pixels.write(image.tobytes())
         if not names:
             given = ", ".join(str(source) for source in sources)
-            raise InputError(f"{given}: no pictures found; expected JPEG, PNG or WebP files")
+            raise InputError(f"{given}: no images found; expected JPEG, PNG or WebP files")
         ready.unlink(missing_ok=True)
         (cache / "pixels.tmp").replace(cache / "pixels.bin")
         temporary = cache / "index.tmp"
@@ -114,7 +114,7 @@ class PictureSet:
         return cls(cache)
 
     def shape(self, index: int) -> tuple[int, int]:
-        """Height and width of a picture."""
+        """Height and width of an image."""
         return self._shapes[index]
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class PictureSet:
         return np.array(self._pixels[start : start + 3 * height * width]).reshape(height, width, 3)
 
     def split(self, held_out: int) -> tuple[list[int], list[int]]:
-        """Indices for training and for validation, by a hash of the names, so additions move few pictures."""
+        """Indices for training and for validation, by a hash of the names, so additions move few images."""
         order = sorted(range(len(self)), key=lambda i: hashlib.sha256(self.names[i].encode()).digest())
         held_out = min(held_out, len(self) // 2)
         return order[held_out:], order[:held_out]

@@ -12,10 +12,10 @@ WIDTHS = (48, 96, 192)
 
 
 class PatchDiscriminator(nn.Module):
-    """A verdict on every patch of a picture, given what the bits alone say.
+    """A verdict on every patch of an image, given what the bits alone say.
 
     Isola et al. 2017 (DOI 10.1109/CVPR.2017.632) with spectral normalisation (Miyato et al. 2018, arXiv 1802.05957).
-    The condition, latents in HiFiC, is the picture that the codec's own synthesis paints from them.
+    The condition, latents in HiFiC, is the image that the codec's own synthesis paints from them.
     """
 
     def __init__(self) -> None:
@@ -27,10 +27,10 @@ class PatchDiscriminator(nn.Module):
         self.verdict = spectral_norm(nn.Conv2d(WIDTHS[-1], 1, 3, padding=1))
 
     def forward(
-        self, picture: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n 3 h w"]
+        self, image: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n 3 h w"]
     ) -> Float[Tensor, "n 1 h/8 w/8"]:
         """Higher where the patch looks real."""
-        x = torch.cat([picture, condition], dim=1) * 2 - 1
+        x = torch.cat([image, condition], dim=1) * 2 - 1
         for down in self.downs:
             x = F.leaky_relu(down(x), 0.2)
         result: Tensor = self.verdict(x)

@@ -1,8 +1,8 @@
 """Training of the embedded generator (`vitiq train generator`).
 
 Rate-distortion training of the layered synthesis together with its encoder and its prior: minimise
-bits a pixel + λ · 255² · MSE with additive uniform noise for the quantiser (Ballé et al. 2017, arXiv
-1611.01704), λ drawn anew for each picture so that one network serves all rates. In a share of the steps layer 0
+bits per pixel + λ · 255² · MSE with additive uniform noise for the quantiser (Ballé et al. 2017, arXiv
+1611.01704), λ drawn anew for each image so that one network serves all rates. In a share of the steps layer 0
 is used alone, which trains the published single 512-number latent. Then the finest scales learn on against a critic
 (`generator_adversarial.py`).
 
@@ -25,7 +25,7 @@ from vitiq.models.backbones import load_backbone
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler, in_unit_range, phase_at, stacked, zoomed_crop
 from vitiq.training.curves import draw_curves
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.generator_adversarial import AdversarialConfig, AdversarialPhase
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.layered_autoencoder import LayeredAutoencoder, export_weights, start_from
@@ -96,13 +96,13 @@ def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTr
 class TrainingCrops:
     """Batches of crops; those of a step come from the seed and the step.
 
-    A share of them, and all that the critic sees, is at the pictures' own resolution or shrunk; the others come from
-    all pictures alike, small ones enlarged.
+    A share of them, and all that the critic sees, is at the images' own resolution or shrunk; the others come from
+    all images alike, small ones enlarged.
     """
 
-    def __init__(self, config: GeneratorTrainingConfig, pictures: PictureSet, indices: Sequence[int]) -> None:
-        self._config, self._pictures, self._indices = config, pictures, indices
-        self._sharp = Sampler(pictures, indices, config)
+    def __init__(self, config: GeneratorTrainingConfig, images: ImageSet, indices: Sequence[int]) -> None:
+        self._config, self._images, self._indices = config, images, indices
+        self._sharp = Sampler(images, indices, config)
 
     def batch(self, step: int, place: Hardware) -> UInt8[Tensor, "n s s 3"]:
         """This process's part of a step's batch."""
@@ -115,14 +115,14 @@ class TrainingCrops:
     def _one(self, rng: np.random.Generator, size: int, sharp_share: float) -> ImageU8:
         if rng.random() < sharp_share:
             return self._sharp.crop(rng, size)
-        return zoomed_crop(rng, self._pictures[self._indices[int(rng.integers(0, len(self._indices)))]], size)
+        return zoomed_crop(rng, self._images[self._indices[int(rng.integers(0, len(self._indices)))]], size)
 
 
 @torch.no_grad()
 def validate(
-    model: LayeredAutoencoder, pictures: Float[Tensor, "n 3 s s"], config: GeneratorTrainingConfig
+    model: LayeredAutoencoder, images: Float[Tensor, "n 3 s s"], config: GeneratorTrainingConfig
 ) -> dict[str, float]:
-    """Mean PSNR and bits a pixel of held-out pictures, rounded latents, no optimisation of latents."""
+    """Mean PSNR and bits per pixel of held-out images, rounded latents, no optimisation of latents."""
 
     def psnr(painted: Tensor, target: Tensor) -> float:
         error = (painted.clamp(0, 1) - target).square().mean(dim=(1, 2, 3))
@@ -130,7 +130,7 @@ def validate(
 
     model.eval()
     full, rate, vector = [], [], []
-    for target in torch.split(pictures, 4):
+    for target in torch.split(images, 4):
         one = torch.ones(len(target), 1, 1, 1, device=target.device)
         painted, bpp = model(target, one, vector=False, rounded=True)
         full.append(psnr(painted, target) * len(target))
@@ -138,7 +138,7 @@ def validate(
         painted, _ = model(target, config.vector_step * one, vector=True, rounded=True)
         vector.append(psnr(painted, target) * len(target))
     model.train()
-    n = len(pictures)
+    n = len(images)
     return {"psnr": sum(full) / n, "bpp": sum(rate) / n, "psnr_vector": sum(vector) / n}
 
 
@@ -156,8 +156,8 @@ def train_generator(
 
     Args:
         config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training pictures.
-        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of pictures and the weights.
+        data: folders or .tar files of training images.
+        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of images and the weights.
         begin: weights file to start from where there is no checkpoint; None for nothing.
         smoke: a few steps on tiny crops, for tests.
         threads: CPU threads; None leaves torch's choice.
@@ -171,10 +171,10 @@ def train_generator(
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     with hardware() as place:
-        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=512))
-        training, held_out = pictures.split(config.held_out)
+        images = place.first(lambda: ImageSet.open(data, out / "images", short_side=512))
+        training, held_out = images.split(config.held_out)
         crop = config.phases[0].crop
-        fixed = [zoomed_crop(np.random.default_rng([config.seed, i]), pictures[i], crop) for i in held_out]
+        fixed = [zoomed_crop(np.random.default_rng([config.seed, i]), images[i], crop) for i in held_out]
         validation = in_unit_range(stacked(fixed).to(place.device))
 
         judge = load_backbone()
@@ -192,7 +192,7 @@ def train_generator(
         log = CsvLog(out / "log.csv", start) if place.leads else None
         weights = out / "generator_embedded.safetensors"
 
-        crops = TrainingCrops(config, pictures, training)
+        crops = TrainingCrops(config, images, training)
 
         def make(step: int) -> Tensor:
             return crops.batch(step, place)
@@ -241,7 +241,7 @@ def facts(config: GeneratorTrainingConfig, steps: int, earlier: Mapping[str, int
 def drawn_rates(
     config: GeneratorTrainingConfig, step: int, count: int, place: Hardware
 ) -> tuple[bool, Float[Tensor, " n"], Float[Tensor, "n 1 1 1"]]:
-    """Whether layer 0 is used alone (in all processes), the weight of each picture's error, its quantisation step."""
+    """Whether layer 0 is used alone (in all processes), the weight of each image's error, its quantisation step."""
     vector = bool(np.random.default_rng([config.seed, 4, step]).random() < config.vector_share)
     rng = np.random.default_rng([config.seed, 2, step, place.rank])
     weight = torch.from_numpy(np.exp(rng.uniform(np.log(config.lambda_low), np.log(config.lambda_high), count)))

@@ -1,8 +1,8 @@
-"""Adversarial phase of the embedded generator's training: the finest scales learn to look like a picture.
+"""Adversarial phase of the embedded generator's training: the finest scales learn to look like an image.
 
 A patch discriminator with the hinge loss judges what the synthesis paints, in the way of HiFiC (Mentzer et al. 2020,
 arXiv 2006.09965), while squared error, the same masked by texture, and features of the embedded ViT hold it to its
-picture (`adversarial.py`). Only layers behind the finest latents learn: what the encoder gives, the prior, and so the
+image (`adversarial.py`). Only layers behind the finest latents learn: what the encoder gives, the prior, and so the
 bits of a set of latents, stay what rate-distortion training made them.
 """
 
@@ -90,7 +90,7 @@ class AdversarialPhase:
         vector: bool,
         learn: bool,
     ) -> dict[str, float]:
-        """One step of both sides, whose judges see pictures rolled by `shift` pixels; returns what is logged.
+        """One step of both sides, whose judges see images rolled by `shift` pixels; returns what is logged.
 
         Args:
             quantiser: steps of the latents.
@@ -124,10 +124,10 @@ class AdversarialPhase:
         return row | {name: float(value.detach()) for name, value in logged.items()}
 
     @torch.no_grad()
-    def validate(self, pictures: Float[Tensor, "n 3 s s"]) -> dict[str, float]:
-        """1 - cosine of features of held-out pictures, painted now and as before."""
-        step = torch.ones(len(pictures), 1, 1, 1, device=pictures.device)
-        latents, painted = self._model.code(pictures, step, vector=False, rounded=True)
+    def validate(self, images: Float[Tensor, "n 3 s s"]) -> dict[str, float]:
+        """1 - cosine of features of held-out images, painted now and as before."""
+        step = torch.ones(len(images), 1, 1, 1, device=images.device)
+        latents, painted = self._model.code(images, step, vector=False, rounded=True)
         both = (painted, self.before(latents))
-        now, before = (float(feature_distance(self._judge, x.clamp(0, 1), pictures)) for x in both)
+        now, before = (float(feature_distance(self._judge, x.clamp(0, 1), images)) for x in both)
         return {"held_out_features": now, "features_before": before}

@@ -1,6 +1,6 @@
 """Where training runs: one CPU, one GPU, or several processes under `torchrun`.
 
-    torchrun --nproc-per-node 4 -m vitiq train codec --data pictures/ -o runs/codec
+    torchrun --nproc-per-node 4 -m vitiq train codec --data images/ -o runs/codec
 
 A step's batch is drawn from (seed, step) and dealt to the processes, so their number does not change what is
 learned from. Process 0 alone validates and writes.
@@ -81,9 +81,9 @@ class Hardware:
         return made
 
     def share(self, batch: int) -> range:
-        """Which of a batch's pictures are this process's.
+        """Which of a batch's images are this process's.
 
-        Every process gets one at least: with more processes than pictures some are used twice.
+        Every process gets one at least: with more processes than images some are used twice.
         """
         return range(self.rank, batch, self.world) if batch >= self.world else range(self.rank % batch, batch, batch)
 

@@ -20,7 +20,7 @@ from vitiq.codecs.transform.networks.embedded import TransformModel
 from vitiq.codecs.transform.refine import coded_symbols
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.crops import random_box
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.vit_views import to_input
 from vitiq.types import ImageU8
 
@@ -50,24 +50,24 @@ Make = Callable[[Sequence[ImageU8], Sequence[int]], list[LatentView]]
 """Crops and their levels -> views."""
 
 
-def crop_view(rng: np.random.Generator, picture: ImageU8, smallest: int, largest: int) -> ImageU8:
+def crop_view(rng: np.random.Generator, image: ImageU8, smallest: int, largest: int) -> ImageU8:
     """A random crop (area 0.4 … 1, aspect 3/4 … 4/3), flipped at random, of smallest² … largest² pixels."""
-    left, top, right, bottom = random_box(rng, picture, 0.4)
+    left, top, right, bottom = random_box(rng, image, 0.4)
     w, h = right - left, bottom - top
-    # Enlarged a little at most: smooth pictures teach little.
+    # Enlarged a little at most: smooth images teach little.
     scale = min(1.25, float(rng.uniform(smallest, largest)) / math.sqrt(w * h))
     size = (max(16, round(w * scale)), max(16, round(h * scale)))
-    image = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC, (left, top, right, bottom))
+    crop = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC, (left, top, right, bottom))
     if rng.random() < 0.5:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return np.ascontiguousarray(image, dtype=np.uint8)
+        crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return np.ascontiguousarray(crop, dtype=np.uint8)
 
 
 @torch.no_grad()
-def teacher_logits(teacher: VisionTransformer, pictures: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
-    """What the teacher reads in whole pictures of any size."""
+def teacher_logits(teacher: VisionTransformer, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
+    """What the teacher reads in whole images of any size."""
     side = (teacher.config.image_size,) * 2
-    resized = [np.asarray(Image.fromarray(p).resize(side, Image.Resampling.BICUBIC)) for p in pictures]
+    resized = [np.asarray(Image.fromarray(p).resize(side, Image.Resampling.BICUBIC)) for p in images]
     logits: np.ndarray = teacher(to_input(resized)).numpy()
     return logits
 
@@ -84,7 +84,7 @@ def coded_views(
 
 
 def training_views(  # noqa: PLR0917 - plain facts
-    pictures: PictureSet,
+    images: ImageSet,
     indices: Sequence[int],
     count: int,
     sides: tuple[int, int],
@@ -97,24 +97,24 @@ def training_views(  # noqa: PLR0917 - plain facts
     def part(start: int) -> list[LatentView]:
         rngs = [np.random.default_rng([seed, 2, i]) for i in range(start, min(start + PART, count))]
         picks = [indices[int(rng.integers(len(indices)))] for rng in rngs]
-        crops = [crop_view(rng, pictures[i], *sides) for rng, i in zip(rngs, picks, strict=True)]
+        crops = [crop_view(rng, images[i], *sides) for rng, i in zip(rngs, picks, strict=True)]
         return make(crops, [int(rng.integers(LEVELS)) for rng in rngs])
 
     return list(_kept(folder, "views", range(0, count, PART), part))
 
 
 def held_out_views(
-    pictures: PictureSet,
+    images: ImageSet,
     indices: Sequence[int],
     levels: Sequence[int],
     make: Make,
     folder: Path,
 ) -> list[LatentView]:
-    """Whole held-out pictures, each at all levels: by level, then picture."""
+    """Whole held-out images, each at all levels: by level, then image."""
     size = len(indices)
 
     def part(start: int) -> list[LatentView]:
-        return make([pictures[i] for i in indices], [levels[start // size]] * size)
+        return make([images[i] for i in indices], [levels[start // size]] * size)
 
     return list(_kept(folder, "held_out", range(0, size * len(levels), size), part))
 

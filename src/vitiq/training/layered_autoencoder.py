@@ -28,9 +28,9 @@ class LayeredAutoencoder(nn.Module):
         self.prior = LatentPrior(CHANNELS)
 
     def code(
-        self, pictures: Float[Tensor, "n 3 s s"], step: Float[Tensor, "n 1 1 1"], *, vector: bool, rounded: bool
+        self, images: Float[Tensor, "n 3 s s"], step: Float[Tensor, "n 1 1 1"], *, vector: bool, rounded: bool
     ) -> tuple[list[Tensor], Float[Tensor, "n 3 s s"]]:
-        """Latents at each picture's quantisation step, layers above 0 zero for `vector`, and their reconstruction.
+        """Latents at each image's quantisation step, layers above 0 zero for `vector`, and their reconstruction.
 
         Rounded as a codec does it, or with uniform noise in place of rounding.
         """
@@ -42,17 +42,17 @@ class LayeredAutoencoder(nn.Module):
                 return torch.round(latents / step) * step
             return latents + (torch.rand_like(latents) - 0.5) * step
 
-        return encode_layers(self.encoder, self.synthesis, pictures, quantise)
+        return encode_layers(self.encoder, self.synthesis, images, quantise)
 
     def forward(
-        self, pictures: Float[Tensor, "n 3 s s"], step: Float[Tensor, "n 1 1 1"], *, vector: bool, rounded: bool
+        self, images: Float[Tensor, "n 3 s s"], step: Float[Tensor, "n 1 1 1"], *, vector: bool, rounded: bool
     ) -> tuple[Float[Tensor, "n 3 s s"], Float[Tensor, " n"]]:
-        """Reconstruction and bits a pixel at each picture's quantisation step; `rounded` for validation."""
-        latents, painted = self.code(pictures, step, vector=vector, rounded=rounded)
-        height, width = pictures.shape[2:]
+        """Reconstruction and bits per pixel at each image's quantisation step; `rounded` for validation."""
+        latents, painted = self.code(images, step, vector=vector, rounded=rounded)
+        height, width = images.shape[2:]
         coded = latents[:1] if vector else latents
         # Scales of half a symbol are told apart in float32 only.
-        with torch.autocast(pictures.device.type, enabled=False):
+        with torch.autocast(images.device.type, enabled=False):
             bits = self.prior.bits([layer / step for layer in coded], torch.log(step))
         return painted, torch.stack([layer.sum(dim=(1, 2, 3)) for layer in bits]).sum(dim=0) / (height * width)
 

@@ -1,4 +1,4 @@
-"""Training of the generative codec's second synthesis (`vitiq train perceptual`): pictures that look like pictures.
+"""Training of the generative codec's second synthesis (`vitiq train perceptual`): images that look like images.
 
 Analysis, prior and so every bitstream stay as they are; the finer half of the synthesis is trained on for what
 `adversarial.py` offers: squared error, the same masked by texture, features of the embedded ViT, and the verdicts of a
@@ -33,7 +33,7 @@ from vitiq.training.adversarial import Critic, feature_distance, relative_errors
 from vitiq.training.config import read_config
 from vitiq.training.crops import Phase, Sampler, in_unit_range
 from vitiq.training.curves import draw_curves
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, cosine, load_checkpoint, save_checkpoint
 from vitiq.weights.file import stored, write_weights
@@ -145,7 +145,7 @@ class Trainer:
     def step(
         self, target: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"], step: int, shift: tuple[int, int] = (0, 0)
     ) -> dict[str, float]:
-        """One step of both networks, whose judges see pictures rolled by `shift` pixels; returns what is logged."""
+        """One step of both networks, whose judges see images rolled by `shift` pixels; returns what is logged."""
         config, quality = self.config, powers(t)
         rate = cosine(step, config.steps, 1, config.learning_rate, config.final_learning_rate)
         self.painter.param_groups[0]["lr"] = rate
@@ -174,13 +174,13 @@ class Trainer:
         return row | {name: float(value.detach()) for name, value in logged.items()}
 
     @torch.no_grad()
-    def validate(self, pictures: Float[Tensor, "n 3 s s"], t: float) -> dict[str, float]:
-        """The two losses on held-out pictures at one quality, for both syntheses."""
-        quality = powers(torch.full((len(pictures),), t, device=pictures.device))
-        latents, features, plain = self.latents(pictures, quality)
+    def validate(self, images: Float[Tensor, "n 3 s s"], t: float) -> dict[str, float]:
+        """The two losses on held-out images at one quality, for both syntheses."""
+        quality = powers(torch.full((len(images),), t, device=images.device))
+        latents, features, plain = self.latents(images, quality)
         painted = self.synthesis(latents, quality, features)
-        error, masked, unlike = self.losses(painted, plain, pictures)
-        _, _, own = self.losses(plain, plain, pictures)
+        error, masked, unlike = self.losses(painted, plain, images)
+        _, _, own = self.losses(plain, plain, images)
         names = ("held_out_error", "held_out_masked", "held_out_features", "own_features")
         return dict(zip(names, map(float, (error, masked, unlike, own)), strict=True))
 
@@ -221,9 +221,9 @@ def train_perceptual(
 
     Args:
         config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training pictures.
+        data: folders or .tar files of training images.
         codec: weights file of `vitiq train codec`.
-        out: run folder; holds the checkpoint, `log.csv`, the cache of pictures and the weights.
+        out: run folder; holds the checkpoint, `log.csv`, the cache of images and the weights.
         classifier: weights of `vitiq train classifier` for this codec, whose features are aggregated; None for none.
             The weights that are written need it beside them, where it is copied to.
         smoke: a few steps, for tests.
@@ -241,10 +241,10 @@ def train_perceptual(
     if classifier is not None and not (copy := out / CLASSIFIER.name).exists():
         shutil.copyfile(classifier, copy)
     with hardware() as place:
-        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=512))
-        training, held_out = pictures.split(config.held_out)
-        sampler, phase = Sampler(pictures, training, config), config.phases[0]
-        judged = Sampler(pictures, [i for i in held_out if min(pictures.shape(i)) >= config.crop] or training, config)
+        images = place.first(lambda: ImageSet.open(data, out / "images", short_side=512))
+        training, held_out = images.split(config.held_out)
+        sampler, phase = Sampler(images, training, config), config.phases[0]
+        judged = Sampler(images, [i for i in held_out if min(images.shape(i)) >= config.crop] or training, config)
         held = in_unit_range(judged.batch([config.seed], Phase(1, config.crop, config.held_out)).to(place.device))
         judge = load_backbone()
         torch.manual_seed(config.seed)
@@ -255,8 +255,8 @@ def train_perceptual(
         def make(step: int) -> Tensor:
             return sampler.batch([config.seed, 1, step], phase, place.share(config.batch))
 
-        for step, pictures_of_step in enumerate(batches(make, start, config.steps, place), start):
-            target = in_unit_range(pictures_of_step)
+        for step, images_of_step in enumerate(batches(make, start, config.steps, place), start):
+            target = in_unit_range(images_of_step)
             rng = np.random.default_rng([config.seed, 2, step, place.rank])
             drawn = rng.uniform(0, 1, len(target)).astype(np.float32) ** config.quality_power
             shift = (int(rng.integers(0, BLOCK)), int(rng.integers(0, BLOCK)))

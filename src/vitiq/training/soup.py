@@ -2,7 +2,7 @@
 
     python -m vitiq.training.soup runs/a/vit_embedded.safetensors runs/b/vit_embedded.safetensors -o vit.safetensors
 
-Networks that were trained from the same start often lie in one basin, where their mean reads pictures the two did not
+Networks that were trained from the same start often lie in one basin, where their mean reads images the two did not
 learn better than either: Wortsman et al. 2022, "Model soups", section 3 (arXiv 2203.05482).
 """
 

@@ -24,10 +24,10 @@ class Teacher:
     model: VisionTransformer
     preprocessing: Preprocessing
 
-    def prepared(self, pictures: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 3 s s"]:
-        """Pictures in [-1, 1] as this teacher reads them."""
-        mean, std = (pictures.new_tensor(v).view(3, 1, 1) for v in (self.preprocessing.mean, self.preprocessing.std))
-        return (pictures / 2 + 0.5 - mean) / std
+    def prepared(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 3 s s"]:
+        """Images in [-1, 1] as this teacher reads them."""
+        mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (self.preprocessing.mean, self.preprocessing.std))
+        return (images / 2 + 0.5 - mean) / std
 
 
 def load_teacher(path: Path) -> Teacher:

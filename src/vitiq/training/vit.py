@@ -4,7 +4,7 @@ The student starts from most blocks of the first teacher (depth pruning, as in D
 1910.01108; "weight selection", Xu et al. 2024, arXiv 2311.18823) and all of it is then trained to give the labels that
 all teachers give on average (Hinton et al. 2015, arXiv 1503.02531), each teacher's logits at one scale (Sun et
 al. 2024, "Logit standardization in knowledge distillation", arXiv 2403.01427), and to hold all teachers' tokens, on
-clean and on degraded views: degraded pictures are what it will read.
+clean and on degraded views: degraded images are what it will read.
 
 Everything random in a step comes from (seed, step), so a resumed run continues the same sequence.
 """
@@ -26,7 +26,7 @@ from vitiq.models.vit import VisionTransformer
 from vitiq.training.agreement import agreement, agreement_names
 from vitiq.training.config import read_config
 from vitiq.training.curves import draw_curves
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware, batches, hardware
 from vitiq.training.loop import CsvLog, Ema, Stateful, cosine, load_checkpoint, save_checkpoint
 from vitiq.training.student import export_weights, matched_blocks, prune, start_from
@@ -36,8 +36,8 @@ from vitiq.training.vit_views import TrainingViews, mixed, normalised, repainted
 from vitiq.weights.file import steps_behind
 
 Report = Callable[[int, int, float], None]
-SMOKE_PICTURES = 16
-"""Pictures of each source that a smoke run decodes."""
+SMOKE_IMAGES = 16
+"""Images of each source that a smoke run decodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +90,18 @@ def distillation_loss(
     student: VisionTransformer,
     readers: TokenReaders,
     teachers: Sequence[Teacher],
-    pictures: Float[Tensor, "n 3 s s"],
+    images: Float[Tensor, "n 3 s s"],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """KL to the teachers' labels plus the distance to their tokens, after every student block; and both parts."""
     labels, wanted = [], []
     with torch.no_grad():
         for teacher in teachers:
             blocks = matched_blocks(config.kept_blocks, teacher.model.config.depth)
-            tokens, hidden = teacher.model.forward_hidden(teacher.prepared(pictures), blocks)
+            tokens, hidden = teacher.model.forward_hidden(teacher.prepared(images), blocks)
             labels.append(teacher.model.head(tokens[:, 0]).float())
             wanted.append(hidden)
         target = blended(labels)
-    tokens, own = student.forward_hidden(pictures, range(len(config.kept_blocks)))
+    tokens, own = student.forward_hidden(images, range(len(config.kept_blocks)))
     logits = student.head(tokens[:, 0]).float()
     soft = torch.stack([soft_loss(logits, target, t) for t in config.temperatures]).mean()
     distance = readers.distance(own, wanted)
@@ -123,9 +123,9 @@ def train_vit(
 
     Args:
         config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training pictures (labels are not used).
+        data: folders or .tar files of training images (labels are not used).
         teacher_paths: checkpoints of ViT-Ti/16; the student starts from the first.
-        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of pictures and the weights.
+        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, the cache of images and the weights.
         begin: weights file to start from where there is no checkpoint; None for blocks of the first teacher.
         smoke: a few steps, for tests.
         threads: CPU threads; None leaves torch's choice.
@@ -145,13 +145,13 @@ def train_vit(
     size = student.config.image_size
     out.mkdir(parents=True, exist_ok=True)
     with hardware() as place:
-        limit = SMOKE_PICTURES if smoke else None
-        pictures = place.first(lambda: PictureSet.open(data, out / "pictures", short_side=512, limit=limit))
-        training, held_out = pictures.split(config.held_out)
+        limit = SMOKE_IMAGES if smoke else None
+        images = place.first(lambda: ImageSet.open(data, out / "images", short_side=512, limit=limit))
+        training, held_out = images.split(config.held_out)
 
         def fixed_views(degraded: float) -> Float[Tensor, "n 3 s s"]:
             seeds = (np.random.default_rng([config.seed, i]) for i in held_out)
-            chosen = [view(rng, pictures[i], size, degraded) for rng, i in zip(seeds, held_out, strict=True)]
+            chosen = [view(rng, images[i], size, degraded) for rng, i in zip(seeds, held_out, strict=True)]
             return to_input(chosen).to(place.device)
 
         clean, degraded = fixed_views(0.0), fixed_views(1.0)
@@ -172,7 +172,7 @@ def train_vit(
         log = CsvLog(out / "log.csv", start) if place.leads else None
         weights = out / "vit_embedded.safetensors"
 
-        views = TrainingViews(config, pictures, training, size)
+        views = TrainingViews(config, images, training, size)
 
         def make(step: int) -> Tensor:
             return views.batch(step, place.share(config.batch))
@@ -236,6 +236,6 @@ class Distillation(nn.Module):
         self.student, self.readers = student, readers
         self._config, self._teachers = config, tuple(teachers)
 
-    def forward(self, pictures: Float[Tensor, "n 3 s s"]) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, images: Float[Tensor, "n 3 s s"]) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, and its two parts without gradient, as `distillation_loss`."""
-        return distillation_loss(self._config, self.student, self.readers, self._teachers, pictures)
+        return distillation_loss(self._config, self.student, self.readers, self._teachers, images)

@@ -1,4 +1,4 @@
-"""Views of pictures for the training of the embedded ViT: crops, clean or degraded as codecs and small screens do."""
+"""Views of images for the training of the embedded ViT: crops, clean or degraded as codecs and small screens do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.training.crops import Phase, Sampler, random_box, stacked
-from vitiq.training.data import PictureSet
+from vitiq.training.data import ImageSet
 from vitiq.types import ImageU8
 
 CODED: tuple[tuple[str, int, int, dict[str, Any]], ...] = (
@@ -28,14 +28,14 @@ CODED: tuple[tuple[str, int, int, dict[str, Any]], ...] = (
 """Codecs of degraded views: name, lowest and highest quality (not reached), other settings."""
 
 JPEG2000_RATES = (15.0, 250.0)
-"""Least and most that JPEG 2000 shrinks a picture of degraded views, in times."""
+"""Least and most that JPEG 2000 shrinks an image of degraded views, in times."""
 
 PAINTED_SIDE = 256
 """Side at which the generator repaints views, a multiple of its coarsest stride."""
 
 
 def degrade(rng: np.random.Generator, image: Image.Image) -> Image.Image:
-    """A picture as codecs, small screens and noise leave it."""
+    """An image as codecs, small screens and noise leave it."""
     kind = int(rng.integers(0, 7))
     width, height = image.size
     if kind < len(CODED):
@@ -62,12 +62,12 @@ def _coded(image: Image.Image, form: str, settings: dict[str, Any]) -> Image.Ima
     return Image.open(buffer).convert("RGB")
 
 
-def view(rng: np.random.Generator, picture: ImageU8, size: int, degraded_share: float) -> ImageU8:
+def view(rng: np.random.Generator, image: ImageU8, size: int, degraded_share: float) -> ImageU8:
     """A random resized crop (area 0.3 … 1, aspect 3/4 … 4/3), flipped at random, sometimes degraded."""
-    image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, random_box(rng, picture, 0.3))
+    crop = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, random_box(rng, image, 0.3))
     if rng.random() < 0.5:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return _sometimes_degraded(rng, image, degraded_share)
+        crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return _sometimes_degraded(rng, crop, degraded_share)
 
 
 def _sometimes_degraded(rng: np.random.Generator, image: Image.Image, share: float) -> ImageU8:
@@ -76,9 +76,9 @@ def _sometimes_degraded(rng: np.random.Generator, image: Image.Image, share: flo
     return np.ascontiguousarray(image, dtype=np.uint8)
 
 
-def normalised(pictures: UInt8[Tensor, "n s s 3"]) -> Float[Tensor, "n 3 s s"]:
-    """Pictures normalised with mean and standard deviation 0.5."""
-    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+def normalised(images: UInt8[Tensor, "n s s 3"]) -> Float[Tensor, "n 3 s s"]:
+    """Images normalised with mean and standard deviation 0.5."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 class ViewsConfig(Protocol):
@@ -98,7 +98,7 @@ class ViewsConfig(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Detail:
-    """How crops at about a picture's own resolution, as the tiles of `vit-tiles` have it, are taken."""
+    """How crops at about an image's own resolution, as the tiles of `vit-tiles` have it, are taken."""
 
     phases: tuple[Phase, ...]
     graphic_share: float
@@ -106,12 +106,12 @@ class _Detail:
 
 
 class TrainingViews:
-    """Batches of views of training pictures; those of a step come from the seed and the step."""
+    """Batches of views of training images; those of a step come from the seed and the step."""
 
-    def __init__(self, config: ViewsConfig, pictures: PictureSet, indices: Sequence[int], size: int) -> None:
-        self._config, self._pictures, self._indices, self._size = config, pictures, indices, size
+    def __init__(self, config: ViewsConfig, images: ImageSet, indices: Sequence[int], size: int) -> None:
+        self._config, self._images, self._indices, self._size = config, images, indices, size
         phases = (Phase(1, size, config.batch),) if config.detail_share > 0 else ()
-        self._details = Sampler(pictures, indices, _Detail(phases, config.graphic_share))
+        self._details = Sampler(images, indices, _Detail(phases, config.graphic_share))
 
     def batch(self, step: int, share: Sequence[int]) -> UInt8[Tensor, "n s s 3"]:
         """Those views of a step's batch that are asked for."""
@@ -124,18 +124,18 @@ class TrainingViews:
         degraded = self._config.degraded_share
         if rng.random() < self._config.detail_share:
             return _sometimes_degraded(rng, Image.fromarray(self._details.crop(rng, self._size)), degraded)
-        return view(rng, self._pictures[self._indices[number]], self._size, degraded)
+        return view(rng, self._images[self._indices[number]], self._size, degraded)
 
 
-def to_input(pictures: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
-    """Stack of pictures, normalised with mean and standard deviation 0.5."""
-    return normalised(stacked(pictures))
+def to_input(images: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
+    """Stack of images, normalised with mean and standard deviation 0.5."""
+    return normalised(stacked(images))
 
 
 def mixed(rng: np.random.Generator, views: Float[Tensor, "n 3 s s"], share: float) -> Float[Tensor, "n 3 s s"]:
     """Sometimes, every view mixed with the next one in a random proportion.
 
-    What the teachers say of such pictures is worth learning too: Beyer et al. 2022, "Knowledge distillation: A good
+    What the teachers say of such images is worth learning too: Beyer et al. 2022, "Knowledge distillation: A good
     teacher is patient and consistent", section 3 (arXiv 2106.05237), after mixup (Zhang et al. 2018, arXiv 1710.09412).
     """
     if rng.random() >= share:

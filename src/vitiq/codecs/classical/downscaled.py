@@ -1,8 +1,8 @@
-"""JPEG, WebP and AVIF of a smaller picture, enlarged by the decoder: what these formats can do at very few bytes.
+"""JPEG, WebP and AVIF of a smaller image, enlarged by the decoder: what these formats can do at very few bytes.
 
 At full size their smallest files are often above a kilobyte or two, and near that floor they look far worse than a
-smaller picture enlarged. So that a comparison at such rates is fair, these codecs choose the size too. The file is a
-.viq container with the picture's size and the format's own file, about 40 bytes more than that.
+smaller image enlarged. So that a comparison at such rates is fair, these codecs choose the size too. The file is a
+.viq container with the image's size and the format's own file, about 40 bytes more than that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FACTORS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """How many times smaller the sides may be."""
 
 SMALLEST_SIDE = 8
-"""Smaller sides are not tried, unless they are the picture's own."""
+"""Smaller sides are not tried, unless they are the image's own."""
 
 
 class Shrunk(Codec):
@@ -47,12 +47,12 @@ class Shrunk(Codec):
     def encode(
         self, image: ImageU8, *, quality: float | None = None, progress: ProgressCallback | None = None
     ) -> bytes:
-        """The file, of all sizes and qualities within the bytes, that is closest to the picture.
+        """The file, of all sizes and qualities within the bytes, that is closest to the image.
 
         Sizes are tried from the smallest up, until one does not fit at all.
 
         Raises:
-            InputError: less than one byte asked for, or a picture that the format cannot hold.
+            InputError: less than one byte asked for, or an image that the format cannot hold.
         """
         del progress
         budget = self.default_quality if quality is None else quality
@@ -73,7 +73,7 @@ class Shrunk(Codec):
         return self._wrap(least if best is None else best[1], width, height)
 
     def _sizes(self, width: int, height: int) -> Iterator[tuple[int, int]]:
-        """Those of `sizes` that the format holds; the picture's own where none is, for its error."""
+        """Those of `sizes` that the format holds; the image's own where none is, for its error."""
         longest = self.inner.longest or max(width, height)
         fitting = [size for size in sizes(width, height) if max(size) <= longest]
         yield from fitting or [(width, height)]
@@ -99,7 +99,7 @@ class Shrunk(Codec):
         return viq.pack(viq.Container(self.name, width, height, b"", zlib.crc32(file), (section,)))
 
     def decode(self, data: bytes) -> ImageU8:
-        """The enlarged picture.
+        """The enlarged image.
 
         Raises:
             BitstreamError: damaged or foreign.
@@ -116,7 +116,7 @@ class Shrunk(Codec):
             raise BitstreamError(f"the {self.inner.title} file inside does not match its checksum; the file is damaged")
         small = self.inner().decode(file)
         if small.shape[0] > container.height or small.shape[1] > container.width:
-            raise BitstreamError("the picture inside is larger than the file says; the file is damaged")
+            raise BitstreamError("the image inside is larger than the file says; the file is damaged")
         return container, small
 
     def notes(self, data: bytes) -> list[str]:
@@ -138,7 +138,7 @@ class Shrunk(Codec):
 
 
 def sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """Sizes (width, height) to try, smallest first, the picture's own last."""
+    """Sizes (width, height) to try, smallest first, the image's own last."""
     for factor in reversed(FACTORS[1:]):
         wide, high = round(width / factor), round(height / factor)
         if min(wide, high) >= SMALLEST_SIDE:
@@ -152,7 +152,7 @@ def squared_error(a: ImageU8, b: ImageU8) -> float:
 
 
 class ShrunkJpeg(Shrunk):
-    """JPEG of a smaller picture."""
+    """JPEG of a smaller image."""
 
     name = "jpeg-shrunk"
     title = "JPEG, shrunk"
@@ -161,7 +161,7 @@ class ShrunkJpeg(Shrunk):
 
 
 class ShrunkWebP(Shrunk):
-    """WebP of a smaller picture."""
+    """WebP of a smaller image."""
 
     name = "webp-shrunk"
     title = "WebP, shrunk"
@@ -170,7 +170,7 @@ class ShrunkWebP(Shrunk):
 
 
 class ShrunkAvif(Shrunk):
-    """AVIF of a smaller picture."""
+    """AVIF of a smaller image."""
 
     name = "avif-shrunk"
     title = "AVIF, shrunk"

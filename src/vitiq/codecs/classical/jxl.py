@@ -53,7 +53,7 @@ class JpegXl(Codec):
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> ImageU8:
-        """The picture in a JPEG XL file; raises BitstreamError for anything else."""
+        """The image in a JPEG XL file; raises BitstreamError for anything else."""
         _plugin()
         return decode_format(self, data)
 

@@ -42,7 +42,7 @@ class PillowCodec(Codec):
         """The format's file.
 
         Raises:
-            InputError: a quality outside the range, or a picture the format cannot hold.
+            InputError: a quality outside the range, or an image the format cannot hold.
             MissingDependencyError: this Pillow lacks the format.
         """
         del progress
@@ -56,7 +56,7 @@ class PillowCodec(Codec):
         height, width, _ = image.shape
         if self.longest is not None and max(height, width) > self.longest:
             raise InputError(
-                f"{self.title} cannot hold a picture of {width}×{height} pixels, its sides are at most {self.longest}; "
+                f"{self.title} cannot hold an image of {width}×{height} pixels, its sides are at most {self.longest}; "
                 "shrink it, cut it into tiles, or choose a codec without that limit"
             )
         # Pillow gives optimised JPEG a buffer of a byte a pixel, which noise overruns.
@@ -65,12 +65,12 @@ class PillowCodec(Codec):
             Image.fromarray(image).save(buffer, self.form, **self.options(value))
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(
-                f"{self.title} cannot hold a picture of {width}×{height} pixels ({error}); shrink it"
+                f"{self.title} cannot hold an image of {width}×{height} pixels ({error}); shrink it"
             ) from error
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> ImageU8:
-        """The picture in the format's file; raises BitstreamError for anything else."""
+        """The image in the format's file; raises BitstreamError for anything else."""
         return decode_format(self, data)
 
     def settings(self) -> Mapping[str, object]:
@@ -123,7 +123,7 @@ class Jpeg(PillowCodec):
 
 
 class Jpeg2000(PillowCodec):
-    """JPEG 2000 (OpenJPEG), irreversible 9/7 wavelet, colour transform, raw codestream, rate in bits a pixel."""
+    """JPEG 2000 (OpenJPEG), irreversible 9/7 wavelet, colour transform, raw codestream, rate in bits per pixel."""
 
     name = "jpeg2000"
     title = "JPEG 2000"
@@ -132,11 +132,11 @@ class Jpeg2000(PillowCodec):
     feature = "jpg_2000"
     qualities = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
     default_quality = 0.8
-    quality_help = "target rate, 0.01 to 24 bits a pixel"
+    quality_help = "target rate, 0.01 to 24 bits per pixel"
     quality_range = (0.01, 24, 0.001)
 
     def options(self, quality: float) -> dict[str, object]:
-        """OpenJPEG takes a compression ratio to 24 bits a pixel."""
+        """OpenJPEG takes a compression ratio to 24 bits per pixel."""
         return {
             "quality_mode": "rates",
             "quality_layers": [24 / quality],
@@ -148,7 +148,7 @@ class Jpeg2000(PillowCodec):
     def encode(
         self, image: ImageU8, *, quality: float | None = None, progress: ProgressCallback | None = None
     ) -> bytes:
-        """Codestream; small pictures get fewer wavelet levels, since OpenJPEG refuses more than they hold."""
+        """Codestream; small images get fewer wavelet levels, since OpenJPEG refuses more than they hold."""
         del progress
         value = self.default_quality if quality is None else quality
         check_quality(self, value)
@@ -158,7 +158,7 @@ class Jpeg2000(PillowCodec):
             Image.fromarray(image).save(buffer, self.form, **self.options(value), num_resolutions=levels)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"JPEG 2000 cannot hold a picture of {image.shape[1]}×{image.shape[0]} pixels ({error}); shrink it"
+                f"JPEG 2000 cannot hold an image of {image.shape[1]}×{image.shape[0]} pixels ({error}); shrink it"
             ) from error
         return buffer.getvalue()
 

@@ -120,7 +120,7 @@ def search_within(
         overhead: bytes of a file that are not latents.
 
     Raises:
-        InputError: the budget cannot hold even an empty picture.
+        InputError: the budget cannot hold even an empty image.
         WeightsError: the generator has no prior or no encoder.
     """
     target = to_tensor(image)
@@ -142,7 +142,7 @@ def search_within(
 
 
 class BudgetSearch:
-    """Rate-constrained search of the latents of one picture."""
+    """Rate-constrained search of the latents of one image."""
 
     def __init__(self, generator: Generator, prior: LatentPrior, distort: Distortion, budget_bits: float) -> None:
         self._generator, self._prior, self._distort, self._budget = generator, prior, distort, budget_bits
@@ -210,7 +210,7 @@ class BudgetSearch:
 
     @torch.no_grad()
     def distortion(self, symbols: Sequence[np.ndarray], step: int) -> float:
-        """Loss of the picture painted from `symbols`."""
+        """Loss of the image painted from `symbols`."""
         latents = [torch.from_numpy(s * step_size(step)).float()[None] for s in symbols]
         return float(self._distort(unit(self._generator.generate(latents), self._generator.output_range)))
 
@@ -241,7 +241,7 @@ def fit(
         The symbols and their file.
 
     Raises:
-        InputError: even an empty picture does not fit.
+        InputError: even an empty image does not fit.
     """
     symbols = [np.round(v).astype(np.int64) for v in latents]
     finest = np.abs(latents[-1])
@@ -267,4 +267,4 @@ def thin(
             data = pack(layers)
             if len(data) <= budget:
                 return layers, data
-    raise InputError(f"a budget of {budget} bytes cannot hold an empty picture; give more bytes")
+    raise InputError(f"a budget of {budget} bytes cannot hold an empty image; give more bytes")

@@ -1,4 +1,4 @@
-"""The inversion codec: a picture as the latents from which a frozen generator paints it, at a given number of bytes.
+"""The inversion codec: an image as the latents from which a frozen generator paints it, at a given number of bytes.
 
 The thesis inverts a generator by gradient descent on one latent vector and quantises it afterwards. Here every
 latent layer is searched, from the trained encoder's guess, on the integer grid that is coded (straight-through
@@ -111,7 +111,7 @@ class Inversion(Codec):
     ) -> bytes:
         """Search latents for `image` within `quality` bytes.
 
-        The picture is resized to a canvas of about its shape for the generator, and back by `decode`. The same seed
+        The image is resized to a canvas of about its shape for the generator, and back by `decode`. The same seed
         gives the same bytes at any number of threads.
 
         Raises:
@@ -153,7 +153,7 @@ class Inversion(Codec):
             )
 
     def decode(self, data: bytes) -> ImageU8:
-        """Paint the picture; the same on one machine at any number of threads.
+        """Paint the image; the same on one machine at any number of threads.
 
         Raises:
             BitstreamError: damaged, foreign, or symbols that do not match their checksum.
@@ -171,7 +171,7 @@ class Inversion(Codec):
         return _dequantise(symbols, step)
 
     def notes(self, data: bytes) -> list[str]:
-        """Says at which size the generator painted, where it is not the picture's."""
+        """Says at which size the generator painted, where it is not the image's."""
         file = viq.unpack(data)
         wide, tall, _ = _head(file.section(LATENTS))
         size = (UNIT * wide, UNIT * tall)
@@ -210,7 +210,7 @@ class Inversion(Codec):
             "seed": self._seed,
             "preview_every": self._search.preview_every,
             "threads": SEARCH_THREADS,
-            "canvas": "multiples of 64 pixels near the picture's shape, at most the area of 512×512, by rate",
+            "canvas": "multiples of 64 pixels near the image's shape, at most the area of 512×512, by rate",
         }
 
     def shared_bytes(self) -> int:

@@ -51,7 +51,7 @@ class SearchSettings:
         optimiser: `sgd` as the thesis (learning rate 1, momentum 0.9, reduced by 10 on a plateau of
             10 iterations, threshold 1e-4 relative), or `adam` with cosine decay.
         learning_rate: first learning rate; None for 1.0 with sgd, 0.2 with adam.
-        preview_every: iterations between preview pictures.
+        preview_every: iterations between preview images.
     """
 
     iterations: int

@@ -4,7 +4,7 @@ Each symbol of a layer is a discretised logistic whose mean and scale a small ne
 a decoder already has: the four causal neighbours (left, upper left, above, upper right) in all channels
 of the same layer, the 3×3 neighbourhood in the next coarser layer, and the quantisation step. The
 idea is the autoregressive module of Cool-Chic (Ladune et al. 2023, DOI 10.1109/ICCV51070.2023.01243),
-shared by all pictures here instead of fitted to one. Coding uses the integer twin, `integer_prior.py`.
+shared by all images here instead of fitted to one. Coding uses the integer twin, `integer_prior.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The loop of generator inversion: latents moved by gradient descent until the generator paints the picture."""
+"""The loop of generator inversion: latents moved by gradient descent until the generator paints the image."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ EARLY_PREVIEWS = (1, 10, 25, 50, 100)
 """Iterations with a preview besides every N-th: most happens before the first N."""
 
 Objective = Callable[[int], tuple[Tensor, Float[Tensor, "1 3 h w"]]]
-"""Iteration (0-based) -> loss to minimise and the picture painted, in [0, 1]."""
+"""Iteration (0-based) -> loss to minimise and the image painted, in [0, 1]."""
 
 
-def to_picture(painted: Float[Tensor, "1 3 h w"]) -> ImageU8:
-    """The 8-bit picture of a painted tensor in [0, 1] (values outside are clipped, halves round to even)."""
+def to_image(painted: Float[Tensor, "1 3 h w"]) -> ImageU8:
+    """The 8-bit image of a painted tensor in [0, 1] (values outside are clipped, halves round to even)."""
     values = painted.detach()[0].permute(1, 2, 0).clamp(0, 1).mul(255).round()
     return np.ascontiguousarray(values.to(torch.uint8).numpy())
 
 
 def to_tensor(image: ImageU8) -> Float[Tensor, "1 3 h w"]:
-    """A picture as float32 in [0, 1]."""
+    """An image as float32 in [0, 1]."""
     return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
 
 
@@ -62,10 +62,10 @@ def annealed(values: Float[Tensor, "n c h w"], temperature: float, noise: torch.
 
 
 def paint(generator: Generator, latents: Sequence[np.ndarray], output_range: tuple[float, float]) -> ImageU8:
-    """The picture of dequantised latents (C×H×W a layer); the same at any number of threads."""
+    """The image of dequantised latents (C×H×W a layer); the same at any number of threads."""
     with one_thread(), torch.no_grad():
         tensors = [torch.from_numpy(values).float()[None] for values in latents]
-        return to_picture(unit(generator.generate(tensors), output_range))
+        return to_image(unit(generator.generate(tensors), output_range))
 
 
 def best_vector(
@@ -166,7 +166,7 @@ def minimise(
         if progress is not None:
             count = iteration + 1
             show = count % settings.preview_every == 0 or count in EARLY_PREVIEWS or finished
-            progress(Progress(done + iteration + 1, total, last, to_picture(painted) if show else None))
+            progress(Progress(done + iteration + 1, total, last, to_image(painted) if show else None))
         if finished:
             break
     return last

@@ -1,6 +1,6 @@
 """The thesis's codec: one latent vector of a frozen generator, found by gradient descent, then quantised.
 
-Minchev 2022, chapter 3: z starts random normal; MSE(G(z), picture) is minimised by SGD (learning rate 1, momentum 0.9,
+Minchev 2022, chapter 3: z starts random normal; MSE(G(z), image) is minimised by SGD (learning rate 1, momentum 0.9,
 reduced on a plateau); z is quantised by QSGD and coded with Elias omega codes. `compat="thesis"` keeps its faults: the
 target stays in [0, 1] although the generator was trained on [-1, 1], and omega codes zeros as ones.
 """
@@ -167,7 +167,7 @@ class InversionVector(Codec):
         return viq.pack(file)
 
     def decode(self, data: bytes) -> ImageU8:
-        """Paint the picture; the same on one machine at any number of threads.
+        """Paint the image; the same on one machine at any number of threads.
 
         Raises:
             BitstreamError: damaged or foreign.
@@ -204,7 +204,7 @@ class InversionVector(Codec):
         return file, generator, latent, compat
 
     def notes(self, data: bytes) -> list[str]:
-        """Says at which size the generator painted, where it is not the picture's."""
+        """Says at which size the generator painted, where it is not the image's."""
         file, side = viq.unpack(data), self._generator().resolution
         if (file.width, file.height) == (side, side):
             return []

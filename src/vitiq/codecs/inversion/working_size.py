@@ -1,7 +1,7 @@
-"""The size at which a convolutional generator paints a picture: as large as the budget of bytes can feed.
+"""The size at which a convolutional generator paints an image: as large as the budget of bytes can feed.
 
 Latents of a large canvas cost bytes even where they say little. Below some rate a smaller canvas, enlarged by the
-decoder, is closer to the picture: at 700 bytes a quarter of the pixels wins by many decibels.
+decoder, is closer to the image: at 700 bytes a quarter of the pixels wins by many decibels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GUESS_ABOVE = 1.0
 
 
 def canvases(width: int, height: int) -> list[tuple[int, int]]:
-    """Canvases (width, height, in units) near a picture's shape and no larger than it, largest first."""
+    """Canvases (width, height, in units) near an image's shape and no larger than it, largest first."""
     found: list[tuple[int, int]] = []
     most_wide, most_high = (min(LONGEST, -(-side // UNIT)) for side in (width, height))
     for area in AREAS:

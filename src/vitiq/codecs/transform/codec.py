@@ -1,9 +1,9 @@
 """The generative codec: learned transforms, a hyperprior in integers, and two syntheses for one bitstream.
 
-Where the inversion codec searches the latents of a picture for many seconds, an analysis transform finds them at once
+Where the inversion codec searches the latents of an image for many seconds, an analysis transform finds them at once
 (Ballé et al. 2018, arXiv 1802.01436). `generative-mse` paints for least squared error. `generative` paints the same
-latents with a synthesis trained to look like a picture (in the way of HiFiC, Mentzer et al. 2020, arXiv 2006.09965).
-`refine` searches the latents of one picture further, by gradient descent through the frozen synthesis.
+latents with a synthesis trained to look like an image (in the way of HiFiC, Mentzer et al. 2020, arXiv 2006.09965).
+`refine` searches the latents of one image further, by gradient descent through the frozen synthesis.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LATENTS = 1
 
 LEVELS = 64
 MAX_PIXELS = 2**25
-"""Largest picture, which takes about 6 GB to code."""
+"""Largest image, which takes about 6 GB to code."""
 
 
 class _TransformCodec(Codec):
@@ -42,7 +42,7 @@ class _TransformCodec(Codec):
 
     Args:
         generator: "embedded", or the path of a weights file of `vitiq train codec`.
-        refine: iterations of a search of this picture's latents; 0 for none.
+        refine: iterations of a search of this image's latents; 0 for none.
         loss: what the search minimises besides the rate: `mse`, `ssim`, or, by features of the embedded
             ViT, `vit` or `perceptual`.
         seed: of the search's noise.
@@ -92,10 +92,10 @@ class _TransformCodec(Codec):
     def encode(
         self, image: ImageU8, *, quality: float | None = None, progress: ProgressCallback | None = None
     ) -> bytes:
-        """Compress a picture of any size up to 2**25 pixels.
+        """Compress an image of any size up to 2**25 pixels.
 
         Raises:
-            InputError: the quality is outside 0 … 63, or the picture is too large.
+            InputError: the quality is outside 0 … 63, or the image is too large.
         """
         level = self.default_quality if quality is None else quality
         if not (0 <= level < LEVELS and level == int(level)):
@@ -130,16 +130,16 @@ class _TransformCodec(Codec):
         )
 
     def decode(self, data: bytes) -> ImageU8:
-        """Paint the picture; the same on one machine at any number of threads.
+        """Paint the image; the same on one machine at any number of threads.
 
         Raises:
             BitstreamError: damaged, foreign, or symbols that do not match their checksum.
             WeightsError: the file was made with other weights.
         """
-        from vitiq.codecs.inversion.search import to_picture
+        from vitiq.codecs.inversion.search import to_image
 
         file, level, symbols = self._read(data)
-        return to_picture(self._painter().paint(symbols, level, self._synthesis, (file.height, file.width)))
+        return to_image(self._painter().paint(symbols, level, self._synthesis, (file.height, file.width)))
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -181,7 +181,7 @@ class _TransformCodec(Codec):
         return file, payload[0], symbols
 
     def settings(self) -> Mapping[str, object]:
-        """Everything that changes the file or the picture, and the hash of the weights."""
+        """Everything that changes the file or the image, and the hash of the weights."""
         from vitiq.models.threads import SEARCH_THREADS
 
         tuners = ["codec-embedded"] if self.painter == "perceptual" else []
@@ -209,7 +209,7 @@ class _TransformCodec(Codec):
 
 
 class Generative(_TransformCodec):
-    """Painted to look like a picture: trained with perceptual and adversarial losses."""
+    """Painted to look like an image: trained with perceptual and adversarial losses."""
 
     name = "generative"
     title = "vitiq generative"

@@ -1,4 +1,4 @@
-"""From the generative codecs' latents to pictures, with what the classifier of latents understood of them."""
+"""From the generative codecs' latents to images, with what the classifier of latents understood of them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Painter:
     def features(
         self, latents: Float[Tensor, "n c h w"], quality: Float[Tensor, "n 3"], size: tuple[int, int]
     ) -> Float[Tensor, "n f g g"] | None:
-        """What the perceptual synthesis aggregates, of pictures of `size` (height, width) pixels; without gradient."""
+        """What the perceptual synthesis aggregates, of images of `size` (height, width) pixels; without gradient."""
         return None if self.classifier is None else self.classifier.features(latents, *size, quality)
 
     def painted(
@@ -74,7 +74,7 @@ class Painter:
         quality: Float[Tensor, "n 3"],
         size: tuple[int, int],
     ) -> Float[Tensor, "n 3 16h 16w"]:
-        """Pictures in about [0, 1] of dequantised latents of pictures of `size` (height, width) pixels."""
+        """Images in about [0, 1] of dequantised latents of images of `size` (height, width) pixels."""
         height, width = (max(side, SMALLEST) for side in size)
         features = self.features(latents, quality, (height, width)) if name == "perceptual" else None
         result: Tensor = self.model.synthesis(name)(latents, quality, features)
@@ -83,7 +83,7 @@ class Painter:
     def paint(
         self, symbols: np.ndarray, level: int, name: SynthesisName, size: tuple[int, int]
     ) -> Float[Tensor, "1 3 height width"]:
-        """Picture of `size` in about [0, 1] of latent symbols C×h×w; the same at any number of threads."""
+        """Image of `size` in about [0, 1] of latent symbols C×h×w; the same at any number of threads."""
         with one_thread(), torch.no_grad():
             quality = quality_of(level)
             latents = torch.from_numpy(symbols).float()[None] / self.model.gains(quality)

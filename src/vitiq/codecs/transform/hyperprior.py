@@ -79,7 +79,7 @@ def reflected(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h+2 w+2"]:
 
 
 def extended(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h+2 w+2"]:
-    """One more row and column on each side, repeated: what small crops teach then holds for pictures of any size."""
+    """One more row and column on each side, repeated: what small crops teach then holds for images of any size."""
     return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
@@ -210,7 +210,7 @@ class Hyperprior(nn.Module):
         self.groups = nn.ModuleList(GroupPrior(b, s) for b, s in zip(sizes, GROUPS, strict=True))
 
     def hyper_bits(self, hyper: Float[Tensor, "n z i j"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Bits of the hyper-latents of each picture."""
+        """Bits of the hyper-latents of each image."""
         mean = self.hyper_mean(quality)[:, :, None, None]
         log_scale = self.hyper_log_scale(quality)[:, :, None, None].clamp(LOG_SCALE_MIN, LOG_SCALE_MAX)
         return logistic_bits(hyper, mean, log_scale).sum(dim=(1, 2, 3))
@@ -222,7 +222,7 @@ class Hyperprior(nn.Module):
         hyper: Float[Tensor, "n z i j"],
         quality: Float[Tensor, "n 3"],
     ) -> Float[Tensor, "n c"]:
-        """Bits of every channel of the latents of each picture.
+        """Bits of every channel of the latents of each image.
 
         Args:
             noisy: symbols whose bits are counted; with noise for rounding they are differentiable.

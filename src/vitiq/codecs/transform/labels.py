@@ -1,4 +1,4 @@
-"""Labels of a compressed picture, read from its latents, and how they compare with those of the rebuilt picture."""
+"""Labels of a compressed image, read from its latents, and how they compare with those of the rebuilt image."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def make_codec(data: bytes) -> Generative | GenerativeMse:
 def read_latents(
     codec: Generative | GenerativeMse, data: bytes, classifier: EmbeddedClassifier, *, count_flops: bool = False
 ) -> Reading:
-    """Labels from the latents alone; no picture is made.
+    """Labels from the latents alone; no image is made.
 
     Args:
         count_flops: also count operations, which reads the latents twice.
@@ -87,7 +87,7 @@ def read_latents(
 def read_rebuilt(
     codec: Generative | GenerativeMse, data: bytes, backbone: Backbone, *, count_flops: bool = False
 ) -> Reading:
-    """Labels that a backbone reads in the rebuilt picture.
+    """Labels that a backbone reads in the rebuilt image.
 
     Args:
         count_flops: also count operations, which decodes and reads twice.
@@ -96,8 +96,8 @@ def read_rebuilt(
         BitstreamError, WeightsError: as `read_latents`.
     """
     start = time.perf_counter()
-    picture = codec.decode(data)
-    logits = backbone.logits([picture])[0]
+    rebuilt = codec.decode(data)
+    logits = backbone.logits([rebuilt])[0]
     seconds = time.perf_counter() - start
     if not count_flops:
         return Reading(logits, seconds, 0)
@@ -105,7 +105,7 @@ def read_rebuilt(
     def read(image: ImageU8) -> object:
         return backbone.logits([image])
 
-    # The backbone remembers pictures it has read.
+    # The backbone remembers images it has read.
     return Reading(logits, seconds, _flops(lambda: read(255 - codec.decode(data))))
 
 

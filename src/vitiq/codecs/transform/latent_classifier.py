@@ -1,4 +1,4 @@
-"""A Vision Transformer that reads the latents of a compressed picture instead of its pixels.
+"""A Vision Transformer that reads the latents of a compressed image instead of its pixels.
 
 Bai et al. 2022, "Towards End-to-End Image Compression and Analysis with Transformers" (AAAI, arXiv 2112.09300). The
 latents of the transform codec are close to DCT coefficients, and a ViT's patch embedding is linear, so the classifier
@@ -61,9 +61,9 @@ class LatentClassifier(nn.Module):
         self.head = nn.Linear(config.width, config.classes)
 
     def patches(self, latents: Float[Tensor, "c h w"], height: int, width: int) -> Float[Tensor, "p f"]:
-        """Coefficients of the patches of the resized picture, from dequantised latents of height × width pixels.
+        """Coefficients of the patches of the resized image, from dequantised latents of height × width pixels.
 
-        Blocks that lie beyond the picture are left out.
+        Blocks that lie beyond the image are left out.
         """
         latents = latents[:, : -(-height // BLOCK), : -(-width // BLOCK)]
         coefficients = torch.einsum("jk,khw->jhw", self.stem.weight, latents / SPREAD)
@@ -98,7 +98,7 @@ def from_vit(vit: VisionTransformer, codec: TransformModel) -> LatentClassifier:
     """The classifier that reads what the linear part of the codec's synthesis shows, as `vit` would.
 
     Args:
-        vit: for pictures with mean and standard deviation 0.5, in patches of 16 pixels.
+        vit: for images with mean and standard deviation 0.5, in patches of 16 pixels.
     """
     classifier = LatentClassifier(vit.config)
     state = {k: v for k, v in vit.state_dict().items() if not k.startswith("patch_embed.")}
@@ -175,7 +175,7 @@ class EmbeddedClassifier:
     def logits(
         self, latents: Float32[np.ndarray, "c h w"], height: int, width: int, level: int
     ) -> Float32[np.ndarray, " labels"]:
-        """Logits of dequantised latents of a picture of height × width pixels at a quality level."""
+        """Logits of dequantised latents of an image of height × width pixels at a quality level."""
         patches = self.model.patches(torch.from_numpy(latents), height, width)
         found: np.ndarray = self.model(patches[None], quality_of(level))[0].numpy()
         return found
@@ -184,7 +184,7 @@ class EmbeddedClassifier:
     def features(
         self, latents: Float[Tensor, "n c h w"], height: int, width: int, quality: Float[Tensor, "n 3"]
     ) -> Float[Tensor, "n f g g"]:
-        """What a synthesis aggregates, of dequantised latents of pictures of height × width pixels."""
+        """What a synthesis aggregates, of dequantised latents of images of height × width pixels."""
         return self.model.features(torch.stack([self.model.patches(y, height, width) for y in latents]), quality)
 
 

@@ -1,4 +1,4 @@
-"""From a picture to coded latents: by the analysis transform alone, or refined by a search through the synthesis."""
+"""From an image to coded latents: by the analysis transform alone, or refined by a search through the synthesis."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from vitiq.types import ImageU8, ProgressCallback
 
 CONTEXT_WORTH = 6.0
 """How many times its own error a symbol is worth, because others are predicted and painted from it: of 1, 4, 6, 10,
-12 and no choice but the nearest, the one of least cost on training pictures, where 6 to 12 are about equal."""
+12 and no choice but the nearest, the one of least cost on training images, where 6 to 12 are about equal."""
 
 TEMPERATURES = (0.5, 0.025)
 """Of the annealing, at the first iteration and after the last."""
 
 
 def code(model: TransformModel, image: ImageU8, level: int) -> tuple[bytes, int]:
-    """Coded latents of a picture as the analysis transform gives them, and the checksum of their symbols."""
+    """Coded latents of an image as the analysis transform gives them, and the checksum of their symbols."""
     scaled, _ = model.analyse(padded_to_blocks(to_tensor(image)), level)
     data, crc, _ = _coded(model, scaled, level)
     return data, crc
@@ -69,9 +69,9 @@ def refine(
     seed: int,
     progress: ProgressCallback | None,
 ) -> tuple[bytes, int]:
-    """As `code`, with the latents searched for least bits + λ · distortion of this picture.
+    """As `code`, with the latents searched for least bits + λ · distortion of this image.
 
-    The searched latents are kept only where the coded file and the picture painted from it are better together
+    The searched latents are kept only where the coded file and the image painted from it are better together
     than those of the analysis transform. The same seed gives the same file at any number of threads.
     """
     with search_threads():

@@ -76,7 +76,7 @@ class _MsSsim(PairMetric):
         height, width, _ = reference.shape
         if min(height, width) < SMALLEST:
             raise InputError(
-                f"a picture of {width}×{height} pixels given, MS-SSIM needs sides of at least {SMALLEST}; "
+                f"an image of {width}×{height} pixels given, MS-SSIM needs sides of at least {SMALLEST}; "
                 f"use ssim for smaller ones"
             )
 

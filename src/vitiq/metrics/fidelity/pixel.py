@@ -1,4 +1,4 @@
-"""Errors of single pixels of 8-bit pictures: MSE, RMSE, MAE and PSNR, over R, G and B or of the luma."""
+"""Errors of single pixels of 8-bit images: MSE, RMSE, MAE and PSNR, over R, G and B or of the luma."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def mean_squared_luma_error(reference: ImageU8, distorted: ImageU8) -> float:
 
 
 def psnr(mse: float) -> float:
-    """10 log10(255² / MSE) in dB; +inf for identical pictures."""
+    """10 log10(255² / MSE) in dB; +inf for identical images."""
     return math.inf if mse == 0 else 10 * math.log10(DATA_RANGE**2 / mse)
 
 
@@ -78,14 +78,14 @@ class _PixelMetric(PairMetric):
         return f"{self.name}|{self.channels}|range:{DATA_RANGE}|v1"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """The error on the 0-255 scale, or its PSNR in dB (+inf for identical pictures)."""
+        """The error on the 0-255 scale, or its PSNR in dB (+inf for identical images)."""
         check_sizes(reference, distorted)
         return Score(self.measure(reference, distorted), self.signature())
 
     @staticmethod
     @abstractmethod
     def measure(reference: ImageU8, distorted: ImageU8) -> float:
-        """The value for two pictures of one size."""
+        """The value for two images of one size."""
 
 
 class Mse(_PixelMetric):

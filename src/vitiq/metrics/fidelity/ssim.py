@@ -1,4 +1,4 @@
-"""SSIM: means, contrast and structure of two pictures compared in every window.
+"""SSIM: means, contrast and structure of two images compared in every window.
 
 Wang et al. 2004 (DOI 10.1109/TIP.2003.819861): 11×11 Gaussian window of σ 1.5, population covariance, K1 = 0.01,
 K2 = 0.03, data range 255, valid region only. scikit-image gives the same with gaussian_weights=True, sigma=1.5,
@@ -6,7 +6,7 @@ use_sample_covariance=False, data_range=255. Its own default is another metric: 
 
 For x, y with s = x + y and d = x - y the formula needs only means and variances of s and d:
 2 μx μy = (μs² - μd²) / 2, μx² + μy² = (μs² + μd²) / 2, and the same for covariance and variances. Four windowed sums
-instead of five, and exactly 1 where the pictures are equal.
+instead of five, and exactly 1 where the images are equal.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _strips(
     height, channels, width = a.shape
     if min(height, width) < window.size:
         raise InputError(
-            f"a picture of {width}×{height} pixels given, SSIM needs sides of at least {window.size}; "
+            f"an image of {width}×{height} pixels given, SSIM needs sides of at least {window.size}; "
             f"use mse or psnr-rgb for smaller ones"
         )
     step, reach = strip_rows(channels, width), window.size - 1

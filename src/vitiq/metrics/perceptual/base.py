@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PerceptualMetric(PairMetric):
-    """A distance of features of a trained network; 0 for identical pictures.
+    """A distance of features of a trained network; 0 for identical images.
 
     Args:
         folder: where the weights files lie; None for the folder that `vitiq models fetch` fills.
@@ -74,14 +74,14 @@ class PerceptualMetric(PairMetric):
         return f"{self.name}|weights:{self._hashes}|{self.settings}|v1"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """The distance; WeightsError without weights, InputError for pictures below the network's smallest."""
+        """The distance; WeightsError without weights, InputError for images below the network's smallest."""
         import torch  # noqa: PLC0415 - imported where used
 
         check_sizes(reference, distorted)
         height, width, _ = reference.shape
         if min(height, width) < self.smallest:
             raise InputError(
-                f"a picture of {width}×{height} pixels given, {self.title} needs sides of at least {self.smallest}"
+                f"an image of {width}×{height} pixels given, {self.title} needs sides of at least {self.smallest}"
             )
         own, trunk = self.states
         with torch.no_grad():
@@ -89,7 +89,7 @@ class PerceptualMetric(PairMetric):
         return Score(float(value), self.signature())
 
     def tensor(self, reference: ImageU8, distorted: ImageU8) -> Float[Tensor, "2 3 h w"]:
-        """Both pictures, 0 … 1."""
+        """Both images, 0 … 1."""
         import numpy as np  # noqa: PLC0415
         import torch  # noqa: PLC0415
 
@@ -103,4 +103,4 @@ class PerceptualMetric(PairMetric):
     @staticmethod
     @abstractmethod
     def measure(own: dict[str, Tensor], trunk: dict[str, Tensor], pair: Float[Tensor, "2 3 h w"]) -> Tensor:
-        """The distance of the two pictures."""
+        """The distance of the two images."""

@@ -2,7 +2,7 @@
 
 Mittal, Moorthy and Bovik 2012, DOI 10.1109/TIP.2012.2214050: 36 features (`brisque_features`) and a support vector
 regression (`brisque_model`). Trained on opinions of 0 … 100, but the regression passes both: clean photographs fall
-below 0, pictures unlike any in LIVE above 100. The signature names the model by its hash.
+below 0, images unlike any in LIVE above 100. The signature names the model by its hash.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vitiq.types import ImageU8, Score
 
 
 class Brisque(PairMetric):
-    """BRISQUE of the distorted picture; details hold the original's and the difference.
+    """BRISQUE of the distorted image; details hold the original's and the difference.
 
     Args:
         model: folder with LIVE's `allmodel` and `allrange`; None for the first place that has one (`brisque_model`).
@@ -42,7 +42,7 @@ class Brisque(PairMetric):
         return f"brisque|model:{load_model(self._folder).sha256[:12]}|half:matlab-bicubic|grey:matlab|v2"
 
     def score_one(self, image: ImageU8) -> float:
-        """BRISQUE of one picture."""
+        """BRISQUE of one image."""
         return load_model(self._folder).predict(features(image))
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:

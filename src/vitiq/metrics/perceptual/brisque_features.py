@@ -152,7 +152,7 @@ def _asymmetric(sums: _Sums, size: int) -> tuple[float, float, float, float]:
     from scipy.special import gamma  # noqa: PLC0415 - imported where used
 
     if not sums.negative or not sums.positive:
-        raise InputError("BRISQUE is not defined for a picture with so little texture")
+        raise InputError("BRISQUE is not defined for an image with so little texture")
     left = (sums.squares - sums.signed) / 2 / sums.negative
     right = (sums.squares + sums.signed) / 2 / sums.positive
     skew = np.sqrt(left / right)
@@ -176,20 +176,20 @@ def _grey(image: ImageU8) -> Float64[np.ndarray, "h w"]:
 
 @shared
 def features(image: ImageU8) -> Float64[np.ndarray, " f"]:
-    """BRISQUE's 36 features of a picture.
+    """BRISQUE's 36 features of an image.
 
     Raises:
-        InputError: a side below 16, or a picture without any texture (its statistics are undefined).
+        InputError: a side below 16, or an image without any texture (its statistics are undefined).
     """
     height, width, _ = image.shape
     if min(height, width) < SMALLEST:
-        raise InputError(f"a picture of {width}×{height} pixels given, BRISQUE needs sides of at least {SMALLEST}")
+        raise InputError(f"an image of {width}×{height} pixels given, BRISQUE needs sides of at least {SMALLEST}")
     grey = _grey(image)
     found: list[float] = []
     for scale in range(2):
         normed = normalise(grey)
         if normed.max() <= 0 or normed.min() >= 0:
-            raise InputError("BRISQUE is not defined for a picture of one flat colour")
+            raise InputError("BRISQUE is not defined for an image of one flat colour")
         found += _symmetric(normed)
         for sums in _neighbours(normed):
             found += _asymmetric(sums, normed.size)
@@ -197,5 +197,5 @@ def features(image: ImageU8) -> Float64[np.ndarray, " f"]:
             grey = half_size(grey)
     values = np.array(found)
     if not np.isfinite(values).all():
-        raise InputError("BRISQUE is not defined for a picture with so little texture")
+        raise InputError("BRISQUE is not defined for an image with so little texture")
     return values

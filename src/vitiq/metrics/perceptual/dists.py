@@ -1,6 +1,6 @@
 """DISTS: means and correlations of VGG-16 features, so that one texture may stand for another.
 
-Ding et al. 2020, DOI 10.1109/TPAMI.2020.3045810; as the authors' program, pictures whose short side is above 256 are
+Ding et al. 2020, DOI 10.1109/TPAMI.2020.3045810; as the authors' program, images whose short side is above 256 are
 resized to 256 (bilinear, antialiased) first.
 """
 
@@ -71,13 +71,13 @@ class Dists(PerceptualMetric):
     title = "DISTS"
     range = (0.0, 2.0)
     reference = "Ding et al. 2020, DOI 10.1109/TPAMI.2020.3045810"
-    formula = "1 - Σ α l(x, y) + β s(x, y) over the channels of the picture and of VGG-16"
+    formula = "1 - Σ α l(x, y) + β s(x, y) over the channels of the image and of VGG-16"
     models = ("dists", "vgg16-torchvision")
     smallest = 16
     settings = "vgg16-l2pool|short-side:256-bilinear"
 
     def tensor(self, reference: ImageU8, distorted: ImageU8) -> Float[Tensor, "2 3 h w"]:
-        """Both pictures, 0 … 1, the short side at most 256."""
+        """Both images, 0 … 1, the short side at most 256."""
         height, width, _ = reference.shape
         short = min(height, width)
         if short > SHORT_SIDE:
@@ -98,10 +98,10 @@ class Dists(PerceptualMetric):
 
     @staticmethod
     def measure(own: dict[str, Tensor], trunk: dict[str, Tensor], pair: Float[Tensor, "2 3 h w"]) -> Tensor:
-        """As `distance` on the picture and VGG-16's features."""
+        """As `distance` on the image and VGG-16's features."""
         from vitiq.models.perceptual import l2_pool, vgg16  # noqa: PLC0415 - torch
 
         mean, deviation = (pair.new_tensor(v)[:, None, None] for v in (MEAN, DEVIATION))
-        pictures = pair[:1], pair[1:]  # one after the other: smaller tensors, whose memory is used again
-        features = [[picture, *vgg16(trunk, (picture - mean) / deviation, l2_pool)] for picture in pictures]
+        images = pair[:1], pair[1:]  # one after the other: smaller tensors, whose memory is used again
+        features = [[image, *vgg16(trunk, (image - mean) / deviation, l2_pool)] for image in images]
         return distance(own, *features)

@@ -1,6 +1,6 @@
 """LPIPS: differences of unit-length features of AlexNet or VGG-16, weighted per channel by human judgements.
 
-Zhang et al. 2018, DOI 10.1109/CVPR.2018.00068, version 0.1 of the authors' weights, whole picture at its own size.
+Zhang et al. 2018, DOI 10.1109/CVPR.2018.00068, version 0.1 of the authors' weights, whole image at its own size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vitiq.models.perceptual import Features
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-"""The authors' normalisation of pictures in -1 … 1."""
+"""The authors' normalisation of images in -1 … 1."""
 
 
 def _scaled(pair: Float[Tensor, "2 3 h w"]) -> Float[Tensor, "2 3 h w"]:
@@ -47,7 +47,7 @@ def distance(own: dict[str, Tensor], features: Features) -> Tensor:
 
 
 class LpipsAlex(PerceptualMetric):
-    """LPIPS on AlexNet, the authors' choice for comparing pictures."""
+    """LPIPS on AlexNet, the authors' choice for comparing images."""
 
     name = "lpips"
     title = "LPIPS (AlexNet)"

@@ -1,4 +1,4 @@
-"""What the metrics that read pictures with a Vision Transformer share: a backbone, and many pairs in few forwards."""
+"""What the metrics that read images with a Vision Transformer share: a backbone, and many pairs in few forwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class VitMetric(PairMetric):
 
     @property
     def backbone(self) -> Backbone:
-        """The backbone that reads the pictures."""
+        """The backbone that reads the images."""
         if self._backbone is None:
             from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
@@ -46,7 +46,7 @@ class VitMetric(PairMetric):
         return ""
 
     def batch(self, references: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> list[Score]:
-        """Score pairs; all pictures are read in full batches first, each different one once."""
+        """Score pairs; all images are read in full batches first, each different one once."""
         if references and distorted:
             self._read([*references, *distorted])
         return super().batch(references, distorted)

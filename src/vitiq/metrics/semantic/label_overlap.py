@@ -2,7 +2,7 @@
 
 The thesis (Minchev 2022) takes the K most probable labels of the original and of the reconstruction and counts the
 shared ones. For two random lists of K out of N labels the count is hypergeometric with mean K²/N: at K = 100 and
-N = 1000 that is 10 ± 2.8 labels, so a score of 0.10 is what two unrelated pictures would get.
+N = 1000 that is 10 ± 2.8 labels, so a score of 0.10 is what two unrelated images would get.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def top_labels(scores: Float[np.ndarray, " n"], k: int) -> Int64[np.ndarray, " k
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How many of the top K labels two pictures share.
+    """How many of the top K labels two images share.
 
     Attributes:
         shared: number of shared labels.
@@ -140,13 +140,13 @@ def rank_biased_overlap(curve: Float[np.ndarray, " n"], persistence: float) -> f
 def mismatched_overlaps(
     originals: Float[np.ndarray, "m n"], rebuilt: Float[np.ndarray, "m n"], k: int
 ) -> Float[np.ndarray, " pairs"]:
-    """Overlaps of every original with every reconstruction of *another* picture: the empirical null, m(m - 1) values.
+    """Overlaps of every original with every reconstruction of *another* image: the empirical null, m(m - 1) values.
 
     The hypergeometric null takes all lists as equally likely; real lists are not (related labels come together), so
-    two unrelated pictures of one kind share more. These pairs say how much more.
+    two unrelated images of one kind share more. These pairs say how much more.
 
     Raises:
-        InputError: fewer than two pictures, or sets of different size.
+        InputError: fewer than two images, or sets of different size.
     """
     if originals.shape != rebuilt.shape or len(originals) < 2:
         raise InputError(

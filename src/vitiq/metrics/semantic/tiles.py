@@ -1,4 +1,4 @@
-"""Pictures in full-resolution tiles, and the levels' distances that `vit-tiles` and the map are made of."""
+"""Images in full-resolution tiles, and the levels' distances that `vit-tiles` and the map are made of."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PHASE = 4
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """Where the tiles of a picture lie.
+    """Where the tiles of an image lie.
 
     Attributes:
-        width, height: of the picture as read (enlarged if a side is shorter than a tile).
+        width, height: of the image as read (enlarged if a side is shorter than a tile).
         side: of a tile.
         corners: left and top of each tile.
     """
@@ -43,7 +43,7 @@ def starts(length: int, side: int) -> list[int]:
 
 
 def tiling(width: int, height: int, side: int) -> Tiling:
-    """Tiles of `side` of a picture at full resolution; a picture smaller than a tile is enlarged until it fits."""
+    """Tiles of `side` of an image at full resolution; an image smaller than a tile is enlarged until it fits."""
     scale = max(1.0, side / min(width, height))
     width, height = round(width * scale), round(height * scale)
     corners = tuple((x, y) for y in starts(height, side) for x in starts(width, side))
@@ -51,7 +51,7 @@ def tiling(width: int, height: int, side: int) -> Tiling:
 
 
 def cut(image: ImageU8, plan: Tiling) -> list[ImageU8]:
-    """The tiles of a picture."""
+    """The tiles of an image."""
     image = resize(image, plan.width, plan.height, "bicubic")
     side = plan.side
     return [np.ascontiguousarray(image[y : y + side, x : x + side]) for x, y in plan.corners]

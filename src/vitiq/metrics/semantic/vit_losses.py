@@ -1,8 +1,8 @@
 """The differentiable members of the ViT-Score family as torch losses: 1 - score, so that 0 is best.
 
-Each takes distorted and reference pictures, N×3×H×W float32 in [0, 1], and gives the mean over the pictures; `scores`
-gives one value a picture. Values are those of the metric of the same name, but for rounding and for the resize: torch's
-antialiased bicubic instead of Pillow's on 8-bit pictures. The backbone is frozen and runs in float32.
+Each takes distorted and reference images, N×3×H×W float32 in [0, 1], and gives the mean over the images; `scores`
+gives one value an image. Values are those of the metric of the same name, but for rounding and for the resize: torch's
+antialiased bicubic instead of Pillow's on 8-bit images. The backbone is frozen and runs in float32.
 
 A reconstruction optimised for one of them must be judged by another backbone; the report says where it was not.
 """
@@ -21,7 +21,7 @@ from vitiq.errors import InputError
 from vitiq.metrics.semantic.tiles import tiling
 from vitiq.models.backbones import Backbone, load_backbone
 
-Pictures = Float[Tensor, "n 3 h w"]
+Images = Float[Tensor, "n 3 h w"]
 Each = Float[Tensor, " n"]
 
 LEAST = 1e-12
@@ -29,7 +29,7 @@ LEAST = 1e-12
 
 
 class VitLoss(nn.Module):
-    """1 - score of a metric, a mean over pictures.
+    """1 - score of a metric, a mean over images.
 
     Args:
         backbone: None for the embedded ViT.
@@ -44,7 +44,7 @@ class VitLoss(nn.Module):
         super().__init__()
         self.backbone = backbone if backbone is not None else load_backbone()
 
-    def forward(self, distorted: Pictures, reference: Pictures) -> Float[Tensor, ""]:
+    def forward(self, distorted: Images, reference: Images) -> Float[Tensor, ""]:
         """Mean of 1 - score; gradients reach `distorted`.
 
         Raises:
@@ -52,19 +52,19 @@ class VitLoss(nn.Module):
         """
         return 1 - self.scores(distorted, reference).mean()
 
-    def scores(self, distorted: Pictures, reference: Pictures) -> Each:
-        """The metric's value of each picture."""
+    def scores(self, distorted: Images, reference: Images) -> Each:
+        """The metric's value of each image."""
         if distorted.shape != reference.shape or distorted.ndim != 4 or distorted.shape[1] != 3:
             shapes = f"{tuple(distorted.shape)} and {tuple(reference.shape)}"
-            raise InputError(f"pictures of shape {shapes} given, the same N×3×H×W expected")
+            raise InputError(f"images of shape {shapes} given, the same N×3×H×W expected")
         return self._compare(distorted, reference)
 
     @abstractmethod
-    def _compare(self, distorted: Pictures, reference: Pictures) -> Each: ...
+    def _compare(self, distorted: Images, reference: Images) -> Each: ...
 
 
 class _LabelLoss(VitLoss):
-    def _compare(self, distorted: Pictures, reference: Pictures) -> Each:
+    def _compare(self, distorted: Images, reference: Images) -> Each:
         log_q = self.backbone.logits_tensor(distorted).log_softmax(dim=1)
         with torch.no_grad():
             log_p = self.backbone.logits_tensor(reference).log_softmax(dim=1)
@@ -104,7 +104,7 @@ class VitProbLoss(_LabelLoss):
 
 
 class _TokenLoss(VitLoss):
-    def _compare(self, distorted: Pictures, reference: Pictures) -> Each:
+    def _compare(self, distorted: Images, reference: Images) -> Each:
         y = F.normalize(self.backbone.tokens_tensor(distorted), dim=-1)
         with torch.no_grad():
             x = F.normalize(self.backbone.tokens_tensor(reference), dim=-1)
@@ -150,7 +150,7 @@ class VitTilesLoss(VitLoss):
 
     metric = "vit-tiles"
 
-    def _compare(self, distorted: Pictures, reference: Pictures) -> Each:
+    def _compare(self, distorted: Images, reference: Images) -> Each:
         y = self._levels(distorted)
         with torch.no_grad():
             x = self._levels(reference)
@@ -159,13 +159,13 @@ class VitTilesLoss(VitLoss):
         meaning = levels[:, 1:].log().mean(dim=1).exp()
         return 1 - (levels[:, 0] * meaning).sqrt()
 
-    def _levels(self, pictures: Pictures) -> Float[Tensor, "n tile level p d"]:
-        count, _, height, width = pictures.shape
+    def _levels(self, images: Images) -> Float[Tensor, "n tile level p d"]:
+        count, _, height, width = images.shape
         plan = tiling(width, height, self.backbone.image_size)
         if (plan.height, plan.width) != (height, width):
             size = (plan.height, plan.width)
-            pictures = F.interpolate(pictures, size, mode="bicubic", antialias=True, align_corners=False)
+            images = F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False)
         side = plan.side
-        tiles = torch.stack([pictures[:, :, y : y + side, x : x + side] for x, y in plan.corners], dim=1)
+        tiles = torch.stack([images[:, :, y : y + side, x : x + side] for x, y in plan.corners], dim=1)
         levels = self.backbone.levels_tensor(tiles.flatten(0, 1))
         return levels.view(count, len(plan.corners), *levels.shape[1:])

@@ -1,4 +1,4 @@
-"""Where a reconstruction lost what the picture shows, and where the network looked: maps over the picture."""
+"""Where a reconstruction lost what the image shows, and where the network looked: maps over the image."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MeaningMap:
-    """Two maps over one picture, each from its left upper to its right lower corner.
+    """Two maps over one image, each from its left upper to its right lower corner.
 
     Attributes:
         loss: loss of meaning, 0 (nothing) … 2: geometric mean over the levels of the later half of the network of
             1 - cos(x, y) of the patch tokens at the same place, blended where tiles overlap.
-        attention: attention rollout of the class token on the original, a share of 1 a patch of the whole picture
+        attention: attention rollout of the class token on the original, a share of 1 a patch of the whole image
             (Abnar & Zuidema 2020, section 3, arXiv 2005.00928).
         signature: backbone, weights, preprocessing, tiles.
     """
@@ -45,7 +45,7 @@ def patch_losses(distances: Float64[np.ndarray, "tile level p"]) -> Float64[np.n
 def quiet_corners(values: Float64[np.ndarray, "tile p"]) -> Float64[np.ndarray, "tile grid grid"]:
     """Patch values as a grid, each corner the mean of its two neighbours.
 
-    A ViT keeps facts about the whole picture in tokens that carry little of their own, above all in the corners (Darcet
+    A ViT keeps facts about the whole image in tokens that carry little of their own, above all in the corners (Darcet
     et al. 2024, "Vision Transformers Need Registers", arXiv 2309.16588); these hardly change with what lies there.
     """
     grid = round(values.shape[1] ** 0.5)

@@ -58,7 +58,7 @@ class VitBc(_Distribution):
 
 
 class VitProb(_Distribution):
-    """Probability that both pictures give to the same labels."""
+    """Probability that both images give to the same labels."""
 
     name = "vit-prob"
     title = "Shared label probability"

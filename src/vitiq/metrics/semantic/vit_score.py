@@ -85,7 +85,7 @@ class VitTopK(_AtK):
 
 
 class VitTopKAdjusted(_AtK):
-    """ViT-Score corrected for chance: 0 for two unrelated pictures on average, 1 for identical label lists."""
+    """ViT-Score corrected for chance: 0 for two unrelated images on average, 1 for identical label lists."""
 
     name = "vit-topk-adj"
     title = "ViT-Score, chance-corrected"
@@ -163,7 +163,7 @@ class VitRbo(VitMetric):
 
 
 class VitTopKNull(RowMetric):
-    """The empirical chance level: ViT-Score of every original with the reconstruction of another picture.
+    """The empirical chance level: ViT-Score of every original with the reconstruction of another image.
 
     Args:
         backbone: None for the embedded ViT, loaded at first use.
@@ -190,11 +190,11 @@ class VitTopKNull(RowMetric):
         return self._at.signature().replace(self._at.name, self.name, 1)
 
     def rows_key(self) -> str:
-        """Label probabilities of whole pictures."""
+        """Label probabilities of whole images."""
         return f"probabilities|{self._at.backbone.signature()}"
 
     def rows(self, image: ImageU8) -> Float32[np.ndarray, "1 labels"]:
-        """Label probabilities of the picture."""
+        """Label probabilities of the image."""
         return self._at.backbone.probabilities([image])
 
     def of_rows(self, reference: Rows, distorted: Rows) -> Score:
@@ -207,7 +207,7 @@ class VitTopKNull(RowMetric):
 
         if reference.count != distorted.count or reference.count < 2:
             raise InputError(
-                f"{self.name}: {reference.count} and {distorted.count} pictures given, two pairs or more expected"
+                f"{self.name}: {reference.count} and {distorted.count} images given, two pairs or more expected"
             )
         p, q = reference.array, distorted.array
         null = mismatched_overlaps(p, q, self._at.k)

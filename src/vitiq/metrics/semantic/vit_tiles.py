@@ -14,7 +14,7 @@ from vitiq.types import ImageU8, Score
 class VitTiles(VitMetric):
     """Patch tokens of tiles at full resolution, compared in place at several depths of the network.
 
-    The whole-picture variants shrink a picture to 224 px and cannot see fine damage; this one reads it in tiles of the
+    The whole-image variants shrink an image to 224 px and cannot see fine damage; this one reads it in tiles of the
     network's own size. The first level says how it looks, the later half of the blocks what it shows.
     """
 
@@ -40,5 +40,5 @@ class VitTiles(VitMetric):
         return f"tiles:{self.backbone.image_size}+{PHASE}|levels:0,later-half,norm|pool:mean"
 
     def _read(self, images: Sequence[ImageU8]) -> None:
-        """Nothing in advance: tiles of many pictures would not fit."""
+        """Nothing in advance: tiles of many images would not fit."""
         del images

@@ -1,4 +1,4 @@
-"""Semantic metrics of the network's tokens, for pictures whose meaning has no label among the network's."""
+"""Semantic metrics of the network's tokens, for images whose meaning has no label among the network's."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _root_trace(a: Float64[np.ndarray, "d d"], b: Float64[np.ndarray, "d d"]) ->
 class FrechetPixel(PairMetric):
     """What the thesis calls FID: the Fréchet distance of raw RGBA pixels of one pair, kept for comparison.
 
-    The 512×512×4 values of a picture (alpha 255) are reshaped to 2048 samples of 512 numbers, as the original does.
+    The 512×512×4 values of an image (alpha 255) are reshaped to 2048 samples of 512 numbers, as the original does.
     """
 
     name = "frechet-pixel"
@@ -96,7 +96,7 @@ class FrechetPixel(PairMetric):
         return "frechet-pixel|resize:bicubic-512|rgba:2048x512|v1"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """Distance of one pair; pictures of other sizes are resized to 512×512 first."""
+        """Distance of one pair; images of other sizes are resized to 512×512 first."""
         check_sizes(reference, distorted)
         return Score(frechet_distance(_samples(reference), _samples(distorted)), self.signature())
 

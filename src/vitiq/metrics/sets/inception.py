@@ -29,7 +29,7 @@ class InceptionSource:
 
     Args:
         resize: one of `RESIZES`.
-        patched: samples are 256×256 patches on a grid and on the same grid shifted by half a patch, not whole pictures.
+        patched: samples are 256×256 patches on a grid and on the same grid shifted by half a patch, not whole images.
         reader: None for the FID weights, loaded at first use.
     """
 
@@ -37,7 +37,7 @@ class InceptionSource:
         if resize not in RESIZES:
             raise InputError(f"resize {resize!r} given after the @, expected one of {', '.join(RESIZES)}")
         self._resize, self._patched, self._reader = resize, patched, reader
-        self.samples = f"patches of {PATCH}×{PATCH}" if patched else "pictures"
+        self.samples = f"patches of {PATCH}×{PATCH}" if patched else "images"
 
     @property
     def reader(self) -> InceptionReader:
@@ -64,7 +64,7 @@ class InceptionSource:
 
 
 class _Inception(Measure):
-    """Of whole pictures.
+    """Of whole images.
 
     Args:
         resize: one of `RESIZES`.
@@ -109,13 +109,13 @@ class IsInception(_Inception, InceptionScore):
 
 
 class PrecisionInception(_Inception, Precision):
-    """Improved precision of Inception features; the paper's own reads pictures with VGG-16."""
+    """Improved precision of Inception features; the paper's own reads images with VGG-16."""
 
     name, title = "precision-inception", "Precision of Inception features"
 
 
 class RecallInception(_Inception, Recall):
-    """Improved recall of Inception features; the paper's own reads pictures with VGG-16."""
+    """Improved recall of Inception features; the paper's own reads images with VGG-16."""
 
     name, title = "recall-inception", "Recall of Inception features"
 

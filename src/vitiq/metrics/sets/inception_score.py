@@ -1,4 +1,4 @@
-"""Inception Score: are the labels of each picture certain, and those of the set diverse?"""
+"""Inception Score: are the labels of each image certain, and those of the set diverse?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def inception_score(probabilities: Float[np.ndarray, "n labels"], parts: int = 1
     Salimans et al. 2016, arXiv 1606.03498, section 4.
 
     Args:
-        probabilities: of each picture's labels; rows sum to 1.
+        probabilities: of each image's labels; rows sum to 1.
         parts: the set is cut into so many equal parts, in order, and their scores averaged (published scores: 10).
 
     Raises:
@@ -22,7 +22,7 @@ def inception_score(probabilities: Float[np.ndarray, "n labels"], parts: int = 1
     """
     n = len(probabilities)
     if n < parts or not n:
-        raise InputError(f"{n} samples given, at least {parts} expected (one a part); give more or larger pictures")
+        raise InputError(f"{n} samples given, at least {parts} expected (one a part); give more or larger images")
     tiny = np.finfo(np.float64).tiny
     scores = []
     for i in range(parts):

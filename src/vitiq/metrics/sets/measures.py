@@ -1,6 +1,6 @@
 """What can be asked of two sets of samples: FID, KID, Inception Score, precision, recall, whatever a sample is.
 
-A metric is one of these measures of samples from one `Source`: whole pictures or patches, as InceptionV3
+A metric is one of these measures of samples from one `Source`: whole images or patches, as InceptionV3
 (`sets_inception`), a Vision Transformer (`sets_vit`) or nothing at all (`sets_pixel`) reads them.
 """
 
@@ -34,7 +34,7 @@ class Source(Protocol):
         """Names everything that changes the samples."""
 
     def rows(self, image: ImageU8, what: What) -> Float32[np.ndarray, "n d"]:
-        """Features or label probabilities of the samples in a picture; none where it is too small."""
+        """Features or label probabilities of the samples in an image; none where it is too small."""
 
 
 class Measure(RowMetric):
@@ -53,7 +53,7 @@ class Measure(RowMetric):
         return f"{self.what}|{self.source.signature()}"
 
     def rows(self, image: ImageU8) -> Float32[np.ndarray, "n d"]:
-        """Samples of a picture."""
+        """Samples of an image."""
         return self.source.rows(image, self.what)
 
 
@@ -94,8 +94,8 @@ class Fid(Measure):
             kid = self.name.replace("fid", "kid")
             raise InputError(
                 f"{left} and {right} {self.source.samples} given, more than {dimensions or 'that'} expected (the "
-                f"dimensions); give more or larger pictures, or use {kid}, which is unbiased, or the metrics of single "
-                f"pictures (ssim, vit-tiles)"
+                f"dimensions); give more or larger images, or use {kid}, which is unbiased, or the metrics of single "
+                f"images (ssim, vit-tiles)"
             )
 
 
@@ -116,7 +116,7 @@ class Kid(Measure):
         if min(reference.count, distorted.count) < 2:
             raise InputError(
                 f"{reference.count} and {distorted.count} {self.source.samples} given, at least 2 expected; give more "
-                f"or larger pictures"
+                f"or larger images"
             )
         value = kernel_distance(reference.array, distorted.array)
         return Score(value, self.signature(), {"samples": [reference.count, distorted.count]})
@@ -146,7 +146,7 @@ class InceptionScore(Measure):
         if min(reference.count, distorted.count) < self.parts:
             raise InputError(
                 f"{reference.count} and {distorted.count} {self.source.samples} given, at least {self.parts} expected; "
-                f"give more or larger pictures"
+                f"give more or larger images"
             )
         original, generated = (inception_score(rows.array, self.parts) for rows in (reference, distorted))
         details = {"original": original, "generated": generated, "samples": [reference.count, distorted.count]}
@@ -173,7 +173,7 @@ class Precision(Measure):
         if min(samples.count, manifold.count) < 4:
             raise InputError(
                 f"{samples.count} and {manifold.count} {self.source.samples} given, at least 4 expected; give more or "
-                f"larger pictures"
+                f"larger images"
             )
         value = share_within(samples.array, manifold.array)
         return Score(value, self.signature(), {"samples": [samples.count, manifold.count]})

@@ -71,7 +71,7 @@ class RunningMoments:
         """
         self._fold()
         if self.count < 2:
-            raise InputError(f"{self.count} samples given, at least 2 expected for a covariance; give more pictures")
+            raise InputError(f"{self.count} samples given, at least 2 expected for a covariance; give more images")
         return Moments(self.count, self._mean.copy(), self._scatter / (self.count - 1))
 
     def _fold(self) -> None:

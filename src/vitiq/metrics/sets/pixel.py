@@ -1,6 +1,6 @@
 """Measures of sets of raw pixels: what a network adds is seen beside them. No weights, no labels, no opinion.
 
-A sample is 8×8 pixels in RGB, 192 numbers of 0 … 1: the whole picture shrunk by Pillow's antialiased bicubic (its
+A sample is 8×8 pixels in RGB, 192 numbers of 0 … 1: the whole image shrunk by Pillow's antialiased bicubic (its
 layout and colours), or patches at full resolution (its texture), 29 apart, so that the 8×8 blocks of codecs are met at
 every phase.
 """
@@ -21,12 +21,12 @@ class PixelSource:
     """Pixels of 8×8.
 
     Args:
-        patched: samples are patches instead of the shrunken picture.
+        patched: samples are patches instead of the shrunken image.
     """
 
     def __init__(self, *, patched: bool) -> None:
         self._patched = patched
-        self.samples = f"patches of {SIDE}×{SIDE}" if patched else "pictures"
+        self.samples = f"patches of {SIDE}×{SIDE}" if patched else "images"
 
     def signature(self) -> str:
         """Size and how it was got."""
@@ -39,8 +39,8 @@ class PixelSource:
         return np.array(samples, np.float32).reshape(len(samples), SIDE * SIDE * 3) / 255
 
 
-class _Pictures(Measure):
-    """Of whole pictures, shrunk."""
+class _Images(Measure):
+    """Of whole images, shrunk."""
 
     def __init__(self) -> None:
         self.source = PixelSource(patched=False)
@@ -53,28 +53,28 @@ class _Patches(Measure):
         self.source = PixelSource(patched=True)
 
 
-class FidPixel(_Pictures, Fid):
-    """Fréchet distance of pictures shrunk to 8×8; `frechet-pixel` is the thesis's, of one pair."""
+class FidPixel(_Images, Fid):
+    """Fréchet distance of images shrunk to 8×8; `frechet-pixel` is the thesis's, of one pair."""
 
-    name, title = "fid-pixel", "Fréchet distance of shrunken pictures"
-
-
-class KidPixel(_Pictures, Kid):
-    """Kernel distance of pictures shrunk to 8×8."""
-
-    name, title = "kid-pixel", "Kernel distance of shrunken pictures"
+    name, title = "fid-pixel", "Fréchet distance of shrunken images"
 
 
-class PrecisionPixel(_Pictures, Precision):
-    """Improved precision of pictures shrunk to 8×8."""
+class KidPixel(_Images, Kid):
+    """Kernel distance of images shrunk to 8×8."""
 
-    name, title = "precision-pixel", "Precision of shrunken pictures"
+    name, title = "kid-pixel", "Kernel distance of shrunken images"
 
 
-class RecallPixel(_Pictures, Recall):
-    """Improved recall of pictures shrunk to 8×8."""
+class PrecisionPixel(_Images, Precision):
+    """Improved precision of images shrunk to 8×8."""
 
-    name, title = "recall-pixel", "Recall of shrunken pictures"
+    name, title = "precision-pixel", "Precision of shrunken images"
+
+
+class RecallPixel(_Images, Recall):
+    """Improved recall of images shrunk to 8×8."""
+
+    name, title = "recall-pixel", "Recall of shrunken images"
 
 
 class PatchFidPixel(_Patches, Fid):

@@ -31,7 +31,7 @@ def share_within(samples: Float[np.ndarray, "n d"], manifold: Float[np.ndarray, 
     if samples.ndim != 2 or manifold.ndim != 2 or samples.shape[1] != manifold.shape[1] or not len(samples):
         raise InputError(f"samples of shape {samples.shape} and {manifold.shape} given, expected (n, d) and (m, d)")
     if len(manifold) <= NEIGHBOUR:
-        raise InputError(f"{len(manifold)} samples given, more than {NEIGHBOUR} expected; give more or larger pictures")
+        raise InputError(f"{len(manifold)} samples given, more than {NEIGHBOUR} expected; give more or larger images")
     x, y = _spread(samples), _spread(manifold)
     # The nearest of a sample to its own set is itself.
     radii = np.concatenate([np.partition(part, NEIGHBOUR, axis=1)[:, NEIGHBOUR] for part in _squares(y, y)])

@@ -1,7 +1,7 @@
-"""Metrics of sets that need only some numbers of each picture: rows, gathered one picture at a time.
+"""Metrics of sets that need only some numbers of each image: rows, gathered one image at a time.
 
-A picture gives an array of rows (a feature vector of the whole picture, or one of each patch). Metrics with the same
-`rows_key` share them, so a network runs once a picture, and no picture is held longer than its rows take.
+An image gives an array of rows (a feature vector of the whole image, or one of each patch). Metrics with the same
+`rows_key` share them, so a network runs once an image, and no image is held longer than its rows take.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ UNDEFINED = (InputError, MissingDependencyError, WeightsError)
 """Errors that leave one metric undefined and let the others go on."""
 
 RowsByKey: TypeAlias = "dict[str, Float32[np.ndarray, 'n d'] | str]"
-"""Rows of one picture by `RowMetric.rows_key`, or why there are none."""
+"""Rows of one image by `RowMetric.rows_key`, or why there are none."""
 
 
 class Rows:
-    """Rows of a set of pictures in a temporary file, so that memory does not grow with the set.
+    """Rows of a set of images in a temporary file, so that memory does not grow with the set.
 
     Attributes:
         count: rows so far.
@@ -44,7 +44,7 @@ class Rows:
         self._file.close()
 
     def add(self, rows: Float32[np.ndarray, "n d"]) -> None:
-        """Append the rows of one picture.
+        """Append the rows of one image.
 
         Raises:
             InputError: rows of another width.
@@ -67,10 +67,10 @@ class Rows:
 
 
 class RowMetric(SetMetric):
-    """A metric of two sets through the rows of each picture.
+    """A metric of two sets through the rows of each image.
 
     Attributes:
-        paired: the n-th picture of one set belongs to the n-th of the other.
+        paired: the n-th image of one set belongs to the n-th of the other.
     """
 
     paired: ClassVar[bool] = False
@@ -81,11 +81,11 @@ class RowMetric(SetMetric):
 
     @abstractmethod
     def rows(self, image: ImageU8) -> Float32[np.ndarray, "n d"]:
-        """Rows of one picture; none where it is too small."""
+        """Rows of one image; none where it is too small."""
 
     @abstractmethod
     def of_rows(self, reference: Rows, distorted: Rows) -> Score:
-        """Score from the rows of all pictures, in the order of the pictures.
+        """Score from the rows of all images, in the order of the images.
 
         Raises:
             InputError: too few rows for the estimate.
@@ -101,7 +101,7 @@ class RowMetric(SetMetric):
 
 
 class RowGatherer:
-    """Rows of two sets for all metrics that read them, one pair of pictures at a time.
+    """Rows of two sets for all metrics that read them, one pair of images at a time.
 
     Args:
         metrics: those that are no RowMetric are passed over.
@@ -136,7 +136,7 @@ class RowGatherer:
 
 
 def rows_of(image: ImageU8, metrics: Sequence[Metric]) -> RowsByKey:
-    """Rows of a picture by key, each computed once; the reason in their place where they are not defined."""
+    """Rows of an image by key, each computed once; the reason in their place where they are not defined."""
     found: RowsByKey = {}
     for metric in metrics:
         if isinstance(metric, RowMetric):

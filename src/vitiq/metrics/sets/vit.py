@@ -1,4 +1,4 @@
-"""Measures of sets as a Vision Transformer reads them: class tokens and labels of whole pictures, or of patches.
+"""Measures of sets as a Vision Transformer reads them: class tokens and labels of whole images, or of patches.
 
 None of these is the FID, KID or Inception Score of the literature, which are InceptionV3's; the names say so.
 """
@@ -25,12 +25,12 @@ class VitSource:
 
     Args:
         backbone: None for the embedded ViT, loaded at first use.
-        patched: samples are 128×128 patches, 64 apart, instead of whole pictures.
+        patched: samples are 128×128 patches, 64 apart, instead of whole images.
     """
 
     def __init__(self, backbone: Backbone | None, *, patched: bool) -> None:
         self._backbone, self._patched = backbone, patched
-        self.samples = f"patches of {PATCH}×{PATCH}" if patched else "pictures"
+        self.samples = f"patches of {PATCH}×{PATCH}" if patched else "images"
 
     @property
     def backbone(self) -> Backbone:
@@ -53,8 +53,8 @@ class VitSource:
         return self.backbone.features(samples) if what == "features" else self.backbone.probabilities(samples)
 
 
-class _Pictures(Measure):
-    """Of whole pictures.
+class _Images(Measure):
+    """Of whole images.
 
     Args:
         backbone: None for the embedded ViT.
@@ -75,32 +75,32 @@ class _Patches(Measure):
         self.source = VitSource(backbone, patched=True)
 
 
-class FidVit(_Pictures, Fid):
-    """Fréchet distance of class tokens of pictures."""
+class FidVit(_Images, Fid):
+    """Fréchet distance of class tokens of images."""
 
     name, title = "fid-vit", "Fréchet distance of ViT features"
 
 
-class KidVit(_Pictures, Kid):
-    """Kernel distance of class tokens of pictures."""
+class KidVit(_Images, Kid):
+    """Kernel distance of class tokens of images."""
 
     name, title = "kid-vit", "Kernel distance of ViT features"
 
 
-class IsVit(_Pictures, InceptionScore):
+class IsVit(_Images, InceptionScore):
     """Inception Score with the ViT's labels."""
 
     name, title = "is-vit", "Inception Score with the ViT's labels"
 
 
-class PrecisionVit(_Pictures, Precision):
-    """Improved precision of class tokens of pictures."""
+class PrecisionVit(_Images, Precision):
+    """Improved precision of class tokens of images."""
 
     name, title = "precision-vit", "Precision of ViT features"
 
 
-class RecallVit(_Pictures, Recall):
-    """Improved recall of class tokens of pictures."""
+class RecallVit(_Images, Recall):
+    """Improved recall of class tokens of images."""
 
     name, title = "recall-vit", "Recall of ViT features"
 

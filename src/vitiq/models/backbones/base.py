@@ -1,4 +1,4 @@
-"""A backbone: a Vision Transformer with its labels and its preprocessing, from pictures to labels and tokens."""
+"""A backbone: a Vision Transformer with its labels and its preprocessing, from images to labels and tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Plain resize of the whole picture to a square, then normalisation, as the thesis does."""
+    """Plain resize of the whole image to a square, then normalisation, as the thesis does."""
 
     size: int
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -46,7 +46,7 @@ class Backbone:
         name: for records ("vit-embedded", or the checkpoint's file name).
         model: in evaluation mode.
         labels: one name a class.
-        preprocessing: how pictures become inputs.
+        preprocessing: how images become inputs.
         weights_sha256: hash of the weights file.
         weights_bytes: its size.
         precision: of the matrix products, see `precision.py`; None to choose by its rule.
@@ -99,7 +99,7 @@ class Backbone:
         return f"{self.name}|weights:{self.weights_sha256[:12]}|{self.preprocessing}|{self.precision}"
 
     def logits(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
-        """Logits of pictures of any size."""
+        """Logits of images of any size."""
         return np.stack([found[: len(self.labels)] for found in self._predictions(images)])
 
     def features(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n d"]:
@@ -121,16 +121,16 @@ class Backbone:
         return np.stack(self._cache.get("tokens", images, compute))
 
     def levels(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n level p d"]:
-        """Patch tokens of pictures of the network's own size: before the first block, after each of the later half
+        """Patch tokens of images of the network's own size: before the first block, after each of the later half
         of the blocks, and after the last norm.
 
         Raises:
-            InputError: a picture of another size.
+            InputError: an image of another size.
         """
         side = self.image_size
         for image in images:
             if image.shape[:2] != (side, side):
-                raise InputError(f"picture of {image.shape[1]}×{image.shape[0]} pixels given, {side}×{side} expected")
+                raise InputError(f"image of {image.shape[1]}×{image.shape[0]} pixels given, {side}×{side} expected")
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             with torch.inference_mode():
@@ -140,7 +140,7 @@ class Backbone:
         return np.stack(self._cache.get("levels", images, compute))
 
     def rollout(self, image: ImageU8) -> Float32[np.ndarray, "rows columns"]:
-        """Attention rollout of the class token over the patches of the whole picture; sums to 1.
+        """Attention rollout of the class token over the patches of the whole image; sums to 1.
 
         Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3 (arXiv 2005.00928).
         """
@@ -149,28 +149,28 @@ class Backbone:
         grid = self._model.config.grid
         return np.asarray((flow / flow.sum()).view(grid, grid).numpy(), dtype=np.float32)
 
-    def tokens_tensor(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
-        """As `tokens`, from tensors in [0, 1]; differentiable with respect to the pictures, always in float32."""
-        return self._model.forward_features(self.normalised(pictures))
+    def tokens_tensor(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
+        """As `tokens`, from tensors in [0, 1]; differentiable with respect to the images, always in float32."""
+        return self._model.forward_features(self.normalised(images))
 
-    def logits_tensor(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n labels"]:
-        """As `logits`, from tensors in [0, 1]; differentiable with respect to the pictures, always in float32."""
-        result: Tensor = self._model(self.normalised(pictures))
+    def logits_tensor(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n labels"]:
+        """As `logits`, from tensors in [0, 1]; differentiable with respect to the images, always in float32."""
+        result: Tensor = self._model(self.normalised(images))
         return result
 
     def levels_tensor(self, tiles: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n level p d"]:
         """As `levels`, from tensors in [0, 1]; differentiable with respect to them, always in float32."""
         return self._model.forward_levels(self.normalised(tiles))
 
-    def normalised(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
+    def normalised(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
         """Tensors in [0, 1] at the network's size and scale; torch's antialiased bicubic, close to Pillow's."""
         side = self.image_size
-        if pictures.shape[-2:] != (side, side):
-            pictures = F.interpolate(pictures, (side, side), mode="bicubic", antialias=True, align_corners=False)
-        return (pictures - self._mean) / self._std
+        if images.shape[-2:] != (side, side):
+            images = F.interpolate(images, (side, side), mode="bicubic", antialias=True, align_corners=False)
+        return (images - self._mean) / self._std
 
     def _predictions(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
-        """Logits and class token in one row a picture; only pictures not seen lately are run."""
+        """Logits and class token in one row an image; only images not seen lately are run."""
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             rows: list[np.ndarray] = []
@@ -202,6 +202,6 @@ class Backbone:
         inputs = torch.empty(len(images), 3, side, side)
         for row, image in zip(inputs, images, strict=True):
             resized = np.array(Image.fromarray(image).resize((side, side), resample))
-            # In place, picture by picture: it stays in the cache.
+            # In place, image by image: it stays in the cache.
             row.copy_(torch.from_numpy(resized).permute(2, 0, 1)).div_(255).sub_(self._mean).div_(self._std)
         return inputs

@@ -1,4 +1,4 @@
-"""Predictions kept by the content of the picture, so that a sweep of M reconstructions costs M + 1 forwards, not 2M."""
+"""Predictions kept by the content of the image, so that a sweep of M reconstructions costs M + 1 forwards, not 2M."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ LIMIT = 256 * 2**20
 """Bytes kept."""
 
 ENTRIES = 1024
-"""Arrays kept at most: small ones, scattered over the memory that pictures have left, keep it from going back."""
+"""Arrays kept at most: small ones, scattered over the memory that images have left, keep it from going back."""
 
 
 def key_of(image: ImageU8) -> bytes:
-    """Hash of a picture's pixels and shape."""
+    """Hash of an image's pixels and shape."""
     digest = hashlib.blake2b(str(image.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(image).data)
     return digest.digest()
 
 
 class Cache:
-    """Arrays by (kind, picture), the longest unused dropped first.
+    """Arrays by (kind, image), the longest unused dropped first.
 
     Args:
         limit: bytes kept.
@@ -38,7 +38,7 @@ class Cache:
     def get(
         self, kind: str, images: Sequence[ImageU8], compute: Callable[[list[ImageU8]], Sequence[np.ndarray]]
     ) -> list[np.ndarray]:
-        """One array a picture; `compute` is called once, with the different pictures that are not kept."""
+        """One array an image; `compute` is called once, with the different images that are not kept."""
         keys = [(kind, key_of(image)) for image in images]
         missing = {key: image for key, image in zip(keys, images, strict=True) if key not in self._entries}
         fresh = dict(zip(missing, compute(list(missing.values())), strict=True)) if missing else {}

@@ -27,16 +27,18 @@ TABLE = 3 * 2**19
 """Entries of the tables of attention at a time: few enough for the cache, enough to hide what each product costs."""
 
 ALIGN = 8
-"""Tokens of a picture in a table are a multiple of it, the rest zeros: the products' kernels are faster there."""
+"""Tokens of an image in a table are a multiple of it, the rest zeros: the products' kernels are faster there."""
 
 LARGEST = 1e30
 """A sum of powers beyond it, or below its inverse, is not trusted."""
 
 
-def _packer() -> Any:
-    """oneDNN's operators, None where torch was built without them."""
+def _packer(dtype: torch.dtype) -> Any:
+    """oneDNN's operators, None where torch was built without them or the processor lacks what they need for `dtype`."""
     try:
         operators = torch.ops.mkldnn
+        if dtype == torch.bfloat16 and not operators._is_mkldnn_bf16_supported():
+            return None
         return operators if operators._linear_pointwise and operators._reorder_linear_weight else None
     except (AttributeError, RuntimeError):
         return None
@@ -51,7 +53,7 @@ class PackedLinear:
     """
 
     def __init__(self, weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"], dtype: torch.dtype) -> None:
-        self._operators, self._dtype = _packer(), dtype
+        self._operators, self._dtype = _packer(dtype), dtype
         self._weight, self._bias = weight.to(dtype).contiguous(), bias.to(dtype)
         if self._operators is not None:
             self._weight = self._operators._reorder_linear_weight(self._weight, ROWS)
@@ -78,16 +80,16 @@ def attend(qkv: BFloat16[Tensor, "n t c"], heads: int) -> BFloat16[Tensor, "n t 
     """As `attend_whole`, a few heads at a time.
 
     Weights are powers of two divided by their sum after the values are mixed, without its largest taken off first;
-    pictures where that leaves the numbers' range go the ordinary way.
+    images where that leaves the numbers' range go the ordinary way.
     """
     n, t, fused = qkv.shape
     size, padded = fused // 3 // heads, -(-t // ALIGN) * ALIGN
-    pictures = max(1, TABLE // (heads * padded**2))
-    step = max(1, min(pictures * heads, TABLE // padded**2))
+    images = max(1, TABLE // (heads * padded**2))
+    step = max(1, min(images * heads, TABLE // padded**2))
     out = qkv.new_empty(n, t, heads, size)
-    table, inputs = qkv.new_empty(step, padded, padded), qkv.new_zeros(3, pictures, heads, padded, size)
-    mixed, sums = qkv.new_empty(pictures, heads, padded, size), qkv.new_empty(pictures, heads, padded, 1)
-    for part, result in zip(torch.split(qkv, pictures), torch.split(out, pictures), strict=True):
+    table, inputs = qkv.new_empty(step, padded, padded), qkv.new_zeros(3, images, heads, padded, size)
+    mixed, sums = qkv.new_empty(images, heads, padded, size), qkv.new_empty(images, heads, padded, 1)
+    for part, result in zip(torch.split(qkv, images), torch.split(out, images), strict=True):
         each = [x[: len(part)] for x in (*inputs, mixed, sums)]
         for x, source in zip(each, part.view(-1, t, 3, heads, size).permute(2, 0, 3, 1, 4), strict=False):
             x[:, :, :t] = source

@@ -1,7 +1,7 @@
 """Which precision a backbone's matrix products may have: as fast as the machine allows, with the same label sets.
 
 bfloat16 is taken where the processor multiplies it natively (AVX512_BF16 or AMX), where the network is large enough for
-products to be the work, and where its top 100 labels share at least 99 % with float32's on fixed probe pictures.
+products to be the work, and where its top 100 labels share at least 99 % with float32's on fixed probe images.
 Otherwise float32. What was taken is part of the signature of every score.
 """
 
@@ -39,8 +39,8 @@ def native_bfloat16() -> bool:
     return any(flag in flags for flag in NATIVE_FLAGS)
 
 
-def probe_pictures(side: int) -> Float[Tensor, "n 3 s s"]:
-    """Fixed pictures with the 1/f amplitude spectrum of photographs, colours correlated, in about -1 … 1."""
+def probe_images(side: int) -> Float[Tensor, "n 3 s s"]:
+    """Fixed images with the 1/f amplitude spectrum of photographs, colours correlated, in about -1 … 1."""
     rng = np.random.default_rng(0)
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
     frequency[0, 0] = np.inf
@@ -65,5 +65,5 @@ def choose_precision(model: VisionTransformer) -> Precision:
     size = sum(p.numel() for p in model.parameters())
     if size < LARGE or not native_bfloat16():
         return "float32"
-    keeps = label_overlap(model, probe_pictures(model.config.image_size)) >= MIN_OVERLAP
+    keeps = label_overlap(model, probe_images(model.config.image_size)) >= MIN_OVERLAP
     return "bfloat16" if keeps else "float32"

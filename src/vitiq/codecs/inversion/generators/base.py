@@ -29,7 +29,7 @@ class LatentLayer:
 
 
 class Generator(ABC):
-    """A frozen network G(latents) -> picture.
+    """A frozen network G(latents) -> image.
 
     Attributes:
         name: registered name.
@@ -52,7 +52,7 @@ class Generator(ABC):
 
     @abstractmethod
     def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
-        """Pictures in `output_range` (not clipped) from latents.
+        """Images in `output_range` (not clipped) from latents.
 
         Layers beyond those given count as zero, so `generate([z])` is the published single-latent mode.
         Differentiable with respect to the latents; the weights are frozen.

@@ -1,6 +1,6 @@
 """The embedded generator: the offline default of the inversion codec, trained by `vitiq train generator`.
 
-Three latent layers (8×8×8 = 512 numbers, 12×16×16, 16×32×32) give a 512×512 picture in [0, 1]. It brings
+Three latent layers (8×8×8 = 512 numbers, 12×16×16, 16×32×32) give a 512×512 image in [0, 1]. It brings
 what a codec needs to code its latents: `prior` (float, to optimise with) and `integer_prior` (exact, to code with).
 """
 
@@ -92,7 +92,7 @@ class EmbeddedGenerator(Generator):
         return other
 
     def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 h w"]:
-        """Pictures in [0, 1], not clipped; missing finer layers count as zero."""
+        """Images in [0, 1], not clipped; missing finer layers count as zero."""
         if not latents:
             raise InputError("no latents given: the generator needs at least layer 0 (n×8×8×8)")
         layers = list(latents)

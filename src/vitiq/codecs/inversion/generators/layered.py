@@ -75,7 +75,7 @@ class Up(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Latent layers -> picture, N×3×64h×64w in about [0, 1] for a coarsest layer of h×w."""
+    """Latent layers -> image, N×3×64h×64w in about [0, 1] for a coarsest layer of h×w."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,14 +96,14 @@ class Synthesis(nn.Module):
         return result
 
     def paint(self, state: Tensor) -> Float[Tensor, "n 3 h w"]:
-        """Picture from the state after the finest layer (stride 16)."""
+        """Image from the state after the finest layer (stride 16)."""
         base = F.interpolate(self.to_base(state).float(), scale_factor=16, mode="bilinear", align_corners=False)
         x = self.detail(self.ups[2](state))
         fine = F.pixel_shuffle(self.to_rgb(self.ups[3](x)), 4)
         return base + fine.float() + 0.5
 
     def forward(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 rh rw"]:
-        """All layers, coarsest first -> picture."""
+        """All layers, coarsest first -> image."""
         state = self.stage(0, None, latents[0])
         for index in (1, 2):
             state = self.stage(index, self.ups[index - 1](state), latents[index])
@@ -111,7 +111,7 @@ class Synthesis(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Picture -> latent layers, each chosen with sight of the synthesis's state so far."""
+    """Image -> latent layers, each chosen with sight of the synthesis's state so far."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ def encode_layers(
     target: Float[Tensor, "n 3 h w"],
     quantise: Callable[[int, Tensor], Tensor],
 ) -> tuple[list[Tensor], Float[Tensor, "n 3 h w"]]:
-    """Latents of `target`, and the picture they give.
+    """Latents of `target`, and the image they give.
 
     Args:
         quantise: (layer, latents) -> quantised latents, float32; what the synthesis reads.

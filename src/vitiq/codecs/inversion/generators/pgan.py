@@ -84,7 +84,7 @@ class ProgressiveGenerator(Generator):
             )
         try:
             latent = self._state["formatLayer.weight"].shape[1]
-            # Draw a picture once: a missing or misshapen tensor shows here, not in the middle of a search.
+            # Draw an image once: a missing or misshapen tensor shows here, not in the middle of a search.
             self.resolution = 4 * 2**self._scales
             self.layers = (LatentLayer(latent, 1, 1),)
             with torch.no_grad():
@@ -95,7 +95,7 @@ class ProgressiveGenerator(Generator):
                 f"expected the layout of pytorch_GAN_zoo's celebAHQ-512"
             ) from error
         if painted.shape != (1, 3, self.resolution, self.resolution):
-            raise WeightsError(f"{path}: gives pictures of shape {tuple(painted.shape)}, RGB expected")
+            raise WeightsError(f"{path}: gives images of shape {tuple(painted.shape)}, RGB expected")
         self.output_range = (-1.0, 1.0)
         self.weights_sha256 = sha256_file(path)
         self.weights_bytes = path.stat().st_size
@@ -106,7 +106,7 @@ class ProgressiveGenerator(Generator):
         return F.conv2d(x, weight, bias, padding=padding) * scale
 
     def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
-        """Pictures in about [-1, 1], not clipped; the latent is normalised first, as upstream does.
+        """Images in about [-1, 1], not clipped; the latent is normalised first, as upstream does.
 
         Raises:
             InputError: not exactly one latent layer.

@@ -40,7 +40,7 @@ def coefficient_order() -> Int64[Tensor, "kept 3"]:
 
 
 def basis() -> Float[Tensor, "kept 3 16 16"]:
-    """Orthonormal basis pictures of the kept coefficients: RGB planes of one block."""
+    """Orthonormal basis images of the kept coefficients: RGB planes of one block."""
     n = torch.arange(BLOCK, dtype=torch.float64)
     cosines = torch.cos(math.pi * (2 * n[None] + 1) * n[:, None] / (2 * BLOCK)) * math.sqrt(2 / BLOCK)
     cosines[0] /= math.sqrt(2)

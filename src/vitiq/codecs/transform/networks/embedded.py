@@ -39,7 +39,7 @@ class TransformModel:
         path: weights in safetensors.
 
     Attributes:
-        analysis, gains: picture -> scaled latents.
+        analysis, gains: image -> scaled latents.
         prior: float prior, for the hyper-latents and for refinement.
         integer_prior: its exact twin, for coding.
         weights_sha256, weights_bytes: of the file.
@@ -78,7 +78,7 @@ class TransformModel:
             ) from error
 
     def synthesis(self, name: SynthesisName) -> Synthesis:
-        """The synthesis trained for squared error, or the one trained to look like a picture."""
+        """The synthesis trained for squared error, or the one trained to look like an image."""
         return self._syntheses[name]
 
     def to(self, device: torch.device) -> TransformModel:
@@ -89,11 +89,11 @@ class TransformModel:
 
     @torch.no_grad()
     def analyse(
-        self, pictures: Float[Tensor, "1 3 h w"], level: int
+        self, images: Float[Tensor, "1 3 h w"], level: int
     ) -> tuple[Float32[np.ndarray, "c h w"], Float32[np.ndarray, "z i j"]]:
         """Latents times their gains, and hyper-latents, before rounding; sides are multiples of 16."""
         quality = quality_of(level)
-        scaled = self.analysis(pictures, quality) * self.gains(quality)
+        scaled = self.analysis(images, quality) * self.gains(quality)
         return scaled[0].numpy(), self.prior.analysis(scaled)[0].numpy()
 
     @torch.no_grad()
@@ -109,16 +109,16 @@ def quality_of(level: int) -> Float[Tensor, "1 3"]:
 
 
 def coded_size(height: int, width: int) -> tuple[int, int]:
-    """Sides of what is coded of a picture of height × width pixels: multiples of 16, at least `SMALLEST`."""
+    """Sides of what is coded of an image of height × width pixels: multiples of 16, at least `SMALLEST`."""
     rows, columns = (max(SMALLEST, side + -side % BLOCK) for side in (height, width))
     return rows, columns
 
 
-def padded_to_blocks(pictures: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 i j"]:
-    """Pictures extended on the right and below to `coded_size` by their last row and column."""
-    height, width = pictures.shape[2:]
+def padded_to_blocks(images: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 i j"]:
+    """Images extended on the right and below to `coded_size` by their last row and column."""
+    height, width = images.shape[2:]
     rows, columns = coded_size(height, width)
-    return torch.nn.functional.pad(pictures, (0, columns - width, 0, rows - height), mode="replicate")
+    return torch.nn.functional.pad(images, (0, columns - width, 0, rows - height), mode="replicate")
 
 
 @lru_cache(maxsize=2)

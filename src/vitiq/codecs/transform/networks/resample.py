@@ -1,8 +1,8 @@
-"""Resizing in the transform domain: DCT coefficients of blocks to those of the resized picture, without pixels.
+"""Resizing in the transform domain: DCT coefficients of blocks to those of the resized image, without pixels.
 
 A DCT, a resize and an inverse DCT are linear and separable, so their product is one matrix a side (Dugad & Ahuja 2001,
 "A fast scheme for image size change in the compressed domain", DOI 10.1109/76.915353, for the halving). Frequencies
-that the smaller picture cannot hold are left out of it.
+that the smaller image cannot hold are left out of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from vitiq.codecs.transform.networks.block_dct import BLOCK, coefficient_order
 
 TAPER = 2
-"""Frequencies kept beyond the smaller picture's highest: the resize rolls off slowly."""
+"""Frequencies kept beyond the smaller image's highest: the resize rolls off slowly."""
 
 
 def cosines() -> Float[Tensor, "16 16"]:
@@ -39,8 +39,8 @@ def side_matrix(side: int, target: int) -> Float[Tensor, "out into"]:
     """Coefficients along one side to those of the resized side; bicubic, antialiased.
 
     Args:
-        side: of the picture in pixels; its last block may reach beyond it.
-        target: of the resized picture in blocks.
+        side: of the image in pixels; its last block may reach beyond it.
+        target: of the resized image in blocks.
 
     Returns:
         (16 target) × (blocks · kept) matrix, by block, then frequency.
@@ -65,11 +65,11 @@ def _places(rows: int, columns: int) -> tuple[Tensor, Tensor]:
 def resample(
     coefficients: Float[Tensor, "c h w"], height: int, width: int, target: int
 ) -> Float[Tensor, "planes f g target target"]:
-    """Coefficients of the picture resized to a square of target × target blocks.
+    """Coefficients of the image resized to a square of target × target blocks.
 
     Args:
         coefficients: in the order of `block_dct.coefficient_order`, orthonormal.
-        height, width: of the picture in pixels, at most 16h and 16w.
+        height, width: of the image in pixels, at most 16h and 16w.
 
     Returns:
         Colour plane, vertical and horizontal frequency, block.

@@ -23,7 +23,7 @@ ANALYSIS_BLOCKS, SYNTHESIS_BLOCKS = (2, 4), (2, 3, 4)
 """Residual blocks at strides 16 and 8, and at 16, 8 and 4."""
 
 LEVEL = 128.0
-"""Pictures are read as value - LEVEL on the 0-255 scale, features as that / SPREAD."""
+"""Images are read as value - LEVEL on the 0-255 scale, features as that / SPREAD."""
 
 SPREAD = 64.0
 STEP_COARSE, STEP_FINE = 130.0, 20.0
@@ -74,7 +74,7 @@ class Gains(nn.Module):
 
 
 class Analysis(nn.Module):
-    """Picture -> latents y before gain and rounding."""
+    """Image -> latents y before gain and rounding."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,10 +88,10 @@ class Analysis(nn.Module):
         zero(self.out)
 
     def forward(
-        self, pictures: Float[Tensor, "n 3 h w"], quality: Float[Tensor, "n 3"]
+        self, images: Float[Tensor, "n 3 h w"], quality: Float[Tensor, "n 3"]
     ) -> Float[Tensor, "n c h/16 w/16"]:
-        """Latents of pictures in [0, 1] whose sides are multiples of 16, on the scale of DCT coefficients."""
-        centred = pictures * 255 - LEVEL
+        """Latents of images in [0, 1] whose sides are multiples of 16, on the scale of DCT coefficients."""
+        centred = images * 255 - LEVEL
         x = self.stem(F.pixel_unshuffle(centred / SPREAD, 8))
         for block in self.middle:
             x = block(x, quality)
@@ -103,7 +103,7 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Dequantised latents -> picture.
+    """Dequantised latents -> image.
 
     Args:
         features: channels of the classifier's features that are aggregated (Bai et al. 2022, arXiv 2112.09300), at
@@ -134,7 +134,7 @@ class Synthesis(nn.Module):
         quality: Float[Tensor, "n 3"],
         features: Float[Tensor, "n f g g"] | None = None,
     ) -> Float[Tensor, "n 3 16h 16w"]:
-        """Pictures in about [0, 1], not clipped; `features` of the whole picture, for a synthesis that aggregates."""
+        """Images in about [0, 1], not clipped; `features` of the whole image, for a synthesis that aggregates."""
         base = self.linear(latents).float()
         x = self.stem(latents / SPREAD)
         for block in self.wide:

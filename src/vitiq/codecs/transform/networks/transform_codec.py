@@ -13,11 +13,11 @@ from vitiq.codecs.transform.hyperprior import Hyperprior
 from vitiq.codecs.transform.networks.residual_dct import Analysis, Gains, Synthesis, powers
 
 LAMBDA_LOW, LAMBDA_HIGH = 2.5e-4, 1.5e-2
-"""Weights of the squared error (0-255 scale) against bits a pixel at quality 0 and 1."""
+"""Weights of the squared error (0-255 scale) against bits per pixel at quality 0 and 1."""
 
 
 class Coded(NamedTuple):
-    """What a forward pass gives: pictures N×3×H×W in about [0, 1], and bits of each picture."""
+    """What a forward pass gives: images N×3×H×W in about [0, 1], and bits of each image."""
 
     painted: Float[Tensor, "n 3 h w"]
     latent_bits: Float[Tensor, "n c"]
@@ -44,16 +44,16 @@ class TransformCodec(nn.Module):
         self.prior = Hyperprior()
         self.synthesis = Synthesis()
 
-    def forward(self, pictures: Float[Tensor, "n 3 h w"], t: Float[Tensor, " n"]) -> Coded:
+    def forward(self, images: Float[Tensor, "n 3 h w"], t: Float[Tensor, " n"]) -> Coded:
         """Reconstruction and bits; noise for rounding in the bits, straight-through rounding elsewhere.
 
         In `eval` mode symbols are rounded everywhere. Sides must be multiples of 64.
         """
         quality = powers(t)
         gain = self.gains(quality)
-        scaled = self.analysis(pictures, quality) * gain
+        scaled = self.analysis(images, quality) * gain
         hyper = self.prior.analysis(scaled)
-        with torch.autocast(pictures.device.type, enabled=False):
+        with torch.autocast(images.device.type, enabled=False):
             symbols, hyper_symbols = straight_through(scaled), straight_through(hyper)
             if self.training:
                 noisy = scaled + torch.rand_like(scaled) - 0.5
