@@ -51,7 +51,7 @@ def test_a_resample_is_what_scipy_gives_for_the_images_drawn(rows: list[tuple[in
     tau = kendall_of_groups(x.astype(float), y.astype(float), members)(times.astype(float))
     ranks = [WeightedRanks(v.astype(float))(times[members].astype(float)) for v in (x, y)]
     np.testing.assert_allclose(ranks[0][chosen], rankdata(x[chosen]))
-    rho = pearson(*ranks, times[members].astype(float))
+    rho = pearson(ranks[0], ranks[1], times[members].astype(float))
     if len(set(x[chosen])) == 1 or len(set(y[chosen])) == 1:
         assert np.isnan([tau, rho]).all()
         return

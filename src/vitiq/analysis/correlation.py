@@ -185,9 +185,7 @@ def agreement(
     return Agreement(int(keep.sum()), int((~keep).sum()), *whole, dict(zip(MEASURES, intervals, strict=True)))
 
 
-def _intervals(
-    x: Values, y: Values, members: Groups, fit: Values, resamples: int
-) -> list[tuple[float, float]]:
+def _intervals(x: Values, y: Values, members: Groups, fit: Values, resamples: int) -> list[tuple[float, float]]:
     """2.5 and 97.5 % of every measure over resampled groups."""
     count = int(members.max()) + 1
     if count == 1 or resamples == 0:
