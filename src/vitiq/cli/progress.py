@@ -4,14 +4,14 @@ On a terminal: one line with what is done, of how much, elapsed and remaining ti
 at most, so that a log stays short. `--quiet` shows nothing. Nothing is written before there is something to say.
 
 Example:
-    >>> with ProgressBar("image", total=2, stream=io.StringIO()) as bar:
-    ...     bar.advance()
-    ...     bar.advance(note="b.png")
+    >>> bar = ProgressBar("image", total=4, clock=iter([0.0, *[2.0] * 9]).__next__)
+    >>> bar.advance(note="b.png")
+    >>> bar.text()
+    'image 1 of 4, 2 s elapsed, 6 s left, b.png'
 """
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import sys
@@ -183,6 +183,3 @@ def printable(text: str, stream: Any) -> str:
     """The text as a stream's encoding can show it; what it cannot is written as an escape."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-__all__ = ["ProgressBar", "duration", "io", "is_terminal", "printable"]
