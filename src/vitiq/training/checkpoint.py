@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vitiq.errors import WeightsError
+from vitiq.files import open_output
 
 
 class Stateful(Protocol):
@@ -28,9 +29,8 @@ class Stateful(Protocol):
 
 def save_checkpoint(path: Path, steps: int, parts: Mapping[str, Stateful]) -> None:
     """Write a checkpoint atomically."""
-    temporary = path.with_suffix(".tmp")
-    torch.save({"steps": steps, "parts": {name: part.state_dict() for name, part in parts.items()}}, temporary)
-    temporary.replace(path)
+    with open_output(path) as file:
+        torch.save({"steps": steps, "parts": {name: part.state_dict() for name, part in parts.items()}}, file)
 
 
 def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:

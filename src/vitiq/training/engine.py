@@ -19,6 +19,7 @@ from typing import ClassVar, Protocol, TypedDict
 import torch
 from torch import Tensor, nn
 
+from vitiq.files import open_output
 from vitiq.training.checkpoint import Ema, Stateful, load_checkpoint, save_checkpoint
 from vitiq.training.hardware import Hardware, batches, open_hardware
 from vitiq.training.log import CsvLog, draw_curves
@@ -165,7 +166,8 @@ def _run(recipe: Recipe, out: Path, report: Report | None, end: float) -> Path:
 def _save(recipe: Recipe, done: int, out: Path, log: CsvLog) -> None:
     """Checkpoint, curves and weights as they stand."""
     save_checkpoint(out / "checkpoint.pt", done, recipe.parts())
-    draw_curves(log.rows, recipe.losses, recipe.figures).savefig(out / "curves.png")
+    with open_output(out / "curves.png") as file:
+        draw_curves(log.rows, recipe.losses, recipe.figures).savefig(file, format="png")
     with recipe.average.applied(recipe.model):
         recipe.export(done, out / recipe.weights_file)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from vitiq.files import write_text
 
 WINDOW = 50
 """Steps that the running mean of a loss looks back."""
@@ -42,12 +45,11 @@ class CsvLog:
     def _rewrite(self) -> None:
         if not self.columns:
             return
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(self.rows)
-        temporary.replace(self.path)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns)
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.path, text.getvalue())
 
 
 def draw_curves(rows: Sequence[Mapping[str, str]], losses: Sequence[str], figures: Sequence[str]) -> Figure:

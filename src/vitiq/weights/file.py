@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from vitiq.errors import WeightsError
+from vitiq.files import write_bytes
 
 KEY = "vitiq_config"
 """Entry of a file's metadata, a JSON object."""
@@ -70,9 +71,7 @@ def _parsed(metadata: Mapping[str, str] | None) -> dict[str, Any]:
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
     """Write a weights file atomically."""
-    temporary = path.with_suffix(".tmp")
-    save_file(dict(tensors), temporary, metadata={KEY: json.dumps(metadata, sort_keys=True)})
-    temporary.replace(path)
+    write_bytes(path, save(dict(tensors), metadata={KEY: json.dumps(metadata, sort_keys=True)}))
 
 
 def eight_bit(name: str, value: Tensor) -> dict[str, Tensor]:

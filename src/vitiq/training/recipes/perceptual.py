@@ -8,7 +8,6 @@ arXiv 2112.09300). The file that results holds both syntheses.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
@@ -24,6 +23,7 @@ from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
 from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.codecs.transform.networks.embedded import FORMAT, PERCEPTUAL, WEIGHTS, TransformModel
 from vitiq.codecs.transform.networks.residual_dct import Synthesis, powers
+from vitiq.files import write_bytes
 from vitiq.models.backbones import load_backbone
 from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
 from vitiq.training.checkpoint import Ema, Stateful
@@ -245,4 +245,4 @@ class PerceptualRecipe(Recipe):
         reader = self.classifier.weights_sha256 if self.classifier else ""
         write_weights(path, tensors, metadata | {"interpolation": share, "classifier_sha256": reader})
         if self._classifier_file is not None and not (copy := path.with_name(CLASSIFIER.name)).exists():
-            shutil.copyfile(self._classifier_file, copy)
+            write_bytes(copy, self._classifier_file.read_bytes())
