@@ -1,0 +1,41 @@
+from . import losses
+from .api.coding import codec, decode, encode, inspect, list_codecs
+from .api.scoring import backbone, list_metrics, load_image, metric, score, score_folder, score_sets
+from .api.studies import run_study
+from .errors import (
+    BitstreamError,
+    InputError,
+    MissingDependencyError,
+    PluginError,
+    TaskError,
+    UnknownNameError,
+    VitiqError,
+    WeightsError,
+)
+
+__version__: str
+
+__all__ = [
+    "BitstreamError",
+    "InputError",
+    "MissingDependencyError",
+    "PluginError",
+    "TaskError",
+    "UnknownNameError",
+    "VitiqError",
+    "WeightsError",
+    "backbone",
+    "codec",
+    "decode",
+    "encode",
+    "inspect",
+    "list_codecs",
+    "list_metrics",
+    "load_image",
+    "losses",
+    "metric",
+    "run_study",
+    "score",
+    "score_folder",
+    "score_sets",
+]
