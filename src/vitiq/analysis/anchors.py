@@ -164,9 +164,9 @@ def _illm(rows: Sequence[Mapping[str, str]]) -> list[RdPoint]:
 
 
 def _own(row: Mapping[str, str]) -> RdPoint:
-    numbers = {name: float(row.get(name) or "nan") for name in FIXED[3:]}
+    size, rate, encode, decode = (float(row.get(name) or "nan") for name in FIXED[3:])
     values = {name: float(text) for name, text in row.items() if name not in FIXED and text}
-    return RdPoint(row["image"], row["codec"], row["setting"], values=values, **numbers)
+    return RdPoint(row["image"], row["codec"], row["setting"], rate, values, size, encode, decode)
 
 
 def aligned(points: Sequence[RdPoint], anchors: Sequence[RdPoint]) -> list[RdPoint]:
