@@ -29,7 +29,8 @@ def on_white(rgba: np.ndarray) -> np.ndarray:
 
 
 def unit(image: np.ndarray, kind: str = "float64") -> np.ndarray:
-    return (image.astype(np.float64) / 255).astype(kind)
+    scaled: np.ndarray = (image.astype(np.float64) / 255).astype(kind)
+    return scaled
 
 
 REPEATED = np.repeat(GREYS[:, :, None], 3, axis=2)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import builtins
 import os
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitiq import files, registry
+from vitiq.api.progress import SearchProgress
 from vitiq.codecs import defaults
 from vitiq.codecs.base import Codec, FileInfo
 from vitiq.codecs.detect import codec_of
@@ -17,13 +17,10 @@ from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError
 from vitiq.image.arrays import to_image
-from vitiq.api.progress import ProgressOption, SearchProgress
 from vitiq.types import Bytes, ImageU8, Quality, Rate
 
 if TYPE_CHECKING:
-    from vitiq.image.arrays import OneImage
-
-
+    from vitiq.api.types import OneImage, ProgressOption
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ def encode(
     codec: str | Codec = defaults.ENCODE,
     *,
     quality: float | None = None,
-    bytes: int | None = None,  # noqa: A002 - the word of the command and of the records
+    bytes: int | None = None,
     bpp: float | None = None,
     progress: ProgressOption = None,
 ) -> EncodedImage:
@@ -178,7 +175,7 @@ def codec(name: str, **options: object) -> Codec:
     Example:
         >>> import vitiq
         >>> vitiq.codec("jpeg").quality_help
-        '1-100, higher is better'
+        '1 to 100, higher is better'
     """
     return make_codec(name, options)
 

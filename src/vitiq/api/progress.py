@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitiq.types import Progress
 
-ProgressOption = bool | Callable[[Progress], None] | None
+if TYPE_CHECKING:
+    from vitiq.api.types import ProgressOption
 
 
 def somebody_looks() -> bool:

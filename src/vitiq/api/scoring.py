@@ -1,4 +1,4 @@
-"""Scoring from Python: `vitiq.score`, `score_folder`, `score_sets`, `metric`, `backbone`, `load_image`, `list_metrics`."""
+"""Scoring from Python: `vitiq.score`, `score_folder`, `score_sets`, `metric`, `backbone`, `load_image`, …."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vitiq.errors import InputError
 from vitiq.image.arrays import Taken, to_image, to_images
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import DEFAULT_SETS, resolve_metrics
-from vitiq.metrics.scoring import score_pairs as score_image_pairs
+from vitiq.metrics.scoring import score_pair as score_image_pair
 from vitiq.metrics.scoring import score_sets as score_image_sets
 from vitiq.types import ImageU8, Score
 
@@ -25,13 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vitiq.analysis.summary import Summary
+    from vitiq.api.types import BackboneLike, ImageLike, OneImage
     from vitiq.evaluation.scoring import Scored
-    from vitiq.image.arrays import ImageLike, OneImage
     from vitiq.models.backbones import Backbone
-
-    BackboneLike = str | os.PathLike[str] | Backbone
-
-STATISTICS = ".npz"
 
 
 class Scores(dict[str, Score]):
@@ -137,7 +133,7 @@ def score(
         >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         >>> scores = vitiq.score(image, image // 2, metrics="psnr-rgb,ssim")
         >>> {name: round(score.value, 2) for name, score in scores.items()}
-        {'psnr-rgb': 10.84, 'ssim': 0.72}
+        {'psnr-rgb': 10.71, 'ssim': 0.64}
         >>> scores["psnr-rgb"].signature
         'psnr-rgb|range:255|v1'
     """
@@ -146,7 +142,7 @@ def score(
     if sets := [m.name for m in made if isinstance(m, SetMetric) and m.name in names]:
         raise InputError(f"{', '.join(sets)} compares sets of images; use vitiq.score_sets")
     left, right = _both(reference, distorted)
-    found = score_image_pairs(left.images, right.images, made)
+    found = [score_image_pair(a, b, made) for a, b in zip(left.images, right.images, strict=True)]
     results = []
     for scores, *notes in zip(found, left.notes, right.notes, strict=True):
         result = Scores(scores)
@@ -214,9 +210,10 @@ def score_folder(
     tally = Tally(spec.make())
     scored: list[Scored] = []
     problems = list(pairing.problems)
-    with bar(len(pairing.pairs), "score", "pair", shown=progress) as shown, closing(
-        score_pairs(pairing.pairs, spec, jobs=jobs)
-    ) as work:
+    with (
+        bar(len(pairing.pairs), "score", "pair", shown=progress) as shown,
+        closing(score_pairs(pairing.pairs, spec, jobs=jobs)) as work,
+    ):
         for one in work:
             shown.update()
             if one.problem is not None:
@@ -259,8 +256,7 @@ def score_sets(
     if not all(as_files):
         made = _metrics(metrics, backbone, (), None)
         left, right = (to_images(side, name) for side, name in zip(sides, SIDES, strict=True))
-        result = Scores(score_image_sets(left.images, right.images, made))
-        return result
+        return Scores(score_image_sets(left.images, right.images, made))
     if backbone is not None and not isinstance(backbone, str | os.PathLike):
         raise InputError("backbone: an object given; give the path of its checkpoint for folders")
     spec = _spec(metrics, backbone, ())
@@ -311,7 +307,9 @@ class MetricFunction:
             return found if left.batch else found[0]
         if not isinstance(self.metric, SetMetric):
             raise InputError(f"metric {self.key} compares neither pairs nor sets")
-        return self.metric(*(to_images(side, name).images for side, name in zip((reference, distorted), SIDES, strict=True)))
+        return self.metric(
+            *(to_images(side, name).images for side, name in zip((reference, distorted), SIDES, strict=True))
+        )
 
     def __repr__(self) -> str:
         better = "higher" if self.higher_is_better else "lower"
@@ -409,9 +407,9 @@ def _backbone(given: BackboneLike | None, device: str | None) -> Backbone:
 def _spec(
     metrics: str | Sequence[str], backbone: str | os.PathLike[str] | None, panel: Sequence[str | os.PathLike[str]]
 ) -> Any:
-    from vitiq.evaluation.scoring import MetricSpec  # noqa: PLC0415
+    from vitiq.evaluation.scoring import Recipe  # noqa: PLC0415
 
-    return MetricSpec(
+    return Recipe(
         ",".join(_named(metrics)), None if backbone is None else Path(backbone), tuple(Path(path) for path in panel)
     )
 

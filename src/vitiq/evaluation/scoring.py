@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from vitiq.errors import InputError, TaskError
@@ -168,7 +170,8 @@ def in_order(
             waiting.extend(pool.submit(_do, work, item) for item in islice(todo, workers * AHEAD))
         while waiting:
             yield waiting.popleft().result()
-            waiting.extend(pool.submit(_do, work, item) for item in islice(todo, 1))
+            with _children_deaf_to_ctrl_c():
+                waiting.extend(pool.submit(_do, work, item) for item in islice(todo, 1))
     except BrokenProcessPool as error:
         raise TaskError(
             "a worker process was killed, most often for want of memory; try again with fewer, as --jobs 1"
@@ -194,7 +197,12 @@ def _in_process(
 
 @contextmanager
 def _children_deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes started inside leave Ctrl-C to this one, and use one thread for arithmetic."""
+    """Processes started inside leave Ctrl-C to this one, use one thread for arithmetic, and import no script again.
+
+    A script without a `__main__` guard would start them anew for ever; what they work with lies in modules.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     masked = hasattr(signal, "pthread_sigmask")
@@ -203,6 +211,7 @@ def _children_deaf_to_ctrl_c() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.modules["__main__"] = main
         if masked:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for name, value in before.items():

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -28,12 +28,6 @@ from PIL import Image
 from vitiq.errors import InputError
 from vitiq.image.io import decode_image, read_image_details
 from vitiq.types import ImageU8
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    OneImage: TypeAlias = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor
-    ImageLike: TypeAlias = OneImage | Sequence[OneImage]
 
 CHANNELS = {1, 3, 4}
 """Grey, RGB and RGB with transparency."""
