@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vitiq.errors import WeightsError
+from vitiq.weights.checkpoint import read_safetensors
 
 SCALE = ".scale"
 """Ending of the name of the scales that belong to 8-bit rows."""
@@ -30,9 +31,8 @@ def read_weights(path: Path, form: str, model: str) -> tuple[dict[str, Tensor], 
     """
     fix = f"reinstall vitiq, or give a file written by `vitiq train {model}`"
     try:
-        with safe_open(str(path), framework="pt") as file:
-            facts = _facts(file.metadata())
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors, stored_metadata = read_safetensors(path)
+        facts = _facts(stored_metadata)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: {model} weights are missing; {fix}") from error
     except (SafetensorError, OSError, ValueError) as error:
