@@ -164,5 +164,5 @@ def test_hostile_files_are_refused_in_little_memory(tmp_path: Path) -> None:
 
 def test_what_a_pickle_asks_for_is_named(tmp_path: Path) -> None:
     for kind in KINDS[:2]:
-        with pytest.raises(WeightsError, match="asks for more than tensors: Unsupported (global|operand)"):
+        with pytest.raises(WeightsError, match=r"asks for more than tensors: Unsupported (global|operand)"):
             read_checkpoint(hostile(kind, tmp_path / "evil.pth"))
