@@ -133,7 +133,7 @@ def test_lzw_is_unpacked_by_libtiff(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_white_is_zero_is_turned_round(kind: type) -> None:
-    samples = np.array([[0, np.iinfo(kind).max, 1000 if kind is np.uint16 else 10]], kind)
+    samples: np.ndarray = np.array([[0, np.iinfo(kind).max, 1000 if kind is np.uint16 else 10]], kind)
     image, _ = decode_image(tiff(samples, photometric="miniswhite"), "x")
     last = round((65_535 - 1000) / 257) if kind is np.uint16 else 245
     assert image[0, :, 0].tolist() == [255, 0, last]

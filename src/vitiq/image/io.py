@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import secrets
 from pathlib import Path
 
 from PIL import Image
 
-from vitiq.errors import InputError
+from vitiq import files
 from vitiq.image.folders import FoundImage, FoundImages, find_images, pairing_key
 from vitiq.image.limits import MAX_PIXELS
 from vitiq.image.read import decode_image, read_image, read_image_details
@@ -40,22 +39,5 @@ def write_png(path: Path, image: ImageU8) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all (a temporary file beside it, then a rename); makes its folder.
-
-    Raises:
-        InputError: the folder cannot be written to.
-    """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # The name comes before the file, so that there is no moment at which Ctrl-C could leave one that is not known.
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-            temporary.replace(path)
-        except BaseException:  # Ctrl-C too leaves nothing behind
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
+    """As `vitiq.files.write_bytes`."""
+    files.write_bytes(path, data)
