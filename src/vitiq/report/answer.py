@@ -85,7 +85,7 @@ def compared_text(model: Model) -> str:
 
 
 def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer:
-    order = ranked(model, rows, column)
+    order = ranked(rows, column)
     fair = [row for row in order if row.reached and math.isfinite(row.means[column.info.key].value)]
     size = number_text(_size(rows), 0)
     if not fair:
@@ -96,7 +96,11 @@ def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer
     shown = column.text(top.means[key].value)
     level = [row for row in fair if column.text(row.means[key].value) == shown]
     names = _list([model.curves[row.curve].label for row in level])
-    does = ("keeps" if len(level) == 1 else "keep") if column.info.kind == "semantic" else ("is" if len(level) == 1 else "are")
+    does = (
+        ("keeps" if len(level) == 1 else "keep")
+        if column.info.kind == "semantic"
+        else ("is" if len(level) == 1 else "are")
+    )
     what = "the most meaning" if column.info.kind == "semantic" else "ahead"
     against = f", the next best {column.text(fair[len(level)].means[key].value)}" if len(fair) > len(level) else ""
     headline = f"At about {size} bytes an image, {names} {does} {what}: {name} {shown}{against}"
@@ -119,14 +123,14 @@ def _price(model: Model, rows: Sequence[Row], top: Row, column: Column) -> str:
         )
         others = [
             row
-            for row in ranked(model, rows, column)
+            for row in ranked(rows, column)
             if row.reached and column.info.key not in model.curves[row.curve].dependent
         ]
         if others:
             value = column.text(others[0].means[column.info.key].value)
             parts.append(f"The best independently scored codec is {model.curves[others[0].curve].label} ({value}).")
     if pixel and pixel is not column:
-        leader = next(iter(ranked(model, [row for row in rows if row.reached], pixel)))
+        leader = next(iter(ranked([row for row in rows if row.reached], pixel)))
         value = f"{pixel.text(leader.means[pixel.info.key].value)} {pixel.info.unit}".strip()
         who = "it leads too" if leader.curve == top.curve else f"{model.curves[leader.curve].label} leads"
         parts.append(f"In {pixel.info.short} {who} ({value}).")
@@ -151,9 +155,7 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
     )
     parts = []
     if math.isfinite(cell.low):
-        parts.append(
-            f"95 % interval over {cell.count} images: {_percent(cell.low)} to {_percent(cell.high)}."
-        )
+        parts.append(f"95 % interval over {cell.count} images: {_percent(cell.low)} to {_percent(cell.high)}.")
     if len(known) > 1:
         parts.append(f"Next: {model.curves[known[1]].label}, {_percent(table[known[1]].percent)}.")
     if cell.overlap < LITTLE_OVERLAP:
@@ -168,7 +170,8 @@ def _curve_price(model: Model, top: int, anchor: int) -> str:
     def encode(curve: int) -> float:
         return sorted(point.row.encode_seconds for point in model.points if point.curve == curve)[0]
 
-    text = f"Its price: {seconds_text(encode(top))} to encode an image ({model.curves[anchor].label}: {seconds_text(encode(anchor))})"
+    against = f"{model.curves[anchor].label}: {seconds_text(encode(anchor))}"
+    text = f"Its price: {seconds_text(encode(top))} to encode an image ({against})"
     shared = model.curves[top].shared_bytes
     return text + (f", and {size_text(shared)} of weights in every decoder." if shared else ".")
 
@@ -207,7 +210,8 @@ def limits(model: Model) -> list[str]:
     found = []
     if len(model.images) < FEW:
         found.append(
-            f"{_count(len(model.images), 'image')} say nothing about images in general: no interval is given below {FEW}."
+            f"{_count(len(model.images), 'image')} say nothing about images in general: "
+            f"no interval is given below {FEW}."
         )
     over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
     if over:
@@ -236,9 +240,7 @@ def warnings_of(record: Record) -> list[str]:
     details: Any = score.details if score else {}
     chance, deviation = details.get("chance"), details.get("chance_deviation")
     if score and chance is not None and deviation is not None and score.value <= chance + 2 * deviation:
-        found.append(
-            f"At chance level: two unrelated images share {chance:.2f} ± {deviation:.2f} of their labels."
-        )
+        found.append(f"At chance level: two unrelated images share {chance:.2f} ± {deviation:.2f} of their labels.")
     first = details.get("top1")
     if first and first[0] != first[1]:
         natural = record.scores.get("brisque")

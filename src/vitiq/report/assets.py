@@ -20,7 +20,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from vitiq.image.io import read_image, write_bytes
+from vitiq.files import write_bytes
+from vitiq.image.io import read_image
 from vitiq.types import ImageU8
 
 THUMBNAIL = 360
@@ -54,6 +55,12 @@ def lossless(image: ImageU8) -> tuple[bytes, str]:
     return _saved(Image.fromarray(image), kind, lossless=True, method=0, quality=0, exact=True), kind
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height, from the header alone."""
+    with Image.open(path) as image:
+        return image.size
+
+
 def display(image: ImageU8, quality: int) -> bytes:
     """A WebP that looks like the image but is not it."""
     return _saved(_within(Image.fromarray(image), WEBP_SIDE), "webp", quality=quality, method=2)
@@ -71,7 +78,7 @@ def _within(image: Image.Image, side: int) -> Image.Image:
 
 def _saved(image: Image.Image, kind: str, **settings: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind.upper(), **(settings if kind == "webp" else {}))  # type: ignore[arg-type]
+    image.save(buffer, kind.upper(), **(settings if kind == "webp" else {}))
     return buffer.getvalue()
 
 
@@ -106,8 +113,9 @@ def _tinted(
 ) -> bytes:
     """A map of 0 … 1 as a colour that grows more opaque."""
     step = max(1, -(-max(values.shape) // OVERLAY))
-    height, width = (size // step * step for size in values.shape)
-    small = values[:height, :width].reshape(height // step, step, width // step, step).mean((1, 3))
+    rows, columns = (max(1, size // step) for size in values.shape)
+    down, across = values.shape[0] // rows, values.shape[1] // columns
+    small = values[: rows * down, : columns * across].reshape(rows, down, columns, across).mean((1, 3))
     alpha = np.round(np.clip(small, 0, 1) * 31) / 31 * 255 * most
     sheet = np.empty((*small.shape, 4), np.uint8)
     sheet[..., :3] = colour
@@ -141,7 +149,8 @@ class FolderAssets:
 
     def full(self, path: Path) -> str:
         """As `Assets`."""
-        return self._want((path,), "full.webp", lambda: lossless(read_image(path))[0])
+        kind = "webp" if max(image_size(path)) <= WEBP_SIDE else "png"
+        return self._want((path,), f"full.{kind}", lambda: lossless(read_image(path))[0])
 
     def thumbnail(self, path: Path) -> str:
         """As `Assets`."""
@@ -203,13 +212,13 @@ class InlineAssets:
     def contents(self) -> dict[str, str]:
         """Placeholder -> data URI."""
         left = self.budget - sum(map(len, self._small.values()))
-        found = self._coded(lambda image: lossless(image), left)
+        found = self._coded(lossless, left)
         for quality in DISPLAY_QUALITIES:
             if found is not None:
                 break
             self.quality = quality
             found = self._coded(lambda image, q=quality: (display(image, q), "webp"), left)  # type: ignore[misc]
-        return found or {mark: "" for mark in self.paths.values()}
+        return found or dict.fromkeys(self.paths.values(), "")
 
     def _coded(self, code: Callable[[ImageU8], tuple[bytes, str]], left: int) -> dict[str, str] | None:
         found = {}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitiq.errors import InputError
-from vitiq.image.io import write_bytes
+from vitiq.files import write_bytes
 from vitiq.report.assets import FolderAssets, InlineAssets
 from vitiq.report.model import Model, build_model
 from vitiq.report.page import SINGLE_FILE_BUDGET, render
 from vitiq.report.source import Study, read_study
-from vitiq.report.tables import all_tables, summary_table, to_latex, to_markdown
+from vitiq.report.tables import all_tables, answer_table, to_latex, to_markdown
 
 
 def read_model(out: Path) -> tuple[Study, Model]:
@@ -20,7 +20,7 @@ def read_model(out: Path) -> tuple[Study, Model]:
         InputError: the folder holds no study, or none of its files is made yet.
     """
     study = read_study(out)
-    model = build_model(study.name, [record for record, _ in study.records], study.problems)
+    model = build_model(study.name, [record for record, _ in study.records], study.problems, study.missing)
     if not model.records:
         raise InputError(f"{out}: no finished task in this study; run the same command again, it resumes")
     return study, model
@@ -53,8 +53,8 @@ def build_report(out: Path, *, single_file: bool = False) -> Path:
     return target
 
 
-def summary_text(out: Path) -> str:
+def summary_table(out: Path) -> str:
     """The table that answers the study's question as Markdown, for the terminal; "" without one."""
     _, model = read_model(out)
-    table = summary_table(model)
+    table = answer_table(model)
     return to_markdown(table) if table else ""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from vitiq.analysis.bd_rate import LEAST_POINTS, bd_rate
+from vitiq.analysis.bd_rate import ENOUGH_OVERLAP, bd_rate
+from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.errors import InputError
 from vitiq.report.model import FEW, RESAMPLES, Column, Model, Point
 
-LITTLE_OVERLAP = 0.75
+LITTLE_OVERLAP = ENOUGH_OVERLAP
 """A mean over less than this share of the qualities says little."""
 
 
@@ -56,7 +57,8 @@ def _cell(model: Model, column: Column, anchor: int, curve: int) -> BdCell:
     values, overlaps, why = [], [], ""
     for image, *_ in model.images:
         try:
-            found = bd_rate(*_curve(model, column, anchor, image), *_curve(model, column, curve, image))
+            curves = (*_curve(model, column, anchor, image), *_curve(model, column, curve, image))
+            found = bd_rate(*curves, higher_is_better=column.info.direction >= 0)
         except InputError as error:
             why = str(error)
             continue
@@ -75,19 +77,13 @@ def _cell(model: Model, column: Column, anchor: int, curve: int) -> BdCell:
 def _curve(
     model: Model, column: Column, curve: int, image: str
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Rates and values of one image, larger is better, without the points that more bits made worse."""
+    """Rates and values of one image's files."""
     own = [
-        (record.bpp, record.value(column.info.key) * (column.info.direction or 1))
+        (record.bpp, record.value(column.info.key))
         for index, record in zip(model.curve_of, model.records, strict=True)
         if index == curve and record.image == image
     ]
-    rising: list[tuple[float, float]] = []
-    for rate, value in sorted(own):
-        if math.isfinite(value) and (not rising or (value > rising[-1][1] and rate > rising[-1][0])):
-            rising.append((rate, value))
-    if not rising:
-        raise InputError("no finite value given, four points expected")
-    rates, values = np.array(rising).T
+    rates, values = np.array(sorted(own), dtype=np.float64).reshape(-1, 2).T
     return rates, values
 
 

@@ -129,11 +129,15 @@ def loss_curve(losses: Sequence[float]) -> Figure:
     return figure
 
 
-
 def _drawn(style: CodecStyle, *, line: bool) -> dict[str, Any]:
     """Settings of a line or of points, as on the page."""
     size = 6.5 if style.marker == "star" else 4.2
-    found: dict[str, Any] = {"color": style.light, "marker": MARKERS[style.marker], "markersize": size, "markeredgewidth": 1}
+    found: dict[str, Any] = {
+        "color": style.light,
+        "marker": MARKERS[style.marker],
+        "markersize": size,
+        "markeredgewidth": 1,
+    }
     found["markerfacecolor"] = "white" if style.hollow else style.light
     found["linestyle"] = ((0, style.dash) if style.dash else "-") if line else "none"
     return found | {"linewidth": 1.2}
@@ -154,7 +158,9 @@ def rate_distortion(model: Model, column: Column, columns: int = 1) -> Figure:
     key = column.info.key
     front = pareto(model.points, column)
     for index, curve in enumerate(model.curves):
-        own = [(n, p.row) for n, p in enumerate(model.points) if p.curve == index and math.isfinite(p.row.means[key].value)]
+        own = [
+            (n, p.row) for n, p in enumerate(model.points) if p.curve == index and math.isfinite(p.row.means[key].value)
+        ]
         fair = [row for _, row in own if row.reached]
         drawn = _drawn(curve.style, line=True)
         if fair:
@@ -231,7 +237,9 @@ def image_page(original: ImageU8, others: Sequence[tuple[str, ImageU8]], metrics
     down = math.ceil(len(images) / across)
     height, width, _ = original.shape
     each = WIDTHS[2] / across
-    figure, axes = _figure(down + 1, across, WIDTHS[2], down * (each * height / width + 0.35) + 0.16 * len(metrics) / 2 + 0.3)
+    figure, axes = _figure(
+        down + 1, across, WIDTHS[2], down * (each * height / width + 0.35) + 0.16 * len(metrics) / 2 + 0.3
+    )
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, (title, image) in zip(axes[:-1].flat, images, strict=False):

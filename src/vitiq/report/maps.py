@@ -1,4 +1,4 @@
-"""The figure of a semantic error map: where a reconstruction lost what the image shows, beside where the network looked."""
+"""The figure of a semantic error map, beside where the network looked."""
 
 from __future__ import annotations
 

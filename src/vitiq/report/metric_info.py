@@ -91,7 +91,7 @@ def _with_short(info: MetricInfo, short: str) -> MetricInfo:
 
 
 def _short(title: str) -> str:
-    return title.split(" (")[0] if " (" in title and ")" in title else title
+    return title.split(" (", maxsplit=1)[0] if " (" in title and ")" in title else title
 
 
 def digits(values: Iterable[float], *, steps: bool = True) -> int:

@@ -126,6 +126,7 @@ class Model:
         points: mean curves over quality.
         preset: "thesis" where the thesis's own tables belong here, else "".
         problems: lines.
+        missing: files that could not be made, a line each.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Model:
     points: list[Point]
     preset: str
     problems: list[str]
+    missing: list[str]
 
     def column(self, key: str) -> Column:
         """The column of a metric key."""
@@ -157,13 +159,16 @@ class Model:
         return next((c for c in found if c.info.unit == "dB"), found[0] if found else None)
 
 
-def build_model(name: str, records: Sequence[Record], problems: Sequence[str] = ()) -> Model:
+def build_model(
+    name: str, records: Sequence[Record], problems: Sequence[str] = (), missing: Sequence[str] = ()
+) -> Model:
     """The numbers of a study.
 
     Args:
         name: of the study.
         records: finished ones; those with an error are left out.
         problems: lines to show.
+        missing: lines about files that could not be made, so that no mean holds them.
     """
     records = [record for record in records if record.error is None]
     curves, curve_of = _curves(records)
@@ -175,7 +180,17 @@ def build_model(name: str, records: Sequence[Record], problems: Sequence[str] = 
         images.setdefault(record.image, (record.image, record.width, record.height, size))
     presets = {str(record.details.get("preset") or "") for record in records}
     model = Model(
-        name, list(images.values()), columns, curves, records, curve_of, [], [], max(presets, default=""), [*problems]
+        name,
+        list(images.values()),
+        columns,
+        curves,
+        records,
+        curve_of,
+        [],
+        [],
+        max(presets, default=""),
+        [*problems],
+        [*missing],
     )
     model.levels.extend(_levels(model))
     model.points.extend(_points(model))
@@ -238,7 +253,9 @@ def _points(model: Model) -> list[Point]:
     """Mean points of every codec and rate that was asked for, over the images."""
     groups: dict[tuple[int, str, float], list[Record]] = {}
     for curve, record in zip(model.curve_of, model.records, strict=True):
-        value = -1.0 if record.rate_kind == "bytes" and record.details.get("group") == "equal-bytes" else record.rate_value
+        value = (
+            -1.0 if record.rate_kind == "bytes" and record.details.get("group") == "equal-bytes" else record.rate_value
+        )
         groups.setdefault((curve, record.rate_kind, value), []).append(record)
     found = [Point(curve, setting_text(own[0]), _row(model, curve, own)) for (curve, _, _), own in groups.items()]
     return sorted(found, key=lambda point: (point.curve, point.row.bpp))
@@ -266,7 +283,9 @@ def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
         float(np.median([record.encode_seconds for record in own])),
         float(np.median([record.decode_seconds for record in own])),
         {
-            column.info.key: mean_of(record.value(column.info.key) for record in own if column.info.key in record.scores)
+            column.info.key: mean_of(
+                record.value(column.info.key) for record in own if column.info.key in record.scores
+            )
             for column in model.columns
         },
     )
@@ -285,7 +304,7 @@ def mean_of(values: Any) -> Mean:
     return Mean(float(finite.mean()), low, high, int(finite.size), int(column.size - finite.size))
 
 
-def ranked(model: Model, rows: Sequence[Row], column: Column | None) -> list[Row]:
+def ranked(rows: Sequence[Row], column: Column | None) -> list[Row]:
     """Rows that reached their size from best to worst, then the others likewise."""
 
     def place(row: Row) -> tuple[bool, float]:
@@ -298,7 +317,7 @@ def ranked(model: Model, rows: Sequence[Row], column: Column | None) -> list[Row
 
 def first_rows(model: Model, rows: Sequence[Row]) -> list[Row]:
     """Rows in the order of the study's own metric."""
-    return ranked(model, rows, model.primary)
+    return ranked(rows, model.primary)
 
 
 def best(rows: Sequence[Row], column: Column) -> set[int]:

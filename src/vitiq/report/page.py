@@ -136,7 +136,7 @@ def typical_image(model: Model) -> str:
 def _leader(model: Model) -> int:
     """The curve of the headline."""
     if model.levels:
-        return ranked(model, first_level(model), model.primary)[0].curve
+        return ranked(first_level(model), model.primary)[0].curve
     rates = {curve: cell.percent for curve, cell in answer(model).bd.items() if math.isfinite(cell.percent)}
     return min(rates, key=lambda curve: rates[curve]) if rates else 0
 
@@ -161,7 +161,8 @@ def mark(style: CodecStyle, index: int) -> Markup:
     dash = f' stroke-dasharray="{" ".join(map(str, style.dash))}"' if style.dash else ""
     return Markup(
         f'<svg class="mark" data-codec="{index}" style="color:light-dark({style.light},{style.dark})" '
-        f'viewBox="-13 -6 26 12" aria-hidden="true"><path d="M-13 0H13" stroke="currentColor" stroke-width="1.6"{dash}/>'
+        f'viewBox="-13 -6 26 12" aria-hidden="true">'
+        f'<path d="M-13 0H13" stroke="currentColor" stroke-width="1.6"{dash}/>'
         f'<path d="{PATHS[style.marker]}" fill="{fill}" stroke="currentColor" stroke-width="1.7"/></svg>'
     )
 
@@ -179,18 +180,29 @@ def _lead(model: Model, words: Answer) -> dict[str, Any] | None:
 
 def _equal_table(model: Model, rows: list[Row]) -> dict[str, Any]:
     column = model.primary
-    order = ranked(model, rows, column)
-    heads = [{"text": "codec", "about": ""}, {"text": "bytes", "about": "Mean size of the whole file"}]
+    order = ranked(rows, column)
+    heads: list[dict[str, str]] = [
+        {"text": "codec", "about": ""},
+        {"text": "bytes", "about": "Mean size of the whole file"},
+    ]
     heads += [
-        {"text": f"{c.info.short}{', ' + c.info.unit if c.info.unit else ''} {c.info.arrow}", "about": about(c.info.key)}
+        {
+            "text": f"{c.info.short}{', ' + c.info.unit if c.info.unit else ''} {c.info.arrow}",
+            "about": about(c.info.key),
+        }
         for c in model.columns
     ]
-    heads += [{"text": "encode", "about": "Median seconds an image"}, {"text": "decoder's weights", "about": "Bytes every decoder must own"}]
+    heads += [
+        {"text": "encode", "about": "Median seconds an image"},
+        {"text": "decoder's weights", "about": "Bytes every decoder must own"},
+    ]
     fair = [_equal_row(model, row, rows) for row in order if row.reached]
     large = [_equal_row(model, row, rows) for row in order if not row.reached]
     groups: list[dict[str, Any]] = [{"title": "", "rows": fair}]
     if large:
-        groups.append({"title": "Cannot write every file this small: larger files, not compared with those above", "rows": large})
+        groups.append(
+            {"title": "Cannot write every file this small: larger files, not compared with those above", "rows": large}
+        )
     note = "Bold: best among the codecs that reached the size."
     if any(curve.dependent for curve in model.curves):
         note += " †: scored by a network, or a relative of it, that the codec was optimised against."
@@ -231,7 +243,7 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
         value = 0.0 if curve == anchor else tables[key][curve].percent if curve in tables[key] else math.nan
         return value if math.isfinite(value) else math.inf
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for curve in sorted(range(len(model.curves)), key=worth):
         cells = []
         for column in columns:
@@ -251,15 +263,19 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
         encode = sorted(point.encode_seconds for point in points)[len(points) // 2]
         shared = model.curves[curve].shared_bytes
         cells += [_cell(rates), _cell(seconds_text(encode)), _cell(size_text(shared) if shared else "none")]
-        rows.append({"mark": mark(model.curves[curve].style, curve), "label": model.curves[curve].label, "cells": cells})
-    heads = [{"text": "codec", "about": ""}]
+        rows.append(
+            {"mark": mark(model.curves[curve].style, curve), "label": model.curves[curve].label, "cells": cells}
+        )
+    heads: list[dict[str, str]] = [{"text": "codec", "about": ""}]
     heads += [{"text": f"bits for equal {c.info.short}", "about": about(c.info.key)} for c in columns]
     heads += [
         {"text": "bits per pixel", "about": "From the least to the most of its mean points"},
         {"text": "encode", "about": "Median seconds an image"},
         {"text": "decoder's weights", "about": "Bytes every decoder must own"},
     ]
-    note = "BD-rate: mean change in bits at equal quality, averaged over images; negative saves bits. Intervals on hover."
+    note = (
+        "BD-rate: mean change in bits at equal quality, averaged over images; negative saves bits. Intervals on hover."
+    )
     if any("?" in cell["text"] for row in rows for cell in row["cells"]):
         note += f" ?: the curves share less than {LITTLE_OVERLAP:.0%} of their qualities, so the number says little."
     title = f"Bits needed against {model.curves[anchor].label}, {_images(model)}"
@@ -281,23 +297,46 @@ def _gallery(model: Model, data: dict[str, Any], words: Answer) -> dict[str, Any
     own = [n for n, record in enumerate(data["records"]) if record["i"] == image and "t" in record]
     chosen = [n for n in own if asked_bytes(model.records[n]) is not None or sets_the_size(model.records[n])]
     if not chosen and own:
-        least = [min(data["records"][n]["b"] for n in own if data["records"][n]["c"] == c) for c in {data["records"][n]["c"] for n in own}]
+        least = [
+            min(data["records"][n]["b"] for n in own if data["records"][n]["c"] == c)
+            for c in {data["records"][n]["c"] for n in own}
+        ]
         aim = max(least) * 1.15
-        by_codec = {data["records"][n]["c"]: n for n in sorted(own, key=lambda n: -abs(math.log(data["records"][n]["b"] / aim)))}
+        by_codec = {
+            data["records"][n]["c"]: n for n in sorted(own, key=lambda n: -abs(math.log(data["records"][n]["b"] / aim)))
+        }
         chosen = list(by_codec.values())
     key = words.column.info.key if words.column else None
-    order = {row.curve: at for at, row in enumerate(ranked(model, first_level(model), words.column))} if model.levels else {}
+    order = {row.curve: at for at, row in enumerate(ranked(first_level(model), words.column))} if model.levels else {}
     chosen = sorted(chosen, key=lambda n: order.get(data["records"][n]["c"], n))[: GALLERY - 1]
     shown = []
     if "thumb" in data["images"][image] and chosen:
         size = data["images"][image]["bytes"]
-        shown.append({"src": data["images"][image]["thumb"], "alt": f"{model.images[image][0]}, original", "label": "Original", "mark": "", "text": size_text(size) if size else "", "key": f"{data['records'][chosen[0]]['k']}.{image}"})
+        shown.append(
+            {
+                "src": data["images"][image]["thumb"],
+                "alt": f"{model.images[image][0]}, original",
+                "label": "Original",
+                "mark": "",
+                "text": size_text(size) if size else "",
+                "key": f"{data['records'][chosen[0]]['k']}.{image}",
+            }
+        )
     for n in chosen:
         record, item = model.records[n], data["records"][n]
         curve = model.curves[item["c"]]
         score = f", {words.column.info.short} {words.column.text(record.value(key))}" if words.column and key else ""
         text = f"{number_text(record.bytes, 0)} bytes{' ▲' if not record.reached else ''}{score}"
-        shown.append({"src": item["t"], "alt": f"{record.image}, {curve.label}, {record.bytes} bytes", "label": curve.label, "mark": mark(curve.style, item["c"]), "text": text, "key": f"{item['k']}.{image}"})
+        shown.append(
+            {
+                "src": item["t"],
+                "alt": f"{record.image}, {curve.label}, {record.bytes} bytes",
+                "label": curve.label,
+                "mark": mark(curve.style, item["c"]),
+                "text": text,
+                "key": f"{item['k']}.{image}",
+            }
+        )
     title = f"{model.images[image][0]}, a typical image: select one to compare it with the original at full size."
     sized = [{**item, "width": width, "height": height} for item in shown]
     return {"title": title, "shown": sized} if sized else None
@@ -326,7 +365,7 @@ def _sets(study: Study) -> dict[str, Any] | None:
 
 
 def _settings(study: Study, model: Model) -> str:
-    codecs = {}
+    codecs: dict[str, object] = {}
     for index, record in zip(model.curve_of, model.records, strict=True):
         codecs.setdefault(model.curves[index].label, record.settings)
     versions = model.records[0].details.get("versions") if model.records else None

@@ -1,10 +1,11 @@
-"""A study for a paper: tables as Markdown, LaTeX and CSV, figures as vector PDF, and a LaTeX document that shows them."""
+"""A study for a paper: tables as Markdown, LaTeX and CSV, figures as vector PDF, and a document that shows them."""
 
 from __future__ import annotations
 
 import io
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from vitiq.errors import InputError
 from vitiq.evaluation.record import Record
-from vitiq.image.io import read_image, write_bytes
+from vitiq.files import write_bytes
+from vitiq.image.io import read_image
 from vitiq.report import figures
 from vitiq.report.answer import answer, first_level
 from vitiq.report.build import read_model
@@ -87,7 +89,11 @@ def document(model: Model, tables: list[str], drawn: list[tuple[str, str, int]])
         escape_latex(words.price),
         "",
         escape_latex(words.compared),
-        *([r"\begin{itemize}", *(rf"\item {escape_latex(line)}" for line in words.limits), r"\end{itemize}"] if words.limits else []),
+        *(
+            [r"\begin{itemize}", *(rf"\item {escape_latex(line)}" for line in words.limits), r"\end{itemize}"]
+            if words.limits
+            else []
+        ),
         *(rf"\input{{{name}.tex}}" for name in tables),
     ]
     for name, caption, columns in drawn:
@@ -118,12 +124,21 @@ def _figures(study: Study, model: Model) -> Iterator[Made]:
     """Curves of every metric, the comparison at equal bytes, and the thesis's figures for its preset."""
     if model.levels:
         rows = first_level(model)
-        caption = "Means at equal bytes (marks) and single images (ticks). Below the line and open: larger than asked for."
+        caption = (
+            "Means at equal bytes (marks) and single images (ticks). Below the line and open: larger than asked for."
+        )
         yield "equal-bytes", caption, 2, lambda: figures.equal_bytes(model, rows)
     for column in model.columns:
         if any(math.isfinite(point.row.means[column.info.key].value) for point in model.points):
-            caption = f"{column.info.title} over bits per pixel, means over {len(model.images)} images. Ringed: Pareto front."
-            yield f"rd-{column.info.key.replace('@', '-at-').replace('%', 'pct')}", caption, 1, lambda c=column: figures.rate_distortion(model, c)  # type: ignore[misc]
+            caption = (
+                f"{column.info.title} over bits per pixel, means over {len(model.images)} images. Ringed: Pareto front."
+            )
+            yield (
+                f"rd-{column.info.key.replace('@', '-at-').replace('%', 'pct')}",
+                caption,
+                1,
+                partial(figures.rate_distortion, model, column),
+            )
     if model.preset == THESIS_PRESET and main_records(model):
         yield from _thesis(study, model)
 
@@ -133,7 +148,12 @@ def _thesis(study: Study, model: Model) -> Iterator[Made]:
     where = {(record.key, record.image): found for record, found in study.records}
     main = [(record, where[record.key, record.image]) for record in main_records(model)]
     main = [(record, found) for record, found in main if found.original and found.reconstruction]
-    yield "inputs", "The images that were compressed.", 2, lambda: figures.inputs({r.image: _read(f.original) for r, f in main})
+    yield (
+        "inputs",
+        "The images that were compressed.",
+        2,
+        lambda: figures.inputs({r.image: _read(f.original) for r, f in main}),
+    )
     yield (
         "inputs-above-reconstructions",
         "Originals above their reconstructions.",
@@ -163,9 +183,20 @@ def _of_image(
             caption = f"The search for {record.image}."
             yield f"previews-{index}", caption, 2, lambda: figures.strip([(n, _read(path)) for n, path in shown])
         if len(trace.get("loss", ())) > 1:
-            yield f"loss-{index}", f"Loss of the search for {record.image}.", 1, lambda: figures.loss_curve(trace["loss"])
-    others = [(r, where[r.key, r.image]) for r in model.records if r.image == record.image and r.details.get("group") != "ladder"]
-    captions = [(f"{r.label}{'' if r.reached else ' ▲'}\n{number_text(r.bytes, 0)} bytes", f.reconstruction) for r, f in others]
+            yield (
+                f"loss-{index}",
+                f"Loss of the search for {record.image}.",
+                1,
+                lambda: figures.loss_curve(trace["loss"]),
+            )
+    others = [
+        (r, where[r.key, r.image])
+        for r in model.records
+        if r.image == record.image and r.details.get("group") != "ladder"
+    ]
+    captions = [
+        (f"{r.label}{'' if r.reached else ' ▲'}\n{number_text(r.bytes, 0)} bytes", f.reconstruction) for r, f in others
+    ]
     values = [(c.info.short, c.text(record.value(c.info.key))) for c in model.columns]
     yield (
         f"image-{index}",

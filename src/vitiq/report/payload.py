@@ -100,7 +100,7 @@ def _image(study: Study, model: Model, assets: Assets, index: int) -> dict[str, 
     return found
 
 
-def _record(
+def _record(  # noqa: PLR0917 - what a file is made of
     record: Record,
     files: Files,
     curve: int,
@@ -231,7 +231,13 @@ def _bd(model: Model) -> dict[str, dict[int, dict[int, list[Any]]]]:
     return {
         column.info.key: {
             anchor: {
-                curve: [_short(cell.percent, 4), _short(cell.low, 4), _short(cell.high, 4), _short(cell.overlap, 2), cell.count]
+                curve: [
+                    _short(cell.percent, 4),
+                    _short(cell.low, 4),
+                    _short(cell.high, 4),
+                    _short(cell.overlap, 2),
+                    cell.count,
+                ]
                 for curve, cell in bd_table(model, column, anchor).items()
             }
             for anchor in able

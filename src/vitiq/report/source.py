@@ -1,9 +1,8 @@
-"""What a report is made of: the records of a folder and where the files that belong to each lie. Reads, never writes."""
+"""What a report is made of: the records of a folder and where their files lie. Reads, never writes."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import load_run
+from vitiq.types import Record as Row
 from vitiq.types import Score
 
 
@@ -32,7 +32,7 @@ class Study:
     Attributes:
         name: of the folder, for the title.
         records: finished ones with their files, in the order of the plan.
-        failed: records whose task failed.
+        missing: one line for each file that could not be made.
         problems: one line for each thing that went wrong.
         sets: label of a codec -> metric of sets -> score as JSON.
         settings: of the run, as JSON.
@@ -41,7 +41,7 @@ class Study:
 
     name: str
     records: list[tuple[Record, Files]]
-    failed: list[Record] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -57,50 +57,57 @@ def read_study(out: Path) -> Study:
     run, rows, sets = load_run(out)
     records = []
     for row in rows:
-        details: dict[str, Any] = dict(row.details)
-        known = {key: dict(value) for key, value in details.pop("scores", {}).items()}
-        scores = {
-            key: Score(float(value), str(details.get("signatures", {}).get(key, "")), known.get(key, {}))
-            for key, value in row.scores.items()
+        paths = {
+            kind: out / str(row.details[kind])
+            for kind in ("reconstruction", "bitstream", "trace", "map")
+            if kind in row.details
         }
-        main = details["group"] == "main"
-        target = details.get("target_bytes")
-        details["optimised_against"] = details.get("tuned_on")
-        details["preset"] = "thesis"
-        record = Record(
-            str(details["task"]),
-            row.image,
-            "",
-            row.codec,
-            str(details["title"]),
-            details.get("settings", {}),
-            "quality" if main or target is None else "bytes",
-            row.quality if main or target is None else float(target),
-            row.quality,
-            bool(details.get("reachable", True)),
-            row.width,
-            row.height,
-            row.bytes,
-            row.bpp,
-            row.encode_seconds,
-            row.decode_seconds,
-            scores,
-            tuple(details.get("notes", ())),
-            None,
-            details,
-        )
-        paths = {kind: out / str(details[kind]) for kind in ("reconstruction", "bitstream", "trace", "map") if kind in details}
-        records.append((record, Files(original=out / run["originals"][row.image], **paths)))
+        records.append((typed(row), Files(original=out / run["originals"][row.image], **paths)))
     problems = [str(line) for line in run.get("problems", ())]
-    return Study(out.resolve().name, records, [], problems, sets, run.get("config", {}), len(run["tasks"]))
+    return Study(
+        out.resolve().name,
+        records,
+        [str(line) for line in run.get("not_made", ())],
+        problems,
+        sets,
+        run.get("config", {}),
+        len(run["tasks"]),
+    )
+
+
+def typed(row: Row) -> Record:
+    """A row of a run's folder as a record."""
+    details: dict[str, Any] = dict(row.details)
+    known = {key: dict(value) for key, value in details.pop("scores", {}).items()}
+    signatures = details.get("signatures", {})
+    scores = {key: Score(float(v), str(signatures.get(key, "")), known.get(key, {})) for key, v in row.scores.items()}
+    target = None if details["group"] == "main" else details.get("target_bytes")
+    details |= {"optimised_against": details.get("tuned_on"), "preset": "run"}
+    return Record(
+        str(details["task"]),
+        row.image,
+        "",
+        row.codec,
+        str(details["title"]),
+        details.get("settings", {}),
+        "quality" if target is None else "bytes",
+        row.quality if target is None else float(target),
+        row.quality,
+        bool(details.get("reachable", True)),
+        row.width,
+        row.height,
+        row.bytes,
+        row.bpp,
+        row.encode_seconds,
+        row.decode_seconds,
+        scores,
+        tuple(details.get("notes", ())),
+        None,
+        details,
+    )
 
 
 def read_trace(path: Path) -> dict[str, Any]:
     """Losses, previews (iteration, path relative to the study) and latents of an optimised file."""
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-def finite(value: float) -> bool:
-    """Whether a number can be drawn."""
-    return math.isfinite(value)

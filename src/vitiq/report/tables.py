@@ -1,4 +1,4 @@
-"""Tables of a model as rows of text, and rows as Markdown, LaTeX and CSV. Nothing a reader must know is lost on the way."""
+"""Tables of a model as rows of text, and rows as Markdown, LaTeX and CSV; their notes go with them."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def all_tables(model: Model) -> list[Table]:
     return [*made, *([rates] if rates else []), *thesis_tables(model)]
 
 
-def summary_table(model: Model) -> Table | None:
+def answer_table(model: Model) -> Table | None:
     """The one table that answers the study's question: codecs at equal bytes, or BD-rates; None without either."""
     return equal_bytes(model, first_level(model)) if model.levels else bd_rates(model)
 
 
 def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:
     """Codecs at one size, those that could not reach it below a rule and starred."""
-    order = ranked(model, rows, model.primary)
+    order = ranked(rows, model.primary)
     cells, bold = [], set()
     for place, row in enumerate(order):
         curve = model.curves[row.curve]
@@ -79,7 +79,9 @@ def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:
     header = ("codec", "bytes", *(_head(c.info.short, c.info.unit, c.info.arrow) for c in model.columns), "encode")
     title = f"Means over {len(model.images)} images at equal bytes" if len(model.images) > 1 else "At equal bytes"
     rules = frozenset({fair} if 0 < fair < len(order) else ())
-    return Table(f"equal-bytes-{level + 1}", title, header, tuple(cells), _equal_note(model, order), frozenset(bold), rules)
+    return Table(
+        f"equal-bytes-{level + 1}", title, header, tuple(cells), _equal_note(model, order), frozenset(bold), rules
+    )
 
 
 def _head(name: str, unit: str, arrow: str) -> str:
@@ -90,7 +92,9 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     note = []
     over = [row for row in rows if not row.reached]
     if over:
-        told = ", ".join(f"{model.curves[row.curve].label} by {(row.bytes / row.asked - 1) * 100:.0f} %" for row in over)
+        told = ", ".join(
+            f"{model.curves[row.curve].label} by {(row.bytes / row.asked - 1) * 100:.0f} %" for row in over
+        )
         note.append(f"* Larger than asked for, as the codec cannot write files this small ({told}): not compared.")
     if any(model.curves[row.curve].dependent for row in rows):
         note.append("† Scored by a network, or a relative of it, that the codec was optimised against.")
@@ -98,6 +102,8 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     if shared:
         told = ", ".join(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)
         note.append(f"Weights that every decoder must own: {told}.")
+    if model.missing:
+        note.append(f"Not in the means: {'; '.join(model.missing)}.")
     lost = {c.info.short for c in model.columns for row in rows if row.means[c.info.key].left_out}
     if lost:
         note.append(f"Means of {', '.join(sorted(lost))} leave out files without a finite value.")
@@ -122,7 +128,9 @@ def bd_rates(model: Model) -> Table | None:
     columns = [column for column in model.columns if column.info.direction]
     tables = [bd_table(model, column, anchor) for column in columns]
     rows, few = [], False
-    for curve in sorted(tables[0], key=lambda c: math.inf if math.isnan(tables[0][c].percent) else tables[0][c].percent):
+    for curve in sorted(
+        tables[0], key=lambda c: math.inf if math.isnan(tables[0][c].percent) else tables[0][c].percent
+    ):
         line = [model.curves[curve].label]
         for table in tables:
             cell = table[curve]
@@ -133,7 +141,7 @@ def bd_rates(model: Model) -> Table | None:
                 few, text = True, text + "?"
             line.append(text)
         rows.append(tuple(line))
-    note = "Mean change in bits at equal quality over the images, negative saves bits; in brackets 95 % bootstrap intervals."
+    note = "Mean change in bits at equal quality over the images, negative saves bits; in brackets 95 % intervals."
     if few:
         note += f" ? The curves share less than {LITTLE_OVERLAP:.0%} of their qualities."
     title = f"BD-rate against {model.curves[anchor].label}, {len(model.images)} images"
@@ -183,16 +191,22 @@ def _vit_scores(records: Sequence[Record]) -> Table:
         chance = f"{number_text(_float(found['chance']), 2)} ± {number_text(_float(found['chance_deviation']), 2)}"
         first, second = found["top1"]
         corrected, p = number_text(_float(found["adjusted"]), 2), p_text(_float(found["p_value"]))
-        rows.append((record.image, number_text(record.value("vit-topk"), 2), chance, corrected, p, str(first), str(second)))
+        rows.append(
+            (record.image, number_text(record.value("vit-topk"), 2), chance, corrected, p, str(first), str(second))
+        )
     header = ("image", "ViT-Score", "chance", "corrected", "p", "top label, original", "top label, reconstruction")
     note = "p: probability that two random label lists share as many labels."
     k = next((_details(r, "vit-topk").get("k") for r in records if "vit-topk" in r.scores), 100)
-    return Table("vit-scores", f"ViT-Score (top-K label overlap), K = {k} (the thesis's Table 3.1)", header, tuple(rows), note)
+    return Table(
+        "vit-scores", f"ViT-Score (top-K label overlap), K = {k} (the thesis's Table 3.1)", header, tuple(rows), note
+    )
 
 
 def _brisque(records: Sequence[Record]) -> Table:
     names = ("original", "generated", "delta")
-    rows = tuple((r.image, *(number_text(_float(_details(r, "brisque").get(name)), 2) for name in names)) for r in records)
+    rows = tuple(
+        (r.image, *(number_text(_float(_details(r, "brisque").get(name)), 2) for name in names)) for r in records
+    )
     title = "BRISQUE, lower is more natural (the thesis's Table 3.2)"
     return Table("brisque", title, ("image", "original", "reconstruction", "difference"), rows)
 
@@ -209,8 +223,17 @@ def _summary(model: Model, keys: set[str]) -> Table:
         rows.append((record.image, number_text(record.bytes, 0), *ratios, *values))
     rule = len(rows)
     for name, vit, ssim, mse, psnr, _, generated, fid in THESIS:
-        known = {"vit-topk": vit, "ssim": ssim, "mse": mse, "psnr-rgb": psnr, "brisque": generated, "frechet-pixel": fid}
-        rows.append((f"{name} (thesis)", "1,540", "266", "–", *(number_text(known[k], places) for k, places in columns)))
+        known = {
+            "vit-topk": vit,
+            "ssim": ssim,
+            "mse": mse,
+            "psnr-rgb": psnr,
+            "brisque": generated,
+            "frechet-pixel": fid,
+        }
+        rows.append(
+            (f"{name} (thesis)", "1,540", "266", "–", *(number_text(known[k], places) for k, places in columns))
+        )
     titles = {key: model.column(key).info for key, _ in columns}
     heads = tuple(_head(titles[key].short, titles[key].unit, "") for key, _ in columns)
     note = (
@@ -266,7 +289,9 @@ def escape_latex(value: str) -> str:
     shown = []
     for character in value:
         known = ESCAPES.get(character)
-        shown.append(known if known is not None else character if ord(character) < 0x180 and character.isprintable() else "?")
+        shown.append(
+            known if known is not None else character if ord(character) < 0x180 and character.isprintable() else "?"
+        )
     return "".join(shown)
 
 
@@ -282,7 +307,9 @@ def to_latex(table: Table) -> str:
         r"\centering\small",
         rf"\caption{{{escape_latex(table.title)}}}",
         rf"\label{{tab:{table.name}}}",
-        rf"\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
+        # Shrunk to the line where it is wider, else as it is.
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
         r"\toprule",
         " & ".join(escape_latex(head) for head in table.header) + r" \\",
         r"\midrule",

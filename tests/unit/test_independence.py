@@ -1,4 +1,4 @@
-"""Who may judge. Truth: a reconstruction tuned on a network, scored by it, by its teacher, and by a stranger."""
+"""Which scores are independent. Truth: files optimised against a network, scored by it, its teacher and a stranger."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from vitiq.evaluation.plan import Task
+from vitiq.evaluation.record import Record
 from vitiq.evaluation.task import Job, make_codec, run_task, tuned_on
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.models.backbones import load_backbone
-from vitiq.report.judges import dependent_scores, warning
-from vitiq.report.tables import equal_bytes
-from vitiq.types import ImageU8, Record
+from vitiq.report.independence import dependent_scores, warning
+from vitiq.report.model import build_model
+from vitiq.report.source import typed
+from vitiq.types import ImageU8
 from vitiq.weights.store import model_info
 
 REAL = ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "deit_tiny_patch16_224")
@@ -24,10 +26,10 @@ def record(small: ImageU8, out: Path, loss: str | None, weights: Path | None = N
     options: dict[str, object] = {} if loss is None else {"refine": 2, "loss": loss}
     task = Task("x.png", "0", codec, "main", options, None, None, "", None if weights is None else str(weights))
     metrics = resolve_metrics("vit-topk,vit-js,ssim", None if weights is None else load_backbone(weights=weights))
-    return run_task(Job(task, small, 1000, [], None), out, metrics)
+    return typed(run_task(Job(task, small, 1000, [], None), out, metrics))
 
 
-def test_a_judge_that_tuned_is_flagged(small: ImageU8, tmp_path: Path) -> None:
+def test_a_backbone_that_was_optimised_against_is_flagged(small: ImageU8, tmp_path: Path) -> None:
     found = record(small, tmp_path, "vit")
     assert found.details["tuned_on"] == [
         {
@@ -36,18 +38,17 @@ def test_a_judge_that_tuned_is_flagged(small: ImageU8, tmp_path: Path) -> None:
             "related": list(model_info("vit-embedded").related),
         }
     ]
-    assert set(dependent_scores(found)) == {"vit-topk", "vit-js", "vit-map"}
+    assert set(dependent_scores(found)) == {"vit-topk", "vit-js"}
     assert "not independent" in str(warning(found))
-    table = equal_bytes([found])
-    assert "†" in table.rows[0][0]
-    assert "†" in table.note
+    (curve,) = build_model("x", [found]).curves
+    assert set(curve.dependent) == {"vit-topk", "vit-js"}
 
 
 def test_a_codec_that_uses_no_network_is_not_flagged(small: ImageU8, tmp_path: Path) -> None:
     found = record(small, tmp_path, "mse")
     assert found.details["tuned_on"] == []
     assert warning(found) is None
-    assert "†" not in equal_bytes([found]).note
+    assert build_model("x", [found]).curves[0].dependent == {}
     assert tuned_on(make_codec("jpeg", {})) == []
 
 
@@ -60,9 +61,9 @@ def test_the_perceptual_synthesis_names_what_tuned_it(small: ImageU8, tmp_path: 
     assert generator["weights_sha256"] == model_info("generator-embedded").sha256
     assert model_info("vit-embedded").sha256 in model_info("generator-embedded").related
     assert len(tuned_on(make_codec("inversion-vector", {"loss": "vit"}))) == 2
-    judged = record(small, tmp_path, None)
-    assert set(dependent_scores(judged)) == {"vit-topk", "vit-js", "vit-map"}
-    assert "relative of codec-embedded" in str(warning(judged))
+    scored = record(small, tmp_path, None)
+    assert set(dependent_scores(scored)) == {"vit-topk", "vit-js"}
+    assert "relative of codec-embedded" in str(warning(scored))
 
 
 @pytest.mark.parametrize(
