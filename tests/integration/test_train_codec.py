@@ -33,7 +33,7 @@ from vitiq.training.hardware import Hardware
 from vitiq.training.recipes import perceptual
 from vitiq.training.recipes.codec import load_config, train_codec
 from vitiq.training.recipes.perceptual import TRAINED, train_perceptual
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 from vitiq.weights.file import steps_behind
 
 
@@ -60,7 +60,7 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
 
 def test_trained_weights_code_images(weights: Path, small: ImageU8) -> None:
     painter = GenerativeMse(generator=weights)
-    assert painter.decode(painter.encode(small, quality=10)).shape == small.shape
+    assert painter.decode(painter.encode(small, Quality(10))).shape == small.shape
 
 
 def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_perceptual_training_leaves_the_bitstream_alone(
     assert added
     assert all(name.removeprefix("perceptual.").startswith(TRAINED) for name in added)
     plain, painted = GenerativeMse(generator=both), Generative(generator=both)
-    data = plain.encode(small, quality=10)
+    data = plain.encode(small, Quality(10))
     assert not np.array_equal(plain.decode(data), painted.decode(data))
 
 
