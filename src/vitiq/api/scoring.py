@@ -15,7 +15,7 @@ from vitiq.errors import InputError
 from vitiq.image.arrays import Taken, to_image, to_images
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import DEFAULT_SETS, resolve_metrics
-from vitiq.metrics.scoring import score_pair as score_image_pair
+from vitiq.metrics.scoring import score_pairs as score_image_pairs
 from vitiq.metrics.scoring import score_sets as score_image_sets
 from vitiq.types import ImageU8, Score
 
@@ -142,7 +142,7 @@ def score(
     if sets := [m.name for m in made if isinstance(m, SetMetric) and m.name in names]:
         raise InputError(f"{', '.join(sets)} compares sets of images; use vitiq.score_sets")
     left, right = _both(reference, distorted)
-    found = [score_image_pair(a, b, made) for a, b in zip(left.images, right.images, strict=True)]
+    found = score_image_pairs(left.images, right.images, made)
     results = []
     for scores, *notes in zip(found, left.notes, right.notes, strict=True):
         result = Scores(scores)
