@@ -25,7 +25,8 @@ OPAQUE = np.dstack([PIXELS, np.full((9, 7), 255, np.uint8)])
 def on_white(rgba: np.ndarray) -> np.ndarray:
     """Alpha compositing by its definition, in exact fractions, rounded half up."""
     colour, cover = rgba[:, :, :3].astype(int), rgba[:, :, 3:].astype(int)
-    return np.floor((colour * cover + 255 * (255 - cover)) / 255 + 0.5).astype(np.uint8)
+    mixed: np.ndarray = np.floor((colour * cover + 255 * (255 - cover)) / 255 + 0.5).astype(np.uint8)
+    return mixed
 
 
 def unit(image: np.ndarray, kind: str = "float64") -> np.ndarray:
