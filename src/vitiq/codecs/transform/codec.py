@@ -2,7 +2,7 @@
 
 Where the inversion codec searches the latents of an image for many seconds, an analysis transform finds them at once
 (Ballé et al. 2018, arXiv 1802.01436). `generative-mse` reconstructs for least squared error, `generative` from the
-same latents with a synthesis trained to look like an image (in the way of HiFiC, Mentzer et al. 2020, arXiv 2006.09965).
+same latents with a synthesis trained to look like an image (as HiFiC, Mentzer et al. 2020, arXiv 2006.09965).
 `refine` searches the latents of one image further, by gradient descent through the frozen synthesis.
 """
 
