@@ -10,11 +10,13 @@ import click
 from vitiq.cli.main import COMMANDS, cli
 
 TARGET = Path(__file__).parent / "reference" / "cli.md"
+WIDTH = 98
+"""Columns of the page, whatever the terminal."""
 
 
 def sections(command: click.Command, name: str) -> list[str]:
     """Help of a command and of its subcommands, with the program's settings."""
-    context = click.Context(command, info_name=name, **cli.context_settings)
+    context = click.Context(command, info_name=name, terminal_width=WIDTH, **cli.context_settings)
     text = f"## `{name}`\n\n```text\n{command.get_help(context)}\n```\n"
     below = command.commands if isinstance(command, click.Group) else {}
     return [text, *(part for key, sub in below.items() for part in sections(sub, f"{name} {key}"))]

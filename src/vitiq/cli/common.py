@@ -6,15 +6,12 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from vitiq.cli.progress import ProgressBar
 from vitiq.errors import InputError
-from vitiq.types import Progress
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,47 +75,18 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 
 
-class SearchBar:
-    """A progress bar with loss and time left for one search, on stderr."""
+class SearchBar(ProgressBar):
+    """Iterations of one search, with loss and time left."""
 
     def __init__(self, label: str, *, quiet: bool) -> None:
-        from tqdm import tqdm  # noqa: PLC0415 - imported where used
-
-        self._bar = tqdm(desc=label, disable=quiet, file=sys.stderr, unit="it", leave=False)
-
-    def __call__(self, state: Progress) -> None:
-        """Show a state."""
-        self._bar.total = state.total
-        self._bar.set_postfix(loss=f"{state.loss:.3g}", refresh=False)
-        self._bar.update(state.iteration - self._bar.n)
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self._bar.close()
+        super().__init__("iteration", label=label, quiet=quiet)
 
 
-class CountBar:
-    """A progress bar over a number of things that becomes known at the first call, on stderr."""
+class CountBar(ProgressBar):
+    """A number of things that becomes known at the first call."""
 
     def __init__(self, unit: str, *, quiet: bool) -> None:
-        self._unit, self._quiet = unit, quiet
-        self._bar: tqdm[Never] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def __call__(self, total: int) -> None:
-        """The first call starts the bar, each further one is one more thing done."""
-        if self._bar is not None:
-            self._bar.update()
-            return
-        from tqdm import tqdm  # noqa: PLC0415 - imported where used
-
-        self._bar = tqdm(total=total, disable=self._quiet, file=sys.stderr, unit=self._unit)
+        super().__init__(unit, quiet=quiet)
 
 
 def print_json(value: object) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from vitiq.errors import InputError
 from vitiq.evaluation.scoring import Scored
+from vitiq.files import open_output
 
 FIXED = ("reference", "distorted", "width", "height")
 ROWS_A_GROUP = 1000
@@ -34,23 +36,15 @@ def open_table(path: Path, metrics: Sequence[str]) -> Iterator[Callable[[Scored]
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
         raise InputError(f"{path}: a table of records ends with {' or '.join(KINDS)}")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    stopped: KeyboardInterrupt | None = None
+    with open_output(path) as file:
         try:
-            with kind(part, (*FIXED, *metrics)) as add:
+            with kind(file, (*FIXED, *metrics)) as add:
                 yield lambda scored: add(row(scored, metrics))
-        except KeyboardInterrupt:
-            part.replace(path)
-            raise
-        part.replace(path)
-    except BrokenPipeError:
-        raise  # of stdout, not of the table
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output with --out") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
+        except KeyboardInterrupt as error:
+            stopped = error
+    if stopped is not None:
+        raise stopped
 
 
 def row(scored: Scored, metrics: Sequence[str]) -> dict[str, Any]:
@@ -61,15 +55,18 @@ def row(scored: Scored, metrics: Sequence[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _csv(path: Path, columns: Sequence[str]) -> Iterator[AddRow]:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
+def _csv(file: BinaryIO, columns: Sequence[str]) -> Iterator[AddRow]:
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="", write_through=True)
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    try:
         yield writer.writerow
+    finally:
+        text.detach()
 
 
 @contextmanager
-def _parquet(path: Path, columns: Sequence[str]) -> Iterator[AddRow]:
+def _parquet(file: BinaryIO, columns: Sequence[str]) -> Iterator[AddRow]:
     import pyarrow as pa  # noqa: PLC0415 - slow to import
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -86,14 +83,14 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[AddRow]:
         if len(rows) >= ROWS_A_GROUP:
             flush()
 
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(file, schema) as writer:
         try:
             yield add
         finally:
             flush()
 
 
-KINDS: dict[str, Callable[[Path, Sequence[str]], AbstractContextManager[AddRow]]] = {
+KINDS: dict[str, Callable[[BinaryIO, Sequence[str]], AbstractContextManager[AddRow]]] = {
     ".csv": _csv,
     ".parquet": _parquet,
 }

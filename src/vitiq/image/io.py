@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import re
-import secrets
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
+from vitiq import files
 from vitiq.errors import InputError, first_line
 from vitiq.types import ImageU8
 
@@ -177,7 +177,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Ima
 
 
 def write_png(path: Path, image: ImageU8) -> None:
-    """Write a PNG whole or not at all.
+    """Write a PNG atomically.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -188,25 +188,8 @@ def write_png(path: Path, image: ImageU8) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all (a temporary file beside it, then a rename); makes its folder.
-
-    Raises:
-        InputError: the folder cannot be written to.
-    """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # The name comes before the file, so that there is no moment at which Ctrl-C could leave one that is not known.
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-            temporary.replace(path)
-        except BaseException:  # Ctrl-C too leaves nothing behind
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
+    """As `vitiq.files.write_bytes`."""
+    files.write_bytes(path, data)
 
 
 def find_images(paths: Sequence[Path]) -> FoundImages:

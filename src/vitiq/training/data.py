@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from vitiq.errors import InputError
+from vitiq.files import open_output, write_text
 from vitiq.types import ImageU8
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -94,8 +95,8 @@ class ImageSet:
         cache.mkdir(parents=True, exist_ok=True)
         names: list[str] = []
         shapes: list[tuple[int, int]] = []
-        # Under another name until whole: a map of the old pixels may be open elsewhere.
-        with (cache / "pixels.tmp").open("wb") as pixels:
+        # Without its name until whole: a map of the old pixels may be open elsewhere.
+        with open_output(cache / "pixels.bin") as pixels:
             for source in sources:
                 for name, data in islice(_files(source), limit):
                     image = _decode(data, short_side)
@@ -103,14 +104,11 @@ class ImageSet:
                         names.append(name)
                         shapes.append((image.shape[0], image.shape[1]))
                         pixels.write(image.tobytes())
-        if not names:
-            given = ", ".join(str(source) for source in sources)
-            raise InputError(f"{given}: no images found; expected JPEG, PNG or WebP files")
-        ready.unlink(missing_ok=True)
-        (cache / "pixels.tmp").replace(cache / "pixels.bin")
-        temporary = cache / "index.tmp"
-        temporary.write_text(json.dumps({"key": key, "names": names, "shapes": shapes}), encoding="utf-8")
-        temporary.replace(ready)
+            if not names:
+                given = ", ".join(str(source) for source in sources)
+                raise InputError(f"{given}: no images found; expected JPEG, PNG or WebP files")
+            ready.unlink(missing_ok=True)
+        write_text(ready, json.dumps({"key": key, "names": names, "shapes": shapes}))
         return cls(cache)
 
     def shape(self, index: int) -> tuple[int, int]:

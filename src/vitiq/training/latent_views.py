@@ -18,6 +18,7 @@ from PIL import Image
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.networks.embedded import TransformModel
 from vitiq.codecs.transform.refine import coded_symbols
+from vitiq.files import open_output
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.crops import random_box
 from vitiq.training.data import ImageSet
@@ -131,15 +132,13 @@ def _kept(
 
 
 def _save(path: Path, views: Sequence[LatentView]) -> None:
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
+    with open_output(path) as file:
         np.savez_compressed(
             file,
             symbols=np.concatenate([v.symbols.ravel() for v in views]),
             facts=np.array([(*v.symbols.shape, v.height, v.width, v.level) for v in views]),
             teacher=np.stack([v.teacher for v in views]).astype(np.float16),
         )
-    temporary.replace(path)
 
 
 def _load(path: Path) -> list[LatentView]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vitiq.errors import WeightsError
+from vitiq.files import open_output, write_text
 
 
 class Stateful(Protocol):
@@ -29,10 +31,9 @@ class Stateful(Protocol):
 
 
 def save_checkpoint(path: Path, steps: int, parts: Mapping[str, Stateful]) -> None:
-    """Write a checkpoint whole or not at all (a temporary file, then a rename)."""
-    temporary = path.with_suffix(".tmp")
-    torch.save({"steps": steps, "parts": {name: part.state_dict() for name, part in parts.items()}}, temporary)
-    temporary.replace(path)
+    """Write a checkpoint atomically."""
+    with open_output(path) as file:
+        torch.save({"steps": steps, "parts": {name: part.state_dict() for name, part in parts.items()}}, file)
 
 
 def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
@@ -127,12 +128,11 @@ class CsvLog:
     def _rewrite(self) -> None:
         if not self.columns:
             return
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(self.rows)
-        temporary.replace(self.path)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns)
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.path, text.getvalue())
 
 
 def cosine(step: int, steps: int, warmup: int, high: float, low: float) -> float:

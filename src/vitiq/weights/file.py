@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from vitiq.errors import WeightsError
+from vitiq.files import write_bytes
 
 SCALE = ".scale"
 """Ending of the name of the scales that belong to 8-bit rows."""
@@ -56,10 +57,8 @@ def _facts(metadata: Mapping[str, str] | None) -> dict[str, Any]:
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
-    """Write a weights file whole or not at all (a temporary file, then a rename)."""
-    temporary = path.with_suffix(".tmp")
-    save_file(dict(tensors), temporary, metadata={"vitiq_config": json.dumps(facts, sort_keys=True)})
-    temporary.replace(path)
+    """Write a weights file atomically."""
+    write_bytes(path, save(dict(tensors), metadata={"vitiq_config": json.dumps(facts, sort_keys=True)}))
 
 
 def eight_bit(name: str, value: Tensor) -> dict[str, Tensor]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from vitiq.errors import UnknownNameError, WeightsError
+from vitiq.files import open_output
 
 FOLDER = Path(__file__).parent
 
@@ -124,19 +123,16 @@ def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -
     if path.is_file() and expected is not None and sha256_file(path).startswith(expected):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file, _open(info.url, source) as response:
-            shutil.copyfileobj(response, file)
-        found = sha256_file(Path(temporary))
-        if expected is None:
-            raise WeightsError(
-                f"{name}: no published sha256 is known; the file fetched has {found}: if that is what you expect, "
-                f"run again with --sha256 {found}"
-            )
-        if not found.startswith(expected):
-            raise WeightsError(f"{name}: the file fetched has sha256 {found}, {expected} expected; it was not kept")
-        Path(temporary).replace(path)
+        with open_output(path) as file, _open(info.url, source) as response:
+            found = _copy(response, file)
+            if expected is None:
+                raise WeightsError(
+                    f"{name}: no published sha256 is known; the file fetched has {found}: if that is what you expect, "
+                    f"run again with --sha256 {found}"
+                )
+            if not found.startswith(expected):
+                raise WeightsError(f"{name}: the file fetched has sha256 {found}, {expected} expected; it was not kept")
     except (urllib.error.URLError, OSError) as error:
         if source is not None:
             raise WeightsError(f"{source}: cannot be copied to {path} ({error.strerror}); check the path") from error
@@ -144,9 +140,16 @@ def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -
             f"{name}: cannot be fetched ({error}); on a machine with a network download {info.url}, copy it here and "
             f"take it with `vitiq models fetch {name} --from PATH`"
         ) from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
     return path
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> str:
+    """Copy a file; its sha256."""
+    digest = hashlib.sha256()
+    while block := source.read(1 << 20):
+        digest.update(block)
+        target.write(block)
+    return digest.hexdigest()
 
 
 def _open(url: str, source: Path | None) -> IO[bytes]:

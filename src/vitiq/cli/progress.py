@@ -1,0 +1,185 @@
+"""One progress display for every command, on stderr.
+
+On a terminal: one line with what is done, of how much, elapsed and remaining time. Without one: a plain line every 30 s
+at most, so that a log stays short. `--quiet` shows nothing. Nothing is written before there is something to say.
+
+Example:
+    >>> bar = ProgressBar("image", total=4, clock=iter([0.0, *[2.0] * 9]).__next__)
+    >>> bar.advance(note="b.png")
+    >>> bar.text()
+    'image 1 of 4, 2 s elapsed, 6 s left, b.png'
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, Self, TextIO, TypeVar
+
+from vitiq.types import Progress
+
+T = TypeVar("T")
+
+LINE_SECONDS = 30.0
+"""Least time between two lines where there is no terminal."""
+REDRAW_SECONDS = 0.1
+"""Least time between two states on a terminal."""
+WIDTH = 24
+"""Cells of the bar."""
+
+
+class ProgressBar:
+    """What is done of something that is counted (images, pairs, iterations, steps).
+
+    Args:
+        unit: what is counted, in the singular.
+        total: how much there is; None until it is known.
+        label: what is being done.
+        quiet: show nothing.
+        stream: where to; stderr if not given.
+        clock: seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        unit: str,
+        *,
+        total: float | None = None,
+        label: str = "",
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._unit, self.total, self._label, self._note = unit, total, label, ""
+        self._stream = sys.stderr if stream is None else stream
+        self._quiet, self._clock = quiet or self._stream is None, clock
+        self._terminal = not self._quiet and is_terminal(self._stream)
+        self._begun = self._clock()
+        self._shown = self._begun - (LINE_SECONDS if self._terminal else 0)
+        self._done, self._from, self._width = 0.0, 0.0, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def begin_at(self, done: float) -> None:
+        """What an earlier call of the command has done; it took no time now."""
+        self._done = self._from = done
+
+    def update(self, done: float, *, total: float | None = None, label: str | None = None, note: str = "") -> None:
+        """Set how much is done.
+
+        Args:
+            total: how much there is, where it changed.
+            label: what is being done, where it changed.
+            note: something about the present state (loss, file).
+        """
+        self._done, self._note = done, note
+        self.total = self.total if total is None else total
+        self._label = self._label if label is None else label
+        self._show()
+
+    def advance(self, count: float = 1, *, note: str = "") -> None:
+        """`count` more are done."""
+        self.update(self._done + count, note=note)
+
+    def say(self, label: str) -> None:
+        """Name what is being done."""
+        self._label, self._note = label, ""
+        self._show(now=True)
+
+    def __call__(self, state: Progress | int) -> None:
+        """Take a codec's `Progress`, or a total at the first call and one more thing done at each further one."""
+        if isinstance(state, Progress):
+            self.update(state.iteration, total=state.total, note=f"loss {state.loss:.3g}")
+        elif self.total is None:
+            self.total = state
+        else:
+            self.advance()
+
+    def over(self, things: Iterable[T]) -> Iterator[T]:
+        """The things, each counted once it has been worked on."""
+        for thing in things:
+            yield thing
+            self.advance()
+
+    def clear(self) -> None:
+        """Empty the line, so that something else can be written to the terminal."""
+        if self._terminal and self._width:
+            self._write("\r" + " " * self._width + "\r")
+            self._width = 0
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self.clear()
+        self._quiet = True
+
+    def text(self) -> str:
+        """The present state in one line."""
+        parts = [self._label] if self._label else []
+        parts.append(self._share())
+        parts.append(self._times())
+        parts += [self._note] if self._note else []
+        return ", ".join(part for part in parts if part)
+
+    def _share(self) -> str:
+        if self._unit == "":
+            return f"{self._done / self.total:.0%}" if self.total else ""
+        return f"{self._unit} {self._done:.0f}" + (f" of {self.total:.0f}" if self.total else "")
+
+    def _times(self) -> str:
+        passed, done = self._clock() - self._begun, self._done - self._from
+        if not self.total or done <= 0:
+            return f"{duration(passed)} elapsed"
+        return f"{duration(passed)} elapsed, {duration(passed * (self.total - self._done) / done)} left"
+
+    def _show(self, *, now: bool = False) -> None:
+        wait = (0.0 if now else REDRAW_SECONDS) if self._terminal else LINE_SECONDS
+        if self._quiet or self._clock() - self._shown < wait:
+            return
+        self._shown = self._clock()
+        if not self._terminal:
+            self._write(self.text() + "\n")
+            return
+        share = min(1.0, self._done / self.total) if self.total else 0.0
+        bar = ("#" * round(share * WIDTH)).ljust(WIDTH, ".") if self.total else ""
+        columns = max(10, shutil.get_terminal_size().columns - 1)
+        line = printable(f"{bar} {self.text()}".strip(), self._stream)[:columns]
+        self._write("\r" + line + " " * max(0, self._width - len(line)))
+        self._width = len(line)
+
+    def _write(self, text: str) -> None:
+        # A display that cannot be shown (full disk, closed terminal) must not end the work that it shows.
+        with suppress(OSError, ValueError):
+            self._stream.write(printable(text, self._stream))
+            self._stream.flush()
+
+
+def duration(seconds: float) -> str:
+    """Time as people write it: 7 s, 3:07 min, 2:15 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole // 60 % 60:02d} h"
+
+
+def is_terminal(stream: Any) -> bool:
+    """True where the line can be written again: a terminal that is not called dumb."""
+    try:
+        return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
+    except (AttributeError, ValueError):
+        return False
+
+
+def printable(text: str, stream: Any) -> str:
+    """The text as a stream's encoding can show it; what it cannot is written as an escape."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

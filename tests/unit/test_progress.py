@@ -1,0 +1,109 @@
+"""The progress display. Truth: what stands in docs of the module, counted on a stream with a clock of our own."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from vitiq.cli.progress import ProgressBar, duration, printable
+from vitiq.types import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_without_a_terminal_a_line_every_30_seconds_at_most(clock: Clock) -> None:
+    stream = io.StringIO()
+    with ProgressBar("iteration", label="a.png", stream=stream, clock=clock) as bar:
+        for i in range(840):
+            clock.now = i / 10
+            bar(Progress(i, 840, 0.5))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert re.fullmatch(r"a\.png, iteration \d+ of 840, 30 s elapsed, 54 s left, loss 0\.5", lines[0])
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_nothing_is_written_before_there_is_something_to_say(stream: io.StringIO, clock: Clock) -> None:
+    with ProgressBar("image", stream=stream, clock=clock):
+        clock.now = 100
+    with ProgressBar("image", stream=stream, clock=clock, quiet=True) as bar:
+        clock.now = 200
+        bar.update(3, total=4)
+        bar.say("report")
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_shows_one_line_and_ends_clean(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("TERM", raising=False)
+    stream = Terminal()
+    with ProgressBar("image", stream=stream, clock=clock) as bar:
+        bar(4)  # the total
+        for i in range(1, 5):
+            clock.now = float(i)
+            bar(4)
+    shown = stream.getvalue()
+    assert "\n" not in shown
+    assert "\x1b" not in shown, "no control sequences: NO_COLOR holds by itself"
+    assert all(len(part) < 80 for part in shown.split("\r"))
+    assert "image 2 of 4, 2 s elapsed, 2 s left" in shown
+    assert shown.rsplit("\r", 2)[1].strip() == ""
+    assert shown.endswith("\r")
+
+
+def test_what_an_earlier_call_did_took_no_time_now(clock: Clock) -> None:
+    bar = ProgressBar("task", total=10, clock=clock)
+    bar.begin_at(6)
+    clock.now = 4
+    bar.advance(2)
+    assert bar.text() == "task 8 of 10, 4 s elapsed, 4 s left"
+
+
+def test_streams_that_cannot_show_it_never_end_the_work(clock: Clock) -> None:
+    full = open("/dev/full", "w", encoding="ascii")  # noqa: SIM115, PTH123
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    closed = io.StringIO()
+    closed.close()
+    for stream in (full, ascii_only, closed):
+        bar = ProgressBar("image", stream=stream, clock=clock, label="é\udce9")
+        clock.now += 100
+        bar.update(1, total=2)
+        bar.close()
+    ascii_only.seek(0)
+    assert ascii_only.read().startswith("\\xe9\\udce9, image 1 of 2")
+    with pytest.raises(OSError, match="No space left"):
+        full.write("x" * 100_000)
+
+
+def test_counts_what_is_iterated(clock: Clock) -> None:
+    bar = ProgressBar("pair", total=3, clock=clock)
+    assert list(bar.over("abc")) == ["a", "b", "c"]
+    assert bar.text().startswith("pair 3 of 3")
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(7.2, "7 s"), (187, "3:07 min"), (8100, "2:15 h"), (59.6, "1:00 min")])
+def test_durations(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+def test_printable_escapes_what_an_encoding_lacks() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    assert printable("é × → \udcff", stream) == "é × \\u2192 \\udcff"
