@@ -87,7 +87,7 @@ def test_masked_autoencoders_hours_give_a_plausible_share_of_the_peak() -> None:
 
 
 def test_energy_of_dinov2() -> None:
-    """Oquab et al. 2023, Table 14 (arXiv 2304.07193): 22,016 A100 hours, 400 W, PUE 1.1: 9.7 MWh, 3.7 t (0.385 kg/kWh)."""
+    """Oquab et al. 2023, Table 14 (arXiv 2304.07193): 22,016 A100 hours, 400 W, PUE 1.1: 9.7 MWh; 3.7 t."""
     result = of_device_hours(22_016, find("a100")[0], pue=1.1)
     assert result.megawatt_hours == pytest.approx(9.7, abs=0.05)
     assert result.megawatt_hours * 0.385 == pytest.approx(3.7, abs=0.05)
@@ -107,7 +107,7 @@ def test_operations_without_their_numbers_are_refused() -> None:
     device = find("a100")[0]
     for wrong in ({"utilisation": 0}, {"utilisation": 1.1}, {"pue": 0.9}, {"count": 0}):
         with pytest.raises(InputError, match="given"):
-            estimate(1e18, device, **wrong)  # type: ignore[arg-type]
+            estimate(1e18, device, **wrong)
 
 
 @pytest.mark.parametrize("text", ["vit-h", "vit-x/16", "vit-b/0", "resnet50", "vit-b/16/2", ""])
