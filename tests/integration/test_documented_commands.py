@@ -74,8 +74,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if name in ("rebuilt", "reconstructions", "generated"):
                 part = Image.fromarray((np.asarray(part) // 8 * 8).astype(np.uint8))
             part.save(folder / name / f"{i}.png")
-    for name, source in {"photo": "photos", "a": "originals", "b": "rebuilt"}.items():
-        shutil.copy(folder / source / "0.png", folder / f"{name}.png")
+    for name, kind in {"photo": "photos", "a": "originals", "b": "rebuilt"}.items():
+        shutil.copy(folder / kind / "0.png", folder / f"{name}.png")
     return folder
 
 
