@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -74,6 +74,15 @@ class EncodedFile:
         """Bits per pixel of the whole file."""
         return 8 * self.bytes / (self.width * self.height)
 
+    def __str__(self) -> str:
+        """One line for people."""
+        size = f"{self.path}: {self.bytes} bytes, {self.bpp:.4f} bits per pixel, {self.seconds:.2f} s"
+        return f"{size} ({self.codec}, quality {self.quality:g})"
+
+    def as_json(self) -> dict[str, object]:
+        """The same as JSON values."""
+        return {**_json(self), "bpp": self.bpp, "file": str(self.path)}
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedFile:
@@ -93,6 +102,14 @@ class DecodedFile:
     width: int
     height: int
     seconds: float
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.path}: {self.width}×{self.height} pixels, {self.seconds:.2f} s ({self.codec})"
+
+    def as_json(self) -> dict[str, object]:
+        """The same as JSON values."""
+        return {**_json(self), "file": str(self.path)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +328,16 @@ def image_bytes(image: ImageU8, form: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, form, **({"compress_level": 6} if form == "PNG" else {}))
     return buffer.getvalue()
+
+
+def has_checksum(codec: str) -> bool:
+    """Whether files of a codec carry a checksum of the decoded symbols, which decoding has checked."""
+    return make_codec(codec).extension == ".viq"
+
+
+def _json(done: EncodedFile | DecodedFile) -> dict[str, object]:
+    facts: dict[str, object] = asdict(done)
+    return facts | {"source": str(done.source), "path": str(done.path)}
 
 
 def _frozen(options: Mapping[str, object] | None) -> tuple[tuple[str, object], ...]:
