@@ -10,7 +10,7 @@ import click
 
 from vitiq.cli.common import codec_options, given_options, print_json
 from vitiq.cli.stop import resumable
-from vitiq.evaluation.plan import COMPARATORS
+from vitiq.codecs.defaults import COMPARATORS, MAIN
 
 
 @click.command("run")
@@ -18,7 +18,7 @@ from vitiq.evaluation.plan import COMPARATORS
 @click.option(
     "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Folder for everything made."
 )
-@click.option("-c", "--codec", default="inversion", show_default=True, help="Codec that sets the size.")
+@click.option("-c", "--codec", default=MAIN, show_default=True, help="Codec that sets the size.")
 @click.option("-q", "--quality", type=float, help="Its quality; its default if not given.")
 @click.option("--at-bytes", type=int, help="Compare at this many bytes; the codec's own file size if not given.")
 @click.option(

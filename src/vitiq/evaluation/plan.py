@@ -9,11 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from vitiq import __version__
+from vitiq.codecs.defaults import COMPARATORS, LADDER, LADDER_QUALITIES, MAIN
 
 Group = Literal["main", "equal-bytes", "ladder"]
-
-COMPARATORS = ("generative", "jpeg", "jpeg2000", "webp", "avif", "jpeg-shrunk", "webp-shrunk", "avif-shrunk")
-JPEG_LADDER = (100.0, 80.0, 60.0, 40.0, 20.0, 10.0, 5.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +29,12 @@ class RunConfig:
         weights: checkpoint of the ViT that judges; None for the embedded one.
     """
 
-    codec: str = "inversion"
+    codec: str = MAIN
     options: Mapping[str, object] = field(default_factory=dict)
     quality: float | None = None
     comparators: tuple[str, ...] = COMPARATORS
     at_bytes: int | None = None
-    jpeg_ladder: tuple[float, ...] = JPEG_LADDER
+    jpeg_ladder: tuple[float, ...] = LADDER_QUALITIES
     metrics: str = "default"
     weights: str | None = None
 
@@ -108,5 +106,5 @@ def plan(config: RunConfig, images: Sequence[tuple[str, str]], identity: str = "
             task(codec, "equal-bytes", at_bytes=size, after=main.hash if size == "main" else None)
             for codec in config.comparators
         ]
-        tasks += [task("jpeg", "ladder", quality) for quality in config.jpeg_ladder]
+        tasks += [task(LADDER, "ladder", quality) for quality in config.jpeg_ladder]
     return tasks

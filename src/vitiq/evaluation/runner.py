@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vitiq import registry
+from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.aggregate import ImageFiles
 from vitiq.evaluation.plan import RunConfig, Task, plan
 from vitiq.evaluation.store import load_record, save_record, write_json, write_tables
-from vitiq.evaluation.task import Job, make_codec, run_task
+from vitiq.evaluation.task import Job, run_task
 from vitiq.image.io import FoundImage, find_images, read_image_details, write_bytes, write_png
 from vitiq.metrics.base import Metric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics, score_sets, signature_of, to_json
@@ -98,7 +99,7 @@ def run(config: RunConfig, paths: Sequence[Path], out: Path, report: Callable[[S
 
 def _identity(config: RunConfig, metrics: Sequence[Metric]) -> str:
     """Hash of everything outside the configuration that changes results: codec settings and metric signatures."""
-    settings = make_codec(config.codec, config.options).settings()
+    settings = make_codec(config.codec, config.options).identity()
     parts = [str(sorted(settings.items())), *(signature_of(metric) for metric in metrics)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

@@ -5,40 +5,26 @@ from __future__ import annotations
 import io
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from vitiq import __version__, registry
+from vitiq import __version__
 from vitiq.codecs.base import Codec
-from vitiq.codecs.rate_target import encode_at_bytes
+from vitiq.codecs.rate_target import Encoded, encode_nearest, encode_within
+from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError
 from vitiq.evaluation.plan import Task
 from vitiq.evaluation.store import write_json
 from vitiq.image.io import write_bytes, write_png
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import score_pair, to_json
-from vitiq.types import ImageU8, Progress, ProgressCallback, Record
+from vitiq.types import Bytes, ImageU8, Progress, ProgressCallback, Quality, Record
 
 Watch = Callable[[Progress], None]
-
-
-def make_codec(name: str, options: Mapping[str, object]) -> Codec:
-    """A registered codec with options.
-
-    Raises:
-        UnknownNameError: no such codec.
-        InputError: it does not take one of the options.
-    """
-    factory = registry.load("codecs", name)
-    try:
-        codec: Codec = factory(**options)
-    except TypeError as error:
-        raise InputError(f"codec {name} does not take one of the options {', '.join(options)} ({error})") from error
-    return codec
 
 
 def folder_of(image: str) -> str:
@@ -86,7 +72,8 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
             watch(state)
 
     start = time.perf_counter()
-    data, quality, reachable = _encode(codec, job, progress if codec.optimises else None)
+    encoded = _encode(codec, job, progress if codec.optimises else None)
+    data = encoded.data
     encode_seconds = time.perf_counter() - start
     bitstream = f"bitstreams/{place}/{file_stem(task)}{codec.extension}"
     write_bytes(out / bitstream, data)
@@ -97,20 +84,21 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
     write_png(out / painted, reconstruction)
     scores = score_pair(image, reconstruction, metrics)
     signatures = {key: score.signature for key, score in scores.items()}
+    info = codec.inspect(data, symbols=codec.optimises)
     details: dict[str, object] = {
         "group": task.group,
         "title": codec.title,
         "target_bytes": job.main_bytes if task.at_bytes == "main" else task.at_bytes,
-        "reachable": reachable,
+        "reachable": encoded.reached,
         "original_bytes": job.original_bytes,
-        "sections": dict(codec.sections(data)),
+        "sections": dict(info.sections),
         "shared_bytes": codec.shared_bytes(),
-        "settings": dict(codec.settings()),
+        "settings": dict(codec.identity()),
         "tuned_on": tuned_on(codec),
         "seed": task.options.get("seed", 0),
         "versions": versions(),
         "device": f"cpu {platform.machine()}",
-        "notes": [*job.notes, *codec.notes(data)],
+        "notes": [*job.notes, *encoded.notes, *info.notes],
         "bitstream": bitstream,
         "reconstruction": painted,
         "task": task.hash,
@@ -119,7 +107,7 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
     }
     if codec.optimises:
         trace = f"traces/{place}/{file_stem(task)}.json"
-        latents = [layer.round(5).tolist() for layer in codec.latents(data)]
+        latents = [layer.round(5).tolist() for layer in info.latents or ()]
         write_json(out / trace, {"loss": losses, "previews": previews, "latents": latents})
         details["trace"] = trace
     if task.group != "ladder" and any(metric.kind == "semantic" for metric in metrics):
@@ -129,7 +117,7 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
     return Record(
         image=task.image,
         codec=task.codec,
-        quality=float(quality),
+        quality=float(encoded.quality),
         width=width,
         height=height,
         bytes=len(data),
@@ -144,14 +132,13 @@ def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None
 def tuned_on(codec: Codec) -> list[dict[str, object]]:
     """Backbones that trained or tuned what a codec writes: name, weights, and weights of the networks that taught them.
 
-    A codec names them under `tuned_on` in its settings: a model of the manifest, or the sha256 of a weights file.
+    A codec names them in `optimised_against`: a model of the manifest, or the sha256 of a weights file.
     """
     from vitiq.weights.store import list_models  # noqa: PLC0415 - light, but only needed here
 
-    given = codec.settings().get("tuned_on") or []
     known = {info.name: info for info in list_models()}
     found: list[dict[str, object]] = []
-    for name in [given] if isinstance(given, str) else list(given):  # type: ignore[call-overload]
+    for name in codec.optimised_against():
         info = known.get(name)
         sha256 = name if info is None else info.sha256
         found.append({"backbone": name, "weights_sha256": sha256, "related": list(info.related) if info else []})
@@ -172,16 +159,14 @@ def _write_map(job: Job, reconstruction: ImageU8, path: Path) -> str:
     return found.signature
 
 
-def _encode(codec: Codec, job: Job, progress: ProgressCallback | None) -> tuple[bytes, float, bool]:
+def _encode(codec: Codec, job: Job, progress: ProgressCallback | None) -> Encoded:
     task = job.task
     if task.at_bytes is None:
-        quality = codec.default_quality if task.quality is None else task.quality
-        return codec.encode(job.image, quality=quality, progress=progress), quality, True
+        return encode_within(codec, job.image, None if task.quality is None else Quality(task.quality), progress)
     target = job.main_bytes if task.at_bytes == "main" else task.at_bytes
     if target is None:
         raise InputError("waits for the size of the main codec's file, which could not be made; or give --at-bytes")
-    found = encode_at_bytes(codec, job.image, target)
-    return found.data, found.quality, found.reachable
+    return encode_nearest(codec, job.image, Bytes(target), progress)
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,16 @@
+"""Names of codecs that commands use where none is given: the one place, so that no other package names a codec."""
+
+from __future__ import annotations
+
+MAIN = "inversion"
+"""The codec of a run's main job, which sets the size that others are compared at."""
+
+ENCODE = "generative"
+"""The codec of `encode`."""
+
+COMPARATORS = ("generative", "jpeg", "jpeg2000", "webp", "avif", "jpeg-shrunk", "webp-shrunk", "avif-shrunk")
+"""Codecs that a run compares at equal bytes."""
+
+LADDER = "jpeg"
+LADDER_QUALITIES = (100.0, 80.0, 60.0, 40.0, 20.0, 10.0, 5.0, 1.0)
+"""The codec of the thesis's ladder, and its qualities."""
