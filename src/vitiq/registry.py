@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, first_line
 
@@ -50,7 +50,7 @@ def load(group: Group, name: str) -> Any:
 
 def plugin_fault(error: BaseException) -> PluginError | None:
     """An unexpected exception as one that names the plug-in whose code raised it; None where no plug-in took part."""
-    groups = [entry for entry in entry_points() if entry.group.startswith("vitiq.")]
+    groups = [entry for group in get_args(Group) for entry in _entries(group).values()]
     roots = {entry.module.partition(".")[0]: entry for entry in groups if entry.module.partition(".")[0] != "vitiq"}
     trace, found = error.__traceback__, None
     while trace is not None:

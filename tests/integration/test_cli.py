@@ -178,7 +178,7 @@ def test_score_stopped_by_ctrl_c_keeps_what_is_done(tmp_path: Path, small: Image
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # also where SIGINT is ignored here
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - also where SIGINT is ignored here
     )
     assert process.stdout is not None
     assert process.stderr is not None

@@ -87,7 +87,7 @@ def stop(command: list[str], ready: Callable[[], bool], number: signal.Signals) 
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-        preexec_fn=hears_sigint,
+        preexec_fn=hears_sigint,  # noqa: PLW1509 - no threads here
     ) as process:
         end = time.monotonic() + 100
         while not ready():

@@ -271,7 +271,7 @@ def test_a_stopped_process_leaves_nothing(number: signal.Signals, tmp_path: Path
         [sys.executable, "-c", PROGRAM, str(path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # also where SIGINT is ignored here
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - also where SIGINT is ignored here
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"

@@ -16,7 +16,8 @@ from vitiq.cli.stop import resumable
 from vitiq.cli.streams import STDIO
 
 if TYPE_CHECKING:
-    from vitiq.codecs.files import DecodedFile, EncodedFile, Failed, Skipped
+    from vitiq.codecs.batch import Skipped
+    from vitiq.codecs.files import DecodedFile, EncodedFile, Failed
 
 
 def into_folder(inputs: Sequence[Path], output: Path | None) -> Path | None:
@@ -25,14 +26,22 @@ def into_folder(inputs: Sequence[Path], output: Path | None) -> Path | None:
     Raises:
         UsageError: several files and no folder.
     """
-    folders = [path for path in inputs if path != STDIO and path.is_dir()]
+    folders = [path for path in inputs if path != STDIO and is_folder(path)]
     several = len(inputs) > 1 or bool(folders)
     if several and (output is None or STDIO in {output, *inputs}):
         what = f"{folders[0]} is a folder" if folders else f"{len(inputs)} files given"
         raise click.UsageError(f"{what}: give a folder for the output with -o")
-    if output is not None and (several or (output != STDIO and output.is_dir() and STDIO not in inputs)):
+    if output is not None and (several or (output != STDIO and is_folder(output) and STDIO not in inputs)):
         return output
     return None
+
+
+def is_folder(path: Path) -> bool:
+    """True for a folder; what cannot be asked for is none, and fails later with a reason."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def show_batch(

@@ -33,10 +33,10 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(entries)
         return
-    name, title = (max((len(str(entry[key])) for entry in entries), default=0) + 2 for key in ("name", "title"))
-    click.echo(f"{'name':{name}}{'title':{title}}quality")
+    wide, wider = (max((len(str(entry[key])) for entry in entries), default=0) + 2 for key in ("name", "title"))
+    click.echo(f"{'name':{wide}}{'title':{wider}}quality")
     for entry in entries:
-        click.echo(f"{entry['name']!s:{name}}{entry['title']!s:{title}}{entry['quality']}")
+        click.echo(f"{entry['name']!s:{wide}}{entry['title']!s:{wider}}{entry['quality']}")
 
 
 @command.command("info")

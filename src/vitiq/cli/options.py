@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class RegisteredName(click.ParamType):
+class RegisteredName(click.ParamType[str]):
     """A name of the registry, or several with commas; completed by the shell, checked where it is used."""
 
     def __init__(self, group: Group, *, several: bool = False, more: Iterable[str] = ()) -> None:
@@ -105,7 +105,7 @@ def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None, at_
         raise click.UsageError(
             f"give one of --quality, --bytes and --bpp, not {' and '.join(f'--{k}' for k, _ in asked)}"
         )
-    return RateSpec(asked[0][0], float(asked[0][1])) if asked else None  # type: ignore[arg-type]
+    return RateSpec(asked[0][0], float(asked[0][1])) if asked else None
 
 
 def options_of(texts: Iterable[str]) -> dict[str, object]:
