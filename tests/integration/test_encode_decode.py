@@ -21,7 +21,8 @@ import pytest
 from PIL import Image
 
 from vitiq.cli.main import main
-from vitiq.codecs.batch import default_output, name_key, output_names
+from vitiq.codecs.batch import default_output, output_names
+from vitiq.image.folders import pairing_key
 from vitiq.image.io import read_image
 from vitiq.types import ImageU8
 
@@ -249,7 +250,7 @@ def test_folders_there_and_back(jobs: int, vitiq: Vitiq, small: ImageU8, tmp_pat
     facts = json.loads(answer.out)
     assert len(facts["files"]) == len(NAMES)
     assert {Path(one["file"]).relative_to(coded).as_posix() for one in facts["files"]} == set(contents(coded))
-    assert len({name_key(name) for name in contents(coded)}) == len(NAMES), "they fit on any file system"
+    assert len({pairing_key(name) for name in contents(coded)}) == len(NAMES), "they fit on any file system"
     assert (coded / "plain.webp").is_file()
     assert (coded / "sub" / "x.webp").is_file()
     assert vitiq("decode", coded, "-o", back, "--jobs", jobs, "--quiet").code == 0
@@ -410,5 +411,5 @@ def test_info_is_for_people_and_machines(vitiq: Vitiq, photo: Path) -> None:
 def test_output_names_collide_in_no_file_system() -> None:
     names = output_names(["a/x.png", "y.png", "y.jpg", "Y.png", "y.png.png", "é.png", "e\u0301.png"], ".viq")
     assert names[:2] == ["a/x.viq", "y.png.viq"]
-    assert len({name_key(name) for name in names}) == len(names)
+    assert len({pairing_key(name) for name in names}) == len(names)
     assert output_names(["x.png", "x.jpg"], ".viq") == ["x.png.viq", "x.jpg.viq"]

@@ -6,10 +6,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
+from vitiq.analysis.batched import growing, mean_difference
+from vitiq.analysis.bd_rate import bd_rate
 from vitiq.analysis.bootstrap import draws, interval
 from vitiq.analysis.comparison import average_over_metrics, compare
+from vitiq.analysis.curve import Method
 from vitiq.analysis.mean_curve import mean_curves
 from vitiq.analysis.points import RdPoint, codecs_of, gather, metrics_of, points_of
 from vitiq.errors import InputError
@@ -60,6 +65,43 @@ def test_the_interval_widens_with_the_differences_between_images() -> None:
     assert again == found, "seeded"
     few = compare(study(6, noise=0.2), "new", "old", "psnr-rgb")
     assert few.mean_rate.high - few.mean_rate.low > found.mean_rate.high - found.mean_rate.low
+
+
+@given(seed=st.integers(0, 999), points=st.integers(3, 8), method=st.sampled_from(["akima", "pchip"]))
+def test_many_curves_at_once_are_what_one_at_a_time_gives(seed: int, points: int, method: Method) -> None:
+    rng = np.random.default_rng(seed)
+    rates, values = (
+        np.cumsum(rng.uniform(0.05, 1, (2, 5, points)), 2),
+        np.cumsum(rng.uniform(0.1, 3, (2, 5, points)), 2),
+    )
+    logs = np.log(rates)
+    assert growing(rates[0], values[0]).all()
+    assert method != "cubic"
+    found = mean_difference((values[0], logs[0]), (values[1], logs[1]), method, 0.3)
+    for row, mean in enumerate(found):
+        one = (rates[0, row], values[0, row], rates[1, row], values[1, row])
+        if np.isnan(mean):
+            with pytest.raises(InputError, match="share"):
+                bd_rate(*one, method=method, least_shared=0.3)
+        else:
+            assert np.expm1(mean) * 100 == pytest.approx(
+                bd_rate(*one, method=method, least_shared=0.3).percent, rel=1e-9
+            )
+
+
+def test_resamples_that_are_no_curve_take_their_hull() -> None:
+    points = [
+        RdPoint(
+            p.image, p.codec, p.setting, p.bpp, {"psnr-rgb": p.values["psnr-rgb"] - 20 * (p.setting == "quality=3")}
+        )
+        for p in study(8, noise=0.2)
+    ]
+    found = compare(points, "new", "old", "psnr-rgb", resamples=40)
+    assert found.rate.low < found.rate.value < found.rate.high
+    assert sum("upper hull" in note for note in found.notes) == 2
+    cubic = compare(study(8, noise=0.2), "new", "old", "psnr-rgb", resamples=40, method="cubic")
+    akima = compare(study(8, noise=0.2), "new", "old", "psnr-rgb", resamples=40)
+    assert cubic.rate.low == pytest.approx(akima.rate.low, abs=0.2)
 
 
 def test_one_image_has_no_interval() -> None:

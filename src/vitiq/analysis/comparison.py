@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from vitiq.analysis.batched import growing, mean_difference
 from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
 from vitiq.analysis.curve import Method
@@ -63,6 +64,11 @@ class _Settings:
     higher_is_better: bool
     pool: Pool
     least_shared: float
+
+    @property
+    def sign(self) -> float:
+        """1, or -1 where smaller is better."""
+        return 1.0 if self.higher_is_better else -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +209,29 @@ def _resampled(
     count = max(len(t.images) for t in (a, b))
     if count < FEWEST_IMAGES or resamples == 0:
         return (np.nan, np.nan), (np.nan, np.nan)
-    pairs = [
-        _deltas(_means(a, weights, how.pool), _means(b, weights, how.pool), how).pair
-        for weights in draws(count, resamples, seed)
-    ]
-    rate, quality = np.array(pairs).T
-    return interval(rate), interval(quality)
+    rows_a, rows_b = (_rows(t, draws(count, resamples, seed), how) for t in (a, b))
+    easy = growing(*rows_a) & growing(*rows_b) if how.method != "cubic" else np.zeros(resamples, dtype=np.bool_)
+    found = np.full((2, resamples), np.nan)
+    if how.method != "cubic" and easy.any():
+        (xa, ya), (xb, yb) = ((np.log(x[easy]), y[easy]) for x, y in (rows_a, rows_b))
+        found[0, easy] = 100 * np.expm1(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
+        found[1, easy] = how.sign * mean_difference((xa, ya), (xb, yb), how.method, how.least_shared)
+    for i in np.flatnonzero(~easy):
+        one, other = ((x[i], how.sign * y[i]) for x, y in (rows_a, rows_b))
+        found[:, i] = _deltas(one, other, how).pair
+    return interval(found[0]), interval(found[1])
+
+
+def _rows(
+    table: CodecTable, weights: Float[np.ndarray, "b images"], how: _Settings
+) -> tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]:
+    """Mean rate and mean quality, larger is better, of every resample, where they are finite, by growing rate."""
+    if table.aggregate:
+        weights = np.ones((len(weights), 1))
+    rate, quality = weights @ table.rate, how.sign * pooled(table.value, weights, how.pool)
+    order = np.argsort(table.rate.mean(0), kind="stable")
+    order = order[np.isfinite(quality[:, order]).all(axis=0)]
+    return rate[:, order], quality[:, order]
 
 
 def _mean(values: Sequence[float], resamples: int, seed: int) -> Estimate:

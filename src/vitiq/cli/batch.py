@@ -16,7 +16,7 @@ from vitiq.cli.stop import resumable
 from vitiq.cli.streams import STDIO
 
 if TYPE_CHECKING:
-    from vitiq.codecs.batch import Skipped
+    from vitiq.codecs.batch import PassedOver, Skipped
     from vitiq.codecs.files import DecodedFile, EncodedFile, Failed
 
 
@@ -45,14 +45,14 @@ def is_folder(path: Path) -> bool:
 
 
 def show_batch(
-    found: Generator[EncodedFile | DecodedFile | Skipped | Failed],
+    found: Generator[EncodedFile | DecodedFile | Skipped | PassedOver | Failed],
     unit: str,
     *,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Work through a batch, with a line a file and a summary; exit code 1 where a file failed."""
-    from vitiq.codecs.batch import Skipped  # noqa: PLC0415
+    from vitiq.codecs.batch import PassedOver, Skipped  # noqa: PLC0415
     from vitiq.codecs.files import EncodedFile, Failed  # noqa: PLC0415
 
     made: list[EncodedFile | DecodedFile] = []
@@ -64,6 +64,9 @@ def show_batch(
                 skipped.append(one)
                 continue
             bar.clear()
+            if isinstance(one, PassedOver):
+                say(one.note, err=True, quiet=quiet)
+                continue
             if isinstance(one, Failed):
                 problems.append(one.problem)
                 click.echo(f"vitiq: {one.problem}", err=True)

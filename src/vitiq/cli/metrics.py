@@ -32,13 +32,13 @@ def list_(as_json: bool) -> None:
     """List them: direction, range, what each compares, and whether what it needs is here."""
     from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
     from vitiq.errors import VitiqError  # noqa: PLC0415
-    from vitiq.metrics.scoring import facts  # noqa: PLC0415
+    from vitiq.metrics.scoring import metadata  # noqa: PLC0415
 
     entries: list[dict[str, Any]] = []
     for name in registry.names("metrics"):
         try:
             metric = registry.load("metrics", name)
-            entries.append({**facts(metric), "asks": ASKS.get(metric.kind, metric.kind), "missing": missing(metric)})
+            entries.append({**metadata(metric), "asks": ASKS.get(metric.kind, metric.kind), "missing": missing(metric)})
         except VitiqError as error:
             click.echo(f"vitiq: {error}", err=True)
     if as_json:

@@ -12,7 +12,7 @@ from vitiq.bitstream import container as viq
 from vitiq.codecs.detect import codec_of
 from vitiq.errors import BitstreamError, InputError
 from vitiq.files import same_file
-from vitiq.image.io import find_images
+from vitiq.image.folders import find_images, is_housekeeping, pairing_key
 
 HEAD = 4096
 """Bytes by which compressed files are recognised."""
@@ -27,17 +27,26 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Files of a folder that are of other kinds, in one line."""
+
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What is to be made in a folder.
 
     Attributes:
         todo: input and output of each file to be made.
         skipped: those that are there.
+        passed_over: one line for each folder that holds files of other kinds.
         problems: each thing asked for that cannot be worked on, and one line that names it.
     """
 
     todo: list[tuple[Path, Path]] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    passed_over: list[PassedOver] = field(default_factory=list)
     problems: list[tuple[Path, str]] = field(default_factory=list)
 
 
@@ -62,7 +71,8 @@ def plan_encoding(sources: Sequence[Path], out: Path, suffix: str, *, overwrite:
     """
     _check_folder(sources, out)
     found = find_images(sources)
-    batch = Batch(problems=[(_subject(line, sources), line) for line in found.problems])
+    problems = [(_subject(line, sources), line) for line in found.problems]
+    batch = Batch(problems=problems, passed_over=[PassedOver(line) for line in found.skipped])
     pairs = [(image.path, image.name) for image in found.images if not _below(image.path, out, sources)]
     _fill(batch, pairs, out, suffix, overwrite=overwrite)
     return batch
@@ -80,10 +90,13 @@ def plan_decoding(sources: Sequence[Path], out: Path, *, overwrite: bool) -> Bat
         if not source.is_dir():
             pairs.append((source, source.name))
             continue
-        below = [p for p in sorted(source.rglob("*")) if p.is_file() and not _hidden(p.relative_to(source))]
+        below = [p for p in sorted(source.rglob("*")) if p.is_file() and not is_housekeeping(p.relative_to(source))]
         inside = [p for p in below if is_compressed(p) and not _below(p, out, [source])]
         if not inside:
             batch.problems.append((source, f"{source}: no compressed images in this folder"))
+        elif len(inside) < len(below):
+            note = f"{source}: {len(below) - len(inside)} files that are no compressed images passed over"
+            batch.passed_over.append(PassedOver(note))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
     _fill(batch, pairs, out, ".png", overwrite=overwrite)
     return batch
@@ -109,23 +122,18 @@ def output_names(names: Iterable[str], suffix: str) -> list[str]:
         ['a/x.viq', 'y.png.viq', 'y.jpg.viq', 'Y.png-2.viq']
     """
     listed = [PurePosixPath(name) for name in names]
-    stems = Counter(name_key(path.with_suffix("").as_posix()) for path in listed)
+    stems = Counter(pairing_key(path.with_suffix("").as_posix()) for path in listed)
     taken: set[str] = set()
     found = []
     for path in listed:
-        alone = stems[name_key(path.with_suffix("").as_posix())] == 1
+        alone = stems[pairing_key(path.with_suffix("").as_posix())] == 1
         base = path.with_name(path.stem if alone else path.name)
         name, count = f"{base}{suffix}", 2
-        while name_key(name) in taken:
+        while pairing_key(name) in taken:
             name, count = f"{base}-{count}{suffix}", count + 1
-        taken.add(name_key(name))
+        taken.add(pairing_key(name))
         found.append(name)
     return found
-
-
-def name_key(name: str) -> str:
-    """Equal for names that some file system takes for one: without case, in Unicode's composed form."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], out: Path, suffix: str, *, overwrite: bool) -> None:
@@ -154,10 +162,6 @@ def _below(path: Path, out: Path, sources: Sequence[Path]) -> bool:
     """True for what an earlier call wrote into a folder inside the input folder."""
     named = any(not source.is_dir() and same_file(source, path) for source in sources)
     return not named and out.resolve() in path.resolve().parents
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def _subject(line: str, sources: Sequence[Path]) -> Path:

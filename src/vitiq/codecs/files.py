@@ -23,7 +23,7 @@ from typing import TypeVar
 from PIL import Image
 
 from vitiq.codecs.base import Codec
-from vitiq.codecs.batch import Skipped, default_output, plan_decoding, plan_encoding
+from vitiq.codecs.batch import PassedOver, Skipped, default_output, plan_decoding, plan_encoding
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import RateSpec, make_codec
@@ -235,7 +235,7 @@ def encode_files(
     rate: RateSpec | None = None,
     overwrite: bool = False,
     jobs: int | None = None,
-) -> Generator[EncodedFile | Skipped | Failed]:
+) -> Generator[EncodedFile | Skipped | PassedOver | Failed]:
     """Compress files and folders of images into the folder `out`, in parallel; what is there already is skipped.
 
     Args:
@@ -251,6 +251,7 @@ def encode_files(
     made = make_codec(codec, options)
     batch = plan_encoding(sources, out, made.extension, overwrite=overwrite)
     work = partial(_encode_one, codec=codec, options=_frozen(options), rate=rate, overwrite=overwrite)
+    yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)
     yield from in_order(work, batch.todo, jobs=jobs)
@@ -263,10 +264,11 @@ def decode_files(
     options: Mapping[str, object] | None = None,
     overwrite: bool = False,
     jobs: int | None = None,
-) -> Generator[DecodedFile | Skipped | Failed]:
+) -> Generator[DecodedFile | Skipped | PassedOver | Failed]:
     """Decode files and folders of compressed files into the folder `out`; as `encode_files`."""
     batch = plan_decoding(sources, out, overwrite=overwrite)
     work = partial(_decode_one, options=_frozen(options), overwrite=overwrite)
+    yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)
     yield from in_order(work, batch.todo, jobs=jobs)
