@@ -16,7 +16,7 @@ from vitiq.cli.stop import resumable, undisturbed
 from vitiq.errors import InputError
 
 if TYPE_CHECKING:
-    from vitiq.evaluation.scoring import Recipe, Scored
+    from vitiq.evaluation.scoring import MetricSpec, Scored
     from vitiq.metrics.base import Metric
     from vitiq.models.backbones import Backbone
 
@@ -71,18 +71,18 @@ def command(  # noqa: PLR0917
     from vitiq.cli.score_answer import JsonAnswer, TextAnswer  # noqa: PLC0415
     from vitiq.evaluation.aggregate import Tally  # noqa: PLC0415
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
-    from vitiq.evaluation.scoring import Recipe, score_pairs  # noqa: PLC0415
+    from vitiq.evaluation.scoring import MetricSpec, score_pairs  # noqa: PLC0415
     from vitiq.evaluation.sets import STATISTICS, metric_of_statistics, need_no_pairs  # noqa: PLC0415
 
     sides = (reference, distorted)
     if STATISTICS in {side.suffix for side in sides} and metrics == "default":
         metrics = metric_of_statistics(sides)
-    recipe = Recipe(metrics, weights, panel)
-    chosen = recipe.make()
+    spec = MetricSpec(metrics, weights, panel)
+    chosen = spec.make()
     if need_no_pairs(chosen) and any(side.is_dir() or side.suffix == STATISTICS for side in sides):
         if out is not None or maps is not None:
             raise InputError(f"--out and --map need metrics of pairs, {metrics!r} has none")
-        score_unpaired(reference, distorted, recipe, jobs=jobs, as_json=as_json, quiet=quiet)
+        score_unpaired(reference, distorted, spec, jobs=jobs, as_json=as_json, quiet=quiet)
         return
     if STATISTICS in {side.suffix for side in sides}:
         raise InputError(f"metrics {metrics!r} given, a statistics file holds no images; name one such as -m fid")
@@ -93,7 +93,7 @@ def command(  # noqa: PLR0917
         raise InputError(f"metrics {metrics!r} given, they compare sets; give two folders of images")
     with ExitStack() as stack:
         score, add_row = stack.enter_context(
-            recorded(partial(score_pairs, recipe=recipe, jobs=jobs, sets=folders), out, chosen)
+            recorded(partial(score_pairs, spec=spec, jobs=jobs, sets=folders), out, chosen)
         )
         answer = stack.enter_context(JsonAnswer() if as_json else TextAnswer(folders))
         bar = stack.enter_context(tqdm(pairs, disable=quiet or len(pairs) < 2, file=sys.stderr, unit="pair"))
@@ -110,7 +110,7 @@ def command(  # noqa: PLR0917
             if maps is not None:
                 stem = scored.reference.relative_to(reference).with_suffix(".png") if folders else None
                 try:
-                    draw_map(scored.reference, scored.distorted, maps if stem is None else maps / stem, recipe.judge())
+                    draw_map(scored.reference, scored.distorted, maps if stem is None else maps / stem, spec.backbone())
                 except InputError as error:
                     problems.append(f"{scored.distorted}: {error}")
         bar.close()
@@ -134,7 +134,7 @@ def recorded(score: ScorePairs, out: Path | None, metrics: Sequence[Metric]) -> 
 
 
 def score_unpaired(
-    reference: Path, distorted: Path, recipe: Recipe, *, jobs: int | None, as_json: bool, quiet: bool
+    reference: Path, distorted: Path, spec: MetricSpec, *, jobs: int | None, as_json: bool, quiet: bool
 ) -> None:
     """Metrics of sets on all images of both sides."""
     from vitiq.cli.score_answer import show_scores  # noqa: PLC0415
@@ -142,7 +142,7 @@ def score_unpaired(
     from vitiq.metrics.scoring import to_json  # noqa: PLC0415
 
     with CountBar("image", quiet=quiet) as bar:
-        found = score_sets_of(reference, distorted, recipe, jobs=jobs, step=bar)
+        found = score_sets_of(reference, distorted, spec, jobs=jobs, step=bar)
     if as_json:
         sets = {key: to_json(score) for key, score in found.scores.items()}
         print_json({"pairs": [], "sets": sets, **({"problems": found.problems} if found.problems else {})})

@@ -42,7 +42,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class MetricSpec:
     """The metrics to make in each worker: names as `resolve_metrics` takes them, and checkpoints of ViTs."""
 
     names: str = "default"
@@ -59,9 +59,9 @@ class Recipe:
             return resolve_metrics(self.names)
         from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
-        return resolve_metrics(self.names, self.judge(), [load_backbone(weights=path) for path in self.panel])
+        return resolve_metrics(self.names, self.backbone(), [load_backbone(weights=path) for path in self.panel])
 
-    def judge(self) -> Backbone | None:
+    def backbone(self) -> Backbone | None:
         """The ViT of `weights`, loaded once; None for the embedded one."""
         if self.weights is None:
             return None
@@ -114,7 +114,7 @@ def score_files(reference: Path, distorted: Path, metrics: Sequence[Metric], *, 
 
 
 def score_pairs(
-    pairs: Sequence[tuple[Path, Path]], recipe: Recipe, *, jobs: int | None = None, sets: bool = True
+    pairs: Sequence[tuple[Path, Path]], spec: MetricSpec, *, jobs: int | None = None, sets: bool = True
 ) -> Generator[Scored]:
     """Every pair, in order, as soon as it is known; few are in memory at any time.
 
@@ -127,7 +127,7 @@ def score_pairs(
     """
     work = _score_with_rows if sets else _score_alone
     # Values of folders must not depend on the number of workers; two files alone may have all threads.
-    return in_order(work, pairs, recipe, jobs, one_thread=sets or len(pairs) > 1)
+    return in_order(work, pairs, spec, jobs, one_thread=sets or len(pairs) > 1)
 
 
 def _score_with_rows(pair: tuple[Path, Path], metrics: Sequence[Metric]) -> Scored:
@@ -141,12 +141,12 @@ def _score_alone(pair: tuple[Path, Path], metrics: Sequence[Metric]) -> Scored:
 def in_order(
     work: Callable[[T, Sequence[Metric]], R],
     items: Sequence[T],
-    recipe: Recipe,
+    spec: MetricSpec,
     jobs: int | None = None,
     *,
     one_thread: bool = True,
 ) -> Generator[R]:
-    """`work` of every item, in order, in worker processes that made the metrics of `recipe`.
+    """`work` of every item, in order, in worker processes that made the metrics of `spec`.
 
     Args:
         work: a function of a module, so that a process can find it.
@@ -158,9 +158,9 @@ def in_order(
     """
     workers = min(jobs or cores(), len(items) // ITEMS_A_WORKER)
     if workers < 2:
-        yield from _in_process(work, items, recipe, one_thread)
+        yield from _in_process(work, items, spec, one_thread)
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe,))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (spec,))
     waiting: deque[Future[R]] = deque()
     todo = iter(items)
     try:
@@ -178,9 +178,9 @@ def in_order(
 
 
 def _in_process(
-    work: Callable[[T, Sequence[Metric]], R], items: Sequence[T], recipe: Recipe, one_thread: bool
+    work: Callable[[T, Sequence[Metric]], R], items: Sequence[T], spec: MetricSpec, one_thread: bool
 ) -> Generator[R]:
-    metrics = recipe.make()
+    metrics = spec.make()
     if not one_thread:
         yield from (work(item, metrics) for item in items)
         return
@@ -216,10 +216,10 @@ _made: list[Metric] = []
 """Metrics of a worker process."""
 
 
-def _start(recipe: Recipe) -> None:
+def _start(spec: MetricSpec) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _made.extend(recipe.make())
+    _made.extend(spec.make())
 
 
 def _end_with_parent() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vitiq.errors import InputError
-from vitiq.evaluation.store import load_run
+from vitiq.evaluation.legacy import load_run
 from vitiq.image.io import read_image, write_bytes
 from vitiq.report import figures, tables
 from vitiq.report.html import ImagePage, Shown, render
