@@ -16,6 +16,7 @@ from goals import psnr
 from vitiq.codecs.inversion import budget as inversion_budget
 from vitiq.codecs.inversion.codec import Inversion
 from vitiq.image.io import read_image
+from vitiq.types import Quality
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
         image, row = read_image(path), []
         for start in (2.0, default):
             inversion_budget.ANNEALED_FROM = start
-            data = codec.encode(image, quality=options.bytes)
+            data = codec.encode(image, Quality(options.bytes))
             row += [(len(data), psnr(image, codec.decode(data)))]
         gains.append(row[1][1] - row[0][1])
         print(f"| {path.stem} | " + " | ".join(f"{size} | {quality:.2f}" for size, quality in row) + " |", flush=True)

@@ -14,6 +14,7 @@ from vitiq.codecs.transform.latent_classifier import load_classifier
 from vitiq.models.backbones import load_backbone
 from vitiq.training.classifier import VALIDATED, load_config
 from vitiq.training.data import ImageSet
+from vitiq.types import Quality
 
 
 def part(data: Path) -> Iterator[Figure]:
@@ -25,7 +26,7 @@ def part(data: Path) -> Iterator[Figure]:
     images = [whole[i] for i in held_out]
     wanted = real[0].logits(images)
     for level in VALIDATED:
-        files = [codec.encode(image, quality=level) for image in images]
+        files = [codec.encode(image, Quality(level)) for image in images]
         bits = 8 * sum(map(len, files)) / sum(image[..., 0].size for image in images)
         found = {"the classifier": [read_latents(codec, f, classifier).logits for f in files]}
         rebuilt = [codec.decode(f) for f in files]
@@ -42,7 +43,7 @@ def part(data: Path) -> Iterator[Figure]:
         name = "classify: top-1 agreement of the classifier with the embedded ViT on the rebuilt image"
         yield Figure(name, 100 * float(same), unit=" %", note=f"quality {level}")
 
-    file = codec.encode(kodak(data)[0], quality=18)
+    file = codec.encode(kodak(data)[0], Quality(18))
     note = "768×512, quality 18, best of 5"
     seconds = min(read_latents(codec, file, classifier).seconds for _ in range(5))
     yield Figure("classify: seconds from the latents", seconds, unit=" s", note=note)

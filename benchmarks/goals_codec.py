@@ -14,11 +14,11 @@ from PIL import Image
 from vitiq.analysis.bd_rate import bd_rate, within
 from vitiq.codecs.base import Codec
 from vitiq.codecs.classical.pillow import Avif, Jpeg, Jpeg2000, WebP
-from vitiq.codecs.rate_target import encode_at_bytes
+from vitiq.codecs.rate_target import encode_nearest
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.errors import InputError
 from vitiq.metrics.sets.vit import PatchFidVit
-from vitiq.types import ImageU8
+from vitiq.types import Bytes, ImageU8, Quality
 
 Curve = tuple[np.ndarray, np.ndarray]
 LADDERS: dict[type[Codec], Sequence[float]] = {
@@ -45,7 +45,7 @@ def curve(codec: Codec, qualities: Sequence[float], images: Sequence[ImageU8], s
     for quality in qualities:
         rows = []
         for image in images:
-            data = codec.encode(resized(image, 1 / shrink), quality=quality)
+            data = codec.encode(resized(image, 1 / shrink), Quality(quality))
             painted = resized(codec.decode(data), shrink)
             rows.append((8 * len(data) / image[..., 0].size, psnr(image, painted)))
         points.append(np.mean(rows, axis=0))
@@ -90,7 +90,7 @@ def speed(images: Sequence[ImageU8]) -> Iterator[Figure]:
     torch.set_num_threads(2)
     codec, image = GenerativeMse(), images[0]
     note = f"{image.shape[1]}×{image.shape[0]}, quality 27, 2 threads, best of 5"
-    seconds, data = best(lambda: codec.encode(image, quality=27))
+    seconds, data = best(lambda: codec.encode(image, Quality(27)))
     yield Figure("generative: seconds to encode", seconds, 1.5, at_least=False, unit=" s", note=note)
     seconds, _ = best(lambda: codec.decode(data))
     yield Figure("generative: seconds to decode", seconds, 0.8, at_least=False, unit=" s", note=note)
@@ -114,12 +114,12 @@ def rates(data: Path, images: Sequence[ImageU8]) -> Iterator[Figure]:
 
 def largest_within(codec: Codec, image: ImageU8, limit: int) -> bytes:
     """The file of the highest quality that is not above `limit` bytes, or the smallest."""
-    found = encode_at_bytes(codec, image, limit)
+    found = encode_nearest(codec, image, Bytes(limit))
     quality = found.quality
     data = found.data
     while len(data) > limit and quality > 0:
         quality -= 1
-        data = codec.encode(image, quality=quality)
+        data = codec.encode(image, Quality(quality))
     return data
 
 
@@ -129,7 +129,7 @@ def perceptual(data: Path, images: Sequence[ImageU8]) -> Iterator[Figure]:
     files = [largest_within(own, p, int(TINY * p[..., 0].size / 8)) for p in images]
     painted = {own.title: ([own.decode(f) for f in files], [len(f) for f in files])}
     for codec in (Avif(), WebP(), GenerativeMse()):
-        near = [encode_at_bytes(codec, p, len(f)).data for p, f in zip(images, files, strict=True)]
+        near = [encode_nearest(codec, p, Bytes(len(f))).data for p, f in zip(images, files, strict=True)]
         painted[codec.title] = ([codec.decode(f) for f in near], [len(f) for f in near])
     judges = teachers(data)
     values = {}

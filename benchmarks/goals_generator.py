@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from goals import Figure, kodak, psnr, scores, short, teachers
 
-from vitiq.codecs.classical.downscaled import ShrunkAvif, ShrunkWebP
+from vitiq.codecs.classical.downscaled import DownscaledAvif, DownscaledWebP
 from vitiq.codecs.inversion.codec import Inversion
-from vitiq.codecs.rate_target import encode_at_bytes
-from vitiq.types import ImageU8
+from vitiq.codecs.rate_target import encode_nearest
+from vitiq.types import Bytes, ImageU8, Quality
 
 BYTES, SIDE = 1540, 512
 
@@ -24,7 +24,7 @@ def part(data: Path) -> Iterator[Figure]:
         top, left = (image.shape[0] - SIDE) // 2, (image.shape[1] - SIDE) // 2
         crops.append(np.ascontiguousarray(image[top : top + SIDE, left : left + SIDE]))
     codec = Inversion()
-    files = [codec.encode(crop, quality=BYTES) for crop in crops]
+    files = [codec.encode(crop, Quality(BYTES)) for crop in crops]
     painted = [codec.decode(file) for file in files]
     note = f"{len(crops)} Kodak images, 512×512"
 
@@ -40,7 +40,7 @@ def part(data: Path) -> Iterator[Figure]:
     largest = max(len(file) for file in files)
     yield Figure("inversion: largest file", largest, BYTES, at_least=False, unit=" bytes", note=note)
     yield from fidelity("inversion", painted, f"mean {np.mean([len(f) for f in files]):.0f} bytes", (22, 0.4))
-    for other in (ShrunkAvif(), ShrunkWebP()):
-        made = [encode_at_bytes(other, crop, len(file)).data for crop, file in zip(crops, files, strict=True)]
+    for other in (DownscaledAvif(), DownscaledWebP()):
+        made = [encode_nearest(other, crop, Bytes(len(file))).data for crop, file in zip(crops, files, strict=True)]
         size = f"mean {np.mean([len(d) for d in made]):.0f} bytes"
         yield from fidelity(other.title, [other.decode(d) for d in made], size, (None, None))

@@ -17,7 +17,7 @@ from vitiq.codecs.inversion import working_size as inversion_canvas
 from vitiq.codecs.inversion.codec import Inversion
 from vitiq.image.io import find_images, read_image
 from vitiq.metrics.fidelity.pixel import PsnrRgb
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 
 
 def coded(image: ImageU8, budget: int, *, largest: bool) -> tuple[int, float, str]:
@@ -26,10 +26,10 @@ def coded(image: ImageU8, budget: int, *, largest: bool) -> tuple[int, float, st
     if largest:
         first = inversion_canvas.canvases(image.shape[1], image.shape[0])[0]
         with mock.patch.object(inversion_canvas, "choose", return_value=first):
-            data = codec.encode(image, quality=budget)
+            data = codec.encode(image, Quality(budget))
     else:
-        data = codec.encode(image, quality=budget)
-    return len(data), psnr(image, codec.decode(data)).value, "; ".join(codec.notes(data))
+        data = codec.encode(image, Quality(budget))
+    return len(data), psnr(image, codec.decode(data)).value, "; ".join(codec.inspect(data).notes)
 
 
 def main() -> None:

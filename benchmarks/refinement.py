@@ -21,7 +21,7 @@ from vitiq.codecs.transform.codec import GenerativeMse
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.networks.transform_codec import error_weight
 from vitiq.image.io import read_image
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 
 SIDE = 256
 QUALITIES = (5, 18, 36)
@@ -30,7 +30,7 @@ QUALITIES = (5, 18, 36)
 def measured(codec: Codec, piece: ImageU8, quality: int, weight: float) -> tuple[float, float, float, float]:
     """Bytes, PSNR in dB, cost, and seconds to encode."""
     start = time.perf_counter()
-    data = codec.encode(piece, quality=quality)
+    data = codec.encode(piece, Quality(quality))
     seconds = time.perf_counter() - start
     error = float(np.square(codec.decode(data).astype(float) - piece).mean())
     return len(data), 10 * float(np.log10(255**2 / error)), 8 * len(data) / SIDE**2 + weight * error, seconds

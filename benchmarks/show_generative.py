@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from vitiq.codecs.rate_target import encode_at_bytes
-from vitiq.evaluation.task import make_codec
+from vitiq.codecs.rate_target import encode_nearest
+from vitiq.codecs.spec import make_codec
 from vitiq.image.io import read_image
 from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.types import Bytes
 
 ROOT = Path(__file__).parents[1]
 CODECS = ("generative", "generative-mse", "avif", "webp", "jpeg2000")
@@ -40,7 +41,7 @@ def main() -> None:
         row[0].set_title("original", fontsize=9)
         for plot, codec_name in zip(row[1:], CODECS, strict=True):
             codec = make_codec(codec_name, {})
-            found = encode_at_bytes(codec, image, round(given.bpp * image.shape[0] * image.shape[1] / 8))
+            found = encode_nearest(codec, image, Bytes.per_pixel(given.bpp, image.shape[1], image.shape[0]))
             rebuilt = codec.decode(found.data)
             scores = score_pair(image, rebuilt, metrics)
             told = f"{scores['psnr-rgb'].value:.1f} dB, ViT-Score {scores['vit-topk'].value:.2f}"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError
 
-Group = Literal["codecs", "metrics", "backbones"]
+Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
 
 
 def _entries(group: Group) -> dict[str, EntryPoint]:

@@ -1,7 +1,8 @@
-"""Small types that every room shares."""
+"""Small types that every package shares."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -9,8 +10,55 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import UInt8
 
+from vitiq.errors import InputError
+
 ImageU8: TypeAlias = UInt8[np.ndarray, "h w 3"]
-"""numpy uint8, H×W×3, sRGB, C-contiguous: the only image type between rooms."""
+"""numpy uint8, H×W×3, sRGB, C-contiguous: the only image type between packages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """A rate given as a codec's own quality setting.
+
+    Raises:
+        InputError: not a finite number.
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise InputError(f"quality {self.value} given, a finite number expected")
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """A rate given as the most bytes that the whole file may have.
+
+    Raises:
+        InputError: not a whole number from 1.
+    """
+
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count != int(self.count) or self.count < 1:
+            raise InputError(f"{self.count} bytes given for a file, a whole number from 1 expected")
+
+    @classmethod
+    def per_pixel(cls, bpp: float, width: int, height: int) -> Bytes:
+        """The bytes of `bpp` bits per pixel of a width×height image, rounded to the nearest whole number, at least 1.
+
+        Raises:
+            InputError: bpp is not a finite number above 0.
+        """
+        if not (math.isfinite(bpp) and bpp > 0):
+            raise InputError(f"{bpp} bits per pixel given, a finite number above 0 expected")
+        return cls(max(1, round(bpp * width * height / 8)))
+
+
+Rate: TypeAlias = Quality | Bytes
+"""How large a file may be, or how good: what `Codec.encode` is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from vitiq import registry
-from vitiq.bitstream.sniff import sniff
 from vitiq.codecs.base import Codec
+from vitiq.codecs.detect import codec_of
+from vitiq.codecs.spec import make_codec
 from vitiq.errors import BitstreamError, InputError, UnknownNameError, VitiqError, WeightsError
-from vitiq.evaluation.task import make_codec
 from vitiq.image.io import read_image
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import facts, resolve_metrics, score_pair, to_json
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 
 CODECS = registry.names("codecs")
 METRICS = registry.names("metrics")
@@ -41,14 +41,14 @@ def test_codec_round_trip_in_another_process(name: str, small: ImageU8, tmp_path
     codec = quick(name)
     assert codec.name == name
     assert tuple(sorted(codec.qualities)) == codec.qualities
-    data = codec.encode(small, quality=small_quality(codec))
-    assert sniff(data) == name
-    assert codec.encode(small, quality=small_quality(codec)) == data
+    data = codec.encode(small, Quality(small_quality(codec)))
+    assert codec_of(data) == name
+    assert codec.encode(small, Quality(small_quality(codec))) == data
     image = codec.decode(data)
     assert image.shape == small.shape
     assert image.dtype == np.uint8
-    assert sum(codec.sections(data).values()) == len(data)
-    json.dumps(dict(codec.settings()))
+    assert sum(codec.inspect(data).sections.values()) == len(data)
+    json.dumps(dict(codec.identity()))
     (tmp_path / "file").write_bytes(data)
     command = [sys.executable, "-m", "vitiq", "decode", str(tmp_path / "file"), "-o", str(tmp_path / "out.png")]
     subprocess.run(command, check=True, capture_output=True)
@@ -61,7 +61,7 @@ def test_codec_odd_sizes(name: str, shape: tuple[int, int]) -> None:
     codec = quick(name)
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     try:
-        data = codec.encode(image, quality=small_quality(codec))
+        data = codec.encode(image, Quality(small_quality(codec)))
     except InputError as error:
         assert "cannot hold" in str(error)  # noqa: PT017 - a format may refuse, with a word
         return
@@ -71,7 +71,7 @@ def test_codec_odd_sizes(name: str, shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", CODECS)
 def test_damaged_files_are_told(name: str, small: ImageU8) -> None:
     codec = quick(name)
-    data = codec.encode(small, quality=small_quality(codec))
+    data = codec.encode(small, Quality(small_quality(codec)))
     rng = np.random.default_rng(0)
     for cut in (0, 1, 5, len(data) // 2):
         outcome(codec, data[:cut], small.shape, strict=cut < 6 or codec.extension == ".viq")

@@ -21,14 +21,14 @@ from PIL import Image
 
 from vitiq.cli.main import main
 from vitiq.codecs.base import Codec
-from vitiq.codecs.classical.downscaled import ShrunkWebP
+from vitiq.codecs.classical.downscaled import DownscaledWebP
 from vitiq.codecs.classical.pillow import Avif, Jpeg, WebP
 from vitiq.codecs.inversion.codec import Inversion
 from vitiq.codecs.inversion.vector import InversionVector
 from vitiq.codecs.transform.codec import Generative
 from vitiq.errors import InputError
 from vitiq.image.io import read_image, write_png
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 
 
 @dataclass(frozen=True)
@@ -368,17 +368,17 @@ def test_what_was_asked_is_shown_and_charts_with_nothing_to_show_are_left_out(
 @pytest.mark.parametrize(("codec", "longest"), [(Jpeg, 65_500), (WebP, 16_383), (Avif, 32_768)])
 def test_limits_of_formats(codec: Callable[[], Codec], longest: int) -> None:
     largest = np.zeros((1, longest, 3), np.uint8)
-    assert codec().decode(codec().encode(largest, quality=1)).shape == largest.shape
+    assert codec().decode(codec().encode(largest, Quality(1))).shape == largest.shape
     for shape in ((1, longest + 1, 3), (longest + 1, 1, 3)):
         with pytest.raises(InputError, match=f"sides are at most {longest}; shrink it"):
-            codec().encode(np.zeros(shape, np.uint8), quality=1)
+            codec().encode(np.zeros(shape, np.uint8), Quality(1))
 
 
 def test_what_a_format_cannot_hold_whole_is_shrunk() -> None:
     image = np.zeros((12, 16_400, 3), np.uint8)
-    data = ShrunkWebP().encode(image, quality=2000)
-    assert ShrunkWebP().decode(data).shape == image.shape
-    assert ShrunkWebP().notes(data) == ["coded at 10933×8 and enlarged to 16400×12"]
+    data = DownscaledWebP().encode(image, Quality(2000))
+    assert DownscaledWebP().decode(data).shape == image.shape
+    assert DownscaledWebP().inspect(data).notes == ("coded at 10933×8 and enlarged to 16400×12",)
 
 
 @pytest.mark.parametrize("codec", ["webp", "webp-shrunk", "generative", "inversion"])

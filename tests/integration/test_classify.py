@@ -14,7 +14,7 @@ import pytest
 
 from vitiq.codecs.classical.pillow import Jpeg
 from vitiq.codecs.transform.codec import GenerativeMse
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 
 
 def classify(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -25,7 +25,7 @@ def classify(*arguments: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def file(bundled: dict[str, ImageU8], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("files") / "animal.viq"
-    path.write_bytes(GenerativeMse().encode(bundled["animal"], quality=40))
+    path.write_bytes(GenerativeMse().encode(bundled["animal"], Quality(40)))
     return path
 
 
@@ -51,7 +51,7 @@ def test_comparison_tells_time_operations_and_agreement(file: Path) -> None:
 
 def test_other_files_are_told(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
     path = tmp_path / "animal.jpg"
-    path.write_bytes(Jpeg().encode(bundled["animal"], quality=50))
+    path.write_bytes(Jpeg().encode(bundled["animal"], Quality(50)))
     result = classify(path)
     assert result.returncode == 1
     assert "no latents" in result.stderr

@@ -28,11 +28,12 @@ from vitiq.codecs.transform.codec import GenerativeMse
 from vitiq.codecs.inversion.codec import Inversion
 from vitiq.codecs.inversion.vector import InversionVector
 from vitiq.image.io import read_image
+from vitiq.types import Quality
 image, before = read_image(Path(sys.argv[1])), torch.get_num_threads()
 found = (Inversion(iterations=2), 4000), (InversionVector(iterations=2), 8), (GenerativeMse(refine=2), 30)
 for codec, quality in found:
     losses = []
-    data = codec.encode(image, quality=quality, progress=lambda state: losses.append(state.loss.hex()))
+    data = codec.encode(image, Quality(quality), progress=lambda state: losses.append(state.loss.hex()))
     print(codec.name, hashlib.sha256(data).hexdigest(), *losses)
 assert torch.get_num_threads() == before, "the number is restored"
 print(before, file=sys.stderr)

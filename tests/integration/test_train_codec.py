@@ -32,7 +32,7 @@ from vitiq.training.crops import Phase, Sampler
 from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware
 from vitiq.training.perceptual import TRAINED, train_perceptual
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 from vitiq.weights.file import steps_behind
 
 
@@ -73,7 +73,7 @@ def test_an_interrupted_run_ends_where_a_whole_one_does(photos: Path, weights: P
 
 def test_trained_weights_code_images(weights: Path, small: ImageU8) -> None:
     painter = GenerativeMse(generator=weights)
-    assert painter.decode(painter.encode(small, quality=10)).shape == small.shape
+    assert painter.decode(painter.encode(small, Quality(10))).shape == small.shape
 
 
 def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_perceptual_training_leaves_the_bitstream_alone(
     assert added
     assert all(name.removeprefix("perceptual.").startswith(TRAINED) for name in added)
     plain, painted = GenerativeMse(generator=both), Generative(generator=both)
-    data = plain.encode(small, quality=10)
+    data = plain.encode(small, Quality(10))
     assert not np.array_equal(plain.decode(data), painted.decode(data))
 
 

@@ -18,11 +18,11 @@ from vitiq.bitstream.bits import BitReader, BitWriter
 from vitiq.bitstream.cdf import RUNGS, AdaptiveTable, check_tables, gaussian_table, laplace_table, normalise
 from vitiq.bitstream.elias import read_omega, write_omega
 from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder, decode_symbols, encode_symbols
-from vitiq.bitstream.sniff import sniff
+from vitiq.codecs.detect import codec_of
 from vitiq.errors import BitstreamError
 
 NAMES = st.one_of(
-    st.sampled_from(sorted(viq.CODEC_IDS)),
+    st.integers(1, 255),
     st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
 )
 SECTIONS = st.lists(st.builds(viq.Section, st.integers(0, 255), st.binary(max_size=300)), min_size=1, max_size=5)
@@ -42,8 +42,6 @@ COUNTS = st.lists(st.integers(0, 2**46), min_size=2, max_size=60).filter(any)
 def test_container_round_trip(container: viq.Container) -> None:
     data = viq.pack(container)
     assert viq.unpack(data) == container
-    assert viq.describe(data)["bytes"] == len(data)
-    assert sum(viq.section_sizes(data).values()) == sum(len(section.data) for section in container.sections)
 
 
 @given(CONTAINERS, st.data())
@@ -70,7 +68,7 @@ def test_any_sealed_bytes_are_read_to_one_form_or_refused(body: bytes) -> None:
 @given(st.binary(max_size=64))
 def test_any_bytes_are_recognised_or_refused(data: bytes) -> None:
     with contextlib.suppress(BitstreamError):
-        assert sniff(data) in {"jpeg", "jpeg2000", "webp", "avif", "jxl"}
+        assert codec_of(data) in {"jpeg", "jpeg2000", "webp", "avif", "jxl"}
 
 
 @given(st.lists(st.integers(1, 2**64 - 1)))

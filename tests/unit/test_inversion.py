@@ -21,7 +21,7 @@ from vitiq.codecs.inversion.common import LONGEST, MOST_UNITS, UNIT
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.codecs.inversion.working_size import canvases, choose
 from vitiq.errors import BitstreamError, InputError
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 
 sides = st.integers(1, 70_000)
 
@@ -75,17 +75,17 @@ def test_a_generator_at_another_size_leaves_the_first_as_it_was(generator: Embed
 def test_files_keep_the_budget(budget: int, bundled: dict[str, ImageU8]) -> None:
     image = np.ascontiguousarray(bundled["building"][:200, :320])
     codec = Inversion(iterations=2)
-    data = codec.encode(image, quality=budget)
+    data = codec.encode(image, Quality(budget))
     assert len(data) <= budget
     assert codec.decode(data).shape == image.shape
     wide, tall, _ = viq.unpack(data).section(LATENTS)[:3]
-    assert codec.latents(data)[0].shape == (8, tall, wide)
-    assert codec.notes(data) == [f"painted at {64 * wide}×{64 * tall} and resized to 320×200"]
+    assert (codec.inspect(data, symbols=True).latents or ())[0].shape == (8, tall, wide)
+    assert codec.inspect(data).notes == (f"reconstructed at {64 * wide}×{64 * tall} and resized to 320×200",)
 
 
 def test_budgets_that_hold_nothing_are_refused(small: ImageU8) -> None:
     with pytest.raises(InputError, match="from 120"):
-        Inversion(iterations=1).encode(small, quality=119)
+        Inversion(iterations=1).encode(small, Quality(119))
 
 
 def nonzero(symbols: Sequence[np.ndarray]) -> bytes:
@@ -139,7 +139,7 @@ def test_the_weight_of_the_rate_answers_the_rate() -> None:
 @pytest.mark.parametrize("head", [(0, 1), (1, 0), (17, 1), (1, 17), (9, 8), (255, 255)])
 def test_hostile_canvases_are_refused_before_painting(head: tuple[int, int], generator: EmbeddedGenerator) -> None:
     data = sealed(generator, bytes([*head, 128, 0, 0]))
-    for read in (Inversion().decode, Inversion().latents, Inversion().notes):
+    for read in (Inversion().decode, Inversion().inspect):
         with pytest.raises(BitstreamError, match="canvas"):
             read(data)
 
@@ -160,4 +160,4 @@ def test_well_sealed_nonsense_is_told(generator: EmbeddedGenerator, tail: bytes)
 def sealed(generator: EmbeddedGenerator, payload: bytes) -> bytes:
     """A file with a valid container around any payload; its symbol checksum fits none."""
     prefix = bytes.fromhex(generator.weights_sha256)[:8]
-    return viq.pack(viq.Container("inversion", 40, 30, prefix, 0x12345678, (viq.Section(LATENTS, payload),)))
+    return viq.pack(viq.Container(1, 40, 30, prefix, 0x12345678, (viq.Section(LATENTS, payload),)))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from vitiq.codecs.spec import make_codec
 from vitiq.evaluation.plan import Task
-from vitiq.evaluation.task import Job, make_codec, run_task, tuned_on
+from vitiq.evaluation.task import Job, run_task, tuned_on
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.models.backbones import load_backbone
 from vitiq.report.judges import dependent_scores, warning

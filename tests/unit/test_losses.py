@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitiq.errors import InputError
-from vitiq.optimise.distortion import LOSSES, LossName, distortion, tiles
+from vitiq.optimise.distortion import distortion, tiles
+from vitiq.optimise.settings import LOSSES, LossName
 
 
 @pytest.mark.parametrize("name", LOSSES)

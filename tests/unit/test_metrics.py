@@ -30,7 +30,7 @@ from vitiq.metrics.semantic.label_overlap import Overlap, overlap, shared_table,
 from vitiq.metrics.semantic.vit_score import VitTopK
 from vitiq.metrics.sets.frechet import FrechetPixel
 from vitiq.models.backbones import load_backbone
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 
 THESIS = {  # SSIM, MSE, PSNR (Table 3.3), "FID", and ViT-Score of the real ViT-Ti at 224 px
     "bevo": (0.26, 3479.34, 12.68, 1241999.9, 0.28),
@@ -42,7 +42,7 @@ THESIS = {  # SSIM, MSE, PSNR (Table 3.3), "FID", and ViT-Score of the real ViT-
 
 def jpeg(image: ImageU8, quality: int) -> ImageU8:
     codec = Jpeg()
-    return codec.decode(codec.encode(image, quality=quality))
+    return codec.decode(codec.encode(image, Quality(quality)))
 
 
 def test_ssim_is_scikit_images(bundled: dict[str, ImageU8]) -> None:

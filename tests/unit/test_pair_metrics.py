@@ -35,7 +35,7 @@ from vitiq.metrics.fidelity.windows import WIDTH, gaussian, window_sums
 from vitiq.metrics.perceptual.brisque_features import GREY
 from vitiq.metrics.scoring import score_pair
 from vitiq.metrics.shared import shared, sharing
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 
 WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
 METRICS: tuple[PairMetric, ...] = (
@@ -55,7 +55,7 @@ SMALLEST = {"ssim": 11, "ssim-y": 11, "ssim-skimage": 7, "ms-ssim": 176, "ms-ssi
 
 def jpeg(image: ImageU8) -> ImageU8:
     codec = Jpeg()
-    return codec.decode(codec.encode(image, quality=10))
+    return codec.decode(codec.encode(image, Quality(10)))
 
 
 def skimage_ssim(a: object, b: object, **settings: object) -> float:

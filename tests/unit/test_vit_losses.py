@@ -13,7 +13,7 @@ from vitiq.errors import InputError
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.metrics.semantic import vit_losses
 from vitiq.metrics.semantic.vit_losses import VitLoss, VitTilesLoss
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Quality
 
 LOSSES = [
     item
@@ -31,7 +31,7 @@ def pairs(bundled: dict[str, ImageU8], size: int = 224) -> tuple[list[ImageU8], 
         np.ascontiguousarray(bundled[name][100 : 100 + size, 100 : 100 + size]) for name in ("animal", "portrait")
     ]
     codec = Jpeg()
-    return images, [codec.decode(codec.encode(p, quality=q)) for p, q in zip(images, (5, 30), strict=True)]
+    return images, [codec.decode(codec.encode(p, Quality(q))) for p, q in zip(images, (5, 30), strict=True)]
 
 
 @pytest.mark.parametrize("loss", LOSSES)

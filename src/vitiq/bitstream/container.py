@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vitiq.errors import BitstreamError
@@ -25,10 +24,6 @@ MAX_BYTES = 2**28
 MAX_WEIGHTS = 32
 """Bytes of a whole sha256."""
 
-CODEC_IDS: Mapping[str, int] = {"inversion": 1, "inversion-vector": 2, "generative": 3, "generative-mse": 4}
-"""One-byte ids of built-in codecs; id 0 is followed by a name, for plugins."""
-
-_NAMES = {number: name for name, number in CODEC_IDS.items()}
 _PLUGIN_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -45,14 +40,15 @@ class Container:
     """Everything in a .viq file.
 
     Attributes:
-        codec: registered name of the codec that wrote it.
+        codec: number 1 to 255 of the built-in codec that wrote it, or a plugin's registered name (number 0 in the
+            file, followed by the name).
         width, height: pixels of the image, 1 … 65535, at most 2**28 in all.
         weights: first bytes of the sha256 of the shared weights the decoder needs; b"" for none.
         symbols_crc: CRC-32 of the decoded symbols, as the codec defines it.
         sections: the payload.
     """
 
-    codec: str
+    codec: int | str
     width: int
     height: int
     weights: bytes
@@ -124,11 +120,12 @@ def pack(container: Container) -> bytes:
     """
     _check_size(container.width, container.height)
     _check_parts(container)
-    number = CODEC_IDS.get(container.codec, 0)
-    out = bytearray(MAGIC + bytes([VERSION, number]))
-    if number == 0:
+    out = bytearray(MAGIC + bytes([VERSION]))
+    if isinstance(container.codec, str):
         name = _checked_name(container.codec.encode("utf-8"))
-        out += _varint(len(name)) + name
+        out += b"\0" + _varint(len(name)) + name
+    else:
+        out.append(container.codec)
     out += _varint(container.width) + _varint(container.height)
     out += _varint(len(container.weights)) + container.weights
     out += container.symbols_crc.to_bytes(4, "big")
@@ -144,6 +141,8 @@ def pack(container: Container) -> bytes:
 
 
 def _check_parts(container: Container) -> None:
+    if not isinstance(container.codec, str) and not 1 <= container.codec <= 255:
+        raise BitstreamError(f"codec number {container.codec} given, 1 to 255 or a name expected")
     if len(container.weights) > MAX_WEIGHTS:
         raise BitstreamError(f"weights prefix of {len(container.weights)} bytes given, at most {MAX_WEIGHTS} expected")
     if not 0 <= container.symbols_crc < 2**32:
@@ -175,9 +174,7 @@ def unpack(data: bytes) -> Container:
     if version != VERSION:
         raise BitstreamError(f".viq version {version} given, {VERSION} expected; update vitiq")
     number = reader.take(1)[0]
-    codec = _codec_name(reader) if number == 0 else _NAMES.get(number)
-    if codec is None:
-        raise BitstreamError(f".viq codec number {number} is unknown; update vitiq")
+    codec = _codec_name(reader) if number == 0 else number
     width, height = reader.varint(), reader.varint()
     _check_size(width, height)
     length = reader.varint()
@@ -201,37 +198,9 @@ def _codec_name(reader: _Reader) -> str:
 
 
 def _checked_name(raw: bytes) -> bytes:
-    if not _PLUGIN_NAME.fullmatch(raw) or raw.decode("ascii") in CODEC_IDS:
+    if not _PLUGIN_NAME.fullmatch(raw):
         raise BitstreamError(
             f"codec name {raw[:80]!r} given for a .viq file; expected a plugin's, 1 to 64 letters, digits, "
             f"dots, dashes or underscores"
         )
     return raw
-
-
-def describe(data: bytes) -> dict[str, object]:
-    """What `vitiq info` shows of a .viq file; raises as `unpack` does."""
-    container = unpack(data)
-    return {
-        "format": "viq",
-        "magic": MAGIC.hex(),
-        "version": VERSION,
-        "codec": container.codec,
-        "width": container.width,
-        "height": container.height,
-        "bytes": len(data),
-        "bpp": len(data) * 8 / (container.width * container.height),
-        "weights_sha256_prefix": container.weights.hex(),
-        "symbols_crc32": f"{container.symbols_crc:08x}",
-        "crc32": data[-4:].hex(),
-        "header_bytes": len(data) - sum(len(s.data) for s in container.sections),
-        "sections": [{"kind": s.kind, "bytes": len(s.data)} for s in container.sections],
-    }
-
-
-def section_sizes(data: bytes) -> dict[int, int]:
-    """Bytes of each section's data by kind; the rest of the file is header."""
-    sizes: dict[int, int] = {}
-    for section in unpack(data).sections:
-        sizes[section.kind] = sizes.get(section.kind, 0) + len(section.data)
-    return sizes

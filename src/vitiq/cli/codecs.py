@@ -17,9 +17,9 @@ def command() -> None:
 def list_(as_json: bool) -> None:
     """List them with what they state about themselves."""
     from vitiq import registry  # noqa: PLC0415
-    from vitiq.codecs.base import facts  # noqa: PLC0415
+    from vitiq.codecs.base import metadata  # noqa: PLC0415
 
-    entries = [facts(registry.load("codecs", name)) for name in registry.names("codecs")]
+    entries = [metadata(registry.load("codecs", name)) for name in registry.names("codecs")]
     if as_json:
         print_json(entries)
         return

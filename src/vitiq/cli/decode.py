@@ -27,14 +27,14 @@ def command(file: Path, output: Path | None, generator: str | None, verify: bool
     With --verify it is decoded in further processes, with one and two threads, with older vector instructions and
     without oneDNN; the exit code is 1 where a pixel differs by more than one level.
     """
-    from vitiq.bitstream.sniff import sniff  # noqa: PLC0415
+    from vitiq.codecs.detect import codec_of  # noqa: PLC0415
+    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
     from vitiq.errors import BitstreamError  # noqa: PLC0415
-    from vitiq.evaluation.task import make_codec  # noqa: PLC0415
     from vitiq.image.io import write_png  # noqa: PLC0415
 
     data = read_bytes(file)
     try:
-        codec = make_codec(sniff(data), {} if generator is None else {"generator": generator})
+        codec = make_codec(codec_of(data), {} if generator is None else {"generator": generator})
         image = codec.decode(data)
     except BitstreamError as error:
         raise BitstreamError(f"{file}: {error}") from error

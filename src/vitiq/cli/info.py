@@ -14,22 +14,18 @@ from vitiq.cli.common import print_json, read_bytes
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(file: Path, as_json: bool) -> None:
     """Show what is in a compressed FILE."""
-    from vitiq.bitstream.container import MAGIC, describe  # noqa: PLC0415
-    from vitiq.bitstream.sniff import sniff  # noqa: PLC0415
+    from vitiq.codecs.detect import codec_of  # noqa: PLC0415
+    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
     from vitiq.errors import VitiqError  # noqa: PLC0415
-    from vitiq.evaluation.task import make_codec  # noqa: PLC0415
 
     data = read_bytes(file)
     try:
-        if data.startswith(MAGIC):
-            facts = describe(data)
-        else:
-            codec = sniff(data)
-            height, width, _ = make_codec(codec, {}).decode(data).shape
-            facts = {"format": codec, "codec": codec, "width": width, "height": height, "bytes": len(data)}
-            facts["bpp"] = len(data) * 8 / (width * height)
+        info = make_codec(codec_of(data)).inspect(data)
     except VitiqError as error:
         raise type(error)(f"{file}: {error}") from error
+    facts: dict[str, object] = {"codec": info.codec, "width": info.width, "height": info.height, "bytes": info.bytes}
+    facts |= {"bpp": info.bpp, "quality": info.quality, "weights_sha256_prefix": info.weights}
+    facts |= {**info.details, "sections": dict(info.sections), "notes": list(info.notes)}
     if as_json:
         print_json(facts)
         return

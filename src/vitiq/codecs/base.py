@@ -2,17 +2,75 @@
 
 `encode` returns the bytes of a whole file, `decode` needs nothing but those bytes (and the shared
 weights that the file names). Rate is the length of those bytes, never an entropy estimate.
+
+A codec is a subclass with a handful of class attributes, `compress` and `decompress`; checks of images, qualities and
+options, and files of a given number of bytes, come with this class:
+
+    class Raw(Codec):
+        name, title, extension = "raw", "Raw pixels", ".raw"
+        qualities, default_quality = (1,), 1
+        quality_help, quality_range = "always 1", (1, 1, 1)
+
+        def compress(self, image, quality, progress=None):
+            return b"RAW" + struct.pack(">HH", *image.shape[:2]) + image.tobytes()
+
+        def decompress(self, data):
+            height, width = struct.unpack(">HH", data[3:7])
+            return np.frombuffer(data[7:], np.uint8).reshape(height, width, 3)
+
+        @classmethod
+        def detect(cls, data):
+            return data.startswith(b"RAW")
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
-from vitiq.types import ImageU8, ProgressCallback
+from vitiq.errors import BitstreamError, InputError
+from vitiq.options import NoOptions, changed_options, make_options
+from vitiq.types import Bytes, ImageU8, ProgressCallback, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """What is in a compressed file.
+
+    Attributes:
+        codec: registered name of the codec that reads it.
+        width, height: pixels of the image.
+        bytes: of the whole file.
+        quality: the quality it was made with, where the file says so; else None.
+        sections: bytes of each part (header, latents, …); they sum to `bytes`.
+        notes: what a reader of results should know about how the file was made (a change of size, …).
+        weights: first bytes of the sha256 of the shared weights it needs, hexadecimal; None for none.
+        details: what else the file says, JSON-serialisable.
+        symbols: the whole numbers that are coded, one C×H×W array a layer; None unless asked for, () where there are
+            none.
+        latents: what those stand for, float32; as `symbols`.
+    """
+
+    codec: str
+    width: int
+    height: int
+    bytes: int
+    quality: float | None
+    sections: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    weights: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    symbols: tuple[np.ndarray, ...] | None = None
+    latents: tuple[np.ndarray, ...] | None = None
+
+    @property
+    def bpp(self) -> float:
+        """Bits per pixel of the whole file."""
+        return 8 * self.bytes / (self.width * self.height)
 
 
 class Codec(ABC):
@@ -27,7 +85,14 @@ class Codec(ABC):
         quality_help: what the number means, with its range ("1-100, higher is better").
         quality_range: smallest, largest and step of legal qualities; files grow with it. None where the quality
             is itself a number of bytes.
+        min_bytes: fewest bytes that can be asked for where the quality is a number of bytes.
         optimises: True if encoding is an optimisation that calls `progress`.
+        Options: frozen dataclass of the options, one field an option (`vitiq.options.option`).
+        argument: the option that `NAME:VALUE` sets on the command line; None for none.
+        options: the options of this instance.
+
+    Raises:
+        InputError: an option that the codec does not take, or an illegal value.
     """
 
     name: ClassVar[str]
@@ -37,23 +102,35 @@ class Codec(ABC):
     default_quality: ClassVar[float]
     quality_help: ClassVar[str]
     quality_range: ClassVar[tuple[float, float, float] | None]
+    min_bytes: ClassVar[int] = 1
     optimises: ClassVar[bool] = False
+    Options: ClassVar[type[Any]] = NoOptions
+    argument: ClassVar[str | None] = None
 
-    @abstractmethod
-    def encode(
-        self,
-        image: ImageU8,
-        *,
-        quality: float | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> bytes:
-        """Compress `image` (H×W×3 uint8 sRGB) to the bytes of a whole file.
+    def __init__(self, **options: object) -> None:
+        self.options: Any = make_options(self.Options, options, f"codec {self.name}")
+
+    def encode(self, image: ImageU8, rate: Rate | None = None, *, progress: ProgressCallback | None = None) -> bytes:
+        """Compress `image` to the bytes of a whole file.
+
+        Args:
+            image: H×W×3 uint8, sRGB.
+            rate: a quality, or the most bytes that the file may have (the best such file; where there is none, the
+                smallest file: `rate_target.encode_within` also tells which). None for the default quality.
+            progress: called by codecs that optimise.
 
         Raises:
-            InputError: the quality is outside the codec's range, or the image is one it cannot take.
+            InputError: the image or the rate is not one that the codec takes.
         """
+        check_image(image)
+        if isinstance(rate, Bytes):
+            from vitiq.codecs.rate_target import encode_within  # noqa: PLC0415 - which needs this class
 
-    @abstractmethod
+            return encode_within(self, image, rate, progress).data
+        quality = self.default_quality if rate is None else rate.value
+        self.check_quality(quality)
+        return self.compress(np.ascontiguousarray(image), quality, progress)
+
     def decode(self, data: bytes) -> ImageU8:
         """Rebuild the image from the bytes of a file.
 
@@ -61,29 +138,97 @@ class Codec(ABC):
             BitstreamError: the bytes are damaged, foreign or ask for too much memory.
             WeightsError: the shared weights that the file names are not at hand.
         """
+        return self.decompress(data)
 
-    def settings(self) -> Mapping[str, object]:
-        """Everything that changes what `encode` writes, JSON-serialisable, for the record."""
-        return {}
+    @abstractmethod
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
+        """Bytes of a whole file at a legal quality of a checked image; what `encode` calls."""
+
+    @abstractmethod
+    def decompress(self, data: bytes) -> ImageU8:
+        """The image in a file; what `decode` calls. Raises as `decode` does."""
+
+    @classmethod
+    def detect(cls, data: bytes) -> bool:  # noqa: ARG003
+        """Whether these are the first bytes of a file of this codec. Cheap, and never raises."""
+        return False
+
+    def inspect(self, data: bytes, *, symbols: bool = False) -> FileInfo:
+        """What is in a file. This default decodes the image for its size.
+
+        Args:
+            symbols: also the coded symbols and what they stand for.
+
+        Raises:
+            BitstreamError: the bytes are damaged or foreign.
+            WeightsError: symbols are asked for, and the weights they need are not at hand.
+        """
+        height, width, _ = self.decode(data).shape
+        nothing: tuple[np.ndarray, ...] | None = () if symbols else None
+        return FileInfo(
+            self.name, width, height, len(data), None, {"file": len(data)}, symbols=nothing, latents=nothing
+        )
+
+    def identity(self) -> Mapping[str, object]:
+        """Everything that changes what `encode` writes or `decode` rebuilds: options, versions, sha256 of weights.
+
+        JSON-serialisable; results are stored under it.
+        """
+        return {item.name: getattr(self.options, item.name) for item in fields(self.options)}
+
+    def label(self) -> str:
+        """Title, with the options that differ from the default: for curves and tables."""
+        return self.title + changed_options(self.options)
 
     def shared_bytes(self) -> int:
         """Bytes of shared weights the decoder must already own (0 for ordinary formats)."""
         return 0
 
-    def sections(self, data: bytes) -> Mapping[str, int]:
-        """Bytes of each part of a file (header, latents, …); they sum to `len(data)`."""
-        return {"file": len(data)}
+    def optimised_against(self) -> tuple[str, ...]:
+        """Networks that trained or tuned what the codec writes: names of the manifest, or sha256 of weights files."""
+        return ()
 
-    def notes(self, data: bytes) -> list[str]:  # noqa: ARG002
-        """What a reader of results should know about how a file was made (a change of size, …)."""
-        return []
+    def check_quality(self, quality: float) -> None:
+        """Refuse a quality that the codec does not take.
 
-    def latents(self, data: bytes) -> list[np.ndarray]:  # noqa: ARG002
-        """Dequantised latents in the file, one float32 array C×H×W a layer; [] where there are none."""
-        return []
+        Raises:
+            InputError: outside the range, or a fraction where whole numbers are expected.
+        """
+        if self.quality_range is None:
+            low, high, step = float(self.min_bytes), float("inf"), 1.0
+        else:
+            low, high, step = self.quality_range
+        whole = step == int(step)
+        if not low <= quality <= high or (whole and quality != int(quality)):
+            kind = "a whole number, " if whole and quality != int(quality) else ""
+            raise InputError(f"quality {quality:g} given for {self.name}, expected {kind}{self.quality_help}")
 
 
-def facts(codec: type[Codec]) -> dict[str, object]:
+def check_image(image: object) -> None:
+    """Refuse what is not an image.
+
+    Raises:
+        InputError: not a NumPy array H×W×3 of uint8 with at least one pixel; says what was given.
+    """
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"an image of type {type(image).__name__} given, a NumPy array H×W×3 of uint8 expected")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(f"an image of shape {image.shape} and {image.dtype} given, H×W×3 of uint8 expected")
+
+
+def check_decoded(image: object, codec: str) -> None:
+    """Refuse what a plugin's decoder gives that is no image.
+
+    Raises:
+        BitstreamError: not H×W×3 uint8.
+    """
+    try:
+        check_image(image)
+    except InputError as error:
+        raise BitstreamError(f"the decoder of codec {codec} is at fault: {error}") from error
+
+
+def metadata(codec: type[Codec]) -> dict[str, object]:
     """What a codec states about itself, JSON-serialisable."""
     return {
         "name": codec.name,
@@ -93,4 +238,5 @@ def facts(codec: type[Codec]) -> dict[str, object]:
         "default_quality": codec.default_quality,
         "qualities": list(codec.qualities),
         "optimises": codec.optimises,
+        "options": {item.name: item.metadata.get("help", "") for item in fields(codec.Options)},
     }

@@ -1,60 +1,121 @@
-"""The quality whose file is closest to a number of bytes, so that codecs can be compared at equal size."""
+"""Files of a given number of bytes: at most that many, or the closest for comparisons at equal size."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vitiq.codecs.base import Codec
-from vitiq.errors import InputError
-from vitiq.types import ImageU8
+from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate
 
 
 @dataclass(frozen=True, slots=True)
-class AtBytes:
-    """A file near the target.
+class Encoded:
+    """A file and how it meets what was asked for.
 
     Attributes:
         data: the file.
         quality: the quality that gave it.
-        reachable: False where even the codec's smallest file is above the target.
+        target_bytes: bytes that were asked for; None where a quality was.
+        reached: False where even the codec's smallest file is larger than the target.
+        notes: what a person should be told about it.
     """
 
     data: bytes
     quality: float
-    reachable: bool
+    target_bytes: int | None = None
+    reached: bool = True
+    notes: tuple[str, ...] = ()
 
 
-def encode_at_bytes(codec: Codec, image: ImageU8, target: int) -> AtBytes:
-    """Encode at the quality whose file is closest to `target` bytes; of two as close, the smaller file.
+def encode_within(
+    codec: Codec, image: ImageU8, rate: Rate | None = None, progress: ProgressCallback | None = None
+) -> Encoded:
+    """Encode at a quality, or at the highest quality whose file has at most a number of bytes.
 
-    Bisection over the codec's legal qualities, on the assumption that files grow with quality; of all files
-    made on the way, the closest is taken.
+    Found by bisection over the codec's legal qualities, on the assumption that files grow with quality. Where even
+    the lowest quality gives a larger file, that file, with `reached` False and a note.
 
     Raises:
-        InputError: target below 1.
+        InputError: the image or the rate is not one that the codec takes.
     """
-    if target < 1:
-        raise InputError(f"{target} bytes given as target, at least 1 expected")
+    if not isinstance(rate, Bytes):
+        quality = codec.default_quality if rate is None else rate.value
+        data = codec.encode(image, rate, progress=progress)
+        # Where the quality is a number of bytes, it is a promise like `Bytes`.
+        return Encoded(data, quality) if codec.quality_range else _judged(data, quality, int(quality))
+    target = rate.count
     if codec.quality_range is None:
-        data = codec.encode(image, quality=target)
-        return AtBytes(data, target, len(data) <= target)
-    low, high, step = codec.quality_range
-    made: dict[int, bytes] = {}
+        quality = max(target, codec.min_bytes)
+        return _judged(codec.encode(image, Quality(quality), progress=progress), quality, target)
+    made = _Ladder(codec, image, progress)
+    index = made.last_within(target)
+    return _judged(made.file(index), made.quality(index), target)
 
-    def encode(rung: int) -> bytes:
-        if rung not in made:
-            made[rung] = codec.encode(image, quality=low + rung * step)
-        return made[rung]
 
-    bottom, top = 0, round((high - low) / step)
-    smallest = encode(bottom)
-    while len(smallest) < target and top - bottom > 1:
-        middle = (bottom + top) // 2
-        if len(encode(middle)) <= target:
-            bottom = middle
-        else:
-            top = middle
-    if len(smallest) < target:
-        encode(top)
-    rung = min(made, key=lambda r: (abs(len(made[r]) - target), len(made[r])))
-    return AtBytes(made[rung], low + rung * step, min(len(d) for d in made.values()) <= target)
+def encode_nearest(codec: Codec, image: ImageU8, rate: Bytes, progress: ProgressCallback | None = None) -> Encoded:
+    """Encode at the quality whose file is closest to a number of bytes; of two as close, the smaller file.
+
+    For comparisons at equal bytes. `reached` is False where even the smallest file is larger.
+
+    Raises:
+        InputError: the image is not one that the codec takes.
+    """
+    if codec.quality_range is None:
+        return encode_within(codec, image, rate, progress)
+    target = rate.count
+    made = _Ladder(codec, image, progress)
+    below = made.last_within(target)
+    if len(made.file(below)) < target:
+        made.file(min(below + 1, made.top))
+    sizes = made.sizes()
+    index = min(sizes, key=lambda i: (abs(sizes[i] - target), sizes[i]))
+    found = made.file(index), made.quality(index)
+    if min(sizes.values()) > target:
+        return _judged(*found, target)
+    return Encoded(*found, target)
+
+
+class _Ladder:
+    """Files of the legal qualities, counted from the lowest, each made once."""
+
+    def __init__(self, codec: Codec, image: ImageU8, progress: ProgressCallback | None) -> None:
+        assert codec.quality_range is not None
+        self._low, high, self._step = codec.quality_range
+        self.top = round((high - self._low) / self._step)
+        self._files: dict[int, bytes] = {}
+        self._encode: Callable[[Quality], bytes] = lambda quality: codec.encode(image, quality, progress=progress)
+
+    def quality(self, index: int) -> float:
+        """The quality of a step."""
+        return round(self._low + index * self._step, 9)
+
+    def file(self, index: int) -> bytes:
+        """The file of a step."""
+        if index not in self._files:
+            self._files[index] = self._encode(Quality(self.quality(index)))
+        return self._files[index]
+
+    def last_within(self, target: int) -> int:
+        """The highest step whose file has at most `target` bytes, by bisection; 0 where there is none."""
+        if len(self.file(0)) > target or self.top == 0:
+            return 0
+        bottom, above = 0, self.top + 1
+        while above - bottom > 1:
+            middle = (bottom + above) // 2
+            if len(self.file(middle)) <= target:
+                bottom = middle
+            else:
+                above = middle
+        return bottom
+
+    def sizes(self) -> dict[int, int]:
+        """Bytes of the files made so far."""
+        return {index: len(data) for index, data in self._files.items()}
+
+
+def _judged(data: bytes, quality: float, target: int) -> Encoded:
+    if len(data) <= target:
+        return Encoded(data, quality, target)
+    note = f"{target} bytes cannot be reached: the codec's smallest file of this image has {len(data)}"
+    return Encoded(data, quality, target, reached=False, notes=(note,))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.errors import InputError
-
-LossName = Literal["mse", "ssim", "vit", "perceptual"]
-LOSSES: tuple[LossName, ...] = ("mse", "ssim", "vit", "perceptual")
+from vitiq.optimise.settings import LOSSES, LossName
 
 Distortion = Callable[[Float[Tensor, "n 3 h w"]], Tensor]
 """Scalar distortion of images against a target fixed in advance."""

@@ -14,11 +14,12 @@ from typing import ClassVar
 import numpy as np
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.base import Codec
 from vitiq.codecs.classical.pillow import Avif, Jpeg, PillowCodec, WebP
-from vitiq.errors import BitstreamError, InputError
+from vitiq.codecs.rate_target import encode_within
+from vitiq.codecs.viq_codec import Contents, ViqCodec
+from vitiq.errors import BitstreamError
 from vitiq.image.geometry import resize
-from vitiq.types import ImageU8, ProgressCallback
+from vitiq.types import Bytes, ImageU8, ProgressCallback
 
 FILE = 1
 """Section: the format's own file."""
@@ -30,47 +31,46 @@ SMALLEST_SIDE = 8
 """Smaller sides are not tried, unless they are the image's own."""
 
 
-class Shrunk(Codec):
+class Downscaled(ViqCodec):
     """A format at the size that gives the smallest squared error. Quality is the number of bytes the file may have.
 
-    A subclass names the format, and its lowest and highest quality.
+    A subclass names the format.
     """
 
     inner: ClassVar[type[PillowCodec]]
-    ends: ClassVar[tuple[int, int]]
-    extension = ".viq"
     qualities = (400, 700, 1000, 1540, 2500, 4000)
     default_quality = 1540
-    quality_help = "bytes the file may have; the smallest file of the format where none is so small"
+    quality_help = "bytes the file may have, from 1; the smallest file of the format where none is so small"
     quality_range = None
+    section_names = {FILE: "file"}  # noqa: RUF012 - a constant
 
-    def encode(
-        self, image: ImageU8, *, quality: float | None = None, progress: ProgressCallback | None = None
-    ) -> bytes:
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._inner = self.inner(**options)
+
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """The file, of all sizes and qualities within the bytes, that is closest to the image.
 
         Sizes are tried from the smallest up, until one does not fit at all.
 
         Raises:
-            InputError: less than one byte asked for, or an image that the format cannot hold.
+            InputError: an image that the format cannot hold.
         """
         del progress
-        budget = self.default_quality if quality is None else quality
-        if budget < 1:
-            raise InputError(f"quality {budget:g} given for {self.name}, expected {self.quality_help}")
         height, width, _ = image.shape
-        codec, best, least = self.inner(), None, b""
+        room = int(quality) - len(self._wrap(b"", width, height))
+        best: tuple[float, bytes] | None = None
+        smallest = b""
         for wide, high in self._sizes(width, height):
-            small = resize(image, wide, high)
-            file = self._largest_within(codec, small, budget - len(self._wrap(b"", width, height)))
-            if file is None:
+            found = encode_within(self._inner, resize(image, wide, high), Bytes(max(1, room)))
+            if not found.reached:
                 # The smallest size's smallest file, where even that is too large.
-                least = least or codec.encode(small, quality=self.ends[0])
+                smallest = smallest or found.data
                 break
-            error = squared_error(image, resize(codec.decode(file), width, height))
+            error = squared_error(image, resize(self._inner.decode(found.data), width, height))
             if best is None or error < best[0]:
-                best = error, file
-        return self._wrap(least if best is None else best[1], width, height)
+                best = error, found.data
+        return self._wrap(smallest if best is None else best[1], width, height)
 
     def _sizes(self, width: int, height: int) -> Iterator[tuple[int, int]]:
         """Those of `sizes` that the format holds; the image's own where none is, for its error."""
@@ -78,63 +78,37 @@ class Shrunk(Codec):
         fitting = [size for size in sizes(width, height) if max(size) <= longest]
         yield from fitting or [(width, height)]
 
-    def _largest_within(self, codec: PillowCodec, image: ImageU8, budget: float) -> bytes | None:
-        """The file of the highest quality of at most `budget` bytes, by bisection; None where none is so small."""
-        bottom, top = self.ends
-        best = codec.encode(image, quality=bottom)
-        if len(best) > budget:
-            return None
-        bottom += 1
-        while bottom <= top:
-            middle = (bottom + top) // 2
-            file = codec.encode(image, quality=middle)
-            if len(file) <= budget:
-                best, bottom = file, middle + 1
-            else:
-                top = middle - 1
-        return best
-
     def _wrap(self, file: bytes, width: int, height: int) -> bytes:
-        section = viq.Section(FILE, file)
-        return viq.pack(viq.Container(self.name, width, height, b"", zlib.crc32(file), (section,)))
+        return self.pack(width, height, {FILE: file}, crc=zlib.crc32(file))
 
-    def decode(self, data: bytes) -> ImageU8:
+    def decompress(self, data: bytes) -> ImageU8:
         """The enlarged image.
 
         Raises:
             BitstreamError: damaged or foreign.
         """
-        container, small = self._read(data)
-        return resize(small, container.width, container.height)
+        file = self.unpack(data)
+        return resize(self._small(file), file.width, file.height)
 
-    def _read(self, data: bytes) -> tuple[viq.Container, ImageU8]:
-        container = viq.unpack(data)
-        if container.codec != self.name:
-            raise BitstreamError(f"a file of codec {container.codec} given to the {self.name} decoder; use that codec")
+    def _small(self, container: viq.Container) -> ImageU8:
         file = container.section(FILE)
         if zlib.crc32(file) != container.symbols_crc:
             raise BitstreamError(f"the {self.inner.title} file inside does not match its checksum; the file is damaged")
-        small = self.inner().decode(file)
+        small = self._inner.decode(file)
         if small.shape[0] > container.height or small.shape[1] > container.width:
             raise BitstreamError("the image inside is larger than the file says; the file is damaged")
-        return container, small
+        return small
 
-    def notes(self, data: bytes) -> list[str]:
+    def contents(self, file: viq.Container, *, symbols: bool) -> Contents:  # noqa: ARG002
         """Says at which size the format's file is."""
-        container, small = self._read(data)
-        height, width, _ = small.shape
-        if (width, height) == (container.width, container.height):
-            return []
-        return [f"coded at {width}×{height} and enlarged to {container.width}×{container.height}"]
+        height, width, _ = self._small(file).shape
+        if (width, height) == (file.width, file.height):
+            return Contents()
+        return Contents(notes=(f"coded at {width}×{height} and enlarged to {file.width}×{file.height}",))
 
-    def settings(self) -> Mapping[str, object]:
-        """The format's settings, and the sizes tried."""
-        return {**self.inner().settings(), "factors": FACTORS, "enlarged": "Lanczos"}
-
-    def sections(self, data: bytes) -> Mapping[str, int]:
-        """Container and the format's file."""
-        inside = viq.section_sizes(data)[FILE]
-        return {"header": len(data) - inside, "file": inside}
+    def identity(self) -> Mapping[str, object]:
+        """The format's identity, and the sizes tried."""
+        return {**self._inner.identity(), "factors": list(FACTORS), "enlarged": "Lanczos"}
 
 
 def sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
@@ -151,28 +125,28 @@ def squared_error(a: ImageU8, b: ImageU8) -> float:
     return float(np.square(a.astype(np.float32) - b).mean(dtype=np.float64))
 
 
-class ShrunkJpeg(Shrunk):
+class DownscaledJpeg(Downscaled):
     """JPEG of a smaller image."""
 
     name = "jpeg-shrunk"
-    title = "JPEG, shrunk"
+    title = "JPEG, downscaled"
     inner = Jpeg
-    ends = (1, 100)
+    Options = Jpeg.Options
 
 
-class ShrunkWebP(Shrunk):
+class DownscaledWebP(Downscaled):
     """WebP of a smaller image."""
 
     name = "webp-shrunk"
-    title = "WebP, shrunk"
+    title = "WebP, downscaled"
     inner = WebP
-    ends = (0, 100)
+    Options = WebP.Options
 
 
-class ShrunkAvif(Shrunk):
+class DownscaledAvif(Downscaled):
     """AVIF of a smaller image."""
 
     name = "avif-shrunk"
-    title = "AVIF, shrunk"
+    title = "AVIF, downscaled"
     inner = Avif
-    ends = (0, 100)
+    Options = Avif.Options

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from PIL import Image
 
-from vitiq.codecs.base import Codec
-from vitiq.codecs.classical.pillow import check_quality, decode_format
+from vitiq.codecs.classical.pillow import FormatCodec, decode_format
 from vitiq.errors import MissingDependencyError
+from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
 
@@ -24,8 +25,15 @@ def _plugin() -> str:
     return str(getattr(pillow_jxl, "__version__", "unknown"))
 
 
-class JpegXl(Codec):
-    """JPEG XL, lossy VarDCT, effort 7."""
+@dataclass(frozen=True, kw_only=True)
+class JxlOptions:
+    """Options of JPEG XL."""
+
+    effort: int = option(7, "1 (fastest) to 9 (smallest)", low=1, high=9)
+
+
+class JpegXl(FormatCodec):
+    """JPEG XL, lossy VarDCT, effort 7 unless told otherwise."""
 
     name = "jxl"
     title = "JPEG XL"
@@ -34,29 +42,30 @@ class JpegXl(Codec):
     default_quality = 80
     quality_help = "1 to 99, higher is better (libjxl's scale)"
     quality_range = (1, 99, 1)
+    Options = JxlOptions
 
-    def encode(
-        self, image: ImageU8, *, quality: float | None = None, progress: ProgressCallback | None = None
-    ) -> bytes:
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """JPEG XL file.
 
         Raises:
-            InputError: a quality outside the range.
             MissingDependencyError: the plugin is not installed.
         """
         del progress
-        value = self.default_quality if quality is None else quality
-        check_quality(self, value)
         _plugin()
         buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, "JXL", quality=round(value), effort=7, num_threads=1)
+        Image.fromarray(image).save(buffer, "JXL", quality=int(quality), effort=self.options.effort, num_threads=1)
         return buffer.getvalue()
 
-    def decode(self, data: bytes) -> ImageU8:
+    def decompress(self, data: bytes) -> ImageU8:
         """The image in a JPEG XL file; raises BitstreamError for anything else."""
         _plugin()
         return decode_format(self, data)
 
-    def settings(self) -> Mapping[str, object]:
-        """Plugin version and effort."""
-        return {"encoder": f"pillow-jxl-plugin {_plugin()}", "effort": 7}
+    def identity(self) -> Mapping[str, object]:
+        """Version of the plugin, and the options."""
+        return {"encoder": f"pillow-jxl-plugin {_plugin()}", **super().identity()}
+
+    @classmethod
+    def detect(cls, data: bytes) -> bool:
+        """A raw codestream or a container box."""
+        return data.startswith((b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n"))

@@ -9,19 +9,46 @@ import io
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from PIL import Image, ImageFile, features
 from PIL import __version__ as pillow_version
 
-from vitiq.bitstream.sniff import sniff
 from vitiq.codecs.base import Codec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError
 from vitiq.image.io import decode_image
+from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
+Subsampling = Literal["4:2:0", "4:2:2", "4:4:4"]
 
-class PillowCodec(Codec):
+
+class FormatCodec(Codec):
+    """A codec whose files are of a format that Pillow reads, its own or a plugin's."""
+
+    def decompress(self, data: bytes) -> ImageU8:
+        """The image in the format's file; raises BitstreamError for anything else."""
+        return decode_format(self, data)
+
+
+def decode_format(codec: Codec, data: bytes) -> ImageU8:
+    """Decode a file of exactly this codec's format.
+
+    Raises:
+        BitstreamError: another format, truncated or damaged.
+    """
+    if not codec.detect(data):
+        from vitiq.codecs.detect import codec_of  # noqa: PLC0415 - which loads every codec
+
+        raise BitstreamError(f"a file of codec {codec_of(data)} given to the {codec.name} decoder; use that codec")
+    try:
+        return decode_image(data, f"{codec.title} file of {len(data)} bytes")[0]
+    except InputError as error:
+        raise BitstreamError(str(error)) from error
+
+
+class PillowCodec(FormatCodec):
     """What the formats share. A subclass names Pillow's format and turns a quality into its options.
 
     Attributes:
@@ -33,21 +60,17 @@ class PillowCodec(Codec):
     longest: ClassVar[int | None] = None
 
     @abstractmethod
-    def options(self, quality: float) -> dict[str, object]:
+    def save_options(self, image: ImageU8, quality: float) -> dict[str, object]:
         """Options of Pillow's encoder."""
 
-    def encode(
-        self, image: ImageU8, *, quality: float | None = None, progress: ProgressCallback | None = None
-    ) -> bytes:
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """The format's file.
 
         Raises:
-            InputError: a quality outside the range, or an image the format cannot hold.
+            InputError: an image the format cannot hold.
             MissingDependencyError: this Pillow lacks the format.
         """
         del progress
-        value = self.default_quality if quality is None else quality
-        check_quality(self, value)
         if not features.check(self.feature):
             raise MissingDependencyError(
                 f"Pillow {pillow_version} here cannot write {self.title}; install pillow>=11.3 from its wheels"
@@ -62,49 +85,32 @@ class PillowCodec(Codec):
         # Pillow gives optimised JPEG a buffer of a byte a pixel, which noise overruns.
         ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2**16 + 6 * height * width)
         try:
-            Image.fromarray(image).save(buffer, self.form, **self.options(value))
+            Image.fromarray(image).save(buffer, self.form, **self.save_options(image, quality))
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"{self.title} cannot hold an image of {width}×{height} pixels ({error}); shrink it"
             ) from error
         return buffer.getvalue()
 
-    def decode(self, data: bytes) -> ImageU8:
-        """The image in the format's file; raises BitstreamError for anything else."""
-        return decode_format(self, data)
+    def identity(self) -> Mapping[str, object]:
+        """Versions of Pillow and of the format's library, the encoder's settings and the options."""
+        version = {"encoder": f"Pillow {pillow_version}", "version": features.version(self.feature)}
+        return {**version, **self.fixed, **super().identity()}
 
-    def settings(self) -> Mapping[str, object]:
-        """Pillow's version and the encoder's fixed options."""
-        fixed = {k: v for k, v in self.options(self.default_quality).items() if not k.startswith("quality")}
-        return {"encoder": f"Pillow {pillow_version}", "version": features.version(self.feature), **fixed}
-
-
-def check_quality(codec: Codec, quality: float) -> None:
-    """Raises InputError where the quality is outside the codec's range."""
-    if codec.quality_range is None:
-        return
-    low, high, _ = codec.quality_range
-    if not low <= quality <= high:
-        raise InputError(f"quality {quality:g} given for {codec.name}, expected {codec.quality_help}")
+    fixed: ClassVar[Mapping[str, object]] = {}
+    """Settings of the encoder that no option changes."""
 
 
-def decode_format(codec: Codec, data: bytes) -> ImageU8:
-    """Decode a file of exactly this codec's format.
+@dataclass(frozen=True, kw_only=True)
+class JpegOptions:
+    """Options of JPEG."""
 
-    Raises:
-        BitstreamError: another format, truncated or damaged.
-    """
-    found = sniff(data)
-    if found != codec.name:
-        raise BitstreamError(f"a file of codec {found} given to the {codec.name} decoder; use that codec")
-    try:
-        return decode_image(data, f"{codec.title} file of {len(data)} bytes")[0]
-    except InputError as error:
-        raise BitstreamError(str(error)) from error
+    subsampling: Subsampling = option("4:2:0", "resolution of the colour planes")
+    progressive: bool = option(False, "progressive scans")
 
 
 class Jpeg(PillowCodec):
-    """JPEG (libjpeg-turbo), 4:2:0, optimised Huffman tables."""
+    """JPEG (libjpeg-turbo), 4:2:0 unless told otherwise, optimised Huffman tables."""
 
     name = "jpeg"
     title = "JPEG"
@@ -116,10 +122,18 @@ class Jpeg(PillowCodec):
     default_quality = 80
     quality_help = "1 to 100, higher is better"
     quality_range = (1, 100, 1)
+    Options = JpegOptions
+    fixed = {"optimize": True}  # noqa: RUF012 - a constant
 
-    def options(self, quality: float) -> dict[str, object]:
+    def save_options(self, image: ImageU8, quality: float) -> dict[str, object]:  # noqa: ARG002
         """4:2:0 as Pillow's default, said outright."""
-        return {"quality": round(quality), "subsampling": "4:2:0", "optimize": True}
+        found = {"quality": int(quality), "subsampling": self.options.subsampling, "optimize": True}
+        return {**found, "progressive": True} if self.options.progressive else found
+
+    @classmethod
+    def detect(cls, data: bytes) -> bool:
+        """Start of image, and a marker."""
+        return data.startswith(b"\xff\xd8\xff")
 
 
 class Jpeg2000(PillowCodec):
@@ -134,37 +148,28 @@ class Jpeg2000(PillowCodec):
     default_quality = 0.8
     quality_help = "target rate, 0.01 to 24 bits per pixel"
     quality_range = (0.01, 24, 0.001)
+    fixed = {"quality_mode": "rates", "irreversible": True, "mct": 1, "no_jp2": True}  # noqa: RUF012 - a constant
 
-    def options(self, quality: float) -> dict[str, object]:
-        """OpenJPEG takes a compression ratio to 24 bits per pixel."""
-        return {
-            "quality_mode": "rates",
-            "quality_layers": [24 / quality],
-            "irreversible": True,
-            "mct": 1,
-            "no_jp2": True,
-        }
-
-    def encode(
-        self, image: ImageU8, *, quality: float | None = None, progress: ProgressCallback | None = None
-    ) -> bytes:
-        """Codestream; small images get fewer wavelet levels, since OpenJPEG refuses more than they hold."""
-        del progress
-        value = self.default_quality if quality is None else quality
-        check_quality(self, value)
+    def save_options(self, image: ImageU8, quality: float) -> dict[str, object]:
+        """OpenJPEG takes a compression ratio to 24 bits per pixel; it refuses more wavelet levels than sides hold."""
         levels = min(6, 1 + int(math.log2(min(image.shape[:2]))))
-        buffer = io.BytesIO()
-        try:
-            Image.fromarray(image).save(buffer, self.form, **self.options(value), num_resolutions=levels)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"JPEG 2000 cannot hold an image of {image.shape[1]}×{image.shape[0]} pixels ({error}); shrink it"
-            ) from error
-        return buffer.getvalue()
+        return {**self.fixed, "quality_layers": [24 / quality], "num_resolutions": levels}
+
+    @classmethod
+    def detect(cls, data: bytes) -> bool:
+        """A JP2 box or a raw codestream."""
+        return data.startswith((b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebPOptions:
+    """Options of WebP."""
+
+    method: int = option(6, "0 (fastest) to 6 (smallest)", low=0, high=6)
 
 
 class WebP(PillowCodec):
-    """Lossy WebP (libwebp), slowest method."""
+    """Lossy WebP (libwebp), slowest method unless told otherwise."""
 
     name = "webp"
     title = "WebP"
@@ -176,14 +181,31 @@ class WebP(PillowCodec):
     default_quality = 80
     quality_help = "0 to 100, higher is better"
     quality_range = (0, 100, 1)
+    Options = WebPOptions
 
-    def options(self, quality: float) -> dict[str, object]:
+    def save_options(self, image: ImageU8, quality: float) -> dict[str, object]:  # noqa: ARG002
         """Method 6 is the slowest and smallest."""
-        return {"quality": round(quality), "method": 6}
+        return {"quality": int(quality), "method": self.options.method}
+
+    @classmethod
+    def detect(cls, data: bytes) -> bool:
+        """RIFF of kind WEBP."""
+        return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvifOptions:
+    """Options of AVIF."""
+
+    tune: Literal["psnr", "ssim", "iq"] | None = option(
+        None, "what libaom is tuned for; libavif's own choice if not given (iq from 1.4 on)"
+    )
+    subsampling: Subsampling = option("4:2:0", "resolution of the colour planes")
+    speed: int = option(4, "0 (slowest, smallest) to 10", low=0, high=10)
 
 
 class Avif(PillowCodec):
-    """AVIF (libavif), 4:2:0, one thread so that bytes do not depend on the machine's cores."""
+    """AVIF (libavif), 4:2:0 unless told otherwise, one thread so that bytes do not depend on the machine's cores."""
 
     name = "avif"
     title = "AVIF"
@@ -195,7 +217,21 @@ class Avif(PillowCodec):
     default_quality = 60
     quality_help = "0 to 100, higher is better"
     quality_range = (0, 100, 1)
+    Options = AvifOptions
+    fixed = {"max_threads": 1}  # noqa: RUF012 - a constant
+    _brands: ClassVar[set[bytes]] = {b"avif", b"avis"}
 
-    def options(self, quality: float) -> dict[str, object]:
-        """Speed 4 of 0 … 10."""
-        return {"quality": round(quality), "speed": 4, "subsampling": "4:2:0", "max_threads": 1}
+    def save_options(self, image: ImageU8, quality: float) -> dict[str, object]:  # noqa: ARG002
+        """Tuning is an option of libaom itself, which is then named as the encoder."""
+        chosen = self.options
+        found: dict[str, object] = {"quality": int(quality), "speed": chosen.speed, "subsampling": chosen.subsampling}
+        found["max_threads"] = 1
+        return found if chosen.tune is None else {**found, "codec": "aom", "advanced": {"tune": chosen.tune}}
+
+    @classmethod
+    def detect(cls, data: bytes) -> bool:
+        """A file type box that names AVIF as its brand or as a compatible one."""
+        if data[4:8] != b"ftyp":
+            return False
+        length = min(int.from_bytes(data[:4], "big"), 256)
+        return bool(({data[8:12]} | {data[i : i + 4] for i in range(16, length, 4)}) & cls._brands)

@@ -19,13 +19,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vitiq.codecs.inversion.common import SearchSettings
 from vitiq.codecs.inversion.generators import Generator
 from vitiq.codecs.inversion.prior import LatentPrior
 from vitiq.codecs.inversion.prior_integer import step_size
 from vitiq.codecs.inversion.search import annealed, minimise, to_tensor, unit
 from vitiq.errors import InputError, WeightsError
-from vitiq.optimise.distortion import Distortion, LossName, distortion
+from vitiq.optimise.distortion import Distortion, distortion
+from vitiq.optimise.settings import LossName, SearchSettings
 from vitiq.types import ImageU8, ProgressCallback
 
 STEPS = range(120, 129)

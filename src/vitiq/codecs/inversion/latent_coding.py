@@ -8,7 +8,6 @@ Layout: length of the escapes (1 byte below 128, else 2 with the top bit set), e
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -127,11 +126,3 @@ def read_escape(reader: BitReader) -> int:
     if abs(value) > MAX_SYMBOL:
         raise BitstreamError(f"symbol {value} given, at most ±{MAX_SYMBOL} expected; the file is damaged")
     return value
-
-
-def symbols_crc(symbols: Sequence[Int64[np.ndarray, ...]]) -> int:
-    """CRC-32 of all symbols as big-endian 16-bit numbers, layer by layer, channel by channel, row by row."""
-    crc = 0
-    for values in symbols:
-        crc = zlib.crc32(values.astype(">i2").tobytes(), crc)
-    return crc

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from vitiq.codecs.inversion.common import SearchSettings
 from vitiq.codecs.inversion.generators import Generator
 from vitiq.errors import InputError
 from vitiq.models.threads import one_thread
-from vitiq.optimise.distortion import LossName, distortion
+from vitiq.optimise.distortion import distortion
+from vitiq.optimise.settings import LossName, SearchSettings
 from vitiq.types import ImageU8, Progress, ProgressCallback
 
 PLATEAU_FACTOR = 0.1

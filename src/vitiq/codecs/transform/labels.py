@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from jaxtyping import Float32
 
-from vitiq.bitstream import container as viq
-from vitiq.bitstream.sniff import sniff
-from vitiq.codecs.transform.codec import LATENTS, Generative, GenerativeMse
+from vitiq.codecs.detect import codec_of
+from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.errors import BitstreamError
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def make_codec(data: bytes) -> Generative | GenerativeMse:
     Raises:
         BitstreamError: another kind of file.
     """
-    name = sniff(data)
+    name = codec_of(data)
     if name not in CODECS:
         raise BitstreamError(
             f"a file of codec {name} has no latents that the classifier reads; expected a file of "
@@ -72,9 +71,9 @@ def read_latents(
     """
     classifier.check(codec.networks())
     start = time.perf_counter()
-    file = viq.unpack(data)
-    latents = codec.latents(data)[0]
-    level = file.section(LATENTS)[0]
+    file = codec.inspect(data, symbols=True)
+    latents = (file.latents or ())[0]
+    level = int(file.quality or 0)
 
     def read() -> Float32[np.ndarray, " labels"]:
         return classifier.logits(latents, file.height, file.width, level)

@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vitiq.codecs.inversion.common import SearchSettings
-from vitiq.codecs.inversion.latent_coding import symbols_crc
 from vitiq.codecs.inversion.search import annealed, minimise, to_tensor
 from vitiq.codecs.transform.decoder import Painter
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.latent_coding import encode_groups
 from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel, padded_to_blocks, quality_of
 from vitiq.codecs.transform.networks.transform_codec import error_weight, straight_through
+from vitiq.codecs.viq_codec import symbols_crc
 from vitiq.models.threads import search_threads
-from vitiq.optimise.distortion import LossName, distortion
+from vitiq.optimise.distortion import distortion
+from vitiq.optimise.settings import LossName, SearchSettings
 from vitiq.types import ImageU8, ProgressCallback
 
 CONTEXT_WORTH = 6.0

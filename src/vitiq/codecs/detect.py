@@ -1,0 +1,62 @@
+"""Which codec wrote a file: asked of the registered codecs by the file's first bytes, whatever its name."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from vitiq import registry
+from vitiq.bitstream import container as viq
+from vitiq.codecs.base import Codec
+from vitiq.errors import BitstreamError, VitiqError
+
+
+def codec_of(data: bytes) -> str:
+    """Registered name of the codec that can decode `data`.
+
+    Raises:
+        BitstreamError: no registered codec knows it; says what the file looks like instead.
+    """
+    if not data:
+        raise BitstreamError("the file is empty; a compressed image is expected")
+    if data.startswith(viq.MAGIC):
+        return _viq_codec(viq.unpack(data).codec)
+    classes, broken = _registered(registry.names("codecs"))
+    for codec in classes:
+        if codec.detect(data):
+            return codec.name
+    if data.startswith(b"\x89PNG"):
+        raise BitstreamError("this is a PNG image, not a compressed file; use `vitiq encode` on it first")
+    titles = ", ".join(sorted({c.title for c in classes if c.extension != ".viq" and _detects(c)}))
+    missing = f" (could not be asked: {', '.join(broken)})" if broken else ""
+    raise BitstreamError(
+        f"not a compressed image that vitiq knows: it starts with {data[:8].hex(' ')}; "
+        f"expected .viq or {titles}{missing}"
+    )
+
+
+def _viq_codec(key: int | str) -> str:
+    """Name of the codec of a container: plugins stand there by name, built-in codecs by number."""
+    if isinstance(key, str):
+        if key in registry.names("codecs") and getattr(registry.load("codecs", key), "viq_id", None) is not None:
+            raise BitstreamError(f"codec name {key!r} given for a .viq file, which has a number; it is damaged")
+        return key
+    for codec in _registered(registry.names("codecs"))[0]:
+        if getattr(codec, "viq_id", None) == key:
+            return codec.name
+    raise BitstreamError(f".viq codec number {key} is unknown; update vitiq")
+
+
+def _detects(codec: type[Codec]) -> bool:
+    return codec.detect.__func__ is not Codec.detect.__func__  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=4)
+def _registered(names: tuple[str, ...]) -> tuple[tuple[type[Codec], ...], tuple[str, ...]]:
+    """Classes of the registered codecs, and the names of those that cannot be loaded."""
+    found, broken = [], []
+    for name in names:
+        try:
+            found.append(registry.load("codecs", name))
+        except VitiqError:
+            broken.append(name)
+    return tuple(found), tuple(broken)

@@ -1,0 +1,154 @@
+"""What codecs with .viq files share: the container, the prefix of the weights' hash, the checksum of the symbols.
+
+A built-in codec stands in a file by its number (`viq_id`), a plugin by its name.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Int64
+
+from vitiq.bitstream import container as viq
+from vitiq.codecs.base import Codec, FileInfo
+from vitiq.errors import BitstreamError, WeightsError
+
+WEIGHTS_PREFIX = 8
+"""Bytes of the weights' sha256 that a file carries."""
+
+Symbols = Int64[np.ndarray, "..."]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a codec reads in its container, for `inspect`.
+
+    Attributes:
+        quality: None where the file does not say.
+        notes, details: as in `FileInfo`.
+        symbols, latents: as in `FileInfo`; None where they were not asked for.
+    """
+
+    quality: float | None = None
+    notes: tuple[str, ...] = ()
+    details: Mapping[str, object] = field(default_factory=dict)
+    symbols: tuple[np.ndarray, ...] | None = None
+    latents: tuple[np.ndarray, ...] | None = None
+
+
+class ViqCodec(Codec):
+    """A codec with files in the .viq container.
+
+    Attributes:
+        viq_id: one-byte number in the file, 1 to 255, of a codec that ships with vitiq; None for the name.
+        reads: numbers and names of other codecs whose files it reads too.
+        section_names: names of the sections that are not header, by kind; several kinds may share one.
+    """
+
+    extension = ".viq"
+    viq_id: ClassVar[int | None] = None
+    reads: ClassVar[frozenset[int | str]] = frozenset()
+    section_names: ClassVar[Mapping[int, str]] = {}
+
+    @classmethod
+    def detect(cls, data: bytes) -> bool:
+        """Whether this is a whole .viq file of the codec."""
+        try:
+            return viq.unpack(data).codec == cls._key()
+        except BitstreamError:
+            return False
+
+    @classmethod
+    def _key(cls) -> int | str:
+        return cls.name if cls.viq_id is None else cls.viq_id
+
+    def pack(
+        self, width: int, height: int, sections: Mapping[int, bytes], *, crc: int, weights_sha256: str = ""
+    ) -> bytes:
+        """A whole file.
+
+        Args:
+            width, height: of the image.
+            sections: data by kind, in the file's order.
+            crc: of the symbols (`symbols_crc`), or of whatever the decoder can check.
+            weights_sha256: of the weights that decoding needs; empty for none.
+        """
+        prefix = bytes.fromhex(weights_sha256)[:WEIGHTS_PREFIX]
+        parts = tuple(viq.Section(kind, data) for kind, data in sections.items())
+        return viq.pack(viq.Container(self._key(), width, height, prefix, crc, parts))
+
+    def unpack(self, data: bytes) -> viq.Container:
+        """The container of a file of this codec.
+
+        Raises:
+            BitstreamError: damaged, or another codec's.
+        """
+        file = viq.unpack(data)
+        if file.codec not in {self._key(), *self.reads}:
+            from vitiq.codecs.detect import codec_of  # noqa: PLC0415 - which needs the registered codecs
+
+            raise BitstreamError(f"a file of codec {codec_of(data)} given to the {self.name} decoder; use that codec")
+        return file
+
+    def inspect(self, data: bytes, *, symbols: bool = False) -> FileInfo:
+        """What is in a file; without symbols nothing is decoded and no weights are needed."""
+        file = self.unpack(data)
+        found = self.contents(file, symbols=symbols)
+        sections = {"header": len(data)}
+        for section in file.sections:
+            if section.kind in self.section_names:
+                name = self.section_names[section.kind]
+                sections[name] = sections.get(name, 0) + len(section.data)
+                sections["header"] -= len(section.data)
+        return FileInfo(
+            self.name,
+            file.width,
+            file.height,
+            len(data),
+            found.quality,
+            sections,
+            found.notes,
+            file.weights.hex() or None,
+            {"format": "viq", "version": viq.VERSION, "symbols_crc32": f"{file.symbols_crc:08x}", **found.details},
+            (found.symbols or ()) if symbols else None,
+            (found.latents or ()) if symbols else None,
+        )
+
+    def contents(self, file: viq.Container, *, symbols: bool) -> Contents:  # noqa: ARG002
+        """What the codec's own sections say; a subclass adds to it."""
+        return Contents()
+
+
+def symbols_crc(symbols: Sequence[Symbols]) -> int:
+    """CRC-32 of all symbols as big-endian 16-bit numbers, layer by layer, channel by channel, row by row."""
+    crc = 0
+    for values in symbols:
+        crc = zlib.crc32(values.astype(">i2").tobytes(), crc)
+    return crc
+
+
+def check_symbols(file: viq.Container, symbols: Sequence[Symbols]) -> None:
+    """Raises BitstreamError where decoded symbols differ from those encoded."""
+    if symbols_crc(symbols) != file.symbols_crc:
+        raise BitstreamError("decoded symbols do not match their checksum; the file is damaged")
+
+
+def check_weights(file: viq.Container, weights_sha256: str, what: str, remedy: str) -> None:
+    """Refuse weights that the file was not made with.
+
+    Args:
+        what: the kind of weights ("generator").
+        remedy: what the user can do.
+
+    Raises:
+        WeightsError: other weights.
+    """
+    if not bytes.fromhex(weights_sha256).startswith(file.weights) or len(file.weights) != WEIGHTS_PREFIX:
+        raise WeightsError(
+            f"the file needs {what} weights with sha256 {file.weights.hex()}…, those at hand are "
+            f"{weights_sha256[: 2 * WEIGHTS_PREFIX]}…; {remedy}"
+        )

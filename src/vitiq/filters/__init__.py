@@ -1,0 +1,1 @@
+"""Filters: what becomes of a decoded image, `jpeg+NAME` on the command line."""

@@ -1,0 +1,133 @@
+"""Options of codecs and filters: a frozen dataclass, one field an option, from which commands and docs are made.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        speed: int = option(4, "0 (slowest) to 10", low=0, high=10)
+        tune: Literal["psnr", "ssim"] | None = option(None, "what the encoder is tuned for")
+
+Values may come as text, as from a command line; they are read by the field's type.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from vitiq.errors import InputError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """A codec without options."""
+
+
+def option(default: T, help: str, *, low: float | None = None, high: float | None = None) -> T:
+    """A field of an options dataclass.
+
+    Args:
+        help: what it does, a phrase for the command's help.
+        low, high: smallest and largest legal number.
+    """
+    result: T = field(default=default, metadata={"help": help, "low": low, "high": high})
+    return result
+
+
+def make_options(kind: type[T], given: Mapping[str, object], owner: str) -> T:
+    """Options of `kind` with the values given, checked.
+
+    Args:
+        owner: whose options they are, for messages ("codec jpeg").
+
+    Raises:
+        InputError: an unknown option, or an illegal value; lists what is legal.
+    """
+    known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        near = get_close_matches(unknown[0], known, n=1)
+        legal = f"it takes {', '.join(known)}" if known else "it takes none"
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise InputError(f"{owner} does not take the option {', '.join(unknown)}{meant}; {legal}")
+    hints = get_type_hints(kind)
+    values = {name: read_value(value, hints[name], known[name], owner) for name, value in given.items()}
+    return kind(**values)
+
+
+def choices(hint: object) -> tuple[object, ...]:
+    """Legal values of a type of a few literals, None left out; () for other types."""
+    if get_origin(hint) is Literal:
+        return tuple(value for value in get_args(hint) if value is not None)
+    if get_origin(hint) in {Union, types.UnionType}:
+        return tuple(value for part in get_args(hint) for value in choices(part))
+    return ()
+
+
+def read_value(value: object, hint: object, item: Field[Any], owner: str) -> object:
+    """A value as its field's type has it; text is read.
+
+    Raises:
+        InputError: it is of another type, or not a legal value.
+    """
+    parts = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
+    if value is None and type(None) in parts:
+        return None
+    for kind in (part for part in parts if part is not type(None)):
+        found = _as(value, kind)
+        if found is not None and _within(found, item):
+            return found
+    raise InputError(f"{owner}: option {item.name} is {value!r}, expected {_expected(parts, item)}")
+
+
+def _as(value: object, kind: object) -> object:
+    """The value as one type; None where it is none."""
+    if get_origin(kind) is Literal:
+        return {str(legal): legal for legal in get_args(kind)}.get(str(value))
+    if kind is bool:
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(str(value).lower())
+    return str(value) if kind is str else _number(value, kind)
+
+
+def _number(value: object, kind: object) -> int | float | None:
+    if isinstance(value, bool) or kind not in {int, float}:
+        return None
+    try:
+        number = float(str(value))
+    except (TypeError, ValueError):
+        return None
+    if not math.isfinite(number) or (kind is int and number != int(number)):
+        return None
+    return int(number) if kind is int else number
+
+
+def _within(value: object, item: Field[Any]) -> bool:
+    low, high = item.metadata.get("low"), item.metadata.get("high")
+    if not isinstance(value, (int, float)):
+        return True
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _expected(parts: tuple[object, ...], item: Field[Any]) -> str:
+    named = [str(value) for part in parts for value in choices(part)]
+    if named:
+        return f"one of {', '.join(named)}"
+    low, high = item.metadata.get("low"), item.metadata.get("high")
+    words = {int: "a whole number", float: "a number", bool: "true or false"}
+    text = next((words[part] for part in parts if part in words), "text")
+    text += "" if low is None else f" from {low}"
+    return text + ("" if high is None else f" to {high}")
+
+
+def changed_options(options: Any) -> str:
+    """The options that differ from their default, as they are written: " [tune=psnr]"; "" for none."""
+    changed = [
+        f"{item.name}={getattr(options, item.name)}"
+        for item in fields(options)
+        if getattr(options, item.name) != item.default
+    ]
+    return f" [{', '.join(changed)}]" if changed else ""
