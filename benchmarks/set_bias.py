@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vitiq.evaluation.scoring import MetricSpec, in_order
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.scoring import in_order
 from vitiq.evaluation.sets import images_of, read_rows
 from vitiq.metrics.sets.frechet import frechet_distance
 from vitiq.metrics.sets.kernel_distance import kernel_distance

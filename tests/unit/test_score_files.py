@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from vitiq.evaluation.pair_table import open_table
 
 from vitiq.errors import InputError, TaskError
 from vitiq.evaluation import scoring
-from vitiq.evaluation.aggregate import ImageFiles, Tally
-from vitiq.evaluation.pair_table import open_table
+from vitiq.evaluation.aggregate import Aggregate, ImageFiles
 from vitiq.evaluation.pairs import pair_up
 from vitiq.evaluation.scoring import MetricSpec, Scored, score_pairs
 from vitiq.image.io import write_png
@@ -99,10 +99,10 @@ def test_images_are_let_go(images: list[tuple[Path, Path]], monkeypatch: pytest.
         return image
 
     monkeypatch.setattr(scoring, "read_image", read)
-    tally = Tally(resolve_metrics("mse,psnr-rgb"))
+    aggregate = Aggregate(resolve_metrics("mse,psnr-rgb"))
     for scored in score_pairs(images * 20, MetricSpec("mse,psnr-rgb"), jobs=1):
-        tally.add(scored)
-    assert tally.summaries()["mse"].count == 180
+        aggregate.add(scored)
+    assert aggregate.summaries()["mse"].count == 180
     assert most == 2
 
 
@@ -118,11 +118,11 @@ def test_metrics_of_sets_that_read_images_get_them_from_the_files(images: list[t
             assert reference[1:3][0].shape == (24, 24, 3)
             return Score(float(sum(image.shape[0] for image in reference)), "count")
 
-    tally = Tally([*resolve_metrics("mse"), Count()])
+    aggregate = Aggregate([*resolve_metrics("mse"), Count()])
     for scored in score_pairs(images, MetricSpec("mse"), jobs=1):
         if scored.problem is None:
-            tally.add(scored)
-    assert tally.sets()["count"].value == 8 * 24
+            aggregate.add(scored)
+    assert aggregate.sets()["count"].value == 8 * 24
 
 
 def test_a_killed_worker_is_told(images: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:

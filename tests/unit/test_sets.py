@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vitiq.errors import InputError, WeightsError
-from vitiq.evaluation.scoring import MetricSpec
+from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.sets import metric_of_statistics, need_no_pairs, score_sets_of, statistics_of
 from vitiq.image.io import read_image, write_png
 from vitiq.metrics.scoring import resolve_metrics

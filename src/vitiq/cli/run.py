@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vitiq.cli.common import codec_options, given_options
-from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
 from vitiq.cli.stop import resumable
+from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
 from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 @click.option("--bytes", "size", type=int, help="Instead: its best file of at most this many bytes.")
 @click.option("--bpp", type=float, help="Instead: its best file of at most this many bits per pixel.")
 @click.option("--at-bytes", type=int, help="Compare at this many bytes; at the codec's own file size if not given.")
-@click.option(
-    "--comparators", default=",".join(COMPARATORS), show_default=True, help="Codecs compared at equal bytes."
-)
+@click.option("--comparators", default=",".join(COMPARATORS), show_default=True, help="Codecs compared at equal bytes.")
 @study_options
 @codec_options
 def command(  # noqa: PLR0917
@@ -55,9 +53,9 @@ def command(  # noqa: PLR0917
     The same command resumes a run that was stopped.
     """
     from vitiq.codecs.spec import RateSpec  # noqa: PLC0415
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
     from vitiq.evaluation.presets import THESIS_LADDER, RunConfig, run_preset  # noqa: PLC0415
-    from vitiq.evaluation.scoring import MetricSpec  # noqa: PLC0415
     from vitiq.report.build import build_report, summary_table  # noqa: PLC0415
 
     rates: dict[RateKind, float | None] = {"quality": quality, "bytes": size, "bpp": bpp}
@@ -81,4 +79,3 @@ def command(  # noqa: PLR0917
         bar.say("report")
         page = build_report(out)
     end_study(out, done, page, summary_table(out), as_json=options["as_json"])
-

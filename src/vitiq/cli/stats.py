@@ -26,7 +26,7 @@ def command(  # noqa: PLR0917
     `vitiq score` takes it, or one of theirs, in the place of a folder.
     """
     from vitiq.errors import InputError  # noqa: PLC0415
-    from vitiq.evaluation.scoring import MetricSpec  # noqa: PLC0415
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.sets import STATISTICS, statistics_of  # noqa: PLC0415
     from vitiq.metrics.sets.moments import save_statistics  # noqa: PLC0415
 

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS = (
-    click.option("-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas."),
+    click.option(
+        "-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas."
+    ),
     click.option(
         "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that scores; embedded if not given."
     ),
     click.option(
-        "--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel; may be repeated."
+        "--panel",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="Further checkpoint for vit-panel; may be repeated.",
     ),
     click.option(
         "--keep",
@@ -67,7 +72,9 @@ class StudyBar:
         from tqdm import tqdm  # noqa: PLC0415 - imported where used
 
         form = "{percentage:3.0f}%|{bar:24}| {elapsed} {desc}"
-        self._bar = tqdm(disable=quiet, file=sys.stderr, total=1.0, smoothing=0, bar_format=form, leave=False, delay=0.5)
+        self._bar = tqdm(
+            disable=quiet, file=sys.stderr, total=1.0, smoothing=0, bar_format=form, leave=False, delay=0.5
+        )
 
     def __call__(self, step: Step) -> None:
         """Show where the study stands."""

@@ -18,14 +18,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vitiq.errors import StoreError, TaskError
-from vitiq.evaluation import task as tasks
+from vitiq.evaluation import worker
+from vitiq.evaluation.batch import Batch, Item, Result
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.progress import Clock, Step
 from vitiq.evaluation.rows import Done, read_done
-from vitiq.evaluation.scoring import MetricSpec
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, Task, of_shard
-from vitiq.evaluation.task import Batch, Item, Result, run_batch
+from vitiq.evaluation.task import failed, run_batch
 from vitiq.types import Progress
 
 PART_SECONDS = 2.0
@@ -79,7 +79,8 @@ def run_study(
         StoreError: results cannot be written.
         TaskError: too many tasks failed.
     """
-    return _Run(study, store, workers, report, max_failures, deadline).all(shard)
+    run = _Run(study, store, workers, report, max_failures=max_failures, deadline=deadline)
+    return run.all(shard)
 
 
 class _Writer:
@@ -117,6 +118,7 @@ class _Run:
         store: Store,
         workers: Workers,
         report: Callable[[Step], None] | None,
+        *,
         max_failures: int | None,
         deadline: float | None,
     ) -> None:
@@ -126,7 +128,7 @@ class _Run:
         self.outcome = Outcome()
         self.flying: dict[Future[list[Result]], list[Item]] = {}
         self.again: deque[Item] = deque()
-        metrics = MetricSpec(",".join(study.signatures), study.weights, study.panel)
+        metrics = worker.spec_of(study, list(study.signatures))
         self.empty = Batch((), {}, str(store.out), metrics, dict(study.signatures), frozenset(study.keep), study.maps)
         self.clock = Clock(study.series, {}, workers.count)
         self.places: dict[str, tuple[int, str]] = {}
@@ -221,7 +223,9 @@ class _Run:
         self.followed = items[0].key
         if self.report is not None and self.workers.kind == "inline":
             self.report(self.clock.step(self.places[items[0].key][1]))
-        batch = replace(self.empty, items=items, series={n: replace(s, targets=None, ready=None) for n, s in series.items()})
+        batch = replace(
+            self.empty, items=items, series={n: replace(s, targets=None, ready=None) for n, s in series.items()}
+        )
         try:
             self.flying[self.workers.submit(run_batch, batch)] = items
         except BrokenProcessPool:
@@ -238,7 +242,7 @@ class _Run:
                     self._keep(result)
             elif isinstance(error, StoreError):
                 raise error
-            elif len(items) > 1 or isinstance(error, BrokenProcessPool) and self.flying:
+            elif len(items) > 1 or (isinstance(error, BrokenProcessPool) and self.flying):
                 # One of them ended its worker: each is tried again alone, so that the others get through.
                 self.again.extend(items)
             else:
@@ -257,7 +261,7 @@ class _Run:
         said = f"{type(error).__name__}: {error}"
         if isinstance(error, BrokenProcessPool):
             said = "the worker process was killed, most often because it was out of memory; try --jobs 1"
-        self._keep(tasks.failed(item, self.study.series[item.series], self.empty, said))
+        self._keep(failed(item, self.study.series[item.series], self.empty, said))
 
     def _keep(self, result: Result) -> None:
         self.writer.add(result)
@@ -321,11 +325,11 @@ class _Run:
         if self.workers.kind != "inline":
             yield
             return
-        tasks.stop_asked, tasks.watch = (lambda: self.outcome.stopped is not None), self._watch
+        worker.stop_asked, worker.watch = (lambda: self.outcome.stopped is not None), self._watch
         try:
             yield
         finally:
-            tasks.stop_asked, tasks.watch = tasks.never, None
+            worker.stop_asked, worker.watch = worker.never, None
 
     def _watch(self, state: Progress) -> None:
         if self.report is not None and self.followed is not None:

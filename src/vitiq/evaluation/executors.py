@@ -1,9 +1,9 @@
 """Where batches are worked on: each is a `concurrent.futures.Executor`, so that others' fit too.
 
-`inline` works in this process; `processes` in one process a core with one thread of arithmetic each, so that workers do
-not fight and values do not depend on their number; `dask` at a Dask cluster. Worker processes import vitiq and never the
-script that started them, so that a script needs no `__main__` guard. They leave Ctrl-C to the program that started them,
-and end with it however it ends.
+`inline` works in this process; `processes` in one process a core, each with one thread of arithmetic, so that workers
+do not fight and values do not depend on their number; `dask` at a Dask cluster. Worker processes import vitiq and never
+the script that started them, so that a script needs no `__main__` guard. They leave Ctrl-C to the program that started
+them, and end with it however it ends.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from vitiq.errors import InputError, MissingDependencyError
-from vitiq.evaluation import task
+from vitiq.evaluation import worker
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -75,15 +76,15 @@ class Workers:
 
     def _dask(self) -> Executor:
         try:
-            from distributed import Client, LocalCluster  # noqa: PLC0415 - an extra
+            distributed: Any = import_module("distributed")
         except ImportError as error:
             raise MissingDependencyError("the dask executor needs `pip install 'vitiq[dask]'`") from error
         if self._address is None:
             with hidden_main(), quiet_children():
-                cluster = LocalCluster(n_workers=self.count, threads_per_worker=1, dashboard_address=None)
-            self._client = Client(cluster)
+                cluster = distributed.LocalCluster(n_workers=self.count, threads_per_worker=1, dashboard_address=None)
+            self._client = distributed.Client(cluster)
         else:
-            self._client = Client(self._address)
+            self._client = distributed.Client(self._address)
             self.count = jobs_of(self._client) or self.count
         executor: Executor = self._client.get_executor()
         return executor
@@ -130,7 +131,7 @@ class Inline(Executor):
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - told by the future
+        except Exception as error:
             future.set_exception(error)
         return future
 
@@ -174,7 +175,7 @@ def quiet_children() -> Iterator[None]:
 def _begin(stop: Event) -> None:
     """Start of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    task.stop_asked = stop.is_set
+    worker.stop_asked = stop.is_set
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

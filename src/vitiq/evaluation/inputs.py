@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vitiq.errors import VitiqError
+from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.store import MARK
 from vitiq.evaluation.study import StudyImage, readable, unique_names
-from vitiq.image.io import find_images, read_image_details
+from vitiq.image.io import find_images, read_image, read_image_details
 from vitiq.types import ImageU8
 
 
@@ -72,3 +72,26 @@ def pixels_digest(pixels: ImageU8) -> str:
     digest = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]}\n".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
+
+
+def read_any(path: Path) -> ImageU8:
+    """An image file, or a file of any registered codec, decoded.
+
+    Raises:
+        InputError: it is neither, or cannot be read.
+    """
+    try:
+        return read_image(path)
+    except InputError as error:
+        from vitiq.codecs.detect import codec_of  # noqa: PLC0415 - only where no image was found
+        from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+
+        try:
+            data = path.read_bytes()
+            codec = make_codec(codec_of(data))
+        except (VitiqError, OSError):
+            raise error from None
+        try:
+            return codec.decode(data)
+        except VitiqError as broken:
+            raise InputError(f"{path}: {broken}") from broken

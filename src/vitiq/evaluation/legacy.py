@@ -39,7 +39,8 @@ def load_run(out: Path) -> tuple[dict[str, Any], list[Record], dict[str, Any]]:
             if path is not None:
                 details[kind] = path.relative_to(out).as_posix()
         if "map_signature" in details:
-            details["signatures"] = {**details["signatures"], "vit-map": details["map_signature"]}
+            signatures = {key: score.signature for key, score in record.scores.items()}
+            details["signatures"] = {**signatures, "vit-map": details["map_signature"]}
         values = {key: score.value for key, score in record.scores.items()}
         rows.append(
             Record(

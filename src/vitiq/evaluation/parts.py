@@ -77,9 +77,7 @@ class Parts:
         target, temporary = folder / name, folder / f"{TEMPORARY}{name}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            connection.execute(
-                f"COPY ({query}) TO {quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)", values
-            )
+            connection.execute(f"COPY ({query}) TO {quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)", values)
             synchronise(temporary)
             temporary.replace(target)
             synchronise(folder)

@@ -1,4 +1,4 @@
-"""From what a person asks for to a study: every fault is found before work starts, and all of them are named at once."""
+"""From what a person asks for to a study: every fault is found before work starts, and all are named at once."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vitiq.codecs.spec import CodecSpec
 from vitiq.errors import InputError, MissingDependencyError, VitiqError, WeightsError
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs, read_inputs
+from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.record import RateKind
 from vitiq.evaluation.rows import batches
-from vitiq.evaluation.scoring import MetricSpec
 from vitiq.evaluation.study import Series, Study, StudyImage
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import signature_of

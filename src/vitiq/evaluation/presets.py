@@ -17,11 +17,11 @@ from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codec, parse_codecs
 from vitiq.errors import InputError
 from vitiq.evaluation.engine import Outcome, run_study
 from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_images, series_of
 from vitiq.evaluation.progress import Step
 from vitiq.evaluation.record import RateKind, Record
 from vitiq.evaluation.rows import write_tables
-from vitiq.evaluation.scoring import MetricSpec
 from vitiq.evaluation.series_sets import set_scores
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study
@@ -60,7 +60,7 @@ THESIS_LADDER = ((LADDER, tuple(map(float, LADDER_QUALITIES))),)
 
 @dataclass(frozen=True)
 class Finished:
-    """A study that was run: its records in order, scores of sets by series, and a line for each thing that went wrong."""
+    """A study that was run: records in order, scores of sets by series, a line for each thing that went wrong."""
 
     study: Study
     records: list[Record]

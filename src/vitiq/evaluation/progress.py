@@ -89,7 +89,11 @@ class Clock:
         total = self.kept + self.done + self.remaining
         share = 1.0 if rest + spent <= 0 else spent / (rest + spent)
         return Step(
-            self.kept + self.done, total, self.failed, label, share, rest / max(1, min(self.workers, self.remaining)), state
+            self.kept + self.done,
+            total,
+            self.failed,
+            label,
+            share,
+            rest / max(1, min(self.workers, self.remaining)),
+            state,
         )
-
-

@@ -84,7 +84,8 @@ def read_done(parts: Parts, signatures: Mapping[str, str]) -> Done:
 
 def _signatures(connection: DuckDBPyConnection, signatures: Mapping[str, str]) -> None:
     connection.execute(
-        "CREATE TEMP TABLE wanted AS SELECT unnest($metrics::VARCHAR[]) AS metric, unnest($signatures::VARCHAR[]) AS signature",
+        "CREATE TEMP TABLE wanted AS SELECT unnest($metrics::VARCHAR[]) AS metric, "
+        "unnest($signatures::VARCHAR[]) AS signature",
         {"metrics": list(signatures), "signatures": list(signatures.values())},
     )
 
@@ -99,7 +100,12 @@ def join(connection: DuckDBPyConnection, parts: Parts, study: Study) -> None:
     parts.view(connection, "encodes", "tasks")
     parts.view(connection, "scores", "tasks")
     _signatures(connection, study.signatures)
-    connection.execute("DELETE FROM scores WHERE error IS NOT NULL OR (metric, signature) NOT IN (FROM wanted)")
+    connection.execute("DELETE FROM scores WHERE (metric, signature) NOT IN (FROM wanted)")
+    connection.execute(
+        "CREATE TEMP TABLE lost AS SELECT encode_key, any_value(metric || ': ' || error) AS lost FROM scores "
+        "WHERE error IS NOT NULL GROUP BY encode_key"
+    )
+    connection.execute("DELETE FROM scores WHERE error IS NOT NULL")
 
 
 def _task_rows(study: Study) -> Iterator[tuple[Any, ...]]:
@@ -117,8 +123,8 @@ def read_records(parts: Parts, study: Study, *, details: bool = True) -> list[Re
         shown = "e.details" if details else "'{}'"
         query = (
             f"SELECT encode_key, image, image_sha256, codec, label, settings, kind, asked, quality, reached, width, "
-            f"height, bytes, encode_seconds, decode_seconds, notes, error, read_notes, grouped, original_bytes, "
-            f"{shown} FROM tasks JOIN encodes e USING (encode_key) ORDER BY position"
+            f"height, bytes, encode_seconds, decode_seconds, notes, coalesce(error, lost), read_notes, grouped, "
+            f"original_bytes, {shown} FROM tasks JOIN encodes e USING (encode_key) LEFT JOIN lost USING (encode_key) ORDER BY position"
         )
         return [_record(row, scores.get(row[0], {})) for row in fetched(connection, query)]
 
@@ -134,7 +140,24 @@ def _scores(connection: DuckDBPyConnection, order: Sequence[str], *, details: bo
 
 
 def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
-    (key, image, sha256, codec, label, settings, kind, asked, quality, reached, width, height, size, encode, decode, *rest) = row
+    (
+        key,
+        image,
+        sha256,
+        codec,
+        label,
+        settings,
+        kind,
+        asked,
+        quality,
+        reached,
+        width,
+        height,
+        size,
+        encode,
+        decode,
+        *rest,
+    ) = row
     notes, error, read_notes, group, original, details = rest
     return Record(
         key=key,
@@ -150,7 +173,7 @@ def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
         width=width,
         height=height,
         bytes=size,
-        bpp=size * 8 / (width * height) if error is None else float("nan"),
+        bpp=size * 8 / (width * height) if size else float("nan"),
         encode_seconds=encode,
         decode_seconds=decode,
         scores=scores,
@@ -183,9 +206,10 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
         query = (
             f"SELECT image, codec, quality, width, height, bytes, CASE WHEN error IS NULL THEN bytes * 8 / "
             f"(CAST(width AS DOUBLE) * height) END AS bpp, encode_seconds, decode_seconds"
-            f"{columns}, label, grouped AS \"group\", kind AS rate_kind, "
-            f"asked AS rate_value, reached, error, original_bytes{paths}, notes, settings, details, "
-            f"encode_key AS key FROM tasks JOIN encodes USING (encode_key) LEFT JOIN own USING (encode_key) "
+            f'{columns}, label, grouped AS "group", kind AS rate_kind, '
+            f"asked AS rate_value, reached, coalesce(error, lost) AS error, original_bytes{paths}, notes, settings, "
+            f"details, encode_key AS key FROM tasks JOIN encodes USING (encode_key) LEFT JOIN own USING (encode_key) "
+            f"LEFT JOIN lost USING (encode_key) "
             f"ORDER BY position"
         )
         for suffix, form in (("parquet", "FORMAT parquet, COMPRESSION zstd"), ("csv", "FORMAT csv, HEADER")):

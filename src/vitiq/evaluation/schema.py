@@ -57,5 +57,8 @@ def selection(table: Table, version: int) -> str:
     if version == VERSION:
         return ", ".join(f'"{name}"' for name in COLUMNS[table])
     changed = MIGRATIONS.get(version, {}).get(table, {})
-    cells = (f'CAST({changed.get(name, chr(34) + name + chr(34))} AS {kind}) AS "{name}"' for name, kind in COLUMNS[table].items())
+    cells = (
+        f'CAST({changed.get(name, chr(34) + name + chr(34))} AS {kind}) AS "{name}"'
+        for name, kind in COLUMNS[table].items()
+    )
     return ", ".join(cells)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.rows import batches
-from vitiq.evaluation.scoring import MetricSpec
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, sha256_of
-from vitiq.evaluation.task import metrics_of
+from vitiq.evaluation.worker import metrics_of, spec_of
 from vitiq.image.io import read_image
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import signature_of, to_json
@@ -31,10 +31,10 @@ def set_scores(
 ) -> dict[str, dict[str, Any]]:
     """Scores of sets by name of the set: the label of a series, with its rate where the series has several.
 
-    Rate ladders of a run have none: a set is what a reader would compare. Images that failed are left out on both sides.
+    Rate ladders of a run have none: a set is what a reader would compare. Images that failed are left out.
     """
     names = [name for name in study.metrics if name not in study.signatures]
-    spec = MetricSpec(",".join(names), study.weights, study.panel)
+    spec = spec_of(study, names)
     if not names:
         return {}
     metrics = [metric for metric in metrics_of(spec) if isinstance(metric, SetMetric)]
@@ -67,9 +67,7 @@ def set_scores(
 
 def read_set_scores(study: Study, store: Store) -> dict[str, dict[str, Any]]:
     """The scores of sets that are kept beside a study."""
-    return {
-        name: value["scores"] for name, value in _known(store.out / "studies" / f"{study.name}.sets.json").items()
-    }
+    return {name: value["scores"] for name, value in _known(store.out / "studies" / f"{study.name}.sets.json").items()}
 
 
 def _known(path: Path) -> Mapping[str, Any]:

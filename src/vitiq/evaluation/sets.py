@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vitiq.errors import InputError
-from vitiq.evaluation.scoring import MetricSpec, in_order
-from vitiq.image.io import find_images, read_image
+from vitiq.evaluation.inputs import read_any
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.scoring import in_order
+from vitiq.image.io import find_images
 from vitiq.metrics.base import Metric
 from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics
@@ -36,12 +38,15 @@ class Read:
     problem: str | None = None
 
 
-def read_rows(path: Path, metrics: Sequence[Metric]) -> Read:
-    """Rows of an image file."""
-    try:
-        return Read(rows_of(read_image(path), metrics))
-    except InputError as error:
-        return Read({}, str(error))
+def read_rows(paths: Sequence[Path], metrics: Sequence[Metric]) -> list[Read]:
+    """Rows of image files."""
+    results = []
+    for path in paths:
+        try:
+            results.append(Read(rows_of(read_any(path), metrics)))
+        except InputError as error:
+            results.append(Read({}, str(error)))
+    return results
 
 
 def need_no_pairs(metrics: Sequence[Metric]) -> bool:
@@ -50,7 +55,7 @@ def need_no_pairs(metrics: Sequence[Metric]) -> bool:
 
 
 def images_of(folder: Path, problems: list[str]) -> list[Path]:
-    """FoundImage files below a folder, sorted.
+    """Image files below a folder, sorted.
 
     Raises:
         InputError: no such folder, or a file.

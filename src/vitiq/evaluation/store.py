@@ -1,4 +1,4 @@
-"""A folder of results: rows in Parquet parts, files under the key of their encode, studies that name what was asked for.
+"""A folder of results: rows in Parquet parts, files under the key of their encode, studies of what was asked for.
 
     OUT/study.json                     which study was asked for last
     OUT/studies/<name>.json            images, series, metrics (`vitiq.evaluation.study`)
