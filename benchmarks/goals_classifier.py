@@ -12,8 +12,8 @@ from vitiq.codecs.transform.codec import GenerativeMse
 from vitiq.codecs.transform.labels import overlap, read_latents, read_rebuilt
 from vitiq.codecs.transform.latent_classifier import load_classifier
 from vitiq.models.backbones import load_backbone
-from vitiq.training.classifier import VALIDATED, load_config
 from vitiq.training.data import ImageSet
+from vitiq.training.recipes.classifier import VALIDATED, load_config
 from vitiq.types import Quality
 
 

@@ -11,7 +11,8 @@ import torch
 from goals import AbsentError, Figure, best, kodak, psnr, scores, short, teachers
 from PIL import Image
 
-from vitiq.analysis.bd_rate import bd_rate, within
+from vitiq.analysis.bd_rate import bd_rate
+from vitiq.analysis.curve import within
 from vitiq.codecs.base import Codec
 from vitiq.codecs.classical.pillow import Avif, Jpeg, Jpeg2000, WebP
 from vitiq.codecs.rate_target import encode_nearest

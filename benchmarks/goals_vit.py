@@ -19,7 +19,7 @@ from vitiq.models.backbones.packed import PackedViT
 from vitiq.models.backbones.precision import label_overlap, native_bfloat16, probe_images
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.data import ImageSet
-from vitiq.training.vit import load_config
+from vitiq.training.recipes.vit import load_config
 from vitiq.training.vit_views import view
 from vitiq.types import ImageU8
 

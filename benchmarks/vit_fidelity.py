@@ -30,8 +30,8 @@ from scipy.stats import pearsonr, spearmanr
 
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.data import ImageSet
+from vitiq.training.recipes.vit import load_config
 from vitiq.training.teachers import load_teacher
-from vitiq.training.vit import load_config
 from vitiq.training.vit_views import view
 from vitiq.types import ImageU8
 

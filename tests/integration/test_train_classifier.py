@@ -1,16 +1,16 @@
 """`vitiq train classifier`, the weights it writes, and reading them, with an untrained codec and teachers made here.
 
 Truth: identities (before training, and with a codec that is the DCT, the classifier reads what its ViT reads in the
-image; an interrupted run ends where an uninterrupted one does).
+image).
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,8 @@ from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
-from vitiq.training.classifier import load_config, train_classifier
-from vitiq.training.codec import export_weights as export_codec
+from vitiq.training.recipes.classifier import load_config, train_classifier
+from vitiq.training.recipes.codec import export_weights as export_codec
 from vitiq.training.teachers import soft_loss
 
 
@@ -140,37 +140,26 @@ def test_a_reading_like_the_teachers_has_no_loss() -> None:
     assert float(soft_loss(logits, -logits, 2.0)) > 0.1
 
 
-class KilledError(Exception):
-    """Stands for a kill between two steps."""
-
-
-def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
-    data: Path, teacher_file: Path, codec_file: Path, tmp_path: Path
-) -> None:
+def test_a_run_can_start_from_weights(data: Path, teacher_file: Path, codec_file: Path, tmp_path: Path) -> None:
     whole = train_classifier(None, [data], teacher_file, codec_file, tmp_path / "whole", smoke=True)
-
-    def interrupt(done: int, total: int, loss: float) -> None:
-        assert total == 4
-        if done == 3:
-            raise KilledError
-
-    cut = tmp_path / "cut"
-    with pytest.raises(KilledError):
-        train_classifier(None, [data], teacher_file, codec_file, cut, smoke=True, report=interrupt)
-    seen: list[int] = []
-    resumed = train_classifier(
-        None, [data], teacher_file, codec_file, cut, smoke=True, report=lambda done, *_: seen.append(done)
-    )
-    assert seen == [3, 4]
-    assert resumed.read_bytes() == whole.read_bytes()
-    assert (cut / "log.csv").read_text() == (tmp_path / "whole" / "log.csv").read_text()
-    assert (cut / "curves.png").stat().st_size > 0
     trained = EmbeddedClassifier(whole)
     trained.check(TransformModel(codec_file))
     begun = train_classifier(None, [data], teacher_file, codec_file, tmp_path / "begun", begin=whole, smoke=True)
     # Half-precision tensors show small steps; the 8-bit ones need not move.
     change = (EmbeddedClassifier(begun).model.embed.weight - trained.model.embed.weight).abs().max()
     assert 0 < float(change) < 0.01
+
+
+def test_views_are_coded_again_where_images_changed(
+    data: Path, teacher_file: Path, codec_file: Path, tmp_path: Path
+) -> None:
+    images, out = tmp_path / "images", tmp_path / "run"
+    shutil.copytree(data, images)
+    train_classifier(None, [images], teacher_file, codec_file, out, smoke=True)
+    before = {path.name for path in out.glob("views-*")}
+    shutil.copyfile(images / "1.png", images / "0.png")
+    train_classifier(None, [images], teacher_file, codec_file, out, smoke=True)
+    assert len({path.name for path in out.glob("views-*")} - before) == 1
 
 
 def test_training_runs_in_two_processes(data: Path, teacher_file: Path, codec_file: Path, tmp_path: Path) -> None:
@@ -189,4 +178,4 @@ def test_a_foreign_configuration_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "classifier.toml").write_text(text)
     with pytest.raises(InputError, match=r"classifier\.toml: not a classifier training configuration"):
         load_config(tmp_path / "classifier.toml")
-    assert replace(load_config(), steps=1).steps == 1
+    assert load_config(smoke=True).steps == 4

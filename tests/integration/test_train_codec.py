@@ -1,7 +1,6 @@
 """`vitiq train codec` and `vitiq train perceptual` on images made here.
 
-Truth: identities (an interrupted run ends where an uninterrupted one does; perceptual training leaves the bitstream
-alone; two processes see the batch that one sees).
+Truth: identities (perceptual training leaves the bitstream alone; two processes see the batch that one sees).
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from vitiq import training
 from vitiq.codecs.transform import latent_classifier
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.codecs.transform.decoder import Painter
@@ -26,12 +26,13 @@ from vitiq.codecs.transform.latent_classifier import LatentClassifier, latent_sp
 from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import ViTConfig
-from vitiq.training import codec, perceptual
-from vitiq.training.codec import load_config, train_codec
-from vitiq.training.crops import Phase, Sampler
+from vitiq.training.config import Phase
+from vitiq.training.crops import Sampler
 from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware
-from vitiq.training.perceptual import TRAINED, train_perceptual
+from vitiq.training.recipes import perceptual
+from vitiq.training.recipes.codec import load_config, train_codec
+from vitiq.training.recipes.perceptual import TRAINED, train_perceptual
 from vitiq.types import ImageU8, Quality
 from vitiq.weights.file import steps_behind
 
@@ -55,20 +56,6 @@ def weights(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tensors(path: Path) -> dict[str, torch.Tensor]:
     with safe_open(str(path), framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-
-
-def test_an_interrupted_run_ends_where_a_whole_one_does(photos: Path, weights: Path, tmp_path: Path) -> None:
-    def interrupt(done: int, total: int, loss: float) -> None:
-        if done == 4:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_codec(None, [photos], tmp_path, smoke=True, threads=1, report=interrupt)
-    resumed = tensors(train_codec(None, [photos], tmp_path, smoke=True, threads=1))
-    assert all(torch.equal(value, resumed[name]) for name, value in tensors(weights).items())
-    with (tmp_path / "log.csv").open(newline="") as file:
-        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
-    assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
 def test_trained_weights_code_images(weights: Path, small: ImageU8) -> None:
@@ -134,7 +121,7 @@ def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
     sampler, phase = Sampler(images, range(5), load_config(smoke=True)), Phase(1, 64, 5)
     whole = sampler.batch([1, 2], phase)
     cpu = torch.device("cpu")
-    parts = [sampler.batch([1, 2], phase, Hardware(cpu, rank, 2).share(5)) for rank in (0, 1)]
+    parts = [sampler.batch([1, 2], phase, Hardware(cpu, rank, 2).local_indices(5)) for rank in (0, 1)]
     assert torch.equal(whole[0::2], parts[0])
     assert torch.equal(whole[1::2], parts[1])
 
@@ -153,7 +140,7 @@ def test_training_runs_in_two_processes(model: str, photos: Path, weights: Path,
     )
 
 
-def test_bad_configurations_are_told(tmp_path: Path, photos: Path) -> None:
+def test_bad_configurations_are_reported(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "bad.toml").write_text("seed = 1\nunknown = 2\n")
     with pytest.raises(InputError, match=r"bad\.toml"):
         train_codec(tmp_path / "bad.toml", [photos], tmp_path / "run", smoke=True)
@@ -162,4 +149,4 @@ def test_bad_configurations_are_told(tmp_path: Path, photos: Path) -> None:
 @pytest.mark.parametrize("name", ["codec.toml", "codec_gpu.toml", "perceptual.toml", "perceptual_gpu.toml"])
 def test_shipped_configurations_can_be_read(name: str) -> None:
     load, least = (perceptual.load_config, 2000) if name.startswith("perceptual") else (load_config, 5000)
-    assert load(Path(codec.__file__).parent / "configs" / name).steps >= least
+    assert load(Path(training.__file__).parent / "configs" / name).steps >= least

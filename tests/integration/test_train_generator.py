@@ -1,6 +1,6 @@
 """`vitiq train generator` on images made here.
 
-Truth: identities (an interrupted run ends where an uninterrupted one does; the critic leaves the encoder alone).
+Truth: identities (the discriminator leaves the encoder alone).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from vitiq import training
 from vitiq.errors import InputError, WeightsError
-from vitiq.training import generator
 from vitiq.training.crops import draw_graphic, zoomed_crop
 from vitiq.training.data import ImageSet
-from vitiq.training.generator import TrainingCrops, load_config, train_generator
-from vitiq.training.generator_adversarial import PAINTERS
+from vitiq.training.generator_adversarial import FINEST
 from vitiq.training.hardware import Hardware
+from vitiq.training.recipes.generator import TrainingCrops, load_config, train_generator
 
-CONFIGS = Path(generator.__file__).parent / "configs"
+CONFIGS = Path(training.__file__).parent / "configs"
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +42,13 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def test_an_interrupted_run_ends_where_a_whole_one_does(photos: Path, tmp_path: Path) -> None:
-    def interrupt(done: int, total: int, loss: float) -> None:
-        if done == 5:
-            raise KeyboardInterrupt
-
-    whole = tensors(train_generator(None, [photos], tmp_path / "whole", smoke=True, threads=1))
-    with pytest.raises(KeyboardInterrupt):
-        train_generator(None, [photos], tmp_path / "cut", smoke=True, threads=1, report=interrupt)
-    resumed = tensors(train_generator(None, [photos], tmp_path / "cut", smoke=True, threads=1))
-    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
-    begun = train_generator(
-        None, [photos], tmp_path / "begun", begin=tmp_path / "whole" / "generator_embedded.safetensors", smoke=True
-    )
-    assert set(tensors(begun)) == set(whole)
+def test_a_run_can_start_from_weights(photos: Path, tmp_path: Path) -> None:
+    whole = train_generator(None, [photos], tmp_path / "whole", smoke=True, threads=1)
+    begun = train_generator(None, [photos], tmp_path / "begun", begin=whole, smoke=True, threads=1)
+    assert set(tensors(begun)) == set(tensors(whole))
 
 
-def test_the_critic_changes_the_finest_scales_alone(photos: Path, tmp_path: Path) -> None:
+def test_the_discriminator_changes_the_finest_scales_alone(photos: Path, tmp_path: Path) -> None:
     def interrupt(done: int, total: int, loss: float) -> None:
         if done == load_config(smoke=True).plain_steps:
             raise KeyboardInterrupt
@@ -69,14 +59,14 @@ def test_the_critic_changes_the_finest_scales_alone(photos: Path, tmp_path: Path
     both = train_generator(None, [photos], tmp_path, smoke=True, threads=1)
     moved = {name for name, value in tensors(both).items() if not torch.equal(value, before[name])}
     assert moved
-    assert all(name.removeprefix("synthesis.").startswith(PAINTERS) for name in moved)
+    assert all(name.removeprefix("synthesis.").startswith(FINEST) for name in moved)
     with (tmp_path / "log.csv").open(newline="") as file:
-        critic = [float(row["critic_loss"]) for row in csv.DictReader(file) if row["critic_loss"]]
-    assert len(critic) == 4
-    assert critic[-1] < critic[0], "the critic learns"
+        discriminator = [float(row["discriminator_loss"]) for row in csv.DictReader(file) if row["discriminator_loss"]]
+    assert len(discriminator) == 4
+    assert discriminator[-1] < discriminator[0], "the discriminator learns"
 
 
-def test_foreign_weights_are_told(photos: Path, tmp_path: Path) -> None:
+def test_foreign_weights_are_reported(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "foreign.safetensors").write_bytes(b"no tensors")
     with pytest.raises(WeightsError, match="foreign"):
         train_generator(None, [photos], tmp_path / "run", begin=tmp_path / "foreign.safetensors", smoke=True)
@@ -90,7 +80,7 @@ def test_drawn_graphics_are_flat() -> None:
     assert counts.max() > 64 * 64 / 10
 
 
-def test_bad_configurations_are_told(tmp_path: Path) -> None:
+def test_bad_configurations_are_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere"):
         load_config(tmp_path / "nowhere.toml")
 

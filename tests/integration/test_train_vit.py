@@ -1,14 +1,14 @@
 """`vitiq train vit`: distillation on images and a teacher made here.
 
-Truth: identities (a student that is its teacher has no loss; an interrupted run ends where an uninterrupted one does).
+Truth: identities (a student that is its teacher has no loss; a mean of weights lies between them).
 """
 
-import csv
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -25,12 +25,12 @@ from vitiq.models.backbones.base import Preprocessing
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.agreement import validate
 from vitiq.training.data import ImageSet
+from vitiq.training.recipes.vit import distillation_loss, load_config, train_vit
 from vitiq.training.soup import mean_weights
 from vitiq.training.student import export_weights, matched_blocks, prune
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
 from vitiq.training.token_readers import TokenReaders
-from vitiq.training.vit import distillation_loss, load_config, train_vit
-from vitiq.training.vit_views import TrainingViews, degrade, mixed, repainted, view
+from vitiq.training.vit_views import TrainingViews, degrade, mixed, regenerated, view
 
 TINY = ViTConfig(image_size=32, patch=8, width=24, depth=6, heads=3, classes=150)
 
@@ -97,7 +97,7 @@ def test_a_student_that_keeps_every_block_is_its_teacher_and_has_no_loss() -> No
     student = prune(teacher, range(6))
     x = torch.randn(3, 3, 32, 32)
     assert torch.equal(student(x), teacher(x))
-    config = replace(load_config(), kept_blocks=tuple(range(6)))
+    config = msgspec.structs.replace(load_config(), kept_blocks=tuple(range(6)))
     losses = distillation_loss(config, student, TokenReaders(1, 6, TINY.width), [reading(teacher)], x)
     assert [float(part.detach()) for part in losses] == pytest.approx([0, 0, 0], abs=1e-6)
     assert validate(student, reading(teacher), x) == pytest.approx((1.0, 1.0))
@@ -108,7 +108,7 @@ def test_a_pruned_student_has_the_kept_blocks_and_a_loss_with_gradients_everywhe
     student = prune(teacher, (0, 2, 4))
     own, source = student.state_dict(), teacher.state_dict()
     assert torch.equal(own["blocks.1.mlp.fc1.weight"], source["blocks.2.mlp.fc1.weight"])
-    config = replace(load_config(), kept_blocks=(0, 2, 4))
+    config = msgspec.structs.replace(load_config(), kept_blocks=(0, 2, 4))
     other = reading(tiny_teacher(), mean=(0.4, 0.5, 0.6))
     readers = TokenReaders(2, 3, TINY.width)
     loss, _, distance = distillation_loss(
@@ -152,7 +152,7 @@ def test_training_views_are_dealt_without_changing_them(tmp_path: Path) -> None:
         pixels = rng.integers(0, 256, (40 + index, 48, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "in" / f"{index}.png")
     images = ImageSet.open([tmp_path / "in"], tmp_path / "cache", short_side=64)
-    config = replace(load_config(), batch=12, detail_share=0.5)
+    config = msgspec.structs.replace(load_config(), batch=12, detail_share=0.5)
     views = TrainingViews(config, images, range(3), 32)
     whole = views.batch(7, range(12))
     assert whole.shape == (12, 32, 32, 3)
@@ -187,43 +187,15 @@ def test_degradation_changes_the_image_but_not_its_mean_colour() -> None:
         np.testing.assert_allclose(after.mean((0, 1)), before.mean((0, 1)), atol=12)
 
 
-class KilledError(Exception):
-    """Stands for a kill between two steps."""
-
-
-def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
-    data: Path, teacher_files: list[Path], tmp_path: Path
-) -> None:
-    whole = train_vit(None, [data], teacher_files, tmp_path / "whole", smoke=True)
-
-    def interrupt(done: int, total: int, loss: float) -> None:
-        assert total == 4
-        if done == 3:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        train_vit(None, [data], teacher_files, tmp_path / "cut", smoke=True, report=interrupt)
-    (tmp_path / "cut" / "checkpoint.tmp").write_bytes(b"half a checkpoint")
-    seen: list[int] = []
-    resumed = train_vit(
-        None, [data], teacher_files, tmp_path / "cut", smoke=True, report=lambda done, *_: seen.append(done)
-    )
-    assert seen == [3, 4]
-    assert resumed.read_bytes() == whole.read_bytes()
-    states = [torch.load(tmp_path / run / "checkpoint.pt", weights_only=True) for run in ("whole", "cut")]
-    torch.testing.assert_close(states[1], states[0], rtol=0, atol=0)
-    logs = [(tmp_path / run / "log.csv").read_text() for run in ("whole", "cut")]
-    assert logs[0] == logs[1]
-    assert [row["step"] for row in csv.DictReader(logs[0].splitlines())] == ["1", "2", "3", "4"]
-    assert (tmp_path / "whole" / "curves.png").stat().st_size > 0
-
+def test_the_weights_file_holds_the_student(data: Path, teacher_files: list[Path], tmp_path: Path) -> None:
+    whole = train_vit(None, [data], teacher_files, tmp_path, smoke=True)
     with safe_open(whole, "pt") as file:
-        facts = json.loads(file.metadata()["vitiq_config"])
+        metadata = json.loads(file.metadata()["vitiq_config"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     assert {str(value.dtype) for value in tensors.values()} == {"torch.float16"}
-    assert facts["steps"] == 4
-    assert facts["labels"] == "imagenet-1k"
-    VisionTransformer(ViTConfig(**facts["config"])).load_state_dict(tensors)
+    assert metadata["steps"] == 4
+    assert metadata["labels"] == "imagenet-1k"
+    VisionTransformer(ViTConfig(**metadata["config"])).load_state_dict(tensors)
 
 
 def test_the_mean_of_two_trainings_lies_in_the_middle_and_takes_one_kind_of_network(tmp_path: Path) -> None:
@@ -284,11 +256,11 @@ def test_each_teacher_gets_its_own_pixels() -> None:
     assert teacher.prepared(grey)[0, :, 0, 0].tolist() == pytest.approx([0.2, 0.0, -0.2], abs=1e-6)
 
 
-def test_a_share_of_the_views_is_repainted() -> None:
+def test_a_share_of_the_views_is_regenerated() -> None:
     views = torch.rand(6, 3, 32, 32) * 2 - 1
     generator = EmbeddedGenerator()
-    assert torch.equal(repainted(np.random.default_rng(0), views, generator, 0.0), views)
-    some = repainted(np.random.default_rng(0), views, generator, 0.5)
+    assert torch.equal(regenerated(np.random.default_rng(0), views, generator, 0.0), views)
+    some = regenerated(np.random.default_rng(0), views, generator, 0.5)
     changed = [not torch.equal(a, b) for a, b in zip(some, views, strict=True)]
     assert 0 < sum(changed) < 6
     assert float(some.abs().max()) <= 1

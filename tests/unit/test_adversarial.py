@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vitiq.training.adversarial import Critic, hinge, relative_errors, visibility
+from vitiq.training.adversarial import Discriminator, hinge, relative_errors, visibility
 from vitiq.training.hardware import Hardware
 
 
@@ -21,19 +21,19 @@ def test_the_hinge_loss_counts_only_verdicts_within_the_margin() -> None:
     assert float(hinge(real, fake)) == pytest.approx(0.25 + 0.625)
 
 
-def test_a_critic_learns_to_tell_images_apart_and_pulls_at_what_it_judges() -> None:
+def test_a_discriminator_learns_to_tell_images_apart_and_pulls_at_what_it_sees() -> None:
     torch.manual_seed(0)
-    critic = Critic(1e-3, Hardware(torch.device("cpu")))
+    discriminator = Discriminator(1e-3, Hardware(torch.device("cpu")))
     real, fake, condition = images(1, 0.6), images(2, 0.2), images(3, 0.4)
-    losses = [critic.learn(real, fake, condition) for _ in range(30)]
+    losses = [discriminator.step(real, fake, condition) for _ in range(30)]
     assert losses[-1] < 0.5 * losses[0]
-    before = [parameter.detach().clone() for parameter in critic.network.parameters()]
+    before = [parameter.detach().clone() for parameter in discriminator.network.parameters()]
     judged = fake.clone().requires_grad_()
-    objection = critic.objection(judged, condition)
-    torch.autograd.backward(objection)
+    loss = discriminator.generator_loss(judged, condition)
+    torch.autograd.backward(loss)
     assert judged.grad is not None
-    assert float(critic.objection(fake - 0.1 * judged.grad.sign(), condition)) < float(objection.detach())
-    assert all(torch.equal(a, b) for a, b in zip(before, critic.network.parameters(), strict=True))
+    assert float(discriminator.generator_loss(fake - 0.1 * judged.grad.sign(), condition)) < float(loss.detach())
+    assert all(torch.equal(a, b) for a, b in zip(before, discriminator.network.parameters(), strict=True))
 
 
 def test_errors_are_seen_on_flat_ground_and_relative_to_the_start() -> None:

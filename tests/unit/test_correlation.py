@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import kendalltau, pearsonr, spearmanr
+from scipy.stats import kendalltau, pearsonr, rankdata, spearmanr
 
-from vitiq.analysis.correlation import agreement, fit_logistic, kendall, logistic4, logistic5, pearson, spearman
+from vitiq.analysis import resampled_ranks
+from vitiq.analysis.correlation import agreement, fit_logistic, kendall, logistic4, pearson, spearman
+from vitiq.analysis.resampled_ranks import WeightedRanks, kendall_of_groups
 from vitiq.errors import InputError
 
 
@@ -24,13 +29,67 @@ def test_correlations_are_scipys(pairs: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize("bend", [lambda t: t, np.exp, lambda t: 1 - np.exp(-3 * t), lambda t: 40 + 5 * t])
-def test_the_logistic_is_found_again(bend: object) -> None:
-    t = np.linspace(-2, 2, 40)
+@pytest.mark.parametrize("count", [40, 3000])
+def test_the_logistic_is_found_again(bend: object, count: int) -> None:
+    t = np.linspace(-2, 2, count)
     x = np.asarray(bend(t))  # type: ignore[operator]
     z = (x - x.mean()) / x.std()
-    for parameters, y in ((4, logistic4(z, 7, 1, 0.2, 0.4)), (5, logistic5(z, 4.0, 2.0, 0.1, 0.3, 5.0))):
-        fitted, _ = fit_logistic(z, y, 4 if parameters == 4 else 5)
-        assert np.abs(fitted - y).max() < 1e-3
+    y = logistic4(z, 7, 1, 0.2, 0.4)
+    assert np.abs(logistic4(z, *fit_logistic(z, y)) - y).max() < 1e-3
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 4)), min_size=5, max_size=40),
+    st.integers(0, 9),
+)
+def test_a_resample_is_what_scipy_gives_for_the_images_drawn(rows: list[tuple[int, int, int]], seed: int) -> None:
+    x, y, groups = (np.array(column) for column in zip(*rows, strict=True))
+    _, members = np.unique(groups, return_inverse=True)
+    count = members.max() + 1
+    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count))
+    chosen = np.repeat(np.arange(len(x)), times[members])
+    tau = kendall_of_groups(x.astype(float), y.astype(float), members)(times.astype(float))
+    ranks = [WeightedRanks(v.astype(float))(times[members].astype(float)) for v in (x, y)]
+    np.testing.assert_allclose(ranks[0][chosen], rankdata(x[chosen]))
+    rho = pearson(ranks[0], ranks[1], times[members].astype(float))
+    if len(set(x[chosen])) == 1 or len(set(y[chosen])) == 1:
+        assert np.isnan([tau, rho]).all()
+        return
+    assert tau == pytest.approx(kendalltau(x[chosen], y[chosen]).statistic, abs=1e-12)
+    assert rho == pytest.approx(spearmanr(x[chosen], y[chosen]).statistic, abs=1e-12)
+
+
+def test_tau_of_many_groups_is_counted_without_a_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, y, members = rng.integers(0, 9, 60).astype(float), rng.normal(0, 1, 60), np.arange(60) // 3
+    times = rng.multinomial(20, np.full(20, 0.05)).astype(float)
+    by_matrix = kendall_of_groups(x, y, members)(times)
+    monkeypatch.setattr(resampled_ranks, "MOST_GROUPS", 4)
+    assert kendall_of_groups(x, y, members)(times) == pytest.approx(by_matrix, abs=1e-12)
+    assert np.isnan(kendall_of_groups(x * 0, y, members)(times))
+
+
+PEAK = """
+import resource
+import numpy as np
+from vitiq.analysis.correlation import agreement
+rng = np.random.default_rng(0)
+quality = rng.uniform(0, 9, 23_000)
+metric = quality + rng.normal(0, 2, len(quality))
+groups = rng.integers(0, {groups}, len(quality))
+print(agreement(metric, quality, groups, higher_is_better=True, resamples=4).krcc)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.parametrize("groups", [250, 23_000])
+def test_23000_images_fit_in_a_gigabyte(groups: int) -> None:
+    """PIPAL has 23,200 images of 200 references; matrices of images by images would take 4 GB each."""
+    found = subprocess.run(
+        [sys.executable, "-c", PEAK.format(groups=groups)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert float(found[0]) == pytest.approx(0.595, abs=0.01)
+    assert float(found[1]) < 400, "MB at the peak"
 
 
 def test_agreement_of_a_bent_metric() -> None:

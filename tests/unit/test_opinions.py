@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from openpyxl import Workbook
 from PIL import Image
 from scipy.io import savemat
 
@@ -23,7 +24,7 @@ from vitiq.image.io import read_image
 from vitiq.metrics.fidelity.pixel import mean_squared_error
 
 
-def paint(path: Path, value: int = 0) -> None:
+def write_image(path: Path, value: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     image = np.random.default_rng(0).integers(0, 200, (24, 32, 3), dtype=np.uint8)
     image[:, :value] //= 2
@@ -31,10 +32,10 @@ def paint(path: Path, value: int = 0) -> None:
 
 
 def tid(root: Path) -> None:
-    paint(root / "reference_images" / "I01.BMP")
+    write_image(root / "reference_images" / "I01.BMP")
     lines = []
     for level in range(1, 6):
-        paint(root / "distorted_images" / f"i01_10_{level}.bmp", level)
+        write_image(root / "distorted_images" / f"i01_10_{level}.bmp", level)
         lines.append(f"{6 - level}.51351 I01_10_{level}.bmp")
     (root / "mos_with_names.txt").write_text("\n".join(lines) + "\n")
 
@@ -44,40 +45,24 @@ def live(root: Path) -> None:
     dmos, originals = np.zeros((1, 982)), np.ones((1, 982))
     names = np.full((1, 982), None, dtype=object)
     names[:] = "ocean.bmp"
-    paint(root / "refimgs" / "ocean.bmp")
+    write_image(root / "refimgs" / "ocean.bmp")
     for place, (kind, number) in ((0, ("jp2k", 1)), (1, ("jp2k", 2)), (228, ("jpeg", 2)), (981, ("fastfading", 174))):
         dmos[0, place], originals[0, place] = 20 + place / 10, 0
-        paint(root / kind / f"img{number}.bmp", number % 20)
+        write_image(root / kind / f"img{number}.bmp", number % 20)
     assert sum(count for _, count in kinds) == 982
     savemat(root / "dmos_realigned.mat", {"dmos_new": dmos, "orgs": originals})
     savemat(root / "refnames_all.mat", {"refnames_all": names})
 
 
 def workbook(path: Path, rows: dict[int, dict[str, str | float]]) -> None:
-    """An .xlsx with one sheet after an empty one; text in the shared strings, as Excel writes it."""
-    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    texts: list[str] = []
-    body = []
+    """An .xlsx with one sheet after an empty one."""
+    book = Workbook()
+    book.active.title = "first"
+    sheet = book.create_sheet("all_by_image")
     for number, cells in rows.items():
-        line = []
         for column, value in cells.items():
-            if isinstance(value, str):
-                texts.append(value)
-                line.append(f'<c r="{column}{number}" t="s"><v>{len(texts) - 1}</v></c>')
-            else:
-                line.append(f'<c r="{column}{number}"><v>{value}</v></c>')
-        body.append(f'<row r="{number}">{"".join(line)}</row>')
-    strings = "".join(f"<si><t>{text}</t></si>" for text in texts)
-    sheets = '<sheet name="first" sheetId="1" r:id="rId1"/><sheet name="all_by_image" sheetId="2" r:id="rId2"/>'
-    links = "".join(f'<Relationship Id="rId{i}" Target="worksheets/sheet{i}.xml"/>' for i in (1, 2))
-    with zipfile.ZipFile(path, "w") as book:
-        book.writestr("xl/workbook.xml", f'<workbook {main} xmlns:r="{relations}"><sheets>{sheets}</sheets></workbook>')
-        book.writestr("xl/_rels/workbook.xml.rels", f"<Relationships>{links}</Relationships>")
-        book.writestr("xl/sharedStrings.xml", f"<sst {main}>{strings}</sst>")
-        book.writestr("xl/worksheets/sheet1.xml", f"<worksheet {main}><sheetData/></worksheet>")
-        sheet = f"<worksheet {main}><sheetData>{''.join(body)}</sheetData></worksheet>"
-        book.writestr("xl/worksheets/sheet2.xml", sheet)
+            sheet[f"{column}{number}"] = value
+    book.save(path)
 
 
 def csiq(root: Path) -> None:
@@ -91,21 +76,21 @@ def csiq(root: Path) -> None:
     }
     workbook(root / "csiq.DMOS.xlsx", rows)
     for name in ("1600", "sunset_color"):
-        paint(root / "src_imgs" / f"{name}.png")
-    paint(root / "dst_imgs" / "awgn" / "1600.AWGN.1.png", 3)
-    paint(root / "dst_imgs" / "jpeg2000" / "sunset_color.jpeg2000.5.png", 9)
+        write_image(root / "src_imgs" / f"{name}.png")
+    write_image(root / "dst_imgs" / "awgn" / "1600.AWGN.1.png", 3)
+    write_image(root / "dst_imgs" / "jpeg2000" / "sunset_color.jpeg2000.5.png", 9)
 
 
 def kadid(root: Path) -> None:
     for name in ("I01.png", "I01_10_03.png", "I01_25_05.png"):
-        paint(root / "images" / name)
+        write_image(root / "images" / name)
     lines = ["dist_img,ref_img,dmos,var", "I01_10_03.png,I01.png,3.1,0.4", "I01_25_05.png,I01.png,4.57,0.5"]
     (root / "dmos.csv").write_text("\n".join(lines) + "\n")
 
 
 def cid22(root: Path) -> None:
-    paint(root / "original" / "1001682.png")
-    paint(root / "distorted" / "1001682" / "jxl.png", 4)
+    write_image(root / "original" / "1001682.png")
+    write_image(root / "distorted" / "1001682" / "jxl.png", 4)
     lines = [
         "reference_img,distorted_img,encoder,encoder_setting,MCOS",
         "original/1001682.png,original/1001682.png,Reference,,92",
@@ -115,9 +100,9 @@ def cid22(root: Path) -> None:
 
 
 def pipal(root: Path) -> None:
-    paint(root / "Train_Ref" / "A0000.bmp")
-    paint(root / "Distortion_1" / "A0000_00_00.bmp", 2)
-    paint(root / "Distortion_4" / "A0000_06_26.bmp", 5)
+    write_image(root / "Train_Ref" / "A0000.bmp")
+    write_image(root / "Distortion_1" / "A0000_00_00.bmp", 2)
+    write_image(root / "Distortion_4" / "A0000_06_26.bmp", 5)
     (root / "Train_Label").mkdir()
     (root / "Train_Label" / "A0000.txt").write_text("A0000_00_00.bmp,1457.2329\nA0000_06_26.bmp,1390.5\n")
 
@@ -165,7 +150,20 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     (tmp_path / "csiq.DMOS.xlsx").write_bytes(b"PK not a workbook")
     with pytest.raises(InputError, match=r"not an \.xlsx"):
         read_sheet(tmp_path / "csiq.DMOS.xlsx", "all_by_image")
+    with zipfile.ZipFile(tmp_path / "csiq.DMOS.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", bytes(65 * 2**20))
+    with pytest.raises(InputError, match="unpacks to 68,157,440 bytes"):
+        read_sheet(tmp_path / "csiq.DMOS.xlsx", "all_by_image")
     workbook(tmp_path / "csiq.DMOS.xlsx", {})
+    for damage in ("xl/workbook.xml", "xl/worksheets/sheet2.xml", "[Content_Types].xml"):
+        with (
+            zipfile.ZipFile(tmp_path / "csiq.DMOS.xlsx") as whole,
+            zipfile.ZipFile(tmp_path / "damaged.xlsx", "w") as archive,
+        ):
+            for name in whole.namelist():
+                archive.writestr(name, whole.read(name)[: -9 if name == damage else None])
+        with pytest.raises(InputError, match=r"damaged\.xlsx"):
+            read_sheet(tmp_path / "damaged.xlsx", "all_by_image")
     with pytest.raises(InputError, match="no sheet 'other'"):
         read_sheet(tmp_path / "csiq.DMOS.xlsx", "other")
 

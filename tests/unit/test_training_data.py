@@ -4,6 +4,7 @@ Truth: images made here, stored without loss, must come back as they were; shrin
 """
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -64,11 +65,29 @@ def test_large_images_shrink_to_the_short_side(folder: Path, tmp_path: Path) -> 
     np.testing.assert_array_equal(shrunk, np.asarray(expected))
 
 
-def test_the_cache_serves_until_an_argument_changes(folder: Path, tmp_path: Path) -> None:
+def test_the_cache_serves_until_contents_or_an_argument_change(folder: Path, tmp_path: Path) -> None:
+    cache, moved = tmp_path / "cache", tmp_path / "moved"
+    first = ImageSet.open([folder], cache, short_side=100)
+    written = (cache / "pixels.bin").stat().st_mtime_ns
+    folder.rename(moved)
+    assert ImageSet.open([moved], cache, short_side=100).names == first.names
+    assert (cache / "pixels.bin").stat().st_mtime_ns == written
+    # As many bytes at the same path and time: contents alone tell.
+    file = moved / "a" / "one.png"
+    before, data = file.stat(), png(image(7))
+    file.write_bytes(data)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    changed = ImageSet.open([moved], cache, short_side=100)
+    assert changed.digest != first.digest
+    np.testing.assert_array_equal(changed[changed.names.index("a/one.png")], image(7))
+    file.unlink()
+    assert "a/one.png" not in ImageSet.open([moved], cache, short_side=100).names
+
+
+def test_the_cache_is_written_again_for_other_arguments(folder: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     first = ImageSet.open([folder], cache, short_side=100)
     (folder / "a" / "one.png").unlink()
-    assert ImageSet.open([folder], cache, short_side=100).names == first.names
     other = ImageSet.open([folder], cache, short_side=5)
     assert "a/one.png" not in other.names
     np.testing.assert_array_equal(first[first.names.index("a/one.png")], image(1))

@@ -7,17 +7,21 @@ after a monotonic logistic has mapped the metric to the scale of the opinions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from vitiq.analysis.resampled_ranks import Groups, Values, WeightedRanks, kendall_of_groups
 from vitiq.errors import InputError
 
-Values = Float[np.ndarray, " n"]
-Logistic = Literal[4, 5]
+FEWEST = 5
+"""Images from which a correlation is given."""
+
+MOST_BINS = 500
+"""Bins of neighbouring values that a resample's logistic is fitted to."""
+
+MEASURES = ("srcc", "krcc", "plcc", "rmse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +51,70 @@ def logistic4(x: Values, top: float, bottom: float, middle: float, slope: float)
     return np.asarray(bottom + (top - bottom) * _sigmoid((x - middle) / (abs(slope) + 1e-12)), dtype=np.float64)
 
 
-def logistic5(x: Values, b1: float, b2: float, b3: float, b4: float, b5: float) -> Values:  # noqa: PLR0917
-    """β1 (½ - 1 / (1 + exp(β2 (x - β3)))) + β4 x + β5: Sheikh, Sabir & Bovik 2006, DOI 10.1109/TIP.2006.881959."""
-    return np.asarray(b1 * (_sigmoid(b2 * (x - b3)) - 0.5) + b4 * x + b5, dtype=np.float64)
-
-
 def _sigmoid(x: Values) -> Values:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
 
 
-def fit_logistic(z: Values, y: Values, parameters: Logistic = 4, start: Values | None = None) -> tuple[Values, Values]:
-    """Opinions predicted from metric values by the least-squares logistic, and its parameters.
+def fit_logistic(z: Values, y: Values) -> Values:
+    """Parameters of the least-squares logistic from metric values to opinions, the best from several starts.
 
     Args:
         z: metric values, larger is better, of mean 0 and deviation 1 or so.
         y: opinions, larger is better.
-        parameters: 4 (monotonic) or 5 (with a linear part).
-        start: parameters to begin with, beside one guess; None to begin with several.
     """
+    small = _Bins(z, y)(np.ones(len(z)))
+    fits = [_least_squares(*small, start) for start in _starts(z, y)]
+    best = min(fits, key=lambda fit: fit[1])[0]
+    return _least_squares(z, y, np.ones(len(z)), best)[0]
+
+
+def _least_squares(z: Values, y: Values, weights: Values, start: Values) -> tuple[Values, float]:
+    """Parameters and half the sum of squares (Levenberg-Marquardt with the exact derivatives)."""
     from scipy.optimize import least_squares  # noqa: PLC0415 - slow to import
 
-    model: Callable[..., Values] = logistic4 if parameters == 4 else logistic5
+    root = np.sqrt(weights)
 
-    def miss(b: Values) -> Values:
-        return np.asarray(model(z, *b) - y, dtype=np.float64)
+    def residual(b: Values) -> Values:
+        return np.asarray(root * (logistic4(z, *b) - y), dtype=np.float64)
 
-    guesses = _starts(z, y, parameters)
-    starts = guesses if start is None else [start, guesses[0]]
-    best = min((least_squares(miss, b, method="lm", max_nfev=2000) for b in starts), key=lambda fit: float(fit.cost))
-    return model(z, *best.x), np.asarray(best.x, dtype=np.float64)
+    def jacobian(b: Values) -> Float[np.ndarray, "n 4"]:
+        top, bottom, middle, slope = b
+        width = abs(slope) + 1e-12
+        s = _sigmoid((z - middle) / width)
+        steep = (top - bottom) * s * (1 - s) / width
+        columns = (s, 1 - s, -steep, -steep * (z - middle) / width * np.sign(slope))
+        return np.asarray(root[:, None] * np.stack(columns, 1), dtype=np.float64)
+
+    fit = least_squares(residual, start, jac=jacobian, method="lm", max_nfev=500)
+    return np.asarray(fit.x, dtype=np.float64), float(fit.cost)
 
 
-def _starts(z: Values, y: Values, parameters: Logistic) -> list[Values]:
+class _Bins:
+    """Neighbouring values together, for fits that are made a thousand times: a curve hardly bends within a bin.
+
+    Args:
+        z, y: the points; as they are where they are few.
+    """
+
+    def __init__(self, z: Values, y: Values) -> None:
+        count = min(len(z), MOST_BINS)
+        self._z, self._y = z, y
+        self._bin = np.empty(len(z), np.int64)
+        self._bin[np.argsort(z, kind="stable")] = np.arange(len(z)) * count // len(z)
+
+    def __call__(self, weights: Values) -> tuple[Values, Values, Values]:
+        """Mean place, mean opinion and weight of every bin that counts."""
+        total = np.bincount(self._bin, weights)
+        some = total > 0
+        means = (np.bincount(self._bin, weights * v)[some] / total[some] for v in (self._z, self._y))
+        z, y = means
+        return z, y, total[some]
+
+
+def _starts(z: Values, y: Values) -> list[Values]:
     middle = float(z[np.abs(y - (y.max() + y.min()) / 2).argmin()])
     high, low = float(y.max()), float(y.min())
-    if parameters == 4:
-        return [np.array([high, low, m, width]) for m in (middle, 0.0, float(z.max())) for width in (0.3, 1.0)]
-    return [np.array([high - low, steep, m, 0.0, float(y.mean())]) for m in (middle, 0.0) for steep in (1.0, 3.0)]
+    return [np.array([high, low, m, width]) for m in (middle, 0.0, float(z.max())) for width in (0.3, 1.0)]
 
 
 def spearman(x: Values, y: Values) -> float:
@@ -93,18 +124,26 @@ def spearman(x: Values, y: Values) -> float:
     return pearson(rankdata(x), rankdata(y))
 
 
-def pearson(x: Values, y: Values) -> float:
-    """Pearson's correlation; NaN where either is constant."""
-    a, b = x - x.mean(), y - y.mean()
-    length = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / length if length > 0 else float("nan")
+def pearson(x: Values, y: Values, weights: Values | None = None) -> float:
+    """Pearson's correlation; NaN where either is constant.
+
+    Args:
+        x, y: values.
+        weights: how often each pair counts; None for once.
+    """
+    a, b = x - np.average(x, weights=weights), y - np.average(y, weights=weights)
+    w = 1.0 if weights is None else weights
+    length = float(np.sqrt(np.sum(w * a * a) * np.sum(w * b * b)))
+    return float(np.sum(w * a * b)) / length if length > 0 else float("nan")
 
 
 def kendall(x: Values, y: Values) -> float:
-    """Kendall's tau-b; NaN where either is constant."""
-    a, b = (np.sign(v[:, None] - v[None, :]) for v in (x, y))
-    length = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
-    return float((a * b).sum()) / length if length > 0 else float("nan")
+    """Kendall's tau-b in O(n log n) (Knight 1966, DOI 10.1080/01621459.1966.10480879); NaN where either is constant."""
+    from scipy.stats import kendalltau  # noqa: PLC0415
+
+    if (x == x[0]).all() or (y == y[0]).all():
+        return float("nan")
+    return float(kendalltau(x, y).statistic)
 
 
 def agreement(
@@ -114,11 +153,11 @@ def agreement(
     *,
     higher_is_better: bool,
     resamples: int = 1000,
-    parameters: Logistic = 4,
 ) -> Agreement:
     """Agreement with 95 % bootstrap intervals.
 
-    Whole references are drawn, not single images: images of one reference are not independent.
+    Whole references are drawn, not single images: images of one reference are not independent. A resample is a number
+    of times that each image counts, so that nothing is sorted again.
 
     Args:
         values: of the metric; those that are not finite are left out.
@@ -126,7 +165,6 @@ def agreement(
         groups: reference of each image.
         higher_is_better: direction of the metric.
         resamples: bootstrap samples, drawn with seed 0.
-        parameters: of the logistic.
 
     Raises:
         InputError: arrays of different length, or fewer than five images with a value.
@@ -134,32 +172,41 @@ def agreement(
     if not len(values) == len(opinions) == len(groups):
         raise InputError(f"{len(values)} values, {len(opinions)} opinions and {len(groups)} references given")
     keep = np.isfinite(values) & np.isfinite(opinions)
-    if keep.sum() < 5:
+    if keep.sum() < FEWEST:
         raise InputError(f"{int(keep.sum())} images with a value given, five or more expected for a correlation")
     x = values[keep] * (1.0 if higher_is_better else -1.0)
     y = opinions[keep].astype(np.float64)
     _, members = np.unique(groups[keep], return_inverse=True)
     x = (x - x.mean()) / (x.std() if x.std() > 0 else 1.0)
-    whole, fit = _measures(x, y, parameters, None)
-    rng = np.random.default_rng(0)
+    fit = fit_logistic(x, y)
+    fitted = logistic4(x, *fit)
+    whole = (spearman(x, y), kendall(x, y), pearson(fitted, y), float(np.sqrt(np.square(fitted - y).mean())))
+    intervals = _intervals(x, y, members, fit, resamples)
+    return Agreement(int(keep.sum()), int((~keep).sum()), *whole, dict(zip(MEASURES, intervals, strict=True)))
+
+
+def _intervals(x: Values, y: Values, members: Groups, fit: Values, resamples: int) -> list[tuple[float, float]]:
+    """2.5 and 97.5 % of every measure over resampled groups."""
     count = int(members.max()) + 1
-    places = [np.flatnonzero(members == g) for g in range(count)]
-    drawn = []
-    for _ in range(resamples if count > 1 else 0):
-        chosen = np.concatenate([places[g] for g in rng.integers(0, count, count)])
-        drawn.append(_measures(x[chosen], y[chosen], parameters, fit)[0])
-    intervals = {}
-    for index, name in enumerate(("srcc", "krcc", "plcc", "rmse")):
-        column = np.array([row[index] for row in drawn])
-        column = column[np.isfinite(column)]
-        low, high = np.quantile(column, [0.025, 0.975]) if column.size else (np.nan, np.nan)
-        intervals[name] = (float(low), float(high))
-    return Agreement(int(keep.sum()), int((~keep).sum()), *whole, intervals)
+    if count == 1 or resamples == 0:
+        return [(float("nan"), float("nan"))] * len(MEASURES)
+    rng = np.random.default_rng(0)
+    times = np.stack([np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(resamples)])
+    tau = kendall_of_groups(x, y, members)
+    ranks, bins = (WeightedRanks(x), WeightedRanks(y)), _Bins(x, y)
+    rows = []
+    for drawn in times:
+        weights = drawn[members].astype(np.float64)
+        fitted = logistic4(x, *_least_squares(*bins(weights), fit)[0])
+        error = float(np.sqrt(np.average(np.square(fitted - y), weights=weights)))
+        srcc = pearson(ranks[0](weights), ranks[1](weights), weights)
+        rows.append((srcc, tau(drawn.astype(np.float64)), pearson(fitted, y, weights), error))
+    return [_percentiles(column) for column in np.array(rows).T]
 
 
-def _measures(
-    x: Values, y: Values, parameters: Logistic, start: Values | None
-) -> tuple[tuple[float, float, float, float], Values]:
-    fitted, fit = fit_logistic(x, y, parameters, start)
-    error = float(np.sqrt(np.square(fitted - y).mean()))
-    return (spearman(x, y), kendall(x, y), pearson(fitted, y), error), fit
+def _percentiles(column: Values) -> tuple[float, float]:
+    finite = column[np.isfinite(column)]
+    if not finite.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, [0.025, 0.975])
+    return float(low), float(high)

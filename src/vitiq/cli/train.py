@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from vitiq.cli.stop import resumable
 
+INPUTS = {
+    "vit": {"teacher", "begin"},
+    "generator": {"begin"},
+    "codec": {"begin"},
+    "perceptual": {"codec", "classifier"},
+    "classifier": {"teacher", "codec", "begin"},
+}
+"""Model -> options with weights that its training takes; each is a module of `vitiq.training.recipes`."""
+
+INSTEAD = {("perceptual", "begin"): "it starts from the synthesis in --codec: give the weights there"}
+"""What to do about an option that is not taken, where it is not just to leave it out."""
+
 
 @click.command("train")
-@click.argument("model", type=click.Choice(["vit", "generator", "codec", "perceptual", "classifier"]))
+@click.argument("model", type=click.Choice(list(INPUTS)))
 @click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or .tar of images.")
 @click.option(
     "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Run folder; resumed if it exists."
@@ -36,7 +50,13 @@ from vitiq.cli.stop import resumable
 @click.option(
     "--begin", type=click.Path(path_type=Path), help="vit, generator, codec, classifier: weights to start from."
 )
-@click.option("--threads", type=int, help="CPU threads.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0),
+    metavar="MINUTES",
+    help="Stop at a checkpoint after this time; the same command resumes.",
+)
 @click.option("--smoke", is_flag=True, help="A few steps, to see that everything works.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(  # noqa: PLR0917
@@ -49,12 +69,25 @@ def command(  # noqa: PLR0917
     classifier: Path | None,
     begin: Path | None,
     threads: int | None,
+    time_limit: float | None,
     smoke: bool,
     quiet: bool,
 ) -> None:
-    """Train an embedded MODEL again; a run that was stopped goes on from its last checkpoint."""
-    from tqdm import tqdm  # noqa: PLC0415
+    """Train an embedded MODEL again; a run that was stopped resumes from its last checkpoint."""
+    refuse_others(model, {"teacher": teacher, "codec": codec, "classifier": classifier, "begin": begin})
+    if "teacher" in INPUTS[model] and not teacher:
+        raise click.UsageError(f"training the {model} needs --teacher PATH (a checkpoint of vit_tiny_patch16_224)")
+    if model == "classifier" and len(teacher) > 1:
+        raise click.UsageError(f"the classifier learns from one teacher, {len(teacher)} were given")
+    from tqdm.auto import tqdm  # noqa: PLC0415
 
+    positional: dict[str, list[Any]] = {
+        "vit": [teacher],
+        "classifier": [*teacher, codec],
+        "perceptual": [codec],
+    }
+    named = {"begin": begin} if "begin" in INPUTS[model] else {"classifier": classifier}
+    limit = None if time_limit is None else 60 * time_limit
     bar = tqdm(desc=model, disable=quiet, file=sys.stderr, unit="step")
 
     def report(done: int, total: int, loss: float) -> None:
@@ -63,41 +96,25 @@ def command(  # noqa: PLR0917
         bar.update(done - bar.n)
 
     try:
-        if model in {"vit", "classifier"} and not teacher:
-            raise click.UsageError(f"training the {model} needs --teacher PATH (a checkpoint of vit_tiny_patch16_224)")
-        if model == "classifier" and len(teacher) > 1:
-            raise click.UsageError(f"the classifier learns from one teacher, {len(teacher)} were given")
         with resumable():
-            if model == "vit":
-                from vitiq.training.vit import train_vit  # noqa: PLC0415
-
-                weights = train_vit(
-                    config, data, teacher, out, begin=begin, smoke=smoke, threads=threads, report=report
-                )
-            elif model == "codec":
-                from vitiq.training.codec import train_codec  # noqa: PLC0415
-
-                weights = train_codec(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
-            elif model == "classifier":
-                from vitiq.codecs.transform.networks.embedded import WEIGHTS  # noqa: PLC0415
-                from vitiq.training.classifier import train_classifier  # noqa: PLC0415
-
-                given = codec or WEIGHTS
-                weights = train_classifier(
-                    config, data, teacher[0], given, out, begin=begin, smoke=smoke, threads=threads, report=report
-                )
-            elif model == "perceptual":
-                from vitiq.codecs.transform.networks.embedded import WEIGHTS  # noqa: PLC0415
-                from vitiq.training.perceptual import train_perceptual  # noqa: PLC0415
-
-                start = codec or WEIGHTS
-                weights = train_perceptual(
-                    config, data, start, out, classifier=classifier, smoke=smoke, threads=threads, report=report
-                )
-            else:
-                from vitiq.training.generator import train_generator  # noqa: PLC0415
-
-                weights = train_generator(config, data, out, begin=begin, smoke=smoke, threads=threads, report=report)
+            train = getattr(import_module(f"vitiq.training.recipes.{model}"), f"train_{model}")
+            run = {"smoke": smoke, "threads": threads, "report": report, "time_limit": limit}
+            weights = train(config, data, *positional.get(model, []), out, **named, **run)
     finally:
         bar.close()
+    if bar.total and bar.n < bar.total:
+        click.echo(f"stopped by --time-limit after {bar.n} of {bar.total} steps: the same command resumes", err=True)
     click.echo(str(weights))
+
+
+def refuse_others(model: str, given: dict[str, object]) -> None:
+    """Name options with weights that the model's training would leave unread.
+
+    Raises:
+        click.UsageError: there is one.
+    """
+    for name, value in given.items():
+        if value and name not in INPUTS[model]:
+            takes = ", ".join(f"--{option}" for option in sorted(INPUTS[model]))
+            instead = INSTEAD.get((model, name), f"it takes {takes}")
+            raise click.UsageError(f"training the {model} takes no --{name}; {instead}")

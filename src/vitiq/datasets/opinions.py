@@ -1,6 +1,6 @@
 """Images with human opinion scores, read from the folders of the published data sets as they are published.
 
-| layout | told by | opinions |
+| layout | known by | opinions |
 |---|---|---|
 | TID2013 (TID2008) | `mos_with_names.txt`, `reference_images/`, `distorted_images/` | MOS 0 … 9 |
 | LIVE release 2 | `refnames_all.mat`, `dmos_realigned.mat` or `dmos.mat`, `refimgs/`, `jp2k/` … | DMOS, negated |

@@ -124,7 +124,8 @@ def read_records(parts: Parts, study: Study, *, details: bool = True) -> list[Re
         query = (
             f"SELECT encode_key, image, image_sha256, codec, label, settings, kind, asked, quality, reached, width, "
             f"height, bytes, encode_seconds, decode_seconds, notes, coalesce(error, lost), read_notes, grouped, "
-            f"original_bytes, {shown} FROM tasks JOIN encodes e USING (encode_key) LEFT JOIN lost USING (encode_key) ORDER BY position"
+            f"original_bytes, {shown} FROM tasks JOIN encodes e USING (encode_key) LEFT JOIN lost USING (encode_key) "
+            "ORDER BY position"
         )
         return [_record(row, scores.get(row[0], {})) for row in fetched(connection, query)]
 

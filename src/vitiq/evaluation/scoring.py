@@ -130,7 +130,8 @@ def in_order(
                 waiting.extend(workers.submit(work_on, work, part, spec) for part in islice(todo, 1))
         except BrokenProcessPool as error:
             raise TaskError(
-                "a worker process was killed, most often because it was out of memory; try again with fewer, as --jobs 1"
+                "a worker process was killed, most often because it was out of memory; "
+                "try again with fewer, as --jobs 1"
             ) from error
 
 

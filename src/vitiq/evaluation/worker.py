@@ -75,6 +75,11 @@ class Trace:
         self._previews: list[tuple[int, str]] = []
 
     def __call__(self, state: Progress) -> None:
+        """One more iteration.
+
+        Raises:
+            Stopped: the worker was asked to stop.
+        """
         if stop_asked():
             raise Stopped
         self._losses.append(state.loss)

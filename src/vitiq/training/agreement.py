@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.models.vit import VisionTransformer
-from vitiq.training.loop import bf16_if_fast
+from vitiq.training.hardware import bf16_if_fast
 from vitiq.training.teachers import Teacher
 
 TOP_K = 100

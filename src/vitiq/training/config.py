@@ -1,32 +1,79 @@
-"""Configuration files of the trainings: TOML, in the words of the dataclass that they fill."""
+"""Configuration files of the trainings: TOML, whose types and ranges are checked by the structure filled."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
+
+import msgspec
 
 from vitiq.errors import InputError
 
-C = TypeVar("C")
+Count = Annotated[int, msgspec.Meta(ge=1)]
+"""At least 1."""
+Whole = Annotated[int, msgspec.Meta(ge=0)]
+"""At least 0."""
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+"""Above 0; NaN is refused."""
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+"""At least 0; NaN is refused."""
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""0 … 1."""
 
 
-def read_config(path: Path | None, name: str, build: Callable[[dict[str, Any]], C], title: str = "") -> C:
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of a configuration file; a field that is unknown, missing or of another type is refused."""
+
+
+class TrainingConfig(Settings, frozen=True, kw_only=True):
+    """What every training's configuration holds.
+
+    Attributes:
+        seed: of everything random.
+        learning_rate, final_learning_rate: highest and last one.
+        gradient_clip: largest norm of a step's gradient.
+        ema: decay of the averaged parameters.
+        checkpoint_every, validate_every: steps between two.
+        held_out: images that are validated on.
+    """
+
+    seed: Whole
+    learning_rate: Positive
+    final_learning_rate: NotNegative
+    gradient_clip: Positive
+    ema: Share
+    checkpoint_every: Count
+    validate_every: Count
+    held_out: Whole
+
+
+class Phase(Settings, frozen=True, kw_only=False):
+    """A stretch of training with one crop size in pixels and one batch size."""
+
+    steps: Whole
+    crop: Count
+    batch: Count
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read_config(path: Path | None, name: str, kind: type[S], title: str = "") -> S:
     """A configuration from a file, or from the shipped one.
 
     Args:
+        path: TOML file; None for the shipped one.
         name: of the shipped file in `configs/`, without its suffix.
-        build: values of the file -> configuration; KeyError and TypeError tell missing and unknown keys.
+        kind: structure that the file fills.
         title: the name as people write it, where it differs.
 
     Raises:
-        InputError: the file cannot be read or has unknown or missing keys.
+        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
     """
     path = path or Path(__file__).parent / "configs" / f"{name}.toml"
     try:
-        return build(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        return msgspec.toml.decode(path.read_bytes(), type=kind)
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise InputError(
             f"{path}: not a {title or name} training configuration ({error}); "
             f"start from the shipped configs/{name}.toml"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,17 +13,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from vitiq.errors import InputError
+from vitiq.training.config import Phase
 from vitiq.training.data import ImageSet
 from vitiq.types import ImageU8
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A stretch of training with one crop size and batch size."""
-
-    steps: int
-    crop: int
-    batch: int
 
 
 def phase_at(phases: Sequence[Phase], step: int) -> Phase:
@@ -113,14 +104,14 @@ def zoomed_crop(rng: np.random.Generator, image: ImageU8, size: int) -> ImageU8:
 
 def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
     """A flat graphic: a few anti-aliased shapes of flat colours on a mostly white ground."""
-    canvas = 2 * size
+    side = 2 * size
     ground = (255, 255, 255) if rng.random() < 0.7 else tuple(int(v) for v in rng.integers(0, 256, 3))
-    image = Image.new("RGB", (canvas, canvas), ground)
+    image = Image.new("RGB", (side, side), ground)
     draw = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(1, 9))):
         colour = tuple(int(v) for v in rng.integers(0, 256, 3))
-        x, y = (int(v) for v in rng.integers(0, canvas, 2))
-        w, h = (int(v) for v in rng.integers(canvas // 16, canvas // 2, 2))
+        x, y = (int(v) for v in rng.integers(0, side, 2))
+        w, h = (int(v) for v in rng.integers(side // 16, side // 2, 2))
         kind = int(rng.integers(0, 4))
         box = (x - w // 2, y - h // 2, x + w // 2, y + h // 2)
         if kind == 0:
@@ -128,10 +119,10 @@ def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
         elif kind == 1:
             draw.rounded_rectangle(box, radius=min(w, h) // 8, fill=colour)
         elif kind == 2:
-            corners = rng.integers(-canvas // 4, canvas // 4, (int(rng.integers(3, 7)), 2)) + np.array([x, y])
+            corners = rng.integers(-side // 4, side // 4, (int(rng.integers(3, 7)), 2)) + np.array([x, y])
             draw.polygon([(int(a), int(b)) for a, b in corners], fill=colour)
         else:
-            draw.arc(box, int(rng.integers(0, 360)), int(rng.integers(0, 360)), fill=colour, width=canvas // 24)
+            draw.arc(box, int(rng.integers(0, 360)), int(rng.integers(0, 360)), fill=colour, width=side // 24)
     return np.ascontiguousarray(image.resize((size, size), Image.Resampling.BOX), dtype=np.uint8)
 
 

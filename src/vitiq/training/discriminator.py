@@ -15,7 +15,7 @@ class PatchDiscriminator(nn.Module):
     """A verdict on every patch of an image, given what the bits alone say.
 
     Isola et al. 2017 (DOI 10.1109/CVPR.2017.632) with spectral normalisation (Miyato et al. 2018, arXiv 1802.05957).
-    The condition, latents in HiFiC, is the image that the codec's own synthesis paints from them.
+    The condition, latents in HiFiC, is what the codec's own synthesis reconstructs from them.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Training data of the classifier of latents: crops coded once at random qualities, with the teacher's labels of them.
 
-Coded as the codec codes, so training reads what a file holds. Kept on disk in parts, so that a stopped run goes on.
+Coded as the codec codes, so training reads what a file holds. Kept on disk in parts, so that a stopped run resumes.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def coded_views(
     ]
 
 
-def training_views(  # noqa: PLR0917 - plain facts
+def training_views(  # noqa: PLR0917 - plain values
     images: ImageSet,
     indices: Sequence[int],
     count: int,
@@ -136,16 +136,16 @@ def _save(path: Path, views: Sequence[LatentView]) -> None:
         np.savez_compressed(
             file,
             symbols=np.concatenate([v.symbols.ravel() for v in views]),
-            facts=np.array([(*v.symbols.shape, v.height, v.width, v.level) for v in views]),
+            metadata=np.array([(*v.symbols.shape, v.height, v.width, v.level) for v in views]),
             teacher=np.stack([v.teacher for v in views]).astype(np.float16),
         )
 
 
 def _load(path: Path) -> list[LatentView]:
     with np.load(path) as stored:
-        symbols, facts, teacher = stored["symbols"], stored["facts"].tolist(), stored["teacher"]
+        symbols, metadata, teacher = stored["symbols"], stored["metadata"].tolist(), stored["teacher"]
     views, at = [], 0
-    for (c, h, w, height, width, level), row in zip(facts, teacher, strict=True):
+    for (c, h, w, height, width, level), row in zip(metadata, teacher, strict=True):
         own = symbols[at : at + c * h * w].reshape(c, h, w)
         views.append(LatentView(own, height, width, level, row.astype(np.float32)))
         at += c * h * w

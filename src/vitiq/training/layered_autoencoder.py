@@ -48,13 +48,13 @@ class LayeredAutoencoder(nn.Module):
         self, images: Float[Tensor, "n 3 s s"], step: Float[Tensor, "n 1 1 1"], *, vector: bool, rounded: bool
     ) -> tuple[Float[Tensor, "n 3 s s"], Float[Tensor, " n"]]:
         """Reconstruction and bits per pixel at each image's quantisation step; `rounded` for validation."""
-        latents, painted = self.code(images, step, vector=vector, rounded=rounded)
+        latents, found = self.code(images, step, vector=vector, rounded=rounded)
         height, width = images.shape[2:]
         coded = latents[:1] if vector else latents
-        # Scales of half a symbol are told apart in float32 only.
+        # Only float32 tells scales of half a symbol from each other.
         with torch.autocast(images.device.type, enabled=False):
             bits = self.prior.bits([layer / step for layer in coded], torch.log(step))
-        return painted, torch.stack([layer.sum(dim=(1, 2, 3)) for layer in bits]).sum(dim=0) / (height * width)
+        return found, torch.stack([layer.sum(dim=(1, 2, 3)) for layer in bits]).sum(dim=0) / (height * width)
 
 
 def start_from(model: LayeredAutoencoder, path: Path) -> None:
@@ -67,19 +67,21 @@ def start_from(model: LayeredAutoencoder, path: Path) -> None:
     try:
         model.load_state_dict({k: v for k, v in in_float(tensors).items() if k.startswith(PARTS)})
     except RuntimeError as error:
-        told = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise WeightsError(
-            f"{path}: not weights of this model ({told}); give a file of `vitiq train generator`"
+            f"{path}: not weights of this model ({reason}); give a file of `vitiq train generator`"
         ) from error
 
 
-def export_weights(model: LayeredAutoencoder, facts: dict[str, object], path: Path) -> None:
+def export_weights(model: LayeredAutoencoder, metadata: dict[str, object], path: Path) -> None:
     """Write the codec's weights file: kernels of residual blocks in 8 bits, the other networks in half precision.
 
     The prior stays in float32, beside its integer twin.
 
     Args:
-        facts: of the training, for the file's metadata.
+        model: in training.
+        metadata: of the training, for the file.
+        path: of the file.
     """
     tensors: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
@@ -89,4 +91,4 @@ def export_weights(model: LayeredAutoencoder, facts: dict[str, object], path: Pa
             tensors |= stored(name, value)
     for name, array in export_prior(model.prior).items():
         tensors[f"integer_prior.{name}"] = torch.from_numpy(array.copy(order="C"))
-    write_weights(path, tensors, {"format": FORMAT} | facts)
+    write_weights(path, tensors, {"format": FORMAT} | metadata)

@@ -36,13 +36,13 @@ class Replay:
     Args:
         compute: what gives the gradients; its randomness comes from torch's default generators.
         parameters: all that gets gradients; they are cleared before each call.
-        place: several processes exchange gradients while they compute, which is not recorded.
+        hardware: several processes exchange gradients while they compute, which is not recorded.
     """
 
-    def __init__(self, compute: Compute, parameters: Sequence[nn.Parameter], place: Hardware) -> None:
+    def __init__(self, compute: Compute, parameters: Sequence[nn.Parameter], hardware: Hardware) -> None:
         self.parameters = parameters
         self._compute = compute
-        self._records = place.device.type == "cuda" and place.world == 1
+        self._records = hardware.device.type == "cuda" and hardware.world == 1
         self._recordings: dict[tuple[torch.Size, ...], _Recording] = {}
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:

@@ -20,19 +20,19 @@ from vitiq.weights.file import half, read_weights, write_weights
 
 
 def mean_weights(paths: Sequence[Path], out: Path) -> None:
-    """Write the mean of weights files of `vitiq train vit`; the sum of their steps goes into the facts.
+    """Write the mean of weights files of `vitiq train vit`; the sum of their steps goes into the metadata.
 
     Raises:
         WeightsError: a file cannot be read, or is of another shape than the first.
     """
     read = [read_weights(path, FORMAT, "vit") for path in paths]
-    tensors, facts = read[0]
+    tensors, metadata = read[0]
     for path, (other, own) in zip(paths, read, strict=True):
-        if own["config"] != facts["config"] or other.keys() != tensors.keys():
+        if own["config"] != metadata["config"] or other.keys() != tensors.keys():
             raise WeightsError(f"{path}: another network than {paths[0]}; give weights of one kind")
     mean = {name: torch.stack([other[name].float() for other, _ in read]).mean(0) for name in tensors}
     stored = {key: value for name, tensor in mean.items() for key, value in half(name, tensor).items()}
-    write_weights(out, stored, {**facts, "steps": sum(own["steps"] for _, own in read)})
+    write_weights(out, stored, {**metadata, "steps": sum(own["steps"] for _, own in read)})
 
 
 def main() -> None:

@@ -45,8 +45,10 @@ def start_from(student: VisionTransformer, path: Path) -> None:
     try:
         student.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (OSError, RuntimeError, SafetensorError) as error:
-        told = str(error).splitlines()[0]
-        raise WeightsError(f"{path}: not weights of this student ({told}); give a file of `vitiq train vit`") from error
+        reason = str(error).splitlines()[0]
+        raise WeightsError(
+            f"{path}: not weights of this student ({reason}); give a file of `vitiq train vit`"
+        ) from error
 
 
 def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
@@ -54,7 +56,7 @@ def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
     tensors: dict[str, torch.Tensor] = {}
     for name, value in student.state_dict().items():
         tensors |= half(name, value)
-    facts = {
+    metadata = {
         "format": FORMAT,
         "config": asdict(student.config),
         "labels": "imagenet-1k",
@@ -62,4 +64,4 @@ def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:
         "std": [0.5, 0.5, 0.5],
         "steps": steps,
     }
-    write_weights(path, tensors, facts)
+    write_weights(path, tensors, metadata)

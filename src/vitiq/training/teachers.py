@@ -19,7 +19,7 @@ from vitiq.models.vit import VisionTransformer, ViTConfig
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """A frozen ViT-Ti/16 and how it wants its pixels."""
+    """A frozen ViT-Ti/16 and how it takes its pixels."""
 
     model: VisionTransformer
     preprocessing: Preprocessing

@@ -16,7 +16,8 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
-from vitiq.training.crops import Phase, Sampler, random_box, stacked
+from vitiq.training.config import Phase
+from vitiq.training.crops import Sampler, random_box, stacked
 from vitiq.training.data import ImageSet
 from vitiq.types import ImageU8
 
@@ -30,8 +31,8 @@ CODED: tuple[tuple[str, int, int, dict[str, Any]], ...] = (
 JPEG2000_RATES = (15.0, 250.0)
 """Least and most that JPEG 2000 shrinks an image of degraded views, in times."""
 
-PAINTED_SIDE = 256
-"""Side at which the generator repaints views, a multiple of its coarsest stride."""
+GENERATED_SIDE = 256
+"""Side at which the generator makes views, a multiple of its coarsest stride."""
 
 
 def degrade(rng: np.random.Generator, image: Image.Image) -> Image.Image:
@@ -113,12 +114,12 @@ class TrainingViews:
         phases = (Phase(1, size, config.batch),) if config.detail_share > 0 else ()
         self._details = Sampler(images, indices, _Detail(phases, config.graphic_share))
 
-    def batch(self, step: int, share: Sequence[int]) -> UInt8[Tensor, "n s s 3"]:
+    def batch(self, step: int, indices: Sequence[int]) -> UInt8[Tensor, "n s s 3"]:
         """Those views of a step's batch that are asked for."""
         rng = np.random.default_rng([self._config.seed, 1, step])
         chosen = rng.integers(0, len(self._indices), self._config.batch)
         seeds = rng.integers(0, 2**32, self._config.batch)
-        return stacked([self._one(np.random.default_rng(int(seeds[k])), int(chosen[k])) for k in share])
+        return stacked([self._one(np.random.default_rng(int(seeds[k])), int(chosen[k])) for k in indices])
 
     def _one(self, rng: np.random.Generator, number: int) -> ImageU8:
         degraded = self._config.degraded_share
@@ -145,17 +146,17 @@ def mixed(rng: np.random.Generator, views: Float[Tensor, "n 3 s s"], share: floa
 
 
 @torch.no_grad()
-def repainted(
+def regenerated(
     rng: np.random.Generator, views: Float[Tensor, "n 3 s s"], generator: EmbeddedGenerator, share: float
 ) -> Float[Tensor, "n 3 s s"]:
-    """Views of which a share is painted again by the generator, from latents rounded to a random step of 0.5 … 4."""
+    """Views of which a share is reconstructed by the generator, from latents rounded to a random step of 0.5 … 4."""
     chosen = [i for i in range(len(views)) if rng.random() < share]
     if not chosen:
         return views
     side = views.shape[-1]
-    target = F.interpolate(views[chosen] / 2 + 0.5, (PAINTED_SIDE, PAINTED_SIDE), mode="bilinear", antialias=True)
+    target = F.interpolate(views[chosen] / 2 + 0.5, (GENERATED_SIDE, GENERATED_SIDE), mode="bilinear", antialias=True)
     step = math.exp(rng.uniform(math.log(0.5), math.log(4)))
-    painted = generator.generate([torch.round(layer / step) * step for layer in generator.encode(target)])
+    found = generator.generate([torch.round(layer / step) * step for layer in generator.encode(target)])
     result = views.clone()
-    result[chosen] = F.interpolate(painted.clamp(0, 1), (side, side), mode="bilinear", antialias=True) * 2 - 1
+    result[chosen] = F.interpolate(found.clamp(0, 1), (side, side), mode="bilinear", antialias=True) * 2 - 1
     return result

@@ -1,4 +1,4 @@
-"""Weights files of vitiq's own formats: safetensors with the facts about them in the metadata."""
+"""Weights files of vitiq's own formats: safetensors with a JSON object about them in the metadata."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from torch import Tensor
 from vitiq.errors import WeightsError
 from vitiq.files import write_bytes
 
+KEY = "vitiq_config"
+"""Entry of a file's metadata, a JSON object."""
+
 SCALE = ".scale"
 """Ending of the name of the scales that belong to 8-bit rows."""
 
 
 def read_weights(path: Path, form: str, model: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and facts of a weights file.
+    """Tensors and metadata of a weights file.
 
     Args:
-        form: format that the facts must name.
+        form: format that the metadata must name.
         model: as `vitiq train` calls it.
 
     Raises:
@@ -32,33 +35,43 @@ def read_weights(path: Path, form: str, model: str) -> tuple[dict[str, Tensor], 
     fix = f"reinstall vitiq, or give a file written by `vitiq train {model}`"
     try:
         with safe_open(str(path), framework="pt") as file:
-            facts = _facts(file.metadata())
+            metadata = _parsed(file.metadata())
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: {model} weights are missing; {fix}") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path}: not a readable safetensors file ({error}); {fix}") from error
-    if facts.get("format") != form:
-        raise WeightsError(f"{path}: format {facts.get('format')!r} given, {form!r} expected; {fix}")
-    return tensors, facts
+    if metadata.get("format") != form:
+        raise WeightsError(f"{path}: format {metadata.get('format')!r} given, {form!r} expected; {fix}")
+    return tensors, metadata
 
 
 def steps_behind(path: Path | None, kind: str = "steps") -> int:
-    """Optimiser steps of a readable weights file that a training starts from; 0 for no file or one that tells none."""
+    """Optimiser steps behind a weights file that a training starts from; 0 for no file or one that names none.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
     if path is None:
         return 0
-    with safe_open(str(path), framework="pt") as file:
-        return int(_facts(file.metadata()).get(kind, 0))
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return int(_parsed(file.metadata()).get(kind, 0))
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path}: not readable weights ({error}); give a file of `vitiq train`") from error
 
 
-def _facts(metadata: Mapping[str, str] | None) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads((metadata or {}).get("vitiq_config", "{}"))
-    return facts
+def _parsed(metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    """The one place where a file's metadata is read: what `write_weights` wrote; ValueError for anything else."""
+    values = json.loads((metadata or {}).get(KEY, "{}"))
+    if not isinstance(values, dict):
+        raise ValueError(f"metadata {KEY} is no JSON object")
+    return values
 
 
-def write_weights(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
+def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
     """Write a weights file atomically."""
-    write_bytes(path, save(dict(tensors), metadata={"vitiq_config": json.dumps(facts, sort_keys=True)}))
+    write_bytes(path, save(dict(tensors), metadata={KEY: json.dumps(metadata, sort_keys=True)}))
 
 
 def eight_bit(name: str, value: Tensor) -> dict[str, Tensor]:

@@ -1,12 +1,9 @@
-"""What every training loop shares: checkpoints, weight averaging, a log, mixed precision."""
+"""Checkpoints of a training, and the average of its parameters."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,18 +12,18 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vitiq.errors import WeightsError
-from vitiq.files import open_output, write_text
+from vitiq.files import open_output
 
 
 class Stateful(Protocol):
     """Anything that a checkpoint can hold."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on."""
+        """Everything needed to resume."""
         ...
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
-        """Go on from a `state_dict`."""
+        """Resume from a `state_dict`."""
         ...
 
 
@@ -98,53 +95,3 @@ class Ema:
         self.steps = int(state_dict["steps"])
         for name, value in state_dict["values"].items():
             self.values[name].copy_(value)
-
-
-class CsvLog:
-    """A CSV log that a resumed run continues: rows after the checkpoint are dropped first."""
-
-    def __init__(self, path: Path, start: int) -> None:
-        self.path = path
-        rows: list[dict[str, str]] = []
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if row["step"].isdigit() and int(row["step"]) <= start]
-        self.columns: list[str] = list(rows[0]) if rows else []
-        self.rows = rows
-        self._rewrite()
-
-    def write(self, step: int, values: Mapping[str, Any]) -> None:
-        """Append one row; a column seen for the first time rewrites the file with it."""
-        row = {"step": str(step)} | {name: f"{value:.6g}" for name, value in values.items()}
-        self.rows.append(row)
-        new = [name for name in row if name not in self.columns]
-        if new:
-            self.columns += new
-            self._rewrite()
-            return
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, self.columns).writerow(row)
-
-    def _rewrite(self) -> None:
-        if not self.columns:
-            return
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, self.columns)
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_text(self.path, text.getvalue())
-
-
-def cosine(step: int, steps: int, warmup: int, high: float, low: float) -> float:
-    """Learning rate of 0-based `step`: linear warm-up to `high`, then cosine decay to `low`."""
-    if step < warmup:
-        return high * (step + 1) / warmup
-    done = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * done))
-
-
-def bf16_if_fast() -> AbstractContextManager[Any]:
-    """bfloat16 autocast where the CPU multiplies it natively, else float32."""
-    if torch.cpu._is_avx512_bf16_supported():
-        return torch.autocast("cpu", dtype=torch.bfloat16)
-    return nullcontext()

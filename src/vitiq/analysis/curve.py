@@ -1,0 +1,136 @@
+"""A rate-distortion curve from measured points: which of them make it, and the line through them.
+
+Rates are interpolated as logarithms (Bjøntegaard 2001, VCEG-M33), by Akima 1970 (DOI 10.1145/321607.321609) or PCHIP
+(Fritsch & Butland 1984, DOI 10.1137/0905021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from vitiq.errors import InputError
+
+if TYPE_CHECKING:
+    from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
+
+Values = Float[np.ndarray, " n"]
+Method = Literal["akima", "pchip", "cubic"]
+
+LEAST_POINTS = 3
+"""Points from which a curve is drawn; with fewer than four, its bend between them is not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points that grow in rate and in quality.
+
+    Attributes:
+        rate: above 0, growing, in any unit.
+        quality: growing; a metric whose smaller values are better stands here with its sign changed.
+        notes: what was left out, and why.
+    """
+
+    rate: Values
+    quality: Values
+    notes: tuple[str, ...] = ()
+
+    @property
+    def logs(self) -> Values:
+        """Natural logarithms of the rates."""
+        return np.asarray(np.log(self.rate), dtype=np.float64)
+
+
+def curve(rate: Values, quality: Values) -> Curve:
+    """The curve through measured points, in any order.
+
+    Points without a finite value are left out (PSNR is infinite for a lossless file, and a metric may be undefined).
+    Where quality does not grow with the rate everywhere, the points of the upper convex hull of rate and quality
+    remain: the best that the codec reaches, as choosing or mixing its files would.
+
+    Args:
+        rate: of each point.
+        quality: of each point, larger is better.
+
+    Raises:
+        InputError: arrays of different length, a rate not above 0, or fewer than three points that make a curve.
+
+    Example:
+        >>> curve(np.array([0.4, 0.1, 0.2, 0.3]), np.array([33.0, 27, 30, 29])).rate
+        array([0.1, 0.2, 0.4])
+    """
+    if len(rate) != len(quality):
+        raise InputError(f"{len(rate)} rates and {len(quality)} qualities given, as many of each expected")
+    x, y = np.asarray(rate, dtype=np.float64), np.asarray(quality, dtype=np.float64)
+    finite = np.isfinite(x) & np.isfinite(y)
+    notes = [f"{(~finite).sum()} of {len(x)} points left out: no finite value"] if not finite.all() else []
+    x, y = x[finite], y[finite]
+    if (x <= 0).any():
+        raise InputError(f"rates from {x.min():g} given, above 0 expected")
+    order = np.lexsort((y, x))
+    x, y = x[order], y[order]
+    if not ((np.diff(x) > 0).all() and (np.diff(y) > 0).all()):
+        count = len(x)
+        x, y = _upper_hull(x, y)
+        notes.append(f"quality does not grow with the rate: {len(x)} of {count} points, the upper hull, are used")
+    if len(x) < LEAST_POINTS:
+        also = f" ({'; '.join(notes)})" if notes else ""
+        raise InputError(f"{len(x)} points of a curve given{also}, {LEAST_POINTS} or more expected; measure more rates")
+    if len(x) == LEAST_POINTS:
+        notes.append(f"{LEAST_POINTS} points only: measure four or more for a curve whose bend is known")
+    return Curve(x, y, tuple(notes))
+
+
+def _upper_hull(x: Values, y: Values) -> tuple[Values, Values]:
+    """The concave part from the lowest rate up to the best quality (Andrew 1979, the upper chain)."""
+    kept: list[int] = []
+    for i in range(len(x)):
+        if kept and x[kept[-1]] == x[i]:
+            kept.pop()  # sorted by quality within a rate: this one is at least as good
+        while len(kept) > 1 and _turns_up(x, y, kept[-2], kept[-1], i):
+            kept.pop()
+        kept.append(i)
+    best = kept[: int(np.argmax(y[kept])) + 1]
+    return x[best], y[best]
+
+
+def _turns_up(x: Values, y: Values, a: int, b: int, c: int) -> bool:
+    return bool((y[b] - y[a]) * (x[c] - x[a]) <= (y[c] - y[a]) * (x[b] - x[a]))
+
+
+def interpolator(x: Values, y: Values, method: Method) -> Akima1DInterpolator | PchipInterpolator:
+    """The line through points of growing x, by Akima or PCHIP."""
+    from scipy.interpolate import Akima1DInterpolator, PchipInterpolator  # noqa: PLC0415 - slow to import
+
+    return PchipInterpolator(x, y) if method == "pchip" else Akima1DInterpolator(x, y)
+
+
+def mean_between(x: Values, y: Values, low: float, high: float, method: Method) -> float:
+    """Mean of the line through points over a part of x.
+
+    Raises:
+        InputError: `cubic`, the polynomial of VCEG-M33, with fewer than four points.
+    """
+    if method == "cubic":
+        if len(x) < 4:
+            raise InputError(f"{len(x)} points given, 4 or more expected for a cubic; use akima or pchip")
+        whole = np.polynomial.Polynomial.fit(x, y, 3).integ()
+        return float(whole(high) - whole(low)) / (high - low)
+    return float(interpolator(x, y, method).integrate(low, high)) / (high - low)
+
+
+def within(rate: Values, quality: Values, low: float, high: float) -> tuple[Values, Values]:
+    """The part of a curve between two rates, its ends interpolated where the curve continues beyond them.
+
+    Raises:
+        InputError: as `curve`.
+    """
+    found = curve(rate, quality)
+    first, last = max(np.log(low), found.logs[0]), min(np.log(high), found.logs[-1])
+    inside = (found.logs > first) & (found.logs < last)
+    chosen = np.concatenate([[first], found.logs[inside], [last]])
+    values = interpolator(found.logs, found.quality, "akima")(chosen)
+    return np.asarray(np.exp(chosen), dtype=np.float64), np.asarray(values, dtype=np.float64)

@@ -1,0 +1,124 @@
+"""Codecs side by side at equal rates: interpolated on each image's own curve, or the file nearest to the rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
+from vitiq.analysis.curve import curve, interpolator
+from vitiq.analysis.points import RdPoint, codecs_of
+from vitiq.errors import InputError
+
+How = Literal["interpolate", "nearest"]
+Unit = Literal["bpp", "bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class AtRate:
+    """One codec at one rate.
+
+    Attributes:
+        codec: label.
+        target: the rate asked for, in bits per pixel or bytes.
+        rate: mean rate that the values belong to: the target where interpolated, that of the files where nearest.
+        images: number averaged: those on which every codec of the table reaches the target.
+        values: metric -> mean over these images with its interval.
+    """
+
+    codec: str
+    target: float
+    rate: float
+    images: int
+    values: Mapping[str, Estimate]
+
+
+def at_rates(
+    points: Sequence[RdPoint],
+    metrics: Mapping[str, bool],
+    targets: Sequence[float],
+    *,
+    unit: Unit = "bpp",
+    how: How = "interpolate",
+    codecs: Sequence[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[AtRate]:
+    """A table of codecs at equal rates; every row of one target is a mean over the same images.
+
+    Args:
+        points: of a study.
+        metrics: name -> whether higher is better.
+        targets: rates above 0.
+        unit: of the targets: bits per pixel, or bytes of the file.
+        how: `interpolate` the metric over log rate on each image's own curve (PCHIP), between its ends only; or take
+            the file `nearest` in log rate, whose own rate is then stated.
+        codecs: labels; None for all.
+        resamples, seed: of the bootstrap over images behind the intervals, the same images for every codec.
+
+    Raises:
+        InputError: a rate that is not above 0, or no points.
+    """
+    if not points:
+        raise InputError("no points given, those of a study expected")
+    if any(not t > 0 for t in targets):
+        raise InputError(f"rates {', '.join(f'{t:g}' for t in targets)} given, all above 0 expected")
+    names = list(codecs) if codecs is not None else codecs_of(points)
+    cells: dict[tuple[str, str], list[RdPoint]] = {}
+    for p in points:
+        cells.setdefault((p.codec, p.image), []).append(p)
+    images = list(dict.fromkeys(p.image for p in points))
+    rows = []
+    for target in targets:
+        found = {(c, i): _cell(cells.get((c, i), []), metrics, target, unit, how) for c in names for i in images}
+        whole = [i for i in images if all(found[c, i] is not None for c in names)]
+        weights = draws(len(whole), resamples, seed) if len(whole) >= FEWEST_IMAGES else np.empty((0, len(whole)))
+        for c in names:
+            table = np.array([found[c, i] for i in whole], dtype=np.float64).reshape(len(whole), 1 + len(metrics))
+            rows.append(_row(c, target, table, list(metrics), weights))
+    return rows
+
+
+def _row(
+    codec: str,
+    target: float,
+    table: Float[np.ndarray, "images n"],
+    metrics: Sequence[str],
+    weights: Float[np.ndarray, "b images"],
+) -> AtRate:
+    if not len(table):
+        return AtRate(codec, target, float("nan"), 0, {name: Estimate(float("nan")) for name in metrics})
+    values = {}
+    for name, column in zip(metrics, table[:, 1:].T, strict=True):
+        with np.errstate(invalid="ignore"):
+            values[name] = Estimate(float(column.mean()), *interval(weights @ column))
+    return AtRate(codec, target, float(table[:, 0].mean()), len(table), values)
+
+
+def _cell(
+    own: Sequence[RdPoint], metrics: Mapping[str, bool], target: float, unit: Unit, how: How
+) -> list[float] | None:
+    """Rate and the metrics of one image at a target; None where it is out of reach."""
+    rate = np.array([p.bpp if unit == "bpp" else p.bytes for p in own], dtype=np.float64)
+    known = np.isfinite(rate) & (rate > 0)
+    if not known.any():
+        return None
+    if how == "nearest":
+        best = int(np.argmin(np.where(known, np.abs(np.log(np.where(known, rate, 1.0) / target)), np.inf)))
+        return [float(rate[best]), *(own[best].values.get(name, float("nan")) for name in metrics)]
+    values = []
+    for name, better in metrics.items():
+        sign = 1.0 if better else -1.0
+        try:
+            line = curve(rate[known], sign * np.array([p.values.get(name, np.nan) for p in own])[known])
+        except InputError:
+            return None
+        if not line.rate[0] <= target <= line.rate[-1]:
+            return None
+        place = np.clip(np.log(target), line.logs[0], line.logs[-1])
+        values.append(sign * float(interpolator(line.logs, line.quality, "pchip")(place)))
+    return [target, *values]

@@ -1,0 +1,161 @@
+"""The mean curve of a codec over images, with bands.
+
+Two means are in use, and they differ: the mean of the points at one setting (rate and metric each averaged over the
+images; CompressAI, Cool-Chic), which weighs images by their bits, and the mean over images of each image's own delta
+(JPEG AI, JVET), which weighs images alike. This module makes the first; `comparison` gives both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, draws, interval
+from vitiq.analysis.curve import curve, interpolator
+from vitiq.analysis.points import CodecTable, RdPoint, codecs_of, gather
+from vitiq.errors import InputError
+
+Values = Float[np.ndarray, " n"]
+Pool = Literal["metric", "mse"]
+
+
+@dataclass(frozen=True, slots=True)
+class MeanCurve:
+    """Mean points of a codec over images, and a band around the line through them.
+
+    Attributes:
+        codec, metric: labels.
+        images: number averaged.
+        settings: of the points, by growing rate.
+        rate, value: mean bits per pixel and mean metric at each setting.
+        value_low, value_high: 95 % interval of the mean metric at each setting.
+        band_rate: rates at which the band is given.
+        band_low, band_high: 95 % interval, at each of these rates, of the line through the mean points.
+        notes: what was left out.
+    """
+
+    codec: str
+    metric: str
+    images: int
+    settings: tuple[str, ...]
+    rate: Values
+    value: Values
+    value_low: Values
+    value_high: Values
+    band_rate: Values
+    band_low: Values
+    band_high: Values
+    notes: tuple[str, ...]
+
+
+def pooled(
+    values: Float[np.ndarray, "images n"], weights: Float[np.ndarray, "b images"], pool: Pool
+) -> Float[np.ndarray, "b n"]:
+    """Means of a metric under weights of the images.
+
+    `mse` averages the squared error behind a PSNR and takes the logarithm last, as JVET and Cool-Chic do for a data
+    set; `metric` averages the metric itself. A setting with an infinite or undefined value stays so whatever the
+    weights, so that every resample leaves out the same settings.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if pool == "metric":
+            return np.asarray(weights @ values, dtype=np.float64)
+        return np.asarray(-10 * np.log10(weights @ 10 ** (-values / 10)), dtype=np.float64)
+
+
+def common_images(tables: Sequence[CodecTable]) -> list[str]:
+    """Images that every table of images has, in the first one's order; published means stand aside."""
+    own = [t for t in tables if not t.aggregate]
+    return [i for i in own[0].images if all(i in t.images for t in own)] if own else []
+
+
+def mean_curves(
+    points: Sequence[RdPoint],
+    metric: str,
+    *,
+    codecs: Sequence[str] | None = None,
+    higher_is_better: bool = True,
+    pool: Pool = "metric",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[MeanCurve]:
+    """Mean curve of each codec over the images that all of them coded at all their settings.
+
+    Args:
+        points: of a study, published means among them if wanted.
+        metric: its name.
+        codecs: labels; None for all that have the metric.
+        higher_is_better: direction of the metric.
+        pool: how the metric is averaged.
+        resamples: bootstrap samples behind the bands, the same images for every codec.
+        seed: of the draws.
+
+    Raises:
+        InputError: as `gather`, or no image that all have.
+    """
+    names = codecs if codecs is not None else codecs_of([p for p in points if metric in p.values])
+    tables = [gather(points, name, metric) for name in names]
+    images = common_images(tables)
+    if not images and any(not t.aggregate for t in tables):
+        raise InputError(f"{', '.join(names)}: no image is coded at every setting of all of them; compare fewer codecs")
+    some = [t if t.aggregate else t.of_images(images) for t in tables]
+    weights = draws(len(images), resamples, seed) if len(images) >= FEWEST_IMAGES else np.empty((0, len(images)))
+    none = np.empty((0, 1))
+    sign = 1.0 if higher_is_better else -1.0
+    return [_mean_curve(t, metric, sign, pool, none if t.aggregate else weights) for t in some]
+
+
+def _mean_curve(
+    table: CodecTable, metric: str, sign: float, pool: Pool, weights: Float[np.ndarray, "b images"]
+) -> MeanCurve:
+    count = len(table.images)
+    even = np.full((1, count), 1 / count)
+    rate, value = pooled(table.rate, even, "metric")[0], pooled(table.value, even, pool)[0]
+    order = np.argsort(rate, kind="stable")
+    finite = np.isfinite(value)
+    notes = list(table.notes)
+    if not finite.all():
+        notes.append(f"{(~finite).sum()} of {len(finite)} settings left out: an image has no finite {metric} there")
+    order = order[finite[order]]
+    rates, values = pooled(table.rate[:, order], weights, "metric"), pooled(table.value[:, order], weights, pool)
+    spread = np.array([interval(column) for column in values.T]).reshape(-1, 2)
+    grid, band, more = _band(rate[order], value[order], rates, values, sign)
+    return MeanCurve(
+        codec=table.codec,
+        metric=metric,
+        images=count,
+        settings=tuple(table.settings[i] for i in order),
+        rate=rate[order],
+        value=value[order],
+        value_low=spread[:, 0],
+        value_high=spread[:, 1],
+        band_rate=grid,
+        band_low=band[:, 0],
+        band_high=band[:, 1],
+        notes=(*notes, *more),
+    )
+
+
+def _band(
+    rate: Values, value: Values, rates: Float[np.ndarray, "b n"], values: Float[np.ndarray, "b n"], sign: float
+) -> tuple[Values, Float[np.ndarray, "m 2"], tuple[str, ...]]:
+    """Interval of the line through each resample's points, at 40 rates of the whole curve's span."""
+    try:
+        whole = curve(rate, sign * value)
+    except InputError as error:
+        return np.empty(0), np.empty((0, 2)), (str(error),)
+    grid = np.geomspace(whole.rate[0], whole.rate[-1], 40)
+    logs = np.log(grid)
+    lines = np.full((len(rates), len(grid)), np.nan)
+    for row, (x, y) in enumerate(zip(rates, values, strict=True)):
+        try:
+            one = curve(x, sign * y)
+        except InputError:
+            continue
+        inside = (logs >= one.logs[0]) & (logs <= one.logs[-1])
+        lines[row, inside] = sign * interpolator(one.logs, one.quality, "pchip")(logs[inside])
+    return grid, np.array([interval(column) for column in lines.T]).reshape(-1, 2), whole.notes

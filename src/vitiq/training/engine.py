@@ -1,0 +1,244 @@
+"""The engine of every training: resume, steps, validation, log, curves, checkpoints and weights.
+
+What is learned, and from what, is a recipe's: `recipes/` has one module a model. Everything random in a step comes from
+(seed, step), so a resumed run ends with the bits of an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, Protocol, TypedDict
+
+import torch
+from torch import Tensor, nn
+
+from vitiq.files import open_output
+from vitiq.training.checkpoint import Ema, Stateful, load_checkpoint, save_checkpoint
+from vitiq.training.hardware import Hardware, batches, open_hardware
+from vitiq.training.log import CsvLog, draw_curves
+
+Report = Callable[[int, int, float], None]
+"""Called after each step with (steps done, steps in all, loss)."""
+
+Row = dict[str, float]
+"""What is logged of a step, by column."""
+
+
+class RunOptions(TypedDict, total=False):
+    """Options that every training takes.
+
+    Attributes:
+        smoke: a few steps on little data, for tests.
+        threads: CPU threads; None leaves torch's choice.
+        report: called after each step.
+        time_limit: seconds after which the run stops at a checkpoint; the same call resumes it.
+    """
+
+    smoke: bool
+    threads: int | None
+    report: Report | None
+    time_limit: float | None
+
+
+class Schedule(Protocol):
+    """What the engine reads of a configuration."""
+
+    @property
+    def steps(self) -> int: ...  # noqa: D102
+    @property
+    def checkpoint_every(self) -> int: ...  # noqa: D102
+    @property
+    def validate_every(self) -> int: ...  # noqa: D102
+
+
+class Recipe(ABC):
+    """One model's training: its data, its step, its validation and its weights file.
+
+    Attributes:
+        schedule: steps in all and between checkpoints and validations.
+        hardware: device and processes.
+        model, average: what is exported and validated, with averaged parameters.
+        weights_file: name of the weights file in the run folder.
+        losses, figures: columns of the log that the curves show, of every step and of validations.
+    """
+
+    schedule: Schedule
+    hardware: Hardware
+    model: nn.Module
+    average: Ema
+    weights_file: ClassVar[str]
+    losses: ClassVar[Sequence[str]]
+    figures: Sequence[str]
+
+    @abstractmethod
+    def parts(self) -> Mapping[str, Stateful]:
+        """Everything that a checkpoint holds."""
+
+    @abstractmethod
+    def batch(self, step: int) -> Tensor:
+        """What 0-based `step` learns from; may be called in another process, so it touches no GPU."""
+
+    @abstractmethod
+    def step(self, batch: Tensor, step: int) -> Row:
+        """One step of every optimiser and of the average; the row has `loss` where the model itself learned."""
+
+    @abstractmethod
+    def validate(self, done: int) -> Row:
+        """Figures on held-out images after `done` steps; the model has its averaged parameters."""
+
+    @abstractmethod
+    def export(self, done: int, path: Path) -> None:
+        """Write the weights after `done` steps; the model has its averaged parameters."""
+
+    def batches(self, start: int) -> Iterator[Tensor]:
+        """The batches of steps `start` … the last, on the device."""
+        return batches(self.batch, start, self.schedule.steps, self.hardware)
+
+
+def train(
+    build: Callable[[Hardware], Recipe],
+    out: Path,
+    *,
+    smoke: bool = False,  # noqa: ARG001 - `build` reads it
+    threads: int | None = None,
+    report: Report | None = None,
+    time_limit: float | None = None,
+) -> Path:
+    """Train, or resume training; returns the weights file.
+
+    Ctrl-C ends the step in progress and writes a checkpoint first; a second Ctrl-C does not wait.
+
+    Args:
+        build: gives the recipe for a device; called once, with torch's threads set.
+        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, caches of data and the weights.
+        smoke, threads, report, time_limit: as in `RunOptions`.
+
+    Raises:
+        InputError: the data cannot be used.
+        WeightsError: weights or the checkpoint cannot be used.
+    """
+    end = math.inf if time_limit is None else time.monotonic() + time_limit
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with open_hardware() as hardware:
+        recipe = build(hardware)
+        out.mkdir(parents=True, exist_ok=True)
+        return _run(recipe, out, report, end)
+
+
+def _run(recipe: Recipe, out: Path, report: Report | None, end: float) -> Path:
+    """All steps from the checkpoint on; stops early after `end` on the clock of `time.monotonic`."""
+    hardware, schedule = recipe.hardware, recipe.schedule
+    start = load_checkpoint(out / "checkpoint.pt", recipe.parts())
+    log = CsvLog(out / "log.csv", start) if hardware.is_main_process else None
+    # Several processes would stop at different steps; there the launcher ends them.
+    with interrupt_after_step(enabled=hardware.world == 1) as interrupted:
+        for step, batch in enumerate(recipe.batches(start), start):
+            row, done = recipe.step(batch, step), step + 1
+            last = done == schedule.steps
+            overdue = math.isfinite(end) and hardware.any_process(time.monotonic() > end)
+            if log is not None:
+                if last or done % schedule.validate_every == 0:
+                    with recipe.average.applied(recipe.model):
+                        row |= recipe.validate(done)
+                log.write(done, row)
+                due = last or overdue or done % schedule.checkpoint_every == 0
+                if due:
+                    _save(recipe, done, out, log)
+                if report is not None:
+                    report(done, schedule.steps, row.get("loss", math.nan))
+                if interrupted() and not due:
+                    _save(recipe, done, out, log)
+            if interrupted():
+                raise KeyboardInterrupt
+            if overdue:
+                break
+    return out / recipe.weights_file
+
+
+def _save(recipe: Recipe, done: int, out: Path, log: CsvLog) -> None:
+    """Checkpoint, curves and weights as they stand."""
+    save_checkpoint(out / "checkpoint.pt", done, recipe.parts())
+    with open_output(out / "curves.png") as file:
+        draw_curves(log.rows, recipe.losses, recipe.figures).savefig(file, format="png")
+    with recipe.average.applied(recipe.model):
+        recipe.export(done, out / recipe.weights_file)
+
+
+@contextmanager
+def interrupt_after_step(*, enabled: bool) -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed in the block, which goes on; the second one is a KeyboardInterrupt at once.
+
+    Where SIGINT is ignored, as in a background job, or this is not the main thread, nothing changes.
+    """
+    asked: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    if not (enabled and main) or before in (None, signal.SIG_IGN):
+        yield lambda: False
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group of parameters its share of a learning rate; 1 where it names none."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group.get("share", 1.0)
+
+
+def descend(
+    loss: Tensor,
+    optimiser: torch.optim.Optimizer,
+    parameters: Iterable[nn.Parameter],
+    clip: float,
+    *,
+    average_over: Hardware | None = None,
+) -> float:
+    """One optimiser step down the loss; returns the gradient's norm before clipping.
+
+    Args:
+        loss: its gradient reaches `parameters` alone.
+        optimiser: of these parameters.
+        parameters: what learns.
+        clip: largest norm of the gradient.
+        average_over: processes whose gradients are averaged here, since their module is not `data_parallel`.
+    """
+    learning = tuple(parameters)
+    optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss, inputs=learning)
+    if average_over is not None:
+        average_over.average_gradients(learning)
+    return float(clip_and_step(optimiser, learning, clip))
+
+
+def clip_and_step(optimiser: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], clip: float) -> Tensor:
+    """One step with the gradients at hand, none where they are not finite; returns their norm before clipping."""
+    norm = nn.utils.clip_grad_norm_(parameters, clip)
+    if bool(torch.isfinite(norm)):
+        optimiser.step()
+    return norm
+
+
+def cosine(step: int, steps: int, warmup: int, high: float, low: float) -> float:
+    """Learning rate of 0-based `step`: linear warm-up to `high`, then cosine decay to `low`."""
+    if step < warmup:
+        return high * (step + 1) / warmup
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * done))

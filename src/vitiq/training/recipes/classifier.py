@@ -1,0 +1,242 @@
+"""Training of the classifier of latents (`vitiq train classifier`): a ViT distilled onto latents of coded images.
+
+It starts as the teacher reading coefficients (`from_vit`) and learns to give, from latents at any quality, the labels
+that the teacher gives the image before coding (Hinton et al. 2015, arXiv 1503.02531).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Unpack
+
+import msgspec
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vitiq.codecs.transform.latent_classifier import (
+    EmbeddedClassifier,
+    LatentClassifier,
+    export_weights,
+    from_vit,
+    latent_space,
+)
+from vitiq.codecs.transform.networks.embedded import WEIGHTS, TransformModel, load_model, quality_of
+from vitiq.training.agreement import TOP_K
+from vitiq.training.checkpoint import Ema, Stateful
+from vitiq.training.config import Count, NotNegative, Positive, TrainingConfig, Whole, read_config
+from vitiq.training.data import ImageSet, digest_of
+from vitiq.training.engine import Recipe, Row, RunOptions, cosine, descend, set_rate, train
+from vitiq.training.hardware import Hardware
+from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
+from vitiq.training.recipes.vit import SMOKE_IMAGES
+from vitiq.training.student import prune
+from vitiq.training.teachers import load_teacher, soft_loss
+from vitiq.weights.file import steps_behind
+from vitiq.weights.store import sha256_file
+
+VALIDATED = (5, 18, 45)
+"""Quality levels that held-out images are coded at."""
+
+
+class ClassifierTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+    """Settings of `configs/classifier.toml`, in the same words."""
+
+    kept_blocks: tuple[Whole, ...]
+    views: Count
+    smallest_view: Count
+    largest_view: Count
+    steps: Count
+    batch: Count
+    linear_rate: Positive
+    warmup_steps: Whole
+    weight_decay: NotNegative
+    temperature: Positive
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> ClassifierTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
+    """
+    config = read_config(path, "classifier", ClassifierTrainingConfig)
+    if smoke:
+        data = {"views": 6, "smallest_view": 48, "largest_view": 64, "held_out": 2, "kept_blocks": (0, 11)}
+        small = {"steps": 4, "batch": 2, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 4}
+        return msgspec.structs.replace(config, **data, **small)
+    return config
+
+
+def train_classifier(
+    config_path: Path | None,
+    data: Sequence[Path],
+    teacher_path: Path,
+    codec_path: Path | None,
+    out: Path,
+    *,
+    begin: Path | None = None,
+    **run: Unpack[RunOptions],
+) -> Path:
+    """Train, or resume training, the classifier of latents; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training images (labels are not used).
+        teacher_path: timm safetensors of vit_tiny_patch16_224 (augreg_in21k_ft_in1k).
+        codec_path: weights of `vitiq train codec`, whose latents are read; None for the shipped ones.
+        out: run folder.
+        begin: weights file to start from where there is no checkpoint; None for the teacher reading coefficients.
+        **run: as in `RunOptions`.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: the teacher, the codec or the checkpoint cannot be read.
+    """
+    smoke = run.get("smoke", False)
+    config = load_config(config_path, smoke=smoke)
+    limit = SMOKE_IMAGES if smoke else None
+
+    def build(hardware: Hardware) -> ClassifierRecipe:
+        return ClassifierRecipe(config, data, teacher_path, codec_path or WEIGHTS, out, begin, hardware, limit)
+
+    return train(build, out, **run)
+
+
+class Reader(nn.Module):
+    """The classifier on latents of images of any size, as one module that several processes can share."""
+
+    def __init__(self, classifier: LatentClassifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(
+        self, latents: Sequence[Float[Tensor, "c h w"]], sizes: Sequence[tuple[int, int]], quality: Float[Tensor, "n 3"]
+    ) -> Float[Tensor, "n classes"]:
+        """Logits of dequantised latents of images of `sizes` (height, width)."""
+        patches = [self.classifier.patches(y, *size) for y, size in zip(latents, sizes, strict=True)]
+        logits: Tensor = self.classifier(torch.stack(patches), quality)
+        return logits
+
+
+class ClassifierRecipe(Recipe):
+    """A classifier that reads what a codec codes, and views coded once before it starts."""
+
+    weights_file = "classifier_embedded.safetensors"
+    losses = ("loss",)
+    figures = tuple(f"{kind}_q{level}" for kind in ("top1", "top100") for level in VALIDATED)
+
+    def __init__(  # noqa: PLR0917 - all that a run is made of
+        self,
+        config: ClassifierTrainingConfig,
+        data: Sequence[Path],
+        teacher_path: Path,
+        codec_path: Path,
+        out: Path,
+        begin: Path | None,
+        hardware: Hardware,
+        limit: int | None,
+    ) -> None:
+        self.schedule = self.config = config
+        self.hardware = hardware
+        teacher, self.codec = load_teacher(teacher_path).model, load_model(codec_path)
+        self._space = latent_space(self.codec)
+        self._earlier = steps_behind(begin)
+        if begin is None:
+            classifier = from_vit(prune(teacher, config.kept_blocks), self.codec)
+        else:
+            classifier = EmbeddedClassifier(begin).model
+        self.model = self.classifier = hardware.to_device(classifier.train().requires_grad_(True))
+        self._reader = Reader(self.classifier)
+        self._parallel = hardware.data_parallel(self._reader)
+        self._optimiser = make_optimiser(self.classifier, config)
+        self.average = Ema(self.classifier, config.ema)
+
+        def make(crops: Sequence[np.ndarray], levels: Sequence[int]) -> list[LatentView]:
+            return coded_views(self.codec, teacher, crops, levels)
+
+        def views_on_disk() -> tuple[list[LatentView], list[LatentView]]:
+            images = ImageSet.open(data, out / "images", short_side=512, limit=limit)
+            training, held_out = images.split(config.held_out)
+            sides = (config.smallest_view, config.largest_view)
+            key = digest_of([images.digest, self._space, sha256_file(teacher_path), sides, config.seed, len(held_out)])
+            folder = out / f"views-{key[:12]}"
+            drawn = training_views(images, training, config.views, sides, config.seed, make, folder)
+            return drawn, held_out_views(images, held_out, VALIDATED, make, folder)
+
+        self._views, self._validation = hardware.main_first(views_on_disk)
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Classifier, optimiser and average."""
+        return {"model": self.classifier, "optimiser": self._optimiser, "average": self.average}
+
+    def batch(self, step: int) -> Tensor:
+        """Numbers of this process's views."""
+        rng = np.random.default_rng([self.config.seed, 1, step])
+        drawn = rng.integers(0, len(self._views), self.config.batch)
+        return torch.from_numpy(drawn[list(self.hardware.local_indices(self.config.batch))])
+
+    def batches(self, start: int) -> Iterator[Tensor]:
+        """Drawn here: the views are made already."""
+        return map(self.batch, range(start, self.config.steps))
+
+    def step(self, batch: Tensor, step: int) -> Row:
+        """One step towards the teacher's labels."""
+        config, views = self.config, [self._views[i] for i in batch.tolist()]
+        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+        set_rate(self._optimiser, rate)
+        found = logits_of(self._parallel, self.codec, views, self.hardware)
+        loss = soft_loss(found, teacher_of(views).to(self.hardware.device), config.temperature)
+        norm = descend(loss, self._optimiser, self._parallel.parameters(), config.gradient_clip)
+        self.average.update(self.classifier)
+        return {"loss": float(loss.detach()), "learning_rate": rate, "gradient_norm": norm}
+
+    def validate(self, done: int) -> Row:  # noqa: ARG002
+        """Agreement with the teacher by level."""
+        return validate(self._reader, self.codec, self._validation, self.hardware)
+
+    def export(self, done: int, path: Path) -> None:
+        """The classifier, and which codec's latents it reads."""
+        export_weights(self.classifier, self._space, self._earlier + done, path)
+
+
+def logits_of(reader: Reader, codec: TransformModel, views: Sequence[LatentView], hardware: Hardware) -> Tensor:
+    """What the classifier reads in views of any size."""
+    latents = [torch.from_numpy(dequantised(v, codec.gain(v.level))).to(hardware.device) for v in views]
+    quality = torch.cat([quality_of(v.level) for v in views]).to(hardware.device)
+    with hardware.mixed_precision():
+        logits: Tensor = reader(latents, [(v.height, v.width) for v in views], quality)
+    return logits.float()
+
+
+def teacher_of(views: Sequence[LatentView]) -> Tensor:
+    """The teacher's logits of views."""
+    return torch.from_numpy(np.stack([v.teacher for v in views]))
+
+
+def make_optimiser(classifier: LatentClassifier, config: ClassifierTrainingConfig) -> torch.optim.AdamW:
+    """AdamW; the linear layers before the blocks learn slower."""
+    linear = [*classifier.stem.parameters(), *classifier.embed.parameters()]
+    slow = {id(p) for p in linear}
+    groups = [
+        {"params": [p for p in classifier.parameters() if id(p) not in slow], "share": 1.0},
+        {"params": linear, "share": config.linear_rate},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+
+
+@torch.no_grad()
+def validate(reader: Reader, codec: TransformModel, views: Sequence[LatentView], hardware: Hardware) -> Row:
+    """Top-1 agreement and mean top-100 overlap with the teacher's reading of the uncoded images, by level."""
+    row: Row = {}
+    for level in sorted({v.level for v in views}):
+        own = [v for v in views if v.level == level]
+        chunks = [own[i : i + 16] for i in range(0, len(own), 16)]
+        found = torch.cat([logits_of(reader, codec, chunk, hardware).cpu() for chunk in chunks])
+        wanted = teacher_of(own)
+        a, b = found.topk(TOP_K).indices, wanted.topk(TOP_K).indices
+        row[f"top1_q{level}"] = float((found.argmax(1) == wanted.argmax(1)).float().mean())
+        row[f"top100_q{level}"] = float((a[:, :, None] == b[:, None, :]).any(2).float().mean())
+    return row

@@ -1,0 +1,231 @@
+"""Training of the transform codec (`vitiq train codec`): its bitstream and its synthesis for least squared error.
+
+Minimises bits per pixel + λ · MSE (0-255 scale) with a quality drawn for each image, so that one network serves all
+rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Unpack
+
+import msgspec
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from vitiq.codecs.transform.hyperprior_integer import export_hyperprior
+from vitiq.codecs.transform.networks.embedded import FORMAT, TransformModel
+from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
+from vitiq.training.checkpoint import Ema, Stateful
+from vitiq.training.config import Phase, Positive, Share, TrainingConfig, Whole, read_config
+from vitiq.training.crops import Sampler, in_unit_range, phase_at, random_crop, stacked
+from vitiq.training.data import ImageSet
+from vitiq.training.engine import Recipe, Row, RunOptions, clip_and_step, cosine, set_rate, train
+from vitiq.training.hardware import Hardware
+from vitiq.training.replay import Replay
+from vitiq.weights.file import half, steps_behind, stored, write_weights
+
+VALIDATED = (0.15, 0.5, 0.85)
+"""Qualities at which held-out images are coded."""
+
+
+class CodecTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+    """Settings of `configs/codec.toml`, in the same words."""
+
+    linear_rate: Positive
+    warmup_steps: Whole
+    balance: float
+    graphic_share: Share
+    largest_shrink: Positive
+    phases: tuple[Phase, ...]
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> CodecTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
+    """
+    config = read_config(path, "codec", CodecTrainingConfig)
+    if smoke:
+        small = (Phase(4, 64, 2), Phase(2, 128, 1))
+        every = {"checkpoint_every": 3, "validate_every": 6}
+        return msgspec.structs.replace(config, phases=small, warmup_steps=2, held_out=2, **every)
+    return config
+
+
+def train_codec(
+    config_path: Path | None,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    begin: Path | None = None,
+    **run: Unpack[RunOptions],
+) -> Path:
+    """Train, or resume training, the transform codec; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training images.
+        out: run folder.
+        begin: weights file to start from where there is no checkpoint; None for the block DCT.
+        **run: as in `RunOptions`.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: the weights to start from or the checkpoint cannot be used.
+    """
+    config = load_config(config_path, smoke=run.get("smoke", False))
+    return train(lambda hardware: CodecRecipe(config, data, out, begin, hardware), out, **run)
+
+
+class CodecRecipe(Recipe):
+    """Analysis, prior and synthesis, trained together."""
+
+    weights_file = "codec_embedded.safetensors"
+    losses = ("loss", "train_bpp")
+    figures = tuple(f"{name}_{t}" for name in ("psnr", "bpp") for t in VALIDATED)
+
+    def __init__(
+        self, config: CodecTrainingConfig, data: Sequence[Path], out: Path, begin: Path | None, hardware: Hardware
+    ) -> None:
+        self.schedule = self.config = config
+        self.hardware = hardware
+        torch.manual_seed(config.seed)
+        model = TransformCodec()
+        if begin is not None:
+            start_from(model, begin)
+        self._earlier = steps_behind(begin)
+        self.model = self.codec = hardware.to_device(model)
+        self._optimiser = make_optimiser(self.codec, config, hardware)
+        self.average = Ema(self.codec, config.ema)
+        parallel = hardware.data_parallel(self.codec)
+        compute = partial(gradients, config, parallel, hardware)
+        self._gradients = Replay(compute, tuple(self.codec.parameters()), hardware)
+
+        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512))
+        training, held_out = images.split(config.held_out)
+        self._sampler = Sampler(images, training, config)
+        crop, rng = config.phases[0].crop, np.random.default_rng(config.seed)
+        large = [i for i in held_out if min(images.shape(i)) >= crop] or training[:1]
+        crops = stacked([random_crop(rng, images[i], crop, 1.0) for i in large])
+        self._validation = in_unit_range(crops).to(hardware.device)
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Networks, optimiser and average."""
+        return {"model": self.codec, "optimiser": self._optimiser, "average": self.average}
+
+    def batch(self, step: int) -> Tensor:
+        """Crops of this process, as bytes."""
+        phase = phase_at(self.config.phases, step)
+        return self._sampler.batch([self.config.seed, 1, step], phase, self.hardware.local_indices(phase.batch))
+
+    def step(self, batch: Tensor, step: int) -> Row:
+        """One step at qualities drawn for each image."""
+        config = self.config
+        rng = np.random.default_rng([config.seed, 2, step, self.hardware.rank])
+        torch.manual_seed(int(rng.integers(0, 2**31)))
+        t = torch.from_numpy(rng.uniform(0, 1, len(batch)).astype(np.float32)).to(self.hardware.device)
+        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+        set_rate(self._optimiser, rate)
+        figures = self._gradients(batch, t)
+        norm = clip_and_step(self._optimiser, self._gradients.parameters, config.gradient_clip)
+        self.average.update(self.codec)
+        names = ("loss", "mse", "train_bpp", "hyper_bpp", "gradient_norm")
+        return dict(zip(names, torch.stack([*figures, norm]).tolist(), strict=True)) | {"learning_rate": rate}
+
+    def validate(self, done: int) -> Row:  # noqa: ARG002
+        """PSNR and bits per pixel of held-out crops."""
+        return validate(self.codec, self._validation)
+
+    def export(self, done: int, path: Path) -> None:
+        """All networks, and the prior in integers."""
+        export_weights(self.codec, self._earlier + done, path)
+
+
+@torch.no_grad()
+def validate(model: TransformCodec, images: Float[Tensor, "n 3 s s"]) -> Row:
+    """Mean PSNR and bits per pixel of held-out images, with rounded symbols, at some qualities."""
+    model.eval()
+    row: Row = {}
+    area = images.shape[2] * images.shape[3]
+    for t in VALIDATED:
+        psnr, bpp = 0.0, 0.0
+        for target in torch.split(images, 4):
+            coded = model(target, torch.full((len(target),), t, device=target.device))
+            error = (coded.painted.clamp(0, 1) - target).square().mean(dim=(1, 2, 3))
+            psnr += float((-10 * torch.log10(error.clamp_min(1e-10))).sum())
+            bpp += float(coded.latent_bits.sum() + coded.hyper_bits.sum()) / area
+        row |= {f"psnr_{t}": psnr / len(images), f"bpp_{t}": bpp / len(images)}
+    model.train()
+    return row
+
+
+def export_weights(model: TransformCodec, steps: int, path: Path) -> None:
+    """Write the codec's weights file: transforms in 8 and 16 bits, float32 gains, and the prior in integers."""
+    tensors: dict[str, Tensor] = {}
+    for part, module in (("analysis.", model.analysis), ("synthesis.", model.synthesis)):
+        for name, value in module.state_dict().items():
+            tensors |= stored(part + name, value)
+    for name, value in model.prior.analysis.state_dict().items():
+        tensors |= half("hyper_analysis." + name, value)
+    for name, value in model.gains.state_dict().items():
+        tensors[f"gains.{name}"] = value.cpu().contiguous()
+    for name, array in export_hyperprior(model.prior).items():
+        tensors[f"integer.{name}"] = torch.from_numpy(array.copy(order="C"))
+    write_weights(path, tensors, {"format": FORMAT, "steps": steps})
+
+
+def make_optimiser(model: TransformCodec, config: CodecTrainingConfig, hardware: Hardware) -> torch.optim.AdamW:
+    """AdamW; the transforms' linear parts learn slower."""
+    linear = [p for n, p in model.named_parameters() if n.endswith("linear.weight") and "prior" not in n]
+    chosen = {id(p) for p in linear}
+    rest = [p for p in model.parameters() if id(p) not in chosen]
+    groups = [{"params": rest, "share": 1.0}, {"params": linear, "share": config.linear_rate}]
+    fused = hardware.device.type == "cuda"
+    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=0.0, fused=fused)
+
+
+def start_from(model: TransformCodec, path: Path) -> None:
+    """Give a model the weights of an exported file.
+
+    Raises:
+        WeightsError: the file cannot be used.
+    """
+    known = TransformModel(path)
+    model.analysis.load_state_dict(known.analysis.state_dict())
+    model.gains.load_state_dict(known.gains.state_dict())
+    model.prior.load_state_dict(known.prior.state_dict())
+    model.synthesis.load_state_dict(known.synthesis("mse").state_dict())
+
+
+def gradients(
+    config: CodecTrainingConfig,
+    model: TransformCodec,
+    hardware: Hardware,
+    images: UInt8[Tensor, "n s s 3"],
+    t: Float[Tensor, " n"],
+) -> tuple[Tensor, ...]:
+    """Leave the gradients of a batch in the model's parameters.
+
+    Returns:
+        Loss, squared error, bits per pixel, and those of them that the hyper-latents take.
+    """
+    target = in_unit_range(images)
+    with hardware.mixed_precision():
+        coded = model(target, t)
+    weight, pixels = error_weight(t), target.shape[2] * target.shape[3]
+    error = (coded.painted - target).square().mean(dim=(1, 2, 3)) * 255**2
+    bpp = (coded.latent_bits.sum(dim=1) + coded.hyper_bits) / pixels
+    loss = ((bpp + weight * error) / weight**config.balance).mean()
+    torch.autograd.backward(loss)
+    return loss.detach(), error.detach().mean(), bpp.detach().mean(), coded.hyper_bits.detach().mean() / pixels

@@ -1,0 +1,248 @@
+"""Training of the generative codec's second synthesis (`vitiq train perceptual`): images that look like images.
+
+Analysis, prior and so every bitstream stay as they are; the finer half of the synthesis is trained further for what
+`adversarial.py` offers: squared error, the same masked by texture, features of the embedded ViT, and the verdicts of a
+patch discriminator. With a classifier of the latents it also learns to aggregate the features of that (Bai et al. 2022,
+arXiv 2112.09300). The file that results holds both syntheses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Unpack
+
+import msgspec
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.codecs.transform.latent_classifier import WEIGHTS as CLASSIFIER
+from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
+from vitiq.codecs.transform.networks.block_dct import BLOCK
+from vitiq.codecs.transform.networks.embedded import FORMAT, PERCEPTUAL, WEIGHTS, TransformModel
+from vitiq.codecs.transform.networks.residual_dct import Synthesis, powers
+from vitiq.files import write_bytes
+from vitiq.models.backbones import load_backbone
+from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
+from vitiq.training.checkpoint import Ema, Stateful
+from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, TrainingConfig, Whole, read_config
+from vitiq.training.crops import Sampler, in_unit_range
+from vitiq.training.data import ImageSet
+from vitiq.training.engine import Recipe, Row, RunOptions, cosine, set_rate, train
+from vitiq.training.hardware import Hardware
+from vitiq.weights.file import read_weights, stored, write_weights
+
+TRAINED = ("aggregate.", "to_middle.", "base_middle.", "middle.", "to_fine.", "base_fine.", "fine.", "out.")
+"""Parts of the synthesis that are trained further: what is aggregated at stride 16, and all of strides 8 and 4."""
+
+VALIDATED = 0.1
+"""Quality at which held-out images are coded."""
+
+
+class PerceptualTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+    """Settings of `configs/perceptual.toml`, in the same words."""
+
+    steps: Count
+    batch: Count
+    crop: Count
+    discriminator_rate: Positive
+    discriminator_start: Whole
+    squared_error: NotNegative
+    masked_error: NotNegative
+    features: NotNegative
+    adversarial: NotNegative
+    interpolation: NotNegative
+    quality_power: Positive
+    graphic_share: Share
+    largest_shrink: Positive
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The one phase, for `Sampler`."""
+        return (Phase(self.steps, self.crop, self.batch),)
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> PerceptualTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
+    """
+    config = read_config(path, "perceptual", PerceptualTrainingConfig)
+    if smoke:
+        small = {"steps": 4, "batch": 1, "discriminator_start": 1, "held_out": 1}
+        return msgspec.structs.replace(config, checkpoint_every=2, validate_every=4, **small)
+    return config
+
+
+def train_perceptual(
+    config_path: Path | None,
+    data: Sequence[Path],
+    codec: Path | None,
+    out: Path,
+    *,
+    classifier: Path | None = None,
+    **run: Unpack[RunOptions],
+) -> Path:
+    """Train, or resume training, the second synthesis; returns the weights file.
+
+    It starts from the second synthesis in `codec`, or from the first where there is no other.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training images.
+        codec: weights file of `vitiq train codec` or of an earlier run of this training; None for the shipped one.
+        out: run folder.
+        classifier: weights of `vitiq train classifier` for this codec, whose features are aggregated; None for none.
+            The weights that are written need it beside them, where it is copied to.
+        **run: as in `RunOptions`.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: the weights of the codec or of the classifier cannot be used.
+    """
+    config = load_config(config_path, smoke=run.get("smoke", False))
+    start = codec or WEIGHTS
+    return train(lambda hardware: PerceptualRecipe(config, data, start, out, classifier, hardware), out, **run)
+
+
+class PerceptualRecipe(Recipe):
+    """The codec's frozen networks and its classifier's, the synthesis in training and its discriminator."""
+
+    weights_file = "codec_embedded.safetensors"
+    losses = ("loss", "discriminator_loss", "features")
+    figures = ("held_out_features", "own_features")
+
+    def __init__(  # noqa: PLR0917 - all that a run is made of
+        self,
+        config: PerceptualTrainingConfig,
+        data: Sequence[Path],
+        codec: Path,
+        out: Path,
+        classifier: Path | None,
+        hardware: Hardware,
+    ) -> None:
+        self.schedule = self.config = config
+        self.hardware = hardware
+        self._codec_file, self._classifier_file = codec, classifier
+        self.codec = TransformModel(codec).to(hardware.device)
+        self.classifier = None if classifier is None else EmbeddedClassifier(classifier)
+        if self.classifier is not None:
+            self.classifier.check(self.codec)
+            self.classifier.model.to(hardware.device)
+        self._backbone = load_backbone().to(hardware.device)
+        torch.manual_seed(config.seed)
+        self.model = self.synthesis = hardware.to_device(self._starting_synthesis())
+        self._parallel = hardware.data_parallel(self.synthesis)
+        self._learning = [p for p in self.synthesis.parameters() if p.requires_grad]
+        self._optimiser = torch.optim.Adam(self._learning, lr=config.learning_rate, betas=(0.5, 0.9))
+        self._discriminator = Discriminator(config.discriminator_rate, hardware)
+        self.average = Ema(self.synthesis, config.ema)
+
+        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512))
+        training, held_out = images.split(config.held_out)
+        self._sampler = Sampler(images, training, config)
+        large = [i for i in held_out if min(images.shape(i)) >= config.crop] or training
+        crops = Sampler(images, large, config).batch([config.seed], Phase(1, config.crop, config.held_out))
+        self._validation = in_unit_range(crops.to(hardware.device))
+
+    def _starting_synthesis(self) -> Synthesis:
+        synthesis = Synthesis(self.classifier.feature_channels if self.classifier else 0)
+        known = self.codec.synthesis("perceptual").state_dict()
+        synthesis.load_state_dict({k: known.get(k, v) for k, v in synthesis.state_dict().items()})
+        for name, parameter in synthesis.named_parameters():
+            parameter.requires_grad_(name.startswith(TRAINED))
+        return synthesis
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Networks, optimisers and average."""
+        own: dict[str, Stateful] = {
+            "synthesis": self.synthesis,
+            "optimiser": self._optimiser,
+            "average": self.average,
+        }
+        return own | self._discriminator.parts()
+
+    def batch(self, step: int) -> Tensor:
+        """Crops of this process, as bytes."""
+        indices = self.hardware.local_indices(self.config.batch)
+        return self._sampler.batch([self.config.seed, 1, step], self.config.phases[0], indices)
+
+    def step(self, batch: Tensor, step: int) -> Row:
+        """One step of both networks at qualities drawn for each image; the losses see images rolled by a few pixels."""
+        config, hardware = self.config, self.hardware
+        target = in_unit_range(batch)
+        rng = np.random.default_rng([config.seed, 2, step, hardware.rank])
+        drawn = rng.uniform(0, 1, len(target)).astype(np.float32) ** config.quality_power
+        shift = (int(rng.integers(0, BLOCK)), int(rng.integers(0, BLOCK)))
+        quality = powers(torch.from_numpy(drawn).to(hardware.device))
+        rate = cosine(step, config.steps, 1, config.learning_rate, config.final_learning_rate)
+        set_rate(self._optimiser, rate)
+        with hardware.mixed_precision():
+            latents, features, plain = self._coded(target, quality)
+            found: Tensor = self._parallel(latents, quality, features)
+            # Backbone and discriminator have grids of their own; where they always met the latents', it showed.
+            found, plain, target = (torch.roll(x, shift, dims=(2, 3)) for x in (found, plain.float(), target))
+        row = {"discriminator_loss": self._discriminator.step(target, found, plain), "learning_rate": rate}
+        if step < config.discriminator_start:
+            return row
+        row |= synthesis_step(
+            found.float(),
+            plain,
+            target,
+            self._discriminator,
+            self._backbone,
+            self._optimiser,
+            self._learning,
+            config,
+            config.gradient_clip,
+            hardware,
+            average=False,
+        )
+        self.average.update(self.synthesis)
+        return row
+
+    @torch.no_grad()
+    def _coded(
+        self, target: Float[Tensor, "n 3 s s"], quality: Float[Tensor, "n 3"]
+    ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n f g g"] | None, Float[Tensor, "n 3 s s"]]:
+        """Dequantised latents, the classifier's features, and what the codec's own synthesis reconstructs."""
+        gain = self.codec.gains(quality)
+        latents = torch.round(self.codec.analysis(target, quality).float() * gain) / gain
+        size = target.shape[2], target.shape[3]
+        features = None if self.classifier is None else self.classifier.features(latents, *size, quality)
+        return latents, features, self.codec.synthesis("mse")(latents, quality)
+
+    @torch.no_grad()
+    def validate(self, done: int) -> Row:  # noqa: ARG002
+        """Errors and features of held-out images at one quality; features for the codec's own synthesis too."""
+        images = self._validation
+        quality = powers(torch.full((len(images),), VALIDATED, device=images.device))
+        latents, features, plain = self._coded(images, quality)
+        found = self.synthesis(latents, quality, features)
+        error, masked = relative_errors(found, plain, images)
+        unlike, own = (feature_distance(self._backbone, x, images) for x in (found, plain))
+        names = ("held_out_error", "held_out_masked", "held_out_features", "own_features")
+        return dict(zip(names, map(float, (error, masked, unlike, own)), strict=True))
+
+    def export(self, done: int, path: Path) -> None:
+        """Write the codec's weights file anew, with the second synthesis, and its classifier's beside it.
+
+        Parameters lie `interpolation` of the way from the codec's own synthesis to what was trained, which leaves the
+        patterns of adversarial training behind (network interpolation, Wang et al. 2018, section 3.4; arXiv
+        1809.00219).
+        """
+        own, share = self.codec.synthesis("mse").state_dict(), self.config.interpolation
+        before, metadata = read_weights(self._codec_file, FORMAT, "codec")
+        tensors = {name: value for name, value in before.items() if not name.startswith(PERCEPTUAL)}
+        for name, value in self.synthesis.state_dict().items():
+            if name.startswith(TRAINED):
+                start = own[name] if name in own else torch.zeros_like(value)
+                tensors |= stored(PERCEPTUAL + name, torch.lerp(start.to(value), value, share))
+        metadata["perceptual_steps"] = metadata.get("perceptual_steps", 0) + done
+        reader = self.classifier.weights_sha256 if self.classifier else ""
+        write_weights(path, tensors, metadata | {"interpolation": share, "classifier_sha256": reader})
+        if self._classifier_file is not None and not (copy := path.with_name(CLASSIFIER.name)).exists():
+            write_bytes(copy, self._classifier_file.read_bytes())

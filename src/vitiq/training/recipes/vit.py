@@ -1,0 +1,219 @@
+"""Training of the embedded ViT (`vitiq train vit`): a shallower student distilled from a real ViT.
+
+The student starts from most blocks of the first teacher (depth pruning, as in DistilBERT, Sanh et al. 2019, arXiv
+1910.01108; "weight selection", Xu et al. 2024, arXiv 2311.18823) and all of it is then trained to give the labels that
+all teachers give on average (Hinton et al. 2015, arXiv 1503.02531), each teacher's logits at one scale (Sun et
+al. 2024, "Logit standardization in knowledge distillation", arXiv 2403.01427), and to hold all teachers' tokens, on
+clean and on degraded views: degraded images are what it will read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Unpack
+
+import msgspec
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
+from vitiq.models.vit import VisionTransformer
+from vitiq.training.agreement import agreement, agreement_names
+from vitiq.training.checkpoint import Ema, Stateful
+from vitiq.training.config import Count, NotNegative, Share, TrainingConfig, Whole, read_config
+from vitiq.training.data import ImageSet
+from vitiq.training.engine import Recipe, Row, RunOptions, cosine, descend, set_rate, train
+from vitiq.training.hardware import Hardware
+from vitiq.training.student import export_weights, matched_blocks, prune, start_from
+from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
+from vitiq.training.token_readers import TokenReaders
+from vitiq.training.vit_views import TrainingViews, mixed, normalised, regenerated, to_input, view
+from vitiq.weights.file import steps_behind
+
+SMOKE_IMAGES = 16
+"""Images of each source that a smoke run decodes."""
+
+
+class VitTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+    """Settings of `configs/vit.toml`, in the same words."""
+
+    kept_blocks: tuple[Whole, ...]
+    steps: Count
+    batch: Count
+    warmup_steps: Whole
+    weight_decay: NotNegative
+    hidden_weight: NotNegative
+    temperatures: tuple[float, ...]
+    degraded_share: Share
+    detail_share: Share
+    graphic_share: Share
+    generated_share: Share
+    mixed_share: Share
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> VitTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
+    """
+    config = read_config(path, "vit", VitTrainingConfig, "ViT")
+    if smoke:
+        small = {"steps": 4, "batch": 2, "warmup_steps": 1, "detail_share": 0.0, "held_out": 4}
+        return msgspec.structs.replace(config, checkpoint_every=2, validate_every=4, **small)
+    return config
+
+
+def train_vit(
+    config_path: Path | None,
+    data: Sequence[Path],
+    teacher_paths: Sequence[Path],
+    out: Path,
+    *,
+    begin: Path | None = None,
+    **run: Unpack[RunOptions],
+) -> Path:
+    """Train, or resume training, the embedded ViT; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training images (labels are not used).
+        teacher_paths: checkpoints of ViT-Ti/16; the student starts from the first.
+        out: run folder.
+        begin: weights file to start from where there is no checkpoint; None for blocks of the first teacher.
+        **run: as in `RunOptions`.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: a teacher, the weights to start from or the checkpoint cannot be read.
+    """
+    smoke = run.get("smoke", False)
+    config = load_config(config_path, smoke=smoke)
+    limit = SMOKE_IMAGES if smoke else None
+    return train(lambda hardware: VitRecipe(config, data, teacher_paths, out, begin, hardware, limit), out, **run)
+
+
+class VitRecipe(Recipe):
+    """A student, readers of its tokens, and its teachers."""
+
+    weights_file = "vit_embedded.safetensors"
+    losses = ("kl", "hidden")
+
+    def __init__(  # noqa: PLR0917 - all that a run is made of
+        self,
+        config: VitTrainingConfig,
+        data: Sequence[Path],
+        teacher_paths: Sequence[Path],
+        out: Path,
+        begin: Path | None,
+        hardware: Hardware,
+        limit: int | None,
+    ) -> None:
+        self.schedule = self.config = config
+        self.hardware = hardware
+        self.teachers = [load_teacher(path) for path in teacher_paths]
+        self.model = self.student = prune(self.teachers[0].model, config.kept_blocks)
+        if begin is not None:
+            start_from(self.student, begin)
+        self._earlier = steps_behind(begin)
+        self.readers = TokenReaders(len(self.teachers), self.student.config.depth, self.student.config.width)
+        self.generator = EmbeddedGenerator().to(hardware.device)
+        for module in (self.student, self.readers, *(teacher.model for teacher in self.teachers)):
+            module.to(hardware.device)
+        self._learner = hardware.data_parallel(Distillation(config, self.student, self.readers, self.teachers))
+        self._optimiser = torch.optim.AdamW(
+            self._learner.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.average = Ema(self.student, config.ema)
+        self.figures = agreement_names(len(self.teachers))
+
+        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512, limit=limit))
+        training, held_out = images.split(config.held_out)
+        self._views = TrainingViews(config, images, training, self.student.config.image_size)
+        self._clean, self._degraded = (self._fixed_views(images, held_out, share) for share in (0.0, 1.0))
+
+    def _fixed_views(self, images: ImageSet, indices: Sequence[int], degraded: float) -> Float[Tensor, "n 3 s s"]:
+        seeds = (np.random.default_rng([self.config.seed, i]) for i in indices)
+        size = self.student.config.image_size
+        chosen = [view(rng, images[i], size, degraded) for rng, i in zip(seeds, indices, strict=True)]
+        return to_input(chosen).to(self.hardware.device)
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Student, readers, optimiser and average."""
+        return {
+            "model": self.student,
+            "readers": self.readers,
+            "optimiser": self._optimiser,
+            "average": self.average,
+        }
+
+    def batch(self, step: int) -> Tensor:
+        """Views of this process, as bytes."""
+        return self._views.batch(step, self.hardware.local_indices(self.config.batch))
+
+    def step(self, batch: Tensor, step: int) -> Row:
+        """One step, in which some views are made by the generator and some mixed."""
+        config = self.config
+        rng = np.random.default_rng([config.seed, 2, step, self.hardware.rank])
+        some = regenerated(rng, normalised(batch), self.generator, config.generated_share)
+        views = mixed(rng, some, config.mixed_share)
+        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+        set_rate(self._optimiser, rate)
+        with self.hardware.mixed_precision():
+            loss, kl, hidden = self._learner(views)
+        descend(loss, self._optimiser, self._learner.parameters(), config.gradient_clip)
+        self.average.update(self.student)
+        return {"kl": float(kl), "hidden": float(hidden), "loss": float(loss.detach()), "learning_rate": rate}
+
+    def validate(self, done: int) -> Row:  # noqa: ARG002
+        """Agreement with every teacher on clean and degraded views."""
+        return agreement(self.student, self.teachers, self._clean, self._degraded)
+
+    def export(self, done: int, path: Path) -> None:
+        """The student in half precision."""
+        export_weights(self.student, self._earlier + done, path)
+
+
+def distillation_loss(
+    config: VitTrainingConfig,
+    student: VisionTransformer,
+    readers: TokenReaders,
+    teachers: Sequence[Teacher],
+    images: Float[Tensor, "n 3 s s"],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """KL to the teachers' labels plus the distance to their tokens, after every student block; and both parts."""
+    labels, wanted = [], []
+    with torch.no_grad():
+        for teacher in teachers:
+            blocks = matched_blocks(config.kept_blocks, teacher.model.config.depth)
+            tokens, hidden = teacher.model.forward_hidden(teacher.prepared(images), blocks)
+            labels.append(teacher.model.head(tokens[:, 0]).float())
+            wanted.append(hidden)
+        target = blended(labels)
+    tokens, own = student.forward_hidden(images, range(len(config.kept_blocks)))
+    logits = student.head(tokens[:, 0]).float()
+    soft = torch.stack([soft_loss(logits, target, t) for t in config.temperatures]).mean()
+    distance = readers.distance(own, wanted)
+    return soft + config.hidden_weight * distance, soft.detach(), distance.detach()
+
+
+class Distillation(nn.Module):
+    """The student's loss as a module, so that several processes can share it; the teachers are no part of it."""
+
+    def __init__(
+        self,
+        config: VitTrainingConfig,
+        student: VisionTransformer,
+        readers: TokenReaders,
+        teachers: Sequence[Teacher],
+    ) -> None:
+        super().__init__()
+        self.student, self.readers = student, readers
+        self._config, self._teachers = config, tuple(teachers)
+
+    def forward(self, images: Float[Tensor, "n 3 s s"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, and its two parts without gradient, as `distillation_loss`."""
+        return distillation_loss(self._config, self.student, self.readers, self._teachers, images)

@@ -1,0 +1,206 @@
+"""The engine under every recipe, on images and weights made here.
+
+Truth: identities (a run that was cut, stopped by Ctrl-C or by its time limit, and resumed, ends with the bytes of a run
+that was not).
+"""
+
+from __future__ import annotations
+
+import csv
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from safetensors.torch import save_file
+
+from vitiq.cli.train import INPUTS, command
+from vitiq.codecs.transform.networks.transform_codec import TransformCodec
+from vitiq.errors import InputError, WeightsError
+from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.training.config import TrainingConfig, read_config
+from vitiq.training.recipes import classifier, codec, generator, perceptual, vit
+from vitiq.weights.file import steps_behind, write_weights
+
+CONFIGURATIONS: dict[str, type[TrainingConfig]] = {
+    "vit": vit.VitTrainingConfig,
+    "generator": generator.GeneratorTrainingConfig,
+    "codec": codec.CodecTrainingConfig,
+    "perceptual": perceptual.PerceptualTrainingConfig,
+    "classifier": classifier.ClassifierTrainingConfig,
+}
+CONFIGS = Path(codec.__file__).parents[1] / "configs"
+
+Train = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five noisy gradients, large enough for every crop."""
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for k in range(5):
+        ramp = np.linspace(0, 200, 280)[None, :, None] + rng.normal(0, 12, (260, 280, 3)) + 10 * k
+        Image.fromarray(ramp.clip(0, 255).astype(np.uint8)).save(folder / f"{k}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Train]:
+    """Model -> its training by a smoke run, given the run folder."""
+    folder = tmp_path_factory.mktemp("weights")
+    teacher, untrained = folder / "teacher.safetensors", folder / "codec.safetensors"
+    torch.manual_seed(0)
+    network = VisionTransformer(ViTConfig())
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    save_file(network.state_dict(), teacher)
+    codec.export_weights(TransformCodec(), 0, untrained)
+    calls = {
+        "vit": partial(vit.train_vit, None, [data], [teacher]),
+        "generator": partial(generator.train_generator, None, [data]),
+        "codec": partial(codec.train_codec, None, [data]),
+        "perceptual": partial(perceptual.train_perceptual, None, [data], untrained),
+        "classifier": partial(classifier.train_classifier, None, [data], teacher, untrained),
+    }
+    return {name: partial(call, smoke=True, threads=1) for name, call in calls.items()}
+
+
+def steps_logged(out: Path) -> list[int]:
+    with (out / "log.csv").open(newline="") as file:
+        return [int(row["step"]) for row in csv.DictReader(file)]
+
+
+class KilledError(Exception):
+    """Stands for a kill between two steps."""
+
+
+@pytest.mark.parametrize("model", list(INPUTS))
+def test_a_resumed_run_ends_with_the_bytes_of_a_whole_one(
+    model: str, trainings: dict[str, Train], tmp_path: Path
+) -> None:
+    train, whole, cut = trainings[model], tmp_path / "whole", tmp_path / "cut"
+    weights = train(whole)
+    total = steps_logged(whole)[-1]
+
+    def kill(done: int, steps: int, loss: float) -> None:
+        assert steps == total
+        if done == total - 1:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(cut, report=kill)
+    (cut / "checkpoint.tmp").write_bytes(b"half a checkpoint")
+    # Another state of the random generators than the first run had.
+    torch.manual_seed(12345)
+    seen: list[int] = []
+    resumed = train(cut, report=lambda done, *_: seen.append(done))
+    assert 1 < seen[0] < total
+    assert seen[-1] == total
+    assert resumed.read_bytes() == weights.read_bytes()
+    states = [torch.load(run / "checkpoint.pt", weights_only=True) for run in (whole, cut)]
+    torch.testing.assert_close(states[1], states[0], rtol=0, atol=0)
+    assert (cut / "log.csv").read_text() == (whole / "log.csv").read_text()
+    assert steps_logged(cut) == list(range(1, total + 1))
+    assert (cut / "curves.png").stat().st_size > 1000
+
+
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) == signal.SIG_IGN, reason="SIGINT is ignored in background jobs")
+def test_ctrl_c_ends_the_step_and_keeps_it(trainings: dict[str, Train], tmp_path: Path) -> None:
+    whole = trainings["codec"](tmp_path / "whole")
+    before = signal.getsignal(signal.SIGINT)
+
+    def press(done: int, steps: int, loss: float) -> None:
+        if done == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trainings["codec"](tmp_path / "cut", report=press)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert steps_logged(tmp_path / "cut") == [1, 2]
+    seen: list[int] = []
+    resumed = trainings["codec"](tmp_path / "cut", report=lambda done, *_: seen.append(done))
+    assert seen[0] == 3, "no step is lost, though none was due for a checkpoint"
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_a_time_limit_stops_at_a_checkpoint(trainings: dict[str, Train], tmp_path: Path) -> None:
+    whole = trainings["codec"](tmp_path / "whole")
+    weights = trainings["codec"](tmp_path / "cut", time_limit=0)
+    assert steps_logged(tmp_path / "cut") == [1]
+    assert steps_behind(weights) == 1
+    resumed = trainings["codec"](tmp_path / "cut", time_limit=3600)
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("model", list(INPUTS))
+def test_every_option_that_a_training_leaves_unread_is_refused(model: str, tmp_path: Path) -> None:
+    for name in {"teacher", "codec", "classifier", "begin"} - INPUTS[model]:
+        arguments = [model, "--data", str(tmp_path), "-o", str(tmp_path / "run"), f"--{name}", "weights.safetensors"]
+        result = CliRunner().invoke(command, arguments)
+        assert result.exit_code == 2
+        assert f"training the {model} takes no --{name}" in result.output
+        assert not (tmp_path / "run").exists()
+
+
+def test_what_can_be_used_instead_is_said(tmp_path: Path) -> None:
+    arguments = ["perceptual", "--data", str(tmp_path), "-o", str(tmp_path / "run"), "--begin", "w.safetensors"]
+    assert "give the weights there" in CliRunner().invoke(command, arguments).output
+
+
+@pytest.mark.parametrize("model", list(INPUTS))
+def test_data_that_are_missing_leave_no_run_folder(model: str, trainings: dict[str, Train], tmp_path: Path) -> None:
+    train = trainings[model]
+    assert isinstance(train, partial)
+    missing = partial(train.func, None, [tmp_path / "none"], *train.args[2:], **train.keywords)
+    with pytest.raises(InputError, match="none"):
+        missing(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.toml")))
+def test_shipped_configurations_fit(name: str) -> None:
+    model = name.removesuffix("_gpu")
+    assert read_config(CONFIGS / f"{name}.toml", model, CONFIGURATIONS[model]).seed >= 0
+
+
+@pytest.mark.parametrize(
+    ("line", "changed", "said"),
+    [
+        ("seed = 2026", 'seed = "2026"', "Expected `int`, got `str`"),
+        ("seed = 2026", "seed = 20.5", "Expected `int`, got `float`"),
+        ("seed = 2026", "seed = true", "Expected `int`, got `bool`"),
+        ("seed = 2026", "seed = -1", ">= 0"),
+        ("seed = 2026", "seed = 2026\nsed = 1", "unknown field `sed`"),
+        ("seed = 2026", "", "missing required field `seed`"),
+        ("ema = ", "ema = 7 # ", "<= 1"),
+        ("gradient_clip = ", "gradient_clip = nan # ", "> 0"),
+        ("held_out = ", "held_out = [1] # ", "got `array`"),
+    ],
+)
+@pytest.mark.parametrize("model", list(INPUTS))
+def test_a_wrong_value_is_named(model: str, line: str, changed: str, said: str, tmp_path: Path) -> None:
+    text, path = (CONFIGS / f"{model}.toml").read_text(), tmp_path / "settings.toml"
+    assert line in text
+    path.write_text(text.replace(line, changed, 1))
+    with pytest.raises(InputError, match=r"settings\.toml: not a .* training configuration") as caught:
+        read_config(path, model, CONFIGURATIONS[model])
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "no JSON", '{"steps": [1]}'])
+def test_foreign_metadata_is_an_error_of_weights(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file({"x": torch.zeros(1)}, path, metadata={"vitiq_config": text})
+    with pytest.raises(WeightsError, match=r"w\.safetensors"):
+        steps_behind(path)
+
+
+def test_steps_are_read_from_where_they_are_written(tmp_path: Path) -> None:
+    write_weights(tmp_path / "w.safetensors", {"x": torch.zeros(1)}, {"steps": 7})
+    assert steps_behind(tmp_path / "w.safetensors") == 7
+    assert steps_behind(tmp_path / "w.safetensors", "adversarial_steps") == 0
+    assert steps_behind(None) == 0
