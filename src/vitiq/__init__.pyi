@@ -1,10 +1,12 @@
 from .api.coding import codec, decode, encode, inspect, list_codecs
 from .api.scoring import backbone, list_metrics, load_image, metric, score, score_folder, score_sets
+from .api.studies import run_study
 from .errors import (
     BitstreamError,
     InputError,
     MissingDependencyError,
     PluginError,
+    StoreError,
     TaskError,
     UndefinedError,
     UnknownNameError,
@@ -19,6 +21,7 @@ __all__ = [
     "InputError",
     "MissingDependencyError",
     "PluginError",
+    "StoreError",
     "TaskError",
     "UndefinedError",
     "UnknownNameError",
@@ -33,6 +36,7 @@ __all__ = [
     "list_metrics",
     "load_image",
     "metric",
+    "run_study",
     "score",
     "score_folder",
     "score_sets",

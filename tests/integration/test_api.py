@@ -36,6 +36,7 @@ FUNCTIONS = [
     "list_metrics",
     "load_image",
     "metric",
+    "run_study",
     "score",
     "score_folder",
     "score_sets",
@@ -259,6 +260,21 @@ def test_folders_give_the_values_of_the_command(folders: Path) -> None:
     assert found.problems == said["problems"]
     assert len(found.problems) == 2
     assert repr(found).startswith("8 pairs, 2 problems\npsnr-rgb")
+
+
+def test_a_study_gives_records_and_resumes(folders: Path, tmp_path: Path) -> None:
+    image = folders / "a" / "1.png"
+    study = vitiq.run_study(image, "jpeg@20,webp@bpp=1.5", tmp_path / "out", "mse,ssim", jobs=1, progress=False)
+    assert [(record.codec, record.rate_kind) for record in study.records] == [("jpeg", "quality"), ("webp", "bpp")]
+    decoded = vitiq.encode(image, "jpeg", quality=20).decode()
+    assert study.records[0].scores["mse"].value == vitiq.score(image, decoded, "mse")["mse"].value
+    assert study.records[1].bpp <= 1.5
+    again = vitiq.run_study([image], ["jpeg@20", "webp@bpp=1.5"], tmp_path / "out", ["mse", "ssim"], jobs=1)
+    assert [record.scores for record in again.records] == [record.scores for record in study.records]
+    assert (tmp_path / "out" / "records.csv").exists()
+    with pytest.raises(errors.VitiqError, match="2 faults, nothing was started"):
+        vitiq.run_study(image, "jpegg@20", tmp_path / "none", "ssimm")
+    assert not (tmp_path / "none").exists()
 
 
 def test_sets_come_as_folders_or_batches(folders: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,10 @@ def bar(total: int | None, title: str, unit: str, *, shown: bool | None) -> Any:
         unit: what is counted.
         shown: None for where somebody looks.
     """
-    from tqdm.auto import tqdm  # noqa: PLC0415
+    with warnings.catch_warnings():
+        # A notebook without ipywidgets gets a bar of text.
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm  # noqa: PLC0415
 
     return tqdm(total=total, desc=title, unit=unit, disable=not (somebody_looks() if shown is None else shown))
 
@@ -45,14 +49,16 @@ class SearchProgress:
     def __init__(self, option: ProgressOption, *, shown: bool, title: str) -> None:
         self._callback = option if callable(option) else None
         wanted = self._callback is None and (option is True or (option is None and shown and somebody_looks()))
-        self._bar = bar(None, title, "it", shown=True) if wanted else None
+        self._wanted, self._title = wanted, title
+        self._bar: Any = None
 
     def __enter__(self) -> Callable[[Progress], None] | None:
-        return self._callback if self._bar is None else self._show
+        return self._show if self._wanted else self._callback
 
     def _show(self, state: Progress) -> None:
-        assert self._bar is not None
-        self._bar.total = state.total
+        # Not before there is something to show: an encoder at a plain quality does not search.
+        if self._bar is None:
+            self._bar = bar(state.total, self._title, "it", shown=True)
         self._bar.set_postfix(loss=f"{state.loss:.4g}", refresh=False)
         self._bar.update(state.iteration - self._bar.n)
 

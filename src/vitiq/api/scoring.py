@@ -199,7 +199,7 @@ def score_folder(
         InputError: a folder does not exist, or no image of it has a partner.
         UnknownNameError: no such metric.
     """
-    from vitiq.evaluation.aggregate import Tally  # noqa: PLC0415
+    from vitiq.evaluation.aggregate import Aggregate  # noqa: PLC0415
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
 
@@ -207,7 +207,7 @@ def score_folder(
     pairing = pair_up(Path(reference), Path(distorted))
     if not pairing.pairs:
         raise InputError(f"{reference} and {distorted}: no image has a partner; " + "; ".join(pairing.problems[:3]))
-    tally = Tally(spec.make())
+    aggregate = Aggregate(spec.make())
     scored: list[Scored] = []
     problems = list(pairing.problems)
     with (
@@ -219,9 +219,9 @@ def score_folder(
             if one.problem is not None:
                 problems.append(one.problem)
                 continue
-            tally.add(one)
+            aggregate.add(one)
             scored.append(one)
-    return FolderScores(scored, tally.summaries(), tally.sets() if scored else {}, problems)
+    return FolderScores(scored, aggregate.summaries(), aggregate.sets() if scored else {}, problems)
 
 
 def score_sets(
@@ -407,9 +407,9 @@ def _backbone(given: BackboneLike | None, device: str | None) -> Backbone:
 def _spec(
     metrics: str | Sequence[str], backbone: str | os.PathLike[str] | None, panel: Sequence[str | os.PathLike[str]]
 ) -> Any:
-    from vitiq.evaluation.scoring import Recipe  # noqa: PLC0415
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
 
-    return Recipe(
+    return MetricSpec(
         ",".join(_named(metrics)), None if backbone is None else Path(backbone), tuple(Path(path) for path in panel)
     )
 
