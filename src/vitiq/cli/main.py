@@ -26,6 +26,7 @@ COMMANDS = {
     "info": "what is in a compressed file",
     "classify": "labels of a compressed image, read from its latents",
     "report": "build the report of a run again",
+    "view": "the report on a local server, live, with images dropped in",
     "validate": "agreement of the metrics with human scores",
     "train": "train an embedded model again",
     "models": "weights files: list, fetch, info",

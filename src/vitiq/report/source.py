@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,19 @@ def read_study(out: Path) -> Study:
         run.get("config", {}),
         len(run["tasks"]),
     )
+
+
+def study_version(out: Path) -> str:
+    """Changes whenever something is added to a study: names, times and sizes of the files that hold its rows."""
+    stamps = hashlib.sha256()
+    for pattern in ("*.json", "studies/*.json", "tasks/*.json", "store/**/*"):
+        for path in sorted(out.glob(pattern)):
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            stamps.update(f"{path}:{found.st_mtime_ns}:{found.st_size}".encode())
+    return stamps.hexdigest()[:16]
 
 
 def typed(row: Row) -> Record:
