@@ -81,7 +81,7 @@ def record(
     scores = {metric.name: metric(image, rebuilt) for metric in METRICS} | dict(extra)
     height, width, _ = image.shape
     details: dict[str, object] = {"title": given["label"], "original_bytes": width * height * 2, "shared_bytes": 0}
-    details |= given.pop("details", {})  # type: ignore[arg-type]
+    details |= given.pop("details", {})  # type: ignore[call-overload]
     rate_value = float(given.pop("rate_value", given["quality"]))  # type: ignore[arg-type]
     made = Record(
         key=key,
