@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import until
 
+from browsing import until
 from report_studies import curves, equal_bytes
 from vitiq.report.assets import FolderAssets
 from vitiq.report.model import build_model
