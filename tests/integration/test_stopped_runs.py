@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from vitiq.evaluation.runner import run
 
 from vitiq.cli.main import main
 from vitiq.evaluation import scoring
 from vitiq.evaluation.plan import RunConfig
-from vitiq.evaluation.runner import run
 from vitiq.image.io import write_png
 from vitiq.types import ImageU8
 

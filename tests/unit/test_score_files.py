@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from vitiq.evaluation.pair_table import open_table
 
 from vitiq.errors import InputError, TaskError
 from vitiq.evaluation import scoring
-from vitiq.evaluation.aggregate import ImageFiles, Tally
-from vitiq.evaluation.pair_table import open_table
+from vitiq.evaluation.aggregate import Aggregate, ImageFiles
 from vitiq.evaluation.pairs import pair_up
-from vitiq.evaluation.scoring import Recipe, Scored, score_pairs
+from vitiq.evaluation.scoring import MetricSpec, Scored, score_pairs
 from vitiq.image.io import write_png
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import resolve_metrics
@@ -69,8 +69,8 @@ def images(tmp_path: Path) -> list[tuple[Path, Path]]:
 
 
 def test_values_do_not_depend_on_the_number_of_workers(images: list[tuple[Path, Path]]) -> None:
-    recipe = Recipe("mse,ssim,vit-topk-area")
-    one, two = ([*score_pairs(images, recipe, jobs=jobs)] for jobs in (1, 2))
+    spec = MetricSpec("mse,ssim,vit-topk-area")
+    one, two = ([*score_pairs(images, spec, jobs=jobs)] for jobs in (1, 2))
     assert [(s.reference, s.problem) for s in one] == [(s.reference, s.problem) for s in two]
     assert [s.reference for s in one] == [pair[0] for pair in images]
     assert [{k: v.value for k, v in s.scores.items()} for s in one] == [
@@ -99,10 +99,10 @@ def test_images_are_let_go(images: list[tuple[Path, Path]], monkeypatch: pytest.
         return image
 
     monkeypatch.setattr(scoring, "read_image", read)
-    tally = Tally(resolve_metrics("mse,psnr-rgb"))
-    for scored in score_pairs(images * 20, Recipe("mse,psnr-rgb"), jobs=1):
-        tally.add(scored)
-    assert tally.summaries()["mse"].count == 180
+    aggregate = Aggregate(resolve_metrics("mse,psnr-rgb"))
+    for scored in score_pairs(images * 20, MetricSpec("mse,psnr-rgb"), jobs=1):
+        aggregate.add(scored)
+    assert aggregate.summaries()["mse"].count == 180
     assert most == 2
 
 
@@ -118,20 +118,20 @@ def test_metrics_of_sets_that_read_images_get_them_from_the_files(images: list[t
             assert reference[1:3][0].shape == (24, 24, 3)
             return Score(float(sum(image.shape[0] for image in reference)), "count")
 
-    tally = Tally([*resolve_metrics("mse"), Count()])
-    for scored in score_pairs(images, Recipe("mse"), jobs=1):
+    aggregate = Aggregate([*resolve_metrics("mse"), Count()])
+    for scored in score_pairs(images, MetricSpec("mse"), jobs=1):
         if scored.problem is None:
-            tally.add(scored)
-    assert tally.sets()["count"].value == 8 * 24
+            aggregate.add(scored)
+    assert aggregate.sets()["count"].value == 8 * 24
 
 
 def test_a_killed_worker_is_told(images: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "_start", _die)
     with pytest.raises(TaskError, match="--jobs 1"):
-        list(score_pairs(images, Recipe("mse"), jobs=2))
+        list(score_pairs(images, MetricSpec("mse"), jobs=2))
 
 
-def _die(recipe: Recipe) -> None:
+def _die(spec: MetricSpec) -> None:
     import os
 
     os._exit(1)

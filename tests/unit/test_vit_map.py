@@ -1,4 +1,4 @@
-"""The map of meaning lost. Truth: arithmetic on small grids; damage put in one known place of a real image."""
+"""The semantic error map. Truth: arithmetic on small grids; damage put in one known place of a real image."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_figure_has_four_panels(bundled: dict[str, ImageU8]) -> None:
     image = bundled["graphic"][:100, :160]
     figure = over_image(image, image, np.zeros((3, 5)), np.full((2, 2), 0.25), "q 3")
     titles = [ax.get_title() for ax in figure.axes[:4]]
-    assert titles == ["original", "reconstruction, q 3", "meaning lost", "attention rollout, original"]
+    assert titles == ["original", "reconstruction, q 3", "semantic error map", "attention rollout, original"]
 
 
 def test_the_command_draws_files_and_folders(small: ImageU8, tmp_path: Path) -> None:

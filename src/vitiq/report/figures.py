@@ -1,4 +1,4 @@
-"""Figures of a run. Each function takes records or arrays and returns a matplotlib figure; none loads or saves."""
+"""Figures for papers. Each function takes a model or arrays and returns a matplotlib figure; none loads or saves."""
 
 from __future__ import annotations
 
@@ -8,46 +8,45 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vitiq.types import ImageU8, Record
+from vitiq.report.comparisons import pareto
+from vitiq.report.model import Column, Model, Row, first_rows
+from vitiq.report.style import CodecStyle
+from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {
-    "inversion": "#0f766e",
-    "inversion-vector": "#0e7490",
-    "generative": "#15803d",
-    "generative-mse": "#65a30d",
-    "jpeg": "#c2410c",
-    "jpeg2000": "#a16207",
-    "webp": "#6d28d9",
-    "avif": "#1d4ed8",
-    "jxl": "#be185d",
-    "jpeg-shrunk": "#fb923c",
-    "webp-shrunk": "#a78bfa",
-    "avif-shrunk": "#60a5fa",
-}
-OTHER = "#475569"
 STYLE = {
     "font.family": "DejaVu Sans",
-    "font.size": 9,
+    "font.size": 8,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#94a3b8",
     "axes.labelcolor": "#334155",
-    "axes.titlesize": 10,
+    "axes.titlesize": 8.5,
     "axes.titlecolor": "#0f172a",
     "xtick.color": "#475569",
     "ytick.color": "#475569",
     "svg.hashsalt": "vitiq",
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,
 }
-
-
-def colour(codec: str) -> str:
-    """Colour of a codec, the same in every figure."""
-    return COLOURS.get(codec, OTHER)
+COLUMN = 3.4
+"""Inches of one column of a two-column paper; twice and a gap for both."""
+WIDTHS = {1: COLUMN, 2: 2 * COLUMN + 0.3}
+MARKERS = {
+    "circle": "o",
+    "square": "s",
+    "triangle": "^",
+    "down": "v",
+    "diamond": "D",
+    "star": "*",
+    "plus": "+",
+    "cross": "x",
+}
 
 
 def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
@@ -123,75 +122,129 @@ def loss_curve(losses: Sequence[float]) -> Figure:
     """Loss of the search against iterations."""
     figure, axes = _figure(1, 1, 4.6, 2.4)
     ax = axes[0][0]
-    ax.plot(np.arange(1, len(losses) + 1), losses, color=COLOURS["inversion"], linewidth=1.3)
+    ax.plot(np.arange(1, len(losses) + 1), losses, color="#0b62a8", linewidth=1.3)
     ax.set_yscale("log")
     ax.set_xlabel("iteration")
     ax.set_ylabel("loss")
     return figure
 
 
-BARS = (
-    ("vit-topk", "ViT-Score", "more is better"),
-    ("psnr-rgb", "PSNR, dB", "more is better"),
-    ("ssim", "SSIM", "more is better"),
-    ("ms-ssim", "MS-SSIM", "more is better"),
-    ("brisque", "BRISQUE", "less is better"),
-    ("mse", "MSE", "less is better"),
-)
+def _drawn(style: CodecStyle, *, line: bool) -> dict[str, Any]:
+    """Settings of a line or of points, as on the page."""
+    size = 6.5 if style.marker == "star" else 4.2
+    found: dict[str, Any] = {
+        "color": style.light,
+        "marker": MARKERS[style.marker],
+        "markersize": size,
+        "markeredgewidth": 1,
+    }
+    found["markerfacecolor"] = "white" if style.hollow else style.light
+    found["linestyle"] = ((0, style.dash) if style.dash else "-") if line else "none"
+    return found | {"linewidth": 1.2}
 
 
-def has_values(records: Sequence[Record], keys: Sequence[str]) -> bool:
-    """Whether one of these metrics has a finite value in one of the records, so that a figure shows something."""
-    return any(math.isfinite(r.scores.get(key, math.nan)) for r in records for key in keys)
+def rate_distortion(model: Model, column: Column, columns: int = 1) -> Figure:
+    """Mean curves of a metric over bits per pixel, with bands where there are enough images.
 
+    Codecs that could not reach their size are open marks with an arrow, and no line leads to them.
 
-def bars(records: Sequence[Record], chance: float | None) -> Figure:
-    """Mean of each metric a codec at equal bytes, one dot an image; one of `BARS` must have a finite value."""
-    shown = [bar for bar in BARS if has_values(records, bar[:1])]
-    figure, axes = _figure(math.ceil(len(shown) / 3), 3, 9.6, 2.5 * math.ceil(len(shown) / 3))
-    codecs = list(dict.fromkeys(r.codec for r in records))
-    for ax, (key, label, direction) in zip(axes.flat, shown, strict=False):
-        for place, codec in enumerate(codecs):
-            values = np.array([r.scores[key] for r in records if r.codec == codec and key in r.scores])
-            values = values[np.isfinite(values)]
-            if values.size:
-                ax.bar(place, values.mean(), color=colour(codec), width=0.66, alpha=0.85)
-                ax.scatter([place] * len(values), values, color="#0f172a", s=7, zorder=3, alpha=0.6)
-        if key == "vit-topk" and chance is not None:
-            ax.axhline(chance, color="#dc2626", linewidth=1, linestyle="--")
-            box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
-            ax.annotate("chance", (-0.45, chance + 0.02), color="#dc2626", fontsize=7, va="bottom", ha="left", bbox=box)
-        ax.set_xticks(range(len(codecs)), codecs, rotation=35, ha="right", rotation_mode="anchor")
-        ax.set_title(f"{label} ({direction})")
-    for ax in list(axes.flat)[len(shown) :]:
-        ax.set_axis_off()
+    Args:
+        model: the study.
+        column: the metric.
+        columns: width in columns of a two-column paper, 1 or 2.
+    """
+    figure, axes = _figure(1, 1, WIDTHS[columns], 2.6 if columns == 1 else 3.4)
+    ax = axes[0][0]
+    key = column.info.key
+    front = pareto(model.points, column)
+    for index, curve in enumerate(model.curves):
+        own = [
+            (n, p.row) for n, p in enumerate(model.points) if p.curve == index and math.isfinite(p.row.means[key].value)
+        ]
+        fair = [row for _, row in own if row.reached]
+        drawn = _drawn(curve.style, line=True)
+        if fair:
+            ax.plot([r.bpp for r in fair], [r.means[key].value for r in fair], label=curve.label, **drawn)
+        banded = [row for row in fair if math.isfinite(row.means[key].low)]
+        if len(banded) > 1:
+            ends = ([r.means[key].low for r in banded], [r.means[key].high for r in banded])
+            ax.fill_between([r.bpp for r in banded], *ends, color=curve.style.light, alpha=0.13, linewidth=0)
+        for row in (row for _, row in own if not row.reached):
+            label = None if fair else f"{curve.label} (larger than asked)"
+            open_mark = drawn | {"linestyle": "none", "markerfacecolor": "none"}
+            ax.plot([row.bpp], [row.means[key].value], label=label, **open_mark)
+            place = (row.bpp, row.means[key].value)
+            ax.annotate("▲", place, (4, 2), textcoords="offset points", fontsize=5, color=curve.style.light)
+        for row in (row for n, row in own if n in front):
+            ax.plot([row.bpp], [row.means[key].value], "o", ms=9, mfc="none", mec=curve.style.light, mew=0.6)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("{x:g}")
+    ax.tick_params(axis="x", which="minor", labelsize=6)
+    ax.set_xlabel("bits per pixel")
+    ax.set_ylabel(f"{column.info.short}{', ' + column.info.unit if column.info.unit else ''} {_direction(column)}")
+    ax.legend(loc="best", ncols=1 if columns == 1 and len(model.curves) < 7 else 2)
     return figure
 
 
-def rate_distortion(records: Sequence[Record], key: str, label: str) -> Figure:
-    """A metric against bytes: JPEG's ladder as a line an image, the equal-bytes files as dots.
+def _direction(column: Column) -> str:
+    return f"({column.info.direction_text})" if column.info.direction else ""
 
-    The metric must have a finite value.
+
+def equal_bytes(model: Model, rows: Sequence[Row], columns: int = 2) -> Figure:
+    """Mean of every metric a codec at equal bytes as a mark, single images as ticks.
+
+    Codecs that could not reach the size stand apart, under a line, with open marks.
     """
-    figure, axes = _figure(1, 1, 4.7, 3.1)
-    ax = axes[0][0]
-    for image in dict.fromkeys(r.image for r in records):
-        ladder = sorted(
-            (r for r in records if r.image == image and r.details["group"] == "ladder"), key=lambda r: r.bytes
-        )
-        ax.plot([r.bytes for r in ladder], [r.scores.get(key, math.nan) for r in ladder], color="#cbd5e1", linewidth=1)
-    for codec in dict.fromkeys(r.codec for r in records if r.details["group"] != "ladder"):
-        chosen = [r for r in records if r.codec == codec and r.details["group"] != "ladder"]
-        ax.scatter(
-            [r.bytes for r in chosen],
-            [r.scores.get(key, math.nan) for r in chosen],
-            color=colour(codec),
-            s=18,
-            label=codec,
-            zorder=3,
-        )
-    ax.set_xscale("log")
-    ax.set_xlabel("bytes of the file")
-    ax.set_ylabel(label)
-    ax.legend(frameon=False, fontsize=7, title="lines: JPEG 1 … 100", title_fontsize=7)
+    shown = [c for c in model.columns if any(math.isfinite(row.means[c.info.key].value) for row in rows)]
+    across = min(4 if columns == 2 else 2, len(shown))
+    down = math.ceil(len(shown) / across)
+    figure, axes = _figure(down, across, WIDTHS[columns], down * (0.55 + 0.15 * len(rows)))
+    order = first_rows(model, rows)
+    fair = sum(row.reached for row in order)
+    for place, ax in enumerate(axes.flat):
+        if place >= len(shown):
+            ax.set_axis_off()
+            continue
+        column = shown[place]
+        for at, row in enumerate(order):
+            _dots(ax, model, column, row, at)
+        if 0 < fair < len(order):
+            ax.axhline(fair - 0.5, color="#94a3b8", linewidth=0.8)
+        labels = [model.curves[row.curve].label + ("" if row.reached else " ▲") for row in order]
+        ax.set_yticks(range(len(order)), labels if place % across == 0 else [""] * len(order))
+        ax.set_ylim(len(order) - 0.5, -0.5)
+        ax.set_title(f"{column.info.short}{', ' + column.info.unit if column.info.unit else ''} {column.info.arrow}")
+    return figure
+
+
+def _dots(ax: Axes, model: Model, column: Column, row: Row, at: int) -> None:
+    key, curve = column.info.key, model.curves[row.curve]
+    own = [
+        record.value(key)
+        for index, record in zip(model.curve_of, model.records, strict=True)
+        if index == row.curve and record.bytes in row.sizes and math.isfinite(record.value(key))
+    ]
+    ax.plot(own, [at] * len(own), "|", color="#64748b", markersize=4, markeredgewidth=0.7)
+    drawn = _drawn(curve.style, line=False) | ({} if row.reached else {"markerfacecolor": "none"})
+    ax.plot([row.means[key].value], [at], **drawn)
+
+
+def image_page(original: ImageU8, others: Sequence[tuple[str, ImageU8]], metrics: Sequence[tuple[str, str]]) -> Figure:
+    """A page of one image: original, reconstructions with captions, and the first one's metrics beside them."""
+    images = [("original", original), *others]
+    across = min(4, len(images))
+    down = math.ceil(len(images) / across)
+    height, width, _ = original.shape
+    each = WIDTHS[2] / across
+    figure, axes = _figure(
+        down + 1, across, WIDTHS[2], down * (each * height / width + 0.35) + 0.16 * len(metrics) / 2 + 0.3
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, (title, image) in zip(axes[:-1].flat, images, strict=False):
+        _show(ax, image, title)
+    for n, (name, value) in enumerate(metrics):
+        ax = axes[-1][n % across]
+        ax.text(0.02, 1 - 0.3 * (n // across), f"{name}  {value}", transform=ax.transAxes, fontsize=7, va="top")
     return figure

@@ -1,4 +1,4 @@
-"""The figure of a meaning map: where a reconstruction lost what the image shows, beside where the network looked."""
+"""The figure of a semantic error map, beside where the network looked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def over_image(
     attention: Float[np.ndarray, "grid grid"],
     caption: str = "",
 ) -> Figure:
-    """Original, reconstruction, loss of meaning over the reconstruction, attention rollout over the original.
+    """Original, reconstruction, semantic error map over the reconstruction, attention rollout over the original.
 
     Args:
         loss: of any grid that covers the image, 0 … 2 (`vitiq.metrics.semantic.vit_map`).
@@ -64,5 +64,5 @@ def over_image(
     return figure
 
 
-TITLES = ("meaning lost", "attention rollout, original")
+TITLES = ("semantic error map", "attention rollout, original")
 LUMA = np.array([0.299, 0.587, 0.114])

@@ -1,0 +1,258 @@
+"""The first screen in words: what was compared, what won and at what price, and what the study does not show. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vitiq.evaluation.record import Record
+from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table
+from vitiq.report.metric_info import number_text
+from vitiq.report.model import FEW, Column, Model, Row, ranked
+
+NATURAL = 5.0
+"""A no-reference score may be worse than the original's by so much and the image still looks natural."""
+LOST = 0.5
+"""A chance-corrected semantic score below this has lost more than it kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The first screen's words.
+
+    Attributes:
+        headline: what won.
+        price: what it costs and how sure it is, one or two sentences.
+        compared: what was compared, on what.
+        limits: what the study does not show, a sentence each.
+        anchor: curve that BD-rates are taken against; None in a comparison at equal bytes.
+        bd: curve -> BD-rate in the headline's metric.
+        column: metric of the headline.
+    """
+
+    headline: str
+    price: str
+    compared: str
+    limits: list[str]
+    column: Column | None
+    anchor: int | None = None
+    bd: dict[int, BdCell] = field(default_factory=dict)
+
+
+def answer(model: Model) -> Answer:
+    """Words for a study at equal bytes or, where every codec has several qualities, of curves."""
+    if not model.records:
+        return Answer("Nothing to compare yet", "No file has been made.", "", [], None)
+    column = model.primary
+    if model.levels and column:
+        return _at_equal_bytes(model, first_level(model), column)
+    if column:
+        for chosen in dict.fromkeys(c for c in (column, model.pixel_metric) if c):
+            anchor = anchor_of(model, chosen)
+            if anchor is None:
+                continue
+            table = bd_table(model, chosen, anchor)
+            if any(math.isfinite(cell.percent) for cell in table.values()):
+                return _of_curves(model, chosen, anchor, table)
+    return Answer(
+        f"{_count(len(model.records), 'file')} of {_count(len(model.curves), 'codec')}",
+        "No two codecs share a size or a range of qualities, so none is ahead of another here.",
+        compared_text(model),
+        limits(model),
+        column,
+    )
+
+
+def first_level(model: Model) -> list[Row]:
+    """The rows of the first screen: the middle level of bytes."""
+    return model.levels[len(model.levels) // 2]
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def compared_text(model: Model) -> str:
+    """What was compared, on what."""
+    widths = {(width, height) for _, width, height, _ in model.images}
+    size = "×".join(map(str, widths.pop())) + " pixels" if len(widths) == 1 else f"{len(widths)} sizes"
+    return (
+        f"{_count(len(model.images), 'image')} ({size}), {_count(len(model.curves), 'codec')}, "
+        f"{_count(len(model.records), 'file')}. Rate is the bytes of the whole file."
+    )
+
+
+def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer:
+    order = ranked(rows, column)
+    fair = [row for row in order if row.reached and math.isfinite(row.means[column.info.key].value)]
+    size = number_text(_size(rows), 0)
+    if not fair:
+        head = f"No codec could write files of {size} bytes for every image"
+        return Answer(head, "", compared_text(model), limits(model), column)
+    top = fair[0]
+    key, name = column.info.key, column.info.short
+    shown = column.text(top.means[key].value)
+    level = [row for row in fair if column.text(row.means[key].value) == shown]
+    names = _list([model.curves[row.curve].label for row in level])
+    does = (
+        ("keeps" if len(level) == 1 else "keep")
+        if column.info.kind == "semantic"
+        else ("is" if len(level) == 1 else "are")
+    )
+    what = "the most meaning" if column.info.kind == "semantic" else "ahead"
+    against = f", the next best {column.text(fair[len(level)].means[key].value)}" if len(fair) > len(level) else ""
+    headline = f"At about {size} bytes an image, {names} {does} {what}: {name} {shown}{against}"
+    return Answer(headline, _price(model, rows, top, column), compared_text(model), limits(model), column)
+
+
+def _size(rows: Sequence[Row]) -> float:
+    asked = [row.asked for row in rows if math.isfinite(row.asked)]
+    return asked[0] if asked else rows[0].bytes
+
+
+def _price(model: Model, rows: Sequence[Row], top: Row, column: Column) -> str:
+    curve = model.curves[top.curve]
+    parts = []
+    pixel = model.pixel_metric
+    if column.info.key in curve.dependent:
+        parts.append(
+            f"That score is not independent: it comes from {curve.dependent[column.info.key]}, "
+            f"a network {curve.label} was optimised against."
+        )
+        others = [
+            row
+            for row in ranked(rows, column)
+            if row.reached and column.info.key not in model.curves[row.curve].dependent
+        ]
+        if others:
+            value = column.text(others[0].means[column.info.key].value)
+            parts.append(f"The best independently scored codec is {model.curves[others[0].curve].label} ({value}).")
+    if pixel and pixel is not column:
+        leader = next(iter(ranked([row for row in rows if row.reached], pixel)))
+        value = f"{pixel.text(leader.means[pixel.info.key].value)} {pixel.info.unit}".strip()
+        who = "it leads too" if leader.curve == top.curve else f"{model.curves[leader.curve].label} leads"
+        parts.append(f"In {pixel.info.short} {who} ({value}).")
+    cost = f"Its price: {seconds_text(top.encode_seconds)} to encode an image"
+    fastest = min(row.encode_seconds for row in rows)
+    if top.encode_seconds > 3 * fastest:
+        cost += f" where the fastest takes {seconds_text(fastest)}"
+    if curve.shared_bytes:
+        cost += f", and {size_text(curve.shared_bytes)} of weights that every decoder must own"
+    parts.append(cost + ".")
+    return " ".join(parts)
+
+
+def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCell]) -> Answer:
+    known = sorted((c for c in table if math.isfinite(table[c].percent)), key=lambda c: table[c].percent)
+    top, cell = known[0], table[known[0]]
+    name = model.curves[anchor].label
+    change = "fewer" if cell.percent < 0 else "more"
+    headline = (
+        f"For the same {column.info.short}, {model.curves[top].label} needs "
+        f"{abs(cell.percent):.0f} % {change} bits than {name}"
+    )
+    parts = []
+    if math.isfinite(cell.low):
+        parts.append(f"95 % interval over {cell.count} images: {_percent(cell.low)} to {_percent(cell.high)}.")
+    if len(known) > 1:
+        parts.append(f"Next: {model.curves[known[1]].label}, {_percent(table[known[1]].percent)}.")
+    if cell.overlap < LITTLE_OVERLAP:
+        parts.append(f"The curves share only {cell.overlap:.0%} of their qualities, so this says little.")
+    parts.append(_curve_price(model, top, anchor))
+    if column.info.key in model.curves[top].dependent:
+        parts.append("Its score is not independent of what it was optimised against.")
+    return Answer(headline, " ".join(parts), compared_text(model), limits(model), column, anchor, table)
+
+
+def _curve_price(model: Model, top: int, anchor: int) -> str:
+    def encode(curve: int) -> float:
+        return sorted(point.row.encode_seconds for point in model.points if point.curve == curve)[0]
+
+    against = f"{model.curves[anchor].label}: {seconds_text(encode(anchor))}"
+    text = f"Its price: {seconds_text(encode(top))} to encode an image ({against})"
+    shared = model.curves[top].shared_bytes
+    return text + (f", and {size_text(shared)} of weights in every decoder." if shared else ".")
+
+
+def _percent(value: float) -> str:
+    return f"{value:+.0f} %".replace("-", "−")
+
+
+def percent_text(value: float) -> str:
+    """A change in per cent with its sign; a dash where undefined."""
+    return "–" if math.isnan(value) else f"{value:+.1f} %".replace("-", "−")
+
+
+def seconds_text(value: float) -> str:
+    """A duration for people."""
+    if not math.isfinite(value):
+        return "–"
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 10 else (f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min")
+
+
+def size_text(value: float) -> str:
+    """Bytes for people, in decimal units."""
+    if value < 10_000:
+        return f"{value:,.0f} bytes"
+    return f"{value / 1e3:,.0f} kB" if value < 1e6 else f"{value / 1e6:,.1f} MB"
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def limits(model: Model) -> list[str]:
+    """What the study does not show."""
+    found = []
+    if len(model.images) < FEW:
+        found.append(
+            f"{_count(len(model.images), 'image')} say nothing about images in general: "
+            f"no interval is given below {FEW}."
+        )
+    over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
+    if over:
+        found.append(
+            f"{_list(list(over))} could not write every file as small as asked: "
+            "set apart in the table and hollow in charts, not compared."
+        )
+    dependent = [curve.label for curve in model.curves if curve.dependent]
+    if dependent:
+        found.append(
+            f"Some scores of {_list(dependent)} come from a network that took part in its training (marked †). "
+            "Score with a backbone of your own for an independent view."
+        )
+    if any(column.info.key.startswith("vit-topk") for column in model.columns):
+        found.append("ViT-Score compares label lists of one network; it does not ask people.")
+    elif not any(column.info.kind == "semantic" for column in model.columns):
+        found.append("No metric here asks what the images mean.")
+    found.append("Times are of this machine.")
+    return found
+
+
+def warnings_of(record: Record) -> list[str]:
+    """What a reader must know of one file, in words."""
+    found = []
+    score = record.scores.get("vit-topk")
+    details: Any = score.details if score else {}
+    chance, deviation = details.get("chance"), details.get("chance_deviation")
+    if score and chance is not None and deviation is not None and score.value <= chance + 2 * deviation:
+        found.append(f"At chance level: two unrelated images share {chance:.2f} ± {deviation:.2f} of their labels.")
+    first = details.get("top1")
+    if first and first[0] != first[1]:
+        natural = record.scores.get("brisque")
+        delta = natural.details.get("delta") if natural else None
+        if isinstance(delta, int | float) and delta <= NATURAL and float(details.get("adjusted", 1)) < LOST:
+            found.append(f"Looks natural, means something else: {first[0]} became {first[1]}.")
+    elif first and score and score.value < 0.8:
+        kept = details.get("shared_labels") or []
+        likely = sum(float(row["original"]) >= 0.01 for row in kept)
+        found.append(
+            f"Still {first[0]} first, yet {score.value:.2f}: all {details.get('k', 100)} labels count alike, and only "
+            f"{likely} of the {len(kept)} shared ones have a probability of 1 % or more."
+        )
+    found += [note[:1].upper() + note[1:].rstrip(".") + "." for note in record.notes]
+    return found

@@ -1,0 +1,36 @@
+"""Which scores were given by a network that had a hand in the reconstruction: those are not independent."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from vitiq.evaluation.record import Record
+
+WEIGHTS = re.compile(r"weights:([0-9a-f]{12})")
+
+
+def dependent_scores(record: Record) -> dict[str, str]:
+    """Metric -> the backbone that the codec was optimised against and that also gave this score, itself or its teacher.
+
+    Found by the weights in each signature, not by names, so that a copy of a file is the same backbone.
+    """
+    against: Any = record.details.get("optimised_against") or []
+    found: dict[str, str] = {}
+    for backbone in against:
+        own = {str(backbone.get("weights_sha256"))[:12]: str(backbone["backbone"])}
+        own |= {str(sha)[:12]: f"a relative of {backbone['backbone']}" for sha in backbone.get("related", ())}
+        for key, score in record.scores.items():
+            scoring = [own[sha] for sha in WEIGHTS.findall(score.signature) if sha in own]
+            if scoring:
+                found.setdefault(key, scoring[0])
+    return found
+
+
+def warning(record: Record) -> str | None:
+    """One line for the report, None where every scoring backbone is independent."""
+    found = dependent_scores(record)
+    if not found:
+        return None
+    backbones = ", ".join(dict.fromkeys(found.values()))
+    return f"optimised against a network that also scores it ({backbones}): {', '.join(found)} are not independent"

@@ -1,0 +1,330 @@
+"""The numbers of a report with their formats: a pure function of records. Page, tables and figures all read this.
+
+Nothing here opens a file, so that a number printed in two places is the same number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vitiq.evaluation.record import Record
+from vitiq.report.independence import dependent_scores
+from vitiq.report.metric_info import MetricInfo, digits, metric_infos, number_text
+from vitiq.report.style import CodecStyle, styles
+
+FEW = 5
+"""Below so many images no interval is printed: it would be a number without meaning."""
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A metric as a column: its metadata and the digits its values deserve."""
+
+    info: MetricInfo
+    places: int
+    signature: str
+
+    def text(self, value: float) -> str:
+        """A value of this column for people."""
+        return number_text(value, self.places)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One codec with its settings: what is one line in a chart and one row in a table.
+
+    Attributes:
+        codec: registered name.
+        label: its title with options that differ from the default, unique in the study.
+        style: colour, marker and line.
+        shared_bytes: weights the decoder must own.
+        dependent: metrics scored by a network that the codec was optimised against -> that network.
+    """
+
+    codec: str
+    label: str
+    style: CodecStyle
+    shared_bytes: int
+    dependent: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean over images.
+
+    Attributes:
+        value: NaN without a finite value.
+        low, high: 95 % bootstrap interval over images; NaN below `FEW` images.
+        count: finite values; left_out: the others.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A codec at one level of bytes: means over the images.
+
+    Attributes:
+        curve: index into `Model.curves`.
+        bytes, asked: mean size, and mean size asked for (NaN where this codec set the size itself).
+        over: names of the images whose file is larger than asked.
+        sizes: bytes of each file.
+        count: images.
+        encode_seconds, decode_seconds: medians.
+        means: metric -> mean.
+    """
+
+    curve: int
+    bytes: float
+    asked: float
+    bpp: float
+    over: tuple[str, ...]
+    sizes: frozenset[int]
+    count: int
+    encode_seconds: float
+    decode_seconds: float
+    means: dict[str, Mean]
+
+    @property
+    def reached(self) -> bool:
+        """Every file is as small as asked for."""
+        return not self.over
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A codec at one quality: one point of its mean curve."""
+
+    curve: int
+    setting: str
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A study in numbers.
+
+    Attributes:
+        name: of the study.
+        images: names in order, with width, height and bytes of the original file (0 where not known).
+        columns: metrics asked for, in order.
+        curves: codecs with settings, in order.
+        records: every finished record.
+        curve_of: index of each record's curve.
+        levels: rows at equal bytes, one list a level of bytes, from few to many; empty in a study of qualities.
+        points: mean curves over quality.
+        preset: "thesis" where the thesis's own tables belong here, else "".
+        problems: lines.
+        missing: files that could not be made, a line each.
+    """
+
+    name: str
+    images: list[tuple[str, int, int, int]]
+    columns: list[Column]
+    curves: list[Curve]
+    records: list[Record]
+    curve_of: list[int]
+    levels: list[list[Row]]
+    points: list[Point]
+    preset: str
+    problems: list[str]
+    missing: list[str]
+
+    def column(self, key: str) -> Column:
+        """The column of a metric key."""
+        return next(column for column in self.columns if column.info.key == key)
+
+    @property
+    def primary(self) -> Column | None:
+        """The metric the study is about: the first one of meaning, else the first with a direction."""
+        known = [column for column in self.columns if column.info.direction]
+        semantic = [column for column in known if column.info.kind == "semantic"]
+        return (semantic or known or [None])[0]  # type: ignore[list-item]
+
+    @property
+    def pixel_metric(self) -> Column | None:
+        """The first metric that compares pixels: no network that tuned a codec can have a hand in it."""
+        found = [c for c in self.columns if c.info.direction and c.info.kind == "full-reference"]
+        return next((c for c in found if c.info.unit == "dB"), found[0] if found else None)
+
+
+def build_model(
+    name: str, records: Sequence[Record], problems: Sequence[str] = (), missing: Sequence[str] = ()
+) -> Model:
+    """The numbers of a study.
+
+    Args:
+        name: of the study.
+        records: finished ones; those with an error are left out.
+        problems: lines to show.
+        missing: lines about files that could not be made, so that no mean holds them.
+    """
+    records = [record for record in records if record.error is None]
+    curves, curve_of = _curves(records)
+    keys = list(dict.fromkeys(key for record in records for key in record.scores))
+    columns = [_column(info, records) for info in metric_infos(keys)]
+    images: dict[str, tuple[str, int, int, int]] = {}
+    for record in records:
+        size = int(_number(record.details.get("original_bytes")))
+        images.setdefault(record.image, (record.image, record.width, record.height, size))
+    presets = {str(record.details.get("preset") or "") for record in records}
+    model = Model(
+        name,
+        list(images.values()),
+        columns,
+        curves,
+        records,
+        curve_of,
+        [],
+        [],
+        max(presets, default=""),
+        [*problems],
+        [*missing],
+    )
+    model.levels.extend(_levels(model))
+    model.points.extend(_points(model))
+    return model
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _curves(records: Sequence[Record]) -> tuple[list[Curve], list[int]]:
+    names = list(dict.fromkeys((record.codec, record.label) for record in records))
+    clashing = {label for _, label in names if sum(label == other for _, other in names) > 1}
+    found = []
+    for (codec, label), style in zip(names, styles(names), strict=True):
+        own = [record for record in records if (record.codec, record.label) == (codec, label)]
+        dependent: dict[str, str] = {}
+        for record in own:
+            dependent |= dependent_scores(record)
+        shared = max(int(_number(record.details.get("shared_bytes"))) for record in own)
+        found.append(Curve(codec, f"{label} ({codec})" if label in clashing else label, style, shared, dependent))
+    return found, [names.index((record.codec, record.label)) for record in records]
+
+
+def _column(info: MetricInfo, records: Sequence[Record]) -> Column:
+    scores = [record.scores[info.key] for record in records if info.key in record.scores]
+    return Column(info, digits(score.value for score in scores), scores[0].signature)
+
+
+def asked_bytes(record: Record) -> float | None:
+    """Bytes that were asked for; None where a quality was."""
+    if record.rate_kind == "bytes":
+        return record.rate_value
+    return record.rate_value * record.width * record.height / 8 if record.rate_kind == "bpp" else None
+
+
+def sets_the_size(record: Record) -> bool:
+    """Whether the other codecs were asked for the size of this file."""
+    return record.details.get("group") == "main"
+
+
+def _levels(model: Model) -> list[list[Row]]:
+    """Records at equal bytes: an image's targets in growing order are its levels."""
+    levels: dict[int, dict[int, list[Record]]] = {}
+    targets: dict[str, set[float]] = {}
+    for record in model.records:
+        target = record.bytes if sets_the_size(record) else asked_bytes(record)
+        if target is not None:
+            targets.setdefault(record.image, set()).add(round(target))
+    for curve, record in zip(model.curve_of, model.records, strict=True):
+        target = record.bytes if sets_the_size(record) else asked_bytes(record)
+        if target is not None:
+            level = sorted(targets[record.image]).index(round(target))
+            levels.setdefault(level, {}).setdefault(curve, []).append(record)
+    found = [[_row(model, curve, own) for curve, own in levels[level].items()] for level in sorted(levels)]
+    return [rows for rows in found if len(rows) > 1]
+
+
+def _points(model: Model) -> list[Point]:
+    """Mean points of every codec and rate that was asked for, over the images."""
+    groups: dict[tuple[int, str, float], list[Record]] = {}
+    for curve, record in zip(model.curve_of, model.records, strict=True):
+        value = (
+            -1.0 if record.rate_kind == "bytes" and record.details.get("group") == "equal-bytes" else record.rate_value
+        )
+        groups.setdefault((curve, record.rate_kind, value), []).append(record)
+    found = [Point(curve, setting_text(own[0]), _row(model, curve, own)) for (curve, _, _), own in groups.items()]
+    return sorted(found, key=lambda point: (point.curve, point.row.bpp))
+
+
+def setting_text(record: Record) -> str:
+    """What was asked of the codec, in words."""
+    if record.rate_kind == "bytes":
+        return f"at most {number_text(record.rate_value, 0)} bytes"
+    if record.rate_kind == "bpp":
+        return f"{record.rate_value:g} bits per pixel"
+    return f"quality {record.rate_value:g}"
+
+
+def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
+    targets = [target for record in own if (target := asked_bytes(record)) is not None]
+    return Row(
+        curve,
+        float(np.mean([record.bytes for record in own])),
+        float(np.mean(targets)) if targets else math.nan,
+        float(np.mean([record.bpp for record in own])),
+        tuple(record.image for record in own if not record.reached),
+        frozenset(record.bytes for record in own),
+        len(own),
+        float(np.median([record.encode_seconds for record in own])),
+        float(np.median([record.decode_seconds for record in own])),
+        {
+            column.info.key: mean_of(
+                record.value(column.info.key) for record in own if column.info.key in record.scores
+            )
+            for column in model.columns
+        },
+    )
+
+
+def mean_of(values: Any) -> Mean:
+    """Mean of the finite values with its bootstrap interval (Efron 1979, percentiles, fixed seed)."""
+    column = np.fromiter(values, np.float64)
+    finite = column[np.isfinite(column)]
+    if not finite.size:
+        return Mean(math.nan, math.nan, math.nan, 0, len(column))
+    low = high = math.nan
+    if finite.size >= FEW:
+        drawn = np.random.default_rng(0).integers(0, finite.size, (RESAMPLES, finite.size))
+        low, high = (float(end) for end in np.quantile(finite[drawn].mean(axis=1), [0.025, 0.975]))
+    return Mean(float(finite.mean()), low, high, int(finite.size), int(column.size - finite.size))
+
+
+def ranked(rows: Sequence[Row], column: Column | None) -> list[Row]:
+    """Rows that reached their size from best to worst, then the others likewise."""
+
+    def place(row: Row) -> tuple[bool, float]:
+        value = row.means[column.info.key].value if column else math.nan
+        worth = -value * (column.info.direction if column else 1)
+        return (not row.reached, worth if math.isfinite(worth) else math.inf)
+
+    return sorted(rows, key=place)
+
+
+def first_rows(model: Model, rows: Sequence[Row]) -> list[Row]:
+    """Rows in the order of the study's own metric."""
+    return ranked(rows, model.primary)
+
+
+def best(rows: Sequence[Row], column: Column) -> set[int]:
+    """Curves with the best mean among those that reached their size, ties as printed."""
+    fair = [row for row in rows if row.reached and math.isfinite(row.means[column.info.key].value)]
+    if len(fair) < 2 or not column.info.direction:
+        return set()
+    top = max(fair, key=lambda row: column.info.direction * row.means[column.info.key].value)
+    shown = column.text(top.means[column.info.key].value)
+    return {row.curve for row in fair if column.text(row.means[column.info.key].value) == shown}

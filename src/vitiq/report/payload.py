@@ -1,0 +1,247 @@
+"""A model as the JSON that the page's own code reads: compact, numbers with their formats, images as addresses."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vitiq.evaluation.record import Record
+from vitiq.report.answer import answer, warnings_of
+from vitiq.report.assets import Assets
+from vitiq.report.comparisons import agreement, bd_table, has_curves, pareto
+from vitiq.report.model import Column, Model, asked_bytes, setting_text
+from vitiq.report.source import Files, Study, read_trace
+
+LABELS = 5
+"""Labels shown of each image."""
+STEPS = 200
+"""Points of a search's loss curve that are kept."""
+
+
+def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
+    """Everything the page's code shows.
+
+    Args:
+        study: gives the files of each record.
+        model: the numbers of the same records.
+        assets: hands out addresses of images.
+    """
+    images: dict[str, int] = {name: index for index, (name, *_) in enumerate(model.images)}
+    words: dict[str, int] = {}
+    files = {(record.key, record.image): found for record, found in study.records}
+    records = [
+        _record(record, files[record.key, record.image], curve, images, model, words, assets)
+        for curve, record in zip(model.curve_of, model.records, strict=True)
+    ]
+    first = answer(model)
+    return {
+        "name": model.name,
+        "primary": first.column.info.key if first.column else None,
+        "metrics": [_column(column) for column in model.columns],
+        "codecs": [
+            {
+                "name": curve.codec,
+                "label": curve.label,
+                "light": curve.style.light,
+                "dark": curve.style.dark,
+                "marker": curve.style.marker,
+                "dash": curve.style.dash,
+                "hollow": curve.style.hollow,
+                "dependent": sorted(curve.dependent),
+            }
+            for curve in model.curves
+        ],
+        "images": [_image(study, model, assets, index) for index in range(len(model.images))],
+        "records": records,
+        "words": list(words),
+        "points": _points(model),
+        "anchor": first.anchor,
+        "bd": _bd(model),
+        "agreement": [[_short(value, 3) for value in row] for row in agreement(model)],
+    }
+
+
+def to_script(value: object) -> str:
+    """JSON that may stand inside a script element, whatever the names in it."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _short(value: float | None, figures: int = 5) -> float | None:
+    """A number with so many figures; None where JSON has no word for it."""
+    if value is None or not math.isfinite(value):
+        return None
+    shown = float(f"{value:.{figures}g}")
+    return int(shown) if shown == int(shown) and abs(shown) < 1e15 else shown
+
+
+def _column(column: Column) -> dict[str, Any]:
+    info = column.info
+    about = [info.title, info.direction_text, f"range {info.range_text} {info.unit}".strip(), info.formula]
+    about += [info.reference, f"signature {column.signature}" if column.signature else ""]
+    return {
+        "key": info.key,
+        "short": info.short,
+        "unit": info.unit,
+        "places": column.places,
+        "sign": info.direction,
+        "about": "\n".join(line for line in about if line),
+    }
+
+
+def _image(study: Study, model: Model, assets: Assets, index: int) -> dict[str, Any]:
+    name, width, height, size = model.images[index]
+    path = next((f.original for r, f in study.records if r.image == name and f.original), None)
+    found = {"name": name, "w": width, "h": height, "bytes": size}
+    if path is not None:
+        found |= {"src": assets.full(path), "thumb": assets.thumbnail(path)}
+    return found
+
+
+def _record(  # noqa: PLR0917 - what a file is made of
+    record: Record,
+    files: Files,
+    curve: int,
+    images: Mapping[str, int],
+    model: Model,
+    words: dict[str, int],
+    assets: Assets,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "k": f"{record.key[:10]}",
+        "i": images[record.image],
+        "c": curve,
+        "q": setting_text(record),
+        "b": record.bytes,
+        "p": _short(record.bpp, 4),
+        "e": _short(record.encode_seconds, 3),
+        "d": _short(record.decode_seconds, 3),
+        "s": [_value(record, column) for column in model.columns],
+    }
+    asked = asked_bytes(record)
+    if asked is not None:
+        found["a"] = round(asked)
+    if record.quality is not None and record.rate_kind != "quality":
+        found["q"] += f" (quality {record.quality:g})"
+    if not record.reached:
+        found["over"] = 1
+    if files.reconstruction is not None:
+        found["src"] = assets.full(files.reconstruction)
+        found["t"] = assets.thumbnail(files.reconstruction)
+        found["ov"] = _overlays(files, assets)
+    sections = record.details.get("sections")
+    if isinstance(sections, Mapping) and len(sections) > 1:
+        found["parts"] = [[str(name), int(size)] for name, size in sections.items()]
+    labels = _labels(record, words)
+    if labels:
+        found["l"] = labels
+    notes = warnings_of(record)
+    if notes:
+        found["n"] = notes
+    if files.trace is not None and files.trace.exists():
+        found |= _trace(files, assets)
+    return found
+
+
+def _value(record: Record, column: Column) -> float | str | None:
+    value = record.value(column.info.key)
+    return "∞" if math.isinf(value) else _short(value)
+
+
+def _overlays(files: Files, assets: Assets) -> dict[str, str]:
+    found = {}
+    if files.original is not None and files.reconstruction is not None:
+        found["ssim"] = assets.overlay("ssim", files.original, files.reconstruction)
+    if files.map is not None and files.map.exists():
+        found |= {kind: assets.overlay(kind, files.map) for kind in ("semantic", "attention")}
+    return found
+
+
+def _labels(record: Record, words: dict[str, int]) -> dict[str, Any]:
+    score = record.scores.get("vit-topk")
+    details: Any = score.details if score else {}
+    shared: Sequence[Any] = details.get("shared_labels") or ()
+    first: Sequence[str] = details.get("top1") or ()
+    if not shared and not first:
+        return {}
+
+    def word(label: str) -> int:
+        return words.setdefault(label, len(words))
+
+    rows = [
+        [word(str(row["label"])), _short(float(row["original"]), 2), _short(float(row["reconstruction"]), 2)]
+        for row in sorted(shared, key=lambda row: -max(float(row["original"]), float(row["reconstruction"])))[:LABELS]
+    ]
+    return {
+        "top": [word(str(label)) for label in first],
+        "rows": rows,
+        "shared": len(shared),
+        "k": details.get("k"),
+        "chance": _short(details.get("chance"), 3),
+        "p": _short(details.get("p_value"), 2),
+    }
+
+
+def _trace(files: Files, assets: Assets) -> dict[str, Any]:
+    if files.trace is None:
+        return {}
+    trace = read_trace(files.trace)
+    folder = files.trace.parent
+    root = next((parent for parent in folder.parents if (parent / "traces") in (folder, *folder.parents)), folder)
+    strip = [
+        [int(iteration), assets.full(root / name)]
+        for iteration, name in trace.get("previews", ())
+        if (root / str(name)).exists()
+    ]
+    losses = [float(value) for value in trace.get("loss", ())]
+    step = max(1, len(losses) // STEPS)
+    found: dict[str, Any] = {"loss": [[i + 1, _short(losses[i], 4)] for i in range(0, len(losses), step)]}
+    return {**found, "strip": strip} if len(strip) > 1 else found
+
+
+def _points(model: Model) -> list[dict[str, Any]]:
+    fronts = {column.info.key: pareto(model.points, column) for column in model.columns if column.info.direction}
+    found = []
+    for index, point in enumerate(model.points):
+        row = point.row
+        means = [row.means[column.info.key] for column in model.columns]
+        item: dict[str, Any] = {
+            "c": point.curve,
+            "q": point.setting if not math.isfinite(row.asked) or point.setting.endswith("pixel") else "at equal bytes",
+            "b": _short(row.bytes),
+            "p": _short(row.bpp, 4),
+            "n": row.count,
+            "m": [_short(mean.value) for mean in means],
+            "f": [int(index in fronts.get(column.info.key, ())) for column in model.columns],
+            "e": _short(row.encode_seconds, 3),
+        }
+        if any(math.isfinite(mean.low) for mean in means):
+            item |= {"lo": [_short(mean.low) for mean in means], "hi": [_short(mean.high) for mean in means]}
+        if not row.reached:
+            item["over"] = len(row.over)
+        found.append(item)
+    return found
+
+
+def _bd(model: Model) -> dict[str, dict[int, dict[int, list[Any]]]]:
+    """Metric -> anchor -> curve -> percent, low, high, overlap, images."""
+    able = has_curves(model)
+    return {
+        column.info.key: {
+            anchor: {
+                curve: [
+                    _short(cell.percent, 4),
+                    _short(cell.low, 4),
+                    _short(cell.high, 4),
+                    _short(cell.overlap, 2),
+                    cell.count,
+                ]
+                for curve, cell in bd_table(model, column, anchor).items()
+            }
+            for anchor in able
+        }
+        for column in model.columns
+        if column.info.direction and len(able) > 1
+    }

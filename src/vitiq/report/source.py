@@ -1,0 +1,75 @@
+"""What a report is made of: the records of a folder and where their files lie. Reads, never writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vitiq.evaluation.record import Record
+from vitiq.evaluation.series_sets import read_set_scores
+from vitiq.evaluation.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Files of one record; None where there is none."""
+
+    original: Path | None = None
+    reconstruction: Path | None = None
+    bitstream: Path | None = None
+    trace: Path | None = None
+    map: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Everything a report shows.
+
+    Attributes:
+        name: of the folder, for the title.
+        records: finished ones with their files, in the order of the plan.
+        missing: one line for each file that could not be made.
+        problems: one line for each thing that went wrong.
+        sets: label of a codec -> metric of sets -> score as JSON.
+        settings: of the run, as JSON.
+        planned: tasks in all; 0 where not known.
+    """
+
+    name: str
+    records: list[tuple[Record, Files]]
+    missing: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    planned: int = 0
+
+
+def read_study(out: Path) -> Study:
+    """The study in a folder that was asked for last.
+
+    Raises:
+        InputError: the folder holds no study.
+    """
+    store = Store(out)
+    study = store.study()
+    records: list[tuple[Record, Files]] = []
+    missing: list[str] = []
+    for record in store.records(study):
+        if record.error is not None:
+            missing.append(f"{record.image}: {record.label}: {record.error}")
+        if record.bytes:
+            details = {**record.details, "preset": study.preset}
+            files = Files(*(getattr(store, kind)(record) for kind in Files.__dataclass_fields__))
+            records.append((replace(record, details=details), files))
+    problems = [*study.problems, *missing]
+    settings = {"preset": study.preset, "metrics": list(study.metrics)}
+    return Study(out.resolve().name, records, missing, problems, read_set_scores(study, store), settings, len(study))
+
+
+def read_trace(path: Path) -> dict[str, Any]:
+    """Losses, previews (iteration, path relative to the study) and latents of an optimised file."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
