@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from read_tables import parquet_rows
 from vitiq.cli.main import main
 from vitiq.image.io import read_image, write_png
 from vitiq.models.vit import VisionTransformer, ViTConfig
@@ -238,7 +238,7 @@ def test_run_and_resume(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
     html = page.read_text(encoding="utf-8")
     assert not re.search(r"""(?:src|href)=["']https?://""", html)
     assert "chance" in html
-    table = pq.read_table(out / "records.parquet").to_pylist()
+    table = parquet_rows(out / "records.parquet")
     with (out / "records.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(table) == 2 * (1 + 2 + 8)

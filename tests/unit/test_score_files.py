@@ -1,4 +1,4 @@
-"""Pairs of files: who belongs to whom, streaming, tables. Truth: the rules in experiments/pairs.py and by hand."""
+"""Pairs of files: who belongs to whom, streaming, tables. Truth: the rules in evaluation/pairs.py and by hand."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from vitiq.evaluation.pair_table import open_table
 
+from read_tables import parquet_rows
 from vitiq.errors import InputError, TaskError
 from vitiq.evaluation import scoring
 from vitiq.evaluation.aggregate import Aggregate, ImageFiles
+from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pairs import pair_up
-from vitiq.evaluation.scoring import MetricSpec, Scored, score_pairs
+from vitiq.evaluation.scoring import Scored, score_pairs
+from vitiq.evaluation.table import open_table
 from vitiq.image.io import write_png
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import resolve_metrics
@@ -98,7 +99,7 @@ def test_images_are_let_go(images: list[tuple[Path, Path]], monkeypatch: pytest.
         most = max(most, alive)
         return image
 
-    monkeypatch.setattr(scoring, "read_image", read)
+    monkeypatch.setattr(scoring, "read_any", read)
     aggregate = Aggregate(resolve_metrics("mse,psnr-rgb"))
     for scored in score_pairs(images * 20, MetricSpec("mse,psnr-rgb"), jobs=1):
         aggregate.add(scored)
@@ -126,12 +127,12 @@ def test_metrics_of_sets_that_read_images_get_them_from_the_files(images: list[t
 
 
 def test_a_killed_worker_is_told(images: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "_start", _die)
+    monkeypatch.setattr(scoring, "work_on", _die)
     with pytest.raises(TaskError, match="--jobs 1"):
         list(score_pairs(images, MetricSpec("mse"), jobs=2))
 
 
-def _die(spec: MetricSpec) -> None:
+def _die(*_: object) -> None:
     import os
 
     os._exit(1)
@@ -144,7 +145,7 @@ def records() -> Iterator[Scored]:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_tables(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vitiq.evaluation.pair_table.ROWS_A_GROUP", 2)
+    monkeypatch.setattr("vitiq.evaluation.table.ROWS", 2)
     path = tmp_path / "new" / f"t{suffix}"
     with open_table(path, ["mse", "ssim"]) as add:
         for scored in records():
@@ -182,6 +183,6 @@ def test_tables_that_cannot_be_written_are_told(tmp_path: Path) -> None:
 
 def read_table(path: Path) -> list[dict[str, str]]:
     if path.suffix == ".parquet":
-        return list(pq.read_table(path).to_pylist())
+        return parquet_rows(path)
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

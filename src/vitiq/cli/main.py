@@ -31,6 +31,7 @@ COMMANDS = {
     "report": "build the report of a run again",
     "validate": "agreement of the metrics with human scores",
     "train": "train an embedded model again",
+    "cost": "what a training costs: operations, hours, energy, money",
     "models": "weights files: list, fetch, info",
     "metrics": "list the metrics",
     "codecs": "list the codecs",

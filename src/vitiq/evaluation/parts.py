@@ -13,9 +13,11 @@ import hashlib
 import os
 import re
 import secrets
+import signal
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +79,8 @@ class Parts:
         target, temporary = folder / name, folder / f"{TEMPORARY}{name}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            connection.execute(f"COPY ({query}) TO {quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)", values)
+            with uninterrupted():
+                connection.execute(f"COPY ({query}) TO {quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)", values)
             synchronise(temporary)
             temporary.replace(target)
             synchronise(folder)
@@ -135,7 +138,8 @@ class Parts:
             where = f"WHERE encode_key IN (SELECT encode_key FROM {keys})" if keys else ""
             query = f"SELECT * FROM ({source}) {where} QUALIFY row_number() OVER ({FIRST[table]}) = 1"
             try:
-                connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}")
+                with uninterrupted():
+                    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}")
             except duckdb.IOException as error:  # a part was merged away between listing and reading
                 if attempt == TRIES - 1:
                     raise InputError(f"{self.root}: results cannot be read ({first_line(error)})") from error
@@ -173,6 +177,23 @@ class Parts:
     def half_made(self) -> list[Path]:
         """Files of writers that were killed."""
         return sorted(self.root.rglob(f"{TEMPORARY}*"))
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block is done: DuckDB would answer it with an error of its own."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    asked: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        before(asked[0], None)
 
 
 def quoted(path: Path) -> str:

@@ -49,7 +49,7 @@ COLUMNS: Mapping[Table, Mapping[str, str]] = {
 
 MIGRATIONS: dict[int, Mapping[Table, Mapping[str, str]]] = {}
 """Older version -> table -> column of today -> SQL expression over that version's columns, for the columns that are
-not there under their name of today. A column that a version has no expression for is null."""
+not there under their name of today. A new column needs one too, if only NULL."""
 
 
 def selection(table: Table, version: int) -> str:

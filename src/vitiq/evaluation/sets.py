@@ -12,9 +12,10 @@ from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.scoring import in_order
 from vitiq.image.io import find_images
 from vitiq.metrics.base import Metric
+from vitiq.metrics.doors import UNDEFINED, undefined
 from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics
-from vitiq.metrics.sets.rows import UNDEFINED, RowGatherer, RowMetric, RowsByKey, rows_of, undefined
+from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
 from vitiq.types import Score
 
 STATISTICS = ".npz"

@@ -22,7 +22,7 @@ from vitiq.evaluation.parts import Parts, cannot_write
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.study import Study
-from vitiq.image.io import write_bytes
+from vitiq.files import write_bytes
 
 MARK = ".vitiq"
 """File that marks a folder of results, so that inputs are never looked for in it."""

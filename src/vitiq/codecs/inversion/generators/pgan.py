@@ -19,7 +19,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
-from vitiq.errors import InputError, WeightsError, first_line
+from vitiq.errors import InputError, WeightsError
+from vitiq.weights.checkpoint import checked_tensors
+from vitiq.weights.checkpoint import read_checkpoint as read_checkpoint_file
 from vitiq.weights.store import sha256_file
 
 MAX_SCALES = 8
@@ -38,14 +40,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: damaged, or no such checkpoint.
     """
-    allowed: list[Any] = [(_UpstreamConfig, "models.utils.config.BaseConfig")]
     try:
-        with torch.serialization.safe_globals(allowed):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsError(
-            f"{path}: not a readable pytorch_GAN_zoo checkpoint ({first_line(error)}); copy it again"
-        ) from error
+        loaded: Any = read_checkpoint_file(path, [(_UpstreamConfig, "models.utils.config.BaseConfig")])
+    except WeightsError as error:
+        raise WeightsError(f"{error} (no Progressive GAN of pytorch_GAN_zoo)") from error
     state = loaded
     for key in ("netG", "avgG"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
@@ -57,9 +55,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path}: saved while its last resolution was still fading in (alpha {config.alpha}); give a finished one"
         )
-    if not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{path}: the generator holds something that is no tensor; copy it again")
-    return {str(name).replace(".module.", "."): value.detach().float() for name, value in state.items()}
+    tensors = checked_tensors(path, state)
+    return {name.replace(".module.", "."): value.float() for name, value in tensors.items()}
 
 
 class ProgressiveGenerator(Generator):
@@ -74,7 +71,9 @@ class ProgressiveGenerator(Generator):
 
     name = "pgan"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        if path is None:
+            raise WeightsError("a Progressive GAN needs a checkpoint; give --generator pgan:PATH")
         self._state = read_checkpoint(path)
         scales = {int(m.group(1)) for k in self._state if (m := re.match(r"scaleLayers\.(\d+)\.", k))}
         self._scales = len(scales)
@@ -88,14 +87,14 @@ class ProgressiveGenerator(Generator):
             self.resolution = 4 * 2**self._scales
             self.layers = (LatentLayer(latent, 1, 1),)
             with torch.no_grad():
-                painted = self.generate([torch.zeros(1, latent, 1, 1)])
+                rebuilt = self.generate([torch.zeros(1, latent, 1, 1)])
         except (KeyError, IndexError, RuntimeError) as error:
             raise WeightsError(
                 f"{path}: tensors do not form a Progressive GAN generator ({str(error).splitlines()[0]}); "
                 f"expected the layout of pytorch_GAN_zoo's celebAHQ-512"
             ) from error
-        if painted.shape != (1, 3, self.resolution, self.resolution):
-            raise WeightsError(f"{path}: gives images of shape {tuple(painted.shape)}, RGB expected")
+        if rebuilt.shape != (1, 3, self.resolution, self.resolution):
+            raise WeightsError(f"{path}: gives images of shape {tuple(rebuilt.shape)}, RGB expected")
         self.output_range = (-1.0, 1.0)
         self.weights_sha256 = sha256_file(path)
         self.weights_bytes = path.stat().st_size

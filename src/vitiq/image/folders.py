@@ -1,0 +1,154 @@
+"""Images of files and folders: decided by content, what was skipped named once, names that cannot collide."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from vitiq.image.formats import HEAD_BYTES, SUFFIXES, detect
+
+VIQ = b"\x89VQ"
+"""First bytes of vitiq's own files, which `find_images` takes for images where it is asked to."""
+
+HOUSEKEEPING = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
+HOUSEKEEPING_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image file and the name it has in results (its path below the folder given, or its file name)."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImages:
+    """Images found.
+
+    Attributes:
+        images: in sorted order; no two names have one `pairing_key`.
+        problems: one line for each thing asked for that is no image.
+        skipped: at most one line a folder: how many files of other kinds were passed over.
+    """
+
+    images: list[FoundImage] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def pairing_key(name: str) -> str:
+    """The name as file systems and people compare it: Unicode form NFC, without case, with forward slashes.
+
+    macOS hands out names in NFD, Windows and macOS ignore case: two names of one key may be one file elsewhere.
+
+    Example:
+        >>> pairing_key("Cafe\\u0301.PNG") == pairing_key("café.png")
+        True
+    """
+    folded = unicodedata.normalize("NFC", name).casefold().replace("\\", "/")
+    return unicodedata.normalize("NFC", folded)
+
+
+def is_housekeeping(path: PurePosixPath | Path) -> bool:
+    """Whether a system put the file there and no person: hidden, AppleDouble, thumbnails, recycle bins."""
+    return path.name.lower() in HOUSEKEEPING or any(
+        part.startswith(".") or part.lower() in HOUSEKEEPING_FOLDERS for part in path.parts
+    )
+
+
+def find_images(paths: Sequence[Path], *, viq: bool = False) -> FoundImages:
+    """Images of files and folders (walked in sorted order); what is broken becomes a problem, not a stop.
+
+    In a folder, a file is an image if its content says so, or if its suffix announces one (so that a broken image is
+    reported, not passed over); the rest is counted in `skipped`. A file named outright is kept whatever it holds.
+
+    Args:
+        paths: files and folders.
+        viq: take vitiq's own files in folders for images too.
+    """
+    found = FoundImages()
+    taken: set[str] = set()
+    counts: Counter[str] = Counter()
+    for path in map(Path, paths):
+        for image in _candidates(path, found, viq):
+            name = _free(image.name, taken, counts)
+            taken.add(pairing_key(name))
+            found.images.append(FoundImage(image.path, name))
+    return found
+
+
+def _free(name: str, taken: set[str], counts: Counter[str]) -> str:
+    """The name, or with the first number from 2 on that makes it one of its own."""
+    key = pairing_key(name)
+    if key not in taken:
+        return name
+    base = PurePosixPath(name)
+    counts[key] = max(counts[key], 1)
+    while True:
+        counts[key] += 1
+        numbered = base.with_name(f"{base.stem}-{counts[key]}{base.suffix}").as_posix()
+        if pairing_key(numbered) not in taken:
+            return numbered
+
+
+def _candidates(path: Path, found: FoundImages, viq: bool) -> Iterator[FoundImage]:
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, ValueError) as error:
+        found.problems.append(
+            f"{path}: cannot be looked at ({getattr(error, 'strerror', None) or error}); check the path"
+        )
+        return
+    if is_folder:
+        yield from _inside(path, found, viq)
+    elif exists:
+        yield FoundImage(path, path.name)
+    else:
+        found.problems.append(f"{path}: no such file or folder; check the path")
+
+
+def _inside(folder: Path, found: FoundImages, viq: bool) -> Iterator[FoundImage]:
+    others: Counter[str] = Counter()
+    images = 0
+    for file in sorted(_files(folder, found.problems)):
+        below = file.relative_to(folder)
+        if is_housekeeping(below):
+            others["of the system"] += 1
+        elif file.suffix.lower() in SUFFIXES or _holds_image(file, viq):
+            images += 1
+            yield FoundImage(file, below.as_posix())
+        else:
+            others[file.suffix.lower() or "without suffix"] += 1
+    if not images:
+        found.problems.append(f"{folder}: no images in this folder; expected {', '.join(sorted(SUFFIXES))}")
+    elif others:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(5))
+        more = f" and {len(others) - 5} more kinds" if len(others) > 5 else ""
+        found.skipped.append(f"{folder}: {others.total()} files that are no images passed over ({kinds}{more})")
+
+
+def _files(folder: Path, problems: list[str]) -> Iterator[Path]:
+    """Every file below a folder; links to files are followed, links to folders are not (they may run in circles)."""
+
+    def report(error: OSError) -> None:
+        problems.append(f"{error.filename}: cannot be looked into ({error.strerror}); check its permissions")
+
+    for root, _, names in os.walk(folder, onerror=report):
+        for name in names:
+            file = Path(root, name)
+            if file.is_file():
+                yield file
+
+
+def _holds_image(file: Path, viq: bool) -> bool:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(HEAD_BYTES)
+    except OSError:
+        return False
+    return detect(head) is not None or (viq and head.startswith(VIQ))

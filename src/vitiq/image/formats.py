@@ -1,0 +1,133 @@
+"""The image formats vitiq opens, recognised by content. Nothing else is ever handed to a decoder.
+
+Pillow knows some 40 formats, among them ones that run other programs (EPS calls Ghostscript) or read nothing but
+text. It is only ever asked for the one format recognised here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+HEAD_BYTES = 4096
+"""Bytes from the beginning of a file that `detect` looks at; fewer than the file has are enough for all but TGA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format that is read.
+
+    Attributes:
+        title: its name in messages.
+        suffixes: usual suffixes, lower case. They decide one thing: a file of that suffix in a folder is meant as an
+            image, so that it is reported where it cannot be read.
+    """
+
+    title: str
+    suffixes: tuple[str, ...]
+
+
+FORMATS: dict[str, Format] = {
+    "PNG": Format("PNG", (".png", ".apng")),
+    "JPEG": Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")),
+    "WEBP": Format("WebP", (".webp",)),
+    "AVIF": Format("AVIF", (".avif", ".avifs")),
+    "JXL": Format("JPEG XL", (".jxl",)),
+    "JPEG2000": Format("JPEG 2000", (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx")),
+    "TIFF": Format("TIFF", (".tif", ".tiff")),
+    "BMP": Format("BMP", (".bmp", ".dib")),
+    "GIF": Format("GIF", (".gif",)),
+    "PPM": Format("PPM", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")),
+    "TGA": Format("TGA", (".tga", ".icb", ".vda", ".vst")),
+}
+"""Pillow's name of each format that is opened (JXL: of the plug-in's) and what it is called here."""
+
+SUFFIXES = frozenset(suffix for form in FORMATS.values() for suffix in form.suffixes)
+"""Suffixes that announce an image which vitiq reads."""
+
+EXPECTED = "PNG, JPEG, WebP, AVIF, JPEG XL, JPEG 2000, TIFF, BMP, GIF, PPM or TGA"
+
+_STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
+    (re.compile(start, re.DOTALL), name)
+    for start, name in (
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\xff\xd8\xff", "JPEG"),
+        (b"\xff\x0a", "JXL"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JXL"),
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
+        (b"\xff\x4f\xff\x51", "JPEG2000"),
+        (rb"II\*\x00", "TIFF"),
+        (rb"MM\x00\*", "TIFF"),
+        (rb"II\+\x00", "TIFF"),
+        (rb"MM\x00\+", "TIFF"),
+        (b"GIF8[79]a", "GIF"),
+        (b"RIFF....WEBP", "WEBP"),
+        (rb"P[1-7Ff][\s#]", "PPM"),
+    )
+)
+
+_FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), said)
+    for pattern, said in (
+        (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript (EPS), which is a program to be run; export it as PNG"),
+        (rb"%PDF", "a PDF document; export the page as PNG"),
+        (rb"(\xef\xbb\xbf)?\s*<(\?xml|svg|!DOCTYPE svg)", "SVG or XML text; export it as PNG"),
+        (rb"8BPS", "a Photoshop document; export it as PNG or TIFF"),
+        (rb"\x76\x2f\x31\x01", "OpenEXR, which holds scene light; tone-map it to an 8- or 16-bit PNG first"),
+        (rb"#\?RADIANCE|#\?RGBE", "Radiance HDR, which holds scene light; tone-map it to an 8- or 16-bit PNG first"),
+        (rb"qoif", "QOI; convert it to PNG, which holds the same pixels"),
+        (rb"....ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)", "HEIC; convert it to PNG, or to AVIF"),
+        (rb"....ftypcrx ", "a camera's raw file; develop it to PNG or TIFF first"),
+        (rb"(II|MM)..\x10\x00\x00\x00CR|FUJIFILMCCD-RAW|IIRO|IIU\x00", "a camera's raw file; develop it first"),
+        (rb"II\xbc\x01", "JPEG XR; convert it to PNG"),
+        (rb"\x00\x00[\x01\x02]\x00", "an icon or cursor; save the size you mean as PNG"),
+        (rb"DDS ", "a DDS texture; convert it to PNG"),
+        (rb"\x93NUMPY", "a NumPy array; save it as PNG, or give the array to the Python interface"),
+        (rb"\x00\x05\x16\x07", "macOS metadata (AppleDouble), no image; give the file without the leading `._`"),
+        (rb"version https://git-lfs", "a pointer of Git LFS, not the image itself; run `git lfs pull`"),
+    )
+)
+
+
+def detect(head: bytes, suffix: str = "", tail: bytes = b"") -> str | None:
+    """Pillow's name of the format of a file, or None.
+
+    Args:
+        head: the file's first bytes, `HEAD_BYTES` of them or all.
+        suffix: of the file's name: an old TGA file has no mark of its own, and is taken for one only under its suffix.
+        tail: the file's last bytes: where a newer TGA has its mark.
+
+    Example:
+        >>> detect(b"GIF89a...")
+        'GIF'
+    """
+    marked = b"TRUEVISION-XFILE" in tail[-26:] or suffix.lower() in FORMATS["TGA"].suffixes
+    if marked and _maybe_tga(head):
+        return "TGA"
+    if any(pattern.match(head) for pattern, _ in _FOREIGN):
+        return None
+    found = next((name for start, name in _STARTS if start.match(head)), None)
+    if found:
+        return found
+    if head[4:8] == b"ftyp" and _brands(head) & {b"avif", b"avis"}:
+        return "AVIF"
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in {12, 16, 40, 52, 56, 64, 108, 124}:
+        return "BMP"
+    return None
+
+
+def foreign(head: bytes) -> str | None:
+    """What a file is that vitiq knows but does not read, and what to do about it; None for the unknown."""
+    return next((said for pattern, said in _FOREIGN if pattern.match(head)), None)
+
+
+def _brands(head: bytes) -> set[bytes]:
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    return {head[8:12]} | {head[i : i + 4] for i in range(16, end, 4)}
+
+
+def _maybe_tga(head: bytes) -> bool:
+    """Whether the first 18 bytes can be a TGA header (Truevision TGA 2.0, table 2)."""
+    return (
+        len(head) >= 18 and head[1] in {0, 1} and head[2] in {1, 2, 3, 9, 10, 11} and head[16] in {1, 8, 15, 16, 24, 32}
+    )

@@ -1,0 +1,130 @@
+"""JPEG: segments read here, pixels by libjpeg-turbo through Pillow, which gets no metadata but what colour needs.
+
+Source: ITU-T T.81 (markers), JFIF 1.02, Exif 2.32, ICC.1:2022 annex B.4 (profiles in APP2), CIPA DC-007 (MPF),
+ISO 21496-1 and Adobe's hdrgm (gain maps).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from vitiq.image.ifd import DamagedTagsError, first_directory
+from vitiq.image.limits import MAX_CHUNKS, MAX_FRAMES, MAX_PROFILE_BYTES, MAX_SCANS, check_pixels
+from vitiq.image.orientation import from_exif
+from vitiq.image.raster import Raster, from_pillow
+
+GAIN_MAP = "HDR gain map left out, the SDR image is read"
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_MPF_IMAGES = 0xB001
+_EXIF, _ICC, _MPF, _ISO_GAIN = b"Exif\0\0", b"ICC_PROFILE\0", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1\0"
+
+
+@dataclass(slots=True)
+class _Segments:
+    kept: bytearray = field(default_factory=bytearray)
+    size: tuple[int, int] | None = None
+    exif: bytes = b""
+    profile: dict[int, bytes] = field(default_factory=dict)
+    images: int = 1
+    gain_map: bool = False
+
+
+def read_jpeg(data: bytes, name: str) -> Raster:
+    """The (first) image of a JPEG.
+
+    Raises:
+        InputError: too many pixels.
+        ValueError, OSError: damaged, or of a kind no reader here decodes (12 bits, lossless).
+    """
+    segments = _split(data)
+    if segments.size is None:
+        raise ValueError("no image in it")
+    check_pixels(*segments.size, name)
+    raster = from_pillow(Image.open(io.BytesIO(segments.kept), formats=["JPEG"]))
+    if segments.gain_map:
+        raster.notes.append(GAIN_MAP)
+    elif segments.images > 1:
+        raster.notes.append(f"first of {segments.images} frames")
+    raster.orientation = from_exif(segments.exif, raster.notes)
+    profile = b"".join(segments.profile[key] for key in sorted(segments.profile))
+    raster.profile = profile or None
+    return raster
+
+
+def _split(data: bytes) -> _Segments:
+    """Headers up to the first scan, looked at and copied without metadata; then the scans, up to the first end."""
+    segments = _Segments(bytearray(data[:2]))
+    position = 2
+    for _ in range(MAX_CHUNKS):
+        start = data.find(b"\xff", position)
+        while start >= 0 and data[start + 1 : start + 2] == b"\xff":  # fill bytes
+            start += 1
+        marker = data[start + 1] if 0 <= start < len(data) - 1 else None
+        if marker is None:
+            raise ValueError("the file ends before its image")
+        position = start + 2
+        if marker in {0x00, 0x01} or 0xD0 <= marker <= 0xD8:
+            continue
+        if marker == 0xD9:
+            raise ValueError("it ends before its image")
+        length = int.from_bytes(data[position : position + 2], "big")
+        content = data[position + 2 : position + length]
+        if length < 2 or len(content) != length - 2:
+            raise ValueError("the file ends early")
+        if marker == 0xDA:
+            segments.kept += data[start : _end(data, start)]
+            return segments
+        if _keep(marker, content, segments):
+            segments.kept += data[start : position + length]
+        position += length
+    raise ValueError(f"more than {MAX_CHUNKS} segments")
+
+
+def _end(data: bytes, start: int) -> int:
+    scans = 0
+    for count, found in enumerate(re.finditer(rb"\xff[\xc0-\xcf\xd9-\xdf]", data[start:])):
+        marker = found.group()[1]
+        scans += marker == 0xDA
+        if scans > MAX_SCANS or count > MAX_CHUNKS:
+            raise ValueError(f"more than {MAX_SCANS} scans")
+        if marker == 0xD9:
+            return start + found.end()
+    return len(data)
+
+
+def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
+    """Note what a segment says; whether the decoder needs it."""
+    if marker in _FRAMES:
+        if len(content) < 6:
+            raise ValueError("a frame header cut short")
+        if content[0] != 8:
+            raise ValueError(f"{content[0]} bits a sample, which no reader here decodes; convert it to PNG")
+        if marker in {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}:
+            raise ValueError("lossless or hierarchical JPEG, which no reader here decodes; convert it to PNG")
+        if segments.size is None:
+            segments.size = (int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big"))
+    elif marker == 0xE1:
+        if content.startswith(_EXIF) and not segments.exif:
+            segments.exif = content
+        segments.gain_map |= b"ns.adobe.com/hdr-gain-map" in content or b"HDRGainMap" in content
+    elif marker == 0xE2:
+        _second(content, segments)
+    return not (0xE1 <= marker <= 0xEF or marker == 0xFE) or marker == 0xEE
+
+
+def _second(content: bytes, segments: _Segments) -> None:
+    """APP2: a part of an ICC profile, an index of further images, or the mark of a gain map."""
+    if content.startswith(_ICC) and len(content) > 14:
+        if sum(map(len, segments.profile.values())) <= MAX_PROFILE_BYTES:
+            segments.profile.setdefault(content[12], content[14:])
+    elif content.startswith(_MPF):
+        try:
+            segments.images = min(max(1, first_directory(content[4:]).number(_MPF_IMAGES, 1)), MAX_FRAMES)
+        except DamagedTagsError:
+            segments.images = 1
+    elif content.startswith(_ISO_GAIN):
+        segments.gain_map = True

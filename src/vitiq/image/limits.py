@@ -1,0 +1,68 @@
+"""Every limit on what an image file may ask for, in one place: commands, the Python interface and the viewer share it.
+
+What is decoded is bounded before it is decoded, so a small file can ask for no more than this. Nothing here is a
+setting: who has larger images shrinks them or cuts them into tiles.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vitiq.errors import InputError
+
+MAX_PIXELS = 2 * 89_478_485
+"""Width × height of one image: 178,956,970 pixels. Larger ones are refused from their header."""
+
+MAX_FILE_BYTES = 2**31
+"""Bytes of one file: 2 GiB. Larger ones are refused before they are read."""
+
+MAX_PROFILE_BYTES = 8 * 2**20
+"""Bytes of an ICC profile, decompressed: 8 MiB. Larger ones are ignored, with a note."""
+
+MAX_METADATA_BYTES = 2**20
+"""Bytes of an EXIF block that is looked at: 1 MiB. Larger ones are passed over. Text is never decompressed."""
+
+MAX_FRAMES = 10_000
+"""Frames or pages that are counted; only the first is ever decoded."""
+
+MAX_CHUNKS = 1_000_000
+"""PNG chunks, JPEG segments, ISO boxes, TIFF strips and tiles of a file: a bound on the time spent on headers."""
+
+MAX_SCANS = 100
+"""Scans of a progressive JPEG. Encoders write about 10; each further one costs the time of a whole decoding."""
+
+
+def check_pixels(width: int, height: int, name: str) -> None:
+    """Refuse an image before it is decoded.
+
+    Raises:
+        InputError: more than `MAX_PIXELS`, or no pixel.
+    """
+    if width < 1 or height < 1:
+        raise InputError(f"{name}: {width}×{height} pixels given, sides of at least 1 are expected; get the file again")
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"{name}: {width}×{height} pixels given, at most {MAX_PIXELS} are read; shrink it or cut it into tiles"
+        )
+
+
+def read_bounded(path: Path) -> bytes:
+    """The bytes of a file, at most `MAX_FILE_BYTES`.
+
+    Raises:
+        InputError: missing, a folder, unreadable, or larger.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder, an image file is expected") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"{str(path)!r}: not a file name ({error}); check the path") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes given, which is the most that is read; shrink it")
+    return data

@@ -1,0 +1,208 @@
+"""Image files to `ImageU8`: the one way in, for commands, the Python interface and the viewer.
+
+A format is recognised by content, its samples are read exactly, then brought to 8-bit sRGB: depth by rounding, colour
+by profile or tag, transparency laid on white, orientation applied. What was changed is a note; what cannot be read
+exactly is an InputError that names the file. docs/reference/input.md is the whole policy.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt, UInt8
+from PIL import Image
+
+from vitiq.errors import InputError, first_line
+from vitiq.image import colour_profile, colour_space
+from vitiq.image.boxes import avif_colour, jp2_header
+from vitiq.image.depth import depth_note, from_float, stretch, to_eight
+from vitiq.image.formats import EXPECTED, HEAD_BYTES, detect, foreign
+from vitiq.image.jpeg import GAIN_MAP, read_jpeg
+from vitiq.image.limits import MAX_FRAMES, MAX_PIXELS, check_pixels, read_bounded
+from vitiq.image.orientation import NOTE, from_exif, turn
+from vitiq.image.png import read_png
+from vitiq.image.pnm import read_pnm
+from vitiq.image.raster import Raster, from_pillow
+from vitiq.image.tiff import read_tiff
+from vitiq.types import ImageU8
+
+
+def read_image(path: Path) -> ImageU8:
+    """The image in a file; raises as `read_image_details`."""
+    return read_image_details(path)[0]
+
+
+def read_image_details(path: Path) -> tuple[ImageU8, list[str]]:
+    """The image in a file, and a note for everything that was changed to fit it into 8-bit sRGB.
+
+    Raises:
+        InputError: missing, empty, no image, truncated, too large, or not to be read exactly.
+    """
+    path = Path(path)
+    return decode_image(read_bounded(path), str(path))
+
+
+def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
+    """As `read_image_details`, from bytes; `name` stands in messages."""
+    if not data:
+        raise InputError(f"{name}: the file is empty; an image is expected")
+    form = detect(data[:HEAD_BYTES], Path(name).suffix, data[-26:])
+    if form is None:
+        said = foreign(data[:HEAD_BYTES])
+        raise InputError(
+            f"{name}: this is {said}"
+            if said
+            else f"{name}: not an image in a format vitiq reads (starts with {data[:8]!r}); give {EXPECTED}"
+        )
+    try:
+        with warnings.catch_warnings():
+            # Our own limits decide, and broken metadata must not stop a good image.
+            warnings.simplefilter("ignore")
+            raster = _READERS.get(form, _through_pillow(form))(data, name)
+            return _to_image(raster), raster.notes
+    except InputError:
+        raise
+    except colour_space.UnsupportedColourError as error:
+        raise InputError(f"{name}: {error}") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name}: more than {MAX_PIXELS} pixels given; shrink it or cut it into tiles") from error
+    except MemoryError as error:
+        raise InputError(f"{name}: not enough memory to read this image; shrink it or cut it into tiles") from error
+    except Exception as error:  # a decoder may raise anything on hostile bytes
+        raise InputError(
+            f"{name}: the image is truncated or damaged ({first_line(error)}); get the file again"
+        ) from error
+
+
+def _to_image(raster: Raster) -> ImageU8:
+    if raster.model == "grey":
+        raster.notes.insert(_frames_first(raster), "grey repeated in three channels")
+    colour = _coloured(raster)
+    if raster.alpha is not None:
+        colour = _on_white(colour, to_eight(raster.alpha), raster.notes)
+    if raster.orientation != 1 or raster.turned != 1:
+        raster.notes.insert(_frames_first(raster), NOTE)
+    return np.ascontiguousarray(turn(colour, raster.orientation), np.uint8)
+
+
+def _frames_first(raster: Raster) -> int:
+    return int(bool(raster.notes) and raster.notes[0].startswith("first of"))
+
+
+def _coloured(raster: Raster) -> UInt8[np.ndarray, "h w 3"]:
+    """8-bit sRGB: by the profile, else by the tag, else as the values stand."""
+    if raster.profile is not None:
+        converted = colour_profile.to_srgb(raster, raster.profile)
+        if converted is not None:
+            return converted
+    if raster.model == "cmyk":
+        raster.notes.append("CMYK converted to RGB")
+        return _from_inks(to_eight(raster.samples))
+    if raster.model == "lab":
+        raster.notes.append("CIE L*a*b* converted to sRGB")
+        return colour_profile.lab_to_srgb(to_eight(raster.samples))
+    if raster.tag is not None and raster.tag.note:
+        raster.notes.append(raster.tag.note)
+    samples: UInt[np.ndarray, "h w 3"] = np.broadcast_to(raster.samples, (*raster.samples.shape[:2], 3))
+    if raster.tag is None or raster.tag.space is None or colour_space.is_srgb(raster.tag.space):
+        return to_eight(samples)
+    raster.notes.append(f"converted from {raster.tag.space.name} to sRGB")
+    return colour_space.convert(samples, raster.tag.space)
+
+
+def _from_inks(inks: UInt8[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
+    """The plain rule for CMYK without a profile: (1 - C)(1 - K), rounded."""
+    paper = 255 - inks.astype(np.uint32)
+    return ((paper[:, :, :3] * paper[:, :, 3:] + 127) // 255).astype(np.uint8)
+
+
+def _on_white(
+    colour: UInt8[np.ndarray, "h w 3"], alpha: UInt8[np.ndarray, "h w"], notes: list[str]
+) -> UInt8[np.ndarray, "h w 3"]:
+    if alpha.min(initial=255) == 255:
+        return colour
+    notes.append("transparency laid on white")
+    cover = alpha.astype(np.uint32)[:, :, None]
+    return ((colour * cover + 255 * (255 - cover) + 127) // 255).astype(np.uint8)
+
+
+# Formats that Pillow reads as they are
+
+
+def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
+    def read(data: bytes, name: str) -> Raster:
+        if form == "JXL":
+            _need_jxl(name)
+        with Image.open(io.BytesIO(data), formats=[form]) as image:
+            check_pixels(*image.size, name)
+            frames = int(getattr(image, "n_frames", 1))
+            image.load()
+            if image.mode == "F":
+                raster = Raster(from_float(np.asarray(image)[:, :, None], name), "grey")
+                raster.notes.append("floating point scaled from 0 … 1 to 8 bits")
+            else:
+                raster = from_pillow(image)
+            if frames > 1:
+                raster.notes.insert(0, f"first of {min(frames, MAX_FRAMES)} frames")
+            if raster.samples.dtype == np.uint16:
+                raster.notes.append(depth_note(16))
+            raster.profile = image.info.get("icc_profile")
+            if form != "JXL":  # libjxl turns the image itself
+                raster.orientation = from_exif(image.info.get("exif", b""), raster.notes)
+            return raster
+
+    return read
+
+
+def _read_avif(data: bytes, name: str) -> Raster:
+    colour = avif_colour(data)
+    raster = _through_pillow("AVIF")(data, name)
+    raster.tag = colour.tag
+    if colour.bits > 8:
+        raster.notes.append(depth_note(colour.bits))
+    if colour.gain_map:
+        raster.notes.append(GAIN_MAP)
+    return raster
+
+
+def _read_jpeg2000(data: bytes, name: str) -> Raster:
+    header = jp2_header(data)
+    deepest = max(header.bits)
+    if deepest > 16 or len(set(header.bits)) > 1:
+        raise InputError(
+            f"{name}: JPEG 2000 with components of {', '.join(map(str, header.bits))} bits; "
+            "save it as a PNG of 8 or 16 bits"
+        )
+    if deepest > 8 and len(header.bits) > 1:
+        raise InputError(
+            f"{name}: JPEG 2000 colour of {deepest} bits, which no reader here gives exactly; "
+            "convert it to a 16-bit PNG or TIFF"
+        )
+    raster = _through_pillow("JPEG2000")(data, name)
+    if deepest not in {8, 16}:  # Pillow shifts; white is to be white
+        room = 8 if deepest < 8 else 16
+        raster.samples = stretch(raster.samples >> (room - deepest), deepest)
+        raster.notes = [depth_note(deepest) if note == depth_note(16) else note for note in raster.notes]
+    raster.profile = raster.profile or header.profile
+    return raster
+
+
+def _need_jxl(name: str) -> None:
+    try:
+        import pillow_jxl  # noqa: F401, PLC0415 - optional
+    except ImportError as error:
+        raise InputError(f"{name}: JPEG XL is read by an optional package; run: pip install 'vitiq[jxl]'") from error
+
+
+_READERS: dict[str, Callable[[bytes, str], Raster]] = {
+    "PNG": read_png,
+    "JPEG": read_jpeg,
+    "TIFF": read_tiff,
+    "PPM": read_pnm,
+    "AVIF": _read_avif,
+    "JPEG2000": _read_jpeg2000,
+}

@@ -1,0 +1,94 @@
+"""TIFF: 8-bit and bilevel images through Pillow and libtiff; deeper ones sample by sample, in `tiff_samples`.
+
+Source: TIFF 6.0; Adobe Photoshop TIFF technical notes (associated alpha); DNG 1.7 (tag 50706, refused).
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from vitiq.errors import InputError
+from vitiq.image.depth import depth_note, stretch
+from vitiq.image.ifd import Directory, count_directories, first_directory
+from vitiq.image.limits import MAX_PROFILE_BYTES, check_pixels
+from vitiq.image.orientation import ORIENTATION, valid
+from vitiq.image.raster import Raster, from_pillow
+from vitiq.image.tiff_samples import read_deep
+
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
+_REDUCED, _CAMERA_RAW = 254, {50706: "DNG", 33421: "a camera's raw mosaic"}
+_COLORIMETRY = {301, 318, 319}
+_FLOAT = 3
+_UNREAD_FORMATS = {2: "signed whole numbers", 5: "complex whole numbers", 6: "complex numbers"}
+
+
+def read_tiff(data: bytes, name: str) -> Raster:
+    """The first page of a TIFF.
+
+    Raises:
+        InputError: too many pixels, or samples that say nothing about black and white.
+        ValueError, OSError: damaged.
+    """
+    tags = first_directory(data)
+    check_pixels(tags.number(_WIDTH, 0), tags.number(_HEIGHT, 0), name)
+    _refuse_raw(tags, name)
+    bits = max(tags.numbers(_BITS, (1,)), default=1)
+    kind = max(tags.numbers(_FORMAT, (1,)), default=1)
+    if kind in _UNREAD_FORMATS:
+        raise InputError(f"{name}: TIFF of {_UNREAD_FORMATS[kind]}; scale it to 0 … 255 or 0 … 65535 and save again")
+    if bits == 12 and kind == 1:
+        raster = _packed(data, name)
+        raster.turned = valid(tags.number(ORIENTATION, 1))
+    elif kind == _FLOAT or bits > 8:
+        raster = read_deep(data, tags, name)
+        raster.notes.append("floating point scaled from 0 … 1 to 8 bits" if kind == _FLOAT else depth_note(bits))
+        raster.orientation = valid(tags.number(ORIENTATION, 1))
+    else:
+        raster = _through_pillow(data, name)
+        raster.turned = valid(tags.number(ORIENTATION, 1))  # Pillow turns TIFFs as it loads them
+    pages = count_directories(data)
+    if pages > 1:
+        raster.notes.insert(0, f"first of {pages} frames")
+    raster.profile = _profile(tags)
+    if raster.profile is None and _COLORIMETRY & tags.entries.keys():
+        raster.notes.append("TIFF's colorimetry tags ignored, read as sRGB")
+    return raster
+
+
+def _refuse_raw(tags: Directory, name: str) -> None:
+    found = next((said for tag, said in _CAMERA_RAW.items() if tag in tags.entries), None)
+    if found or tags.number(_PHOTOMETRIC, 1) in {32803, 34892}:
+        raise InputError(f"{name}: {found or 'a camera’s raw mosaic'}; develop it to PNG or TIFF first")
+    if tags.number(_REDUCED, 0) & 1:
+        raise InputError(
+            f"{name}: the first image in this TIFF is a reduced preview of another (a camera's raw file does this); "
+            "save the image you mean as PNG or TIFF"
+        )
+
+
+def _through_pillow(data: bytes, name: str) -> Raster:
+    with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
+        check_pixels(*image.size, name)
+        image.load()
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"samples of the kind {image.mode}")
+        return from_pillow(image)
+
+
+def _packed(data: bytes, name: str) -> Raster:
+    """Grey of 12 bits a sample, which Pillow unpacks without loss."""
+    with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
+        check_pixels(*image.size, name)
+        raster = from_pillow(image)
+    if raster.samples.dtype != np.uint16:
+        raise ValueError("12-bit samples that are not grey")
+    return Raster(stretch(raster.samples, 12), "grey", notes=[depth_note(12)])
+
+
+def _profile(tags: Directory) -> bytes | None:
+    if _PROFILE not in tags.entries or tags.entries[_PROFILE][1] > MAX_PROFILE_BYTES:
+        return None
+    return tags.raw(_PROFILE)

@@ -1,0 +1,104 @@
+"""Which files of a folder are images, and under which names.
+
+Truth: the files made here; the names that macOS, Windows and Synology leave in folders, by their documentation;
+Unicode normalisation forms from `unicodedata`.
+"""
+
+from __future__ import annotations
+
+import tracemalloc
+import unicodedata
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitiq.image.folders import find_images, pairing_key
+
+IMAGE = Image.fromarray(np.zeros((2, 2, 3), np.uint8))
+
+
+def test_content_decides_not_the_suffix(tmp_path: Path) -> None:
+    names = {
+        "a.jfif": "JPEG",
+        "b.mpo": "JPEG",
+        "c.tga": "TGA",
+        "d.PNG": "PNG",
+        "e": "PNG",
+        "f.dat": "WEBP",
+        "g.jpe": "JPEG",
+    }
+    for name, form in names.items():
+        IMAGE.save(tmp_path / name, form)
+    found = find_images([tmp_path])
+    assert [image.name for image in found.images] == sorted(names)
+    assert found.problems == found.skipped == []
+
+
+def test_files_of_the_system_and_others_are_passed_over_and_said_once(tmp_path: Path) -> None:
+    IMAGE.save(tmp_path / "a.png")
+    system = ["._a.png", ".DS_Store", "Thumbs.db", "desktop.ini", "@eaDir/a.png", "__MACOSX/a.png", ".hidden/b.png"]
+    for name in [*system, "notes.txt", "more.txt", "table.csv"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\x00\x05\x16\x07 no image")
+    found = find_images([tmp_path])
+    assert [image.name for image in found.images] == ["a.png"]
+    assert found.problems == []
+    assert found.skipped == [f"{tmp_path}: 10 files that are no images passed over (7 of the system, 2 .txt, 1 .csv)"]
+
+
+def test_what_is_meant_as_an_image_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"not an image")
+    IMAGE.save(tmp_path / "good.png")
+    assert [image.name for image in find_images([tmp_path]).images] == ["broken.png", "good.png"]
+
+
+def test_own_files_are_images_where_asked(tmp_path: Path) -> None:
+    (tmp_path / "a.viq").write_bytes(b"\x89VQ\1\2\3")
+    IMAGE.save(tmp_path / "b.png")
+    assert [i.name for i in find_images([tmp_path]).images] == ["b.png"]
+    assert [i.name for i in find_images([tmp_path], viq=True).images] == ["a.viq", "b.png"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_pairing_key_is_blind_to_form_and_case(form: Literal["NFC", "NFD"]) -> None:
+    for name in ("Café.PNG", "ΜΆΙΟΣ.png", "straße.png", "Ångström.jpg", "가각.png", "İx.png"):
+        turned = unicodedata.normalize(form, name)
+        assert pairing_key(turned) == pairing_key(name)
+        assert pairing_key(turned.swapcase().swapcase()) == pairing_key(name) or "ß" in name or "İ" in name
+    assert pairing_key("a/b.png") != pairing_key("a-b.png")
+
+
+def test_names_that_differ_in_case_or_form_alone_get_numbers(tmp_path: Path) -> None:
+    names = ["x.png", "X.png", unicodedata.normalize("NFC", "é.png"), unicodedata.normalize("NFD", "é.png")]
+    for name in names:
+        IMAGE.save(tmp_path / name)
+    found = find_images([tmp_path])
+    assert len(found.images) == len(list(tmp_path.iterdir()))
+    keys = [pairing_key(image.name) for image in found.images]
+    assert len(set(keys)) == len(keys)
+
+
+def test_many_files_of_one_name_take_linear_time(tmp_path: Path) -> None:
+    """Each further file of a name gets the next number without trying all before it."""
+    IMAGE.save(tmp_path / "x.png")
+    found = find_images([tmp_path / "x.png"] * 3000)
+    assert found.images[-1].name == "x-3000.png"
+
+
+def test_memory_grows_with_the_number_of_files_alone(tmp_path: Path) -> None:
+    def peak(folder: Path) -> int:
+        tracemalloc.start()
+        find_images([folder])
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    for count in (200, 800):
+        (tmp_path / str(count)).mkdir()
+        for number in range(count):
+            (tmp_path / str(count) / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    peak(tmp_path / "200")
+    assert peak(tmp_path / "800") < 6 * peak(tmp_path / "200")
