@@ -5,7 +5,7 @@ from __future__ import annotations
 MAIN = "inversion"
 """The codec of the published experiment, whose size others are compared at."""
 
-ENCODE = "inversion"
+ENCODE = "generative"
 """The codec of `encode`."""
 
 RUN = "generative"

@@ -32,8 +32,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-KINDS = ("processes", "inline", "dask", "slurm")
-"""Executors by name."""
+KINDS = ("auto", "processes", "inline", "dask", "slurm")
+"""Executors by name; auto is processes, but inline for work that is done sooner than they start."""
+START_SECONDS = 4.0
+"""About what starting worker processes costs."""
 
 
 def cores() -> int:
@@ -57,14 +59,16 @@ class Workers:
         MissingDependencyError: Dask is asked for and not installed.
     """
 
-    def __init__(self, kind: str = "processes", jobs: int | None = None, address: str | None = None) -> None:
+    def __init__(self, kind: str = "auto", jobs: int | None = None, address: str | None = None) -> None:
         if kind not in KINDS:
             raise InputError(f"executor {kind!r} given; choose from {', '.join(KINDS)}")
-        self.kind = kind
+        self._short = kind == "auto"
+        self.kind = "processes" if kind == "auto" else kind
         self.count = 1 if kind == "inline" else jobs or cores()
         self._address = address
         self._client: Any = None
         self._stop: Event | None = None
+        self._started = False
         self.executor: Executor = self._start()
 
     def _start(self) -> Executor:
@@ -93,9 +97,14 @@ class Workers:
         executor: Executor = self._client.get_executor()
         return executor
 
+    def suited(self, seconds: float) -> Workers:
+        """These workers, or others in this process where work of so many seconds is done sooner there."""
+        return Workers("inline") if self._short and seconds < START_SECONDS and not self._started else self
+
     def submit(self, work: Callable[P, T], *args: P.args, **settings: P.kwargs) -> Future[T]:
         """Hand out one call."""
         # A pool starts its processes at the first call.
+        self._started = True
         with hidden_main(), quiet_children() if self.kind == "processes" else nullcontext():
             return self.executor.submit(work, *args, **settings)
 
@@ -138,9 +147,12 @@ class Inline(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """A call that is done when this returns."""
+        from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
+
         future: Future[T] = Future()
         try:
-            future.set_result(fn(*args, **kwargs))
+            with one_thread():  # as in worker processes, so that values are the same
+                future.set_result(fn(*args, **kwargs))
         except Exception as error:
             future.set_exception(error)
         return future

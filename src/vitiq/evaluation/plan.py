@@ -22,6 +22,8 @@ from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import signature_of
 
 IMAGES_A_BATCH = 8
+READ_SECONDS = 0.1
+"""About what reading an image takes."""
 KEEP = ("bitstreams", "images")
 GROUPS = ("default", "all")
 """Names of metrics that stand for many; those of them that cannot be had here are left undefined."""
@@ -137,6 +139,7 @@ def read_images(
     found = find_inputs(paths, out)
     if step is not None:
         step(0, len(found.files))
+    workers = workers.suited(len(found.files) * READ_SECONDS)
     waiting = [
         workers.submit(read_inputs, files)
         for files in batches(found.files, max(1, min(IMAGES_A_BATCH, len(found.files) // (2 * workers.count))))

@@ -24,7 +24,7 @@ from vitiq.evaluation.record import RateKind, Record
 from vitiq.evaluation.rows import write_tables
 from vitiq.evaluation.series_sets import set_scores
 from vitiq.evaluation.store import Store
-from vitiq.evaluation.study import Study
+from vitiq.evaluation.study import Study, readable
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,8 @@ def finish(study: Study, store: Store, workers: Workers, step: Callable[[str], o
     sets = set_scores(study, store, workers, step)
     write_tables(store.parts, study, store.out)
     records = store.records(study)
-    failed = dict.fromkeys(
-        f"{record.image}: {record.label}: {record.error}" for record in records if record.error is not None
-    )
+    paths = {image.name: readable(image.path) for image in study.images}
+    failed = dict.fromkeys(f"{paths[r.image]}: {r.codec}: {r.error}" for r in records if r.error is not None)
     return Finished(study, records, sets, [*study.problems, *failed])
 
 

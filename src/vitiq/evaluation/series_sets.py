@@ -24,6 +24,8 @@ from vitiq.metrics.scoring import signature_of, to_json
 from vitiq.metrics.sets.rows import RowGatherer, RowsByKey, rows_of
 
 FILES_A_BATCH = 8
+ROWS_SECONDS = 0.2
+"""About what the rows of an image take."""
 
 
 def set_scores(
@@ -93,6 +95,7 @@ def _sets(study: Study, store: Store) -> dict[str, list[tuple[Path, Path]]]:
 
 
 def _rows(paths: Sequence[Path], spec: MetricSpec, workers: Workers) -> Iterator[RowsByKey]:
+    workers = workers.suited(len(paths) * ROWS_SECONDS)
     waiting = [workers.submit(rows_of_files, part, spec) for part in batches(paths, FILES_A_BATCH)]
     for future in waiting:
         yield from future.result()

@@ -59,7 +59,7 @@ def read_study(out: Path) -> Study:
     missing: list[str] = []
     for record in store.records(study):
         if record.error is not None:
-            missing.append(f"{record.image}: {record.label}: {record.error}")
+            missing.append(f"{record.image}: {record.codec}: {record.error}")
         if record.bytes:
             details = {**record.details, "preset": study.preset}
             files = Files(*(getattr(store, kind)(record) for kind in Files.__dataclass_fields__))
