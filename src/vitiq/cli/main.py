@@ -31,7 +31,7 @@ COMMANDS = {
     "decode": "rebuild the image from a file",
     "info": "what is in a compressed file",
     "classify": "labels of a compressed image, read from its latents",
-    "bench": "x",
+    "bench": "rate-distortion studies: shared by the jobs of a cluster",
     "bd": "BD-rate of codecs against an anchor, with intervals",
     "rd": "rate-distortion points, mean curves and tables as data",
     "report": "build the report of a run again",
