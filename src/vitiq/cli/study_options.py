@@ -42,7 +42,7 @@ OPTIONS = (
         type=click.Choice(["auto", "processes", "inline", "dask", "slurm"]),
         default="auto",
         show_default=True,
-        help="Where tasks are done; auto: in processes, or in this one if there is little to do; slurm: --jobs SLURM jobs.",
+        help="Where tasks are done; auto: in processes, or in this one if there is little to do.",
     ),
     click.option("--scheduler", help="dask: address of the scheduler; a cluster on this machine if not given."),
     click.option("-j", "--jobs", type=click.IntRange(min=1), help="Tasks at once; one a core if not given."),
