@@ -366,7 +366,7 @@ def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | Non
     from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
     loaded = load_backbone(weights=None if weights is None else Path(weights))
-    return loaded if device is None else loaded.on(device)
+    return loaded if device is None else _on(loaded, device)
 
 
 def list_metrics() -> list[str]:
@@ -401,7 +401,13 @@ def _metrics(
 def _backbone(given: BackboneLike | None, device: str | None) -> Backbone:
     if given is None or isinstance(given, str | os.PathLike):
         return backbone(given, device=device)
-    return given if device is None else given.on(device)
+    return given if device is None else _on(given, device)
+
+
+def _on(backbone: Backbone, device: str) -> Backbone:
+    from vitiq.models.backbones.device import on_device  # noqa: PLC0415 - torch
+
+    return on_device(backbone, device)
 
 
 def _spec(

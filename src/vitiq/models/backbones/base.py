@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,7 +17,6 @@ from torch import Tensor
 
 from vitiq.errors import InputError, UndefinedError
 from vitiq.models.backbones.cache import Cache
-from vitiq.models.backbones.device import OnDevice
 from vitiq.models.backbones.packed import ROWS, PackedViT
 from vitiq.models.backbones.precision import Precision, choose_precision
 from vitiq.models.vit import VisionTransformer
@@ -78,17 +76,6 @@ class Backbone:
         self._model.to(device)
         self._mean, self._std = self._mean.to(device), self._std.to(device)
         return self
-
-    def on(self, device: str) -> Backbone:
-        """The same backbone with its network on a device of torch, in float32; images and results stay arrays.
-
-        Raises:
-            InputError: torch has no such device here.
-        """
-        other = copy(self)
-        other._precision, other._cache = "float32", Cache()
-        other.__dict__["_network"] = OnDevice(self._model, device)
-        return other
 
     @property
     def precision(self) -> Precision:

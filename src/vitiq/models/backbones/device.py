@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.errors import InputError
+from vitiq.models.backbones.base import Backbone
+from vitiq.models.backbones.cache import Cache
 from vitiq.models.vit import VisionTransformer
 
 
@@ -41,6 +43,17 @@ class OnDevice:
         """Patch tokens of the later blocks."""
         with torch.inference_mode():
             return self._model.forward_levels(x.to(self._device)).cpu()
+
+
+def on_device(backbone: Backbone, device: str) -> Backbone:
+    """The same backbone with its network on a device of torch, in float32; images and results stay arrays.
+
+    Raises:
+        InputError: torch has no such device here.
+    """
+    other = copy(backbone)
+    vars(other).update(_network=OnDevice(backbone.model, device), _precision="float32", _cache=Cache())
+    return other
 
 
 def find_device(name: str) -> torch.device:
