@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.ipynb"
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+")
@@ -23,9 +22,10 @@ def outputs(notebook: Any) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_the_tutorial_shows_what_its_code_gives() -> None:
-    notebook: Any = nbformat.read(PAGE, as_version=4)  # type: ignore[no-untyped-call]
+    nbformat, nbclient = import_module("nbformat"), import_module("nbclient")
+    notebook = nbformat.read(PAGE, as_version=4)
     shown = outputs(notebook)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(PAGE.parent)}}).execute()
+    nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(PAGE.parent)}}).execute()
     for found, expected in zip(outputs(notebook), shown, strict=True):
         assert NUMBER.sub("#", found) == NUMBER.sub("#", expected)
         for a, b in zip(NUMBER.findall(found), NUMBER.findall(expected), strict=True):
