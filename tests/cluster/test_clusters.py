@@ -145,7 +145,8 @@ settled() {  # wait until the queue is empty
 }
 until_requeued() {  # SLURM holds a job that was put back for two minutes: not here
     for _ in $(seq 600); do
-        [ "$(squeue --noheader --jobs="$1" --format=%T)" = PENDING ] && scontrol update JobId="$1" StartTime=now && break
+        state=$(squeue --noheader --jobs="$1" --format=%T)
+        [ "$state" = PENDING ] && scontrol update JobId="$1" StartTime=now && break
         sleep 0.2
     done
 }
