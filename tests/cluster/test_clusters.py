@@ -143,12 +143,13 @@ settled() {  # wait until the queue is empty
     done
     squeue; return 1
 }
-until_requeued() {  # SLURM holds a job that was put back for two minutes: not here
+until_state() {  # wait until a job is RUNNING, or PENDING: SLURM holds what was put back for two minutes, not here
     for _ in $(seq 600); do
         state=$(squeue --noheader --jobs="$1" --format=%T)
-        [ "$state" = PENDING ] && scontrol update JobId="$1" StartTime=now && break
+        [ "$state" = "$2" ] && { [ "$2" = RUNNING ] || scontrol update JobId="$1" StartTime=now; } && return 0
         sleep 0.2
     done
+    squeue; return 1
 }
 until_running() {  # wait until a job writes parts
     for _ in $(seq 600); do
@@ -176,9 +177,14 @@ def test_submit_and_workers_cancelled_requeued_and_resumed(images: Path, inline:
     {VITIQ} bench submit {out} --slurm --shards 4 --partition debug --time 10 --json >{out}/job.json
     job=$(grep -o '"job": "[0-9]*"' {out}/job.json | grep -o '[0-9]*')
     until_running {out}
-    scontrol requeue ${{job}}_1 || true
+    # near the walltime's end: the worker puts itself back
+    scancel --batch --signal=USR1 ${{job}}_1
+    until_state ${{job}}_1 PENDING
+    # cancelled, one as it works and one before it began; and one that is put back as it works
     scancel ${{job}}_2 ${{job}}_4
-    until_requeued ${{job}}_1
+    until_state ${{job}}_3 RUNNING
+    scontrol requeue ${{job}}_3
+    until_state ${{job}}_3 PENDING
     settled
     echo "first: $(find {out}/bitstreams -type f | wc -l)"
     {VITIQ} bench submit {out} --slurm --shards 3 --partition debug --time 10
