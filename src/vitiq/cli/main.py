@@ -35,6 +35,7 @@ COMMANDS = {
     "bd": "BD-rate of codecs against an anchor, with intervals",
     "rd": "rate-distortion points, mean curves and tables as data",
     "report": "build the report of a run again",
+    "view": "the report on a local server, live, with images dropped in",
     "validate": "agreement of the metrics with human scores",
     "train": "train an embedded model again",
     "cost": "what a training costs: operations, hours, energy, money",
