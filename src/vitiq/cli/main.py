@@ -25,6 +25,7 @@ from vitiq.errors import UnknownNameError, VitiqError, first_line
 
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
+    "bench": "compare codecs at many rates: studies that resume",
     "score": "every metric for two images or two folders",
     "stats": "mean and covariance of a folder's features, for FID",
     "encode": "compress an image to a file",
