@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vitiq.cli.bench_manage import clean, export, ls, means_table, show
+from vitiq.cli.bench_slurm import submit, worker
 from vitiq.cli.progress import duration
 from vitiq.cli.stop import resumable
 from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
@@ -224,5 +225,5 @@ def bd_rows(points: Sequence[RdPoint], labels: Sequence[str], against: str, metr
 BD_METRICS = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
 """Metrics that BD-rates are printed for; all are better where they are higher."""
 
-for sub in (ls, show, clean, export):
+for sub in (ls, show, clean, export, submit, worker):
     command.add_command(sub)
