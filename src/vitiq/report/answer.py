@@ -159,7 +159,7 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
     if len(known) > 1:
         parts.append(f"Next: {model.curves[known[1]].label}, {_percent(table[known[1]].percent)}.")
     if cell.overlap < LITTLE_OVERLAP:
-        parts.append(f"The curves share only {cell.overlap:.0%} of their qualities, so this says little.")
+        parts.append(f"The curves share only {cell.overlap:.0%} of their qualities: beyond these nothing is known.")
     parts.append(_curve_price(model, top, anchor))
     if column.info.key in model.curves[top].dependent:
         parts.append("Its score is not independent of what it was optimised against.")

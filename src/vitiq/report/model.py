@@ -24,11 +24,12 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A metric as a column: its metadata and the digits its values deserve."""
+    """A metric as a column: its metadata, the digits its values deserve, and the level of chance (NaN without one)."""
 
     info: MetricInfo
     places: int
     signature: str
+    chance: float = math.nan
 
     def text(self, value: float) -> str:
         """A value of this column for people."""
@@ -225,7 +226,9 @@ def _curves(records: Sequence[Record]) -> tuple[list[Curve], list[int]]:
 
 def _column(info: MetricInfo, records: Sequence[Record]) -> Column:
     scores = [record.scores[info.key] for record in records if info.key in record.scores]
-    return Column(info, digits(score.value for score in scores), scores[0].signature)
+    chance = scores[0].details.get("chance")
+    known = float(chance) if isinstance(chance, int | float) and not info.key.startswith("vit-topk-adj") else math.nan
+    return Column(info, digits(score.value for score in scores), scores[0].signature, known)
 
 
 def asked_bytes(record: Record) -> float | None:

@@ -5,7 +5,8 @@
   const at = (id) => document.getElementById(id);
   const el = (name, cls, text) => { const e = document.createElement(name); if (cls) e.className = cls; if (text !== undefined) e.textContent = text; return e; };
   const SVG = "http://www.w3.org/2000/svg";
-  const dark = () => getComputedStyle(document.documentElement).getPropertyValue("--dark").trim() === "1";
+  let printing = false;
+  const dark = () => !printing && getComputedStyle(document.documentElement).getPropertyValue("--dark").trim() === "1";
   const colour = (c) => (dark() ? D.codecs[c].dark : D.codecs[c].light);
   const num = (v, places) => (v === null || v === undefined ? "–" : typeof v === "string" ? v : v.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−"));
   const whole = (v) => Math.round(v).toLocaleString("en");
@@ -32,7 +33,7 @@
     if (!open) { if (hollow || k.hollow) { ctx.fillStyle = ground(); } ctx.fill(); }
     ctx.stroke(); ctx.globalAlpha = 1;
   }
-  const ground = () => getComputedStyle(document.body).backgroundColor;
+  const ground = () => (printing ? "#fff" : getComputedStyle(document.body).backgroundColor);
   function swatch(c) { return document.querySelector(`#marks [data-codec="${c}"]`).cloneNode(true); }
 
   // ----- what stands under each pane -----
@@ -129,8 +130,8 @@
     const small = chosen.image === "" && chosen.dots && D.records.length <= 3000 ? D.records.map(dot).filter((p) => typeof p.y === "number" && on(p.c)) : [];
     const all = [...groups.flat().filter((p) => on(p.c)), ...small];
     at("none").hidden = all.length > 0;
-    const xs = all.map((p) => p.x), ys = all.flatMap((p) => [p.y, ...(p.lo ? [p.lo, p.hi] : [])]), log = chosen.axis === "log";
-    const css = getComputedStyle(document.documentElement), ink = css.getPropertyValue("--soft"), rule = css.getPropertyValue("--line");
+    const xs = all.map((p) => p.x), ys = [...all.flatMap((p) => [p.y, ...(p.lo ? [p.lo, p.hi] : [])]), ...(typeof m.chance === "number" && all.length ? [m.chance] : [])], log = chosen.axis === "log";
+    const css = getComputedStyle(document.documentElement), ink = printing ? "#333" : css.getPropertyValue("--soft"), rule = printing ? "#ddd" : css.getPropertyValue("--line");
     const span = (v, pad) => { const a = Math.min(...v), b = Math.max(...v), d = (b - a || Math.abs(a) || 1) * pad; return [a - d, b + d]; };
     const xr = !all.length ? [0.1, 1] : log ? span(xs.map(Math.log), 0.06).map(Math.exp) : span(xs, 0.05), yr = all.length ? span(ys, 0.07) : [0, 1];
     const width = holder.clientWidth, height = Math.max(300, Math.min(460, width * 0.52));
@@ -151,6 +152,12 @@
     const ctx = u.ctx, d = devicePixelRatio, px = (p) => [u.valToPos(p.x, "x", true), u.valToPos(p.y, "y", true)];
     spots = [];
     ctx.save(); ctx.lineJoin = "round";
+    const chance = D.metrics[chosen.metric].chance, level = u.valToPos(chance, "y", true), { left, top, width, height } = u.bbox;
+    if (chance !== null && level > top && level < top + height) {
+      ctx.strokeStyle = ctx.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--over");
+      ctx.setLineDash([5 * d, 4 * d]); ctx.lineWidth = d; ctx.beginPath(); ctx.moveTo(left, level); ctx.lineTo(left + width, level); ctx.stroke();
+      ctx.font = `${12 * d}px system-ui`; ctx.textAlign = "right"; ctx.fillText("chance", left + width - 4 * d, level - 5 * d); ctx.textAlign = "left";
+    }
     for (const p of small) { const [x, y] = px(p); paint(ctx, p.c, x, y, 2.1 * d, { alpha: 0.33, hollow: p.over }); spots.push({ ...p, px: x / d, py: y / d, minor: true }); }
     groups.forEach((g, c) => {
       if (!on(c) || !g.length) return;
@@ -295,5 +302,6 @@
   window.vitiq.update = (data, head) => { D = data; at("marks").innerHTML = head.marks; at("answer").innerHTML = head.answer; viewer.update(D); fill(); };
   at("theme").onclick = () => { const to = dark() ? "light" : "dark"; document.documentElement.dataset.theme = to; try { localStorage.setItem("vitiq-theme", to); } catch { /* private mode */ } draw(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => { printing = on; draw(); });
   fill();
 })();
