@@ -229,7 +229,8 @@ def limits(model: Model) -> list[str]:
         found.append("ViT-Score compares label lists of one network; it does not ask people.")
     elif not any(column.info.kind == "semantic" for column in model.columns):
         found.append("No metric here asks what the images mean.")
-    found.append("Times are of this machine.")
+    search = " They include the search for the size asked for." if model.levels else ""
+    found.append(f"Times are of the machine that made the files.{search}")
     return found
 
 
