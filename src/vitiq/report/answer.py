@@ -135,7 +135,7 @@ def _price(model: Model, rows: Sequence[Row], top: Row, column: Column) -> str:
         who = "it leads too" if leader.curve == top.curve else f"{model.curves[leader.curve].label} leads"
         parts.append(f"In {pixel.info.short} {who} ({value}).")
     cost = f"Its price: {seconds_text(top.encode_seconds)} to encode an image"
-    fastest = min(row.encode_seconds for row in rows)
+    fastest = min((row.encode_seconds for row in rows if math.isfinite(row.encode_seconds)), default=math.nan)
     if top.encode_seconds > 3 * fastest:
         cost += f" where the fastest takes {seconds_text(fastest)}"
     if curve.shared_bytes:
@@ -209,10 +209,8 @@ def limits(model: Model) -> list[str]:
     """What the study does not show."""
     found = []
     if len(model.images) < FEW:
-        found.append(
-            f"{_count(len(model.images), 'image')} say nothing about images in general: "
-            f"no interval is given below {FEW}."
-        )
+        says = f"{_count(len(model.images), 'image')} {'says' if len(model.images) == 1 else 'say'}"
+        found.append(f"{says} nothing about images in general: no interval is given below {FEW}.")
     over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
     if over:
         found.append(
