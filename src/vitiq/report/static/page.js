@@ -7,7 +7,9 @@
   const SVG = "http://www.w3.org/2000/svg";
   let printing = false;
   const dark = () => !printing && getComputedStyle(document.documentElement).getPropertyValue("--dark").trim() === "1";
-  const colour = (c) => (dark() ? D.codecs[c].dark : D.codecs[c].light);
+  // asked once a drawing: a computed style is slow to read, and a chart has hundreds of marks
+  let night = dark(), ground = "#fff";
+  const colour = (c) => (night ? D.codecs[c].dark : D.codecs[c].light);
   const num = (v, places) => (v === null || v === undefined ? "–" : typeof v === "string" ? v : v.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−"));
   const whole = (v) => Math.round(v).toLocaleString("en");
   const seconds = (v) => (v === null ? "–" : v < 1 ? Math.round(v * 1000) + " ms" : num(v, v < 10 ? 1 : 0) + " s");
@@ -30,11 +32,10 @@
     const k = D.codecs[c], open = k.marker === "plus" || k.marker === "cross";
     ctx.globalAlpha = alpha; ctx.strokeStyle = ctx.fillStyle = colour(c); ctx.lineWidth = r * 0.42; ctx.setLineDash([]);
     trace(ctx, k.marker, x, y, r);
-    if (!open) { if (hollow || k.hollow) { ctx.fillStyle = ground(); } ctx.fill(); }
+    if (!open) { if (hollow || k.hollow) { ctx.fillStyle = ground; } ctx.fill(); }
     ctx.stroke(); ctx.globalAlpha = 1;
   }
-  const ground = () => (printing ? "#fff" : getComputedStyle(document.body).backgroundColor);
-  function swatch(c) { return document.querySelector(`#marks [data-codec="${c}"]`).cloneNode(true); }
+  const swatch = (c) => at("marks").children[c].cloneNode(true);
 
   // ----- what stands under each pane -----
   const compare = at("viewer");
@@ -110,7 +111,7 @@
 
   // ----- curves -----
   const chosen = { metric: 0, axis: "log", image: "", off: new Set(), dots: true };
-  let plot = null, spots = [], current = -1;
+  let plot = null, spots = [], current = -1, drawnAt = 0;
   const metricSelect = at("metric"), axisSelect = at("axis"), imageSelect = at("which"), tip = at("tip"), holder = at("plot");
   const X = { log: (p) => p.p, bpp: (p) => p.p, bytes: (p) => p.b };
   function lines() { // per codec: points sorted by rate, each {x, y, lo, hi, over, text, r}
@@ -126,6 +127,7 @@
   function draw() {
     if (!holder || !D.metrics.length) return;
     plot?.destroy(); holder.replaceChildren();
+    night = dark(); ground = printing ? "#fff" : getComputedStyle(document.body).backgroundColor;
     const k = chosen.metric, m = D.metrics[k], groups = lines(), on = (c) => !chosen.off.has(c);
     const small = chosen.image === "" && chosen.dots && D.records.length <= 3000 ? D.records.map(dot).filter((p) => typeof p.y === "number" && on(p.c)) : [];
     const all = [...groups.flat().filter((p) => on(p.c)), ...small];
@@ -134,7 +136,7 @@
     const css = getComputedStyle(document.documentElement), ink = printing ? "#333" : css.getPropertyValue("--soft"), rule = printing ? "#ddd" : css.getPropertyValue("--line");
     const span = (v, pad) => { const a = Math.min(...v), b = Math.max(...v), d = (b - a || Math.abs(a) || 1) * pad; return [a - d, b + d]; };
     const xr = !all.length ? [0.1, 1] : log ? span(xs.map(Math.log), 0.06).map(Math.exp) : span(xs, 0.05), yr = all.length ? span(ys, 0.07) : [0, 1];
-    const width = holder.clientWidth, height = Math.max(300, Math.min(460, width * 0.52));
+    const width = (drawnAt = holder.clientWidth), height = Math.max(300, Math.min(460, width * 0.52));
     const axis = (label, size) => ({ stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, size: 5 }, label, labelSize: 26, size, font: "12px system-ui", labelFont: "12px system-ui" });
     const splits = (u) => { const out = [], [a, b] = [u.scales.x.min, u.scales.x.max], few = Math.log(b / a) > 3.5; for (let e = Math.floor(Math.log10(a)); e <= Math.ceil(Math.log10(b)); e++) for (const f of few ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7]) { const v = f * 10 ** e; if (v >= a && v <= b) out.push(v); } return out; };
     const xlabel = chosen.axis === "bytes" ? "bytes of the file" : "bits per pixel" + (log ? ", log scale" : "");
@@ -212,8 +214,7 @@
     axisSelect.onchange = () => { chosen.axis = axisSelect.value; draw(); };
     imageSelect.onchange = () => { chosen.image = imageSelect.value; draw(); };
     at("dots").onchange = (e) => { chosen.dots = e.target.checked; draw(); };
-    let was = 0;
-    new ResizeObserver(() => { if (holder.clientWidth !== was) { was = holder.clientWidth; draw(); } }).observe(holder);
+    new ResizeObserver(() => { if (holder.clientWidth !== drawnAt) draw(); }).observe(holder);
   }
   function legend() {
     at("key").replaceChildren(...D.codecs.map((c, n) => {
@@ -293,7 +294,10 @@
     imageSelect.replaceChildren(...["", ...D.images.map((m) => m.name)].map((n) => { const o = el("option", "", n || "mean of all images"); o.value = n; return o; }));
     imageSelect.value = chosen.image;
     fill.done = true;
-    legend(); draw(); bd(); agreement(); fileHead(); files(); thumbs();
+    legend(); draw(); bd(); agreement(); fileHead(); thumbs();
+    at("count").textContent = `${D.records.length} of ${D.records.length} files`;
+    // the long table after the first picture
+    setTimeout(files, 0);
   }
   function thumbs() {
     for (const img of document.querySelectorAll("img[data-src]")) { img.src = url(img.dataset.src); img.removeAttribute("data-src"); }
