@@ -9,6 +9,7 @@ import numpy as np
 
 from vitiq.errors import InputError
 from vitiq.metrics.base import PairMetric
+from vitiq.models.top_labels import top_labels
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ def in_top(p: np.ndarray, q: np.ndarray, n: int) -> bool:
     Raises:
         InputError: n outside 1 … N.
     """
-    from vitiq.metrics.semantic.label_overlap import top_labels  # noqa: PLC0415 - scipy
-
     return int(top_labels(q, 1)[0]) in top_labels(p, n)
 
 
