@@ -289,13 +289,13 @@ def test_unusual_images_are_read_right(name: str, vitiq: Vitiq, tmp_path: Path) 
     # of alpha and CMYK the last bit is a matter of rounding
     assert json.loads(answer.out)["pairs"][0]["scores"]["mse"]["value"] <= (1 if name[:2] in {"al", "cm"} else 0)
     for codec in ("jpeg2000", "jpeg", "generative-mse"):
-        answer = vitiq("encode", path, "-c", codec, "-o", file, "--json", "--quiet")
+        answer = vitiq("encode", path, "-c", codec, "-o", file, "--json", "--quiet", "--force")
         assert answer.code == 0, answer.err
         facts = json.loads(answer.out)
         assert (facts["height"], facts["width"]) == wanted.shape[:2]
         assert any(note in said for said in (*facts["notes"], "" if not note else "no note"))
         assert vitiq("info", file).code == 0
-        assert vitiq("decode", file, "-o", tmp_path / "y.png").code == 0
+        assert vitiq("decode", file, "-o", tmp_path / "y.png", "--force").code == 0
         rebuilt = read_image(tmp_path / "y.png")
         assert rebuilt.shape == wanted.shape
         limit = 75 if name in {"palette.png", "cmyk.tif"} else 8  # noise to these codecs
@@ -407,9 +407,7 @@ def test_unwritable_outputs_are_named(vitiq: Vitiq, tmp_path: Path) -> None:
     assert vitiq("encode", image, "-c", "jpeg", "-o", file).code == 0
     for arguments, target in (
         (("encode", image, "-c", "jpeg", "-o"), taken / "x.jpg"),
-        (("encode", image, "-c", "jpeg", "-o"), folder),
         (("decode", file, "-o"), taken / "x.png"),
-        (("decode", file, "-o"), folder),
         (("score", image, image, "-m", "mse", "--out"), taken / "t.csv"),
         (("score", image, image, "-m", "mse", "--out"), folder / "t.txt"),
         (("score", image, image, "-m", "mse", "--quiet", "--map"), taken / "m.png"),

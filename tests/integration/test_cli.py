@@ -173,7 +173,13 @@ def test_score_stopped_by_ctrl_c_keeps_what_is_done(tmp_path: Path, small: Image
     folder = str(tmp_path / "a")
     command = [sys.executable, "-m", "vitiq", "score", folder, folder, "-m", "brisque", "-j", "1", "--json", "--quiet"]
     command += ["--out", str(tmp_path / "t.csv")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - also where SIGINT is ignored here
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     with process, process.stdout, process.stderr:

@@ -63,7 +63,7 @@ def whole(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-SAID = "vitiq: error: stopped; what is done is kept, the same command goes on with the rest\n"
+SAID = "vitiq: error: stopped; what is done is kept, the same command resumes\n"
 
 
 PROGRAM = """
@@ -74,6 +74,11 @@ main()
 """
 
 
+def hears_sigint() -> None:
+    """In a child: as a terminal starts a program, also where these tests run in the background with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def stop(command: list[str], ready: Callable[[], bool], number: signal.Signals) -> tuple[int, str, str]:
     """Send a signal to a program as soon as it is ready for that; exit code, stdout and stderr."""
     with subprocess.Popen(
@@ -82,6 +87,7 @@ def stop(command: list[str], ready: Callable[[], bool], number: signal.Signals) 
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=hears_sigint,  # noqa: PLW1509 - no threads here
     ) as process:
         end = time.monotonic() + 100
         while not ready():

@@ -5,7 +5,7 @@ from __future__ import annotations
 MAIN = "inversion"
 """The codec of a run's main job, which sets the size that others are compared at."""
 
-ENCODE = "inversion"
+ENCODE = "generative"
 """The codec of `encode`."""
 
 COMPARATORS = ("generative", "jpeg", "jpeg2000", "webp", "avif", "jpeg-shrunk", "webp-shrunk", "avif-shrunk")
