@@ -9,8 +9,8 @@ one run, one after the other in each round:
 - pair by pair: read two files, score them (as folders were scored before batches),
 - in batches: read some pairs, hand them to `score_pairs` (as folders are scored).
 
-Times are the processor's (`time.process_time`), on one thread: on a machine that others use too they say what wall-clock
-time would on a quiet one. The best round of each counts.
+Times are the processor's (`time.process_time`), on one thread: on a machine that others use too they say what
+wall-clock time would on a quiet one. The best round of each counts.
 """
 
 from __future__ import annotations
