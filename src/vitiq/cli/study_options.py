@@ -39,7 +39,7 @@ OPTIONS = (
     ),
     click.option(
         "--executor",
-        type=click.Choice(["auto", "processes", "inline", "dask"]),
+        type=click.Choice(["auto", "processes", "inline", "dask", "slurm"]),
         default="auto",
         show_default=True,
         help="Where tasks are done; auto: in processes, or in this one if there is little to do.",
