@@ -1,8 +1,9 @@
 """Array shapes and dtypes, as annotations state them, checked at every call of the test run.
 
-`--jaxtyping-packages=vitiq,array_checks.check` among pytest's options hands every function of vitiq to `check`:
-jaxtyping binds the axes, beartype compares. Arrays alone are compared; all other types are mypy's. Names that a module
-imports for type checkers alone (torch's Tensor, where torch is loaded late) are found here.
+`--jaxtyping-packages=PACKAGE,…,array_checks.check` among pytest's options hands every function of the packages to
+`check`: jaxtyping binds the axes, beartype compares. Arrays alone are compared; all other types are mypy's. What a
+function refuses itself (its docstring names InputError) is left to it; what it returns is compared all the same. Names
+that a module imports for type checkers alone (torch's Tensor, where torch is loaded late) are found here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jaxtyping
 import numpy as np
@@ -31,8 +32,24 @@ LATE: dict[str, Any] = {
 
 def check(function: F) -> F:
     """`function` with its arrays, given and returned, compared with their annotations."""
-    names = {**LATE, **vars(sys.modules.get(function.__module__, typing))}
-    found = {name: _arrays_of(_resolved(hint, names)) for name, hint in function.__annotations__.items()}
+    ready: Callable[..., Any] | None = None
+
+    def lazily(*args: Any, **kwargs: Any) -> Any:
+        nonlocal ready
+        if ready is None:  # at the first call the module is complete, with every name that an annotation may use
+            ready = _compared(function)
+        return ready(*args, **kwargs)
+
+    return cast(F, lazily)
+
+
+def _compared(function: Callable[..., Any]) -> Callable[..., Any]:
+    module = sys.modules.get(function.__module__)
+    names = {**LATE, **vars(module or typing)}
+    hints = dict(function.__annotations__)
+    if any(error in _documentation(module, function.__qualname__) for error in ("InputError", "UndefinedError")):
+        hints = {name: hint for name, hint in hints.items() if name == "return"}  # it refuses the others itself
+    found = {name: _arrays_of(_resolved(hint, names)) for name, hint in hints.items()}
     found = {name: hint for name, hint in found.items() if hint is not Any}
     if not found:
         return function
@@ -44,6 +61,16 @@ def check(function: F) -> F:
         return_annotation=found.get("return", empty),
     )
     return beartype(function)
+
+
+def _documentation(module: Any, qualname: str) -> str:
+    """What the function of a name says of itself; the checked one is a stand-in without a docstring."""
+    found = module
+    for part in qualname.split("."):
+        found = inspect.getattr_static(found, part, None)
+    while isinstance(found, (staticmethod, classmethod)) or hasattr(found, "__wrapped__"):
+        found = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found.__wrapped__
+    return str(getattr(found, "__doc__", "") or "")
 
 
 def _resolved(hint: Any, names: dict[str, Any]) -> Any:

@@ -44,7 +44,7 @@ class VitPanel(PairMetric):
     """Share of a panel of backbones whose top label of the reconstruction lies in the top n of the original.
 
     Args:
-        backbone: the judge; with the embedded ViT and `panel` it makes the panel, each weights file once.
+        backbone: the scoring backbone; with the embedded ViT and `panel` it makes the panel, each weights file once.
         panel: further backbones.
         n: labels of the original that count as right.
     """

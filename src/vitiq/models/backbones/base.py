@@ -52,7 +52,7 @@ class Backbone:
         precision: of the matrix products, see `precision.py`; None to choose by its rule.
     """
 
-    def __init__(  # noqa: PLR0917 - plain facts
+    def __init__(  # noqa: PLR0917 - plain metadata
         self,
         name: str,
         model: VisionTransformer,
