@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,20 +45,24 @@ def is_folder(path: Path) -> bool:
 
 
 def show_batch(
-    found: Generator[EncodedFile | DecodedFile | Skipped | PassedOver | Failed],
+    start: Callable[[Callable[[int], object]], Generator[EncodedFile | DecodedFile | Skipped | PassedOver | Failed]],
     unit: str,
     *,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Work through a batch, with a line a file and a summary; exit code 1 where a file failed."""
+    """Work through a batch, with a line a file and a summary; exit code 1 where a file failed.
+
+    Args:
+        start: begins the work; calls its argument with the number of files to be made.
+    """
     from vitiq.codecs.batch import PassedOver, Skipped  # noqa: PLC0415
     from vitiq.codecs.files import EncodedFile, Failed  # noqa: PLC0415
 
     made: list[EncodedFile | DecodedFile] = []
     skipped: list[Skipped] = []
     problems: list[str] = []
-    with resumable(), closing(found), ProgressBar(unit, quiet=quiet) as bar:
+    with resumable(), ProgressBar(unit, quiet=quiet) as bar, closing(start(bar)) as found:
         for one in found:
             if isinstance(one, Skipped):
                 skipped.append(one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,8 +61,8 @@ def command(  # noqa: PLR0917
     if folder is not None:
         if verify:
             raise click.UsageError("--verify takes one file")
-        found = decode_files(files, folder, options=given, overwrite=force, jobs=jobs)
-        show_batch(found, "file", as_json=as_json, quiet=quiet)
+        start = partial(decode_files, files, folder, options=given, overwrite=force, jobs=jobs)
+        show_batch(lambda planned: start(planned=planned), "file", as_json=as_json, quiet=quiet)
         return
     if verify and STDIO in {files[0], output}:
         raise click.UsageError("--verify decodes the file again and needs one that is not standard input or output")

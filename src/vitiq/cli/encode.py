@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -85,10 +86,9 @@ def command(  # noqa: PLR0917
     if folder is None:
         encode_one(images[0], output, codec, asked)
         return
-    found = encode_files(
-        images, folder, codec=asked.name, options=asked.options, rate=asked.rate, overwrite=force, jobs=jobs
-    )
-    show_batch(found, "image", as_json=as_json, quiet=quiet)
+    settings: dict[str, Any] = {"options": asked.options, "rate": asked.rate, "overwrite": force, "jobs": jobs}
+    start = partial(encode_files, images, folder, codec=asked.name, **settings)
+    show_batch(lambda planned: start(planned=planned), "image", as_json=as_json, quiet=quiet)
 
 
 def encode_one(source: Path, output: Path | None, codec: Codec, asked: Asked) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,7 +48,7 @@ class CodecCommand(click.Command):
             name, equals, value = word.partition("=")
             if word == "--":
                 words += [word, *rest]
-            elif name.startswith("--") and len(name) > 2 and name not in known and not _shortened(name, known):
+            elif name.startswith("--") and len(name) > 2 and name not in known and not _mistyped(name, known):
                 words += ["-O", f"{name[2:].replace('-', '_')}={value if equals else next(rest, '')}"]
             else:
                 words.append(word)
@@ -62,9 +63,9 @@ class CodecCommand(click.Command):
         )
 
 
-def _shortened(name: str, known: Iterable[str]) -> bool:
-    """click takes a beginning of a name for the name where only one begins so."""
-    return sum(other.startswith(name) for other in known) == 1
+def _mistyped(name: str, known: Iterable[str]) -> bool:
+    """True where an option of the command itself was meant: click then says which."""
+    return bool(difflib.get_close_matches(name, known, n=1, cutoff=0.75))
 
 
 codec_options = click.option(
