@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retrie
 .PHONY: run test setup lint types contracts docs check wheel-test benchmark-models clean
 
 run: setup
-	$(BIN)/vitiq run examples/images -o out
+	$(BIN)/vitiq run examples/images -o out --preset thesis
 
 test: setup
 	$(BIN)/python -m pytest -n 2

@@ -27,6 +27,7 @@ from vitiq.codecs.inversion.codec import Inversion
 from vitiq.codecs.inversion.vector import InversionVector
 from vitiq.codecs.transform.codec import Generative
 from vitiq.errors import InputError
+from vitiq.evaluation.store import Store
 from vitiq.image.io import read_image, write_png
 from vitiq.types import ImageU8, Quality
 
@@ -320,14 +321,16 @@ def test_one_run_of_everything(vitiq: Vitiq, tmp_path: Path) -> None:
         assert any(str(path) in line for line in answer.lines), path
     refused = [line for line in answer.lines if "long.png" in line]
     assert all("16383" in line and "shrink it" in line for line in refused)
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in (out / "tasks").glob("*.json")]
-    assert {record["image"] for record in records} == set(GOOD)
-    assert {r["codec"] for r in records if r["image"] == "long.png"} == {"jpeg"}
+    store = Store(out)
+    records = [record for record in store.records() if record.error is None]
+    assert {record.image for record in records} == set(GOOD)
+    assert {record.codec for record in records if record.image == "long.png"} == {"jpeg"}
     for record in records:
-        assert read_image(out / record["details"]["reconstruction"]).shape[:2] == (record["height"], record["width"])
-        assert read_image(out / "originals" / Path(record["image"]).with_suffix(".png")).shape == (
-            GOOD[record["image"]][1].shape
-        )
+        rebuilt, original = store.reconstruction(record), store.original(record)
+        assert rebuilt is not None
+        assert original is not None
+        assert read_image(rebuilt).shape[:2] == (record.height, record.width)
+        assert read_image(original).shape == GOOD[record.image][1].shape
     for text in (answer.out, (out / "table.md").read_text(encoding="utf-8")):
         assert "Not in the means: " in text
         assert "webp-shrunk: WebP cannot hold an image of 30000×2 pixels" in text

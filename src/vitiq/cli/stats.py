@@ -42,7 +42,7 @@ def command(  # noqa: PLR0917
     `vitiq score` takes it, or one of theirs, in the place of a folder.
     """
     from vitiq.errors import InputError  # noqa: PLC0415
-    from vitiq.evaluation.scoring import Recipe  # noqa: PLC0415
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.sets import STATISTICS, statistics_of  # noqa: PLC0415
     from vitiq.files import check_output  # noqa: PLC0415
     from vitiq.metrics.sets.moments import save_statistics  # noqa: PLC0415
@@ -51,7 +51,7 @@ def command(  # noqa: PLR0917
         raise InputError(f"{out}: a statistics file ends with {STATISTICS}")
     check_output(out, overwrite=force)
     with CountBar("image", quiet=quiet) as bar:
-        statistics, problems = statistics_of(folder, Recipe(metric, weights), jobs=jobs, step=bar)
+        statistics, problems = statistics_of(folder, MetricSpec(metric, weights), jobs=jobs, step=bar)
     save_statistics(out, statistics)
     moments = statistics.moments
     facts = {
