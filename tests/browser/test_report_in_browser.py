@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import loaded
 from PIL import Image
+
+from browsing import loaded
 
 Open = Callable[..., Any]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import loaded, until
 
+from browsing import loaded, until
 from report_studies import IMAGES, equal_bytes
 from vitiq.report import server as module
 from vitiq.report.server import ViewServer
