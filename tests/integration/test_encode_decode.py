@@ -321,6 +321,9 @@ def test_several_files_need_a_folder(vitiq: Vitiq, photo: Path) -> None:
     assert vitiq("decode", photo.parent).code == 2
     assert vitiq("encode", photo, "-c", "jpeg", "-o", photo.parent).code == 0
     assert photo.with_suffix(".jpg").is_file()
+    assert vitiq("encode", photo, "-c", "jpeg", "-o", f"{photo.parent / 'new'}/").code == 0
+    assert (photo.parent / "new" / "photo.jpg").is_file()
+    assert vitiq("encode", photo, "-c", "jpeg", "-o", photo.with_suffix(".jpg") / "x.jpg").code == 1
 
 
 def test_odd_names(vitiq: Vitiq, photo: Path, tmp_path: Path) -> None:

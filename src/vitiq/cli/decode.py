@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    "wanted",
+    type=common.OutputPath(),
     help="Image to write (.png, .bmp, .ppm, .tif), or folder for several; FILE with the suffix .png if not given.",
 )
 @common.codec_options
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @common.quiet
 def command(  # noqa: PLR0917
     files: tuple[Path, ...],
-    output: Path | None,
+    wanted: common.Output | None,
     options: tuple[str, ...],
     verify: bool,
     force: bool,
@@ -57,7 +58,8 @@ def command(  # noqa: PLR0917
     from vitiq.codecs.files import decode_files  # noqa: PLC0415 - slow to import
 
     given = common.options_of(options)
-    folder = into_folder(files, output)
+    output = wanted.path if wanted is not None else None
+    folder = into_folder(files, wanted)
     if folder is not None:
         if verify:
             raise click.UsageError("--verify takes one file")

@@ -41,7 +41,8 @@ class Asked:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    "wanted",
+    type=common.OutputPath(),
     help="File to write, or folder for several; the name of the image with the codec's suffix if not given.",
 )
 @common.codec_options
@@ -56,7 +57,7 @@ def command(  # noqa: PLR0917
     max_bytes: int | None,
     bpp: float | None,
     at_bytes: int | None,
-    output: Path | None,
+    wanted: common.Output | None,
     options: tuple[str, ...],
     force: bool,
     jobs: int | None,
@@ -82,7 +83,8 @@ def command(  # noqa: PLR0917
     )
     codec = make_codec(asked.name, asked.options)
     check_rate(codec, asked.rate)
-    folder = into_folder(images, output)
+    output = wanted.path if wanted is not None else None
+    folder = into_folder(images, wanted)
     if folder is None:
         encode_one(images[0], output, codec, asked)
         return

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +17,30 @@ if TYPE_CHECKING:
     from vitiq.registry import Group
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where an answer goes.
+
+    Attributes:
+        path: file or folder.
+        is_folder: the name ends as a folder's does.
+    """
+
+    path: Path
+    is_folder: bool
+
+
+class OutputPath(click.Path):
+    """A file, or a folder, which a slash at the end makes clear before it exists."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Text of the command line to an `Output`."""
+        if isinstance(value, Output):
+            return value
+        text = str(super().convert(value, param, ctx))
+        return Output(Path(text), text.endswith(("/", os.sep)))
 
 
 class RegisteredName(click.ParamType[str]):
