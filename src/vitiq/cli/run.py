@@ -75,7 +75,7 @@ def command(  # noqa: PLR0917
         keep=check_keep(options["keep"]),
     )
     with resumable(), StudyBar(quiet=options["quiet"]) as bar, workers_of(options) as workers:
-        done = run_preset(config, images, out, workers, bar.show)
+        done = run_preset(config, images, out, workers, bar)
         bar.say("report")
         page = build_report(out)
     end_study(out, done, page, summary_table(out), as_json=options["as_json"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vitiq.cli.common import print_json
-from vitiq.cli.progress import ProgressBar, duration
+from vitiq.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from vitiq.evaluation.executors import Workers
@@ -66,19 +66,29 @@ def workers_of(options: dict[str, Any]) -> Workers:
     return Workers(options["executor"], options["jobs"], options["scheduler"])
 
 
-class StudyBar(ProgressBar):
-    """One bar for the whole study with time left; a search in this process shows its iteration and loss beside it."""
+class StudyBar:
+    """Where a whole study stands, with time left; a search in this process shows its iteration and loss beside it."""
 
     def __init__(self, *, quiet: bool) -> None:
-        super().__init__("", total=1.0, quiet=quiet)
+        self._bar = ProgressBar("", total=1.0, quiet=quiet)
 
-    def show(self, step: Step) -> None:
+    def __call__(self, step: Step) -> None:
         """Show where the study stands."""
-        text = f"task {step.done} of {step.total}" + (f", {step.failed} failed" if step.failed else "")
-        note = f"{duration(step.seconds_left)} left: {step.label}"
+        label = f"task {step.done} of {step.total}" + (f", {step.failed} failed" if step.failed else "")
+        note = step.label
         if step.state is not None:
             note += f", iteration {step.state.iteration} of {step.state.total}, loss {step.state.loss:.3g}"
-        self.update(step.share, label=text, note=note, left=False)
+        self._bar.update(step.share, label=label, note=note)
+
+    def say(self, text: str) -> None:
+        """Name what is being done."""
+        self._bar.say(text)
+
+    def __enter__(self) -> StudyBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
 
 
 def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_json: bool) -> None:
