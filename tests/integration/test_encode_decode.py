@@ -354,7 +354,8 @@ def test_rates(vitiq: Vitiq, photo: Path) -> None:
         assert budget["bytes"] <= budget["target_bytes"] == 1500
         assert encode("-c", codec, "--at-bytes", 1500)["bytes"] == budget["bytes"]
         assert encode("-c", codec, "--bpp", 1500 * 8 / (96 * 80))["bytes"] == budget["bytes"]
-        assert encode("-c", codec, "-q", budget["quality"])["bytes"] == budget["bytes"]
+        for same in (("-c", codec, "-q", budget["quality"]), ("-c", f"{codec}@{budget['quality']}")):
+            assert encode(*same)["bytes"] == budget["bytes"]
     answer = vitiq("encode", photo, "-c", "jpeg", "--bytes", 1, "--force", "--json")
     assert answer.code == 0
     assert "1 bytes cannot be reached" in answer.err
@@ -371,6 +372,8 @@ def test_rates(vitiq: Vitiq, photo: Path) -> None:
         (("-c", "jpeg", "--bytes", "0"), 2, "0"),
         (("-c", "jpeg", "--bpp", "-1"), 1, "above 0"),
         (("-c", "jpeg", "-q", "3", "--bytes", "900"), 2, "--quality and --bytes"),
+        (("-c", "jpeg@30", "-q", "3"), 2, "several rates"),
+        (("-c", "jpeg@30,40"), 2, "several rates"),
         (("-c", "jpeg", "--iterations", "3"), 1, "it takes subsampling"),
         (("-c", "jpeg", "-O", "subsampling=9"), 1, "4:2:0"),
         (("-c", "jpeg", "-O", "nonsense"), 2, "-O nonsense=VALUE"),

@@ -71,12 +71,16 @@ def command(  # noqa: PLR0917
     """
     from vitiq.codecs.defaults import ENCODE  # noqa: PLC0415 - slow to import, as the following
     from vitiq.codecs.files import check_rate, encode_files  # noqa: PLC0415
-    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+    from vitiq.codecs.spec import make_codec, parse_codec  # noqa: PLC0415
 
+    rate = common.rate_of(quality, max_bytes, bpp, at_bytes)
+    named = parse_codec(name or ENCODE).rates
+    if len(named) + (rate is not None) > 1:
+        raise click.UsageError(f"{name} and the other options name several rates, one expected")
     asked = Asked(
         name or ENCODE,
         common.options_of(options),
-        common.rate_of(quality, max_bytes, bpp, at_bytes),
+        named[0] if named else rate,
         force,
         as_json,
         quiet,
