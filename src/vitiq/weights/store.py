@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import gettempdir
 from typing import IO
 
 from vitiq.errors import InputError, UnknownNameError, WeightsError
@@ -67,9 +68,14 @@ class ModelInfo:
 
 
 def cache_folder() -> Path:
-    """$VITIQ_CACHE, else ~/.cache/vitiq."""
+    """$VITIQ_CACHE, else ~/.cache/vitiq; without a home folder, one of the user in the folder of temporary files."""
     given = os.environ.get("VITIQ_CACHE")
-    return Path(given) if given else Path.home() / ".cache" / "vitiq"
+    if given:
+        return Path(given)
+    try:
+        return Path.home() / ".cache" / "vitiq"
+    except RuntimeError:  # no $HOME, and a user that the system does not list, as in a container
+        return Path(gettempdir()) / f"vitiq-{os.getuid()}"
 
 
 def sha256_file(path: Path) -> str:
