@@ -67,7 +67,7 @@ def seconds(browser: Any, address: str) -> tuple[float, float]:
 
 def main() -> None:
     """Print sizes and times."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    from playwright.sync_api import sync_playwright
 
     path = next(p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name)))
     with tempfile.TemporaryDirectory() as temporary:
