@@ -101,8 +101,9 @@ def test_images_are_dropped_in(opened: Open, server: ViewServer, shots: Path) ->
     page.locator("#drop-b input").set_input_files(IMAGES / "graphic.png")
     until(page, "document.getElementById('count').textContent === '3 of 3 files'", 120)
     assert page.evaluate("vitiq.data().records[2].s[vitiq.data().metrics.findIndex(m => m.key === 'psnr-rgb')]") == "∞"
+    assert page.evaluate("vitiq.data().records[2].q") == "as given"
     page.locator("#drop-b input").set_input_files({"name": "<i>x.png", "mimeType": "image/png", "buffer": b"no image"})
-    until(page, "document.getElementById('try-said').className === 'over'")
+    until(page, "document.getElementById('try-said').className === 'over'", 60)
     assert page.locator("#try-said i").count() == 0
     page.screenshot(path=shots / "try.png", full_page=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import CountBar, print_json, tell
+from vitiq.cli.common import CountBar, print_json, report_problems
+from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable, undisturbed
 from vitiq.errors import InputError
 
@@ -67,8 +67,6 @@ def command(  # noqa: PLR0917
     Where only metrics of sets are named (-m fid,kid), all images of both folders count, whatever their names; a side
     may then be a statistics file of `vitiq stats`, pytorch-fid or clean-fid (.npz).
     """
-    from tqdm import tqdm  # noqa: PLC0415
-
     from vitiq.cli.score_answer import JsonAnswer, TextAnswer  # noqa: PLC0415
     from vitiq.evaluation.aggregate import Aggregate  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
@@ -98,10 +96,10 @@ def command(  # noqa: PLR0917
             recorded(partial(score_pairs, spec=spec, jobs=jobs, sets=folders), out, chosen)
         )
         answer = stack.enter_context(JsonAnswer() if as_json else TextAnswer(folders))
-        bar = stack.enter_context(tqdm(pairs, disable=quiet or len(pairs) < 2, file=sys.stderr, unit="pair"))
+        bar = stack.enter_context(ProgressBar("pair", total=len(pairs), quiet=quiet or len(pairs) < 2))
         work = stack.enter_context(closing(score(pairs)))
         for scored in work:
-            bar.update()
+            bar.advance()
             if scored.problem is not None:
                 problems.append(scored.problem)
                 continue
@@ -117,7 +115,7 @@ def command(  # noqa: PLR0917
                     problems.append(f"{scored.distorted}: {error}")
         bar.close()
         answer.end(aggregate if folders and aggregate.pairs else None, problems)
-    tell(problems)
+    report_problems(problems)
 
 
 @contextmanager
@@ -151,7 +149,7 @@ def score_unpaired(
     else:
         click.echo("sets")
         show_scores(found.scores)
-    tell(found.problems)
+    report_problems(found.problems)
 
 
 def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None) -> None:

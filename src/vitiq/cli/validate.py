@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import print_json, tell
+from vitiq.cli.common import print_json, report_problems
+from vitiq.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from vitiq.datasets.opinions import OpinionSet
@@ -38,8 +38,6 @@ def command(  # noqa: PLR0917
     DATASET is a folder as published of TID2013, LIVE, CSIQ, KADID-10k, CID22 or PIPAL, or one with a mos.csv of the
     columns distorted, reference, mos. Broken images are named, the others are compared; then the exit code is 1.
     """
-    from tqdm import tqdm  # noqa: PLC0415
-
     from vitiq.datasets.opinions import load_opinions  # noqa: PLC0415
     from vitiq.evaluation import validate as work  # noqa: PLC0415
     from vitiq.metrics.scoring import resolve_metrics  # noqa: PLC0415
@@ -52,8 +50,8 @@ def command(  # noqa: PLR0917
         backbone = load_backbone(weights=weights) if weights is not None else None
         others = [load_backbone(weights=path) for path in panel]
     chosen = resolve_metrics(work.DEFAULT if metrics == "default" else metrics, backbone, others)
-    bar = tqdm(data.opinions, disable=quiet, file=sys.stderr, unit="image")
-    found = work.values_of(bar, chosen)
+    with ProgressBar("image", total=len(data.opinions), quiet=quiet) as bar:
+        found = work.values_of(bar.over(data.opinions), chosen)
     lines = work.validate(data, found.values, chosen, resamples=resamples)
     if as_json:
         print_json(as_facts(data, found, lines))
@@ -61,7 +59,7 @@ def command(  # noqa: PLR0917
         count = len(data.opinions) - found.broken
         click.echo(f"{data.layout}: {count} images, 95 % intervals from resampled references\n")
         click.echo(work.to_markdown(lines))
-    tell(found.problems)
+    report_problems(found.problems)
 
 
 def as_facts(data: OpinionSet, found: Measured, lines: Sequence[Line]) -> dict[str, object]:

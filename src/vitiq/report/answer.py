@@ -135,7 +135,7 @@ def _price(model: Model, rows: Sequence[Row], top: Row, column: Column) -> str:
         who = "it leads too" if leader.curve == top.curve else f"{model.curves[leader.curve].label} leads"
         parts.append(f"In {pixel.info.short} {who} ({value}).")
     cost = f"Its price: {seconds_text(top.encode_seconds)} to encode an image"
-    fastest = min(row.encode_seconds for row in rows)
+    fastest = min((row.encode_seconds for row in rows if math.isfinite(row.encode_seconds)), default=math.nan)
     if top.encode_seconds > 3 * fastest:
         cost += f" where the fastest takes {seconds_text(fastest)}"
     if curve.shared_bytes:
@@ -159,7 +159,7 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
     if len(known) > 1:
         parts.append(f"Next: {model.curves[known[1]].label}, {_percent(table[known[1]].percent)}.")
     if cell.overlap < LITTLE_OVERLAP:
-        parts.append(f"The curves share only {cell.overlap:.0%} of their qualities, so this says little.")
+        parts.append(f"The curves share only {cell.overlap:.0%} of their qualities: beyond these nothing is known.")
     parts.append(_curve_price(model, top, anchor))
     if column.info.key in model.curves[top].dependent:
         parts.append("Its score is not independent of what it was optimised against.")
@@ -209,10 +209,8 @@ def limits(model: Model) -> list[str]:
     """What the study does not show."""
     found = []
     if len(model.images) < FEW:
-        found.append(
-            f"{_count(len(model.images), 'image')} say nothing about images in general: "
-            f"no interval is given below {FEW}."
-        )
+        says = f"{_count(len(model.images), 'image')} {'says' if len(model.images) == 1 else 'say'}"
+        found.append(f"{says} nothing about images in general: no interval is given below {FEW}.")
     over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
     if over:
         found.append(
@@ -229,7 +227,8 @@ def limits(model: Model) -> list[str]:
         found.append("ViT-Score compares label lists of one network; it does not ask people.")
     elif not any(column.info.kind == "semantic" for column in model.columns):
         found.append("No metric here asks what the images mean.")
-    found.append("Times are of this machine.")
+    search = " They include the search for the size asked for." if model.levels else ""
+    found.append(f"Times are of the machine that made the files.{search}")
     return found
 
 

@@ -24,11 +24,12 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A metric as a column: its metadata and the digits its values deserve."""
+    """A metric as a column: its metadata, the digits its values deserve, and the level of chance (NaN without one)."""
 
     info: MetricInfo
     places: int
     signature: str
+    chance: float = math.nan
 
     def text(self, value: float) -> str:
         """A value of this column for people."""
@@ -225,7 +226,9 @@ def _curves(records: Sequence[Record]) -> tuple[list[Curve], list[int]]:
 
 def _column(info: MetricInfo, records: Sequence[Record]) -> Column:
     scores = [record.scores[info.key] for record in records if info.key in record.scores]
-    return Column(info, digits(score.value for score in scores), scores[0].signature)
+    chance = scores[0].details.get("chance")
+    known = float(chance) if isinstance(chance, int | float) and not info.key.startswith("vit-topk-adj") else math.nan
+    return Column(info, digits(score.value for score in scores), scores[0].signature, known)
 
 
 def asked_bytes(record: Record) -> float | None:
@@ -275,7 +278,7 @@ def setting_text(record: Record) -> str:
         return f"at most {number_text(record.rate_value, 0)} bytes"
     if record.rate_kind == "bpp":
         return f"{record.rate_value:g} bits per pixel"
-    return f"quality {record.rate_value:g}"
+    return "as given" if record.quality is None else f"quality {record.rate_value:g}"
 
 
 def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
@@ -288,8 +291,8 @@ def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
         tuple(record.image for record in own if not record.reached),
         frozenset(record.bytes for record in own),
         len(own),
-        float(np.median([record.encode_seconds for record in own])),
-        float(np.median([record.decode_seconds for record in own])),
+        _median([record.encode_seconds for record in own]),
+        _median([record.decode_seconds for record in own]),
         {
             column.info.key: mean_of(
                 record.value(column.info.key) for record in own if column.info.key in record.scores
@@ -297,6 +300,12 @@ def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
             for column in model.columns
         },
     )
+
+
+def _median(values: Sequence[float]) -> float:
+    """Median of the finite values; NaN without one."""
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.median(finite)) if finite else math.nan
 
 
 def mean_of(values: Any) -> Mean:

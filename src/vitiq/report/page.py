@@ -339,7 +339,8 @@ def _gallery(model: Model, data: dict[str, Any], words: Answer) -> dict[str, Any
                 "key": f"{item['k']}.{image}",
             }
         )
-    title = f"{model.images[image][0]}, a typical image: select one to compare it with the original at full size."
+    what = "" if model.levels else " Files nearest in size; they are not of equal bytes."
+    title = f"{model.images[image][0]}, a typical image: select a file to compare it with the original.{what}"
     sized = [{**item, "width": width, "height": height} for item in shown]
     return {"title": title, "shown": sized} if sized else None
 

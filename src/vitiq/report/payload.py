@@ -87,6 +87,7 @@ def _column(column: Column) -> dict[str, Any]:
         "unit": info.unit,
         "places": column.places,
         "sign": info.direction,
+        "chance": _short(column.chance, 3),
         "about": "\n".join(line for line in about if line),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import math
 import tempfile
 import threading
 import time
@@ -83,7 +84,7 @@ class Trial:
         if rebuilt.shape != image.shape:
             sizes = " and ".join(f"{i.shape[1]}×{i.shape[0]}" for i in (image, rebuilt))
             raise InputError(f"images of {sizes} pixels given, two of one size expected; resize one of them")
-        return self._scored(original, rebuilt, data, ("given", f"given: {name}", 0.0, 0.0, 0.0), notes)
+        return self._scored(original, rebuilt, data, ("given", f"given: {name}", 0.0, math.nan, math.nan), notes)
 
     def encode(self, original: str, codec: str, quality: float) -> dict[str, Any]:
         """Compress a dropped image.

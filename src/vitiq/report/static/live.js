@@ -24,7 +24,10 @@
   poll();
   if (!at("bench")) return;
   const codec = at("try-codec"), quality = at("try-quality"), value = at("try-value"), status = at("try-said");
-  let original = null, busy = false, again = false;
+  let original = null, wanted = false, queue = Promise.resolve();
+  // One after the other, so that what is said last is what happened last; of many positions of the slider only the last.
+  const later = (act) => { queue = queue.then(act); };
+  const again = () => { if (!wanted) { wanted = true; later(encode); } };
   const say = (text, bad) => { status.textContent = text; status.className = bad ? "over" : "soft"; };
   const show = () => { value.textContent = quality.value; };
   function ranges() {
@@ -40,18 +43,13 @@
     say(`${made.image}: ${made.bytes.toLocaleString("en")} bytes`);
   }
   async function encode() {
+    wanted = false;
     if (!original) { say("Drop an original first."); return; }
-    if (busy) { again = true; return; }
-    busy = true;
+    say("Compressing and scoring …");
+    const q = new URLSearchParams({ image: original, codec: codec.value, quality: quality.value });
     try {
-      do {
-        again = false;
-        say("Compressing and scoring …");
-        const q = new URLSearchParams({ image: original, codec: codec.value, quality: quality.value });
-        await open(await ask("/encode?" + q, { method: "POST", body: "" }));
-      } while (again);
+      await open(await ask("/encode?" + q, { method: "POST", body: "" }));
     } catch (error) { say(error.message, true); }
-    busy = false;
   }
   async function take(file, place) {
     if (!file) return;
@@ -61,7 +59,7 @@
         const got = await ask("/drop?" + new URLSearchParams({ name: file.name }), { method: "POST", body: file });
         original = got.image;
         at(place).querySelector("span").textContent = `${got.image}, ${got.width}×${got.height}, ${got.bytes.toLocaleString("en")} bytes`;
-        encode();
+        await encode();
       } else if (original) {
         await open(await ask("/pair?" + new URLSearchParams({ name: file.name, with: original }), { method: "POST", body: file }));
         at(place).querySelector("span").textContent = file.name;
@@ -70,13 +68,13 @@
   }
   for (const id of ["drop-a", "drop-b"]) {
     const zone = at(id);
-    zone.querySelector("input").onchange = (e) => take(e.target.files[0], id);
+    zone.querySelector("input").onchange = (e) => { const [file] = e.target.files; later(() => take(file, id)); };
     zone.ondragover = (e) => { e.preventDefault(); zone.classList.add("hot"); };
     zone.ondragleave = () => zone.classList.remove("hot");
-    zone.ondrop = (e) => { e.preventDefault(); zone.classList.remove("hot"); take(e.dataTransfer.files[0], id); };
+    zone.ondrop = (e) => { e.preventDefault(); zone.classList.remove("hot"); const [file] = e.dataTransfer.files; later(() => take(file, id)); };
   }
-  codec.onchange = () => { ranges(); if (original) encode(); };
+  codec.onchange = () => { ranges(); if (original) again(); };
   quality.oninput = show;
-  quality.onchange = encode;
+  quality.onchange = again;
   ranges();
 })();

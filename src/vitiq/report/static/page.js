@@ -5,8 +5,11 @@
   const at = (id) => document.getElementById(id);
   const el = (name, cls, text) => { const e = document.createElement(name); if (cls) e.className = cls; if (text !== undefined) e.textContent = text; return e; };
   const SVG = "http://www.w3.org/2000/svg";
-  const dark = () => getComputedStyle(document.documentElement).getPropertyValue("--dark").trim() === "1";
-  const colour = (c) => (dark() ? D.codecs[c].dark : D.codecs[c].light);
+  let printing = false;
+  const dark = () => !printing && getComputedStyle(document.documentElement).getPropertyValue("--dark").trim() === "1";
+  // asked once a drawing: a computed style is slow to read, and a chart has hundreds of marks
+  let night = dark(), ground = "#fff";
+  const colour = (c) => (night ? D.codecs[c].dark : D.codecs[c].light);
   const num = (v, places) => (v === null || v === undefined ? "–" : typeof v === "string" ? v : v.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−"));
   const whole = (v) => Math.round(v).toLocaleString("en");
   const seconds = (v) => (v === null ? "–" : v < 1 ? Math.round(v * 1000) + " ms" : num(v, v < 10 ? 1 : 0) + " s");
@@ -29,11 +32,10 @@
     const k = D.codecs[c], open = k.marker === "plus" || k.marker === "cross";
     ctx.globalAlpha = alpha; ctx.strokeStyle = ctx.fillStyle = colour(c); ctx.lineWidth = r * 0.42; ctx.setLineDash([]);
     trace(ctx, k.marker, x, y, r);
-    if (!open) { if (hollow || k.hollow) { ctx.fillStyle = ground(); } ctx.fill(); }
+    if (!open) { if (hollow || k.hollow) { ctx.fillStyle = ground; } ctx.fill(); }
     ctx.stroke(); ctx.globalAlpha = 1;
   }
-  const ground = () => getComputedStyle(document.body).backgroundColor;
-  function swatch(c) { return document.querySelector(`#marks [data-codec="${c}"]`).cloneNode(true); }
+  const swatch = (c) => at("marks").children[c].cloneNode(true);
 
   // ----- what stands under each pane -----
   const compare = at("viewer");
@@ -109,7 +111,7 @@
 
   // ----- curves -----
   const chosen = { metric: 0, axis: "log", image: "", off: new Set(), dots: true };
-  let plot = null, spots = [], current = -1;
+  let plot = null, spots = [], current = -1, drawnAt = 0;
   const metricSelect = at("metric"), axisSelect = at("axis"), imageSelect = at("which"), tip = at("tip"), holder = at("plot");
   const X = { log: (p) => p.p, bpp: (p) => p.p, bytes: (p) => p.b };
   function lines() { // per codec: points sorted by rate, each {x, y, lo, hi, over, text, r}
@@ -125,15 +127,16 @@
   function draw() {
     if (!holder || !D.metrics.length) return;
     plot?.destroy(); holder.replaceChildren();
+    night = dark(); ground = printing ? "#fff" : getComputedStyle(document.body).backgroundColor;
     const k = chosen.metric, m = D.metrics[k], groups = lines(), on = (c) => !chosen.off.has(c);
     const small = chosen.image === "" && chosen.dots && D.records.length <= 3000 ? D.records.map(dot).filter((p) => typeof p.y === "number" && on(p.c)) : [];
     const all = [...groups.flat().filter((p) => on(p.c)), ...small];
     at("none").hidden = all.length > 0;
-    const xs = all.map((p) => p.x), ys = all.flatMap((p) => [p.y, ...(p.lo ? [p.lo, p.hi] : [])]), log = chosen.axis === "log";
-    const css = getComputedStyle(document.documentElement), ink = css.getPropertyValue("--soft"), rule = css.getPropertyValue("--line");
+    const xs = all.map((p) => p.x), ys = [...all.flatMap((p) => [p.y, ...(p.lo ? [p.lo, p.hi] : [])]), ...(typeof m.chance === "number" && all.length ? [m.chance] : [])], log = chosen.axis === "log";
+    const css = getComputedStyle(document.documentElement), ink = printing ? "#333" : css.getPropertyValue("--soft"), rule = printing ? "#ddd" : css.getPropertyValue("--line");
     const span = (v, pad) => { const a = Math.min(...v), b = Math.max(...v), d = (b - a || Math.abs(a) || 1) * pad; return [a - d, b + d]; };
     const xr = !all.length ? [0.1, 1] : log ? span(xs.map(Math.log), 0.06).map(Math.exp) : span(xs, 0.05), yr = all.length ? span(ys, 0.07) : [0, 1];
-    const width = holder.clientWidth, height = Math.max(300, Math.min(460, width * 0.52));
+    const width = (drawnAt = holder.clientWidth), height = Math.max(300, Math.min(460, width * 0.52));
     const axis = (label, size) => ({ stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, size: 5 }, label, labelSize: 26, size, font: "12px system-ui", labelFont: "12px system-ui" });
     const splits = (u) => { const out = [], [a, b] = [u.scales.x.min, u.scales.x.max], few = Math.log(b / a) > 3.5; for (let e = Math.floor(Math.log10(a)); e <= Math.ceil(Math.log10(b)); e++) for (const f of few ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7]) { const v = f * 10 ** e; if (v >= a && v <= b) out.push(v); } return out; };
     const xlabel = chosen.axis === "bytes" ? "bytes of the file" : "bits per pixel" + (log ? ", log scale" : "");
@@ -151,6 +154,12 @@
     const ctx = u.ctx, d = devicePixelRatio, px = (p) => [u.valToPos(p.x, "x", true), u.valToPos(p.y, "y", true)];
     spots = [];
     ctx.save(); ctx.lineJoin = "round";
+    const chance = D.metrics[chosen.metric].chance, level = u.valToPos(chance, "y", true), { left, top, width, height } = u.bbox;
+    if (chance !== null && level > top && level < top + height) {
+      ctx.strokeStyle = ctx.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--over");
+      ctx.setLineDash([5 * d, 4 * d]); ctx.lineWidth = d; ctx.beginPath(); ctx.moveTo(left, level); ctx.lineTo(left + width, level); ctx.stroke();
+      ctx.font = `${12 * d}px system-ui`; ctx.textAlign = "right"; ctx.fillText("chance", left + width - 4 * d, level - 5 * d); ctx.textAlign = "left";
+    }
     for (const p of small) { const [x, y] = px(p); paint(ctx, p.c, x, y, 2.1 * d, { alpha: 0.33, hollow: p.over }); spots.push({ ...p, px: x / d, py: y / d, minor: true }); }
     groups.forEach((g, c) => {
       if (!on(c) || !g.length) return;
@@ -205,8 +214,7 @@
     axisSelect.onchange = () => { chosen.axis = axisSelect.value; draw(); };
     imageSelect.onchange = () => { chosen.image = imageSelect.value; draw(); };
     at("dots").onchange = (e) => { chosen.dots = e.target.checked; draw(); };
-    let was = 0;
-    new ResizeObserver(() => { if (holder.clientWidth !== was) { was = holder.clientWidth; draw(); } }).observe(holder);
+    new ResizeObserver(() => { if (holder.clientWidth !== drawnAt) draw(); }).observe(holder);
   }
   function legend() {
     at("key").replaceChildren(...D.codecs.map((c, n) => {
@@ -286,7 +294,10 @@
     imageSelect.replaceChildren(...["", ...D.images.map((m) => m.name)].map((n) => { const o = el("option", "", n || "mean of all images"); o.value = n; return o; }));
     imageSelect.value = chosen.image;
     fill.done = true;
-    legend(); draw(); bd(); agreement(); fileHead(); files(); thumbs();
+    legend(); draw(); bd(); agreement(); fileHead(); thumbs();
+    at("count").textContent = `${D.records.length} of ${D.records.length} files`;
+    // the long table after the first picture
+    setTimeout(files, 0);
   }
   function thumbs() {
     for (const img of document.querySelectorAll("img[data-src]")) { img.src = url(img.dataset.src); img.removeAttribute("data-src"); }
@@ -295,5 +306,6 @@
   window.vitiq.update = (data, head) => { D = data; at("marks").innerHTML = head.marks; at("answer").innerHTML = head.answer; viewer.update(D); fill(); };
   at("theme").onclick = () => { const to = dark() ? "light" : "dark"; document.documentElement.dataset.theme = to; try { localStorage.setItem("vitiq-theme", to); } catch { /* private mode */ } draw(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => { printing = on; draw(); });
   fill();
 })();
