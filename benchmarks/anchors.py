@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 TUNED = "avif[tune=psnr,subsampling=4:4:4]"
-CODECS = ("generative-mse@9:54:9", "avif@10,20,30,40,55,70", f"{TUNED}@10,20,30,40,55,70")
+CODECS = ("generative-mse@9:54:9", "avif@0,5,10,20,30,45", f"{TUNED}@0,5,10,20,30,45")
 METRICS = "psnr-rgb,psnr-y,ms-ssim"
 VITIQ = (sys.executable, "-m", "vitiq")
 

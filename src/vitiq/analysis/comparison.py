@@ -18,6 +18,9 @@ from vitiq.errors import InputError
 
 Values = Float[np.ndarray, " n"]
 
+FEW_IMAGES = 6
+"""Images below which an interval carries a note: six can be drawn in 462 ways, five in 126."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -126,6 +129,8 @@ def compare(
     rate = whole.rate
     if rate is not None:
         notes += [*rate.notes, *whole.refused]
+    if FEWEST_IMAGES <= len(own) < FEW_IMAGES:
+        notes.append(f"{len(own)} images only: the interval of so few is a rough guess")
     return Comparison(
         codec=codec,
         anchor=anchor,

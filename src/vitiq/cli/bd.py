@@ -142,7 +142,7 @@ def to_markdown(found: Sequence[Comparison], averages: dict[str, float], *, per_
         parts += ["| codec | mean curve | mean of images | worst image | best image | BD-metric | range | images |"]
         parts += ["|---|---:|---:|---:|---:|---:|---:|---:|"]
         parts += [_row(c) for c in own] + [""]
-        notes = [f"- {c.codec}: {note}" for c in own for note in ((c.refused, *c.notes) if c.refused else c.notes)]
+        notes = [_note(c.codec, note) for c in own for note in ((c.refused, *c.notes) if c.refused else c.notes)]
         parts += [*notes, ""] if notes else []
         if per_image:
             parts += _images(own)
@@ -150,6 +150,10 @@ def to_markdown(found: Sequence[Comparison], averages: dict[str, float], *, per_
         parts += ["### mean over the metrics above", "", "| codec | BD-rate |", "|---|---:|"]
         parts += [f"| {codec} | {_percent(value)} |" for codec, value in averages.items()] + [""]
     return "\n".join(parts).rstrip()
+
+
+def _note(codec: str, note: str) -> str:
+    return f"- {note}" if note.startswith(f"{codec}: ") else f"- {codec}: {note}"
 
 
 def _row(c: Comparison) -> str:
