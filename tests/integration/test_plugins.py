@@ -5,6 +5,7 @@ Truth: distributions that this module makes or installs into an empty folder on 
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -176,6 +177,22 @@ def test_a_filter(outside: Path, png: Path, tmp_path: Path) -> None:
     assert (name, label, codec) == ("jpeg+negative", "JPEG + negative", "jpeg")
     assert identity["filters"] == [{"name": "negative"}]
     vitiq(outside, "encode", png, "-c", "jpeg+negative", "-o", tmp_path / "x.jpg")
+
+
+def test_run_and_report_show_them(outside: Path, png: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    comparators = ("--comparators", "outside-raw,jpeg+negative", "--metrics", "mse,psnr-rgb", "--executor", "inline")
+    said = vitiq(outside, "run", png, "-c", "jpeg", *comparators, "-o", out, "--quiet").stdout
+    assert "Raw from outside" in said
+    assert "JPEG + negative" in said
+    with (out / "records.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["codec"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"jpeg", "outside-raw", "jpeg+negative"}
+    assert rows["outside-raw"]["reached"] == "false"
+    assert float(rows["jpeg+negative"]["mse"]) > 1000 > float(rows["jpeg"]["mse"])
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Raw from outside" in page
+    assert "JPEG + negative" in page
 
 
 def test_a_generator_of_a_fixed_size_without_encoder_or_prior(outside: Path, png: Path, tmp_path: Path) -> None:
