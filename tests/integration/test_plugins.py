@@ -5,6 +5,7 @@ Truth: distributions that this module makes or installs into an empty folder on 
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -141,6 +142,8 @@ def test_a_codec_family_with_its_own_format(outside: Path, png: Path, tmp_path: 
     assert (facts["codec"], facts["width"], facts["height"]) == ("outside-raw", 96, 80)
     vitiq(outside, "decode", file, "-o", tmp_path / "y.png")
     assert np.array_equal(read_image(tmp_path / "y.png"), small)
+    scores = json.loads(vitiq(outside, "score", png, file, "-m", "mse", "--json", "--quiet").stdout)
+    assert scores["pairs"][0]["scores"]["mse"]["value"] == 0
     said = vitiq(outside, "encode", png, "-c", "outside-raw", "-q", 2, "-o", tmp_path / "z", code=1).stderr
     assert "always 1" in said
 
@@ -176,6 +179,22 @@ def test_a_filter(outside: Path, png: Path, tmp_path: Path) -> None:
     vitiq(outside, "encode", png, "-c", "jpeg+negative", "-o", tmp_path / "x.jpg")
 
 
+def test_run_and_report_show_them(outside: Path, png: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    comparators = ("--comparators", "outside-raw,jpeg+negative", "--metrics", "mse,psnr-rgb", "--executor", "inline")
+    said = vitiq(outside, "run", png, "-c", "jpeg", *comparators, "-o", out, "--quiet").stdout
+    assert "Raw from outside" in said
+    assert "JPEG + negative" in said
+    with (out / "records.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["codec"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"jpeg", "outside-raw", "jpeg+negative"}
+    assert rows["outside-raw"]["reached"] == "false"
+    assert float(rows["jpeg+negative"]["mse"]) > 1000 > float(rows["jpeg"]["mse"])
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Raw from outside" in page
+    assert "JPEG + negative" in page
+
+
 def test_a_generator_of_a_fixed_size_without_encoder_or_prior(outside: Path, png: Path, tmp_path: Path) -> None:
     file = tmp_path / "x.viq"
     search = ("--generator", "tiny", "--iterations", 20, "--quiet")
@@ -183,7 +202,7 @@ def test_a_generator_of_a_fixed_size_without_encoder_or_prior(outside: Path, png
     vitiq(outside, "decode", file, "--generator", "tiny", "-o", tmp_path / "y.png")
     assert read_image(tmp_path / "y.png").shape == (80, 96, 3)
     assert "generator weights with sha256" in vitiq(outside, "decode", file, "-o", tmp_path / "z.png", code=1).stderr
-    said = vitiq(outside, "encode", png, "-c", "inversion", *search, "-o", file, code=1).stderr
+    said = vitiq(outside, "encode", png, "-c", "inversion", *search, "-o", tmp_path / "z.viq", code=1).stderr
     assert "use codec inversion-vector" in said
 
 
@@ -238,6 +257,7 @@ def test_the_example_around_a_compressai_model(installed: Path, png: Path, tmp_p
     assert (facts["codec"], facts["quality"]) == ("my-model", 1)
     said = vitiq(installed, "decode", file, "-o", tmp_path / "y.png", code=1).stderr
     assert "weights=PATH" in said
+    vitiq(installed, "decode", file, "-O", f"weights={weights}", "-o", tmp_path / "z.png")
     vitiq(installed, "decode", file, "-o", tmp_path / "y.png", VITIQ_WEIGHTS_PATH=str(tmp_path))
     assert np.abs(read_image(tmp_path / "y.png").astype(int) - read_image(png)).mean() < 40
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from vitiq.bitstream import container as viq
 from vitiq.bitstream import qsgd, uniform
 from vitiq.bitstream.bits import BitReader, BitWriter
-from vitiq.bitstream.cdf import RUNGS, AdaptiveTable, check_tables, gaussian_table, laplace_table, normalise
+from vitiq.bitstream.cdf import WIDTHS, AdaptiveTable, check_tables, gaussian_table, laplace_table, normalise
 from vitiq.bitstream.elias import read_omega, write_omega
 from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder, encode_symbols
 from vitiq.codecs.detect import codec_of
@@ -135,7 +135,7 @@ def test_range_coder_round_trip(draw: st.DataObject) -> None:
     assert not data.endswith(b"\0")
 
 
-@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, RUNGS - 1))))
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, WIDTHS - 1))))
 def test_sequential_round_trip(items: list[tuple[int, int]]) -> None:
     encoder = SymbolEncoder()
     for symbol, width in items:
@@ -157,7 +157,7 @@ def test_adaptive_round_trip(symbols: list[int]) -> None:
         table.update(symbol)
 
 
-@given(st.binary(max_size=40), st.integers(0, RUNGS - 1))
+@given(st.binary(max_size=40), st.integers(0, WIDTHS - 1))
 def test_range_coder_reads_or_refuses_any_bytes(data: bytes, rung: int) -> None:
     with contextlib.suppress(BitstreamError):
         symbols = SymbolDecoder(data).decode(np.broadcast_to(laplace_table(rung, 5), (50, 11)))

@@ -13,13 +13,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from vitiq.bitstream.cdf import RUNGS, TOTAL, AdaptiveTable, check_tables, gaussian_table, laplace_table, normalise
+from vitiq.bitstream.cdf import TOTAL, WIDTHS, AdaptiveTable, check_tables, gaussian_table, laplace_table, normalise
 
 TABLES_SHA256 = "785e4f561fe6abbf174c68ce10f575a6b0db5b1bd732962e00140b154dccabe1"
 
 
 @pytest.mark.parametrize("reach", [1, 2, 17, 255])
-@pytest.mark.parametrize("rung", range(RUNGS))
+@pytest.mark.parametrize("rung", range(WIDTHS))
 def test_ladders_are_symmetric_tables(rung: int, reach: int) -> None:
     for table in (gaussian_table(rung, reach), laplace_table(rung, reach)):
         assert table.shape == (2 * reach + 1,)
@@ -31,7 +31,7 @@ def test_ladders_are_symmetric_tables(rung: int, reach: int) -> None:
 def test_tables_are_the_same_on_every_machine() -> None:
     digest = hashlib.sha256()
     for reach in (1, 5, 40, 255):
-        for rung in range(RUNGS):
+        for rung in range(WIDTHS):
             digest.update(gaussian_table(rung, reach).astype("<i4").tobytes())
             digest.update(laplace_table(rung, reach).astype("<i4").tobytes())
     assert digest.hexdigest() == TABLES_SHA256
@@ -83,7 +83,7 @@ def test_rows_that_are_no_tables_are_refused(row: list[int]) -> None:
         check_tables(np.array([row]))
 
 
-@pytest.mark.parametrize("rung", [-1, RUNGS])
+@pytest.mark.parametrize("rung", [-1, WIDTHS])
 def test_rungs_outside_the_ladders_are_refused(rung: int) -> None:
     for ladder in (gaussian_table, laplace_table):
         with pytest.raises(ValueError, match=f"rung {rung}"):

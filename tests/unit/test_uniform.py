@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vitiq.bitstream import qsgd, uniform
-from vitiq.bitstream.cdf import RUNGS
+from vitiq.bitstream.cdf import WIDTHS
 from vitiq.errors import BitstreamError, InputError
 
 SIZES = {1: (73, 132, 67), 2: (88, 132, 85), 4: (154, 137, 135), 6: (307, 243, 242), 8: (498, 465, 458)}
@@ -45,8 +45,8 @@ def cheapest(vector: np.ndarray, step: float) -> int:
 
 def test_the_distribution_fits_the_numbers() -> None:
     rng = np.random.default_rng(7)
-    assert cheapest(rng.standard_normal(2000), 0.25) < RUNGS
-    assert RUNGS <= cheapest(rng.laplace(size=2000), 0.25) < uniform.ADAPTIVE
+    assert cheapest(rng.standard_normal(2000), 0.25) < WIDTHS
+    assert WIDTHS <= cheapest(rng.laplace(size=2000), 0.25) < uniform.ADAPTIVE
     assert cheapest(rng.choice([-1.0, 1.0], 2000), 0.125) == uniform.ADAPTIVE
 
 

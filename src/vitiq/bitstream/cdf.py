@@ -17,7 +17,7 @@ from jaxtyping import Int64
 
 PRECISION = 16
 TOTAL = 2**PRECISION
-RUNGS = 40
+WIDTHS = 40
 """Widths in each ladder."""
 
 MAX_COUNT = 2**46
@@ -53,16 +53,16 @@ def check_tables(tables: Int64[np.ndarray, "*rows symbols"]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def gaussian_table(rung: int, reach: int) -> Int64[np.ndarray, " symbols"]:
+def gaussian_table(width: int, reach: int) -> Int64[np.ndarray, " symbols"]:
     """Frequencies of symbols -reach … reach under a binomial distribution about 0: a Gaussian for practical purposes.
 
     Args:
-        rung: 0 … 39; the standard deviation starts at 0.7 and grows by a sixth a rung.
+        width: 0 … 39; the standard deviation starts at 0.7 and grows by a sixth each step.
         reach: 1 … 2**14.
     """
-    _check_rung(rung)
+    _check_width(width)
     trials = 1
-    for _ in range(rung):
+    for _ in range(width):
         trials = trials * 4 // 3 + 1
     half = [1 << 40]
     for k in range(reach):
@@ -72,16 +72,16 @@ def gaussian_table(rung: int, reach: int) -> Int64[np.ndarray, " symbols"]:
 
 
 @lru_cache(maxsize=1024)
-def laplace_table(rung: int, reach: int) -> Int64[np.ndarray, " symbols"]:
+def laplace_table(width: int, reach: int) -> Int64[np.ndarray, " symbols"]:
     """Frequencies of symbols -reach … reach, falling by the ratio n / (n + 16) a step: a discrete Laplace distribution.
 
     Args:
-        rung: 0 … 39; n is 1, 2, … 10, 12, 14, 16, 19, … 1918, so that the scale n / 16 grows by a fifth a rung.
+        width: 0 … 39; n is 1, 2, … 10, 12, 14, 16, 19, … 1918, so that the scale n / 16 grows by a fifth each step.
         reach: 1 … 2**14.
     """
-    _check_rung(rung)
+    _check_width(width)
     n = 1
-    for _ in range(rung):
+    for _ in range(width):
         n += max(1, n // 5)
     half = [1 << 40]
     for _ in range(reach):
@@ -89,9 +89,9 @@ def laplace_table(rung: int, reach: int) -> Int64[np.ndarray, " symbols"]:
     return _mirrored(half)
 
 
-def _check_rung(rung: int) -> None:
-    if not 0 <= rung < RUNGS:
-        raise ValueError(f"rung {rung} given, 0 to {RUNGS - 1} expected")
+def _check_width(width: int) -> None:
+    if not 0 <= width < WIDTHS:
+        raise ValueError(f"width {width} given, 0 to {WIDTHS - 1} expected")
 
 
 def _mirrored(half: Sequence[int]) -> Int64[np.ndarray, " symbols"]:

@@ -13,7 +13,7 @@ import struct
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from vitiq.bitstream.cdf import RUNGS, TOTAL, AdaptiveTable, gaussian_table, laplace_table
+from vitiq.bitstream.cdf import TOTAL, WIDTHS, AdaptiveTable, gaussian_table, laplace_table
 from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder, encode_symbols
 from vitiq.errors import BitstreamError, InputError
 
@@ -21,14 +21,14 @@ MAX_REACH = 255
 MAX_MAGNITUDE = 2.0**14
 """Larger numbers have steps that float16 cannot hold."""
 
-ADAPTIVE = 2 * RUNGS
-"""Distribution byte: 0 … 39 a Gaussian rung, 40 … 79 a Laplace rung, 80 adaptive counts."""
+ADAPTIVE = 2 * WIDTHS
+"""Distribution byte: 0 … 39 a Gaussian table, 40 … 79 a Laplace table, 80 adaptive counts."""
 
 
 def _table(distribution: int, reach: int) -> Int64[np.ndarray, " symbols"]:
-    if distribution < RUNGS:
+    if distribution < WIDTHS:
         return gaussian_table(distribution, reach)
-    return laplace_table(distribution - RUNGS, reach)
+    return laplace_table(distribution - WIDTHS, reach)
 
 
 def quantise(vector: Float64[np.ndarray, " n"], step: float) -> Int64[np.ndarray, " n"]:
