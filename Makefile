@@ -20,7 +20,6 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV): about a minute, torch is large"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
-	$(PIP) --no-deps brisque==0.2.0
 	@touch $@
 
 lint: setup
@@ -50,5 +49,5 @@ wheel-test: setup
 	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir build/wheel .
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt build/wheel/*.whl
-	cd build/wheel && venv/bin/vitiq encode ../../examples/images/portrait.png -o portrait.viq && venv/bin/vitiq decode portrait.viq -o portrait.png && \
+	cd build/wheel && venv/bin/vitiq encode ../../examples/images/portrait.png -o portrait.viq --force && venv/bin/vitiq decode portrait.viq -o portrait.png --force && \
 	  venv/bin/vitiq run ../../examples/images/portrait.png -o out && test -s out/report.html

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -16,7 +17,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, parent_process
-from typing import TypeVar
+from types import ModuleType
+from typing import Any, TypeVar
 
 from vitiq.errors import TaskError
 
@@ -54,7 +56,7 @@ def in_order(work: Callable[[T], R], items: Sequence[T], *, jobs: int | None = N
     waiting: deque[Future[R]] = deque()
     todo = iter(items)
     try:
-        with children_ignore_sigint():
+        with hidden_main(), quiet_children():
             waiting.extend(pool.submit(work, item) for item in islice(todo, workers * AHEAD))
         while waiting:
             yield waiting.popleft().result()
@@ -71,18 +73,29 @@ def in_order(work: Callable[[T], R], items: Sequence[T], *, jobs: int | None = N
 
 
 @contextmanager
-def children_ignore_sigint() -> Iterator[None]:
-    """Processes started inside leave Ctrl-C to this one, and use one thread for arithmetic."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    masked = hasattr(signal, "pthread_sigmask")
-    if masked:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def hidden_main() -> Iterator[None]:
+    """Processes started inside import no script again: multiprocessing finds an empty `__main__`."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
-        if masked:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        sys.modules["__main__"] = main
+
+
+@contextmanager
+def quiet_children() -> Iterator[None]:
+    """Processes started inside leave Ctrl-C to this one, and use one thread for arithmetic."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    masked: Any = None
+    if hasattr(signal, "pthread_sigmask"):
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if masked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -93,11 +106,11 @@ def children_ignore_sigint() -> Iterator[None]:
 def start() -> None:
     """First thing in a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next item for ever."""
+def end_with_parent() -> None:
+    """For a thread of a worker process, which would wait for its next item for ever where its parent was killed."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -40,7 +40,7 @@ def test_labels_are_read_from_the_file(file: Path) -> None:
     assert any("cat" in entry["label"].lower() for entry in labels), labels
 
 
-def test_comparison_tells_time_operations_and_agreement(file: Path) -> None:
+def test_comparison_reports_time_operations_and_agreement(file: Path) -> None:
     result = classify(file, "--json", "--compare")
     assert result.returncode == 0, result.stderr
     facts = json.loads(result.stdout)
@@ -49,7 +49,7 @@ def test_comparison_tells_time_operations_and_agreement(file: Path) -> None:
     assert facts["rebuilt"]["same_top"] in (True, False)
 
 
-def test_other_files_are_told(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
+def test_other_files_are_reported(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
     path = tmp_path / "animal.jpg"
     path.write_bytes(Jpeg().encode(bundled["animal"], Quality(50)))
     result = classify(path)

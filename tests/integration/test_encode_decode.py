@@ -321,6 +321,9 @@ def test_several_files_need_a_folder(vitiq: Vitiq, photo: Path) -> None:
     assert vitiq("decode", photo.parent).code == 2
     assert vitiq("encode", photo, "-c", "jpeg", "-o", photo.parent).code == 0
     assert photo.with_suffix(".jpg").is_file()
+    assert vitiq("encode", photo, "-c", "jpeg", "-o", f"{photo.parent / 'new'}/").code == 0
+    assert (photo.parent / "new" / "photo.jpg").is_file()
+    assert vitiq("encode", photo, "-c", "jpeg", "-o", photo.with_suffix(".jpg") / "x.jpg").code == 1
 
 
 def test_odd_names(vitiq: Vitiq, photo: Path, tmp_path: Path) -> None:
@@ -351,7 +354,8 @@ def test_rates(vitiq: Vitiq, photo: Path) -> None:
         assert budget["bytes"] <= budget["target_bytes"] == 1500
         assert encode("-c", codec, "--at-bytes", 1500)["bytes"] == budget["bytes"]
         assert encode("-c", codec, "--bpp", 1500 * 8 / (96 * 80))["bytes"] == budget["bytes"]
-        assert encode("-c", codec, "-q", budget["quality"])["bytes"] == budget["bytes"]
+        for same in (("-c", codec, "-q", budget["quality"]), ("-c", f"{codec}@{budget['quality']}")):
+            assert encode(*same)["bytes"] == budget["bytes"]
     answer = vitiq("encode", photo, "-c", "jpeg", "--bytes", 1, "--force", "--json")
     assert answer.code == 0
     assert "1 bytes cannot be reached" in answer.err
@@ -368,6 +372,8 @@ def test_rates(vitiq: Vitiq, photo: Path) -> None:
         (("-c", "jpeg", "--bytes", "0"), 2, "0"),
         (("-c", "jpeg", "--bpp", "-1"), 1, "above 0"),
         (("-c", "jpeg", "-q", "3", "--bytes", "900"), 2, "--quality and --bytes"),
+        (("-c", "jpeg@30", "-q", "3"), 2, "several rates"),
+        (("-c", "jpeg@30,40"), 2, "several rates"),
         (("-c", "jpeg", "--iterations", "3"), 1, "it takes subsampling"),
         (("-c", "jpeg", "-O", "subsampling=9"), 1, "4:2:0"),
         (("-c", "jpeg", "-O", "nonsense"), 2, "-O nonsense=VALUE"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -108,7 +108,15 @@ def test_a_resumed_run_ends_with_the_bytes_of_a_whole_one(
     assert (cut / "curves.png").stat().st_size > 1000
 
 
-@pytest.mark.skipif(signal.getsignal(signal.SIGINT) == signal.SIG_IGN, reason="SIGINT is ignored in background jobs")
+@pytest.fixture
+def _hears_sigint() -> Iterator[None]:
+    """Ctrl-C as in a terminal, also where these tests run in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_hears_sigint")
 def test_ctrl_c_ends_the_step_and_keeps_it(trainings: dict[str, Train], tmp_path: Path) -> None:
     whole = trainings["codec"](tmp_path / "whole")
     before = signal.getsignal(signal.SIGINT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vitiq.cli.common import print_json, say
+from vitiq.cli.options import Output
 from vitiq.cli.progress import ProgressBar, duration
 from vitiq.cli.stop import resumable
 from vitiq.cli.streams import STDIO
@@ -20,20 +21,23 @@ if TYPE_CHECKING:
     from vitiq.codecs.files import DecodedFile, EncodedFile, Failed
 
 
-def into_folder(inputs: Sequence[Path], output: Path | None) -> Path | None:
-    """The folder that several files go to; None for one file.
+def into_folder(inputs: Sequence[Path], wanted: Output | None) -> Path | None:
+    """The folder that several files go to, or one where a folder is named; None for one file.
 
     Raises:
         UsageError: several files and no folder.
     """
     folders = [path for path in inputs if path != STDIO and is_folder(path)]
     several = len(inputs) > 1 or bool(folders)
-    if several and (output is None or STDIO in {output, *inputs}):
+    if several and (wanted is None or STDIO in {wanted.path, *inputs}):
         what = f"{folders[0]} is a folder" if folders else f"{len(inputs)} files given"
         raise click.UsageError(f"{what}: give a folder for the output with -o")
-    if output is not None and (several or (output != STDIO and is_folder(output) and STDIO not in inputs)):
-        return output
-    return None
+    if wanted is None:
+        return None
+    named = wanted.is_folder or (wanted.path != STDIO and is_folder(wanted.path))
+    if named and STDIO in inputs:
+        raise click.UsageError(f"{wanted.path} is a folder: give the name of a file for what comes from standard input")
+    return wanted.path if several or named else None
 
 
 def is_folder(path: Path) -> bool:
@@ -45,20 +49,24 @@ def is_folder(path: Path) -> bool:
 
 
 def show_batch(
-    found: Generator[EncodedFile | DecodedFile | Skipped | PassedOver | Failed],
+    start: Callable[[Callable[[int], object]], Generator[EncodedFile | DecodedFile | Skipped | PassedOver | Failed]],
     unit: str,
     *,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Work through a batch, with a line a file and a summary; exit code 1 where a file failed."""
+    """Work through a batch, with a line a file and a summary; exit code 1 where a file failed.
+
+    Args:
+        start: begins the work; calls its argument with the number of files to be made.
+    """
     from vitiq.codecs.batch import PassedOver, Skipped  # noqa: PLC0415
     from vitiq.codecs.files import EncodedFile, Failed  # noqa: PLC0415
 
     made: list[EncodedFile | DecodedFile] = []
     skipped: list[Skipped] = []
     problems: list[str] = []
-    with resumable(), closing(found), ProgressBar(unit, quiet=quiet) as bar:
+    with resumable(), ProgressBar(unit, quiet=quiet) as bar, closing(start(bar)) as found:
         for one in found:
             if isinstance(one, Skipped):
                 skipped.append(one)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from vitiq.cli.common import print_json, tell
+from vitiq.cli.common import print_json, report_problems
 
 if TYPE_CHECKING:
     from vitiq.analysis.bootstrap import Estimate
@@ -112,7 +112,7 @@ def command(  # noqa: PLR0917
         print_json({"anchor": against, "comparisons": [facts(c) for c in found], "averages": _numbers(averages)})
     else:
         click.echo(to_markdown(found, averages, per_image=per_image))
-    tell([*gathered.problems, *(f"{c.codec}, {c.metric}: {c.refused}" for c in found if c.refused)])
+    report_problems([*gathered.problems, *(f"{c.codec}, {c.metric}: {c.refused}" for c in found if c.refused)])
 
 
 def facts(comparison: Comparison) -> dict[str, object]:

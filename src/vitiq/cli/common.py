@@ -118,11 +118,6 @@ def on_stdout(path: Path) -> bool:
 
 def report_problems(problems: Sequence[str]) -> None:
     """What went wrong beside what was done, a line each on stderr; then the program ends with exit code 1."""
-    tell(problems)
-
-
-def tell(problems: Sequence[str]) -> None:
-    """What went wrong beside what was done, a line each on stderr; then the program ends with exit code 1."""
     for problem in problems:
         click.echo(f"vitiq: {problem}", err=True)
     if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    "wanted",
+    type=common.OutputPath(),
     help="Image to write (.png, .bmp, .ppm, .tif), or folder for several; FILE with the suffix .png if not given.",
 )
 @common.codec_options
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 @common.quiet
 def command(  # noqa: PLR0917
     files: tuple[Path, ...],
-    output: Path | None,
+    wanted: common.Output | None,
     options: tuple[str, ...],
     verify: bool,
     force: bool,
@@ -56,12 +58,13 @@ def command(  # noqa: PLR0917
     from vitiq.codecs.files import decode_files  # noqa: PLC0415 - slow to import
 
     given = common.options_of(options)
-    folder = into_folder(files, output)
+    output = wanted.path if wanted is not None else None
+    folder = into_folder(files, wanted)
     if folder is not None:
         if verify:
             raise click.UsageError("--verify takes one file")
-        found = decode_files(files, folder, options=given, overwrite=force, jobs=jobs)
-        show_batch(found, "file", as_json=as_json, quiet=quiet)
+        start = partial(decode_files, files, folder, options=given, overwrite=force, jobs=jobs)
+        show_batch(lambda planned: start(planned=planned), "file", as_json=as_json, quiet=quiet)
         return
     if verify and STDIO in {files[0], output}:
         raise click.UsageError("--verify decodes the file again and needs one that is not standard input or output")

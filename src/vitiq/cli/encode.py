@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,7 +41,8 @@ class Asked:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    "wanted",
+    type=common.OutputPath(),
     help="File to write, or folder for several; the name of the image with the codec's suffix if not given.",
 )
 @common.codec_options
@@ -55,7 +57,7 @@ def command(  # noqa: PLR0917
     max_bytes: int | None,
     bpp: float | None,
     at_bytes: int | None,
-    output: Path | None,
+    wanted: common.Output | None,
     options: tuple[str, ...],
     force: bool,
     jobs: int | None,
@@ -69,26 +71,30 @@ def command(  # noqa: PLR0917
     """
     from vitiq.codecs.defaults import ENCODE  # noqa: PLC0415 - slow to import, as the following
     from vitiq.codecs.files import check_rate, encode_files  # noqa: PLC0415
-    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+    from vitiq.codecs.spec import make_codec, parse_codec  # noqa: PLC0415
 
+    rate = common.rate_of(quality, max_bytes, bpp, at_bytes)
+    named = parse_codec(name or ENCODE).rates
+    if len(named) + (rate is not None) > 1:
+        raise click.UsageError(f"{name} and the other options name several rates, one expected")
     asked = Asked(
         name or ENCODE,
         common.options_of(options),
-        common.rate_of(quality, max_bytes, bpp, at_bytes),
+        named[0] if named else rate,
         force,
         as_json,
         quiet,
     )
     codec = make_codec(asked.name, asked.options)
     check_rate(codec, asked.rate)
-    folder = into_folder(images, output)
+    output = wanted.path if wanted is not None else None
+    folder = into_folder(images, wanted)
     if folder is None:
         encode_one(images[0], output, codec, asked)
         return
-    found = encode_files(
-        images, folder, codec=asked.name, options=asked.options, rate=asked.rate, overwrite=force, jobs=jobs
-    )
-    show_batch(found, "image", as_json=as_json, quiet=quiet)
+    settings: dict[str, Any] = {"options": asked.options, "rate": asked.rate, "overwrite": force, "jobs": jobs}
+    start = partial(encode_files, images, folder, codec=asked.name, **settings)
+    show_batch(lambda planned: start(planned=planned), "image", as_json=as_json, quiet=quiet)
 
 
 def encode_one(source: Path, output: Path | None, codec: Codec, asked: Asked) -> None:

@@ -120,7 +120,7 @@ def main() -> None:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     prepare()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="vitiq", standalone_mode=False)
         flush()
     except (ReaderGone, BrokenPipeError):
         abandon(sys.stdout)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +17,30 @@ if TYPE_CHECKING:
     from vitiq.registry import Group
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where an answer goes.
+
+    Attributes:
+        path: file or folder.
+        is_folder: the name ends as a folder's does.
+    """
+
+    path: Path
+    is_folder: bool
+
+
+class OutputPath(click.Path):
+    """A file, or a folder, which a slash at the end makes clear before it exists."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Text of the command line to an `Output`."""
+        if isinstance(value, Output):
+            return value
+        text = str(super().convert(value, param, ctx))
+        return Output(Path(text), text.endswith(("/", os.sep)))
 
 
 class RegisteredName(click.ParamType[str]):
@@ -47,7 +75,7 @@ class CodecCommand(click.Command):
             name, equals, value = word.partition("=")
             if word == "--":
                 words += [word, *rest]
-            elif name.startswith("--") and len(name) > 2 and name not in known and not _shortened(name, known):
+            elif name.startswith("--") and len(name) > 2 and name not in known and not _mistyped(name, known):
                 words += ["-O", f"{name[2:].replace('-', '_')}={value if equals else next(rest, '')}"]
             else:
                 words.append(word)
@@ -62,9 +90,9 @@ class CodecCommand(click.Command):
         )
 
 
-def _shortened(name: str, known: Iterable[str]) -> bool:
-    """click takes a beginning of a name for the name where only one begins so."""
-    return sum(other.startswith(name) for other in known) == 1
+def _mistyped(name: str, known: Iterable[str]) -> bool:
+    """True where an option of the command itself was meant: click then says which."""
+    return bool(difflib.get_close_matches(name, known, n=1, cutoff=0.75))
 
 
 codec_options = click.option(

@@ -61,7 +61,7 @@ class ProgressBar:
         self._terminal = not self._quiet and is_terminal(self._stream)
         self._begun = self._clock()
         self._shown = self._begun - (LINE_SECONDS if self._terminal else 0)
-        self._done, self._from, self._width = 0.0, 0.0, 0
+        self._done, self._from, self._width, self._left = 0.0, 0.0, 0, True
 
     def __enter__(self) -> Self:
         return self
@@ -73,14 +73,18 @@ class ProgressBar:
         """What an earlier call of the command has done; it took no time now."""
         self._done = self._from = done
 
-    def update(self, done: float, *, total: float | None = None, label: str | None = None, note: str = "") -> None:
+    def update(
+        self, done: float, *, total: float | None = None, label: str | None = None, note: str = "", left: bool = True
+    ) -> None:
         """Set how much is done.
 
         Args:
             total: how much there is, where it changed.
             label: what is being done, where it changed.
             note: something about the present state (loss, file).
+            left: show the time left, as the time passed says; False where the note says it better.
         """
+        self._left = left
         self._done, self._note = done, note
         self.total = self.total if total is None else total
         self._label = self._label if label is None else label
@@ -89,6 +93,11 @@ class ProgressBar:
     def advance(self, count: float = 1, *, note: str = "") -> None:
         """`count` more are done."""
         self.update(self._done + count, note=note)
+
+    @property
+    def done(self) -> float:
+        """How much is done."""
+        return self._done
 
     def say(self, label: str) -> None:
         """Name what is being done."""
@@ -136,7 +145,7 @@ class ProgressBar:
 
     def _times(self) -> str:
         passed, done = self._clock() - self._begun, self._done - self._from
-        if not self.total or done <= 0:
+        if not self.total or done <= 0 or not self._left:
             return f"{duration(passed)} elapsed"
         return f"{duration(passed)} elapsed, {duration(passed * (self.total - self._done) / done)} left"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from vitiq.cli.common import tell
+from vitiq.cli.common import report_problems
 
 if TYPE_CHECKING:
     from vitiq.evaluation.points import Gathered
@@ -68,12 +68,12 @@ def command(  # noqa: PLR0917
             gathered.metrics(metrics, DEFAULT)
             points = [replace(p, values={k: v for k, v in p.values.items() if k in chosen}) for p in points]
         _write(output, to_csv(points) if form == "csv" else to_json(to_rows(points)))
-        tell(gathered.problems)
+        report_problems(gathered.problems)
         return
     else:
         rows = (_means if table == "means" else _pareto)(gathered, gathered.metrics(metrics, DEFAULT))
     _write(output, _csv(rows) if form == "csv" else to_json([_plain(row) for row in rows]))
-    tell(gathered.problems)
+    report_problems(gathered.problems)
 
 
 def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: bool, metrics: str | None) -> list[Row]:

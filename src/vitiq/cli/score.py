@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import CountBar, print_json, tell
+from vitiq.cli.common import CountBar, print_json, report_problems
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable, undisturbed
 from vitiq.errors import InputError
@@ -120,7 +120,7 @@ def command(  # noqa: PLR0917
         bar.close()
         problems += undefined_by_name(aggregate, metrics)
         answer.end(aggregate if folders and aggregate.pairs else None, problems)
-    tell(problems)
+    report_problems(problems)
 
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:
@@ -167,7 +167,7 @@ def score_unpaired(
     else:
         click.echo("sets")
         show_scores(found.scores)
-    tell(found.problems)
+    report_problems(found.problems)
 
 
 def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None) -> None:

@@ -48,7 +48,7 @@ class TextAnswer(Answer):
             click.echo(f"{scored.reference}  {scored.distorted}")
             show_scores(scored.scores)
 
-    def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:  # noqa: ARG002 - told on stderr
+    def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:  # noqa: ARG002 - reported on stderr
         """The summary of two folders."""
         if aggregate is not None:
             show_summary(aggregate.summaries(), len(aggregate.pairs))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
+from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
 
 INPUTS = {
@@ -79,8 +79,6 @@ def command(  # noqa: PLR0917
         raise click.UsageError(f"training the {model} needs --teacher PATH (a checkpoint of vit_tiny_patch16_224)")
     if model == "classifier" and len(teacher) > 1:
         raise click.UsageError(f"the classifier learns from one teacher, {len(teacher)} were given")
-    from tqdm.auto import tqdm  # noqa: PLC0415
-
     positional: dict[str, list[Any]] = {
         "vit": [teacher],
         "classifier": [*teacher, codec],
@@ -88,12 +86,12 @@ def command(  # noqa: PLR0917
     }
     named = {"begin": begin} if "begin" in INPUTS[model] else {"classifier": classifier}
     limit = None if time_limit is None else 60 * time_limit
-    bar = tqdm(desc=model, disable=quiet, file=sys.stderr, unit="step")
+    bar = ProgressBar("step", label=model, quiet=quiet)
 
     def report(done: int, total: int, loss: float) -> None:
-        bar.total = total
-        bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
-        bar.update(done - bar.n)
+        if bar.total is None:
+            bar.begin_at(done - 1)
+        bar.update(done, total=total, note=f"loss {loss:.3g}")
 
     try:
         with resumable():
@@ -102,8 +100,10 @@ def command(  # noqa: PLR0917
             weights = train(config, data, *positional.get(model, []), out, **named, **run)
     finally:
         bar.close()
-    if bar.total and bar.n < bar.total:
-        click.echo(f"stopped by --time-limit after {bar.n} of {bar.total} steps: the same command resumes", err=True)
+    if bar.total and bar.done < bar.total:
+        click.echo(
+            f"stopped by --time-limit after {bar.done:.0f} of {bar.total:.0f} steps: the same command resumes", err=True
+        )
     click.echo(str(weights))
 
 

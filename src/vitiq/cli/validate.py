@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import print_json, tell
+from vitiq.cli.common import print_json, report_problems
 from vitiq.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0917
         count = len(data.opinions) - found.broken
         click.echo(f"{data.layout}: {count} images, 95 % intervals from resampled references\n")
         click.echo(work.to_markdown(lines))
-    tell(found.problems)
+    report_problems(found.problems)
 
 
 def as_facts(data: OpinionSet, found: Measured, lines: Sequence[Line]) -> dict[str, object]:

@@ -235,6 +235,7 @@ def encode_files(
     rate: RateSpec | None = None,
     overwrite: bool = False,
     jobs: int | None = None,
+    planned: Callable[[int], object] | None = None,
 ) -> Generator[EncodedFile | Skipped | PassedOver | Failed]:
     """Compress files and folders of images into the folder `out`, in parallel; what is there already is skipped.
 
@@ -244,6 +245,7 @@ def encode_files(
         codec: as `make_codec` takes it.
         options, rate, overwrite: as for one file.
         jobs: worker processes at most; None for one a core.
+        planned: called once, with the number of files that are to be made.
 
     Raises:
         InputError: unknown options, an illegal rate, or an `out` that is one of the inputs.
@@ -251,6 +253,8 @@ def encode_files(
     made = make_codec(codec, options)
     batch = plan_encoding(sources, out, made.extension, overwrite=overwrite)
     work = partial(_encode_one, codec=codec, options=_frozen(options), rate=rate, overwrite=overwrite)
+    if planned is not None:
+        planned(len(batch.todo))
     yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)
@@ -264,10 +268,13 @@ def decode_files(
     options: Mapping[str, object] | None = None,
     overwrite: bool = False,
     jobs: int | None = None,
+    planned: Callable[[int], object] | None = None,
 ) -> Generator[DecodedFile | Skipped | PassedOver | Failed]:
     """Decode files and folders of compressed files into the folder `out`; as `encode_files`."""
     batch = plan_decoding(sources, out, overwrite=overwrite)
     work = partial(_decode_one, options=_frozen(options), overwrite=overwrite)
+    if planned is not None:
+        planned(len(batch.todo))
     yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)

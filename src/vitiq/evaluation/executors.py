@@ -10,20 +10,18 @@ them, and end with it however it ends.
 from __future__ import annotations
 
 import multiprocessing as mp
-import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from vitiq.errors import InputError, MissingDependencyError
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
+from vitiq.workers import cores, end_with_parent, hidden_main, quiet_children
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -31,16 +29,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 KINDS = ("auto", "processes", "inline", "dask", "slurm")
 """Executors by name; auto is processes, but inline for work that is done sooner than they start."""
 START_SECONDS = 4.0
 """About what starting worker processes costs."""
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Workers:
@@ -163,47 +155,8 @@ def jobs_of(client: Any) -> int:
     return sum(client.nthreads().values())
 
 
-@contextmanager
-def hidden_main() -> Iterator[None]:
-    """Processes started inside import no script again: multiprocessing finds an empty `__main__`."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextmanager
-def quiet_children() -> Iterator[None]:
-    """Processes started inside leave Ctrl-C to this one, and use one thread for arithmetic."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    masked: Any = None
-    if hasattr(signal, "pthread_sigmask"):
-        masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        if masked is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _begin(stop: Event) -> None:
     """Start of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker.stop_asked = stop.is_set
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next item for ever."""
-    parent = mp.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    threading.Thread(target=end_with_parent, daemon=True).start()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vitiq.errors import InputError, TaskError
-from vitiq.evaluation.executors import Workers, cores
+from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import read_any
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.rows import batches
@@ -26,6 +26,7 @@ from vitiq.metrics.doors import check_sizes
 from vitiq.metrics.scoring import score_pairs as metric_scores
 from vitiq.metrics.sets.rows import RowsByKey, rows_of
 from vitiq.types import ImageU8, Score
+from vitiq.workers import cores
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ from vitiq.errors import InputError, first_line
 from vitiq.evaluation.parts import connect, quoted
 from vitiq.evaluation.scoring import Scored
 from vitiq.evaluation.study import readable
+from vitiq.files import output_path
 
 FIXED = {"reference": "VARCHAR", "distorted": "VARCHAR", "width": "INTEGER", "height": "INTEGER"}
 SUFFIXES = (".csv", ".parquet")
@@ -38,25 +39,19 @@ def open_table(path: Path, metrics: Sequence[str]) -> Iterator[Callable[[Scored]
 
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: a table of records ends with {' or '.join(SUFFIXES)}")
-    part = path.with_name(f".{path.name[:100]}.part")
     write = _csv if path.suffix.lower() == ".csv" else _parquet
+    stopped: KeyboardInterrupt | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with write(part, metrics) as add:
-                yield lambda scored: add(row(scored, metrics))
-        except KeyboardInterrupt:
-            part.replace(path)
-            raise
-        part.replace(path)
-    except BrokenPipeError:
-        raise  # of stdout, not of the table
-    except (OSError, duckdb.Error) as error:
-        said = getattr(error, "strerror", None) or first_line(error)
-        raise InputError(f"{path}: cannot be written ({said}); choose another output with --out") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
+        with output_path(path) as part:
+            try:
+                with write(part, metrics) as add:
+                    yield lambda scored: add(row(scored, metrics))
+            except KeyboardInterrupt as error:
+                stopped = error
+    except duckdb.Error as error:
+        raise InputError(f"{path}: cannot be written ({first_line(error)}); choose another output") from error
+    if stopped is not None:
+        raise stopped
 
 
 def row(scored: Scored, metrics: Sequence[str]) -> dict[str, Any]:
