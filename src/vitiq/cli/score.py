@@ -16,6 +16,7 @@ from vitiq.cli.stop import resumable, undisturbed
 from vitiq.errors import InputError
 
 if TYPE_CHECKING:
+    from vitiq.evaluation.aggregate import Aggregate
     from vitiq.evaluation.metric_spec import MetricSpec
     from vitiq.evaluation.scoring import Scored
     from vitiq.metrics.base import Metric
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with one record a pair.")
+@click.option("--details", is_flag=True, help="With --json: the tables behind a score too, as shared labels.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(  # noqa: PLR0917
     reference: Path,
@@ -56,12 +58,14 @@ def command(  # noqa: PLR0917
     out: Path | None,
     jobs: int | None,
     as_json: bool,
+    details: bool,
     quiet: bool,
 ) -> None:
     """Score DISTORTED against REFERENCE: two images, or two folders.
 
     Folders are paired by relative path, or by relative stem where the suffixes differ. Images without a partner and
-    broken files are named, the others are scored; then the exit code is 1. A folder's summary goes to stdout: mean,
+    broken files are named, the others are scored; then the exit code is 1, as where a metric that is asked for by name
+    is not defined. A file of any codec (.viq, .jxl, …) is decoded. A folder's summary goes to stdout: mean,
     standard deviation and 95 % interval of the mean of every metric, and the metrics of whole sets.
 
     Where only metrics of sets are named (-m fid,kid), all images of both folders count, whatever their names; a side
@@ -95,11 +99,11 @@ def command(  # noqa: PLR0917
         score, add_row = stack.enter_context(
             recorded(partial(score_pairs, spec=spec, jobs=jobs, sets=folders), out, chosen)
         )
-        answer = stack.enter_context(JsonAnswer() if as_json else TextAnswer(folders))
+        answer = stack.enter_context(JsonAnswer(details=details) if as_json else TextAnswer(folders))
         bar = stack.enter_context(ProgressBar("pair", total=len(pairs), quiet=quiet or len(pairs) < 2))
         work = stack.enter_context(closing(score(pairs)))
         for scored in work:
-            bar.advance()
+            bar.advance(note=scored.distorted.name)
             if scored.problem is not None:
                 problems.append(scored.problem)
                 continue
@@ -114,8 +118,22 @@ def command(  # noqa: PLR0917
                 except InputError as error:
                     problems.append(f"{scored.distorted}: {error}")
         bar.close()
+        problems += undefined_by_name(aggregate, metrics)
         answer.end(aggregate if folders and aggregate.pairs else None, problems)
     report_problems(problems)
+
+
+def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:
+    """One line for each metric that was asked for by name and is not defined for a pair, with the first reason."""
+    from vitiq.evaluation.plan import GROUPS  # noqa: PLC0415
+
+    named = {name.strip() for name in metrics.split(",")} - set(GROUPS)
+    lines = []
+    for name, (count, reason) in aggregate.undefined.items():
+        if name in named or name.partition("@")[0] in named:
+            of = f" for {count} of {len(aggregate.pairs)} pairs" if len(aggregate.pairs) > 1 else ""
+            lines.append(f"{name} is not defined{of}: {reason}")
+    return lines
 
 
 @contextmanager

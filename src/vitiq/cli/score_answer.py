@@ -61,8 +61,8 @@ class TextAnswer(Answer):
 class JsonAnswer(Answer):
     """`{"pairs": […], "summary": …, "sets": …, "problems": …}`, never all in memory; valid also after Ctrl-C."""
 
-    def __init__(self) -> None:
-        self._count = 0
+    def __init__(self, *, details: bool = False) -> None:
+        self._count, self._details = 0, details
 
     def __enter__(self) -> Self:
         click.echo('{\n  "pairs": [', nl=False)
@@ -70,10 +70,17 @@ class JsonAnswer(Answer):
 
     def pair(self, scored: Scored) -> None:
         """One more record."""
-        scores = {key: to_json(score) for key, score in scored.scores.items()}
+        scores = {key: self._score(score) for key, score in scored.scores.items()}
         record = {"reference": str(scored.reference), "distorted": str(scored.distorted), "scores": scores}
         click.echo(("," if self._count else "") + "\n" + textwrap.indent(_json(record), "    "), nl=False)
         self._count += 1
+
+    def _score(self, score: Score) -> dict[str, object]:
+        """A score without its tables (a list of rows, as the shared labels), unless they are asked for."""
+        facts = to_json(score)
+        if self._details:
+            return facts
+        return {key: value for key, value in facts.items() if not _is_table(value)}
 
     def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:
         """Summary, sets and problems, where there are any."""
@@ -98,6 +105,10 @@ class JsonAnswer(Answer):
 
 def _json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
 def _summary_json(summary: Summary) -> dict[str, object]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT; embedded if not given.")
 @click.option("--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel.")
 @click.option("--resamples", default=1000, show_default=True, help="Bootstrap samples behind the intervals.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with every value.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(  # noqa: PLR0917
@@ -30,6 +31,7 @@ def command(  # noqa: PLR0917
     weights: Path | None,
     panel: tuple[Path, ...],
     resamples: int,
+    jobs: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -40,18 +42,13 @@ def command(  # noqa: PLR0917
     """
     from vitiq.datasets.opinions import load_opinions  # noqa: PLC0415
     from vitiq.evaluation import validate as work  # noqa: PLC0415
-    from vitiq.metrics.scoring import resolve_metrics  # noqa: PLC0415
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
 
+    spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel)
+    chosen = spec.make()
     data = load_opinions(dataset)
-    backbone, others = None, []
-    if weights is not None or panel:
-        from vitiq.models.backbones import load_backbone  # noqa: PLC0415
-
-        backbone = load_backbone(weights=weights) if weights is not None else None
-        others = [load_backbone(weights=path) for path in panel]
-    chosen = resolve_metrics(work.DEFAULT if metrics == "default" else metrics, backbone, others)
     with ProgressBar("image", total=len(data.opinions), quiet=quiet) as bar:
-        found = work.values_of(bar.over(data.opinions), chosen)
+        found = work.values_of(data.opinions, spec, jobs=jobs, step=bar.advance)
     lines = work.validate(data, found.values, chosen, resamples=resamples)
     if as_json:
         print_json(as_facts(data, found, lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,11 +44,13 @@ class Aggregate:
     Attributes:
         pairs: files of the pairs that have scores.
         names: of the metrics of pairs, in order.
+        undefined: metric -> number of pairs it is not defined for, and the first reason.
     """
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self.pairs: list[tuple[Path, Path]] = []
         self.names = [metric.name for metric in metrics if isinstance(metric, PairMetric)]
+        self.undefined: dict[str, tuple[int, str]] = {}
         self._metrics = metrics
         self._values = {name: array("d") for name in self.names}
         self._rows = RowGatherer(metrics)
@@ -58,6 +61,9 @@ class Aggregate:
         self._rows.add(*scored.rows)
         for name, score in scored.scores.items():
             self._values[name].append(score.value)
+            if math.isnan(score.value):
+                count, reason = self.undefined.get(name, (0, str(score.details.get("undefined", "not a number"))))
+                self.undefined[name] = (count + 1, reason)
 
     def summaries(self) -> dict[str, Summary]:
         """A summary of every metric of pairs."""

@@ -22,6 +22,7 @@ from vitiq.errors import StoreError, TaskError
 from vitiq.evaluation import worker
 from vitiq.evaluation.batch import Batch, Item, Result
 from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.parts import synchronise_files
 from vitiq.evaluation.progress import Clock, Step
 from vitiq.evaluation.rows import Done, read_done
 from vitiq.evaluation.store import Store
@@ -88,7 +89,7 @@ class _Writer:
     """Rows on their way to a part."""
 
     def __init__(self, store: Store) -> None:
-        self._parts = store.parts
+        self._parts, self._out = store.parts, store.out
         self._encodes: list[Any] = []
         self._scores: list[Any] = []
         self._last = time.monotonic()
@@ -102,7 +103,9 @@ class _Writer:
             self.flush()
 
     def flush(self) -> None:
-        """Write what there is. Encodes first: scores without an encode would belong to nothing."""
+        """Write what there is. Files first, then encodes: no row refers to what could be lost with the power."""
+        if self._encodes:
+            synchronise_files(self._out)
         self._parts.write("encodes", self._encodes)
         self._encodes = []
         self._parts.write("scores", self._scores)

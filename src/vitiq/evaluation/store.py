@@ -13,7 +13,9 @@ what another made.
 from __future__ import annotations
 
 import json
+import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,18 @@ class Store:
         return self.out / kind / key[:2] / (key + (SUFFIXES[kind] if suffix is None else suffix))
 
     def put(self, path: Path, data: bytes) -> None:
-        """Write a file of a key.
+        """Write a file of a key atomically; it is on the disk for good before rows are that refer to it.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        try:
+            write_quickly(path, data)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    def keep(self, path: Path, data: bytes) -> None:
+        """Write a file that is no key's.
 
         Raises:
             StoreError: it cannot be written.
@@ -85,13 +98,13 @@ class Store:
         Raises:
             StoreError: it cannot be written.
         """
-        self.put(self.out / MARK, b"results of vitiq: never read as inputs\n")
+        self.keep(self.out / MARK, b"results of vitiq: never read as inputs\n")
         self.save(study)
-        self.put(self.out / "study.json", _json({"study": study.name, "asked": time.time()}))
+        self.keep(self.out / "study.json", _json({"study": study.name, "asked": time.time()}))
 
     def save(self, study: Study) -> None:
         """Keep a study, or what became known of it."""
-        self.put(self._study_path(study.name), _json(study.to_json()))
+        self.keep(self._study_path(study.name), _json(study.to_json()))
 
     def _study_path(self, name: str) -> Path:
         return self.out / "studies" / f"{name}.json"
@@ -137,6 +150,19 @@ class Store:
             details: False leaves out the details of scores and encodes, for very many records.
         """
         return read_records(self.parts, study if isinstance(study, Study) else self.study(study), details=details)
+
+
+def write_quickly(path: Path, data: bytes) -> None:
+    """Write a file atomically, without waiting for the disk: many of them are waited for at once, before their rows."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except BaseException:  # Ctrl-C too leaves nothing behind
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _there(path: Path) -> Path | None:

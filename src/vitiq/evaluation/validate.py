@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from array import array
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -13,11 +15,9 @@ from vitiq.analysis.correlation import Agreement, agreement
 from vitiq.datasets.opinions import Opinion, OpinionSet
 from vitiq.errors import InputError
 from vitiq.evaluation.executors import Workers
-from vitiq.evaluation.scoring import problem_of
-from vitiq.image.io import read_image
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.scoring import score_pairs
 from vitiq.metrics.base import Metric, PairMetric
-from vitiq.metrics.scoring import score_pair
-from vitiq.types import ImageU8, Score
 
 FEWEST = 5
 """Images from which a correlation is given."""
@@ -58,26 +58,39 @@ class Measured:
     broken: int
 
 
-def values_of(opinions: Iterable[Opinion], metrics: Sequence[Metric]) -> Measured:
-    """Every pair metric on every image; one that cannot be read is told, and the others go on."""
-    values: dict[str, list[float]] = {m.name: [] for m in metrics if isinstance(m, PairMetric)}
+def values_of(
+    opinions: Sequence[Opinion],
+    spec: MetricSpec,
+    *,
+    jobs: int | None = None,
+    step: Callable[[], object] | None = None,
+) -> Measured:
+    """Every pair metric on every image; one that cannot be read is named, and the others go on.
+
+    Args:
+        opinions: of the images.
+        spec: of the metrics.
+        jobs: worker processes at most; None for one a core.
+        step: called after each image.
+    """
+    names = [metric.name for metric in spec.make() if isinstance(metric, PairMetric)]
+    values = {name: array("d") for name in names}
     signatures: dict[str, str] = {}
     problems: dict[str, None] = {}
     broken = 0
-    held: tuple[Path, ImageU8] | None = None
-    for opinion in opinions:
-        scores: dict[str, Score] = {}
-        try:
-            if held is None or held[0] != opinion.reference:
-                held = opinion.reference, read_image(opinion.reference)
-            scores = score_pair(held[1], read_image(opinion.distorted), metrics)
-        except InputError as error:
-            problems[problem_of(error, opinion.reference, opinion.distorted)] = None
-            broken += 1
-        for name, column in values.items():
-            column.append(scores[name].value if name in scores else np.nan)
-            if np.isfinite(column[-1]):
-                signatures[name] = scores[name].signature
+    pairs = [(opinion.reference, opinion.distorted) for opinion in opinions]
+    with closing(score_pairs(pairs, spec, jobs=jobs, sets=False)) as work:
+        for scored in work:
+            if scored.problem is not None:
+                problems[scored.problem] = None
+                broken += 1
+            for name, column in values.items():
+                score = scored.scores.get(name)
+                column.append(math.nan if score is None else score.value)
+                if score is not None and math.isfinite(score.value):
+                    signatures[name] = score.signature
+            if step is not None:
+                step()
     columns = {name: np.array(column) for name, column in values.items()}
     return Measured(columns, signatures, list(problems), broken)
 

@@ -1,0 +1,118 @@
+"""What the engine of studies costs: `python benchmarks/studies.py [--images 24]`.
+
+- the same study inline and in processes: seconds of each and their ratio, in one run, alternating;
+- the store: milliseconds a task beside encoding, decoding and scoring;
+- a study of a million tasks: seconds and memory of its plan.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from vitiq.codecs.rate_target import encode_within
+from vitiq.codecs.spec import parse_codecs
+from vitiq.evaluation.engine import run_study
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.plan import Faults, check_metrics, make_study, read_images, series_of
+from vitiq.evaluation.store import Store
+from vitiq.evaluation.study import Series, Study, StudyImage
+from vitiq.evaluation.worker import codec_of, metrics_of, spec_of
+from vitiq.image.io import read_image, write_png
+from vitiq.metrics.scoring import score_pair
+from vitiq.types import Quality
+
+BUNDLED = Path(__file__).parents[1] / "examples" / "images"
+
+
+def study_of(folder: Path, codecs: str, metrics: str, keep: tuple[str, ...]) -> Study:
+    spec = MetricSpec(metrics)
+    with Workers("inline") as workers:
+        images, _ = read_images([folder], workers)
+    return make_study(images, map(series_of, parse_codecs(codecs)), check_metrics(spec, Faults()), spec, keep=keep)
+
+
+def seconds(study: Study, kind: str) -> float:
+    """Wall time of a study in an empty folder, with workers that have started."""
+    with tempfile.TemporaryDirectory() as out, Workers(kind) as workers:
+        for future in [workers.submit(time.sleep, 0.5) for _ in range(workers.count)]:
+            future.result()
+        store = Store(Path(out))
+        store.begin(study)
+        start = time.perf_counter()
+        run_study(study, store, workers)
+        return time.perf_counter() - start
+
+
+def ratio(count: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images = [read_image(path) for path in sorted(BUNDLED.glob("*.png"))]
+        for i in range(count):
+            write_png(folder / f"{i}.png", np.ascontiguousarray(np.roll(images[i % 4], 16 * i, 1)))
+        study = study_of(folder, "webp@10:90:20,jpeg2000@bpp=0.25,0.5,1", "psnr-rgb,ms-ssim", ("bitstreams",))
+        found = [(seconds(study, "inline"), seconds(study, "processes")) for _ in range(2)]
+    inline, processes = (min(pair[i] for pair in found) for i in (0, 1))
+    print(f"{len(study)} tasks: inline {inline:.1f} s, processes {processes:.1f} s, ratio {inline / processes:.2f}")
+
+
+def overhead(count: int = 400) -> None:
+    """Wall time of a study minus what its tasks took, and beside it what writing the files took."""
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for i in range(count // 40):
+            write_png(folder / f"{i}.png", rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+        for keep in ((), ("bitstreams",), ("bitstreams", "images")):
+            study = study_of(folder, "jpeg@10:88:2", "mse", keep)
+            start = time.process_time()
+            plain = sum(_alone(study))
+            between = time.process_time()
+            whole = seconds(study, "inline")
+            busy = time.process_time() - 2 * between + start
+            kept, count = ",".join(keep) or "none", len(study)
+            wall = 1000 * (whole - plain) / count
+            print(
+                f"store, --keep {kept}: {wall:.2f} ms a task of {count}, {1000 * busy / count:.2f} ms of them at work"
+            )
+
+
+def _alone(study: Study) -> list[float]:
+    """Seconds of each task's encode, decode and score, without any store."""
+    metrics = metrics_of(spec_of(study, list(study.signatures)))
+    found = []
+    for task in study.tasks():
+        image = read_image(Path(study.images[task.image].path))
+        codec = codec_of(study.series[task.series].spec)
+        start = time.perf_counter()
+        score_pair(image, codec.decode(encode_within(codec, image, Quality(task.value)).data), metrics)
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def million() -> None:
+    start = time.perf_counter()
+    images = tuple(StudyImage(f"{i}.png", f"/in/{i}.png", f"{i:064x}", 512, 512, 1) for i in range(10_000))
+    rates = tuple(("quality", float(q)) for q in range(10))
+    series = tuple(Series(f"c{i}", "{}", f"c{i}", f"c{i}", ".x", rates=rates) for i in range(10))  # type: ignore[arg-type]
+    study = Study(images, series, ("mse",), {"mse": "mse"})
+    with tempfile.TemporaryDirectory() as out:
+        Store(Path(out)).begin(study)
+        count = sum(1 for _ in study.tasks())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"plan of {count} tasks: {time.perf_counter() - start:.1f} s, peak memory {peak:.0f} MB")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=24, help="images of the comparison of executors")
+    arguments = parser.parse_args()
+    million()
+    overhead()
+    ratio(arguments.images)
