@@ -1,3 +1,4 @@
+from . import losses
 from .api.coding import codec, decode, encode, inspect, list_codecs
 from .api.scoring import backbone, list_metrics, load_image, metric, score, score_folder, score_sets
 from .api.studies import run_study
@@ -35,6 +36,7 @@ __all__ = [
     "list_codecs",
     "list_metrics",
     "load_image",
+    "losses",
     "metric",
     "run_study",
     "score",

@@ -355,6 +355,7 @@ def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | Non
         device: "cuda" to run it there.
 
     Raises:
+        InputError: torch has no such device here.
         WeightsError: the checkpoint is missing, damaged or of a network that is not known.
 
     Example:
@@ -365,8 +366,7 @@ def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | Non
     """
     from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
-    loaded = load_backbone(weights=None if weights is None else Path(weights))
-    return loaded if device is None else _on(loaded, device)
+    return load_backbone(weights=None if weights is None else Path(weights), device=device or "cpu")
 
 
 def list_metrics() -> list[str]:
@@ -401,13 +401,9 @@ def _metrics(
 def _backbone(given: BackboneLike | None, device: str | None) -> Backbone:
     if given is None or isinstance(given, str | os.PathLike):
         return backbone(given, device=device)
-    return given if device is None else _on(given, device)
-
-
-def _on(backbone: Backbone, device: str) -> Backbone:
-    from vitiq.models.backbones.device import on_device  # noqa: PLC0415 - torch
-
-    return on_device(backbone, device)
+    if device is not None:
+        raise InputError("device: given beside a backbone that is loaded already; give it to vitiq.backbone instead")
+    return given
 
 
 def _spec(
