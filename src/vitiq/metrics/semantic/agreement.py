@@ -29,6 +29,7 @@ def normalised(p: Distribution) -> Distribution:
 
 
 def _both(p: Distribution, q: Distribution) -> tuple[Distribution, Distribution]:
+    """Both normalised; InputError for lists of different length."""
     if p.shape != q.shape:
         raise InputError(f"label lists of {p.size} and {q.size} labels given, one backbone's expected")
     return normalised(p), normalised(q)
