@@ -29,13 +29,18 @@ def normalised(p: Distribution) -> Distribution:
 
 
 def _both(p: Distribution, q: Distribution) -> tuple[Distribution, Distribution]:
+    """Both normalised; InputError for lists of different length."""
     if p.shape != q.shape:
         raise InputError(f"label lists of {p.size} and {q.size} labels given, one backbone's expected")
     return normalised(p), normalised(q)
 
 
 def jensen_shannon(p: Distribution, q: Distribution) -> float:
-    """1 - JSD_2(p, q), 0 … 1; symmetric. JSD in bits (Lin 1991, DOI 10.1109/18.61115)."""
+    """1 - JSD_2(p, q), 0 … 1; symmetric. JSD in bits (Lin 1991, DOI 10.1109/18.61115).
+
+    Raises:
+        InputError: lists of different length, or no probabilities.
+    """
     p, q = _both(p, q)
     middle = (p + q) / 2
     divergence = 0.0
@@ -46,12 +51,20 @@ def jensen_shannon(p: Distribution, q: Distribution) -> float:
 
 
 def bhattacharyya(p: Distribution, q: Distribution) -> float:
-    """Σ √(p q) = 1 - ½ Σ (√p - √q)², 0 … 1; symmetric (Bhattacharyya 1946)."""
+    """Σ √(p q) = 1 - ½ Σ (√p - √q)², 0 … 1; symmetric (Bhattacharyya 1946).
+
+    Raises:
+        InputError: lists of different length, or no probabilities.
+    """
     p, q = _both(p, q)
     return 1.0 - min(1.0, float(np.square(np.sqrt(p) - np.sqrt(q)).sum()) / 2)
 
 
 def shared_probability(p: Distribution, q: Distribution) -> float:
-    """Σ min(p, q) = 1 - ½ Σ |p - q|, 0 … 1; symmetric: one minus the total variation distance."""
+    """Σ min(p, q) = 1 - ½ Σ |p - q|, 0 … 1; symmetric: one minus the total variation distance.
+
+    Raises:
+        InputError: lists of different length, or no probabilities.
+    """
     p, q = _both(p, q)
     return 1.0 - min(1.0, float(np.abs(p - q).sum()) / 2)
