@@ -2,6 +2,7 @@
 
     VitiqError
     ├── InputError              an image, folder or setting given by the user cannot be used
+    │   └── UndefinedError      a value that was asked for is not defined, as where a network's output is not finite
     ├── BitstreamError          a compressed file is damaged, foreign or asks for too much
     ├── UnknownNameError        no codec, metric or backbone of that name (lists near matches)
     ├── PluginError             a registered plugin cannot be loaded
@@ -19,6 +20,10 @@ class VitiqError(Exception):
 
 class InputError(VitiqError):
     """An image, folder or setting given by the user cannot be used."""
+
+
+class UndefinedError(InputError):
+    """A value that was asked for is not defined, as where a network's output is not finite."""
 
 
 class BitstreamError(VitiqError):

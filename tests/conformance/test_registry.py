@@ -21,7 +21,7 @@ from vitiq.codecs.spec import make_codec
 from vitiq.errors import BitstreamError, InputError, UnknownNameError, VitiqError, WeightsError
 from vitiq.image.io import read_image
 from vitiq.metrics.base import Metric, PairMetric
-from vitiq.metrics.scoring import facts, resolve_metrics, score_pair, to_json
+from vitiq.metrics.scoring import metadata, resolve_metrics, score_pair, to_json
 from vitiq.types import ImageU8, Quality
 
 CODECS = registry.names("codecs")
@@ -99,7 +99,7 @@ def test_metric_states_itself(name: str) -> None:
     assert metric.name == name
     low, high = metric.range
     assert low < high
-    json.dumps(facts(metric), allow_nan=False)
+    json.dumps(metadata(metric), allow_nan=False)
     try:
         assert name in metric.signature()
         assert metric.signature() == metric.signature()

@@ -26,6 +26,7 @@ from vitiq.codecs.classical.pillow import Jpeg
 from vitiq.errors import InputError
 from vitiq.image.colour import luma
 from vitiq.image.io import read_image
+from vitiq.image.shared import shared, sharing
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.fidelity import ssim
 from vitiq.metrics.fidelity.ms_ssim import SCALE_WEIGHTS, MsSsim, MsSsimY, halve
@@ -34,7 +35,6 @@ from vitiq.metrics.fidelity.ssim import Ssim, SsimSkimage, SsimY, ssim_map
 from vitiq.metrics.fidelity.windows import WIDTH, gaussian, window_sums
 from vitiq.metrics.perceptual.brisque_features import GREY
 from vitiq.metrics.scoring import score_pair
-from vitiq.metrics.shared import shared, sharing
 from vitiq.types import ImageU8, Quality
 
 WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}

@@ -17,9 +17,9 @@ def command() -> None:
 def list_(as_json: bool) -> None:
     """List them with what they state about themselves."""
     from vitiq import registry  # noqa: PLC0415
-    from vitiq.metrics.scoring import facts  # noqa: PLC0415
+    from vitiq.metrics.scoring import metadata  # noqa: PLC0415
 
-    entries = [facts(registry.load("metrics", name)) for name in registry.names("metrics")]
+    entries = [metadata(registry.load("metrics", name)) for name in registry.names("metrics")]
     if as_json:
         print_json(entries)
         return

@@ -137,7 +137,8 @@ def show_scores(scores: Mapping[str, Score]) -> None:
         shown = f"{float(value):12.4f}" if value is not None else f"{'–':>12}"
         extra = ""
         if "chance_deviation" in score:
-            extra = f"  chance {score['chance']:.2f}, corrected {score['adjusted']:.2f}, p {score['p_value']:.2g}"
+            corrected = "–" if score["adjusted"] is None else f"{score['adjusted']:.2f}"  # K is all labels
+            extra = f"  chance {score['chance']:.2f}, corrected {corrected}, p {score['p_value']:.2g}"
         if isinstance(score.get("samples"), list):
             extra = "  of {} and {} samples".format(*(n if n is not None else "unknown" for n in score["samples"]))
         if "original" in score and score["original"] is not None:

@@ -10,9 +10,10 @@ from vitiq.errors import InputError
 from vitiq.evaluation.scoring import Recipe, in_order
 from vitiq.image.io import find_images, read_image
 from vitiq.metrics.base import Metric
+from vitiq.metrics.doors import UNDEFINED, undefined
 from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics
-from vitiq.metrics.sets.rows import UNDEFINED, RowGatherer, RowMetric, RowsByKey, rows_of, undefined
+from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
 from vitiq.types import Score
 
 STATISTICS = ".npz"

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from vitiq.errors import InputError
+from vitiq.metrics.doors import check_images, guarded_pair, guarded_set
 from vitiq.types import ImageU8, Score
 
 Kind = Literal["full-reference", "no-reference", "distribution", "semantic"]
 
 
 class Metric(ABC):
-    """Facts that every metric states about itself.
+    """What every metric states about itself.
 
     Attributes:
         name: key in records, CLI and API (`psnr-rgb`).
@@ -29,7 +30,7 @@ class Metric(ABC):
         parameter: the setting that may follow the name (`vit-topk@10%`), a keyword of the constructor; "" for none.
         signature_form: what the signature is made of, where the class says.
 
-    The docstring of each metric ends with these facts.
+    The docstring of each metric ends with this metadata.
     """
 
     name: str
@@ -46,12 +47,12 @@ class Metric(ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        stated = all(hasattr(cls, fact) for fact in ("range", "higher_is_better", "formula", "reference"))
+        stated = all(hasattr(cls, item) for item in ("range", "higher_is_better", "formula", "reference"))
         if "name" in vars(cls) and stated:
-            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{cls._facts()}\n"
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{cls._metadata_lines()}\n"
 
     @classmethod
-    def _facts(cls) -> str:
+    def _metadata_lines(cls) -> str:
         low, high = (f"{end:g}".replace("inf", "∞") for end in cls.range)
         better = "higher" if cls.higher_is_better else "lower"
         lines = [
@@ -68,14 +69,29 @@ class Metric(ABC):
 
 
 class PairMetric(Metric):
-    """A metric of one reference and one distorted image of the same size."""
+    """A metric of one reference and one distorted image of the same size.
+
+    Whatever a subclass computes in `__call__`, it is handed two H×W×3 uint8 images of one size (anything else is an
+    InputError), and a value that is not defined leaves it as NaN with the reason in `details["undefined"]`.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__call__" in vars(cls):
+            cls.__call__ = guarded_pair(vars(cls)["__call__"])  # type: ignore[method-assign]
 
     @abstractmethod
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Score `distorted` against `reference` (both H×W×3 uint8 sRGB).
 
         Raises:
-            InputError: the sizes differ, or the image is too small for the metric.
+            InputError: no such images, their sizes differ, or they are too small for the metric.
+        """
+
+    def prepare(self, images: Sequence[ImageU8]) -> None:
+        """Do in one go what pays for many images at once, such as a network's forwards in batches; keep the results.
+
+        Values do not depend on it. Nothing by default.
         """
 
     def batch(self, references: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> list[Score]:
@@ -84,20 +100,28 @@ class PairMetric(Metric):
         Raises:
             InputError: as for a single pair, or lists of different length.
         """
+        check_images(references)
+        check_images(distorted)
         if len(references) != len(distorted):
             raise InputError(
                 f"{len(references)} references and {len(distorted)} distorted images given, pairs expected"
             )
+        self.prepare([*references, *distorted])
         return [self(a, b) for a, b in zip(references, distorted, strict=True)]
 
 
 class SetMetric(Metric):
-    """A metric of two sets of images (a distance between distributions)."""
+    """A metric of two sets of images (a distance between distributions); guarded as `PairMetric` is."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__call__" in vars(cls):
+            cls.__call__ = guarded_set(vars(cls)["__call__"])  # type: ignore[method-assign]
 
     @abstractmethod
     def __call__(self, reference: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> Score:
         """Score the set `distorted` against the set `reference`.
 
         Raises:
-            InputError: too few samples for the estimate.
+            InputError: no images, or too few samples for the estimate.
         """

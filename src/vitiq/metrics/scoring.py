@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vitiq import registry
 from vitiq.errors import InputError, VitiqError
+from vitiq.image.shared import sharing
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
-from vitiq.metrics.sets.rows import UNDEFINED, RowGatherer, rows_of, undefined
-from vitiq.metrics.shared import sharing_pair
+from vitiq.metrics.doors import UNDEFINED, check_image, check_sizes, undefined
+from vitiq.metrics.sets.rows import RowGatherer, rows_of
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -65,19 +67,43 @@ def _named(name: str) -> Sequence[str]:
     return first if name == "default" else (name,)
 
 
-@sharing_pair
 def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]) -> dict[str, Score]:
     """Every pair metric's score; one that is not defined for the pair is NaN, with the reason in its details.
 
     Raises:
-        InputError: the images differ in size.
+        InputError: no images of H×W×3 uint8, or they differ in size.
     """
-    if reference.shape != distorted.shape:
-        (h, w, _), (i, j, _) = reference.shape, distorted.shape
-        raise InputError(f"images of {w}×{h} and {j}×{i} pixels given, the same size expected; resize one of them")
+    return score_pairs([reference], [distorted], metrics)[0]
+
+
+def score_pairs(
+    references: Sequence[ImageU8], distorted: Sequence[ImageU8], metrics: Sequence[Metric]
+) -> list[dict[str, Score]]:
+    """Every pair metric's score of every pair, in order: the values of `score_pair`, many pairs at a time.
+
+    Networks read all different images in full batches, so that a sweep of M reconstructions of one original costs
+    M + 1 forwards. The images stay in memory: hand in some tens of pairs at a time.
+
+    Raises:
+        InputError: lists of different length; no images of H×W×3 uint8, or a pair that differs in size.
+    """
+    if len(references) != len(distorted):
+        raise InputError(f"{len(references)} references and {len(distorted)} distorted images given, pairs expected")
+    for pair in zip(references, distorted, strict=True):
+        check_sizes(*pair)
+    pair_metrics = [metric for metric in metrics if isinstance(metric, PairMetric)]
+    images = list({id(image): image for image in (*references, *distorted)}.values())
+    with sharing(*images):
+        for metric in pair_metrics:
+            with suppress(*UNDEFINED):  # the pairs say so themselves
+                metric.prepare(images)
+        return [_score(a, b, pair_metrics) for a, b in zip(references, distorted, strict=True)]
+
+
+def _score(reference: ImageU8, distorted: ImageU8, metrics: Sequence[PairMetric]) -> dict[str, Score]:
     scores = {}
-    for metric in metrics:
-        if isinstance(metric, PairMetric):
+    with sharing(reference, distorted):
+        for metric in metrics:
             try:
                 scores[metric.name] = metric(reference, distorted)
             except UNDEFINED as error:
@@ -88,7 +114,13 @@ def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]
 def score_sets(
     reference: Sequence[ImageU8], distorted: Sequence[ImageU8], metrics: Sequence[Metric]
 ) -> dict[str, Score]:
-    """Every set metric's score, NaN with the reason where it is not defined."""
+    """Every set metric's score, NaN with the reason where it is not defined.
+
+    Raises:
+        InputError: no images of H×W×3 uint8.
+    """
+    for image in (*reference, *distorted):
+        check_image(image)
     gatherer = RowGatherer(metrics)
     for image in reference:
         gatherer.add(rows_of(image, metrics), {})
@@ -112,7 +144,7 @@ def signature_of(metric: Metric) -> str:
         return f"{metric.name}: {error}"
 
 
-def facts(metric: Metric | type[Metric]) -> dict[str, object]:
+def metadata(metric: Metric | type[Metric]) -> dict[str, object]:
     """What a metric states about itself, JSON-serialisable."""
     low, high = metric.range
     return {

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Float32
 from PIL import Image
 
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import InputError, UndefinedError, WeightsError
 from vitiq.models.backbones.cache import Cache
 from vitiq.models.backbones.formats import read_state
 from vitiq.models.inception import DIMENSIONS, OUTPUTS, SIDE, InceptionV3
@@ -99,11 +99,11 @@ class InceptionReader:
 
     def features(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n 2048"]:
         """Features of images of any size."""
-        return np.stack([row[:DIMENSIONS] for row in self._read(images)])
+        return _finite([row[:DIMENSIONS] for row in self._read(images)])
 
     def probabilities(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n 1008"]:
         """Softmax of the outputs without bias."""
-        return np.stack([row[DIMENSIONS:] for row in self._read(images)])
+        return _finite([row[DIMENSIONS:] for row in self._read(images)])
 
     def _read(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
@@ -116,6 +116,13 @@ class InceptionReader:
         with torch.inference_mode():
             features = self._model((pixels - self._middle) / self._middle)
             return np.asarray(torch.cat([features, self._model.logits(features).softmax(dim=1)], dim=1).numpy())
+
+
+def _finite(rows: Sequence[np.ndarray]) -> np.ndarray:
+    array = np.stack(rows)
+    if not np.isfinite(array).all():
+        raise UndefinedError("InceptionV3: the network's output is not finite for these images")
+    return array
 
 
 def _load(path: Path) -> InceptionV3:

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.errors import WeightsError, first_line
+from vitiq.errors import WeightsError
+from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
 
 State: TypeAlias = Mapping[str, Tensor]
 Features: TypeAlias = "list[Float[Tensor, 'n c h w']]"
@@ -35,17 +36,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Tensors of a file that torch saved, as float32.
 
     Raises:
-        WeightsError: missing, or not a dictionary of tensors.
+        WeightsError: missing, not a dictionary of tensors, or with numbers that are not finite.
     """
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsError(
-            f"{path}: not readable weights ({first_line(error)}); fetch or copy the file again"
-        ) from error
-    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise WeightsError(f"{path}: a dictionary of tensors expected; fetch or copy the file again")
-    return {str(name): value.float() for name, value in loaded.items()}
+    tensors = checked_tensors(path, read_checkpoint(path))
+    return {name: value.float() for name, value in tensors.items()}
 
 
 def check_trunk(state: State, layout: Mapping[int, tuple[int, int, int]], name: str) -> State:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vitiq.errors import WeightsError
 from vitiq.files import write_bytes
+from vitiq.weights.checkpoint import read_safetensors
 
 KEY = "vitiq_config"
 """Entry of a file's metadata, a JSON object."""
@@ -34,9 +35,8 @@ def read_weights(path: Path, form: str, model: str) -> tuple[dict[str, Tensor], 
     """
     fix = f"reinstall vitiq, or give a file written by `vitiq train {model}`"
     try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = _parsed(file.metadata())
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors, stored = read_safetensors(path)
+        metadata = _parsed(stored)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: {model} weights are missing; {fix}") from error
     except (SafetensorError, OSError, ValueError) as error:

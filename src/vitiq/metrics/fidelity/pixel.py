@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vitiq.image.colour import THOUSANDTHS
+from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.shared import shared
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
 DATA_RANGE = 255
@@ -79,7 +78,6 @@ class _PixelMetric(PairMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """The error on the 0-255 scale, or its PSNR in dB (+inf for identical images)."""
-        check_sizes(reference, distorted)
         return Score(self.measure(reference, distorted), self.signature())
 
     @staticmethod

@@ -20,10 +20,10 @@ from jaxtyping import Float64, Shaped, UInt8
 
 from vitiq.errors import InputError
 from vitiq.image.colour import luma
+from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
+from vitiq.metrics.doors import check_sizes
 from vitiq.metrics.fidelity.windows import carve, gaussian, strip_rows, window_sums
-from vitiq.metrics.shared import shared
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -180,7 +180,6 @@ class Ssim(_Ssim):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Mean SSIM; InputError for sides below 11."""
-        check_sizes(reference, distorted)
         return Score(float(rgb_similarity(reference, distorted)[0].mean()), self.signature())
 
 
@@ -193,7 +192,6 @@ class SsimY(_Ssim):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Mean SSIM; InputError for sides below 11."""
-        check_sizes(reference, distorted)
         return Score(float(luma_similarity(reference, distorted)[0].mean()), self.signature())
 
 
@@ -206,6 +204,5 @@ class SsimSkimage(_Ssim):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Mean SSIM; InputError for sides below 7."""
-        check_sizes(reference, distorted)
         full, _ = mean_similarity(rgb_planes(reference), rgb_planes(distorted), UNIFORM)
         return Score(float(full.mean()), self.signature())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import InputError, UndefinedError, WeightsError
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 from vitiq.weights.store import model_info, sha256_file
 
@@ -77,7 +77,6 @@ class PerceptualMetric(PairMetric):
         """The distance; WeightsError without weights, InputError for images below the network's smallest."""
         import torch  # noqa: PLC0415 - imported where used
 
-        check_sizes(reference, distorted)
         height, width, _ = reference.shape
         if min(height, width) < self.smallest:
             raise InputError(
@@ -85,8 +84,10 @@ class PerceptualMetric(PairMetric):
             )
         own, trunk = self.states
         with torch.no_grad():
-            value = self.measure(own, trunk, self.tensor(reference, distorted))
-        return Score(float(value), self.signature())
+            value = float(self.measure(own, trunk, self.tensor(reference, distorted)))
+        if not math.isfinite(value):
+            raise UndefinedError(f"{self.title}: the network's output is not finite")
+        return Score(value, self.signature())
 
     def tensor(self, reference: ImageU8, distorted: ImageU8) -> Float[Tensor, "2 3 h w"]:
         """Both images, 0 … 1."""

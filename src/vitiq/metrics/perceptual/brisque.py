@@ -7,15 +7,15 @@ below 0, images unlike any in LIVE above 100. The signature names the model by i
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, UndefinedError
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.perceptual.brisque_features import features
 from vitiq.metrics.perceptual.brisque_model import load_model
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
 
@@ -42,12 +42,19 @@ class Brisque(PairMetric):
         return f"brisque|model:{load_model(self._folder).sha256[:12]}|half:matlab-bicubic|grey:matlab|v2"
 
     def score_one(self, image: ImageU8) -> float:
-        """BRISQUE of one image."""
-        return load_model(self._folder).predict(features(image))
+        """BRISQUE of one image.
+
+        Raises:
+            InputError: too small, or without any texture.
+            UndefinedError: the regression gives no finite number.
+        """
+        value = load_model(self._folder).predict(features(image))
+        if not math.isfinite(value):
+            raise UndefinedError("BRISQUE's regression gives no finite number")
+        return value
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """Value of `distorted`; details: original, generated, delta (generated - original)."""
-        check_sizes(reference, distorted)
+        """Value of `distorted`; details: original (NaN where undefined), generated, delta (their difference)."""
         generated = self.score_one(distorted)
         try:
             original = self.score_one(reference)

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from vitiq.errors import InputError
+from vitiq.image.shared import shared
 from vitiq.metrics.fidelity.windows import carve, gaussian, strip_rows, window_sums
-from vitiq.metrics.shared import shared
 from vitiq.types import ImageU8
 
 GREY = np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])

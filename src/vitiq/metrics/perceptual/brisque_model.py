@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import pickle
 from dataclasses import dataclass
@@ -68,10 +69,10 @@ def parse_model(text: str, low: list[float], high: list[float]) -> SupportVector
         WeightsError: not an epsilon-SVR of 36 features.
     """
     head, _, body = text.partition("SV\n")
-    facts = dict(line.split(maxsplit=1) for line in head.splitlines() if " " in line)
+    fields = dict(line.split(maxsplit=1) for line in head.splitlines() if " " in line)
     try:
-        if facts["svm_type"] != "epsilon_svr" or len(low) != FEATURES or len(high) != FEATURES:
-            raise ValueError(f"{facts['svm_type']} with {len(low)} features")
+        if fields["svm_type"] != "epsilon_svr" or len(low) != FEATURES or len(high) != FEATURES:
+            raise ValueError(f"{fields['svm_type']} with {len(low)} features")
         rows = [line.split() for line in body.strip().splitlines()]
         vectors = np.zeros((len(rows), FEATURES))
         for index, row in enumerate(rows):
@@ -79,8 +80,12 @@ def parse_model(text: str, low: list[float], high: list[float]) -> SupportVector
                 feature, value = item.split(":")
                 vectors[index, int(feature) - 1] = float(value)
         weights = np.array([float(row[0]) for row in rows])
+        if not all(np.isfinite(values).all() for values in (low, high, vectors, weights)):
+            raise ValueError("numbers that are not finite")
         digest = hashlib.sha256(text.encode()).hexdigest()
-        gamma, rho = float(facts["gamma"]), float(facts["rho"])
+        gamma, rho = float(fields["gamma"]), float(fields["rho"])
+        if not (math.isfinite(gamma) and math.isfinite(rho)):
+            raise ValueError(f"gamma {gamma} and rho {rho}")
     except (KeyError, ValueError, IndexError) as error:
         raise WeightsError(f"not BRISQUE's libsvm model ({error}); expected LIVE's `allmodel`") from error
     return SupportVectors(np.array(low), np.array(high), gamma, rho, weights, vectors, digest)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vitiq.errors import InputError
+from vitiq.metrics.finite import require_finite
 
 Distribution = Float[np.ndarray, " n"]
 
@@ -17,10 +18,12 @@ def normalised(p: Distribution) -> Distribution:
     """The distribution in double precision, summing to 1.
 
     Raises:
-        InputError: empty, negative, not finite, or all zero.
+        InputError: empty, negative, or all zero.
+        UndefinedError: not finite.
     """
     wide = np.asarray(p, dtype=np.float64)
-    if wide.ndim != 1 or wide.size == 0 or not np.isfinite(wide).all() or (wide < 0).any() or not wide.sum() > 0:
+    require_finite("probabilities", wide)
+    if wide.ndim != 1 or wide.size == 0 or (wide < 0).any() or not wide.sum() > 0:
         raise InputError(f"a list of shape {wide.shape} given, probabilities of at least one label expected")
     return np.asarray(wide / wide.sum(), dtype=np.float64)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from vitiq.errors import UndefinedError
 from vitiq.metrics.base import PairMetric
-from vitiq.types import ImageU8, Score
+from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
@@ -45,11 +47,11 @@ class VitMetric(PairMetric):
     def _settings(self) -> str:
         return ""
 
-    def batch(self, references: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> list[Score]:
-        """Score pairs; all images are read in full batches first, each different one once."""
-        if references and distorted:
-            self._read([*references, *distorted])
-        return super().batch(references, distorted)
+    def prepare(self, images: Sequence[ImageU8]) -> None:
+        """Read all images in full batches, each different one once; the backbone keeps what it found."""
+        if images:
+            with suppress(UndefinedError):  # the pair that it concerns says so
+                self._read(images)
 
     def _read(self, images: Sequence[ImageU8]) -> None:
         self.backbone.logits(images)

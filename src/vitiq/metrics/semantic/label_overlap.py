@@ -8,6 +8,7 @@ N = 1000 that is 10 ± 2.8 labels, so a score of 0.10 is what two unrelated imag
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from jaxtyping import Float, Int64
 from scipy.stats import hypergeom
 
 from vitiq.errors import InputError
+from vitiq.metrics.finite import require_finite
 
 
 def top_labels(scores: Float[np.ndarray, " n"], k: int) -> Int64[np.ndarray, " k"]:
@@ -22,7 +24,9 @@ def top_labels(scores: Float[np.ndarray, " n"], k: int) -> Int64[np.ndarray, " k
 
     Raises:
         InputError: k outside 1 … n.
+        UndefinedError: scores that are not finite have no ranks.
     """
+    require_finite("label scores", scores)
     if not 1 <= k <= scores.size:
         raise InputError(f"K = {k} labels given, expected 1 to {scores.size}, the labels of the backbone")
     return np.argsort(-scores, kind="stable")[:k].astype(np.int64)
@@ -82,19 +86,32 @@ def overlap(p: Float[np.ndarray, " n"], q: Float[np.ndarray, " n"], k: int) -> O
     return Overlap(int(shared), k, int(p.size))
 
 
+def parse_k(k: int | str) -> int | float:
+    """K as given: a whole number of labels, or a share of them above 0 and up to 1 ("10%" is 0.1).
+
+    Raises:
+        InputError: neither form, or a K that no backbone has.
+    """
+    text = str(k).strip()
+    shape = re.fullmatch(r"(\d{1,9})|(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})%", text, re.ASCII)
+    if shape is None:
+        raise InputError(f"K = {k!r} given, expected a number of labels (100) or a share of them (10%)")
+    if shape[1] and int(text) > 0:
+        return int(text)
+    if shape[2] and 0 < float(shape[2]) <= 100:
+        return float(shape[2]) / 100
+    raise InputError(f"K = {k} given, expected 1 or more labels, or a share above 0% and up to 100%")
+
+
 def resolve_k(k: int | str, labels: int) -> int:
     """K as a number of labels: a whole number, or a share of the N labels such as "10%" (rounded, at least 1).
 
     Raises:
         InputError: neither form, or outside 1 … N.
     """
-    text = str(k).strip()
-    try:
-        share = float(text[:-1]) if text.endswith("%") else None
-        found = int(text) if share is None else max(1, round(share / 100 * labels)) if 0 < share <= 100 else 0
-    except ValueError as error:
-        raise InputError(f"K = {k!r} given, expected a number of labels (100) or a share of them (10%)") from error
-    if not 1 <= found <= labels:
+    parsed = parse_k(k)
+    found = parsed if isinstance(parsed, int) else max(1, round(parsed * labels))
+    if found > labels:
         raise InputError(f"K = {k} given, expected 1 to {labels}, the labels of the backbone, or up to 100%")
     return found
 

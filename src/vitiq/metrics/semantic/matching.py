@@ -6,10 +6,16 @@ import numpy as np
 from jaxtyping import Float
 
 from vitiq.errors import InputError
+from vitiq.metrics.finite import require_finite
 
 
 def unit(x: Float[np.ndarray, "*rows d"]) -> Float[np.ndarray, "*rows d"]:
-    """Each row at length 1, in double precision; a row of zeros stays."""
+    """Each row at length 1, in double precision; a row of zeros stays.
+
+    Raises:
+        UndefinedError: numbers that are not finite point nowhere.
+    """
+    require_finite("tokens", x)
     wide = np.asarray(x, dtype=np.float64)
     length = np.linalg.norm(wide, axis=-1, keepdims=True)
     return np.asarray(wide / np.where(length > 0, length, 1.0), dtype=np.float64)

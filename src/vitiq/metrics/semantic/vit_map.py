@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from PIL import Image
 
+from vitiq.metrics.doors import check_sizes
 from vitiq.metrics.semantic.tiles import PHASE, Tiling, cut, level_distances, tiling
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import numpy as np
 
 from vitiq.errors import InputError
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class VitPanel(PairMetric):
             self.n = int(n)
         except ValueError as error:
             raise InputError(f"vit-panel@{n} given, expected a number of labels such as vit-panel@5") from error
-        if self.n < 1:
+        if self.n < 1 or not str(n).isascii():
             raise InputError(f"vit-panel@{n} given, expected 1 label or more")
         self._given = [*([backbone] if backbone is not None else []), *panel]
         if self.n != 5:
@@ -84,10 +83,13 @@ class VitPanel(PairMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Share with its 95 % bootstrap interval and each backbone's answer."""
-        check_sizes(reference, distorted)
         answers = {}
         for backbone in self.panel:
             p, q = backbone.probabilities([reference, distorted])
+            if self.n > len(backbone.labels):
+                raise InputError(
+                    f"{self.name} given, but {backbone.name} has {len(backbone.labels)} labels; give fewer"
+                )
             answers[backbone.name] = {
                 "original": backbone.labels[int(p.argmax())],
                 "reconstruction": backbone.labels[int(q.argmax())],

@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from vitiq.metrics.semantic import agreement
 from vitiq.metrics.semantic.base import VitMetric
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
 
@@ -24,7 +23,6 @@ class _Distribution(VitMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Agreement of the two label distributions, 1 for equal ones."""
-        check_sizes(reference, distorted)
         p, q = self.backbone.probabilities([reference, distorted])
         return Score(self.measure(p, q), self.signature())
 

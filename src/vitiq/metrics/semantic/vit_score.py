@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, UndefinedError
 from vitiq.metrics.semantic.base import VitMetric
 from vitiq.metrics.sets.rows import RowMetric, Rows
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -36,8 +35,17 @@ class _AtK(VitMetric):
     parameter = "k"
 
     def __init__(self, backbone: Backbone | None = None, k: int | str = PUBLISHED_K) -> None:
+        from vitiq.metrics.semantic.label_overlap import parse_k, resolve_k  # noqa: PLC0415 - scipy
+
         super().__init__(backbone)
         self._k = k
+        try:
+            if backbone is None:
+                parse_k(k)
+            else:
+                resolve_k(k, len(backbone.labels))
+        except InputError as error:
+            raise InputError(f"{type(self).name}@{k}: {error}") from error
         if str(k) != str(PUBLISHED_K):
             self.name = f"{type(self).name}@{k}"
 
@@ -65,7 +73,6 @@ class VitTopK(_AtK):
         """Score with chance level, chance-corrected value, p-value and the table of shared labels."""
         from vitiq.metrics.semantic.label_overlap import overlap, shared_table  # noqa: PLC0415 - scipy
 
-        check_sizes(reference, distorted)
         p, q = self.backbone.probabilities([reference, distorted])
         result = overlap(p, q, self.k)
         labels = self.backbone.labels
@@ -97,9 +104,12 @@ class VitTopKAdjusted(_AtK):
         """Chance-corrected score with its p-value."""
         from vitiq.metrics.semantic.label_overlap import overlap  # noqa: PLC0415 - scipy
 
-        check_sizes(reference, distorted)
         p, q = self.backbone.probabilities([reference, distorted])
         result = overlap(p, q, self.k)
+        if result.k == result.labels:
+            raise UndefinedError(
+                f"{self.name}: K is all {result.k} labels, which any two images share; give a smaller K"
+            )
         return Score(result.adjusted, self.signature(), {"p_value": result.p_value, "chance": result.chance})
 
 
@@ -116,7 +126,6 @@ class VitTopKArea(VitMetric):
         """Area with its chance level and the curve at some K."""
         from vitiq.metrics.semantic.label_overlap import curve_area, overlap_curve  # noqa: PLC0415 - scipy
 
-        check_sizes(reference, distorted)
         p, q = self.backbone.probabilities([reference, distorted])
         curve = overlap_curve(p, q)
         points = [[k, float(curve[k - 1])] for k in CURVE_AT if k <= curve.size]
@@ -154,7 +163,6 @@ class VitRbo(VitMetric):
         """Rank-biased overlap."""
         from vitiq.metrics.semantic.label_overlap import overlap_curve, rank_biased_overlap  # noqa: PLC0415 - scipy
 
-        check_sizes(reference, distorted)
         p, q = self.backbone.probabilities([reference, distorted])
         return Score(rank_biased_overlap(overlap_curve(p, q), self._persistence), self.signature())
 

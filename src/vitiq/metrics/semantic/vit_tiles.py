@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from vitiq.metrics.semantic.base import VitMetric
 from vitiq.metrics.semantic.tiles import PHASE, appearance_and_meaning, cut, level_distances, tiling
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
 
@@ -27,7 +26,6 @@ class VitTiles(VitMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Score with the number of tiles and the two parts."""
-        check_sizes(reference, distorted)
         height, width, _ = reference.shape
         plan = tiling(width, height, self.backbone.image_size)
         first, second = cut(reference, plan), cut(distorted, plan)
@@ -39,6 +37,5 @@ class VitTiles(VitMetric):
     def _settings(self) -> str:
         return f"tiles:{self.backbone.image_size}+{PHASE}|levels:0,later-half,norm|pool:mean"
 
-    def _read(self, images: Sequence[ImageU8]) -> None:
+    def prepare(self, images: Sequence[ImageU8]) -> None:
         """Nothing in advance: tiles of many images would not fit."""
-        del images

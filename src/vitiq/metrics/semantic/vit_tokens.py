@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from vitiq.metrics.semantic.base import VitMetric
 from vitiq.metrics.semantic.matching import cosines, matched
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
 
@@ -22,7 +21,6 @@ class VitCls(VitMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Cosine of the class tokens."""
-        check_sizes(reference, distorted)
         a, b = self.backbone.features([reference, distorted])
         return Score(float(cosines(a, b)), self.signature())
 
@@ -47,7 +45,6 @@ class VitTokens(_Tokens):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """F1 with precision and recall."""
-        check_sizes(reference, distorted)
         a, b = self.backbone.tokens([reference, distorted])
         precision, recall, f1 = matched(a[1:], b[1:])
         return Score(f1, self.signature(), {"precision": precision, "recall": recall})
@@ -63,6 +60,5 @@ class VitTokensLocked(_Tokens):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Mean cosine of the patch tokens."""
-        check_sizes(reference, distorted)
         a, b = self.backbone.tokens([reference, distorted])
         return Score(float(cosines(a[1:], b[1:]).mean()), self.signature())

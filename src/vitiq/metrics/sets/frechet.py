@@ -10,14 +10,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Float64
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, UndefinedError
 from vitiq.image.geometry import resize
 from vitiq.metrics.base import PairMetric
+from vitiq.metrics.finite import require_finite
 from vitiq.metrics.sets.moments import Moments
-from vitiq.metrics.sizes import check_sizes
 from vitiq.types import ImageU8, Score
 
 
@@ -26,7 +28,9 @@ def frechet_distance(a: Float64[np.ndarray, "n d"], b: Float64[np.ndarray, "m d"
 
     Raises:
         InputError: fewer than two samples, or samples of different dimensions.
+        UndefinedError: samples that are not finite.
     """
+    require_finite("samples", a, b)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise InputError(f"samples of shape {a.shape} and {b.shape} given, expected (n, d) and (m, d), n and m from 2")
     if np.array_equal(a, b):
@@ -46,7 +50,9 @@ def frechet_of_moments(a: Moments, b: Moments) -> float:
 
     Raises:
         InputError: they have different dimensions.
+        UndefinedError: numbers that are not finite.
     """
+    require_finite("means or covariances", a.mean, a.covariance, b.mean, b.covariance)
     if a.dimensions != b.dimensions:
         raise InputError(f"statistics of {a.dimensions} and {b.dimensions} dimensions given, the same number expected")
     if np.array_equal(a.mean, b.mean) and np.array_equal(a.covariance, b.covariance):
@@ -56,7 +62,10 @@ def frechet_of_moments(a: Moments, b: Moments) -> float:
 
 
 def _distance(shift: Float64[np.ndarray, " d"], spread: float, root: float) -> float:
-    return max(0.0, float(np.square(shift).sum()) + spread - 2 * root)
+    distance = float(np.square(shift).sum()) + spread - 2 * root
+    if not math.isfinite(distance):  # max(0, NaN) would be 0
+        raise UndefinedError("the samples are too large for a distance in double precision")
+    return max(0.0, distance)
 
 
 def _root_trace(a: Float64[np.ndarray, "d d"], b: Float64[np.ndarray, "d d"]) -> float:
@@ -97,7 +106,6 @@ class FrechetPixel(PairMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Distance of one pair; images of other sizes are resized to 512×512 first."""
-        check_sizes(reference, distorted)
         return Score(frechet_distance(_samples(reference), _samples(distorted)), self.signature())
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vitiq.errors import InputError
+from vitiq.metrics.finite import require_finite
 
 
 def inception_score(probabilities: Float[np.ndarray, "n labels"], parts: int = 1) -> float:
@@ -19,7 +20,9 @@ def inception_score(probabilities: Float[np.ndarray, "n labels"], parts: int = 1
 
     Raises:
         InputError: fewer rows than parts.
+        UndefinedError: probabilities that are not finite.
     """
+    require_finite("probabilities", probabilities)
     n = len(probabilities)
     if n < parts or not n:
         raise InputError(f"{n} samples given, at least {parts} expected (one a part); give more or larger images")

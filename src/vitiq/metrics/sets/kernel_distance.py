@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from vitiq.errors import InputError
+from vitiq.metrics.finite import require_finite
 
 BLOCK = 4096
 """Larger sets are cut into parts of at most this many, each compared with its counterpart; the mean stays unbiased."""
@@ -19,7 +20,9 @@ def kernel_distance(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) ->
 
     Raises:
         InputError: fewer than two samples, or samples of different dimensions.
+        UndefinedError: samples that are not finite.
     """
+    require_finite("samples", a, b)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise InputError(f"samples of shape {a.shape} and {b.shape} given, expected (n, d) and (m, d), n and m from 2")
     parts = -(-max(len(a), len(b)) // BLOCK)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from vitiq.errors import InputError
+from vitiq.metrics.finite import require_finite
 
 NEIGHBOUR = 3
 LIMIT = 10_000
@@ -27,7 +28,9 @@ def share_within(samples: Float[np.ndarray, "n d"], manifold: Float[np.ndarray, 
 
     Raises:
         InputError: no samples, samples of different dimensions, or no more of the manifold than `NEIGHBOUR`.
+        UndefinedError: samples that are not finite.
     """
+    require_finite("samples", samples, manifold)
     if samples.ndim != 2 or manifold.ndim != 2 or samples.shape[1] != manifold.shape[1] or not len(samples):
         raise InputError(f"samples of shape {samples.shape} and {manifold.shape} given, expected (n, d) and (m, d)")
     if len(manifold) <= NEIGHBOUR:

@@ -6,7 +6,6 @@ An image gives an array of rows (a feature vector of the whole image, or one of 
 
 from __future__ import annotations
 
-import math
 import tempfile
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -15,12 +14,10 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
-from vitiq.errors import InputError, MissingDependencyError, WeightsError
+from vitiq.errors import InputError, UndefinedError
 from vitiq.metrics.base import Metric, SetMetric
+from vitiq.metrics.doors import UNDEFINED, check_image, undefined, with_reason
 from vitiq.types import ImageU8, Score
-
-UNDEFINED = (InputError, MissingDependencyError, WeightsError)
-"""Errors that leave one metric undefined and let the others go on."""
 
 RowsByKey: TypeAlias = "dict[str, Float32[np.ndarray, 'n d'] | str]"
 """Rows of one image by `RowMetric.rows_key`, or why there are none."""
@@ -48,9 +45,12 @@ class Rows:
 
         Raises:
             InputError: rows of another width.
+            UndefinedError: numbers that are not finite.
         """
         if not len(rows):
             return
+        if not np.isfinite(rows).all():
+            raise UndefinedError(f"a row of {rows.shape[1]} numbers holds some that are not finite")
         if self.width and rows.shape[1] != self.width:
             raise InputError(f"rows of {rows.shape[1]} numbers given after rows of {self.width}")
         self.width = rows.shape[1]
@@ -118,8 +118,11 @@ class RowGatherer:
             for key, rows in found.items():
                 if isinstance(rows, str):
                     self._undefined.setdefault(key, rows)
-                else:
+                    continue
+                try:
                     side.setdefault(key, Rows()).add(rows)
+                except UndefinedError as error:
+                    self._undefined.setdefault(key, str(error))
 
     def scores(self) -> dict[str, Score]:
         """Every row metric's score of the sets, NaN with the reason where it is not defined."""
@@ -129,7 +132,8 @@ class RowGatherer:
                 key = metric.rows_key()
                 if key in self._undefined:
                     raise InputError(self._undefined[key])
-                scores[metric.name] = metric.of_rows(*(side.get(key) or Rows() for side in self._sides))
+                found = metric.of_rows(*(side.get(key) or Rows() for side in self._sides))
+                scores[metric.name] = with_reason(found)
             except UNDEFINED as error:
                 scores[metric.name] = undefined(metric, error)
         return scores
@@ -137,21 +141,17 @@ class RowGatherer:
 
 def rows_of(image: ImageU8, metrics: Sequence[Metric]) -> RowsByKey:
     """Rows of an image by key, each computed once; the reason in their place where they are not defined."""
+    check_image(image)
     found: RowsByKey = {}
     for metric in metrics:
         if isinstance(metric, RowMetric):
             try:
                 key = metric.rows_key()
             except UNDEFINED:
-                continue  # told by `RowGatherer.scores`
+                continue  # reported by `RowGatherer.scores`
             if key not in found:
                 try:
                     found[key] = metric.rows(image)
                 except UNDEFINED as error:
                     found[key] = str(error)
     return found
-
-
-def undefined(metric: Metric, error: Exception) -> Score:
-    """NaN, with the reason in its details."""
-    return Score(math.nan, metric.name, {"undefined": str(error)})

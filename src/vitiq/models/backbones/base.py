@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32
 from PIL import Image
 from torch import Tensor
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, UndefinedError
 from vitiq.models.backbones.cache import Cache
 from vitiq.models.backbones.packed import ROWS, PackedViT
 from vitiq.models.backbones.precision import Precision, choose_precision
@@ -99,12 +99,16 @@ class Backbone:
         return f"{self.name}|weights:{self.weights_sha256[:12]}|{self.preprocessing}|{self.precision}"
 
     def logits(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
-        """Logits of images of any size."""
-        return np.stack([found[: len(self.labels)] for found in self._predictions(images)])
+        """Logits of images of any size.
+
+        Raises:
+            UndefinedError: the network's output is not finite; so for `features`, `tokens`, `levels` and the rest.
+        """
+        return self._finite([found[: len(self.labels)] for found in self._predictions(images)])
 
     def features(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n d"]:
         """Class token after the last norm."""
-        return np.stack([found[len(self.labels) :] for found in self._predictions(images)])
+        return self._finite([found[len(self.labels) :] for found in self._predictions(images)])
 
     def probabilities(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
         """Softmax of the logits."""
@@ -118,7 +122,7 @@ class Backbone:
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             return [row for batch in self._batches(missing) for row in self._final(self._inputs(batch)).numpy()]
 
-        return np.stack(self._cache.get("tokens", images, compute))
+        return self._finite(self._cache.get("tokens", images, compute))
 
     def levels(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n level p d"]:
         """Patch tokens of images of the network's own size: before the first block, after each of the later half
@@ -137,7 +141,7 @@ class Backbone:
                 parts = [self._network.forward_levels(self._inputs(batch)).numpy() for batch in self._batches(missing)]
             return [row for part in parts for row in part]
 
-        return np.stack(self._cache.get("levels", images, compute))
+        return self._finite(self._cache.get("levels", images, compute))
 
     def rollout(self, image: ImageU8) -> Float32[np.ndarray, "rows columns"]:
         """Attention rollout of the class token over the patches of the whole image; sums to 1.
@@ -147,7 +151,7 @@ class Backbone:
         with torch.inference_mode():
             flow = self._model.rollout(self._inputs([image]))[0, 0, self._model.config.prefix :]
         grid = self._model.config.grid
-        return np.asarray((flow / flow.sum()).view(grid, grid).numpy(), dtype=np.float32)
+        return np.asarray(self._finite([(flow / flow.sum()).view(grid, grid).numpy()])[0], dtype=np.float32)
 
     def tokens_tensor(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
         """As `tokens`, from tensors in [0, 1]; differentiable with respect to the images, always in float32."""
@@ -189,6 +193,13 @@ class Backbone:
     @cached_property
     def _network(self) -> PackedViT:
         return PackedViT(self._model, torch.bfloat16 if self.precision == "bfloat16" else torch.float32)
+
+    def _finite(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """The rows as one array: no metric may make a value of what is not a number."""
+        array = np.stack(rows)
+        if not np.isfinite(array).all():
+            raise UndefinedError(f"{self.name}: the network's output is not finite for these images")
+        return array
 
     def _batches(self, items: Sequence[T]) -> list[Sequence[T]]:
         """Batches of about equal size with at most `ROWS` tokens."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from vitiq.image.shared import shared
 from vitiq.types import ImageU8
 
 LIMIT = 256 * 2**20
@@ -17,6 +18,7 @@ ENTRIES = 1024
 """Arrays kept at most: small ones, scattered over the memory that images have left, keep it from going back."""
 
 
+@shared
 def key_of(image: ImageU8) -> bytes:
     """Hash of an image's pixels and shape."""
     digest = hashlib.blake2b(str(image.shape).encode(), digest_size=16)

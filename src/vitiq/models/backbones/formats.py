@@ -1,7 +1,7 @@
 """Checkpoint formats of Vision Transformers, told by their keys and renamed to timm's.
 
 timm and Hugging Face (.safetensors, .pth, .bin), torchvision (.pth), Google's .npz (Dosovitskiy et al.), and
-pytorch_pretrained_vit (.pth), the thesis's. Nothing of a file is executed: pickles are read with weights_only.
+pytorch_pretrained_vit (.pth), the thesis's. Files are read as `weights.checkpoint` says.
 """
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from vitiq.errors import WeightsError, first_line
+from vitiq.errors import WeightsError
+from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
 
 State = dict[str, Tensor]
 
@@ -26,31 +24,14 @@ def read_state(path: Path) -> State:
     """Tensors of a checkpoint file, unwrapped from `state_dict`, `model` and `module.`.
 
     Raises:
-        WeightsError: missing, empty, truncated, or no checkpoint.
+        WeightsError: missing, empty, truncated, no checkpoint, or with numbers that are not finite.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such weights file; check the path, or see `vitiq models list`")
-    if path.stat().st_size == 0:
-        raise WeightsError(f"{path}: the weights file is empty; copy it again")
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        if path.suffix == ".npz":
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, ValueError, RuntimeError, BadZipFile, EOFError, KeyError) as error:
-        raise WeightsError(
-            f"{path}: damaged or truncated weights ({first_line(error)}); copy the file again"
-        ) from error
-    except Exception as error:  # pickle raises many kinds
-        raise WeightsError(f"{path}: not a checkpoint of tensors ({first_line(error)})") from error
+    loaded: Any = read_checkpoint(path)
     for key in ("state_dict", "model", "model_state_dict", "state_dict_ema"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+        if isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
-    if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
-        raise WeightsError(f"{path}: holds no state dict of tensors; save model.state_dict()")
-    return {re.sub(r"^module\.", "", str(name)): value for name, value in loaded.items()}
+    tensors = checked_tensors(path, loaded)
+    return {re.sub(r"^module\.", "", name): value for name, value in tensors.items()}
 
 
 def to_timm(state: State, name: str) -> tuple[str, State]:

@@ -29,6 +29,9 @@ TABLE = 3 * 2**19
 ALIGN = 8
 """Tokens of an image in a table are a multiple of it, the rest zeros: the products' kernels are faster there."""
 
+SOUND = 1e16
+"""Queries and keys below it have finite products and sums of them."""
+
 LARGEST = 1e30
 """A sum of powers beyond it, or below its inverse, is not trusted."""
 
@@ -105,6 +108,23 @@ def attend(qkv: BFloat16[Tensor, "n t c"], heads: int) -> BFloat16[Tensor, "n t 
     return out.view(n, t, heads * size)
 
 
+def poison(mixed: Tensor, *parts: Tensor) -> Tensor:
+    """`mixed`, NaN for the images whose queries or keys are not finite, or so large that their products are not.
+
+    torch's attention gives zeros for some rows of such products, which a network goes on with as if they were sound.
+
+    Args:
+        mixed: attention's result, an image first.
+        parts: queries and keys, in one tensor or two.
+    """
+    ends = [torch.aminmax(part.flatten(1), dim=1) for part in parts]
+    largest = torch.stack([torch.maximum(-low, high).float() for low, high in ends])
+    unsound = ~(largest.amax(dim=0) < SOUND)
+    if bool(unsound.any()):
+        mixed[unsound] = math.nan
+    return mixed
+
+
 class PackedBlock:
     """A block of `VisionTransformer`."""
 
@@ -118,7 +138,8 @@ class PackedBlock:
 
     def __call__(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Same shape as `x`."""
-        x = x + self._proj(self._attend(self._qkv(self._norms[0](x)), self._heads))
+        qkv = self._qkv(self._norms[0](x))
+        x = x + self._proj(poison(self._attend(qkv, self._heads), qkv))
         x += self._fc2(self._fc1(self._norms[1](x), gelu=True))
         return x
 
@@ -137,9 +158,10 @@ class PackedLastBlock(PackedBlock):
         """The first tokens of all of them, for about a sixth of the work; only their queries are computed."""
         y = self._norms[0](x)
         n, t, d = y.shape
-        q = self._query(y[:, :count]).view(n, count, self._heads, -1).transpose(1, 2)
-        k, v = self._pair(y).view(n, t, 2, self._heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, scale=math.log(2))
+        query, pair = self._query(y[:, :count]), self._pair(y)
+        q = query.view(n, count, self._heads, -1).transpose(1, 2)
+        k, v = pair.view(n, t, 2, self._heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = poison(F.scaled_dot_product_attention(q, k, v, scale=math.log(2)), query, pair)
         tokens = x[:, :count] + self._proj(mixed.transpose(1, 2).reshape(n, count, d))
         return tokens + self._fc2(self._fc1(self._norms[1](tokens), gelu=True))
 

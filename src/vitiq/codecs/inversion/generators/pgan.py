@@ -19,7 +19,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
-from vitiq.errors import InputError, WeightsError, first_line
+from vitiq.errors import InputError, WeightsError
+from vitiq.weights.checkpoint import checked_tensors
+from vitiq.weights.checkpoint import read_checkpoint as read_checkpoint_file
 from vitiq.weights.store import sha256_file
 
 MAX_SCALES = 8
@@ -38,14 +40,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: damaged, or no such checkpoint.
     """
-    allowed: list[Any] = [(_UpstreamConfig, "models.utils.config.BaseConfig")]
     try:
-        with torch.serialization.safe_globals(allowed):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsError(
-            f"{path}: not a readable pytorch_GAN_zoo checkpoint ({first_line(error)}); copy it again"
-        ) from error
+        loaded: Any = read_checkpoint_file(path, [(_UpstreamConfig, "models.utils.config.BaseConfig")])
+    except WeightsError as error:
+        raise WeightsError(f"{error} (no Progressive GAN of pytorch_GAN_zoo)") from error
     state = loaded
     for key in ("netG", "avgG"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
@@ -57,9 +55,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path}: saved while its last resolution was still fading in (alpha {config.alpha}); give a finished one"
         )
-    if not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{path}: the generator holds something that is no tensor; copy it again")
-    return {str(name).replace(".module.", "."): value.detach().float() for name, value in state.items()}
+    tensors = checked_tensors(path, state)
+    return {name.replace(".module.", "."): value.float() for name, value in tensors.items()}
 
 
 class ProgressiveGenerator(Generator):

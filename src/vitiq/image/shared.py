@@ -5,7 +5,8 @@
         return [metric(reference, distorted) for metric in metrics]
 
 A function marked `@shared` keeps its result until `table` returns, for these very arrays only; outside it is an
-ordinary function. Each thread has its own results, so pairs can be scored on several.
+ordinary function. Blocks nest: what an outer block kept is used within, and a result is kept by the innermost block
+that has the images. Each thread has its own results, so pairs can be scored on several.
 """
 
 from __future__ import annotations
@@ -27,7 +28,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 @dataclass(frozen=True, slots=True)
 class _Kept:
     images: tuple[ImageU8, ...]
+    outer: _Kept | None
     results: dict[tuple[object, ...], object] = field(default_factory=dict)
+    known: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", frozenset(map(id, self.images)))
+
+    def chain(self) -> Iterator[_Kept]:
+        """This block and those around it."""
+        block: _Kept | None = self
+        while block is not None:
+            yield block
+            block = block.outer
 
 
 _KEPT: ContextVar[_Kept | None] = ContextVar("vitiq_shared_results", default=None)
@@ -36,7 +49,7 @@ _KEPT: ContextVar[_Kept | None] = ContextVar("vitiq_shared_results", default=Non
 @contextmanager
 def sharing(*images: ImageU8) -> Iterator[None]:
     """Within the block, `@shared` functions of these images are computed once. The images must not be changed."""
-    token = _KEPT.set(_Kept(images))
+    token = _KEPT.set(_Kept(images, _KEPT.get()))
     try:
         yield
     finally:
@@ -60,11 +73,16 @@ def shared(work: Callable[P, T]) -> Callable[P, T]:
     @wraps(work)
     def once(*args: P.args, **kwargs: P.kwargs) -> T:
         kept = _KEPT.get()
-        if kept is None or kwargs or not all(any(a is p for p in kept.images) for a in args):
+        if kept is None or kwargs:
             return work(*args, **kwargs)
-        key = (work, *map(id, args))
-        if key not in kept.results:
-            kept.results[key] = work(*args, **kwargs)
-        return kept.results[key]  # type: ignore[return-value]
+        ids = tuple(map(id, args))
+        blocks = [block for block in kept.chain() if block.known.issuperset(ids)]
+        if not blocks:
+            return work(*args, **kwargs)
+        key = (work, *ids)
+        found = next((block for block in blocks if key in block.results), blocks[0])
+        if key not in found.results:
+            found.results[key] = work(*args, **kwargs)
+        return found.results[key]  # type: ignore[return-value]
 
     return once

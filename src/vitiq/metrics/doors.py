@@ -1,0 +1,100 @@
+"""What every metric asks of images, and what becomes of a value that is not defined; `base` applies it to each metric.
+
+A plug-in's metric gets the same without a line of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vitiq.errors import InputError, MissingDependencyError, UndefinedError, VitiqError, WeightsError
+from vitiq.types import Score
+
+if TYPE_CHECKING:
+    from vitiq.metrics.base import Metric
+
+UNDEFINED = (InputError, MissingDependencyError, WeightsError)
+"""Errors that leave one metric undefined and let the others go on."""
+
+
+def check_image(image: object) -> None:
+    """Raises InputError for anything but H×W×3 uint8 of at least one pixel."""
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
+        if image.size:
+            return
+        raise InputError(f"an array of shape {image.shape} given, an image of at least 1×1 pixel expected")
+    is_array = isinstance(image, np.ndarray)
+    given = f"{image.dtype} array of shape {image.shape}" if is_array else type(image).__name__  # type: ignore[attr-defined]
+    raise InputError(
+        f"{given} given as an image, a numpy array H×W×3 of uint8 expected (sRGB, 0 … 255); "
+        f"convert it, or read a file with vitiq.image.io.read_image"
+    )
+
+
+def check_sizes(reference: object, distorted: object) -> None:
+    """Raises InputError for anything but two H×W×3 uint8 images of one size."""
+    for image in (reference, distorted):
+        check_image(image)
+    if isinstance(reference, np.ndarray) and isinstance(distorted, np.ndarray) and reference.shape != distorted.shape:
+        (h, w, _), (i, j, _) = reference.shape, distorted.shape
+        raise InputError(f"images of {w}×{h} and {j}×{i} pixels given, the same size expected; resize one of them")
+
+
+def undefined(metric: Metric, error: Exception) -> Score:
+    """NaN, with the reason in its details."""
+    try:
+        signature = metric.signature()
+    except VitiqError:
+        signature = metric.name
+    return Score(math.nan, signature, {"undefined": str(error)})
+
+
+def with_reason(score: Score) -> Score:
+    """The score; a NaN that gives no reason gets one."""
+    if math.isnan(score.value) and "undefined" not in score.details:
+        reason = "the value is not a number"
+        return Score(score.value, score.signature, {**score.details, "undefined": reason})
+    return score
+
+
+def guarded_pair(work: Callable[..., Score]) -> Callable[..., Score]:
+    """A pair metric's `__call__` that refuses what is no pair; an UndefinedError becomes NaN with its reason."""
+
+    @wraps(work)
+    def checked(self: Metric, reference: Any, distorted: Any) -> Score:
+        check_sizes(reference, distorted)
+        return _defined(work, self, reference, distorted)
+
+    return checked
+
+
+def guarded_set(work: Callable[..., Score]) -> Callable[..., Score]:
+    """As `guarded_pair`, of two sets of images."""
+
+    @wraps(work)
+    def checked(self: Metric, reference: Any, distorted: Any) -> Score:
+        check_images(reference)
+        check_images(distorted)
+        return _defined(work, self, reference, distorted)
+
+    return checked
+
+
+def check_images(images: Sequence[object]) -> None:
+    """Raises InputError for anything but a list of H×W×3 uint8 images."""
+    if isinstance(images, np.ndarray) and images.ndim != 4:
+        raise InputError(f"an array of shape {images.shape} given, a list of images H×W×3 of uint8 expected")
+    for image in images:
+        check_image(image)
+
+
+def _defined(work: Callable[..., Score], metric: Metric, *images: Any) -> Score:
+    try:
+        return with_reason(work(metric, *images))
+    except UndefinedError as error:
+        return undefined(metric, error)
