@@ -1,4 +1,4 @@
-"""Ways to damage a file: blindly, and knowing its structure, with lengths and checksums mended so that readers go deeper.
+"""Ways to damage a file: blindly, or by its structure, with lengths and checksums mended so that readers go deeper.
 
 Every mutation is a function of a `random.Random` and the seed files, so a file is named by its seed and number alone.
 """
@@ -16,8 +16,43 @@ from collections.abc import Callable, Sequence
 
 Mutator = Callable[[random.Random, bytes], bytes]
 
-ODD = (0, 1, 2, 7, 8, 127, 128, 255, 256, 32_767, 32_768, 65_535, 65_536, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1)
-NUMBERS = ("nan", "inf", "-inf", "1e999", "-1", "0", "99999999999999999999", "1e-320", "", "true", "[]", "'x'", '"\\u0000"', "٣", "0x10")
+ODD = (
+    0,
+    1,
+    2,
+    7,
+    8,
+    127,
+    128,
+    255,
+    256,
+    32_767,
+    32_768,
+    65_535,
+    65_536,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**63 - 1,
+    2**64 - 1,
+)
+NUMBERS = (
+    "nan",
+    "inf",
+    "-inf",
+    "1e999",
+    "-1",
+    "0",
+    "99999999999999999999",
+    "1e-320",
+    "",
+    "true",
+    "[]",
+    "'x'",
+    '"\\u0000"',
+    "٣",
+    "0x10",
+)
 
 
 def blind(rng: random.Random, data: bytes) -> bytes:
@@ -77,7 +112,20 @@ def png(rng: random.Random, data: bytes) -> bytes:
     elif way == 5:
         rng.shuffle(parts)
     else:
-        names = (b"tRNS", b"gAMA", b"cHRM", b"iCCP", b"cICP", b"eXIf", b"acTL", b"fcTL", b"PLTE", b"sRGB", b"tEXt", b"IDAT")
+        names = (
+            b"tRNS",
+            b"gAMA",
+            b"cHRM",
+            b"iCCP",
+            b"cICP",
+            b"eXIf",
+            b"acTL",
+            b"fcTL",
+            b"PLTE",
+            b"sRGB",
+            b"tEXt",
+            b"IDAT",
+        )
         parts.insert(1, (rng.choice(names), rng.randbytes(rng.choice((0, 1, 4, 8, 32, 99)))))
     body = b"".join(
         struct.pack(">I", len(c)) + k + c + zlib.crc32(c, zlib.crc32(k)).to_bytes(4, "big") for k, c in parts
@@ -106,6 +154,9 @@ def jpeg(rng: random.Random, data: bytes) -> bytes:
     return bytes(out)
 
 
+TAGS = (254, 256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339, 530, 34675)
+
+
 def tiff(rng: random.Random, data: bytes) -> bytes:
     """An entry of the first directory: its tag, type, count or value."""
     order = "<" if data[:2] == b"II" else ">"
@@ -115,8 +166,7 @@ def tiff(rng: random.Random, data: bytes) -> bytes:
     out = bytearray(data)
     way = rng.randrange(5)
     if way == 0:
-        struct.pack_into(order + "H", out, at, rng.choice((254, 256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320,
-                                                          322, 323, 324, 325, 338, 339, 530, 34675, 34665)))  # fmt: skip
+        struct.pack_into(order + "H", out, at, rng.choice(TAGS))
     elif way == 1:
         struct.pack_into(order + "H", out, at + 2, rng.randrange(20))
     elif way == 2:
@@ -139,7 +189,9 @@ def boxes(rng: random.Random, data: bytes) -> bytes:
     if way == 0 and at >= 4:
         out[at - 4 : at] = (rng.choice(ODD) % 2**32).to_bytes(4, "big")
     elif way == 1:
-        out[at : at + 4] = rng.choice((b"ftyp", b"meta", b"iprp", b"ipco", b"colr", b"ispe", b"free", b"iloc", b"jp2h", b"jp2c"))
+        out[at : at + 4] = rng.choice(
+            (b"ftyp", b"meta", b"iprp", b"ipco", b"colr", b"ispe", b"free", b"iloc", b"jp2h", b"jp2c")
+        )
     else:
         out[at + 4 : at + 24] = blind(rng, bytes(out[at + 4 : at + 24]))
     return bytes(out)
@@ -180,7 +232,11 @@ def text(rng: random.Random, data: bytes) -> bytes:
         whole = "".join(lines)
     elif way == 5:
         at = rng.randrange(len(whole) + 1)
-        whole = whole[:at] + rng.choice(("\0", '"', "'", "[", "{", ",", "\n", "=", "é", "\ud7ff", "[[", "]]", "#", "\\")) + whole[at:]
+        whole = (
+            whole[:at]
+            + rng.choice(("\0", '"', "'", "[", "{", ",", "\n", "=", "é", "\ud7ff", "[[", "]]", "#", "\\"))
+            + whole[at:]
+        )
     else:
         return blind(rng, data)
     return whole.encode("utf-8", "replace")
@@ -241,6 +297,6 @@ def json_tree(rng: random.Random, data: bytes) -> bytes:
     if rng.random() < 0.2:
         del node[key]  # type: ignore[arg-type]
     else:
-        odd = rng.choice((None, True, -1, 2**70, 1e308, "", "x" * 300, [], {}, [[]], {"a": None}, "\0", 0.5))
-        node[key] = odd  # type: ignore[index]
+        choices: tuple[object, ...] = (None, True, -1, 2**70, 1e308, "", "x" * 300, [], {}, [[]], {"a": None}, "\0", 0.5)
+        node[key] = rng.choice(choices)  # type: ignore[index]
     return json.dumps(tree).encode()

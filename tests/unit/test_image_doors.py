@@ -135,6 +135,27 @@ def test_a_flipped_bit_in_the_pixels_of_a_png_is_noticed() -> None:
         decode_image(bytes(data), "x")
 
 
+def test_pixels_that_end_early_are_no_black_image() -> None:
+    """A PNG of a whole but short stream, a JPEG whose end stands too soon: decoders fill both up silently."""
+    whole = png(RAMP)
+    start = whole.index(b"IDAT") - 4
+    short = chunk(b"IDAT", zlib.compress(zlib.decompress(whole[start + 8 : -16])[:500])) + chunk(b"IEND", b"")
+    with pytest.raises(InputError, match="pixel data ends early: 500 of 3630 bytes"):
+        decode_image(whole[:start] + short, "x")
+    data = saved("JPEG")
+    with pytest.raises(InputError, match="are too few for 40×30 pixels"):
+        decode_image(data[: data.index(b"\xff\xda") + 2 + 12] + b"\xff\xd9", "x")
+
+
+def test_a_small_file_takes_no_memory_for_pixels_it_cannot_hold() -> None:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 13_000, 13_000, 16, 6, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="ends early: 0 of 1352013000 bytes"):
+        decode_image(data, "x")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
 def test_a_missing_end_is_no_damage() -> None:
     assert np.array_equal(decode_image(png(RAMP)[:-12], "x")[0], RAMP)
 

@@ -15,8 +15,8 @@ def to_eight(samples: UInt[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]
     """
     if samples.dtype == np.uint8:
         return np.asarray(samples, np.uint8)
-    # (v + 128) // 257 is v / 257 rounded: 257 is odd, so no value lies half way.
-    rounded: UInt8[np.ndarray, "*shape"] = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    # 257 is odd, so no value lies half way. Nothing wider than 16 bits is made on the way.
+    rounded: UInt8[np.ndarray, "*shape"] = (samples // 257 + (samples % 257 > 128)).astype(np.uint8)
     return rounded
 
 

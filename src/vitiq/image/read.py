@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -116,8 +116,11 @@ def _coloured(raster: Raster) -> UInt8[np.ndarray, "h w 3"]:
 
 def _from_inks(inks: UInt8[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
     """The plain rule for CMYK without a profile: (1 - C)(1 - K), rounded."""
-    paper = 255 - inks.astype(np.uint32)
-    return ((paper[:, :, :3] * paper[:, :, 3:] + 127) // 255).astype(np.uint8)
+    out = np.empty((*inks.shape[:2], 3), np.uint8)
+    for rows in _bands(inks):
+        paper = 255 - inks[rows].astype(np.uint32)
+        out[rows] = (paper[:, :, :3] * paper[:, :, 3:] + 127) // 255
+    return out
 
 
 def _on_white(
@@ -126,8 +129,17 @@ def _on_white(
     if alpha.min(initial=255) == 255:
         return colour
     notes.append("transparency laid on white")
-    cover = alpha.astype(np.uint32)[:, :, None]
-    return ((colour * cover + 255 * (255 - cover) + 127) // 255).astype(np.uint8)
+    out = np.empty_like(colour, order="C")
+    for rows in _bands(colour):
+        cover = alpha[rows, :, None].astype(np.uint32)
+        out[rows] = (colour[rows] * cover + 255 * (255 - cover) + 127) // 255
+    return out
+
+
+def _bands(samples: UInt[np.ndarray, "h w c"]) -> Iterator[slice]:
+    """Rows of about a million pixels at a time: what is computed with wider numbers takes little memory."""
+    step = max(1, 2**20 // max(1, samples.shape[1]))
+    return (slice(top, top + step) for top in range(0, samples.shape[0], step))
 
 
 # Formats that Pillow reads as they are
