@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retries 5 --timeout 60
 
-.PHONY: run test setup lint types contracts docs check benchmark-models clean
+.PHONY: run test setup lint types contracts docs check wheel-test benchmark-models clean
 
 run: setup
-	$(BIN)/vitiq run examples/images -o out
+	$(BIN)/vitiq run examples/images -o out --preset thesis
 
 test: setup
 	$(BIN)/python -m pytest -n 2
@@ -43,3 +43,12 @@ benchmark-models: setup
 
 clean:
 	rm -rf $(VENV) out build
+
+# A wheel in an empty environment, on one image: what a user's `pip install` gives.
+wheel-test: setup
+	rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt build/wheel/*.whl
+	cd build/wheel && venv/bin/vitiq encode ../../examples/images/portrait.png -o portrait.viq && venv/bin/vitiq decode portrait.viq -o portrait.png && \
+	  venv/bin/vitiq run ../../examples/images/portrait.png -o out && test -s out/report.html

@@ -1,4 +1,4 @@
-"""What the choice of a canvas by rate is worth: each image coded on the canvas chosen, and on the largest.
+"""What the choice of a working resolution by rate is worth: each image coded at the one chosen, and at the largest.
 
     python benchmarks/inversion_canvas.py examples/images [-q 1540] [--crop 512]
 
@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-from vitiq.codecs.inversion import working_size as inversion_canvas
+from vitiq.codecs.inversion import working_size
 from vitiq.codecs.inversion.codec import Inversion
 from vitiq.image.io import find_images, read_image
 from vitiq.metrics.fidelity.pixel import PsnrRgb
@@ -24,8 +24,8 @@ def coded(image: ImageU8, budget: int, *, largest: bool) -> tuple[int, float, st
     """Bytes, PSNR and note of the file of an image."""
     codec, psnr = Inversion(), PsnrRgb()
     if largest:
-        first = inversion_canvas.canvases(image.shape[1], image.shape[0])[0]
-        with mock.patch.object(inversion_canvas, "choose", return_value=first):
+        first = working_size.resolutions(image.shape[1], image.shape[0])[0]
+        with mock.patch.object(working_size, "choose", return_value=first):
             data = codec.encode(image, Quality(budget))
     else:
         data = codec.encode(image, Quality(budget))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vitiq.evaluation.scoring import Recipe, in_order
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.scoring import in_order
 from vitiq.evaluation.sets import images_of, read_rows
 from vitiq.metrics.sets.frechet import frechet_distance
 from vitiq.metrics.sets.kernel_distance import kernel_distance
@@ -28,9 +29,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--counts", type=int, nargs="+", default=[250, 500, 1000, 2000])
     options = parser.parse_args()
-    recipe = Recipe(METRIC)
-    key = recipe.make()[0].rows_key()  # type: ignore[attr-defined]
-    found = [read.rows[key] for read in in_order(read_rows, images_of(options.folder, []), recipe)]
+    spec = MetricSpec(METRIC)
+    key = spec.make()[0].rows_key()  # type: ignore[attr-defined]
+    found = [read.rows[key] for read in in_order(read_rows, images_of(options.folder, []), spec)]
     features = np.concatenate([rows for rows in found if not isinstance(rows, str)]).astype(np.float64)
     rng = np.random.default_rng(0)
     print("| images a side | fid-vit | kid-vit (± between draws) | precision-vit |\n|---:|---:|---:|---:|")

@@ -8,7 +8,8 @@
     ├── PluginError             a registered plugin cannot be loaded
     ├── MissingDependencyError  an optional package is not installed
     ├── WeightsError            a weights file is missing, damaged or of another layout
-    └── TaskError               a task of an experiment failed
+    ├── TaskError               a task of a study failed
+    └── StoreError              results cannot be kept (full disk, no permission); the study resumes once they can
 
 Each message says what was given, what was expected and how to fix it, in one line.
 """
@@ -47,7 +48,11 @@ class WeightsError(VitiqError):
 
 
 class TaskError(VitiqError):
-    """A task of an experiment failed."""
+    """A task of a study failed."""
+
+
+class StoreError(VitiqError):
+    """Results cannot be kept (full disk, no permission); the study resumes once they can."""
 
 
 def first_line(error: BaseException) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError
+from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, first_line
 
 Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
 
@@ -46,3 +46,21 @@ def load(group: Group, name: str) -> Any:
             f"{group[:-1]} {name!r} is registered as {entry.value!r} but cannot be loaded: {error}; "
             f"reinstall or remove the package that provides it"
         ) from error
+
+
+def plugin_fault(error: BaseException) -> PluginError | None:
+    """An unexpected exception as one that names the plug-in whose code raised it; None where no plug-in took part."""
+    groups = [entry for group in get_args(Group) for entry in _entries(group).values()]
+    roots = {entry.module.partition(".")[0]: entry for entry in groups if entry.module.partition(".")[0] != "vitiq"}
+    trace, found = error.__traceback__, None
+    while trace is not None:
+        root = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        found = roots.get(root, found)
+        trace = trace.tb_next
+    if found is None:
+        return None
+    kind, package = found.group.partition(".")[2].removesuffix("s"), found.dist.name if found.dist else found.module
+    return PluginError(
+        f"{kind} {found.name!r} of the package {package} failed ({type(error).__name__}: {first_line(error)}); "
+        f"report it to its authors"
+    )

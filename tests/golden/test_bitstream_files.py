@@ -17,10 +17,10 @@ from vitiq.bitstream import qsgd, uniform
 from vitiq.bitstream.bits import BitReader, BitWriter
 from vitiq.bitstream.cdf import AdaptiveTable, gaussian_table, laplace_table
 from vitiq.bitstream.elias import read_omega, write_omega
-from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder, decode_symbols, encode_symbols
+from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder, encode_symbols
 from vitiq.codecs.inversion.codec import Inversion
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
-from vitiq.codecs.inversion.latent_coding import encode_latents
+from vitiq.codecs.inversion.latent_coding import LayeredEntropyModel, encode_latents
 from vitiq.codecs.inversion.prior_integer import step_size
 from vitiq.codecs.viq_codec import symbols_crc
 
@@ -41,6 +41,7 @@ IMAGE = [
     )
     for c, h, w in ((8, 1, 2), (12, 2, 4), (16, 4, 8))
 ]
+FAIR = np.array([2**15, 2**15], np.int64)
 NUMBERS_OF = {"inversion": 1, "inversion-vector": 2}
 PEAKS = np.array([40 if (k * k) % 7 < 3 else -40 for k in range(200)], np.int64)
 
@@ -52,13 +53,19 @@ def omega() -> bytes:
     return writer.to_bytes()
 
 
+def gamma(number: int) -> str:
+    """Elias's gamma code."""
+    return "0" * (number.bit_length() - 1) + f"{number:b}"
+
+
 def sequence() -> bytes:
     encoder, table = SymbolEncoder(), AdaptiveTable(13)
     for symbol in SYMBOLS.tolist():
         encoder.put(symbol, table.frequencies())
         table.update(symbol)
     for number in NUMBERS:
-        encoder.put_number(number)
+        for bit in gamma(number):
+            encoder.put(int(bit), FAIR)
     return encoder.finish()
 
 
@@ -101,7 +108,9 @@ def image() -> viq.Container:
     """An `inversion` file of made-up symbols on a canvas of 128×64, for the shipped generator; it decodes."""
     generator = EmbeddedGenerator().at(128, 64)
     prefix = bytes.fromhex(generator.weights_sha256)[:8]
-    payload = bytes([2, 1, IMAGE_STEP]) + encode_latents(IMAGE, generator.integer_prior, IMAGE_STEP)
+    shapes = [(layer.channels, layer.height, layer.width) for layer in generator.layers]
+    model = LayeredEntropyModel(generator.integer_prior, shapes, IMAGE_STEP)
+    payload = bytes([2, 1, IMAGE_STEP]) + encode_latents(IMAGE, model)
     return viq.Container(NUMBERS_OF["inversion"], 150, 70, prefix, symbols_crc(IMAGE), (viq.Section(1, payload),))
 
 
@@ -127,7 +136,7 @@ def test_omega_reads() -> None:
 
 
 def test_range_reads() -> None:
-    assert np.array_equal(decode_symbols(stored("range"), TABLES), SYMBOLS)
+    assert np.array_equal(SymbolDecoder(stored("range")).decode(TABLES), SYMBOLS)
 
 
 def test_sequence_reads() -> None:
@@ -135,7 +144,8 @@ def test_sequence_reads() -> None:
     for symbol in SYMBOLS.tolist():
         assert decoder.get(table.frequencies()) == symbol
         table.update(symbol)
-    assert [decoder.get_number() for _ in NUMBERS] == NUMBERS
+    for number in NUMBERS:
+        assert [decoder.get(FAIR) for _ in gamma(number)] == [int(bit) for bit in gamma(number)]
 
 
 def test_qsgd_reads() -> None:

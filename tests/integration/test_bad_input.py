@@ -27,6 +27,7 @@ from vitiq.codecs.inversion.codec import Inversion
 from vitiq.codecs.inversion.vector import InversionVector
 from vitiq.codecs.transform.codec import Generative
 from vitiq.errors import InputError
+from vitiq.evaluation.store import Store
 from vitiq.image.io import read_image, write_png
 from vitiq.types import ImageU8, Quality
 
@@ -289,13 +290,13 @@ def test_unusual_images_are_read_right(name: str, vitiq: Vitiq, tmp_path: Path) 
     # of alpha and CMYK the last bit is a matter of rounding
     assert json.loads(answer.out)["pairs"][0]["scores"]["mse"]["value"] <= (1 if name[:2] in {"al", "cm"} else 0)
     for codec in ("jpeg2000", "jpeg", "generative-mse"):
-        answer = vitiq("encode", path, "-c", codec, "-o", file, "--json", "--quiet")
+        answer = vitiq("encode", path, "-c", codec, "-o", file, "--json", "--quiet", "--force")
         assert answer.code == 0, answer.err
         facts = json.loads(answer.out)
         assert (facts["height"], facts["width"]) == wanted.shape[:2]
         assert any(note in said for said in (*facts["notes"], "" if not note else "no note"))
         assert vitiq("info", file).code == 0
-        assert vitiq("decode", file, "-o", tmp_path / "y.png").code == 0
+        assert vitiq("decode", file, "-o", tmp_path / "y.png", "--force").code == 0
         rebuilt = read_image(tmp_path / "y.png")
         assert rebuilt.shape == wanted.shape
         limit = 75 if name in {"palette.png", "cmyk.tif"} else 8  # noise to these codecs
@@ -320,14 +321,16 @@ def test_one_run_of_everything(vitiq: Vitiq, tmp_path: Path) -> None:
         assert any(str(path) in line for line in answer.lines), path
     refused = [line for line in answer.lines if "long.png" in line]
     assert all("16383" in line and "shrink it" in line for line in refused)
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in (out / "tasks").glob("*.json")]
-    assert {record["image"] for record in records} == set(GOOD)
-    assert {r["codec"] for r in records if r["image"] == "long.png"} == {"jpeg"}
+    store = Store(out)
+    records = [record for record in store.records() if record.error is None]
+    assert {record.image for record in records} == set(GOOD)
+    assert {record.codec for record in records if record.image == "long.png"} == {"jpeg"}
     for record in records:
-        assert read_image(out / record["details"]["reconstruction"]).shape[:2] == (record["height"], record["width"])
-        assert read_image(out / "originals" / Path(record["image"]).with_suffix(".png")).shape == (
-            GOOD[record["image"]][1].shape
-        )
+        rebuilt, original = store.reconstruction(record), store.original(record)
+        assert rebuilt is not None
+        assert original is not None
+        assert read_image(rebuilt).shape[:2] == (record.height, record.width)
+        assert read_image(original).shape == GOOD[record.image][1].shape
     for text in (answer.out, (out / "table.md").read_text(encoding="utf-8")):
         assert "Not in the means: " in text
         assert "webp-shrunk: WebP cannot hold an image of 30000×2 pixels" in text
@@ -407,9 +410,7 @@ def test_unwritable_outputs_are_named(vitiq: Vitiq, tmp_path: Path) -> None:
     assert vitiq("encode", image, "-c", "jpeg", "-o", file).code == 0
     for arguments, target in (
         (("encode", image, "-c", "jpeg", "-o"), taken / "x.jpg"),
-        (("encode", image, "-c", "jpeg", "-o"), folder),
         (("decode", file, "-o"), taken / "x.png"),
-        (("decode", file, "-o"), folder),
         (("score", image, image, "-m", "mse", "--out"), taken / "t.csv"),
         (("score", image, image, "-m", "mse", "--out"), folder / "t.txt"),
         (("score", image, image, "-m", "mse", "--quiet", "--map"), taken / "m.png"),

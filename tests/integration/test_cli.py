@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from read_tables import parquet_rows
 from vitiq.cli.main import main
 from vitiq.image.io import read_image, write_png
 from vitiq.models.vit import VisionTransformer, ViTConfig
@@ -173,7 +173,13 @@ def test_score_stopped_by_ctrl_c_keeps_what_is_done(tmp_path: Path, small: Image
     folder = str(tmp_path / "a")
     command = [sys.executable, "-m", "vitiq", "score", folder, folder, "-m", "brisque", "-j", "1", "--json", "--quiet"]
     command += ["--out", str(tmp_path / "t.csv")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - also where SIGINT is ignored here
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     with process, process.stdout, process.stderr:
@@ -230,7 +236,8 @@ def test_run_and_resume(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
     write_png(images / "one.png", bundled["graphic"][:300, :400])
     (images / "broken.png").write_bytes(b"\x89PNG broken")
     Image.new("L", (40, 30), 90).save(images / "grey.png")
-    arguments = ("run", images, "-o", out, "--iterations", 3, "--comparators", "jpeg,webp", "--quiet")
+    settings = ("--preset", "thesis", "--iterations", 3, "--comparators", "jpeg,webp", "--quiet")
+    arguments = ("run", images, "-o", out, *settings)
     done = vitiq(*arguments, code=1)
     assert "broken.png" in done.stderr
     page = Path(done.stdout.strip().splitlines()[-1])
@@ -238,7 +245,7 @@ def test_run_and_resume(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
     html = page.read_text(encoding="utf-8")
     assert not re.search(r"""(?:src|href)=["']https?://""", html)
     assert "chance" in html
-    table = pq.read_table(out / "records.parquet").to_pylist()
+    table = parquet_rows(out / "records.parquet")
     with (out / "records.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(table) == 2 * (1 + 2 + 8)
@@ -251,13 +258,14 @@ def test_run_and_resume(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
     for name in ("table.md", "table.tex", "report.html"):
         assert (out / name).stat().st_size > 200
     # A killed run: one task is lost, the rest stays.
-    stamps = {p: p.stat().st_mtime_ns for p in (out / "tasks").glob("*.json")}
-    lost = sorted(stamps)[0]
+    stamps = {p: p.stat().st_mtime_ns for p in (out / "bitstreams").glob("*/*")}
+    lost = sorted(out.glob("store/*/encodes/*/*.parquet"))[0]
+    keys = {row["encode_key"] for row in parquet_rows(lost)}
     lost.unlink()
     vitiq(*arguments, code=1)
-    after = {p: p.stat().st_mtime_ns for p in (out / "tasks").glob("*.json")}
+    after = {p: p.stat().st_mtime_ns for p in (out / "bitstreams").glob("*/*")}
     assert set(after) == set(stamps)
-    assert [p for p in stamps if after[p] != stamps[p]] == [lost]
+    assert {p.stem for p in stamps if after[p] != stamps[p]} == keys
     vitiq("report", out)
 
 

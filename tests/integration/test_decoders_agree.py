@@ -103,9 +103,9 @@ def test_settings_reach_the_other_process(files: Path, monkeypatch: pytest.Monke
     file = files / "inversion.viq"
     image = CODECS["inversion"].decode(file.read_bytes())
     spoil = (
-        "import os, vitiq.image.io as io\n"
-        "save = io.write_png\n"
-        "io.write_png = lambda path, image: save(path, image ^ int(os.environ['SPOIL']))"
+        "import os, vitiq.codecs.files as files\n"
+        "save = files.image_bytes\n"
+        "files.image_bytes = lambda image, form: save(image ^ int(os.environ['SPOIL']), form)"
     )
     settings = (verify.Setting("right", {"SPOIL": "0"}, spoil), verify.Setting("spoilt", {"SPOIL": "4"}, spoil))
     monkeypatch.setattr(verify, "SETTINGS", settings)
@@ -113,7 +113,7 @@ def test_settings_reach_the_other_process(files: Path, monkeypatch: pytest.Monke
         ("right", 0),
         ("spoilt", 4),
     ]
-    with pytest.raises(TaskError, match=r"gone: not decoded, exit code 3 \(no word\)"):
+    with pytest.raises(TaskError, match=r"gone: not decoded, exit code 3 \(no message\)"):
         verify.decode_under(verify.Setting("gone", program="raise SystemExit(3)"), file)
 
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.inversion.search import annealed
 from vitiq.codecs.transform.codec import LATENTS, Generative, GenerativeMse
 from vitiq.codecs.transform.networks.transform_codec import error_weight
 from vitiq.errors import BitstreamError, InputError, WeightsError
 from vitiq.image.io import read_image
+from vitiq.optimise.rounding import gumbel_annealed
 from vitiq.types import ImageU8, Progress, Quality
 
 
@@ -92,12 +92,12 @@ def test_annealed_latents_lie_between_their_neighbours_and_end_at_the_nearest() 
     values = torch.rand(1, 2, 20, 30, generator=torch.Generator().manual_seed(0)) * 10 - 5
     low = values.floor()
     for temperature in (0.5, 0.1, 0.01):
-        found = annealed(values, temperature, torch.Generator().manual_seed(1))
+        found = gumbel_annealed(values, temperature, torch.Generator().manual_seed(1))
         assert bool(((found >= low) & (found <= low + 1)).all())
-        assert torch.equal(found, annealed(values, temperature, torch.Generator().manual_seed(1)))
+        assert torch.equal(found, gumbel_annealed(values, temperature, torch.Generator().manual_seed(1)))
     clear = ((values - low) - 0.5).abs() > 0.2
     torch.testing.assert_close(found[clear], values.round()[clear])
-    warm = annealed(values, 0.5, torch.Generator().manual_seed(1))
+    warm = gumbel_annealed(values, 0.5, torch.Generator().manual_seed(1))
     assert 0 < float((warm.round() != values.round()).float().mean()) < 0.5
 
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,27 @@ import numpy as np
 import pytest
 
 from vitiq.cli.main import main
+from vitiq.codecs.defaults import MAIN
 from vitiq.evaluation import scoring
-from vitiq.evaluation.plan import RunConfig
-from vitiq.evaluation.runner import run
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.pair_store import PairStore
+from vitiq.evaluation.presets import THESIS_LADDER, RunConfig, run_preset
+from vitiq.evaluation.record import Record
+from vitiq.evaluation.store import Store
 from vitiq.image.io import write_png
 from vitiq.types import ImageU8
 
-TIMES = {"encode_seconds", "decode_seconds"}
+
+def arguments(images: Path, out: Path, executor: str = "inline") -> list[str]:
+    settings = ["--preset", "thesis", "--iterations", "8", "--comparators", "jpeg", "-m", "mse,psnr-rgb", "--quiet"]
+    return ["run", str(images), "-o", str(out), *settings, "--executor", executor, "-j", "2"]
 
 
-def arguments(images: Path, out: Path) -> list[str]:
-    settings = ["--iterations", "8", "--comparators", "jpeg", "--metrics", "mse,psnr-rgb", "--quiet"]
-    return ["run", str(images), "-o", str(out), *settings]
-
-
-def rows(out: Path) -> list[dict[str, str]]:
-    with (out / "records.csv").open(newline="", encoding="utf-8") as file:
-        return [{key: row[key] for key in row if key not in TIMES} for row in csv.DictReader(file)]
+def records(out: Path) -> list[str]:
+    """Records but for times."""
+    names = [name for name in Record.__dataclass_fields__ if "seconds" not in name]
+    return [repr({name: getattr(record, name) for name in names}) for record in Store(out).records()]
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -57,21 +61,36 @@ def images(bundled: dict[str, ImageU8], tmp_path_factory: pytest.TempPathFactory
 def whole(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nothing stops; without its report, which is not compared."""
     out = tmp_path_factory.mktemp("whole")
-    config = RunConfig(options={"iterations": 8}, comparators=("jpeg",), metrics="mse,psnr-rgb")
-    run(config, [images], out)
+    config = RunConfig(
+        MAIN,
+        {"iterations": "8"},
+        comparators="jpeg",
+        ladder=THESIS_LADDER,
+        metrics=MetricSpec("mse,psnr-rgb"),
+        preset="thesis",
+    )
+    with Workers("inline") as workers:
+        run_preset(config, [images], out, workers)
     return out
 
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-SAID = "vitiq: error: stopped; what is done is kept, the same command goes on with the rest\n"
+SAID = "vitiq: error: stopped; what is done is kept, the same command resumes\n"
 
 
 PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would ignore it
 from vitiq.cli.main import main
 from vitiq.models import threads
 threads.SEARCH_THREADS = 1  # as in the process of the tests
 main()
 """
+
+
+def hears_sigint() -> None:
+    """In a child: as a terminal starts a program, also where these tests run in the background with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def stop(command: list[str], ready: Callable[[], bool], number: signal.Signals) -> tuple[int, str, str]:
@@ -82,6 +101,7 @@ def stop(command: list[str], ready: Callable[[], bool], number: signal.Signals) 
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=hears_sigint,  # noqa: PLW1509 - no threads here
     ) as process:
         end = time.monotonic() + 100
         while not ready():
@@ -99,21 +119,24 @@ def test_the_same_command_finishes_a_stopped_run(
 ) -> None:
     out = tmp_path / "out"
     command = arguments(images, out)
-    code, said, err = stop(command, lambda: any(out.glob("tasks/*.json")), number)
+    code, said, err = stop(command, lambda: any(out.glob("store/*/scores/*/[0-9]*.parquet")), number)
     assert said == ""
     if number == signal.SIGINT:
         assert (code, err) == (130, SAID)
         assert not [path for path in out.rglob(".*") if path.name != ".vitiq"], "no half-made files"
     else:
         assert code == -signal.SIGKILL
-    stamps = {path: path.stat().st_mtime_ns for path in out.glob("tasks/*.json")}
-    assert 0 < len(stamps) < len(list(whole.glob("tasks/*.json")))
+    parts = {path: path.stat().st_mtime_ns for path in out.glob("store/*/*/*/[0-9]*.parquet")}
+    done = len(records(out))
+    assert 0 < done < len(records(whole))
     monkeypatch.setattr(sys, "argv", ["vitiq", *command])
     main()
-    assert rows(out) == rows(whole)
-    assert len(rows(out)) == 2 * (1 + 1 + 8)
+    assert records(out) == records(whole)
+    assert len(records(out)) == 2 * (1 + 1 + 8)
     assert files(out) == files(whole)
-    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps, "what was done is not done again"
+    assert {path: path.stat().st_mtime_ns for path in parts} == parts, "what was done is not done again"
+    with (out / "records.csv").open(newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == 2 * (1 + 1 + 8)
     assert (out / "report.html").is_file()
 
 
@@ -129,18 +152,18 @@ def test_the_same_command_finishes_stopped_scores(
         write_png(tmp_path / "a" / f"{i}.png", small)
         write_png(tmp_path / "b" / f"{i}.png", np.ascontiguousarray(small // (i + 1) * (i + 1)))
     folders = ["score", str(tmp_path / "a"), str(tmp_path / "b"), "-m", "brisque,patch-kid-pixel", "-j", "1"]
-    table, whole, journal = tmp_path / "t.csv", tmp_path / "whole.csv", tmp_path / ".t.csv.journal"
+    table, whole, kept = tmp_path / "t.csv", tmp_path / "whole.csv", tmp_path / ".t.csv.scores"
     command = [*folders, "--json", "--quiet", "--out", str(table)]
-    code, _, err = stop(command, lambda: journal.exists() and journal.read_bytes().count(b"\n") > 2, number)
+    code, _, err = stop(command, lambda: any(kept.rglob("[0-9]*.parquet")), number)
     assert (code, err) == ((130, SAID) if number == signal.SIGINT else (-signal.SIGKILL, ""))
-    done = len([line for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")])
-    assert 2 < done < 60
+    done = len(PairStore(kept, ()).known())
+    assert 0 < done < 60
     scored: list[Path] = []
     score_files = scoring.score_files
 
-    def counted(reference: Path, distorted: Path, *rest: Any, **settings: Any) -> scoring.Scored:
-        scored.append(distorted)
-        return score_files(reference, distorted, *rest, **settings)
+    def counted(pairs: Sequence[scoring.Pair], *rest: Any, **settings: Any) -> list[scoring.Scored]:
+        scored.extend(distorted for _, distorted in pairs)
+        return score_files(pairs, *rest, **settings)
 
     monkeypatch.setattr(scoring, "score_files", counted)
     answers = []
@@ -152,4 +175,4 @@ def test_the_same_command_finishes_stopped_scores(
     assert table.read_bytes() == whole.read_bytes()
     assert answers[0] == answers[1]
     assert answers[0]["summary"]["brisque"]["n"] == 60
-    assert not journal.exists()
+    assert not kept.exists()

@@ -21,7 +21,7 @@ from safetensors import safe_open
 from vitiq import training
 from vitiq.codecs.transform import latent_classifier
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
-from vitiq.codecs.transform.decoder import Painter
+from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.latent_classifier import LatentClassifier, latent_space
 from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.errors import InputError, WeightsError
@@ -93,10 +93,10 @@ def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
     space, reader, run = latent_space(TransformModel(weights)), tmp_path / "reader.safetensors", tmp_path / "run"
     latent_classifier.export_weights(LatentClassifier(ViTConfig(depth=2)), space, 0, reader)
     both = train_perceptual(None, [photos], weights, run, classifier=reader, smoke=True, threads=1)
-    painter, size = Painter(both), (small.shape[0], small.shape[1])
+    painter, size = Decoder(both), (small.shape[0], small.shape[1])
     assert painter.model.classifier_sha256 == hashlib.sha256(reader.read_bytes()).hexdigest()
     symbols = np.random.default_rng(0).integers(-3, 4, (256, -(-size[0] // 16), -(-size[1] // 16)))
-    painted = painter.paint(symbols, 10, "perceptual", size)
+    painted = painter.reconstruct(symbols, 10, "perceptual", size)
     assert painted.shape == (1, 3, *size)
     # Without the features, the same synthesis paints another image.
     gain = torch.from_numpy(painter.model.gain(10))[:, None, None]
@@ -107,8 +107,8 @@ def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
     assert Generative(generator=both).decode(coded).shape == small.shape
     (run / "classifier_embedded.safetensors").unlink()
     with pytest.raises(WeightsError, match="needs the classifier"):
-        Painter(both).paint(symbols, 10, "perceptual", size)
-    assert Painter(both).paint(symbols, 10, "mse", size).shape == (1, 3, *size)
+        Decoder(both).reconstruct(symbols, 10, "perceptual", size)
+    assert Decoder(both).reconstruct(symbols, 10, "mse", size).shape == (1, 3, *size)
 
 
 def test_the_classifier_must_read_the_codecs_latents(photos: Path, weights: Path, tmp_path: Path) -> None:

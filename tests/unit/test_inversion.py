@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.inversion.budget import STEPS, RateWeight, fit, relaxed
+from vitiq.codecs.inversion.budget import STEPS, fit, relaxed
 from vitiq.codecs.inversion.codec import LATENTS, Inversion
-from vitiq.codecs.inversion.common import LONGEST, MOST_UNITS, UNIT
+from vitiq.codecs.inversion.common import LARGEST_AREA, LONGEST_SIDE, STRIDE
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
-from vitiq.codecs.inversion.working_size import canvases, choose
+from vitiq.codecs.inversion.working_size import choose, resolutions
 from vitiq.errors import BitstreamError, InputError
+from vitiq.optimise.rate_control import RateController
 from vitiq.types import ImageU8, Quality
 
 sides = st.integers(1, 70_000)
@@ -33,23 +34,23 @@ def generator() -> EmbeddedGenerator:
 
 @given(sides, sides)
 def test_canvases_keep_the_rules_of_the_format(width: int, height: int) -> None:
-    found = canvases(width, height)
+    found = resolutions(width, height)
     assert len(set(found)) == len(found)
     assert found[-1] == (1, 1)
     for wide, high in found:
-        assert 1 <= wide <= min(LONGEST, -(-width // UNIT))
-        assert 1 <= high <= min(LONGEST, -(-height // UNIT))
-        assert wide * high <= MOST_UNITS
+        assert 1 <= wide <= min(LONGEST_SIDE, -(-width // STRIDE))
+        assert 1 <= high <= min(LONGEST_SIDE, -(-height // STRIDE))
+        assert wide * high <= LARGEST_AREA
     areas = [wide * high for wide, high in found]
     assert areas == sorted(areas, reverse=True)
 
 
 def test_canvases_have_the_images_shape() -> None:
-    assert canvases(512, 512) == [(n, n) for n in range(8, 0, -1)]
-    assert canvases(768, 512)[0] == (9, 7)
-    assert canvases(512, 768)[0] == (7, 9)
-    assert canvases(30_000, 2) == [(16, 1), (9, 1), (4, 1), (1, 1)]
-    assert canvases(1, 1) == [(1, 1)]
+    assert resolutions(512, 512) == [(n, n) for n in range(8, 0, -1)]
+    assert resolutions(768, 512)[0] == (9, 7)
+    assert resolutions(512, 768)[0] == (7, 9)
+    assert resolutions(30_000, 2) == [(16, 1), (9, 1), (4, 1), (1, 1)]
+    assert resolutions(1, 1) == [(1, 1)]
 
 
 def test_the_canvas_grows_with_the_budget(generator: EmbeddedGenerator, bundled: dict[str, ImageU8]) -> None:
@@ -128,10 +129,10 @@ def test_relaxed_latents_are_noisy_first_and_whole_at_last() -> None:
 
 
 def test_the_weight_of_the_rate_answers_the_rate() -> None:
-    too_much, too_little = RateWeight(1.0, 1000, 100), RateWeight(1.0, 1000, 100)
+    too_much, too_little = RateController(1.0, 1000, 100), RateController(1.0, 1000, 100)
     for iteration in range(0, 200, 4):
-        too_much.answer(1500, iteration)
-        too_little.answer(600, iteration)
+        too_much.update(1500, iteration)
+        too_little.update(600, iteration)
     assert too_much.value > 10
     assert too_little.value < 0.1
 
@@ -140,7 +141,7 @@ def test_the_weight_of_the_rate_answers_the_rate() -> None:
 def test_hostile_canvases_are_refused_before_painting(head: tuple[int, int], generator: EmbeddedGenerator) -> None:
     data = sealed(generator, bytes([*head, 128, 0, 0]))
     for read in (Inversion().decode, Inversion().inspect):
-        with pytest.raises(BitstreamError, match="canvas"):
+        with pytest.raises(BitstreamError, match="working resolution"):
             read(data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 
@@ -14,6 +15,11 @@ from vitiq.types import Progress
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class Clock:
@@ -78,19 +84,16 @@ def test_what_an_earlier_call_did_took_no_time_now(clock: Clock) -> None:
 
 
 def test_streams_that_cannot_show_it_never_end_the_work(clock: Clock) -> None:
-    full = open("/dev/full", "w", encoding="ascii")  # noqa: SIM115, PTH123
     ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     closed = io.StringIO()
     closed.close()
-    for stream in (full, ascii_only, closed):
+    for stream in (Full(), ascii_only, closed):
         bar = ProgressBar("image", stream=stream, clock=clock, label="é\udce9")
         clock.now += 100
         bar.update(1, total=2)
         bar.close()
     ascii_only.seek(0)
     assert ascii_only.read().startswith("\\xe9\\udce9, image 1 of 2")
-    with pytest.raises(OSError, match="No space left"):
-        full.write("x" * 100_000)
 
 
 def test_counts_what_is_iterated(clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Pairs of files: who belongs to whom, streaming, tables. Truth: the rules in experiments/pairs.py and by hand."""
+"""Pairs of files: who belongs to whom, streaming, tables. Truth: the rules in evaluation/pairs.py and by hand."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
+from read_tables import parquet_rows
 from vitiq.errors import InputError, TaskError
 from vitiq.evaluation import scoring
-from vitiq.evaluation.aggregate import ImageFiles, Tally
-from vitiq.evaluation.pair_table import open_table
+from vitiq.evaluation.aggregate import Aggregate, ImageFiles
+from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pairs import pair_up
-from vitiq.evaluation.scoring import Recipe, Scored, score_pairs
+from vitiq.evaluation.scoring import Scored, score_pairs
+from vitiq.evaluation.table import open_table
 from vitiq.image.io import write_png
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import resolve_metrics
@@ -69,8 +70,8 @@ def images(tmp_path: Path) -> list[tuple[Path, Path]]:
 
 
 def test_values_do_not_depend_on_the_number_of_workers(images: list[tuple[Path, Path]]) -> None:
-    recipe = Recipe("mse,ssim,vit-topk-area")
-    one, two = ([*score_pairs(images, recipe, jobs=jobs)] for jobs in (1, 2))
+    spec = MetricSpec("mse,ssim,vit-topk-area")
+    one, two = ([*score_pairs(images, spec, jobs=jobs)] for jobs in (1, 2))
     assert [(s.reference, s.problem) for s in one] == [(s.reference, s.problem) for s in two]
     assert [s.reference for s in one] == [pair[0] for pair in images]
     assert [{k: v.value for k, v in s.scores.items()} for s in one] == [
@@ -98,11 +99,11 @@ def test_images_are_let_go(images: list[tuple[Path, Path]], monkeypatch: pytest.
         most = max(most, alive)
         return image
 
-    monkeypatch.setattr(scoring, "read_image", read)
-    tally = Tally(resolve_metrics("mse,psnr-rgb"))
-    for scored in score_pairs(images * 20, Recipe("mse,psnr-rgb"), jobs=1):
-        tally.add(scored)
-    assert tally.summaries()["mse"].count == 180
+    monkeypatch.setattr(scoring, "read_any", read)
+    aggregate = Aggregate(resolve_metrics("mse,psnr-rgb"))
+    for scored in score_pairs(images * 20, MetricSpec("mse,psnr-rgb"), jobs=1):
+        aggregate.add(scored)
+    assert aggregate.summaries()["mse"].count == 180
     assert most == 2
 
 
@@ -118,20 +119,20 @@ def test_metrics_of_sets_that_read_images_get_them_from_the_files(images: list[t
             assert reference[1:3][0].shape == (24, 24, 3)
             return Score(float(sum(image.shape[0] for image in reference)), "count")
 
-    tally = Tally([*resolve_metrics("mse"), Count()])
-    for scored in score_pairs(images, Recipe("mse"), jobs=1):
+    aggregate = Aggregate([*resolve_metrics("mse"), Count()])
+    for scored in score_pairs(images, MetricSpec("mse"), jobs=1):
         if scored.problem is None:
-            tally.add(scored)
-    assert tally.sets()["count"].value == 8 * 24
+            aggregate.add(scored)
+    assert aggregate.sets()["count"].value == 8 * 24
 
 
 def test_a_killed_worker_is_told(images: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "_start", _die)
+    monkeypatch.setattr(scoring, "work_on", _die)
     with pytest.raises(TaskError, match="--jobs 1"):
-        list(score_pairs(images, Recipe("mse"), jobs=2))
+        list(score_pairs(images, MetricSpec("mse"), jobs=2))
 
 
-def _die(recipe: Recipe) -> None:
+def _die(*_: object) -> None:
     import os
 
     os._exit(1)
@@ -144,7 +145,7 @@ def records() -> Iterator[Scored]:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_tables(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vitiq.evaluation.pair_table.ROWS_A_GROUP", 2)
+    monkeypatch.setattr("vitiq.evaluation.table.ROWS", 2)
     path = tmp_path / "new" / f"t{suffix}"
     with open_table(path, ["mse", "ssim"]) as add:
         for scored in records():
@@ -182,6 +183,6 @@ def test_tables_that_cannot_be_written_are_told(tmp_path: Path) -> None:
 
 def read_table(path: Path) -> list[dict[str, str]]:
     if path.suffix == ".parquet":
-        return list(pq.read_table(path).to_pylist())
+        return parquet_rows(path)
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

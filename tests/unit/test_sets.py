@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vitiq.errors import InputError, WeightsError
-from vitiq.evaluation.scoring import Recipe
+from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.sets import metric_of_statistics, need_no_pairs, score_sets_of, statistics_of
 from vitiq.image.io import read_image, write_png
 from vitiq.metrics.scoring import resolve_metrics
@@ -37,48 +37,48 @@ def images(folder: Path) -> list[ImageU8]:
 
 
 def test_all_images_count_whatever_their_names(folders: tuple[Path, Path]) -> None:
-    recipe = Recipe("patch-fid-pixel,kid-pixel,recall-pixel")
+    spec = MetricSpec("patch-fid-pixel,kid-pixel,recall-pixel")
     calls: list[int] = []
-    found = score_sets_of(*folders, recipe, jobs=1, step=calls.append)
-    again = score_sets_of(*folders, recipe, jobs=2)
+    found = score_sets_of(*folders, spec, jobs=1, step=calls.append)
+    again = score_sets_of(*folders, spec, jobs=2)
     assert calls == [20] * 21
     assert found.problems == []
-    for metric in recipe.make():
+    for metric in spec.make():
         expected = metric(*map(images, folders))  # type: ignore[operator]
         assert found.scores[metric.name] == again.scores[metric.name] == expected
 
 
 def test_statistics_stand_for_a_folder(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    recipe = Recipe("patch-fid-pixel")
-    statistics, problems = statistics_of(folders[0], recipe, jobs=1)
+    spec = MetricSpec("patch-fid-pixel")
+    statistics, problems = statistics_of(folders[0], spec, jobs=1)
     assert problems == []
     rows = np.concatenate([PatchFidPixel().rows(image) for image in images(folders[0])]).astype(np.float64)
     assert statistics.moments.count == len(rows) == 324
     assert statistics.moments.covariance == pytest.approx(np.cov(rows.T), rel=1e-9, abs=1e-12)
     file = tmp_path / "a.npz"
     save_statistics(file, statistics)
-    expected = score_sets_of(*folders, recipe).scores["patch-fid-pixel"].value
+    expected = score_sets_of(*folders, spec).scores["patch-fid-pixel"].value
     for sides in ((file, folders[1]), (folders[1], file)):
         assert metric_of_statistics(sides) == "patch-fid-pixel"
-        assert score_sets_of(*sides, recipe).scores["patch-fid-pixel"].value == pytest.approx(expected, rel=1e-9)
-    assert score_sets_of(file, file, recipe).scores["patch-fid-pixel"].value == 0
+        assert score_sets_of(*sides, spec).scores["patch-fid-pixel"].value == pytest.approx(expected, rel=1e-9)
+    assert score_sets_of(file, file, spec).scores["patch-fid-pixel"].value == 0
     with pytest.raises(InputError, match="fid-pixel needs features"):
-        score_sets_of(file, folders[1], Recipe("fid-pixel"))
+        score_sets_of(file, folders[1], MetricSpec("fid-pixel"))
     with pytest.raises(InputError, match="one Fréchet distance"):
-        score_sets_of(file, folders[1], Recipe("kid-pixel"))
+        score_sets_of(file, folders[1], MetricSpec("kid-pixel"))
 
 
 def test_statistics_of_other_tools_are_taken_and_flagged(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    recipe = Recipe("patch-fid-pixel")
-    moments = statistics_of(folders[0], recipe)[0].moments
+    spec = MetricSpec("patch-fid-pixel")
+    moments = statistics_of(folders[0], spec)[0].moments
     np.savez(tmp_path / "theirs.npz", mu=moments.mean, sigma=moments.covariance)
     assert metric_of_statistics([tmp_path / "theirs.npz", folders[1]]) == "fid"
-    score = score_sets_of(tmp_path / "theirs.npz", folders[1], recipe).scores["patch-fid-pixel"]
-    assert score.value == pytest.approx(score_sets_of(*folders, recipe).scores["patch-fid-pixel"].value, rel=1e-9)
+    score = score_sets_of(tmp_path / "theirs.npz", folders[1], spec).scores["patch-fid-pixel"]
+    assert score.value == pytest.approx(score_sets_of(*folders, spec).scores["patch-fid-pixel"].value, rel=1e-9)
     assert "does not tell" in str(score.details["note"])
-    few = statistics_of(folders[0], Recipe("fid-pixel"))[0]
+    few = statistics_of(folders[0], MetricSpec("fid-pixel"))[0]
     save_statistics(tmp_path / "few.npz", Statistics(few.moments))
-    undefined = score_sets_of(tmp_path / "few.npz", tmp_path / "few.npz", Recipe("fid-pixel")).scores["fid-pixel"]
+    undefined = score_sets_of(tmp_path / "few.npz", tmp_path / "few.npz", MetricSpec("fid-pixel")).scores["fid-pixel"]
     assert "more than 192 expected" in str(undefined.details["undefined"])
     assert "kid-pixel" in str(undefined.details["undefined"])
 
@@ -89,17 +89,17 @@ def test_what_cannot_be_read_is_told(
     folder = tmp_path / "some"
     write_png(folder / "good.png", images(folders[0])[0])
     (folder / "bad.png").write_bytes(b"\x89PNG broken")
-    found = score_sets_of(folder, folders[1], Recipe("patch-kid-pixel"))
+    found = score_sets_of(folder, folders[1], MetricSpec("patch-kid-pixel"))
     assert len(found.problems) == 1
     assert "bad.png" in found.problems[0]
     assert np.isfinite(found.scores["patch-kid-pixel"].value)
     with pytest.raises(InputError, match=r"some: 1 samples.*bad\.png"):
-        statistics_of(folder, Recipe("fid-pixel"))
+        statistics_of(folder, MetricSpec("fid-pixel"))
     with pytest.raises(InputError, match="no such folder"):
-        score_sets_of(folder, tmp_path / "gone", Recipe("kid-pixel"))
+        score_sets_of(folder, tmp_path / "gone", MetricSpec("kid-pixel"))
     monkeypatch.setenv("VITIQ_CACHE", str(tmp_path))
     with pytest.raises(WeightsError, match="vitiq models fetch"):
-        score_sets_of(*folders, Recipe("fid,kid"))
+        score_sets_of(*folders, MetricSpec("fid,kid"))
 
 
 def test_which_metrics_need_pairs() -> None:
@@ -117,7 +117,7 @@ def test_memory_does_not_grow_with_the_set(folders: tuple[Path, Path], tmp_path:
         for i in range(count):
             (folder / f"{i}.png").symlink_to(folders[0] / "a-00.png")
         tracemalloc.start()
-        score_sets_of(folder, folder, Recipe("patch-fid-pixel"), jobs=1)
+        score_sets_of(folder, folder, MetricSpec("patch-fid-pixel"), jobs=1)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]  # 360 further images of 77 kB, 36 rows of 768 bytes each

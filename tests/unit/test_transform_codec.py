@@ -13,14 +13,15 @@ import pytest
 import torch
 from scipy.fft import dctn
 
-from vitiq.codecs.inversion.prior import LOG_SCALE_MAX, LOG_SCALE_MIN
-from vitiq.codecs.inversion.prior_integer import MEANS, SCALES
+from vitiq.codecs.entropy_coding import SymbolGroup
+from vitiq.codecs.logistic import LOG_SCALE_MAX, LOG_SCALE_MIN, OFFSETS, SCALES
 from vitiq.codecs.transform.hyperprior import GROUPS, HYPER_CHANNELS, Hyperprior, passes, phase
 from vitiq.codecs.transform.hyperprior_integer import (
+    HYPER,
     LEVELS,
-    SKIP_RUNG,
+    SKIP_SCALE,
+    HyperpriorModel,
     IntegerHyperprior,
-    Slot,
     export_hyperprior,
     float_tensors,
 )
@@ -86,24 +87,26 @@ def test_the_integer_twin_predicts_what_the_float_prior_does(size: tuple[int, in
     grid = (-(-height // 4), -(-width // 4))
     hyper = rng.integers(-9, 10, (HYPER_CHANNELS, *grid))
     means = np.full((CHANNELS, height * width), np.nan)
-    rungs = np.full((CHANNELS, height * width), -1)
+    scales = np.full((CHANNELS, height * width), -1)
 
-    def code_hyper(slot: Slot) -> np.ndarray:
-        assert (slot.rung > SKIP_RUNG).all()
-        return np.asarray(hyper.reshape(HYPER_CHANNELS, -1).T[slot.positions])
-
-    def code(slot: Slot) -> np.ndarray:
-        means[slot.channels, slot.positions] = (slot.mean + slot.eighth / MEANS).T
-        rungs[slot.channels, slot.positions] = slot.rung.T
-        return np.asarray(symbols.reshape(CHANNELS, -1).T[slot.positions, slot.channels])
+    def code(group: SymbolGroup) -> np.ndarray:
+        if group.layer == HYPER:
+            assert group.sent is None
+            assert (group.scale > SKIP_SCALE).all()
+            return np.asarray(hyper.reshape(HYPER_CHANNELS, -1).T[group.positions])
+        means[group.channels, group.positions] = (group.mean + group.offset / OFFSETS).T
+        scales[group.channels, group.positions] = group.scale.T
+        return np.asarray(symbols.reshape(CHANNELS, -1).T[group.positions, group.channels])
 
     twin = IntegerHyperprior(export_hyperprior(prior))
-    assert np.array_equal(twin.walk(level, height, width, code_hyper, code), symbols)
+    found_hyper, found = HyperpriorModel(twin, level, height, width).walk(code)
+    assert np.array_equal(found_hyper, hyper)
+    assert np.array_equal(found, symbols)
 
     wanted = predictions(prior, symbols, hyper, level)
     assert np.abs(means - wanted["mean"]).max() < 0.2
     ladder = np.rint((wanted["log_scale"] - LOG_SCALE_MIN) / (LOG_SCALE_MAX - LOG_SCALE_MIN) * (SCALES - 1))
-    assert np.abs(rungs - ladder).max() <= 1
+    assert np.abs(scales - ladder).max() <= 1
 
 
 def predictions(prior: Hyperprior, symbols: np.ndarray, hyper: np.ndarray, level: int) -> Mapping[str, np.ndarray]:

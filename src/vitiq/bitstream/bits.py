@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from vitiq.errors import BitstreamError
 
 
@@ -17,16 +19,16 @@ class BitWriter:
 
     def to_bytes(self) -> bytes:
         """All bits, padded with zeros to whole bytes."""
-        bits = "".join(self._bits)
-        padded = bits + "0" * (-len(bits) % 8)
-        return int(padded, 2).to_bytes(len(padded) // 8, "big") if padded else b""
+        signs = np.frombuffer("".join(self._bits).encode("ascii"), np.uint8)
+        return np.packbits(signs == ord("1")).tobytes()
 
 
 class BitReader:
     """Reads bits from the front."""
 
     def __init__(self, data: bytes) -> None:
-        self._bits = "".join(f"{byte:08b}" for byte in data)
+        bits = np.unpackbits(np.frombuffer(data, np.uint8))
+        self._bits = (bits + ord("0")).astype(np.uint8).tobytes().decode("ascii")
         self._at = 0
 
     def read(self, count: int = 1) -> str:

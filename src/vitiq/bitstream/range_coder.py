@@ -21,10 +21,8 @@ from jaxtyping import Float32, Int64
 from vitiq.bitstream.cdf import TOTAL, check_tables
 from vitiq.errors import BitstreamError
 
-MAX_NUMBER_BITS = 32
 _PAD = b"\0" * 8
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
-_BIT = constriction.stream.model.Uniform(2)
 
 
 def _probabilities(tables: Int64[np.ndarray, "*rows symbols"]) -> Float32[np.ndarray, "*rows symbols"]:
@@ -55,18 +53,6 @@ class SymbolEncoder:
         if not 0 <= symbol < len(table):
             raise ValueError(f"symbol {symbol} given, 0 … {len(table) - 1} expected")
         self._code(int(symbol), _model(table))
-
-    def put_number(self, number: int) -> None:
-        """Code a whole number, 1 … 2**32 - 1, that no table covers: Elias's gamma code, 2·floor(log2 n) + 1 bits.
-
-        Raises:
-            ValueError: the number is outside that range.
-        """
-        length = number.bit_length()
-        if number < 1 or length > MAX_NUMBER_BITS:
-            raise ValueError(f"number {number} given, 1 … 2**{MAX_NUMBER_BITS} - 1 expected")
-        for bit in "0" * (length - 1) + f"{number:b}":
-            self._code(int(bit), _BIT)
 
     def encode(self, symbols: Int64[np.ndarray, " n"], tables: Int64[np.ndarray, "n symbols"]) -> None:
         """Code symbol i with table row i.
@@ -139,22 +125,6 @@ class SymbolDecoder:
         """
         return int(self._read(_model(table)))
 
-    def get_number(self) -> int:
-        """The next number of `SymbolEncoder.put_number`.
-
-        Raises:
-            BitstreamError: the bytes cannot come from the encoder.
-        """
-        zeros = 0
-        while not self._read(_BIT):
-            zeros += 1
-            if zeros >= MAX_NUMBER_BITS:
-                raise BitstreamError(f"number above {MAX_NUMBER_BITS} bits in range-coded symbols; the file is damaged")
-        number = 1
-        for _ in range(zeros):
-            number = 2 * number + int(self._read(_BIT))
-        return number
-
     def decode(self, tables: Int64[np.ndarray, "n symbols"]) -> Int64[np.ndarray, " n"]:
         """The next n symbols, one a table row.
 
@@ -179,12 +149,3 @@ def encode_symbols(symbols: Int64[np.ndarray, " n"], tables: Int64[np.ndarray, "
     encoder = SymbolEncoder()
     encoder.encode(symbols, tables)
     return encoder.finish()
-
-
-def decode_symbols(data: bytes, tables: Int64[np.ndarray, "n symbols"]) -> Int64[np.ndarray, " n"]:
-    """Inverse of `encode_symbols`.
-
-    Raises:
-        BitstreamError: the bytes cannot come from the encoder.
-    """
-    return SymbolDecoder(data).decode(tables)

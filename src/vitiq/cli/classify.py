@@ -6,22 +6,27 @@ from pathlib import Path
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json, read_bytes
+from vitiq.cli.streams import STDIO, read_stdin
 
 
 @click.command("classify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Labels to show.")
 @click.option("--compare", is_flag=True, help="Also rebuild the image and let the embedded ViT read it.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@common.as_json
 def command(file: Path, top: int, compare: bool, as_json: bool) -> None:
-    """Show what is in the image in FILE (codec generative or generative-mse), without rebuilding it."""
+    """Show what is in the image in FILE (codec generative or generative-mse), without rebuilding it.
+
+    `-` is standard input.
+    """
     from vitiq.codecs.transform.labels import make_codec, overlap, read_latents, read_rebuilt  # noqa: PLC0415
     from vitiq.codecs.transform.latent_classifier import load_classifier, top_labels  # noqa: PLC0415
     from vitiq.errors import BitstreamError  # noqa: PLC0415
     from vitiq.models.backbones import load_backbone  # noqa: PLC0415
 
-    data = read_bytes(file)
+    data = read_stdin() if file == STDIO else read_bytes(file)
     classifier = load_classifier()
     try:
         codec = make_codec(data)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any, get_args, get_type_hints
+
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json
 
 
@@ -13,15 +17,67 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@common.as_json
 def list_(as_json: bool) -> None:
-    """List them with what they state about themselves."""
-    from vitiq import registry  # noqa: PLC0415
+    """List them with what their quality means."""
+    from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
     from vitiq.codecs.base import metadata  # noqa: PLC0415
+    from vitiq.errors import VitiqError  # noqa: PLC0415
 
-    entries = [metadata(registry.load("codecs", name)) for name in registry.names("codecs")]
+    entries = []
+    for name in registry.names("codecs"):
+        try:
+            entries.append(metadata(registry.load("codecs", name)))
+        except VitiqError as error:
+            click.echo(f"vitiq: {error}", err=True)
     if as_json:
         print_json(entries)
         return
+    wide, wider = (max((len(str(entry[key])) for entry in entries), default=0) + 2 for key in ("name", "title"))
+    click.echo(f"{'name':{wide}}{'title':{wider}}quality")
     for entry in entries:
-        click.echo(f"{entry['name']!s:18}{entry['title']!s:48}{entry['quality']}")
+        click.echo(f"{entry['name']!s:{wide}}{entry['title']!s:{wider}}{entry['quality']}")
+
+
+@command.command("info")
+@click.argument("name", type=common.CODEC)
+@common.as_json
+def info(name: str, as_json: bool) -> None:
+    """Everything that codec NAME states about itself, with its options (-O KEY=VALUE)."""
+    from vitiq.codecs.base import metadata  # noqa: PLC0415 - slow to import
+    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+
+    codec = make_codec(name)
+    facts = metadata(type(codec))
+    if as_json:
+        print_json(facts)
+        return
+    options = describe_options(type(codec).Options)
+    for key, value in facts.items():
+        if key != "options":
+            shown = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else value
+            click.echo(f"{key.replace('_', ' '):18}{shown}")
+    click.echo("options           " + ("" if options else "none"))
+    wide = max((len(option) for option, *_ in options), default=0) + 2
+    for option, legal, default, text in options:
+        click.echo(f"  {option:{wide}}{text} ({legal}; default {default})")
+
+
+def describe_options(kind: type[Any]) -> list[tuple[str, str, str, str]]:
+    """Name, legal values, default and help of each option of a codec."""
+    from vitiq.options import choices  # noqa: PLC0415 - slow to import
+
+    hints = get_type_hints(kind)
+    words = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+    found = []
+    for item in fields(kind):
+        hint = hints[item.name]
+        legal = "|".join(map(str, choices(hint)))
+        if not legal:
+            legal = next((words[part] for part in (hint, *get_args(hint)) if part in words), "value")
+            low, high = item.metadata.get("low"), item.metadata.get("high")
+            legal += f" from {low}" if low is not None else ""
+            legal += f" to {high}" if high is not None else ""
+        default = "not set" if item.default is None else str(item.default)
+        found.append((item.name, legal, default, str(item.metadata.get("help", ""))))
+    return found

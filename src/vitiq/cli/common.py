@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from vitiq.cli.progress import ProgressBar
+from vitiq.cli.streams import STDIO
 from vitiq.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -90,8 +91,34 @@ class CountBar(ProgressBar):
 
 
 def print_json(value: object) -> None:
-    """JSON to stdout; never NaN or Infinity."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """JSON to stdout; never NaN or Infinity, and valid in any encoding."""
+    click.echo(to_json_text(value))
+
+
+def to_json_text(value: object) -> str:
+    """JSON that stdout's encoding can show; names of files that are no text stand as lone surrogates, escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
+    return text
+
+
+def say(text: str, *, err: bool = False, quiet: bool = False) -> None:
+    """A line of an answer: on stdout, or on stderr where stdout holds a file."""
+    if not quiet:
+        click.echo(text, err=err)
+
+
+def on_stdout(path: Path) -> bool:
+    """True where a file that was written may be standard output itself: what is said must go elsewhere."""
+    return path == STDIO or (path.exists() and not path.is_file())
+
+
+def report_problems(problems: Sequence[str]) -> None:
+    """What went wrong beside what was done, a line each on stderr; then the program ends with exit code 1."""
+    tell(problems)
 
 
 def tell(problems: Sequence[str]) -> None:

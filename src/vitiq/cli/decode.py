@@ -3,60 +3,123 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import read_bytes
+from vitiq.cli import options as common
+from vitiq.cli.batch import into_folder, show_batch
+from vitiq.cli.common import on_stdout, print_json, say
+from vitiq.cli.streams import STDIO, read_stdin, write_stdout
 
 if TYPE_CHECKING:
+    from vitiq.codecs.files import DecodedFile
     from vitiq.types import ImageU8
 
 
-@click.command("decode")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="PNG to write; FILE with the suffix .png.")
-@click.option("--generator", help="Generator weights, where the file was made with others than the embedded ones.")
+@click.command("decode", cls=common.CodecCommand)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--verify", is_flag=True, help="Decode again under other threads and instructions, and say what was equal."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Image to write (.png, .bmp, .ppm, .tif), or folder for several; FILE with the suffix .png if not given.",
 )
-def command(file: Path, output: Path | None, generator: str | None, verify: bool) -> None:
-    """Rebuild the image from FILE, whatever codec wrote it.
+@common.codec_options
+@click.option(
+    "--verify", is_flag=True, help="Decode again under other threads and instructions, and report what was equal."
+)
+@common.force
+@common.jobs
+@common.as_json
+@common.quiet
+def command(  # noqa: PLR0917
+    files: tuple[Path, ...],
+    output: Path | None,
+    options: tuple[str, ...],
+    verify: bool,
+    force: bool,
+    jobs: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Rebuild the images in FILES, whatever codec wrote them: one file, or several or a folder into the folder -o.
 
-    With --verify it is decoded in further processes, with one and two threads, with older vector instructions and
+    A folder is worked on in parallel; the same command makes only what is missing. `-` is standard input or output.
+    Existing files are replaced only with --force.
+
+    With --verify a file is decoded in further processes, with one and two threads, with older vector instructions and
     without oneDNN; the exit code is 1 where a pixel differs by more than one level.
     """
-    from vitiq.codecs.detect import codec_of  # noqa: PLC0415
-    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
-    from vitiq.errors import BitstreamError  # noqa: PLC0415
-    from vitiq.image.io import write_png  # noqa: PLC0415
+    from vitiq.codecs.files import decode_files  # noqa: PLC0415 - slow to import
 
-    data = read_bytes(file)
-    try:
-        codec = make_codec(codec_of(data), {} if generator is None else {"generator": generator})
-        image = codec.decode(data)
-    except BitstreamError as error:
-        raise BitstreamError(f"{file}: {error}") from error
-    target = output or file.with_suffix(".png")
-    write_png(target, image)
-    height, width, _ = image.shape
-    click.echo(f"{target}: {width}×{height} pixels")
-    if verify:
-        tell_differences(file, image, generator, checksum=codec.extension == ".viq")
+    given = common.options_of(options)
+    folder = into_folder(files, output)
+    if folder is not None:
+        if verify:
+            raise click.UsageError("--verify takes one file")
+        found = decode_files(files, folder, options=given, overwrite=force, jobs=jobs)
+        show_batch(found, "file", as_json=as_json, quiet=quiet)
+        return
+    if verify and STDIO in {files[0], output}:
+        raise click.UsageError("--verify decodes the file again and needs one that is not standard input or output")
+    image, done = decode_one(files[0], output, given, force=force, as_json=as_json)
+    if as_json:
+        facts = done.as_json()
+        if verify:
+            facts["verify"] = dict(compared(done, image, given))
+        print_json(facts)
+    else:
+        say(str(done), err=on_stdout(done.path), quiet=quiet)
+        if verify:
+            report_differences(done, image, given)
 
 
-def tell_differences(file: Path, image: ImageU8, generator: str | None, *, checksum: bool) -> None:
+def decode_one(
+    source: Path, output: Path | None, options: Mapping[str, object], *, force: bool, as_json: bool
+) -> tuple[ImageU8, DecodedFile]:
+    """One file, which may come from standard input, to one image, which may be standard output."""
+    from vitiq.codecs.batch import default_output  # noqa: PLC0415
+    from vitiq.codecs.files import decode_image, image_bytes, image_format, read_file  # noqa: PLC0415
+    from vitiq.files import check_output, write_bytes  # noqa: PLC0415
+
+    target = output or (STDIO if source == STDIO else default_output(source, ".png", "decoded"))
+    if target == STDIO and as_json:
+        raise click.UsageError("--json and -o - both write to standard output; give a file with -o")
+    form = image_format(target)
+    if target != STDIO:
+        check_output(target, [] if source == STDIO else [source], overwrite=force)
+    named = Path("standard input") if source == STDIO else source
+    data = read_stdin() if source == STDIO else read_file(source)
+    image, done = decode_image(data, named, target, options=options)
+    if target == STDIO:
+        write_stdout(image_bytes(image, form))
+    else:
+        write_bytes(target, image_bytes(image, form), overwrite=force, source=named)
+    return image, done
+
+
+def compared(done: DecodedFile, image: ImageU8, options: Mapping[str, object]) -> list[tuple[str, int]]:
+    """Largest difference of a pixel under each setting."""
+    from vitiq.cli.verify import differences  # noqa: PLC0415
+
+    return [(setting.name, difference) for setting, difference in differences(done.source, image, options)]
+
+
+def report_differences(done: DecodedFile, image: ImageU8, options: Mapping[str, object]) -> None:
     """A line a setting that the file was decoded under; exit code 1 where one differs too much."""
-    from vitiq.cli.verify import ALLOWED, differences  # noqa: PLC0415
+    from vitiq.cli.verify import ALLOWED  # noqa: PLC0415
+    from vitiq.codecs.files import has_checksum  # noqa: PLC0415
 
-    held = "symbols match the file's checksum" if checksum else "no symbol checksum in this format"
+    held = "symbols match the file's checksum" if has_checksum(done.codec) else "no symbol checksum in this format"
     click.echo(f"verify: {held}")
     largest = 0
-    for setting, difference in differences(file, image, generator):
+    for name, difference in compared(done, image, options):
         largest = max(largest, difference)
         equal = "pixels identical" if difference == 0 else f"pixels differ by up to {difference} of 255"
-        click.echo(f"verify: {setting.name}: {equal}")
+        click.echo(f"verify: {name}: {equal}")
     if largest > ALLOWED:
-        click.echo(f"vitiq: {file}: pixels differ by up to {largest}, at most {ALLOWED} expected", err=True)
+        click.echo(f"vitiq: {done.source}: pixels differ by up to {largest}, at most {ALLOWED} expected", err=True)
         sys.exit(1)

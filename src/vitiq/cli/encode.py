@@ -2,64 +2,127 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import SearchBar, codec_options, given_options, print_json
-from vitiq.codecs.defaults import ENCODE
+from vitiq.cli import options as common
+from vitiq.cli.batch import into_folder, show_batch
+from vitiq.cli.common import SearchBar, on_stdout, print_json, say
+from vitiq.cli.streams import STDIO, read_stdin, write_stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vitiq.codecs.base import Codec
+    from vitiq.codecs.files import EncodedFile
+    from vitiq.codecs.spec import RateSpec
 
 
-@click.command("encode")
-@click.argument("image", type=click.Path(path_type=Path))
-@click.option("-c", "--codec", "name", default=ENCODE, show_default=True, help="Codec (vitiq codecs list).")
-@click.option("-q", "--quality", type=float, help="Quality; the codec's default if not given.")
-@click.option("--at-bytes", type=int, help="Instead of a quality: the best file of at most this many bytes.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; IMAGE with the codec's suffix.")
-@codec_options
-@click.option("--json", "as_json", is_flag=True, help="Facts as JSON on stdout.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How files are to be encoded and answered."""
+
+    name: str
+    options: Mapping[str, object]
+    rate: RateSpec | None
+    force: bool
+    as_json: bool
+    quiet: bool
+
+
+@click.command("encode", cls=common.CodecCommand)
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-c", "--codec", "name", type=common.CODEC, help="Codec (vitiq codecs list); generative if not given.")
+@common.rate
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write, or folder for several; the name of the image with the codec's suffix if not given.",
+)
+@common.codec_options
+@common.force
+@common.jobs
+@common.as_json
+@common.quiet
 def command(  # noqa: PLR0917
-    image: Path,
-    name: str,
+    images: tuple[Path, ...],
+    name: str | None,
     quality: float | None,
+    max_bytes: int | None,
+    bpp: float | None,
     at_bytes: int | None,
     output: Path | None,
+    options: tuple[str, ...],
+    force: bool,
+    jobs: int | None,
     as_json: bool,
     quiet: bool,
-    **options: Any,
 ) -> None:
-    """Compress IMAGE to a file."""
-    from vitiq.codecs.rate_target import encode_within  # noqa: PLC0415
-    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
-    from vitiq.errors import BitstreamError, InputError  # noqa: PLC0415
-    from vitiq.image.io import read_image_details, write_bytes  # noqa: PLC0415
-    from vitiq.types import Bytes, Quality, Rate  # noqa: PLC0415
+    """Compress IMAGES: one image to a file, several or a folder into the folder -o.
 
-    if quality is not None and at_bytes is not None:
-        raise click.UsageError("give either --quality or --at-bytes")
-    codec = make_codec(name, given_options(options))
-    pixels, notes = read_image_details(image)
-    target = output or image.with_name(image.stem + codec.extension)
-    bar = SearchBar(image.name, quiet=quiet or not codec.optimises)
-    try:
-        rate: Rate | None = None if quality is None else Quality(quality)
-        found = encode_within(codec, pixels, rate if at_bytes is None else Bytes(at_bytes), bar)
-        data = found.data
-    except (InputError, BitstreamError) as error:
-        raise type(error)(f"{image}: {error}") from error
-    finally:
-        bar.close()
-    notes += [*found.notes, *codec.inspect(data).notes]
-    write_bytes(target, data)
-    height, width, _ = pixels.shape
-    used = found.quality
-    bpp = len(data) * 8 / (width * height)
-    if as_json:
-        facts = {"file": str(target), "codec": name, "quality": used, "bytes": len(data), "bpp": bpp}
-        print_json({**facts, "width": width, "height": height, "notes": notes})
+    A folder is worked on in parallel; the same command makes only what is missing. `-` is standard input or output.
+    Existing files are replaced only with --force.
+    """
+    from vitiq.codecs.defaults import ENCODE  # noqa: PLC0415 - slow to import, as the following
+    from vitiq.codecs.files import check_rate, encode_files  # noqa: PLC0415
+    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+
+    asked = Asked(
+        name or ENCODE,
+        common.options_of(options),
+        common.rate_of(quality, max_bytes, bpp, at_bytes),
+        force,
+        as_json,
+        quiet,
+    )
+    codec = make_codec(asked.name, asked.options)
+    check_rate(codec, asked.rate)
+    folder = into_folder(images, output)
+    if folder is None:
+        encode_one(images[0], output, codec, asked)
         return
-    for note in notes:
-        click.echo(f"{image}: {note}", err=True)
-    click.echo(f"{target}: {len(data)} bytes, {bpp:.4f} bits per pixel ({name}, quality {used:g})")
+    found = encode_files(
+        images, folder, codec=asked.name, options=asked.options, rate=asked.rate, overwrite=force, jobs=jobs
+    )
+    show_batch(found, "image", as_json=as_json, quiet=quiet)
+
+
+def encode_one(source: Path, output: Path | None, codec: Codec, asked: Asked) -> None:
+    """One image, which may come from standard input, to one file, which may be standard output."""
+    from vitiq.codecs.batch import default_output  # noqa: PLC0415
+    from vitiq.codecs.files import encode_file, encode_image  # noqa: PLC0415
+    from vitiq.files import check_output, write_bytes  # noqa: PLC0415
+    from vitiq.image.io import decode_image, read_image_details  # noqa: PLC0415
+
+    target = output or (STDIO if source == STDIO else default_output(source, codec.extension, codec.name))
+    if STDIO not in {source, target}:
+        with SearchBar(source.name, quiet=asked.quiet or not codec.optimises) as bar:
+            done = encode_file(source, target, codec=codec, rate=asked.rate, overwrite=asked.force, progress=bar)
+        answer(done, asked)
+        return
+    if target == STDIO and asked.as_json:
+        raise click.UsageError("--json and -o - both write to standard output; give a file with -o")
+    if target != STDIO:
+        check_output(target, overwrite=asked.force)
+    image, notes = decode_image(read_stdin(), "standard input") if source == STDIO else read_image_details(source)
+    with SearchBar(source.name, quiet=asked.quiet or not codec.optimises) as bar:
+        data, done = encode_image(image, source, target, codec=codec, rate=asked.rate, progress=bar, notes=notes)
+    if target == STDIO:
+        write_stdout(data)
+    else:
+        write_bytes(target, data, overwrite=asked.force)
+    answer(done, asked)
+
+
+def answer(done: EncodedFile, asked: Asked) -> None:
+    """What was made, on stdout unless the file itself is there; notes on stderr."""
+    for note in done.notes:
+        click.echo(f"{done.source}: {note}", err=True)
+    if asked.as_json:
+        print_json(done.as_json())
+    else:
+        say(str(done), err=on_stdout(done.path), quiet=asked.quiet)

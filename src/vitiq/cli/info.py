@@ -2,32 +2,109 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vitiq.cli.common import print_json, read_bytes
+from vitiq.cli import options as common
+from vitiq.cli.common import print_json
+from vitiq.cli.streams import STDIO, read_stdin
+
+if TYPE_CHECKING:
+    from vitiq.codecs.base import FileInfo
 
 
 @click.command("info")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def command(file: Path, as_json: bool) -> None:
-    """Show what is in a compressed FILE."""
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@common.as_json
+def command(files: tuple[Path, ...], as_json: bool) -> None:
+    """Show what is in compressed FILES: codec, size, quality, parts. `-` is standard input."""
+    from vitiq.errors import VitiqError  # noqa: PLC0415 - slow to import
+
+    facts: list[dict[str, object]] = []
+    failed = False
+    for file in files:
+        try:
+            info = inspect_file(file)
+        except VitiqError as error:
+            if len(files) == 1:
+                raise
+            click.echo(f"vitiq: {error}", err=True)
+            failed = True
+            continue
+        if as_json:
+            facts.append(to_json(file, info))
+        else:
+            click.echo(text(file, info))
+    if as_json:
+        print_json(facts[0] if len(files) == 1 else facts)
+    if failed:
+        sys.exit(1)
+
+
+def inspect_file(file: Path) -> FileInfo:
+    """What is in a file.
+
+    Raises:
+        InputError, BitstreamError: it cannot be read, or no codec knows it; names the file.
+    """
     from vitiq.codecs.detect import codec_of  # noqa: PLC0415
+    from vitiq.codecs.files import read_file  # noqa: PLC0415
     from vitiq.codecs.spec import make_codec  # noqa: PLC0415
     from vitiq.errors import VitiqError  # noqa: PLC0415
 
-    data = read_bytes(file)
+    data = read_stdin() if file == STDIO else read_file(file)
     try:
-        info = make_codec(codec_of(data)).inspect(data)
+        return make_codec(codec_of(data)).inspect(data)
     except VitiqError as error:
-        raise type(error)(f"{file}: {error}") from error
-    facts: dict[str, object] = {"codec": info.codec, "width": info.width, "height": info.height, "bytes": info.bytes}
-    facts |= {"bpp": info.bpp, "quality": info.quality, "weights_sha256_prefix": info.weights}
-    facts |= {**info.details, "sections": dict(info.sections), "notes": list(info.notes)}
-    if as_json:
-        print_json(facts)
-        return
-    for name, value in facts.items():
-        click.echo(f"{name:24}{value}")
+        raise type(error)(f"{'standard input' if file == STDIO else file}: {error}") from error
+
+
+def to_json(file: Path, info: FileInfo) -> dict[str, object]:
+    """What is in a file, as JSON values."""
+    return {
+        "file": str(file),
+        "codec": info.codec,
+        "width": info.width,
+        "height": info.height,
+        "bytes": info.bytes,
+        "bpp": info.bpp,
+        "quality": info.quality,
+        "weights_sha256_prefix": info.weights,
+        **info.details,
+        "sections": dict(info.sections),
+        "notes": list(info.notes),
+    }
+
+
+def text(file: Path, info: FileInfo) -> str:
+    """What is in a file, for people: a line a fact."""
+    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+
+    rows: list[tuple[str, Any]] = [
+        ("codec", f"{info.codec} ({make_codec(info.codec).title})"),
+        ("image", f"{info.width}×{info.height} pixels"),
+        ("size", f"{info.bytes} bytes, {info.bpp:.4f} bits per pixel"),
+        ("quality", "not stated in the file" if info.quality is None else f"{info.quality:g}"),
+    ]
+    if info.weights:
+        rows.append(("weights", f"sha256 {info.weights}…"))
+    rows += [(key.replace("_", " "), shown(value)) for key, value in info.details.items()]
+    if len(info.sections) > 1:
+        rows.append(("parts", ", ".join(f"{name} {size} bytes" for name, size in info.sections.items())))
+    rows += [("note", note) for note in info.notes]
+    wide = max(len(name) for name, _ in rows) + 2
+    return "\n".join([str(file), *(f"  {name:{wide}}{value}" for name, value in rows)])
+
+
+def shown(value: object) -> str:
+    """A fact as people write it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {shown(part)}" for key, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(shown, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -6,16 +6,22 @@ Exit codes: 0 done, 1 failure, 2 usage, 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import difflib
+import logging
 import os
+import shlex
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any, NoReturn
 
 import click
 
 from vitiq import __version__
 from vitiq.cli.stop import StoppedHalfway
-from vitiq.errors import UnknownNameError, VitiqError
+from vitiq.cli.streams import abandon, flush, prepare, show_error
+from vitiq.errors import UnknownNameError, VitiqError, first_line
 
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
@@ -28,6 +34,7 @@ COMMANDS = {
     "report": "build the report of a run again",
     "validate": "agreement of the metrics with human scores",
     "train": "train an embedded model again",
+    "cost": "what a training costs: operations, hours, energy, money",
     "models": "weights files: list, fetch, info",
     "metrics": "list the metrics",
     "codecs": "list the codecs",
@@ -35,8 +42,33 @@ COMMANDS = {
 """Command -> its line in the help; each lives in the module of its name, imported only when used."""
 
 
+class ReaderGone(Exception):  # noqa: N818 - no error
+    """Whoever read standard output has closed it, as `head` does."""
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Keeps click from answering a closed pipe with exit code 1, and Ctrl-C with an empty line."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+    except KeyboardInterrupt as error:
+        raise click.exceptions.Abort from error
+
+
 class LazyGroup(click.Group):
     """Imports a command's module only when the command is used."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the command line."""
+        with own_signals():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with own_signals():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Commands in the order of the help."""
@@ -57,7 +89,17 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+OUT_OF_MEMORY = "not enough memory for this; shrink the image or cut it into tiles"
+
+COMPLETION = """
+Completion of commands, options, codecs and metrics:  eval "$(_VITIQ_COMPLETE=bash_source vitiq)"  (or zsh_source;
+fish: _VITIQ_COMPLETE=fish_source vitiq | source)
+"""
+
+
+@click.group(
+    cls=LazyGroup, epilog=COMPLETION, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="vitiq")
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error (also VITIQ_DEBUG=1).")
 def cli(debug: bool) -> None:
@@ -70,31 +112,70 @@ def main() -> None:
     """Entry point of the program."""
     # Threads that spin while they wait starve each other on shared cores; OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # A home folder that cannot be written to costs matplotlib its cache, not the user a paragraph.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    prepare()
     try:
         cli.main(standalone_mode=False)
-    except StoppedHalfway:
-        fail("stopped; what is done is kept, the same command goes on with the rest", 130)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        fail("stopped", 130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except UnknownNameError as error:
-        fail(str(error), 2)
-    except VitiqError as error:
-        fail(str(error), 1)
-    except MemoryError:
-        fail("not enough memory for this; shrink the image or cut it into tiles", 1)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        fail(f"{error.filename or error}: {error.strerror}; choose another output or cache folder", 1)
-    except BrokenPipeError:
-        sys.stderr.close()
+        flush()
+    except (ReaderGone, BrokenPipeError):
+        abandon(sys.stdout)
         sys.exit(0)
+    except click.ClickException as error:
+        show_error(usage(error))
+        sys.exit(error.exit_code)
+    except Exception as error:
+        fail(*answer(error))
+    except KeyboardInterrupt:
+        fail("stopped", 130)
 
 
-def fail(message: str, code: int) -> None:
+def usage(error: click.ClickException) -> str:
+    """A wrong command line in one line, with the way to its help."""
+    where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "vitiq"
+    said = " ".join(error.format_message().split()).removesuffix(".")
+    return f"vitiq: error: {said} (see {where} --help)"
+
+
+def answer(error: Exception) -> tuple[str, int]:  # noqa: PLR0911 - a kind of failure each
+    """What is said about a failure, in one line, and the exit code."""
+    match error:
+        case StoppedHalfway():
+            return "stopped; what is done is kept, the same command resumes", 130
+        case click.exceptions.Abort():
+            return "stopped", 130
+        case VitiqError():
+            return str(error), 2 if isinstance(error, UnknownNameError) else 1
+        case MemoryError():
+            return OUT_OF_MEMORY, 1
+        case FileExistsError() | NotADirectoryError() | PermissionError():
+            return f"{error.filename or error}: {error.strerror}; choose another output or cache folder", 1
+        case OSError(strerror=str()):
+            return f"{error.filename or 'standard output'}: {error.strerror}", 1
+        case _:
+            return unexpected(error), 1
+
+
+def unexpected(error: Exception) -> str:
+    """What is said about an exception that nobody meant to raise."""
+    from vitiq.registry import plugin_fault  # noqa: PLC0415 - slow to import
+
+    if "can't allocate memory" in str(error):  # as torch says it
+        return OUT_OF_MEMORY
+    fault = plugin_fault(error)
+    if fault is not None:
+        return str(fault)
+    again = shlex.join(["vitiq", "--debug", *sys.argv[1:]])
+    return f"a fault of vitiq ({type(error).__name__}: {first_line(error)}); please report what this shows: {again}"
+
+
+def fail(message: str, code: int) -> NoReturn:
     """Say what went wrong on stderr and exit."""
     if os.environ.get("VITIQ_DEBUG") == "1":
         traceback.print_exc()
-    click.echo(f"vitiq: error: {message}", err=True)
+    show_error(f"vitiq: error: {' '.join(message.splitlines())}")
+    try:
+        flush()
+    except (OSError, ValueError):
+        abandon(sys.stdout)
     sys.exit(code)

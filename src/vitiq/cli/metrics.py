@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json
+
+if TYPE_CHECKING:
+    from vitiq.metrics.base import Metric
+
+ASKS = {
+    "full-reference": "a pair",
+    "no-reference": "one image",
+    "distribution": "two sets",
+    "semantic": "a pair",
+}
+"""What metrics of each kind compare."""
 
 
 @click.group("metrics")
@@ -13,16 +27,58 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@common.as_json
 def list_(as_json: bool) -> None:
-    """List them with what they state about themselves."""
-    from vitiq import registry  # noqa: PLC0415
+    """List them: direction, range, what each compares, and whether what it needs is here."""
+    from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
+    from vitiq.errors import VitiqError  # noqa: PLC0415
     from vitiq.metrics.scoring import metadata  # noqa: PLC0415
 
-    entries = [metadata(registry.load("metrics", name)) for name in registry.names("metrics")]
+    entries: list[dict[str, Any]] = []
+    for name in registry.names("metrics"):
+        try:
+            metric = registry.load("metrics", name)
+            entries.append({**metadata(metric), "asks": ASKS.get(metric.kind, metric.kind), "missing": missing(metric)})
+        except VitiqError as error:
+            click.echo(f"vitiq: {error}", err=True)
     if as_json:
         print_json(entries)
         return
-    name, title = (max(len(str(entry[key])) for entry in entries) + 2 for key in ("name", "title"))
-    for entry in entries:
-        click.echo(f"{entry['name']!s:{name}}{entry['title']!s:{title}}{entry['formula']}")
+    rows = [("name", "better", "range", "compares", "here", "title")]
+    rows += [
+        (
+            entry["name"],
+            "higher" if entry["higher_is_better"] else "lower",
+            span(entry),
+            entry["asks"],
+            "no" if entry["missing"] else "yes",
+            entry["title"],
+        )
+        for entry in entries
+    ]
+    widths = [max(len(row[i]) for row in rows) + 2 for i in range(5)]
+    for row in rows:
+        click.echo("".join(f"{cell:{wide}}" for cell, wide in zip(row[:5], widths, strict=True)) + row[5])
+    for reason in dict.fromkeys(entry["missing"] for entry in entries if entry["missing"]):
+        click.echo(f"not here: {', '.join(e['name'] for e in entries if e['missing'] == reason)}: {reason}")
+
+
+def span(entry: dict[str, Any]) -> str:
+    """Range with its unit, as people write it."""
+    low, high = (f"{float(end):g}".replace("inf", "∞") for end in entry["range"])
+    return f"{low} … {high}" + (f" {entry['unit']}" if entry["unit"] else "")
+
+
+def missing(metric: type[Metric]) -> str | None:
+    """Why a metric cannot be used here (weights not fetched, a package not installed); None where it can."""
+    from vitiq.errors import VitiqError  # noqa: PLC0415 - slow to import
+    from vitiq.weights.store import model_info  # noqa: PLC0415
+
+    absent = [name for name in getattr(metric, "models", ()) if not model_info(name).path.exists()]
+    if absent:
+        return f"run `vitiq models fetch {absent[0]}`"
+    try:
+        metric().signature()
+    except VitiqError as error:
+        return str(error)
+    return None

@@ -18,9 +18,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any, Self, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 
-from vitiq.types import Progress
+if TYPE_CHECKING:
+    from vitiq.types import Progress
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ class ProgressBar:
 
     def __call__(self, state: Progress | int) -> None:
         """Take a codec's `Progress`, or a total at the first call and one more thing done at each further one."""
-        if isinstance(state, Progress):
+        if not isinstance(state, int):
             self.update(state.iteration, total=state.total, note=f"loss {state.loss:.3g}")
         elif self.total is None:
             self.total = state

@@ -16,7 +16,8 @@ from vitiq.cli.stop import resumable, undisturbed
 from vitiq.errors import InputError
 
 if TYPE_CHECKING:
-    from vitiq.evaluation.scoring import Recipe, Scored
+    from vitiq.evaluation.metric_spec import MetricSpec
+    from vitiq.evaluation.scoring import Scored
     from vitiq.metrics.base import Metric
     from vitiq.models.backbones import Backbone
 
@@ -29,18 +30,18 @@ if TYPE_CHECKING:
 @click.argument("distorted", type=click.Path(path_type=Path))
 @click.option("-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas.")
 @click.option(
-    "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that judges; embedded if not given."
+    "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that scores; embedded if not given."
 )
 @click.option(
     "--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel; may be repeated."
 )
 @click.option(
-    "--map", "maps", type=click.Path(path_type=Path), help="Draw where meaning was lost: a .png, or a folder."
+    "--map", "maps", type=click.Path(path_type=Path), help="Draw the semantic error map: a .png, or a folder."
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Table of one record a pair: .csv or .parquet; the same command goes on from a stopped one.",
+    help="Table of one record a pair: .csv or .parquet; the same command resumes a stopped one.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with one record a pair.")
@@ -69,31 +70,32 @@ def command(  # noqa: PLR0917
     from tqdm import tqdm  # noqa: PLC0415
 
     from vitiq.cli.score_answer import JsonAnswer, TextAnswer  # noqa: PLC0415
-    from vitiq.evaluation.aggregate import Tally  # noqa: PLC0415
+    from vitiq.evaluation.aggregate import Aggregate  # noqa: PLC0415
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
-    from vitiq.evaluation.scoring import Recipe, score_pairs  # noqa: PLC0415
+    from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
     from vitiq.evaluation.sets import STATISTICS, metric_of_statistics, need_no_pairs  # noqa: PLC0415
 
     sides = (reference, distorted)
     if STATISTICS in {side.suffix for side in sides} and metrics == "default":
         metrics = metric_of_statistics(sides)
-    recipe = Recipe(metrics, weights, panel)
-    chosen = recipe.make()
+    spec = MetricSpec(metrics, weights, panel)
+    chosen = spec.make()
     if need_no_pairs(chosen) and any(side.is_dir() or side.suffix == STATISTICS for side in sides):
         if out is not None or maps is not None:
             raise InputError(f"--out and --map need metrics of pairs, {metrics!r} has none")
-        score_unpaired(reference, distorted, recipe, jobs=jobs, as_json=as_json, quiet=quiet)
+        score_unpaired(reference, distorted, spec, jobs=jobs, as_json=as_json, quiet=quiet)
         return
     if STATISTICS in {side.suffix for side in sides}:
         raise InputError(f"metrics {metrics!r} given, a statistics file holds no images; name one such as -m fid")
-    tally = Tally(chosen)
+    aggregate = Aggregate(chosen)
     pairing = pair_up(reference, distorted)
     folders, pairs, problems = reference.is_dir(), pairing.pairs, pairing.problems
-    if not folders and not tally.names:
+    if not folders and not aggregate.names:
         raise InputError(f"metrics {metrics!r} given, they compare sets; give two folders of images")
     with ExitStack() as stack:
         score, add_row = stack.enter_context(
-            recorded(partial(score_pairs, recipe=recipe, jobs=jobs, sets=folders), out, chosen)
+            recorded(partial(score_pairs, spec=spec, jobs=jobs, sets=folders), out, chosen)
         )
         answer = stack.enter_context(JsonAnswer() if as_json else TextAnswer(folders))
         bar = stack.enter_context(tqdm(pairs, disable=quiet or len(pairs) < 2, file=sys.stderr, unit="pair"))
@@ -104,37 +106,37 @@ def command(  # noqa: PLR0917
                 problems.append(scored.problem)
                 continue
             with undisturbed():
-                tally.add(scored)
+                aggregate.add(scored)
                 answer.pair(scored)
                 add_row(scored)
             if maps is not None:
                 stem = scored.reference.relative_to(reference).with_suffix(".png") if folders else None
                 try:
-                    draw_map(scored.reference, scored.distorted, maps if stem is None else maps / stem, recipe.judge())
+                    draw_map(scored.reference, scored.distorted, maps if stem is None else maps / stem, spec.backbone())
                 except InputError as error:
                     problems.append(f"{scored.distorted}: {error}")
         bar.close()
-        answer.end(tally if folders and tally.pairs else None, problems)
+        answer.end(aggregate if folders and aggregate.pairs else None, problems)
     tell(problems)
 
 
 @contextmanager
 def recorded(score: ScorePairs, out: Path | None, metrics: Sequence[Metric]) -> Iterator[tuple[ScorePairs, AddScored]]:
-    """Scoring that goes on from a stopped run's journal, and what takes a row of the table `out`, if there is one."""
+    """Scoring that resumes a stopped run, and what takes a row of the table `out`, if there is one."""
     if out is None:
         yield score, lambda _: None
         return
-    from vitiq.evaluation.journal import open_journal, resumed  # noqa: PLC0415
-    from vitiq.evaluation.pair_table import open_table  # noqa: PLC0415
+    from vitiq.evaluation.pair_store import open_pairs, resumed  # noqa: PLC0415
+    from vitiq.evaluation.table import open_table  # noqa: PLC0415
     from vitiq.metrics.base import PairMetric  # noqa: PLC0415
 
     names = [metric.name for metric in metrics if isinstance(metric, PairMetric)]
-    with resumable(), open_journal(out, metrics) as journal, open_table(out, names) as add_row:
-        yield partial(resumed, journal=journal, score=score), add_row
+    with resumable(), open_pairs(out, metrics) as store, open_table(out, names) as add_row:
+        yield partial(resumed, store=store, score=score), add_row
 
 
 def score_unpaired(
-    reference: Path, distorted: Path, recipe: Recipe, *, jobs: int | None, as_json: bool, quiet: bool
+    reference: Path, distorted: Path, spec: MetricSpec, *, jobs: int | None, as_json: bool, quiet: bool
 ) -> None:
     """Metrics of sets on all images of both sides."""
     from vitiq.cli.score_answer import show_scores  # noqa: PLC0415
@@ -142,7 +144,7 @@ def score_unpaired(
     from vitiq.metrics.scoring import to_json  # noqa: PLC0415
 
     with CountBar("image", quiet=quiet) as bar:
-        found = score_sets_of(reference, distorted, recipe, jobs=jobs, step=bar)
+        found = score_sets_of(reference, distorted, spec, jobs=jobs, step=bar)
     if as_json:
         sets = {key: to_json(score) for key, score in found.scores.items()}
         print_json({"pairs": [], "sets": sets, **({"problems": found.problems} if found.problems else {})})

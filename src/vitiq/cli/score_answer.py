@@ -15,7 +15,7 @@ from vitiq.types import Score
 
 if TYPE_CHECKING:
     from vitiq.analysis.summary import Summary
-    from vitiq.evaluation.aggregate import Tally
+    from vitiq.evaluation.aggregate import Aggregate
     from vitiq.evaluation.scoring import Scored
 
 
@@ -25,11 +25,11 @@ class Answer(AbstractContextManager["Answer"]):
     def pair(self, scored: Scored) -> None:
         """One more pair."""
 
-    def end(self, tally: Tally | None, problems: list[str]) -> None:
+    def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:
         """All pairs are done.
 
         Args:
-            tally: of folders; None for two images, or where no pair could be scored.
+            aggregate: of folders; None for two images, or where no pair could be scored.
         """
 
     def __exit__(self, *_: object) -> None:
@@ -48,11 +48,11 @@ class TextAnswer(Answer):
             click.echo(f"{scored.reference}  {scored.distorted}")
             show_scores(scored.scores)
 
-    def end(self, tally: Tally | None, problems: list[str]) -> None:  # noqa: ARG002 - told on stderr
+    def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:  # noqa: ARG002 - told on stderr
         """The summary of two folders."""
-        if tally is not None:
-            show_summary(tally.summaries(), len(tally.pairs))
-            sets = tally.sets()
+        if aggregate is not None:
+            show_summary(aggregate.summaries(), len(aggregate.pairs))
+            sets = aggregate.sets()
             if sets:
                 click.echo("sets")
                 show_scores(sets)
@@ -75,12 +75,12 @@ class JsonAnswer(Answer):
         click.echo(("," if self._count else "") + "\n" + textwrap.indent(_json(record), "    "), nl=False)
         self._count += 1
 
-    def end(self, tally: Tally | None, problems: list[str]) -> None:
+    def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:
         """Summary, sets and problems, where there are any."""
         rest: dict[str, object] = {}
-        if tally is not None:
-            rest["summary"] = {name: _summary_json(summary) for name, summary in tally.summaries().items()}
-            sets = tally.sets()
+        if aggregate is not None:
+            rest["summary"] = {name: _summary_json(summary) for name, summary in aggregate.summaries().items()}
+            sets = aggregate.sets()
             if sets:
                 rest["sets"] = {key: to_json(score) for key, score in sets.items()}
         if problems:

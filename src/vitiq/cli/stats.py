@@ -6,19 +6,35 @@ from pathlib import Path
 
 import click
 
-from vitiq.cli.common import CountBar, print_json, tell
+from vitiq.cli import options as common
+from vitiq.cli.common import CountBar, print_json, report_problems, say
 
 
 @click.command("stats")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File to write, .npz.")
-@click.option("-m", "--metric", default="fid", show_default=True, help="Fréchet distance that the file is for.")
+@click.option(
+    "-m",
+    "--metric",
+    type=common.METRIC,
+    default="fid",
+    show_default=True,
+    help="Fréchet distance that the file is for.",
+)
 @click.option("--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT; embedded if not given.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
-@click.option("--json", "as_json", is_flag=True, help="Facts as JSON on stdout.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@common.force
+@common.jobs
+@common.as_json
+@common.quiet
 def command(  # noqa: PLR0917
-    folder: Path, out: Path, metric: str, weights: Path | None, jobs: int | None, as_json: bool, quiet: bool
+    folder: Path,
+    out: Path,
+    metric: str,
+    weights: Path | None,
+    force: bool,
+    jobs: int | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Save mean and covariance of the features of all images in FOLDER.
 
@@ -26,14 +42,16 @@ def command(  # noqa: PLR0917
     `vitiq score` takes it, or one of theirs, in the place of a folder.
     """
     from vitiq.errors import InputError  # noqa: PLC0415
-    from vitiq.evaluation.scoring import Recipe  # noqa: PLC0415
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.sets import STATISTICS, statistics_of  # noqa: PLC0415
+    from vitiq.files import check_output  # noqa: PLC0415
     from vitiq.metrics.sets.moments import save_statistics  # noqa: PLC0415
 
     if out.suffix != STATISTICS:
         raise InputError(f"{out}: a statistics file ends with {STATISTICS}")
+    check_output(out, overwrite=force)
     with CountBar("image", quiet=quiet) as bar:
-        statistics, problems = statistics_of(folder, Recipe(metric, weights), jobs=jobs, step=bar)
+        statistics, problems = statistics_of(folder, MetricSpec(metric, weights), jobs=jobs, step=bar)
     save_statistics(out, statistics)
     moments = statistics.moments
     facts = {
@@ -46,7 +64,7 @@ def command(  # noqa: PLR0917
     if as_json:
         print_json({**facts, **({"problems": problems} if problems else {})})
     else:
-        click.echo(f"{out}: {moments.count} samples of {moments.dimensions} numbers, for {statistics.metric}")
+        say(f"{out}: {moments.count} samples of {moments.dimensions} numbers, for {statistics.metric}", quiet=quiet)
         if (moments.count or 0) <= moments.dimensions:
             click.echo(f"vitiq: too few for a distance, more than {moments.dimensions} samples are needed", err=True)
-    tell(problems)
+    report_problems(problems)

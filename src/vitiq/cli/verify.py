@@ -29,7 +29,7 @@ class Setting:
     """How a file is decoded again.
 
     Attributes:
-        name: as it is told.
+        name: as it is reported.
         variables: of the environment.
         program: Python that is run before the decoder.
     """
@@ -47,19 +47,21 @@ SETTINGS = (
 )
 
 
-def differences(file: Path, image: ImageU8, generator: str | None = None) -> Iterator[tuple[Setting, int]]:
+def differences(
+    file: Path, image: ImageU8, options: Mapping[str, object] | None = None
+) -> Iterator[tuple[Setting, int]]:
     """Largest difference, in levels, between `image` and what the file gives under each setting.
 
     Args:
         file: compressed file.
         image: what it gives in this process.
-        generator: weights to decode with, as `vitiq decode` takes them.
+        options: of the codec, as `vitiq decode -O` takes them.
 
     Raises:
         TaskError: it cannot be decoded under a setting, or to another size.
     """
     for setting in SETTINGS:
-        found = decode_under(setting, file, generator)
+        found = decode_under(setting, file, options)
         if found.shape != image.shape:
             raise TaskError(
                 f"{file}: {setting.name}: decoded to {found.shape[1]}×{found.shape[0]} pixels, not the same"
@@ -67,7 +69,7 @@ def differences(file: Path, image: ImageU8, generator: str | None = None) -> Ite
         yield setting, int(np.abs(found.astype(np.int16) - image).max())
 
 
-def decode_under(setting: Setting, file: Path, generator: str | None = None) -> ImageU8:
+def decode_under(setting: Setting, file: Path, options: Mapping[str, object] | None = None) -> ImageU8:
     """The image that another process decodes under a setting.
 
     Raises:
@@ -76,10 +78,10 @@ def decode_under(setting: Setting, file: Path, generator: str | None = None) -> 
     program = f"{setting.program}\nfrom vitiq.cli.main import main\nmain()"
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "image.png"
-        command = [sys.executable, "-c", program, "decode", str(file), "-o", str(target)]
-        command += [] if generator is None else ["--generator", generator]
+        command = [sys.executable, "-c", program, "decode", "-o", str(target), "--", str(file)]
+        command[-2:-2] = [word for key, value in (options or {}).items() for word in ("-O", f"{key}={value}")]
         done = subprocess.run(command, env=os.environ | setting.variables, capture_output=True, text=True, check=False)
         if done.returncode:
-            said = (done.stderr.strip().splitlines() or ["no word"])[-1]
+            said = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise TaskError(f"{file}: {setting.name}: not decoded, exit code {done.returncode} ({said})")
         return read_image(target)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 MAIN = "inversion"
-"""The codec of a run's main job, which sets the size that others are compared at."""
+"""The codec of the published experiment, whose size others are compared at."""
 
-ENCODE = "inversion"
+ENCODE = "generative"
 """The codec of `encode`."""
+
+RUN = "generative"
+"""The codec of `run`, which sets the size that others are compared at."""
 
 COMPARATORS = ("generative", "jpeg", "jpeg2000", "webp", "avif", "jpeg-shrunk", "webp-shrunk", "avif-shrunk")
 """Codecs that a run compares at equal bytes."""

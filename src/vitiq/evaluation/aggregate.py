@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import overload
 
 from vitiq.analysis.summary import Summary, summarise
+from vitiq.evaluation.inputs import read_any
 from vitiq.evaluation.scoring import Scored
-from vitiq.image.io import read_image
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import score_sets
 from vitiq.metrics.sets.rows import RowGatherer
@@ -31,10 +31,10 @@ class ImageFiles(Sequence[ImageU8]):
     def __getitem__(self, index: slice) -> ImageFiles: ...
     def __getitem__(self, index: int | slice) -> ImageU8 | ImageFiles:
         """An image, or a part of them."""
-        return ImageFiles(self._paths[index]) if isinstance(index, slice) else read_image(self._paths[index])
+        return ImageFiles(self._paths[index]) if isinstance(index, slice) else read_any(self._paths[index])
 
 
-class Tally:
+class Aggregate:
     """Takes scored pairs one at a time; keeps a number a metric and the rows that metrics of sets need.
 
     Args:

@@ -1,110 +1,186 @@
-"""What a run will do, as data: configuration -> tasks with stable hashes. Pure."""
+"""From what a person asks for to a study: every fault is found before work starts, and all are named at once."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 
-from vitiq import __version__
-from vitiq.codecs.defaults import COMPARATORS, LADDER, LADDER_QUALITIES, MAIN
+import numpy as np
 
-Group = Literal["main", "equal-bytes", "ladder"]
+from vitiq.codecs.spec import CodecSpec
+from vitiq.errors import InputError, MissingDependencyError, VitiqError, WeightsError
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.inputs import find_inputs, read_inputs
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.record import RateKind
+from vitiq.evaluation.rows import batches
+from vitiq.evaluation.study import Series, Study, StudyImage
+from vitiq.metrics.base import Metric, PairMetric
+from vitiq.metrics.scoring import signature_of
 
-
-@dataclass(frozen=True, slots=True)
-class RunConfig:
-    """Settings of the main job.
-
-    Attributes:
-        codec: the codec that sets the size others are compared at.
-        options: its constructor arguments.
-        quality: its quality; None for its default.
-        comparators: codecs compared at equal bytes.
-        at_bytes: bytes to compare at; None for the size of the main codec's file.
-        jpeg_ladder: JPEG qualities run besides.
-        metrics: as `resolve_metrics` takes them.
-        weights: checkpoint of the ViT that judges; None for the embedded one.
-    """
-
-    codec: str = MAIN
-    options: Mapping[str, object] = field(default_factory=dict)
-    quality: float | None = None
-    comparators: tuple[str, ...] = COMPARATORS
-    at_bytes: int | None = None
-    jpeg_ladder: tuple[float, ...] = LADDER_QUALITIES
-    metrics: str = "default"
-    weights: str | None = None
+IMAGES_A_BATCH = 8
+READ_SECONDS = 0.1
+"""About what reading an image takes."""
+KEEP = ("bitstreams", "images")
+GROUPS = ("default", "all")
+"""Names of metrics that stand for many; those of them that cannot be had here are left undefined."""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One image × codec × quality.
+class Faults:
+    """Faults of a study, gathered so that all are named at once."""
 
-    Attributes:
-        image: name of the image.
-        content: sha256 of the image file.
-        codec: codec name.
-        group: what it is part of.
-        options: constructor arguments of the codec.
-        quality: None for the codec's default, or where bytes are given.
-        at_bytes: number of bytes, or "main" for the size of the main codec's file; None where quality decides.
-        metrics, weights: how it is scored.
-        after: hash of the task whose file gives the size.
-        identity: hash of the shared weights that the codec and the judge use, so that new weights are new tasks.
-    """
+    def __init__(self) -> None:
+        self.found: list[VitiqError] = []
 
-    image: str
-    content: str
-    codec: str
-    group: Group
-    options: Mapping[str, object]
-    quality: float | None
-    at_bytes: int | Literal["main"] | None
-    metrics: str
-    weights: str | None
-    after: str | None = None
-    identity: str = ""
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """A fault inside is kept, and what follows the block goes on."""
+        try:
+            yield
+        except VitiqError as error:
+            self.found.append(error)
 
-    @property
-    def hash(self) -> str:
-        """Sixteen hexadecimal digits that change with anything that changes the result."""
-        facts = json.dumps({**asdict(self), "version": __version__}, sort_keys=True, default=str)
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+    def refuse(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            VitiqError: the fault, if there is one; an InputError with a line each, if there are more.
+        """
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            lines = "".join(f"\n  {error}" for error in self.found)
+            raise InputError(f"{len(self.found)} faults, nothing was started:{lines}")
 
 
-def plan(config: RunConfig, images: Sequence[tuple[str, str]], identity: str = "") -> list[Task]:
-    """Tasks of a run: for each image the main codec, the comparators at its size, then the JPEG ladder.
+def series_of(
+    spec: CodecSpec,
+    *,
+    rates: Sequence[tuple[RateKind, float]] | None = None,
+    group: str = "series",
+    nearest: bool = False,
+    own_targets: bool = False,
+) -> Series:
+    """The series of a codec as it is written.
 
     Args:
-        images: name and sha256 of each image file.
-        identity: hash of shared weights.
+        rates: None for those of the spec, or where it has none, for the codec's own ladder.
+        own_targets: each image has a number of bytes of its own, which are known later.
+
+    Raises:
+        UnknownNameError, InputError, WeightsError: no such codec, option, quality or weights.
     """
-    tasks: list[Task] = []
-    for image, content in images:
+    codec = spec.make()
+    if rates is None:
+        rates = [(rate.kind, rate.value) for rate in spec.rates] or [("quality", float(q)) for q in codec.qualities]
+    facts = asdict(spec) | {"rates": ()}
+    return Series(
+        codec=codec.name,
+        spec=json.dumps(facts, sort_keys=True, default=str),
+        label=codec.label(),
+        title=codec.title,
+        extension=codec.extension,
+        optimises=codec.optimises,
+        identity=json.loads(json.dumps(dict(codec.identity()), default=str)),
+        rates=() if own_targets else tuple((kind, float(value)) for kind, value in rates),
+        group=group,
+        nearest=nearest,
+        targets={} if own_targets else None,
+    )
 
-        def task(
-            codec: str,
-            group: Group,
-            quality: float | None = None,
-            at_bytes: int | Literal["main"] | None = None,
-            after: str | None = None,
-            *,
-            image: str = image,
-            content: str = content,
-        ) -> Task:
-            options = config.options if group == "main" else {}
-            scoring = (config.metrics, config.weights)
-            return Task(image, content, codec, group, options, quality, at_bytes, *scoring, after, identity)
 
-        main = task(config.codec, "main", config.quality)
-        tasks.append(main)
-        size: int | Literal["main"] = config.at_bytes or "main"
-        tasks += [
-            task(codec, "equal-bytes", at_bytes=size, after=main.hash if size == "main" else None)
-            for codec in config.comparators
-        ]
-        tasks += [task(LADDER, "ladder", quality) for quality in config.jpeg_ladder]
-    return tasks
+def check_keep(text: str) -> tuple[str, ...]:
+    """The kinds of files that `--keep` names.
+
+    Raises:
+        InputError: another word.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if words == ["none"]:
+        return ()
+    if not words or set(words) - set(KEEP):
+        raise InputError(f"--keep {text!r} given; expected {', '.join(KEEP)} (or both with a comma), or none")
+    return tuple(word for word in KEEP if word in words)
+
+
+def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
+    """The metrics; those asked for by name must be at hand.
+
+    Faults are unknown names, and metrics whose weights or packages are not here.
+    """
+    metrics: list[Metric] = []
+    with faults.gathered():
+        metrics = spec.make()
+    named = {name.strip() for name in spec.names.split(",")} - set(GROUPS)
+    blank = np.full((96, 96, 3), 128, np.uint8)
+    for metric in metrics:
+        if isinstance(metric, PairMetric) and metric.name in named:
+            try:
+                metric(blank, blank)
+            except (WeightsError, MissingDependencyError) as error:
+                faults.found.append(error)
+            except VitiqError:
+                continue  # the grey image's own fault
+    return metrics
+
+
+def read_images(
+    paths: Sequence[Path], workers: Workers, out: Path | None = None, step: Callable[[int, int], object] | None = None
+) -> tuple[list[StudyImage], list[str]]:
+    """Every image of files and folders, read once for its pixels' sha256, and one line for each that cannot be read.
+
+    Args:
+        out: folder of results, which is never read.
+        step: called with the number of images read, and of all.
+    """
+    found = find_inputs(paths, out)
+    if step is not None:
+        step(0, len(found.files))
+    workers = workers.suited(len(found.files) * READ_SECONDS)
+    waiting = [
+        workers.submit(read_inputs, files)
+        for files in batches(found.files, max(1, min(IMAGES_A_BATCH, len(found.files) // (2 * workers.count))))
+    ]
+    images: list[StudyImage] = []
+    problems = list(found.problems)
+    count = 0
+    for future in waiting:
+        for image in future.result():
+            count += 1
+            if isinstance(image, StudyImage):
+                images.append(image)
+            else:
+                problems.append(image)
+        if step is not None:
+            step(count, len(found.files))
+    return images, problems
+
+
+def make_study(
+    images: Sequence[StudyImage],
+    series: Iterable[Series],
+    metrics: Sequence[Metric],
+    spec: MetricSpec,
+    *,
+    keep: tuple[str, ...] = KEEP,
+    preset: str = "bench",
+    maps: bool = False,
+    problems: Sequence[str] = (),
+) -> Study:
+    """A study of what was read and checked; a series that is given twice counts once."""
+    unique = {(one.digest, one.rates, one.group, one.nearest, one.label): one for one in series}
+    return Study(
+        images=tuple(images),
+        series=tuple(unique.values()),
+        metrics=tuple(metric.name for metric in metrics),
+        signatures={metric.name: signature_of(metric) for metric in metrics if isinstance(metric, PairMetric)},
+        weights=None if spec.weights is None else str(spec.weights),
+        panel=tuple(map(str, spec.panel)),
+        keep=keep,
+        preset=preset,
+        maps=maps and any(metric.kind == "semantic" for metric in metrics),
+        problems=tuple(problems),
+    )

@@ -1,73 +1,43 @@
-"""Metrics of many pairs of files: one pair at a time in memory, on all cores, in the order given.
+"""Metrics of many pairs of files, on all cores, in the order given, a few images in memory at a time.
 
 Each worker is a process with one thread of arithmetic, so that values do not depend on the number of workers.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from vitiq.errors import InputError, TaskError
-from vitiq.image.io import read_image
+from vitiq.evaluation.executors import Workers, cores
+from vitiq.evaluation.inputs import read_any
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.rows import batches
+from vitiq.evaluation.worker import metrics_of
 from vitiq.metrics.base import Metric
-from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.metrics.scoring import score_pair
 from vitiq.metrics.sets.rows import RowsByKey, rows_of
 from vitiq.types import Score
 
-if TYPE_CHECKING:
-    from vitiq.models.backbones import Backbone
-
 T = TypeVar("T")
 R = TypeVar("R")
+Pair = tuple[Path, Path]
 
 ITEMS_A_WORKER = 4
 """Fewer are done sooner without a further process: one starts in about as long as one takes."""
-
 AHEAD = 2
-"""Items a worker handed out before their turn, so that none waits."""
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """The metrics to make in each worker: names as `resolve_metrics` takes them, and checkpoints of ViTs."""
-
-    names: str = "default"
-    weights: Path | None = None
-    panel: tuple[Path, ...] = ()
-
-    def make(self) -> list[Metric]:
-        """The metrics.
-
-        Raises:
-            UnknownNameError, WeightsError: no such metric or checkpoint.
-        """
-        if self.weights is None and not self.panel:
-            return resolve_metrics(self.names)
-        from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
-
-        return resolve_metrics(self.names, self.judge(), [load_backbone(weights=path) for path in self.panel])
-
-    def judge(self) -> Backbone | None:
-        """The ViT of `weights`, loaded once; None for the embedded one."""
-        if self.weights is None:
-            return None
-        from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
-
-        return load_backbone(weights=self.weights)
+"""Batches a worker handed out before their turn, so that none waits."""
+LARGEST_BATCH = 8
+"""Pairs that a worker scores at once, so that a ViT reads several images at a time."""
+PIXELS = 1_000_000
+"""Pixels of a side that are scored at once; a pair of larger images is scored alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +61,29 @@ class Scored:
     problem: str | None = None
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def problem_of(error: InputError, reference: Path, distorted: Path) -> str:
     """One line that names the file that is broken, or both where they do not fit together."""
-    told = str(error)
-    return told if told.startswith((f"{reference}:", f"{distorted}:")) else f"{reference} and {distorted}: {told}"
+    said = str(error)
+    return said if said.startswith((f"{reference}:", f"{distorted}:")) else f"{reference} and {distorted}: {said}"
 
 
-def score_files(reference: Path, distorted: Path, metrics: Sequence[Metric], *, sets: bool = True) -> Scored:
-    """All metrics of one pair of files; an image that cannot be read is a problem, not an error."""
-    try:
-        left, right = read_image(reference), read_image(distorted)
-        scores = score_pair(left, right, metrics)
-    except InputError as error:
-        return Scored(reference, distorted, problem=problem_of(error, reference, distorted))
-    rows = (rows_of(left, metrics), rows_of(right, metrics)) if sets else ({}, {})
-    return Scored(reference, distorted, left.shape[1], left.shape[0], scores, rows)
+def score_files(pairs: Sequence[Pair], metrics: Sequence[Metric], *, sets: bool = True) -> list[Scored]:
+    """All metrics of some pairs of files; an image that cannot be read is a problem, not an error."""
+    results: list[Scored] = []
+    for reference, distorted in pairs:
+        try:
+            left, right = read_any(reference), read_any(distorted)
+            scores = score_pair(left, right, metrics)
+        except InputError as error:
+            results.append(Scored(reference, distorted, problem=problem_of(error, reference, distorted)))
+            continue
+        rows = (rows_of(left, metrics), rows_of(right, metrics)) if sets else ({}, {})
+        results.append(Scored(reference, distorted, left.shape[1], left.shape[0], scores, rows))
+    return results
 
 
 def score_pairs(
-    pairs: Sequence[tuple[Path, Path]], recipe: Recipe, *, jobs: int | None = None, sets: bool = True
+    pairs: Sequence[Pair], spec: MetricSpec, *, jobs: int | None = None, sets: bool = True
 ) -> Generator[Scored]:
     """Every pair, in order, as soon as it is known; few are in memory at any time.
 
@@ -125,110 +94,65 @@ def score_pairs(
     Raises:
         TaskError: a worker was killed.
     """
-    work = _score_with_rows if sets else _score_alone
     # Values of folders must not depend on the number of workers; two files alone may have all threads.
-    return in_order(work, pairs, recipe, jobs, one_thread=sets or len(pairs) > 1)
-
-
-def _score_with_rows(pair: tuple[Path, Path], metrics: Sequence[Metric]) -> Scored:
-    return score_files(*pair, metrics)
-
-
-def _score_alone(pair: tuple[Path, Path], metrics: Sequence[Metric]) -> Scored:
-    return score_files(*pair, metrics, sets=False)
+    return in_order(partial(score_files, sets=sets), pairs, spec, jobs, one_thread=sets or len(pairs) > 1)
 
 
 def in_order(
-    work: Callable[[T, Sequence[Metric]], R],
+    work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]],
     items: Sequence[T],
-    recipe: Recipe,
+    spec: MetricSpec,
     jobs: int | None = None,
     *,
     one_thread: bool = True,
 ) -> Generator[R]:
-    """`work` of every item, in order, in worker processes that made the metrics of `recipe`.
+    """`work` of every item, in order, in worker processes that made the metrics of `spec`.
 
     Args:
-        work: a function of a module, so that a process can find it.
+        work: a function of a module, so that a process can find it; takes several items at once.
         jobs: worker processes at most; None for one a core.
         one_thread: do the arithmetic on one thread where there are no workers too; False leaves torch's choice.
 
     Raises:
         TaskError: a worker was killed.
     """
-    workers = min(jobs or cores(), len(items) // ITEMS_A_WORKER)
-    if workers < 2:
-        yield from _in_process(work, items, recipe, one_thread)
+    count = min(jobs or cores(), len(items) // ITEMS_A_WORKER)
+    if count < 2:
+        yield from _in_process(work, items, spec, one_thread)
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe,))
-    waiting: deque[Future[R]] = deque()
-    todo = iter(items)
-    try:
-        with _children_deaf_to_ctrl_c():
-            waiting.extend(pool.submit(_do, work, item) for item in islice(todo, workers * AHEAD))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(_do, work, item) for item in islice(todo, 1))
-    except BrokenProcessPool as error:
-        raise TaskError(
-            "a worker process was killed, most often for want of memory; try again with fewer, as --jobs 1"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    todo = batches(items, max(1, min(LARGEST_BATCH, len(items) // (count * ITEMS_A_WORKER))))
+    waiting: deque[Future[Sequence[R]]] = deque()
+    with Workers("processes", count) as workers:
+        try:
+            waiting.extend(workers.submit(work_on, work, part, spec) for part in islice(todo, count * AHEAD))
+            while waiting:
+                yield from waiting.popleft().result()
+                waiting.extend(workers.submit(work_on, work, part, spec) for part in islice(todo, 1))
+        except BrokenProcessPool as error:
+            raise TaskError(
+                "a worker process was killed, most often because it was out of memory; "
+                "try again with fewer, as --jobs 1"
+            ) from error
+
+
+def work_on(
+    work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]], items: Sequence[T], spec: MetricSpec
+) -> Sequence[R]:
+    """`work` in a worker."""
+    return work(items, metrics_of(spec))
 
 
 def _in_process(
-    work: Callable[[T, Sequence[Metric]], R], items: Sequence[T], recipe: Recipe, one_thread: bool
-) -> Generator[R]:
-    metrics = recipe.make()
+    work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]], items: Sequence[T], spec: MetricSpec, one_thread: bool
+) -> Iterator[R]:
+    metrics = spec.make()
     if not one_thread:
-        yield from (work(item, metrics) for item in items)
+        for item in items:
+            yield from work([item], metrics)
         return
     from vitiq.models import threads  # noqa: PLC0415 - torch
 
     for item in items:
         with threads.one_thread():
-            done = work(item, metrics)
-        yield done
-
-
-@contextmanager
-def _children_deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes started inside leave Ctrl-C to this one, and use one thread for arithmetic."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    masked = hasattr(signal, "pthread_sigmask")
-    if masked:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        if masked:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-_made: list[Metric] = []
-"""Metrics of a worker process."""
-
-
-def _start(recipe: Recipe) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _made.extend(recipe.make())
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next item for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _do(work: Callable[[T, Sequence[Metric]], R], item: T) -> R:
-    return work(item, _made)
+            done = work([item], metrics)
+        yield from done

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vitiq.errors import InputError
-from vitiq.evaluation.scoring import Recipe, in_order
-from vitiq.image.io import find_images, read_image
+from vitiq.evaluation.inputs import read_any
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.scoring import in_order
+from vitiq.image.io import find_images
 from vitiq.metrics.base import Metric
 from vitiq.metrics.doors import UNDEFINED, undefined
 from vitiq.metrics.sets.measures import Fid
@@ -37,12 +39,15 @@ class Read:
     problem: str | None = None
 
 
-def read_rows(path: Path, metrics: Sequence[Metric]) -> Read:
-    """Rows of an image file."""
-    try:
-        return Read(rows_of(read_image(path), metrics))
-    except InputError as error:
-        return Read({}, str(error))
+def read_rows(paths: Sequence[Path], metrics: Sequence[Metric]) -> list[Read]:
+    """Rows of image files."""
+    results = []
+    for path in paths:
+        try:
+            results.append(Read(rows_of(read_any(path), metrics)))
+        except InputError as error:
+            results.append(Read({}, str(error)))
+    return results
 
 
 def need_no_pairs(metrics: Sequence[Metric]) -> bool:
@@ -51,7 +56,7 @@ def need_no_pairs(metrics: Sequence[Metric]) -> bool:
 
 
 def images_of(folder: Path, problems: list[str]) -> list[Path]:
-    """FoundImage files below a folder, sorted.
+    """Image files below a folder, sorted.
 
     Raises:
         InputError: no such folder, or a file.
@@ -65,9 +70,9 @@ def images_of(folder: Path, problems: list[str]) -> list[Path]:
 
 
 def score_sets_of(
-    reference: Path, distorted: Path, recipe: Recipe, *, jobs: int | None = None, step: Callable[[int], object] = id
+    reference: Path, distorted: Path, spec: MetricSpec, *, jobs: int | None = None, step: Callable[[int], object] = id
 ) -> SetScores:
-    """Every metric of `recipe` on all images below two folders.
+    """Every metric of `spec` on all images below two folders.
 
     Args:
         step: called with the number of images in all, before the first and after each.
@@ -77,15 +82,15 @@ def score_sets_of(
     """
     sides = (reference, distorted)
     if any(side.suffix == STATISTICS for side in sides):
-        return _with_statistics(sides, recipe, jobs, step)
-    metrics = recipe.make()
+        return _with_statistics(sides, spec, jobs, step)
+    metrics = spec.make()
     _check_weights(metrics)
     problems: list[str] = []
     folders = [images_of(side, problems) for side in sides]
     gatherer = RowGatherer(metrics)
     both = [*folders[0], *folders[1]]
     step(len(both))
-    for index, read in enumerate(in_order(read_rows, both, recipe, jobs)):
+    for index, read in enumerate(in_order(read_rows, both, spec, jobs)):
         step(len(both))
         side = int(index >= len(folders[0]))
         if read.problem is not None:
@@ -96,24 +101,24 @@ def score_sets_of(
 
 
 def statistics_of(
-    folder: Path, recipe: Recipe, *, jobs: int | None = None, step: Callable[[int], object] = id
+    folder: Path, spec: MetricSpec, *, jobs: int | None = None, step: Callable[[int], object] = id
 ) -> tuple[Statistics, list[str]]:
     """Mean and covariance of the features of all images below a folder, in constant memory, and what went wrong.
 
     Args:
-        recipe: names one metric with a Fréchet distance, whose features are taken.
+        spec: names one metric with a Fréchet distance, whose features are taken.
         step: called with the number of images in all, before the first and after each.
 
     Raises:
         InputError: another metric, no such folder, or fewer than two images.
         WeightsError: the network's weights are not here.
     """
-    metric = _frechet(recipe)
+    metric = _frechet(spec)
     key, problems = metric.rows_key(), list[str]()
     paths = images_of(folder, problems)
     running = RunningMoments()
     step(len(paths))
-    for read in in_order(read_rows, paths, recipe, jobs):
+    for read in in_order(read_rows, paths, spec, jobs):
         step(len(paths))
         rows = read.problem if read.problem is not None else read.rows[key]
         if isinstance(rows, str):
@@ -127,10 +132,10 @@ def statistics_of(
 
 
 def _with_statistics(
-    sides: tuple[Path, Path], recipe: Recipe, jobs: int | None, step: Callable[[int], object]
+    sides: tuple[Path, Path], spec: MetricSpec, jobs: int | None, step: Callable[[int], object]
 ) -> SetScores:
     loaded = {side: load_statistics(side) for side in sides if side.suffix == STATISTICS}
-    metric = _frechet(recipe)
+    metric = _frechet(spec)
     for side, statistics in loaded.items():
         if statistics.key and statistics.key != metric.rows_key():
             raise InputError(
@@ -143,7 +148,7 @@ def _with_statistics(
         if side in loaded:
             moments.append(loaded[side].moments)
         else:
-            statistics, wrong = statistics_of(side, recipe, jobs=jobs, step=step)
+            statistics, wrong = statistics_of(side, spec, jobs=jobs, step=step)
             moments.append(statistics.moments)
             problems += wrong
     try:
@@ -171,10 +176,10 @@ def _check_weights(metrics: Sequence[Metric]) -> None:
         raise errors[0]
 
 
-def _frechet(recipe: Recipe) -> Fid:
-    metrics = recipe.make()
+def _frechet(spec: MetricSpec) -> Fid:
+    metrics = spec.make()
     if len(metrics) != 1 or not isinstance(metrics[0], Fid):
         raise InputError(
-            f"metrics {recipe.names!r} given, statistics serve one Fréchet distance: fid, fid-vit, patch-fid-vit, …"
+            f"metrics {spec.names!r} given, statistics serve one Fréchet distance: fid, fid-vit, patch-fid-vit, …"
         )
     return metrics[0]

@@ -1,98 +1,156 @@
-"""Records on disk: one JSON file a finished task, gathered into Parquet and CSV.
+"""A folder of results: rows in Parquet parts, files under the key of their encode, studies of what was asked for.
 
-OUT/run.json                 configuration, task hashes in order, problems
-OUT/tasks/<hash>.json        one record
-OUT/sets.json                scores of sets
-OUT/records.parquet, .csv    one row a task
+    OUT/study.json                     which study was asked for last
+    OUT/studies/<name>.json            images, series, metrics (`vitiq.evaluation.study`)
+    OUT/store/v1/encodes|scores/…      rows (`vitiq.evaluation.parts`)
+    OUT/bitstreams/ab/abcd….jpg        files; likewise reconstructions, originals, traces, previews and maps
+    OUT/records.parquet, records.csv   the last study as one wide table, for people
+
+Rows and files belong to keys, not to studies: studies in one folder share what they have in common, and none replaces
+what another made.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import time
 from pathlib import Path
 from typing import Any
 
 from vitiq.errors import InputError
-from vitiq.image.io import write_bytes
-from vitiq.metrics.scoring import number
-from vitiq.types import Record
+from vitiq.evaluation.parts import Parts, cannot_write
+from vitiq.evaluation.record import Record
+from vitiq.evaluation.rows import read_records
+from vitiq.evaluation.study import Study
+from vitiq.files import write_bytes
 
-COLUMNS = ("image", "codec", "quality", "width", "height", "bytes", "bpp", "encode_seconds", "decode_seconds")
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write JSON whole or not at all."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
-
-
-def save_record(out: Path, name: str, record: Record) -> None:
-    """Keep a finished task's record under its hash."""
-    facts = asdict(record)
-    facts["scores"] = {key: number(value) for key, value in record.scores.items()}
-    write_json(out / "tasks" / f"{name}.json", facts)
+MARK = ".vitiq"
+"""File that marks a folder of results, so that inputs are never looked for in it."""
+SUFFIXES = {"reconstructions": ".png", "originals": ".png", "traces": ".json", "maps": ".npz", "previews": ""}
 
 
-def load_record(out: Path, name: str) -> Record | None:
-    """A finished task's record, or None where it is not done (or its file is damaged)."""
-    try:
-        facts = json.loads((out / "tasks" / f"{name}.json").read_text(encoding="utf-8"))
-        scores = {key: float("nan") if value is None else float(value) for key, value in facts["scores"].items()}
-        return Record(**{**facts, "scores": scores})
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+class Store:
+    """Results in a folder.
 
-
-def load_run(out: Path) -> tuple[dict[str, Any], list[Record], dict[str, Any]]:
-    """Facts of a run, its records in order, and the scores of sets.
-
-    Raises:
-        InputError: the folder holds no run.
+    Args:
+        out: the folder; made by `begin`.
     """
+
+    def __init__(self, out: Path) -> None:
+        self.out = Path(out)
+        self.parts = Parts(self.out / "store")
+
+    # Files
+
+    def path(self, kind: str, key: str, suffix: str | None = None) -> Path:
+        """Where a file of a key lies: `kind` is bitstreams, reconstructions, originals, traces, maps or previews."""
+        return self.out / kind / key[:2] / (key + (SUFFIXES[kind] if suffix is None else suffix))
+
+    def put(self, path: Path, data: bytes) -> None:
+        """Write a file of a key.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        try:
+            write_bytes(path, data)
+        except InputError as error:
+            raise cannot_write(path, error.__cause__ or error) from error
+
+    def original(self, record: Record) -> Path | None:
+        """The original's pixels as PNG, where kept."""
+        return _there(self.path("originals", record.image_sha256))
+
+    def reconstruction(self, record: Record) -> Path | None:
+        """The reconstruction as PNG, where kept."""
+        return _there(self.path("reconstructions", record.key))
+
+    def bitstream(self, record: Record) -> Path | None:
+        """The compressed file, where kept."""
+        return _there(self.path("bitstreams", record.key, str(record.details.get("extension", ""))))
+
+    def trace(self, record: Record) -> Path | None:
+        """Loss and previews of a search as JSON."""
+        return _there(self.path("traces", record.key))
+
+    def map(self, record: Record) -> Path | None:
+        """The semantic error map and the attention (.npz)."""
+        return _there(self.path("maps", record.key))
+
+    # Studies
+
+    def begin(self, study: Study) -> None:
+        """Make the folder, and note that this study was asked for last.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self.put(self.out / MARK, b"results of vitiq: never read as inputs\n")
+        self.save(study)
+        self.put(self.out / "study.json", _json({"study": study.name, "asked": time.time()}))
+
+    def save(self, study: Study) -> None:
+        """Keep a study, or what became known of it."""
+        self.put(self._study_path(study.name), _json(study.to_json()))
+
+    def _study_path(self, name: str) -> Path:
+        return self.out / "studies" / f"{name}.json"
+
+    def study_names(self) -> list[str]:
+        """Names of the studies in the folder, the one asked for last at the end."""
+        files = sorted(self.out.glob("studies/*.json"), key=lambda path: path.stat().st_mtime_ns)
+        names = [path.stem for path in files if "." not in path.stem]
+        last = _read(self.out / "study.json").get("study")
+        return [*(name for name in names if name != last), *([last] if last in names else [])]
+
+    def study(self, name: str | None = None) -> Study:
+        """A study, the one asked for last if none is named.
+
+        Raises:
+            InputError: the folder holds none of that name.
+        """
+        names = self.study_names()
+        if not names:
+            old = (self.out / "run.json").exists()
+            what = "a run of vitiq 0.1, which is made anew with `vitiq run`" if old else "no study"
+            raise InputError(f"{self.out}: holds {what}; give the -o folder of a `vitiq run` or `vitiq bench`")
+        chosen = name or names[-1]
+        if chosen not in names:
+            raise InputError(f"{self.out}: holds no study {chosen}; choose from {', '.join(names)}")
+        facts = _read(self._study_path(chosen))
+        try:
+            return Study.from_json(facts)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{self._study_path(chosen)}: damaged; run the study's command again") from error
+
+    def write_json(self, path: Path, value: object) -> None:
+        """Write JSON values."""
+        self.put(path, _json(value))
+
+    # Rows
+
+    def records(self, study: Study | str | None = None, *, details: bool = True) -> list[Record]:
+        """Records of a study in its order; those that failed are among them, those still to be done are not.
+
+        Args:
+            study: None for the one asked for last.
+            details: False leaves out the details of scores and encodes, for very many records.
+        """
+        return read_records(self.parts, study if isinstance(study, Study) else self.study(study), details=details)
+
+
+def _there(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """JSON values of a file; {} where there is none that can be read."""
     try:
-        run = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{out}: holds no run ({getattr(error, 'strerror', error)}); give the -o folder of a `vitiq run`"
-        ) from error
-    records = [record for name in run["tasks"] if (record := load_record(out, name)) is not None]
-    sets = json.loads((out / "sets.json").read_text(encoding="utf-8")) if (out / "sets.json").exists() else {}
-    return run, records, sets
-
-
-def rows(records: Sequence[Record]) -> list[dict[str, object]]:
-    """Flat rows: the fixed columns, a column a metric, then details (nested ones as JSON)."""
-    keys = list(dict.fromkeys(key for record in records for key in record.scores))
-    extra = list(dict.fromkeys(key for record in records for key in record.details if key != "scores"))
-    result = []
-    for record in records:
-        row: dict[str, object] = {column: getattr(record, column) for column in COLUMNS}
-        row |= {key: float(record.scores.get(key, float("nan"))) for key in keys}
-        row |= {key: _flat(record.details.get(key)) for key in extra}
-        result.append(row)
-    return result
-
-
-def _flat(value: object) -> object:
-    if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return value
-
-
-def write_tables(out: Path, records: Sequence[Record]) -> None:
-    """Write records.parquet and records.csv."""
-    import pyarrow as pa  # noqa: PLC0415 - slow to import
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    flat = rows(records)
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(flat), buffer)
-    write_bytes(out / "records.parquet", buffer.getvalue())
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(flat[0]) if flat else list(COLUMNS), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    write_bytes(out / "records.csv", text.getvalue().encode())
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

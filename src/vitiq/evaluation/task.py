@@ -1,175 +1,207 @@
-"""One task: encode to a file, decode that file, score the reconstruction, tell what happened."""
+"""Tasks in batches, as every kind of worker runs them: encode, decode the bytes again, score, keep the files.
+
+A batch names everything by text and numbers, so that it can go to another process or machine; what is slow to make
+(codecs, metrics, an image that was read) stays in the worker for the next batch. A task that fails gives a row with its
+error and takes no other with it. What cannot be written stops the study: it is no fault of the task.
+"""
 
 from __future__ import annotations
 
 import io
-import platform
+import json
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from vitiq import __version__
 from vitiq.codecs.base import Codec
 from vitiq.codecs.rate_target import Encoded, encode_nearest, encode_within
-from vitiq.codecs.spec import make_codec
-from vitiq.errors import InputError
-from vitiq.evaluation.plan import Task
-from vitiq.evaluation.store import write_json
-from vitiq.image.io import write_bytes, write_png
-from vitiq.metrics.base import Metric
-from vitiq.metrics.scoring import score_pair, to_json
-from vitiq.types import Bytes, ImageU8, Progress, ProgressCallback, Quality, Record
-
-Watch = Callable[[Progress], None]
-
-
-def folder_of(image: str) -> str:
-    """Folder name of an image inside OUT: its relative path without the suffix."""
-    path = PurePosixPath(image)
-    return path.with_suffix("").as_posix()
+from vitiq.errors import InputError, StoreError
+from vitiq.evaluation import worker
+from vitiq.evaluation.batch import Batch, Item, Result, as_json, encode_row, score_row
+from vitiq.evaluation.inputs import pixels_digest
+from vitiq.evaluation.rows import error_text
+from vitiq.evaluation.store import Store
+from vitiq.evaluation.study import Series, readable
+from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, metrics_of, optimised_against, png
+from vitiq.image.io import read_image
+from vitiq.metrics.scoring import score_pair
+from vitiq.types import Bytes, ImageU8, Quality
 
 
-def file_stem(task: Task) -> str:
-    """Name of a task's files: codec, group and what sets its size."""
-    if task.group == "ladder":
-        return f"{task.codec}-q{task.quality:g}"
-    return task.codec if task.at_bytes is None else f"{task.codec}-at-bytes"
+@dataclass
+class _Files:
+    """What a worker holds on to between tasks."""
+
+    image: tuple[str, ImageU8] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A task with what it needs at hand."""
-
-    task: Task
-    image: ImageU8
-    original_bytes: int
-    notes: Sequence[str]
-    main_bytes: int | None
+_held = _Files()
 
 
-def run_task(job: Job, out: Path, metrics: Sequence[Metric], watch: Watch | None = None) -> Record:
-    """Run one task and write its files; returns the record.
+def run_batch(batch: Batch) -> list[Result]:
+    """Every task of a batch; fewer where the worker was asked to stop.
 
-    The reconstruction is decoded from the bytes on disk, not from what the encoder held.
+    Raises:
+        StoreError: results cannot be written.
     """
-    task, image = job.task, job.image
-    codec = make_codec(task.codec, task.options)
-    place = folder_of(task.image)
-    losses: list[float] = []
-    previews: list[tuple[int, str]] = []
-
-    def progress(state: Progress) -> None:
-        losses.append(state.loss)
-        if state.preview is not None:
-            name = f"previews/{place}/{state.iteration:06d}.png"
-            write_png(out / name, state.preview)
-            previews.append((state.iteration, name))
-        if watch is not None:
-            watch(state)
-
-    start = time.perf_counter()
-    encoded = _encode(codec, job, progress if codec.optimises else None)
-    data = encoded.data
-    encode_seconds = time.perf_counter() - start
-    bitstream = f"bitstreams/{place}/{file_stem(task)}{codec.extension}"
-    write_bytes(out / bitstream, data)
-    start = time.perf_counter()
-    reconstruction = codec.decode((out / bitstream).read_bytes())
-    decode_seconds = time.perf_counter() - start
-    painted = f"reconstructions/{place}/{file_stem(task)}.png"
-    write_png(out / painted, reconstruction)
-    scores = score_pair(image, reconstruction, metrics)
-    signatures = {key: score.signature for key, score in scores.items()}
-    info = codec.inspect(data, symbols=codec.optimises)
-    details: dict[str, object] = {
-        "group": task.group,
-        "title": codec.title,
-        "target_bytes": job.main_bytes if task.at_bytes == "main" else task.at_bytes,
-        "reachable": encoded.reached,
-        "original_bytes": job.original_bytes,
-        "sections": dict(info.sections),
-        "shared_bytes": codec.shared_bytes(),
-        "settings": dict(codec.identity()),
-        "tuned_on": tuned_on(codec),
-        "seed": task.options.get("seed", 0),
-        "versions": versions(),
-        "device": f"cpu {platform.machine()}",
-        "notes": [*job.notes, *encoded.notes, *info.notes],
-        "bitstream": bitstream,
-        "reconstruction": painted,
-        "task": task.hash,
-        "signatures": signatures,
-        "scores": {key: to_json(score) for key, score in scores.items()},
-    }
-    if codec.optimises:
-        trace = f"traces/{place}/{file_stem(task)}.json"
-        latents = [layer.round(5).tolist() for layer in info.latents or ()]
-        write_json(out / trace, {"loss": losses, "previews": previews, "latents": latents})
-        details["trace"] = trace
-    if task.group != "ladder" and any(metric.kind == "semantic" for metric in metrics):
-        details["map"] = f"maps/{place}/{file_stem(task)}.npz"
-        details["signatures"] = {**signatures, "vit-map": _write_map(job, reconstruction, out / str(details["map"]))}
-    height, width, _ = image.shape
-    return Record(
-        image=task.image,
-        codec=task.codec,
-        quality=float(encoded.quality),
-        width=width,
-        height=height,
-        bytes=len(data),
-        bpp=len(data) * 8 / (width * height),
-        encode_seconds=encode_seconds,
-        decode_seconds=decode_seconds,
-        scores={key: score.value for key, score in scores.items()},
-        details=details,
-    )
+    results: list[Result] = []
+    for item in batch.items:
+        if worker.stop_asked():
+            break
+        try:
+            results.append(run_item(batch, item))
+        except Stopped:
+            break
+    return results
 
 
-def tuned_on(codec: Codec) -> list[dict[str, object]]:
-    """Backbones that trained or tuned what a codec writes: name, weights, and weights of the networks that taught them.
+def run_item(batch: Batch, item: Item) -> Result:
+    """One task.
 
-    A codec names them in `optimised_against`: a model of the manifest, or the sha256 of a weights file.
+    Raises:
+        StoreError: results cannot be written.
+        Stopped: the worker was asked to stop.
     """
-    from vitiq.weights.store import list_models  # noqa: PLC0415 - light, but only needed here
+    start = time.perf_counter()
+    series, store = batch.series[item.series], Store(Path(batch.out))
+    row: dict[str, Any] | None = None
+    scores: list[dict[str, Any]] = []
+    error = None
+    try:
+        image = _image(item)
+        if item.encode:
+            row, rebuilt = _made(batch, store, item, series, image)
+        else:
+            rebuilt = _rebuilt(store, item, series, image)
+        scores = _score(batch, item, image, rebuilt)
+        error = next((found["error"] for found in scores if found["error"]), None)
+    except (StoreError, Stopped, KeyboardInterrupt):
+        raise
+    except BaseException as raised:
+        error = error_text(raised)
+        if item.encode and row is None:
+            row = {**encode_row(item, series, (0, 0)), "error": error}
+        else:
+            scores = [score_row(item.key, name, batch.signatures[name], error=error) for name in item.metrics]
+    return Result(item.key, row, scores, error, time.perf_counter() - start)
 
-    known = {info.name: info for info in list_models()}
-    found: list[dict[str, object]] = []
-    for name in codec.optimised_against():
-        info = known.get(name)
-        sha256 = name if info is None else info.sha256
-        found.append({"backbone": name, "weights_sha256": sha256, "related": list(info.related) if info else []})
-    return found
+
+def failed(item: Item, series: Series, batch: Batch, error: str) -> Result:
+    """The result of a task whose worker did not live to tell."""
+    if item.encode:
+        return Result(item.key, {**encode_row(item, series, (0, 0)), "error": error}, [], error, 0.0)
+    lost = [score_row(item.key, name, batch.signatures[name], error=error) for name in item.metrics]
+    return Result(item.key, None, lost, error, 0.0)
 
 
-def _write_map(job: Job, reconstruction: ImageU8, path: Path) -> str:
-    """Write the maps of meaning lost and of attention; returns their signature."""
+def _image(item: Item) -> ImageU8:
+    """The original, read once for all of its tasks.
+
+    Raises:
+        InputError: it cannot be read, or is not the one that was planned.
+    """
+    if _held.image is None or _held.image[0] != item.sha256:
+        _held.image = None
+        pixels = read_image(Path(item.image))
+        if pixels_digest(pixels) != item.sha256:
+            raise InputError(f"{readable(item.image)}: changed since the study was planned; run the command again")
+        _held.image = (item.sha256, pixels)
+    return _held.image[1]
+
+
+def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8) -> tuple[dict[str, Any], ImageU8]:
+    """Encode and decode, or take what was made elsewhere; keeps the files, and returns the row and the image."""
+    trace: Trace | None = None
+    if item.ready is not None:
+        rebuilt = read_image(Path(item.ready.path))
+        facts: dict[str, Any] = {"bytes": item.ready.bytes, "quality": item.ready.rate}
+        details: dict[str, Any] = {"reconstruction_sha256": item.ready.sha256}
+    else:
+        codec = codec_of(series.spec)
+        trace = Trace(store, item.key) if series.optimises else None
+        start = time.perf_counter()
+        made = _encode(codec, image, item, series, trace)
+        encoded = time.perf_counter()
+        data = made.data
+        if "bitstreams" in batch.keep:
+            path = store.path("bitstreams", item.key, series.extension)
+            store.put(path, data)
+            data = path.read_bytes()
+        before = time.perf_counter()
+        rebuilt = codec.decode(data)
+        facts = {
+            "bytes": len(data),
+            "quality": made.quality,
+            "reached": made.reached,
+            "encode_seconds": encoded - start,
+            "decode_seconds": time.perf_counter() - before,
+        }
+        info = codec.inspect(data)
+        facts["notes"] = json.dumps(list(dict.fromkeys([*info.notes, *made.notes])))
+        details = {
+            "target_bytes": item.target,
+            "sections": dict(info.sections),
+            "shared_bytes": codec.shared_bytes(),
+            "optimised_against": optimised_against(codec),
+            "seed": json.loads(series.spec)["options"].get("seed", 0),
+        }
+    if rebuilt.shape != image.shape:
+        (h, w, _), (i, j, _) = image.shape, rebuilt.shape
+        raise InputError(f"an image of {w}×{h} pixels given, the reconstruction has {j}×{i}")
+    kept = ["bitstreams"] if "bitstreams" in batch.keep and item.ready is None else []
+    if "images" in batch.keep:
+        store.put(store.path("reconstructions", item.key), png(rebuilt))
+        original = store.path("originals", item.sha256)
+        if not original.exists():
+            store.put(original, png(image))
+        kept.append("reconstructions")
+    if trace is not None and kept:
+        trace.save(latents_of(codec, data))
+    if batch.maps and item.map:
+        details["map_signature"] = _write_map(store.path("maps", item.key), store, batch, image, rebuilt)
+    size = (image.shape[1], image.shape[0])
+    row = encode_row(item, series, size) | facts
+    return row | {"details": as_json(json.loads(row["details"]) | details | {"kept": kept})}, rebuilt
+
+
+def _encode(codec: Codec, image: ImageU8, item: Item, series: Series, trace: Trace | None) -> Encoded:
+    rate = Quality(item.quality) if item.target is None else Bytes(item.target)
+    if series.nearest and isinstance(rate, Bytes):
+        return encode_nearest(codec, image, rate, trace)
+    return encode_within(codec, image, rate, trace)
+
+
+def _rebuilt(store: Store, item: Item, series: Series, image: ImageU8) -> ImageU8:
+    """The reconstruction of an encode that is in the store, from what was kept of it, else made again."""
+    if item.ready is not None:
+        return read_image(Path(item.ready.path))
+    kept = store.path("reconstructions", item.key)
+    if kept.exists():
+        return read_image(kept)
+    codec = codec_of(series.spec)
+    bitstream = store.path("bitstreams", item.key, series.extension)
+    if bitstream.exists():
+        return codec.decode(bitstream.read_bytes())
+    return codec.decode(_encode(codec, image, item, series, None).data)
+
+
+def _score(batch: Batch, item: Item, image: ImageU8, rebuilt: ImageU8) -> list[dict[str, Any]]:
+    metrics = [metric for metric in metrics_of(batch.metrics) if metric.name in item.metrics]
+    return [
+        score_row(item.key, name, batch.signatures[name], score)
+        for name, score in score_pair(image, rebuilt, metrics).items()
+    ]
+
+
+def _write_map(path: Path, store: Store, batch: Batch, image: ImageU8, rebuilt: ImageU8) -> str:
+    """Write the semantic error map and the attention; returns their signature."""
     from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415 - torch
-    from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
-    weights = job.task.weights
-    backbone = load_backbone(weights=None if weights is None else Path(weights))
-    found = meaning_map(job.image, reconstruction, backbone)
+    found = meaning_map(image, rebuilt, batch.metrics.backbone())
     buffer = io.BytesIO()
     np.savez_compressed(buffer, loss=found.loss.astype(np.float16), attention=found.attention)
-    write_bytes(path, buffer.getvalue())
+    store.put(path, buffer.getvalue())
     return found.signature
-
-
-def _encode(codec: Codec, job: Job, progress: ProgressCallback | None) -> Encoded:
-    task = job.task
-    if task.at_bytes is None:
-        return encode_within(codec, job.image, None if task.quality is None else Quality(task.quality), progress)
-    target = job.main_bytes if task.at_bytes == "main" else task.at_bytes
-    if target is None:
-        raise InputError("waits for the size of the main codec's file, which could not be made; or give --at-bytes")
-    return encode_nearest(codec, job.image, Bytes(target), progress)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes the numbers."""
-    names = ("numpy", "pillow", "scipy", "torch", "constriction")
-    return {"vitiq": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}

@@ -24,6 +24,9 @@ DEFAULT = ("vit-topk", "vit-topk-adj", "ssim", "ms-ssim", "mse", "psnr-rgb", "br
 
 DEFAULT_SETS = ("patch-fid-vit", "patch-kid-vit", "patch-is-vit")
 
+ALIASES = {"psnr": "psnr-rgb"}
+"""Names that other tools use."""
+
 
 def resolve_metrics(
     names: str | Sequence[str] = "default", backbone: Backbone | None = None, panel: Sequence[Backbone] = ()
@@ -64,7 +67,7 @@ def _named(name: str) -> Sequence[str]:
     if name == "all":
         every = registry.names("metrics")
         return [*(n for n in first if n in every), *(n for n in every if n not in first)]
-    return first if name == "default" else (name,)
+    return first if name == "default" else (ALIASES.get(name, name),)
 
 
 def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]) -> dict[str, Score]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vitiq.evaluation.record import Record
-from vitiq.evaluation.store import load_run
-from vitiq.types import Record as Row
-from vitiq.types import Score
+from vitiq.evaluation.series_sets import read_set_scores
+from vitiq.evaluation.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,62 +48,25 @@ class Study:
 
 
 def read_study(out: Path) -> Study:
-    """The study in a folder.
+    """The study in a folder that was asked for last.
 
     Raises:
-        InputError: the folder holds no run.
+        InputError: the folder holds no study.
     """
-    run, rows, sets = load_run(out)
-    records = []
-    for row in rows:
-        paths = {
-            kind: out / str(row.details[kind])
-            for kind in ("reconstruction", "bitstream", "trace", "map")
-            if kind in row.details
-        }
-        records.append((typed(row), Files(original=out / run["originals"][row.image], **paths)))
-    problems = [str(line) for line in run.get("problems", ())]
-    return Study(
-        out.resolve().name,
-        records,
-        [str(line) for line in run.get("not_made", ())],
-        problems,
-        sets,
-        run.get("config", {}),
-        len(run["tasks"]),
-    )
-
-
-def typed(row: Row) -> Record:
-    """A row of a run's folder as a record."""
-    details: dict[str, Any] = dict(row.details)
-    known = {key: dict(value) for key, value in details.pop("scores", {}).items()}
-    signatures = details.get("signatures", {})
-    scores = {key: Score(float(v), str(signatures.get(key, "")), known.get(key, {})) for key, v in row.scores.items()}
-    target = None if details["group"] == "main" else details.get("target_bytes")
-    details |= {"optimised_against": details.get("tuned_on"), "preset": "run"}
-    return Record(
-        str(details["task"]),
-        row.image,
-        "",
-        row.codec,
-        str(details["title"]),
-        details.get("settings", {}),
-        "quality" if target is None else "bytes",
-        row.quality if target is None else float(target),
-        row.quality,
-        bool(details.get("reachable", True)),
-        row.width,
-        row.height,
-        row.bytes,
-        row.bpp,
-        row.encode_seconds,
-        row.decode_seconds,
-        scores,
-        tuple(details.get("notes", ())),
-        None,
-        details,
-    )
+    store = Store(out)
+    study = store.study()
+    records: list[tuple[Record, Files]] = []
+    missing: list[str] = []
+    for record in store.records(study):
+        if record.error is not None:
+            missing.append(f"{record.image}: {record.codec}: {record.error}")
+        if record.bytes:
+            details = {**record.details, "preset": study.preset}
+            files = Files(*(getattr(store, kind)(record) for kind in Files.__dataclass_fields__))
+            records.append((replace(record, details=details), files))
+    problems = [*study.problems, *missing]
+    settings = {"preset": study.preset, "metrics": list(study.metrics)}
+    return Study(out.resolve().name, records, missing, problems, read_set_scores(study, store), settings, len(study))
 
 
 def read_trace(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,9 +22,12 @@ from torch import Tensor
 from vitiq.codecs.inversion.generators import Generator
 from vitiq.codecs.inversion.prior import LatentPrior
 from vitiq.codecs.inversion.prior_integer import step_size
-from vitiq.codecs.inversion.search import annealed, minimise, to_tensor, unit
 from vitiq.errors import InputError, WeightsError
+from vitiq.models.tensors import to_tensor, to_unit_range
 from vitiq.optimise.distortion import Distortion, distortion
+from vitiq.optimise.loop import minimise
+from vitiq.optimise.rate_control import RAMP, RateController
+from vitiq.optimise.rounding import gumbel_annealed
 from vitiq.optimise.settings import LossName, SearchSettings
 from vitiq.types import ImageU8, ProgressCallback
 
@@ -38,20 +41,6 @@ MARGIN = 0.985
 TRAINED_WEIGHT = 1 / (512 * 512 * 255**2 * 4e-4)
 """Mean squared error that one bit is worth at step 1, as the generator was trained (1 / (pixels · 255² · λ))."""
 
-
-RAMP = 0.6
-"""Share of the iterations over which the rate comes down to the budget."""
-
-GAIN, HORIZON = 0.6, 12
-"""Answer of the (log) weight to a (log) rate off the ramp, a look, and the looks ahead for which the rate is judged.
-
-The rate answers the weight only after many iterations; without looking ahead the weight overshoots, and quality that
-the search has lost by it does not come back."""
-
-LARGEST_ANSWER = 0.2
-
-FIRST_ANSWER = 3
-"""Answer of the (log) weight to the first (log) rate against the budget: the slope met on photographs."""
 
 SETTLING, SETTLING_ROUNDS = 40, 5
 """Iterations after the search, a round and rounds at most, while the rate is above the budget."""
@@ -70,34 +59,6 @@ DEAD_ZONES = 32
 
 Pack = Callable[[Sequence[Int64[np.ndarray, "c h w"]], int], bytes]
 """Symbols and step number -> a whole file."""
-
-
-@dataclass(slots=True)
-class RateWeight:
-    """Weight of the rate in the loss, steered so that the rate reaches a budget: a proportional-derivative control.
-
-    Args:
-        value: the weight to start with.
-        budget: bits to reach.
-        ramp: iterations in which to reach them.
-    """
-
-    value: float
-    budget: float
-    ramp: float
-    _start: float | None = None
-    _error: float | None = None
-
-    def answer(self, bits: float, iteration: int) -> None:
-        """Change the weight after `bits` were met at `iteration`."""
-        excess = math.log(max(bits, 1) / self.budget)
-        if self._start is None:
-            self._start = excess
-            self.value *= math.exp(FIRST_ANSWER * excess)
-        error = excess - self._start * max(0.0, 1 - iteration / self.ramp)
-        ahead = error + HORIZON * (error - (error if self._error is None else self._error))
-        self._error = error
-        self.value *= math.exp(max(-LARGEST_ANSWER, min(LARGEST_ANSWER, GAIN * ahead)))
 
 
 def search_within(
@@ -125,16 +86,16 @@ def search_within(
     """
     target = to_tensor(image)
     low, high = generator.output_range
-    guess = generator.encode(target * (high - low) + low)
-    if guess is None or generator.prior is None:
+    encoded = generator.encode(target * (high - low) + low)
+    if encoded is None or generator.prior is None:
         raise WeightsError(f"generator {generator.name!r} has no prior or no encoder; use codec inversion-vector")
     search = BudgetSearch(generator, generator.prior, distortion(loss, target), 8 * (budget - overhead) * MARGIN)
-    step = search.first_step(guess)
+    step = search.first_step(encoded)
     total = restarts * settings.iterations
     found: list[tuple[float, bytes]] = []
     for restart in range(restarts):
         random = torch.Generator().manual_seed(seed + restart)
-        start = guess if restart == 0 else [torch.randn(v.shape, generator=random) for v in guess]
+        start = encoded if restart == 0 else [torch.randn(v.shape, generator=random) for v in encoded]
         for latents in search.run(start, step, settings, progress, restart * settings.iterations, total, seed):
             symbols, data = fit(latents, lambda symbols: pack(symbols, step), budget)
             found.append((search.distortion(symbols, step), data))
@@ -154,7 +115,7 @@ class BudgetSearch:
 
     @torch.no_grad()
     def first_step(self, latents: Sequence[Tensor]) -> int:
-        """The finest step at which the encoder's guess already meets the budget, else the coarsest."""
+        """The finest step at which the encoder's encoded already meets the budget, else the coarsest."""
         for step in STEPS:
             if float(self.bits([torch.round(v / step_size(step)) for v in latents], step)) <= self._budget:
                 return step
@@ -177,7 +138,7 @@ class BudgetSearch:
         searched, over = 0, False
         low_high = self._generator.output_range
         # Bits are weighed against distortion as in training at this step, then steered to the budget.
-        weight = RateWeight(TRAINED_WEIGHT * size**2.5, self._budget, RAMP * settings.iterations)
+        weight = RateController(TRAINED_WEIGHT * size**2.5, self._budget, RAMP * settings.iterations)
         noise = torch.Generator().manual_seed(seed)
 
         @torch.no_grad()
@@ -187,7 +148,7 @@ class BudgetSearch:
             used, lost = float(self.bits(symbols, step)), self.distortion([s[0].numpy() for s in symbols], step)
             if used <= self._budget and (best is None or lost < best[0]):
                 best = lost, _copies(variables)
-            weight.answer(used, searched + iteration)
+            weight.update(used, searched + iteration)
             over = used > self._budget
 
         def objective(iteration: int) -> tuple[Tensor, Tensor]:
@@ -195,8 +156,8 @@ class BudgetSearch:
                 look(iteration)
             share = (searched + iteration) / settings.iterations
             symbols = [relaxed(v, share, noise) for v in variables]
-            painted = unit(self._generator.generate([s * size for s in symbols]), low_high)
-            return self._distort(painted) + weight.value * self.bits(symbols, step), painted
+            image = to_unit_range(self._generator.generate([s * size for s in symbols]), low_high)
+            return self._distort(image) + weight.value * self.bits(symbols, step), image
 
         minimise(objective, variables, settings, progress, done=done, total=total)
         searched = settings.iterations
@@ -210,9 +171,9 @@ class BudgetSearch:
 
     @torch.no_grad()
     def distortion(self, symbols: Sequence[np.ndarray], step: int) -> float:
-        """Loss of the image painted from `symbols`."""
+        """Loss of the image image from `symbols`."""
         latents = [torch.from_numpy(s * step_size(step)).float()[None] for s in symbols]
-        return float(self._distort(unit(self._generator.generate(latents), self._generator.output_range)))
+        return float(self._distort(to_unit_range(self._generator.generate(latents), self._generator.output_range)))
 
 
 def relaxed(values: Float[Tensor, "1 c h w"], share: float, noise: torch.Generator) -> Float[Tensor, "1 c h w"]:
@@ -221,7 +182,7 @@ def relaxed(values: Float[Tensor, "1 c h w"], share: float, noise: torch.Generat
         return values + torch.rand(values.shape, generator=noise) - 0.5
     first, last = TEMPERATURES
     done = min(1.0, (share - ANNEALED_FROM) / (1 - ANNEALED_FROM))
-    return annealed(values, first * (last / first) ** done, noise)
+    return gumbel_annealed(values, first * (last / first) ** done, noise)
 
 
 def _copies(variables: Sequence[Tensor]) -> list[Float[np.ndarray, "c h w"]]:

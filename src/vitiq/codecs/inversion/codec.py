@@ -1,7 +1,7 @@
-"""The inversion codec: an image as the latents from which a frozen generator paints it, at a given number of bytes.
+"""The inversion codec: an image as the latents from which a frozen generator makes it, at a given number of bytes.
 
 The thesis inverts a generator by gradient descent on one latent vector and quantises it afterwards. Here every
-latent layer is searched, from the trained encoder's guess, on the integer grid that is coded (straight-through
+latent layer is searched, from the trained encoder's latents, on the integer grid that is coded (straight-through
 rounding), for the least distortion + rate under the generator's own prior; the weight of the rate is steered so that
 the file meets its budget.
 `inversion_vector.py` keeps the published form.
@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
+from vitiq import registry
 from vitiq.bitstream import container as viq
+from vitiq.codecs.entropy_coding import EntropyModel
 from vitiq.codecs.inversion.common import (
-    LONGEST,
-    MOST_UNITS,
-    UNIT,
+    LARGEST_AREA,
+    LONGEST_SIDE,
+    STRIDE,
     check_generator,
     networks_against,
 )
-from vitiq.codecs.inversion.latent_coding import decode_latents, encode_latents
-from vitiq.codecs.inversion.prior_integer import IntegerPrior, step_size
+from vitiq.codecs.inversion.latent_coding import LayeredEntropyModel, decode_latents, encode_latents
+from vitiq.codecs.inversion.prior_integer import step_size
 from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, symbols_crc
 from vitiq.errors import BitstreamError, WeightsError
 from vitiq.image.geometry import resize
@@ -34,13 +36,20 @@ from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
-    from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
+    from vitiq.codecs.inversion.generators import Generator
 
 # torch is imported where it is used, so that listing codecs stays quick.
 # ruff: noqa: PLC0415
 
 LATENTS = 1
-"""Section: width and height of the canvas in 64 pixels, quantisation step number (a byte each), `latent_coding`."""
+"""Section: width and height of the working resolution in 64 pixels, number of the quantisation step (a byte each),
+symbols as `entropy_coding` lays them out."""
+
+ENTROPY = 2
+"""Section: name of the registered entropy model, where it is not the generator's own."""
+
+OWN = "generator"
+"""The entropy model that comes with the generator."""
 
 HEAD = 3
 """Bytes of a section before its coded symbols."""
@@ -59,6 +68,7 @@ class InversionOptions:
     restarts: int = option(1, "searches from different starts; the best is kept", low=1)
     seed: int = option(0, "seed of the random starts")
     preview_every: int = option(250, "iterations between previews", low=1)
+    entropy: str = option(OWN, "entropy model of the latents: the generator's own, or a registered one")
     learning_rate: float | None = option(None, "first learning rate; the optimiser's own if not given", low=0)
 
 
@@ -82,44 +92,54 @@ class Inversion(ViqCodec):
         chosen = self.options
         self._search = SearchSettings(chosen.iterations, chosen.optimizer, chosen.learning_rate, chosen.preview_every)
 
-    def _model(self) -> tuple[EmbeddedGenerator, IntegerPrior]:
+    def _generator(self) -> Generator:
         from vitiq.codecs.inversion.generators import load_generator
-        from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 
-        generator = load_generator(self.options.generator)
-        if not isinstance(generator, EmbeddedGenerator):
+        return load_generator(self.options.generator)
+
+    def _entropy_model(self, generator: Generator, step: int, name: str = OWN) -> EntropyModel:
+        """The model that codes the generator's layers: its own prior, or a registered one."""
+        shapes = [(layer.channels, layer.height, layer.width) for layer in generator.layers]
+        if name != OWN:
+            model: EntropyModel = registry.load("entropy_models", name)(shapes, step)
+            return model
+        if generator.integer_prior is None:
             raise WeightsError(
                 f"generator {self.options.generator!r} has no prior for its latent layers; use codec inversion-vector"
             )
-        return generator, generator.integer_prior
+        return LayeredEntropyModel(generator.integer_prior, shapes, step)
 
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """Search latents for `image` within `quality` bytes.
 
-        The image is resized to a canvas of about its shape for the generator, and back by `decode`. The same seed
-        gives the same bytes at any number of threads.
+        The image is resized to a working resolution of about its shape for the generator, and back by `decode`.
+        The same seed gives the same bytes at any number of threads.
         """
         budget = int(quality)
         from vitiq.codecs.inversion.budget import STEPS, search_within
         from vitiq.codecs.inversion.working_size import choose
         from vitiq.models.threads import search_threads
 
-        whole, integer_prior = self._model()
+        whole, entropy = self._generator(), self.options.entropy
+        self._entropy_model(whole, STEPS[-1], entropy)
         height, width, _ = image.shape
 
         def wrap(payload: bytes, crc: int) -> bytes:
-            return self.pack(width, height, {LATENTS: payload}, crc=crc, weights_sha256=whole.weights_sha256)
+            named = {} if entropy == OWN else {ENTROPY: entropy.encode()}
+            sections = {**named, LATENTS: payload}
+            return self.pack(width, height, sections, crc=crc, weights_sha256=whole.weights_sha256)
 
         def pack(symbols: Sequence[Int64[np.ndarray, "c h w"]], step: int) -> bytes:
             head = bytes([wide, tall, step])
-            return wrap(head + encode_latents(symbols, integer_prior, step), symbols_crc(symbols))
+            model = self._entropy_model(whole.at(wide * STRIDE, tall * STRIDE), step, entropy)
+            return wrap(head + encode_latents(symbols, model), symbols_crc(symbols))
 
         overhead = len(wrap(bytes(HEAD + 1), 0))
         with search_threads():
             wide, tall = choose(whole, image, 8 * (budget - overhead), STEPS[-1])
             return search_within(
-                whole.at(wide * UNIT, tall * UNIT),
-                resize(image, wide * UNIT, tall * UNIT),
+                whole.at(wide * STRIDE, tall * STRIDE),
+                resize(image, wide * STRIDE, tall * STRIDE),
                 budget,
                 pack,
                 overhead=overhead,
@@ -131,42 +151,41 @@ class Inversion(ViqCodec):
             )
 
     def decompress(self, data: bytes) -> ImageU8:
-        """Paint the image; the same on one machine at any number of threads.
+        """Rebuild the image; the same on one machine at any number of threads.
 
         Raises:
             BitstreamError: damaged, foreign, or symbols that do not match their checksum.
             WeightsError: the file was made with other generator weights.
         """
-        from vitiq.codecs.inversion.search import paint
+        from vitiq.codecs.inversion.search import reconstruct
 
         file = self.unpack(data)
         generator, symbols, step = self._read(file)
-        painted = paint(generator, _dequantise(symbols, step), generator.output_range)
-        return resize(painted, file.width, file.height)
+        rebuilt = reconstruct(generator, _dequantise(symbols, step), generator.output_range)
+        return resize(rebuilt, file.width, file.height)
 
     def contents(self, file: viq.Container, *, symbols: bool) -> Contents:
         """Working resolution and quantisation step; says where the resolution is not the image's."""
         wide, tall, step = _head(file.section(LATENTS))
-        size = (UNIT * wide, UNIT * tall)
+        size = (STRIDE * wide, STRIDE * tall)
         notes = (
             ()
             if size == (file.width, file.height)
             else (f"reconstructed at {size[0]}×{size[1]} and resized to {file.width}×{file.height}",)
         )
-        details = {"working_width": size[0], "working_height": size[1], "step": step}
+        details = {"working_width": size[0], "working_height": size[1], "step": step, "entropy": _entropy_name(file)}
         if not symbols:
             return Contents(None, notes, details)
         read = self._read(file)[1]
         return Contents(None, notes, details, tuple(read), tuple(_dequantise(read, step)))
 
-    def _read(self, file: viq.Container) -> tuple[EmbeddedGenerator, list[Int64[np.ndarray, "c h w"]], int]:
-        generator, integer_prior = self._model()
+    def _read(self, file: viq.Container) -> tuple[Generator, list[Int64[np.ndarray, "c h w"]], int]:
+        generator = self._generator()
         check_generator(file, generator)
         payload = file.section(LATENTS)
         wide, tall, step = _head(payload)
-        generator = generator.at(UNIT * wide, UNIT * tall)
-        shapes = [(c.channels, c.height, c.width) for c in generator.layers]
-        symbols = decode_latents(payload[HEAD:], shapes, integer_prior, step)
+        generator = generator.at(STRIDE * wide, STRIDE * tall)
+        symbols = decode_latents(payload[HEAD:], self._entropy_model(generator, step, _entropy_name(file)))
         check_symbols(file, symbols)
         return generator, symbols, step
 
@@ -174,7 +193,7 @@ class Inversion(ViqCodec):
         """The options, the hash of the generator's weights, and how the search is set up."""
         from vitiq.models.threads import SEARCH_THREADS
 
-        generator, _ = self._model()
+        generator = self._generator()
         return {
             **super().identity(),
             "generator": generator.name,
@@ -186,21 +205,33 @@ class Inversion(ViqCodec):
 
     def optimised_against(self) -> tuple[str, ...]:
         """What the generator was trained on, and the ViT where the search looks through it."""
-        return networks_against(self._model()[0], self.options.loss)
+        return networks_against(self._generator(), self.options.loss)
 
     def shared_bytes(self) -> int:
         """Size of the generator's weights."""
-        return self._model()[0].weights_bytes
+        return self._generator().weights_bytes
+
+
+def _entropy_name(file: viq.Container) -> str:
+    """Name of the entropy model that the file was coded with."""
+    names = [section.data for section in file.sections if section.kind == ENTROPY]
+    if not names:
+        return OWN
+    name = names[0].decode("ascii", "replace")
+    if name not in registry.names("entropy_models"):
+        raise BitstreamError(f"the file needs the entropy model {name[:64]!r}, which no installed package provides")
+    return name
 
 
 def _head(payload: bytes) -> tuple[int, int, int]:
-    """Canvas (width, height, in 64 pixels) and step number of a section."""
+    """Working resolution (width, height, in 64 pixels) and step number of a section."""
     if len(payload) <= HEAD:
         raise BitstreamError(f"latent section of {len(payload)} bytes; the file is damaged")
     wide, tall, step = payload[:HEAD]
-    if not (1 <= wide <= LONGEST and 1 <= tall <= LONGEST and wide * tall <= MOST_UNITS):
+    if not (1 <= wide <= LONGEST_SIDE and 1 <= tall <= LONGEST_SIDE and wide * tall <= LARGEST_AREA):
         raise BitstreamError(
-            f"canvas of {wide}×{tall} units given, sides of 1 to {LONGEST} and at most {MOST_UNITS} in all expected; "
+            f"working resolution of {wide}×{tall} strides given, sides of 1 to {LONGEST_SIDE} and at most "
+            f"{LARGEST_AREA} in all expected; "
             "the file is damaged"
         )
     return wide, tall, step

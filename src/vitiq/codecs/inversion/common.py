@@ -11,20 +11,19 @@ from vitiq.optimise.settings import READS_VIT
 if TYPE_CHECKING:
     from vitiq.codecs.inversion.generators import Generator
 
-UNIT = 64
-"""Pixels that a canvas's sides are multiples of: the stride of the coarsest latents."""
+STRIDE = 64
+"""Pixels that the sides of the working resolution are multiples of: the stride of the coarsest latents."""
 
-MOST_UNITS = 64
-"""Largest canvas: the area of 512×512 pixels, at which the generator was trained."""
+LARGEST_AREA = 64
+"""Largest working resolution in squares of the stride: the area of 512×512 pixels, of the generator's training."""
 
-LONGEST = 16
-"""Longest side in units."""
+LONGEST_SIDE = 16
+"""Longest side in strides."""
 
 
 def networks_against(generator: Generator, loss: str) -> tuple[str, ...]:
     """Networks that looked on when the generator was trained or latents were searched."""
-    names = ("generator-embedded",) if generator.name == "embedded" else ()
-    return names + (("vit-embedded",) if loss in READS_VIT else ())
+    return generator.optimised_against + (("vit-embedded",) if loss in READS_VIT else ())
 
 
 def check_generator(file: viq.Container, generator: Generator) -> None:

@@ -1,9 +1,7 @@
-"""Layered latent symbols to bytes and back, under the generator's integer prior.
+"""The generator's own entropy model of layered latents, bound to one image's layers and step.
 
 Positions are coded row by row, coarsest layer first; all channels of a position at once, each with the table that
-the prior picks from what is already coded. All of it is whole-number arithmetic, the same on any machine.
-
-Layout: length of the escapes (1 byte below 128, else 2 with the top bit set), escapes (Elias omega), symbols.
+the prior picks from what is already coded.
 """
 
 from __future__ import annotations
@@ -13,14 +11,59 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from vitiq.bitstream.bits import BitReader, BitWriter
-from vitiq.bitstream.elias import read_omega, write_omega
-from vitiq.bitstream.range_coder import SymbolDecoder, encode_symbols
-from vitiq.codecs.inversion.prior_integer import CLIP, REACH, IntegerPrior, log_step
-from vitiq.errors import BitstreamError
+from vitiq.codecs import entropy_coding
+from vitiq.codecs.entropy_coding import Code, EntropyModel, Layer, SymbolGroup
+from vitiq.codecs.inversion.prior_integer import CLIP, IntegerPrior, log_step
 
-ESCAPE = 2 * REACH + 1
-MAX_SYMBOL = 2**15 - 1
+Shape = tuple[int, int, int]
+"""Channels, height, width of a layer."""
+
+
+class LayeredEntropyModel:
+    """`IntegerPrior` at work on layers of the given shapes, as an `EntropyModel`.
+
+    Args:
+        step: number of the quantisation step, which the prior reads.
+    """
+
+    exact = True
+
+    def __init__(self, prior: IntegerPrior, shapes: Sequence[Shape], step: int) -> None:
+        self._prior, self._shapes, self._step, self.tables = prior, shapes, step, prior.tables
+
+    def walk(self, code: Code, known: Sequence[Layer] | None = None) -> tuple[Layer, ...]:
+        """Position by position; a layer at once where all symbols are known, in the same order."""
+        layers: list[Layer] = []
+        for number, (layer, shape) in enumerate(zip(self._prior.layers, self._shapes, strict=True)):
+            context = layer.context(layers[-1] if layers else None, log_step(self._step), *shape[1:])
+            if known is None:
+                layers.append(self._by_position(number, context, code))
+            else:
+                layers.append(self._whole(number, context, known[number], code))
+        return tuple(layers)
+
+    def _whole(self, number: int, context: np.ndarray, values: Layer, code: Code) -> Layer:
+        channels, height, width = self._shapes[number]
+        padded = np.pad(values, ((0, 0), (1, 1), (1, 1)))
+        picked = self._prior.layers[number].predict(context, _neighbours(padded))
+        mean, offset, scale = (part.reshape(height * width, channels) for part in picked)
+        group = SymbolGroup(number, slice(0, channels), np.arange(height * width), mean, offset, scale)
+        return np.ascontiguousarray(code(group).T).reshape(channels, height, width)
+
+    def _by_position(self, number: int, context: np.ndarray, code: Code) -> Layer:
+        channels, height, width = self._shapes[number]
+        layer = self._prior.layers[number]
+        padded = np.zeros((height + 2, width + 2, channels), dtype=np.int64)
+        clipped = np.zeros_like(padded)
+        for y in range(height):
+            for x in range(width):
+                near = (clipped[y + 1, x], clipped[y, x], clipped[y, x + 1], clipped[y, x + 2])
+                mean, offset, scale = layer.predict(context[y, x], np.concatenate(near))
+                at = np.array([y * width + x])
+                (values,) = code(SymbolGroup(number, slice(0, channels), at, mean[None], offset[None], scale[None]))
+                padded[y + 1, x + 1] = values
+                clipped[y + 1, x + 1] = np.clip(values, -CLIP, CLIP)
+        return np.ascontiguousarray(padded[1:-1, 1:-1].transpose(2, 0, 1))
 
 
 def _neighbours(padded: Int64[np.ndarray, "c h2 w2"]) -> Int64[np.ndarray, "h w four_c"]:
@@ -30,99 +73,24 @@ def _neighbours(padded: Int64[np.ndarray, "c h2 w2"]) -> Int64[np.ndarray, "h w 
     return np.concatenate(parts, axis=0).transpose(1, 2, 0)
 
 
-def encode_latents(symbols: Sequence[Int64[np.ndarray, "c h w"]], prior: IntegerPrior, step: int) -> bytes:
+def encode_latents(symbols: Sequence[Layer], model: EntropyModel) -> bytes:
     """Code all layers.
 
     Args:
         symbols: one array a layer, coarsest first, within ±32767.
-        step: number of the quantisation step, which the prior reads.
     """
-    rows, coded, escapes = [], [], BitWriter()
-    parent: np.ndarray | None = None
-    for layer, values in zip(prior.layers, symbols, strict=True):
-        channels, height, width = values.shape
-        context = layer.context(parent, log_step(step), height, width)
-        padded = np.pad(values, ((0, 0), (1, 1), (1, 1)))
-        mean, eighth, rung = layer.predict(context, _neighbours(padded))
-        index = values.transpose(1, 2, 0) - mean + REACH
-        outside = (index < 0) | (index >= ESCAPE)
-        for value in values.transpose(1, 2, 0)[outside].tolist():
-            write_escape(escapes, value)
-        coded.append(np.where(outside, ESCAPE, index).reshape(-1))
-        rows.append(prior.tables[rung, eighth].reshape(channels * height * width, -1))
-        parent = values
-    return join_escapes(escapes, encode_symbols(np.concatenate(coded), np.concatenate(rows)))
+
+    def choose(group: SymbolGroup) -> Int64[np.ndarray, "n c"]:
+        values = symbols[group.layer]
+        return values.reshape(len(values), -1).T[group.positions, group.channels]
+
+    return entropy_coding.encode(model, choose, symbols)[0]
 
 
-def write_escape(escapes: BitWriter, value: int) -> None:
-    """Append a symbol that its table does not cover."""
-    write_omega(escapes, 2 * value + 1 if value >= 0 else -2 * value)
-
-
-def join_escapes(escapes: BitWriter, stream: bytes) -> bytes:
-    """Length of the escapes, escapes, range-coded symbols.
-
-    Raises:
-        ValueError: more escapes than the layout holds.
-    """
-    escaped = escapes.to_bytes()
-    if len(escaped) > 0x7FFF:
-        raise ValueError(f"{len(escaped)} bytes of escaped symbols, at most 32767 expected: the step is far too fine")
-    length = bytes([len(escaped)]) if len(escaped) < 0x80 else (0x8000 | len(escaped) & 0x7FFF).to_bytes(2, "big")
-    return length + escaped + stream
-
-
-def decode_latents(
-    data: bytes, shapes: Sequence[tuple[int, int, int]], prior: IntegerPrior, step: int
-) -> list[Int64[np.ndarray, "c h w"]]:
-    """Inverse of `encode_latents` for layers of the given C×H×W shapes.
+def decode_latents(data: bytes, model: EntropyModel) -> list[Layer]:
+    """Inverse of `encode_latents`.
 
     Raises:
         BitstreamError: the bytes are damaged.
     """
-    escapes, stream = split_escapes(data)
-    reader, decoder = BitReader(escapes), SymbolDecoder(stream)
-    layers: list[Int64[np.ndarray, "c h w"]] = []
-    for layer, (channels, height, width) in zip(prior.layers, shapes, strict=True):
-        context = layer.context(layers[-1] if layers else None, log_step(step), height, width)
-        padded = np.zeros((height + 2, width + 2, channels), dtype=np.int64)
-        clipped = np.zeros_like(padded)
-        for y in range(height):
-            for x in range(width):
-                near = (clipped[y + 1, x], clipped[y, x], clipped[y, x + 1], clipped[y, x + 2])
-                mean, eighth, rung = layer.predict(context[y, x], np.concatenate(near))
-                index = decoder.decode(prior.tables[rung, eighth])
-                values = index - REACH + mean
-                for channel in np.flatnonzero(index == ESCAPE):
-                    values[channel] = read_escape(reader)
-                padded[y + 1, x + 1] = values
-                clipped[y + 1, x + 1] = np.clip(values, -CLIP, CLIP)
-        layers.append(np.ascontiguousarray(padded[1:-1, 1:-1].transpose(2, 0, 1)))
-    return layers
-
-
-def split_escapes(data: bytes) -> tuple[bytes, bytes]:
-    """Inverse of `join_escapes`: escapes and range-coded symbols.
-
-    Raises:
-        BitstreamError: the bytes are damaged.
-    """
-    if not data:
-        raise BitstreamError("latents are empty; the file is damaged")
-    start, length = (1, data[0]) if data[0] < 0x80 else (2, int.from_bytes(data[:2], "big") & 0x7FFF)
-    if start + length > len(data):
-        raise BitstreamError(f"{length} bytes of escaped symbols expected, {len(data) - start} left; it is damaged")
-    return data[start : start + length], data[start + length :]
-
-
-def read_escape(reader: BitReader) -> int:
-    """Inverse of `write_escape`.
-
-    Raises:
-        BitstreamError: the bytes are damaged.
-    """
-    number = read_omega(reader)
-    value = number // 2 if number % 2 else -(number // 2)
-    if abs(value) > MAX_SYMBOL:
-        raise BitstreamError(f"symbol {value} given, at most ±{MAX_SYMBOL} expected; the file is damaged")
-    return value
+    return list(entropy_coding.decode(data, model))

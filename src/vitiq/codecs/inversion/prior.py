@@ -4,12 +4,11 @@ Each symbol of a layer is a discretised logistic whose mean and scale a small ne
 a decoder already has: the four causal neighbours (left, upper left, above, upper right) in all channels
 of the same layer, the 3×3 neighbourhood in the next coarser layer, and the quantisation step. The
 idea is the autoregressive module of Cool-Chic (Ladune et al. 2023, DOI 10.1109/ICCV51070.2023.01243),
-shared by all images here instead of fitted to one. Coding uses the integer twin, `integer_prior.py`.
+shared by all images here instead of fitted to one. Coding uses the integer twin, `prior_integer.py`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -17,13 +16,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vitiq.codecs.logistic import LOG_SCALE_MAX, LOG_SCALE_MIN
+from vitiq.codecs.logistic_bits import logistic_bits
+
 CLIP = 8.0
 """Neighbours are clipped to ±CLIP before the network reads them, which bounds its integer arithmetic."""
 
 WIDTH = 64
 """Hidden units of a layer's network."""
-
-LOG_SCALE_MIN, LOG_SCALE_MAX = math.log(0.05), math.log(12.0)
 
 
 class LayerPrior(nn.Module):
@@ -64,21 +64,6 @@ class LayerPrior(nn.Module):
         x = torch.relu(self.hidden(x))
         mean, log_scale = self.out(x).chunk(2, dim=1)
         return mean, log_scale.clamp(LOG_SCALE_MIN, LOG_SCALE_MAX)
-
-
-def logistic_bits(
-    symbols: Float[Tensor, "*s"], mean: Float[Tensor, "*s"], log_scale: Float[Tensor, "*s"]
-) -> Float[Tensor, "*s"]:
-    """Bits of each symbol under a logistic discretised to unit intervals; differentiable in all arguments.
-
-    Computed in log space, stable for far tails:
-    P = sigmoid(b) - sigmoid(a) with a, b the scaled interval ends, = (1 - e^(a-b)) sigmoid(b) sigmoid(-a).
-    """
-    inverse = torch.exp(-log_scale)
-    centred = symbols - mean
-    low, high = (centred - 0.5) * inverse, (centred + 0.5) * inverse
-    log_p = torch.log(-torch.expm1(-inverse)) + F.logsigmoid(high) + F.logsigmoid(-low)
-    return -log_p / math.log(2.0)
 
 
 class LatentPrior(nn.Module):

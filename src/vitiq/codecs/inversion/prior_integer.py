@@ -2,59 +2,29 @@
 
 The float network of `prior.py` is rounded to fixed point (10 fractional bits) once, when the weights are
 exported; its logistic distributions are tabulated as integer frequencies for a ladder of scales and
-eight sub-integer means. A decoder adds, multiplies and shifts int64 numbers and looks tables up: no float.
+eight offsets of the mean. A decoder adds, multiplies and shifts int64 numbers and looks tables up: no float.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 
-FRACTION = 10
-"""Fractional bits of weights and activations."""
+from vitiq.codecs.logistic import (
+    FRACTION,
+    REACH,
+    frequency_tables,
+    mean_and_offset,
+    read_tables,
+    scale_index,
+)
 
 CLIP = 8
-SCALES = 48
-MEANS = 8
-"""Sub-integer positions of the mean that tables exist for."""
-
-REACH = 40
-"""Tables cover symbols from -REACH to +REACH around the integer part of the mean; beyond is escaped."""
-
-PRECISION = 16
-LOG_SCALE_MIN, LOG_SCALE_MAX = math.log(0.05), math.log(12.0)
-_LADDER_STEP = round((LOG_SCALE_MAX - LOG_SCALE_MIN) / (SCALES - 1) * 2**FRACTION)
-_LADDER_MIN = round(LOG_SCALE_MIN * 2**FRACTION)
-
-
-@lru_cache(maxsize=1)
-def frequency_tables() -> Int64[np.ndarray, "scales means symbols"]:
-    """Frequencies of symbols within REACH and one escape (last), at least 1 each, 2**PRECISION in all."""
-    total = 2**PRECISION
-    result = np.zeros((SCALES, MEANS, 2 * REACH + 2), dtype=np.int64)
-    symbols = np.arange(-REACH, REACH + 1)
-    for s in range(SCALES):
-        scale = math.exp(LOG_SCALE_MIN + s * (LOG_SCALE_MAX - LOG_SCALE_MIN) / (SCALES - 1))
-        for m in range(MEANS):
-            high = (symbols + 0.5 - m / MEANS) / scale
-            low = (symbols - 0.5 - m / MEANS) / scale
-            p = 0.5 * (np.tanh(high / 2) - np.tanh(low / 2))
-            p = np.append(p, max(1e-7, 1 - p.sum()))
-            spare = total - len(p)
-            counts = np.floor(p / p.sum() * spare).astype(np.int64) + 1
-            counts[int(np.argmax(counts))] += total - int(counts.sum())
-            result[s, m] = counts
-    return result
-
-
-def scale_rung(log_scale: Int64[np.ndarray, "*n"]) -> Int64[np.ndarray, "*n"]:
-    """Rung of the ladder of scales next to a log-scale of FRACTION fractional bits."""
-    return np.asarray(np.clip((log_scale - _LADDER_MIN + _LADDER_STEP // 2) // _LADDER_STEP, 0, SCALES - 1))
+"""Neighbours are clipped to ±CLIP before the network reads them."""
 
 
 def export_prior(prior: Any) -> dict[str, np.ndarray]:
@@ -125,7 +95,7 @@ class IntegerLayerPrior:
     def predict(
         self, context: Int64[np.ndarray, "*grid hidden"], neighbours: Int64[np.ndarray, "*grid four_c"]
     ) -> tuple[Int64[np.ndarray, "*grid c"], Int64[np.ndarray, "*grid c"], Int64[np.ndarray, "*grid c"]]:
-        """For each channel of each position: integer part of the mean, its eighth, and the scale's rung.
+        """For each channel of each position: integer part of the mean, its offset, and the index of the scale.
 
         Args:
             context: `context()` at these positions.
@@ -134,9 +104,7 @@ class IntegerLayerPrior:
         x = np.maximum(context + neighbours @ self._causal, 0)
         x = np.maximum((x @ self._hidden + self._hidden_bias) >> FRACTION, 0)
         x = (x @ self._out + self._out_bias) >> FRACTION
-        eighth = 2**FRACTION // MEANS
-        mean = np.clip((x[..., : self.channels] + eighth // 2) // eighth, -REACH * MEANS, REACH * MEANS)
-        return mean // MEANS, mean % MEANS, scale_rung(x[..., self.channels :])
+        return *mean_and_offset(x[..., : self.channels], REACH), scale_index(x[..., self.channels :])
 
 
 class IntegerPrior:
@@ -148,15 +116,12 @@ class IntegerPrior:
 
     Attributes:
         layers: one `IntegerLayerPrior` a layer.
-        tables: frequencies, SCALES × MEANS × (2·REACH + 2): symbols -REACH … REACH around the integer part of
+        tables: frequencies, SCALES × OFFSETS × (2·REACH + 2): symbols -REACH … REACH around the integer part of
             the mean, then one escape; each row sums to 2**PRECISION, every entry is at least 1.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], channels: Sequence[int]) -> None:
-        self.tables: Int64[np.ndarray, "scales means symbols"] = tensors["tables"].astype(np.int64)
-        expected = (SCALES, MEANS, 2 * REACH + 2)
-        if self.tables.shape != expected or (self.tables.sum(axis=2) != 2**PRECISION).any():
-            raise ValueError(f"frequency tables of shape {self.tables.shape} given, {expected} expected")
+        self.tables = read_tables(tensors["tables"])
         self.layers = []
         for index, count in enumerate(channels):
             prefix = f"{index}."

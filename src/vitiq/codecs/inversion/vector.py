@@ -95,7 +95,7 @@ class InversionVector(ViqCodec):
                 settings=self._search,
                 restarts=self.options.restarts,
                 seed=self.options.seed,
-                guess=self.options.start == "encoder",
+                from_encoder=self.options.start == "encoder",
                 progress=progress,
             )
 
@@ -128,18 +128,18 @@ class InversionVector(ViqCodec):
         return self.pack(width, height, parts, crc=symbols_crc([symbols]), weights_sha256=generator.weights_sha256)
 
     def decompress(self, data: bytes) -> ImageU8:
-        """Paint the image; the same on one machine at any number of threads.
+        """Rebuild the image; the same on one machine at any number of threads.
 
         Raises:
             BitstreamError: damaged or foreign.
             WeightsError: the file was made with other generator weights.
         """
-        from vitiq.codecs.inversion.search import paint
+        from vitiq.codecs.inversion.search import reconstruct
 
         file = self.unpack(data)
         generator, _, latent = self._read(file)
         compat = _header(file)[1]
-        return resize(paint(generator, [latent], self._range(generator, compat)), file.width, file.height)
+        return resize(reconstruct(generator, [latent], self._range(generator, compat)), file.width, file.height)
 
     def _read(self, file: viq.Container) -> tuple[Generator, Int64[np.ndarray, "c h w"], Float32[np.ndarray, "c h w"]]:
         generator = self._generator()

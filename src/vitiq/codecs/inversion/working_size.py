@@ -1,7 +1,7 @@
-"""The size at which a convolutional generator paints an image: as large as the budget of bytes can feed.
+"""The resolution at which a convolutional generator works: as large as the budget of bytes can feed.
 
-Latents of a large canvas cost bytes even where they say little. Below some rate a smaller canvas, enlarged by the
-decoder, is closer to the image: at 700 bytes a quarter of the pixels wins by many decibels.
+Latents of a large image cost bytes even where they say little. Below some rate a smaller image, enlarged by the
+decoder, is closer: at 700 bytes a quarter of the pixels wins by many decibels.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vitiq.codecs.inversion.common import LONGEST, UNIT
+from vitiq.codecs.inversion.common import LONGEST_SIDE, STRIDE
 from vitiq.codecs.inversion.prior_integer import step_size
 from vitiq.image.geometry import resize
+from vitiq.models.tensors import to_tensor
 from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
-    from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
+    from vitiq.codecs.inversion.generators import Generator
 
 AREAS = (64, 49, 36, 25, 16, 9, 4, 1)
-"""Areas tried, in units, from the largest allowed."""
+"""Areas tried, in squares of the stride, from the largest allowed."""
 
-GUESS_ABOVE = 1.0
-"""A canvas is taken if the encoder's guess costs at most this share of the budget."""
+LARGEST_SHARE = 1.0
+"""A resolution is taken if the encoder's latents cost at most this share of the budget."""
 
 
-def canvases(width: int, height: int) -> list[tuple[int, int]]:
-    """Canvases (width, height, in units) near an image's shape and no larger than it, largest first."""
+def resolutions(width: int, height: int) -> list[tuple[int, int]]:
+    """Resolutions (width, height, in strides) near an image's shape and no larger than it, largest first."""
     found: list[tuple[int, int]] = []
-    most_wide, most_high = (min(LONGEST, -(-side // UNIT)) for side in (width, height))
+    most_wide, most_high = (min(LONGEST_SIDE, -(-side // STRIDE)) for side in (width, height))
     for area in AREAS:
         wide = max(1, min(most_wide, round((area * width / height) ** 0.5)))
         high = max(1, min(most_high, round((area * height / width) ** 0.5)))
@@ -40,20 +41,23 @@ def canvases(width: int, height: int) -> list[tuple[int, int]]:
 
 
 @torch.no_grad()
-def choose(generator: EmbeddedGenerator, image: ImageU8, bits: float, step: int) -> tuple[int, int]:
-    """The largest canvas (width, height, in units) whose latents the budget of `bits` can hold, else the smallest.
+def choose(generator: Generator, image: ImageU8, bits: float, step: int) -> tuple[int, int]:
+    """The largest resolution (width, height, in strides) whose latents fit in `bits`, else the smallest.
 
     Args:
-        step: number of the quantisation step at which the encoder's guess is priced.
+        generator: with an encoder and a prior; one of a fixed size leaves no choice.
+        step: number of the quantisation step at which the encoder's latents are counted.
     """
+    if generator.stride is None or generator.prior is None:
+        return generator.resolution // STRIDE, generator.resolution // STRIDE
     low, high = generator.output_range
     size = step_size(step)
     log_step = torch.full((1, 1, 1, 1), float(torch.tensor(size).log()))
-    options = canvases(image.shape[1], image.shape[0])
+    options = resolutions(image.shape[1], image.shape[0])
     for wide, tall in options:
-        pixels = torch.from_numpy(resize(image, wide * UNIT, tall * UNIT).copy()).permute(2, 0, 1)[None].float() / 255
-        guess = generator.encode(pixels * (high - low) + low)
-        cost = sum(float(b.sum()) for b in generator.prior.bits([torch.round(v / size) for v in guess], log_step))
-        if cost <= GUESS_ABOVE * bits:
+        pixels = to_tensor(resize(image, wide * STRIDE, tall * STRIDE))
+        latents = generator.encode(pixels * (high - low) + low) or []
+        cost = sum(float(b.sum()) for b in generator.prior.bits([torch.round(v / size) for v in latents], log_step))
+        if cost <= LARGEST_SHARE * bits:
             return wide, tall
     return options[-1]

@@ -1,8 +1,8 @@
 """The generative codec: learned transforms, a hyperprior in integers, and two syntheses for one bitstream.
 
 Where the inversion codec searches the latents of an image for many seconds, an analysis transform finds them at once
-(Ballé et al. 2018, arXiv 1802.01436). `generative-mse` paints for least squared error. `generative` paints the same
-latents with a synthesis trained to look like an image (in the way of HiFiC, Mentzer et al. 2020, arXiv 2006.09965).
+(Ballé et al. 2018, arXiv 1802.01436). `generative-mse` reconstructs for least squared error, `generative` from the
+same latents with a synthesis trained to look like an image (as HiFiC, Mentzer et al. 2020, arXiv 2006.09965).
 `refine` searches the latents of one image further, by gradient descent through the frozen synthesis.
 """
 
@@ -24,7 +24,7 @@ from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
-    from vitiq.codecs.transform.decoder import Painter
+    from vitiq.codecs.transform.decoder import Decoder
     from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel
 
 # torch is imported where it is used, so that listing codecs stays quick.
@@ -54,7 +54,7 @@ class TransformViqCodec(ViqCodec):
     """What both syntheses share.
 
     Attributes:
-        painter: which synthesis reconstructs the image.
+        synthesis: which synthesis reconstructs the image.
     """
 
     qualities = (0, 9, 18, 27, 36, 45, 54, 63)
@@ -64,20 +64,20 @@ class TransformViqCodec(ViqCodec):
     optimises = True
     Options = TransformOptions
     section_names = {LATENTS: "latents"}  # noqa: RUF012 - a constant
-    painter: ClassVar[str]
+    synthesis: ClassVar[str]
 
-    def _painter(self) -> Painter:
-        from vitiq.codecs.transform.decoder import load_painter
+    def _decoder(self) -> Decoder:
+        from vitiq.codecs.transform.decoder import load_decoder
         from vitiq.codecs.transform.networks.embedded import WEIGHTS
 
-        return load_painter(WEIGHTS if self.options.generator == "embedded" else Path(self.options.generator))
+        return load_decoder(WEIGHTS if self.options.generator == "embedded" else Path(self.options.generator))
 
     def _model(self) -> TransformModel:
-        return self._painter().model
+        return self._decoder().model
 
     @property
     def _synthesis(self) -> SynthesisName:
-        return cast("SynthesisName", self.painter)
+        return cast("SynthesisName", self.synthesis)
 
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """Compress an image of any size up to 2**25 pixels.
@@ -101,7 +101,7 @@ class TransformViqCodec(ViqCodec):
             return pack(*code(model, image, level))
         return pack(
             *refine(
-                self._painter(),
+                self._decoder(),
                 image,
                 level,
                 synthesis=self._synthesis,
@@ -119,17 +119,17 @@ class TransformViqCodec(ViqCodec):
         return 0.1 if self.options.learning_rate is None else float(self.options.learning_rate)
 
     def decompress(self, data: bytes) -> ImageU8:
-        """Paint the image; the same on one machine at any number of threads.
+        """Rebuild the image; the same on one machine at any number of threads.
 
         Raises:
             BitstreamError: damaged, foreign, or symbols that do not match their checksum.
             WeightsError: the file was made with other weights.
         """
-        from vitiq.codecs.inversion.search import to_image
+        from vitiq.models.tensors import to_image
 
         file = self.unpack(data)
         level, symbols = self._read(file)
-        return to_image(self._painter().paint(symbols, level, self._synthesis, (file.height, file.width)))
+        return to_image(self._decoder().reconstruct(symbols, level, self._synthesis, (file.height, file.width)))
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -170,7 +170,7 @@ class TransformViqCodec(ViqCodec):
 
         found: dict[str, object] = {
             "weights_sha256": self._model().weights_sha256,
-            "synthesis": self.painter,
+            "synthesis": self.synthesis,
             "refine": self.options.refine,
         }
         if self.options.refine:
@@ -180,13 +180,13 @@ class TransformViqCodec(ViqCodec):
 
     def optimised_against(self) -> tuple[str, ...]:
         """What the perceptual synthesis was trained on, and the ViT where the search looks through it."""
-        names = ("codec-embedded",) if self.painter == "perceptual" else ()
+        names = ("codec-embedded",) if self.synthesis == "perceptual" else ()
         reads_vit = self.options.refine > 0 and self.options.loss in READS_VIT
         return names + (("vit-embedded",) if reads_vit else ())
 
     def shared_bytes(self) -> int:
         """Size of the weights files."""
-        helper = self._painter().classifier if self.painter == "perceptual" else None
+        helper = self._decoder().classifier if self.synthesis == "perceptual" else None
         return self._model().weights_bytes + (helper.weights_bytes if helper else 0)
 
 
@@ -198,20 +198,20 @@ def _level(file: viq.Container) -> int:
 
 
 class Generative(TransformViqCodec):
-    """Painted to look like an image: trained with perceptual and adversarial losses."""
+    """Reconstructed to look like an image: trained with perceptual and adversarial losses."""
 
     name = "generative"
     viq_id = 3
     reads = frozenset({4})
     title = "vitiq generative"
-    painter = "perceptual"
+    synthesis = "perceptual"
 
 
 class GenerativeMse(TransformViqCodec):
-    """Painted for least squared error."""
+    """Reconstructed for least squared error."""
 
     name = "generative-mse"
     viq_id = 4
     reads = frozenset({3})
     title = "vitiq generative (MSE)"
-    painter = "mse"
+    synthesis = "mse"

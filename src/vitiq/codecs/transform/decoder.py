@@ -24,7 +24,7 @@ from vitiq.errors import WeightsError
 from vitiq.models.threads import one_thread
 
 
-class Painter:
+class Decoder:
     """The codec's networks, and the classifier whose features its perceptual synthesis aggregates.
 
     Args:
@@ -67,7 +67,7 @@ class Painter:
         """What the perceptual synthesis aggregates, of images of `size` (height, width) pixels; without gradient."""
         return None if self.classifier is None else self.classifier.features(latents, *size, quality)
 
-    def painted(
+    def output(
         self,
         name: SynthesisName,
         latents: Float[Tensor, "n c h w"],
@@ -80,21 +80,21 @@ class Painter:
         result: Tensor = self.model.synthesis(name)(latents, quality, features)
         return result
 
-    def paint(
+    def reconstruct(
         self, symbols: np.ndarray, level: int, name: SynthesisName, size: tuple[int, int]
     ) -> Float[Tensor, "1 3 height width"]:
         """Image of `size` in about [0, 1] of latent symbols C×h×w; the same at any number of threads."""
         with one_thread(), torch.no_grad():
             quality = quality_of(level)
             latents = torch.from_numpy(symbols).float()[None] / self.model.gains(quality)
-            return self.painted(name, latents, quality, size)[:, :, : size[0], : size[1]]
+            return self.output(name, latents, quality, size)[:, :, : size[0], : size[1]]
 
 
 @lru_cache(maxsize=2)
-def load_painter(path: Path = WEIGHTS) -> Painter:
-    """The painter of a weights file, read once.
+def load_decoder(path: Path = WEIGHTS) -> Decoder:
+    """The decoder of a weights file, read once.
 
     Raises:
-        WeightsError: as `Painter`.
+        WeightsError: as `Decoder`.
     """
-    return Painter(path)
+    return Decoder(path)

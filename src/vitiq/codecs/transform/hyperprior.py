@@ -5,7 +5,7 @@ first, then read the groups before them (Minnen & Singh 2020, DOI 10.1109/ICIP40
 et al. 2022, DOI 10.1109/CVPR52688.2022.00563), and within a group the second half of a checkerboard reads the first
 (He et al. 2021, DOI 10.1109/CVPR46437.2021.01453). Each symbol is a discretised logistic. All that a decoder
 evaluates is additions, multiplications, ReLU and clipping, so that coding can use the integer twin,
-`integer_hyperprior.py`.
+`hyperprior_integer.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vitiq.codecs.inversion.prior import LOG_SCALE_MAX, LOG_SCALE_MIN, logistic_bits
+from vitiq.codecs.logistic import LOG_SCALE_MAX, LOG_SCALE_MIN
+from vitiq.codecs.logistic_bits import logistic_bits
 from vitiq.codecs.transform.networks.block_dct import CHANNELS
 from vitiq.codecs.transform.networks.residual_dct import zero
 

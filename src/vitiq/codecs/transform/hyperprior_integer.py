@@ -8,14 +8,15 @@ when the weights are loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 
-from vitiq.codecs.inversion.prior_integer import FRACTION, MEANS, PRECISION, frequency_tables, scale_rung
+from vitiq.codecs.entropy_coding import Code, Layer, SymbolGroup
+from vitiq.codecs.logistic import FRACTION, frequency_tables, mean_and_offset, read_tables, scale_index
 from vitiq.codecs.transform.hyperprior import (
     ACTIVATION_CLIP,
     CLIP,
@@ -36,8 +37,11 @@ LEVELS = 64
 """Qualities 0 … 63 that tables exist for; t = level / 63."""
 
 LARGEST_MEAN = 2**13
-SKIP_RUNG = 3
-"""A symbol whose scale is this rung or lower (0.07 symbols) is not coded: it is the rounded mean."""
+SKIP_SCALE = 3
+"""A symbol whose scale has this index or a lower one (0.07 symbols) is not coded: it is the rounded mean."""
+
+HYPER, LATENTS = 0, 1
+"""Layers, in their coding order."""
 
 EXACT = 2.0**53
 _SQUARE = tuple((dy, dx) for dy in range(3) for dx in range(3))
@@ -45,26 +49,6 @@ _RING = tuple(tap for tap in _SQUARE if tap != (1, 1))
 
 Values = Float64[np.ndarray, "*grid c"]
 """Whole numbers carried in float64, channels last."""
-
-
-class Slot(NamedTuple):
-    """Symbols that are coded together.
-
-    Attributes:
-        channels: which channels.
-        positions: which places of the flattened grid, n of them.
-        mean, eighth, rung: table of each symbol, n×channels: integer part of the mean, its eighth, the scale's rung.
-    """
-
-    channels: slice
-    positions: Int64[np.ndarray, " n"]
-    mean: Int64[np.ndarray, "n c"]
-    eighth: Int64[np.ndarray, "n c"]
-    rung: Int64[np.ndarray, "n c"]
-
-
-Code = Callable[[Slot], Int64[np.ndarray, "n c"]]
-"""Codes or decodes the symbols of a slot, and returns them."""
 
 
 def export_hyperprior(prior: Any) -> dict[str, np.ndarray]:
@@ -162,14 +146,14 @@ class _Group:
         self,
         shared: Values,
         own: Values,
-        told: Values,
+        direct: Values,
         coded: tuple[int, np.ndarray] | None,
         positions: Int64[np.ndarray, " n"],
     ) -> tuple[Values, Values]:
         """Mean and log-scale at some positions, FRACTION fractional bits; as `GroupPrior.predict`.
 
         Args:
-            told: with FRACTION fractional bits.
+            direct: with FRACTION fractional bits.
             coded: number of the pass, and which positions are coded already; None in the first pass.
         """
         count = shared.shape[0] * shared.shape[1]
@@ -180,10 +164,10 @@ class _Group:
             x = x + _narrow(near[positions], WEIGHT_BITS - FRACTION) + self.later[number - 1]
         x = _rectify(_narrow(_product(_rectify(x), self.hidden) + self.hidden_bias))
         mean, log_scale = np.split(_narrow(_product(x, self.out) + self.out_bias), 2, axis=1)
-        mean = mean + told.reshape(count, -1)[positions]
+        mean = mean + direct.reshape(count, -1)[positions]
         if coded is not None:
             limit = LINEAR_CLIP * 2**FRACTION
-            left = np.clip(own * 2**FRACTION - told, -limit, limit) * coded[1]
+            left = np.clip(own * 2**FRACTION - direct, -limit, limit) * coded[1]
             linear = _depthwise(_reflected(left), self.linear).reshape(count, -1)
             mean = mean + _narrow(linear[positions])
         return mean, log_scale
@@ -213,11 +197,7 @@ class IntegerHyperprior:
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
-        self.tables: Int64[np.ndarray, "scales means symbols"] = tensors["tables"].astype(np.int64)
-        if self.tables.shape != frequency_tables().shape or (self.tables.sum(axis=2) != 2**PRECISION).any():
-            raise ValueError(
-                f"frequency tables of shape {self.tables.shape} given, {frequency_tables().shape} expected"
-            )
+        self.tables = read_tables(tensors["tables"])
         _check_exact(tensors)
         self._hyper_mean = tensors["hyper_mean.weight"].astype(np.float64)
         self._hyper_scale = tensors["hyper_log_scale.weight"].astype(np.float64)
@@ -229,25 +209,12 @@ class IntegerHyperprior:
         self._quality = tensors["synthesis.quality.weight"].astype(np.float64)
         self._groups = [_Group(tensors, f"groups.{k}.") for k in range(len(GROUPS))]
 
-    def walk(self, level: int, height: int, width: int, code_hyper: Code, code: Code) -> Int64[np.ndarray, "c h w"]:
-        """Visit all symbols in coding order; encoder and decoder share it, so they cannot part.
-
-        Args:
-            level: quality, 0 … LEVELS - 1.
-            height, width: of the latents.
-            code_hyper, code: called for hyper-latents, then for each half of each group.
-
-        Returns:
-            The latents' symbols.
-        """
-        with one_thread():
-            return self._walk(level, height, width, code_hyper, code)
-
-    def _walk(self, level: int, height: int, width: int, code_hyper: Code, code: Code) -> Int64[np.ndarray, "c h w"]:
-        hyper = self._walk_hyper(level, -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), code_hyper)
+    def walk(self, level: int, height: int, width: int, code: Code) -> tuple[Layer, Layer]:
+        """Symbols of the hyper-latents and of the latents of height×width; see `HyperpriorModel`."""
+        hyper = self._walk_hyper(level, -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), code)
         clipped = _extended(np.clip(hyper, -HYPER_CLIP, HYPER_CLIP))
         features = self._features(clipped, level)[:height, :width]
-        told = _shuffle(_convolve(clipped[..., :LEADING], self._direct, _SQUARE), HYPER_STRIDE)[:height, :width]
+        direct = _shuffle(_convolve(clipped[..., :LEADING], self._direct, _SQUARE), HYPER_STRIDE)[:height, :width]
         known = np.zeros((height, width, CHANNELS))
         start = 0
         for number, (group, size) in enumerate(zip(self._groups, GROUPS, strict=True)):
@@ -263,7 +230,7 @@ class IntegerHyperprior:
                 positions = np.flatnonzero(when == later)
                 if len(positions) == 0:
                     continue
-                expected = _narrow(told, WEIGHT_BITS - FRACTION) if number == 0 else np.zeros((height, width, size))
+                expected = _narrow(direct, WEIGHT_BITS - FRACTION) if number == 0 else np.zeros((height, width, size))
                 first = later == passes(number)[0]
                 # Symbols that are not coded yet are zeros in `known`; what is expected of them must not count either.
                 coded = (when < later).reshape(height, width, 1)
@@ -271,16 +238,20 @@ class IntegerHyperprior:
                     shared, known[..., channels], expected, None if first else (later, coded), positions
                 )
                 flat = known.reshape(height * width, CHANNELS)
-                flat[positions, channels] = code(Slot(channels, positions, *_table_of(mean, log_scale)))
+                whole, offset, scale = _table_of(mean, log_scale)
+                group_of = SymbolGroup(LATENTS, channels, positions, whole, offset, scale, scale > SKIP_SCALE)
+                flat[positions, channels] = code(group_of)
             start += size
-        return np.ascontiguousarray(known.transpose(2, 0, 1)).astype(np.int64)
+        return _layer(hyper), _layer(known)
 
     def _walk_hyper(self, level: int, height: int, width: int, code: Code) -> Values:
         mean = np.broadcast_to(_parabola(self._hyper_mean, level), (height * width, HYPER_CHANNELS))
         log_scale = np.broadcast_to(_parabola(self._hyper_scale, level), (height * width, HYPER_CHANNELS))
-        whole, eighth, rung = _table_of(mean, log_scale)
-        rung = np.maximum(rung, SKIP_RUNG + 1)
-        symbols = code(Slot(slice(0, HYPER_CHANNELS), np.arange(height * width), whole, eighth, rung))
+        whole, offset, scale = _table_of(mean, log_scale)
+        # Hyper-latents are always sent: every latent hangs on them.
+        scale = np.maximum(scale, SKIP_SCALE + 1)
+        channels, positions = slice(0, HYPER_CHANNELS), np.arange(height * width)
+        symbols = code(SymbolGroup(HYPER, channels, positions, whole, offset, scale))
         return symbols.reshape(height, width, HYPER_CHANNELS).astype(np.float64)
 
     def _features(self, hyper: Values, level: int) -> Values:
@@ -310,10 +281,31 @@ def _parabola(coefficients: Float64[np.ndarray, "c 3"], level: int) -> Values:
 def _table_of(
     mean: Values, log_scale: Values
 ) -> tuple[Int64[np.ndarray, "*n"], Int64[np.ndarray, "*n"], Int64[np.ndarray, "*n"]]:
-    """Integer part of the mean, its eighth, and the scale's rung."""
-    eighths = np.floor((mean + 2**FRACTION // MEANS // 2) / (2**FRACTION // MEANS))
-    eighths = np.clip(eighths, -LARGEST_MEAN * MEANS, LARGEST_MEAN * MEANS).astype(np.int64)
-    return eighths // MEANS, eighths % MEANS, scale_rung(log_scale.astype(np.int64))
+    """Integer part of the mean, its offset, and the index of the scale."""
+    return *mean_and_offset(mean.astype(np.int64), LARGEST_MEAN), scale_index(log_scale.astype(np.int64))
+
+
+def _layer(values: Values) -> Layer:
+    return np.ascontiguousarray(values.transpose(2, 0, 1)).astype(np.int64)
+
+
+class HyperpriorModel:
+    """`IntegerHyperprior` at work on the latents of one image, as an `EntropyModel`: hyper-latents, then latents.
+
+    Args:
+        level: quality, 0 … LEVELS - 1.
+        height, width: of the latents.
+    """
+
+    exact = True
+
+    def __init__(self, prior: IntegerHyperprior, level: int, height: int, width: int) -> None:
+        self._prior, self._of, self.tables = prior, (level, height, width), prior.tables
+
+    def walk(self, code: Code, known: Sequence[Layer] | None = None) -> tuple[Layer, ...]:  # noqa: ARG002
+        """Visit the hyper-latents, then each half of each group of channels."""
+        with one_thread():
+            return self._prior.walk(*self._of, code)
 
 
 def _check_exact(tensors: Mapping[str, np.ndarray]) -> None:

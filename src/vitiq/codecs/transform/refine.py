@@ -9,20 +9,22 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vitiq.codecs.inversion.search import annealed, minimise, to_tensor
-from vitiq.codecs.transform.decoder import Painter
+from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.latent_coding import encode_groups
 from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel, padded_to_blocks, quality_of
 from vitiq.codecs.transform.networks.transform_codec import error_weight, straight_through
 from vitiq.codecs.viq_codec import symbols_crc
+from vitiq.models.tensors import to_tensor
 from vitiq.models.threads import search_threads
 from vitiq.optimise.distortion import distortion
+from vitiq.optimise.loop import minimise
+from vitiq.optimise.rounding import gumbel_annealed
 from vitiq.optimise.settings import LossName, SearchSettings
 from vitiq.types import ImageU8, ProgressCallback
 
-CONTEXT_WORTH = 6.0
-"""How many times its own error a symbol is worth, because others are predicted and painted from it: of 1, 4, 6, 10,
+CONTEXT_RDO_WEIGHT = 6.0
+"""How many times its own error a symbol is worth, because others are predicted and rebuilt from it: of 1, 4, 6, 10,
 12 and no choice but the nearest, the one of least cost on training images, where 6 to 12 are about equal."""
 
 TEMPERATURES = (0.5, 0.025)
@@ -51,13 +53,13 @@ def _coded(model: TransformModel, scaled: Float[np.ndarray, "c h w"], level: int
     with torch.no_grad():
         hyper = model.prior.analysis(torch.from_numpy(scaled)[None])[0].round().numpy().astype(np.int64)
     # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
-    prices = CONTEXT_WORTH * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
-    data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, prices)
+    rdo_weights = CONTEXT_RDO_WEIGHT * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
+    data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, rdo_weights)
     return data, symbols_crc([hyper, symbols]), symbols
 
 
 def refine(
-    painter: Painter,
+    decoder: Decoder,
     image: ImageU8,
     level: int,
     *,
@@ -71,11 +73,11 @@ def refine(
 ) -> tuple[bytes, int]:
     """As `code`, with the latents searched for least bits + λ · distortion of this image.
 
-    The searched latents are kept only where the coded file and the image painted from it are better together
+    The searched latents are kept only where the coded file and the image rebuilt from it are better together
     than those of the analysis transform. The same seed gives the same file at any number of threads.
     """
     with search_threads():
-        target, model = to_tensor(image), painter.model
+        target, model = to_tensor(image), decoder.model
         height, width = size = target.shape[2], target.shape[3]
         scaled, _ = model.analyse(padded_to_blocks(target), level)
         lost, quality = distortion(loss, target), quality_of(level)
@@ -87,19 +89,19 @@ def refine(
         first, last = TEMPERATURES
 
         def objective(iteration: int) -> tuple[Tensor, Tensor]:
-            symbols = annealed(variable, first * (last / first) ** (iteration / iterations), noise)
+            symbols = gumbel_annealed(variable, first * (last / first) ** (iteration / iterations), noise)
             hyper = straight_through(model.prior.analysis(variable))
             bits = model.prior.bits(symbols, symbols, hyper, quality).sum()
             bits = bits + model.prior.hyper_bits(hyper, quality).sum()
-            painted = painter.painted(synthesis, symbols / gain, quality, size)[:, :, :height, :width]
-            return bits / (height * width) + weight * lost(painted), painted
+            rebuilt = decoder.output(synthesis, symbols / gain, quality, size)[:, :, :height, :width]
+            return bits / (height * width) + weight * lost(rebuilt), rebuilt
 
         minimise(objective, [variable], SearchSettings(iterations, "adam", learning_rate, preview_every), progress)
         best: tuple[float, bytes, int] = (math.inf, b"", 0)
         for latents in (scaled, variable.detach()[0].numpy()):
             data, crc, symbols = _coded(model, latents, level)
             with torch.no_grad():
-                painted = painter.paint(symbols, level, synthesis, size).clamp(0, 1)
-                cost = 8 * len(data) / (height * width) + weight * float(lost(painted))
+                rebuilt = decoder.reconstruct(symbols, level, synthesis, size).clamp(0, 1)
+                cost = 8 * len(data) / (height * width) + weight * float(lost(rebuilt))
             best = min(best, (cost, data, crc), key=lambda found: found[0])
     return best[1], best[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from vitiq import registry
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import UnknownNameError, WeightsError
 from vitiq.weights.store import model_info
@@ -14,24 +15,23 @@ __all__ = ["Generator", "LatentLayer", "load_generator"]
 
 @lru_cache(maxsize=2)
 def load_generator(name: str = "embedded") -> Generator:
-    """A generator: "embedded", the path of a weights file, or the name of a fetched one (`vitiq models list`).
+    """A generator: a registered name, `NAME:PATH`, the path of a weights file, or a fetched one (`vitiq models list`).
 
-    `.safetensors` is the embedded generator's own format; any other file is read as a checkpoint of pytorch_GAN_zoo's
-    Progressive GAN. The last two loaded are kept.
+    Of a path alone, `.safetensors` is the embedded generator's own format; any other file is read as a checkpoint of
+    pytorch_GAN_zoo's Progressive GAN. The last two loaded are kept.
 
     Raises:
         WeightsError: no such file, not fetched yet, or not weights of a known generator.
+        PluginError: the registered generator cannot be imported.
     """
-    from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator  # noqa: PLC0415 - imported where used
-
-    if name == "embedded":
-        return EmbeddedGenerator()
+    kind, _, given = name.partition(":")
+    if kind in registry.names("generators"):
+        factory = registry.load("generators", kind)
+        made: Generator = factory(_find(given)) if given else factory()
+        return made
     path = _find(name)
-    if path.suffix == ".safetensors":
-        return EmbeddedGenerator(path)
-    from vitiq.codecs.inversion.generators.pgan import ProgressiveGenerator  # noqa: PLC0415 - imported where used
-
-    return ProgressiveGenerator(path)
+    checkpoint: Generator = registry.load("generators", "embedded" if path.suffix == ".safetensors" else "pgan")(path)
+    return checkpoint
 
 
 def _find(name: str) -> Path:
@@ -42,8 +42,8 @@ def _find(name: str) -> Path:
         info = model_info(name)
     except UnknownNameError as error:
         raise WeightsError(
-            f"generator {name!r}: no such file or model; give 'embedded', the path of a weights file, or a name "
-            f"that `vitiq models list` shows"
+            f"generator {name!r}: no such file or model; give one of {', '.join(registry.names('generators'))}, the "
+            f"path of a weights file, or a name that `vitiq models list` shows"
         ) from error
     if not info.path.is_file():
         raise WeightsError(f"generator {name!r} is not on this machine yet; get it with `vitiq models fetch {name}`")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Protocol
 
 from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.codecs.inversion.prior import LatentPrior
 from vitiq.codecs.inversion.prior_integer import IntegerPrior
+from vitiq.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +29,34 @@ class LatentLayer:
         return self.channels * self.height * self.width
 
 
-class Generator(ABC):
-    """A frozen network G(latents) -> image.
+class Generator(Protocol):
+    """A frozen network G(latents) -> image. Inheriting from it gives what a generator need not have.
+
+    Registered in the entry-point group `vitiq.generators`, a factory without arguments, or with the path of a
+    checkpoint, makes it.
 
     Attributes:
         name: registered name.
         resolution: side of the square output in pixels.
+        stride: multiples in pixels of other sizes that `at` can give; None for a fixed size.
         layers: latent layers, coarsest first. The published Progressive GAN has one, 512×1×1.
         output_range: range of the network's own output; the target is scaled to it.
         weights_sha256, weights_bytes: hash and size of the weights file.
         prior: differentiable rate of the latents (`prior.bits(symbols, log_step)`), or None.
         integer_prior: its exact integer twin, which the codec codes with, or None.
+        optimised_against: networks that looked on when it was trained, by name or sha256.
     """
 
-    name: ClassVar[str]
+    name: str
     resolution: int
+    stride: int | None = None
     layers: tuple[LatentLayer, ...]
     output_range: tuple[float, float]
     weights_sha256: str
     weights_bytes: int
     prior: LatentPrior | None = None
     integer_prior: IntegerPrior | None = None
+    optimised_against: tuple[str, ...] = ()
 
     @abstractmethod
     def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
@@ -62,5 +70,15 @@ class Generator(ABC):
         self,
         target: Float[Tensor, "n 3 r r"],  # noqa: ARG002
     ) -> list[Float[Tensor, "n c h w"]] | None:
-        """A first guess of the latents of a target in `output_range`, or None if it has no encoder."""
+        """Latents of a target in `output_range` to start a search from, or None if it has no encoder."""
         return None
+
+    def at(self, width: int, height: int) -> Generator:
+        """The same network at another size, multiples of `stride`.
+
+        Raises:
+            InputError: a generator of a fixed size is asked for another.
+        """
+        if (width, height) != (self.resolution, self.resolution):
+            raise InputError(f"generator {self.name} works at {self.resolution} pixels only, {width}×{height} given")
+        return self

@@ -42,6 +42,8 @@ class EmbeddedGenerator(Generator):
     """
 
     name = "embedded"
+    stride = 64
+    optimised_against = ("generator-embedded",)
     prior: LatentPrior
     integer_prior: IntegerPrior
 
@@ -86,7 +88,7 @@ class EmbeddedGenerator(Generator):
         return self
 
     def at(self, width: int, height: int) -> EmbeddedGenerator:
-        """The same networks painting `width`×`height` pixels, multiples of 64; only `layers` differ."""
+        """The same networks at `width`×`height` pixels, multiples of 64; only `layers` differ."""
         other = copy(self)
         other.layers = _layers(width, height)
         return other
@@ -98,8 +100,8 @@ class EmbeddedGenerator(Generator):
         layers = list(latents)
         for shape in self.layers[len(layers) :]:
             layers.append(layers[0].new_zeros(len(layers[0]), shape.channels, shape.height, shape.width))
-        painted: Tensor = self._synthesis(layers)
-        return painted
+        rebuilt: Tensor = self._synthesis(layers)
+        return rebuilt
 
     @torch.no_grad()
     def encode(self, target: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c h w"]]:

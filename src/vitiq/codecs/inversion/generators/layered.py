@@ -95,7 +95,7 @@ class Synthesis(nn.Module):
         result: Tensor = self.blocks[index](F.leaky_relu(state, 0.1))
         return result
 
-    def paint(self, state: Tensor) -> Float[Tensor, "n 3 h w"]:
+    def output(self, state: Tensor) -> Float[Tensor, "n 3 h w"]:
         """Image from the state after the finest layer (stride 16)."""
         base = F.interpolate(self.to_base(state).float(), scale_factor=16, mode="bilinear", align_corners=False)
         x = self.detail(self.ups[2](state))
@@ -107,7 +107,7 @@ class Synthesis(nn.Module):
         state = self.stage(0, None, latents[0])
         for index in (1, 2):
             state = self.stage(index, self.ups[index - 1](state), latents[index])
-        return self.paint(state)
+        return self.output(state)
 
 
 class Encoder(nn.Module):
@@ -168,4 +168,4 @@ def encode_layers(
         seen = torch.cat([features[index], state], dim=1)
         latents.append(quantise(index, GAIN * encoder.heads[index](seen).float()))
         state = synthesis.stage(index, state, latents[index])
-    return latents, synthesis.paint(state)
+    return latents, synthesis.output(state)

@@ -71,7 +71,9 @@ class ProgressiveGenerator(Generator):
 
     name = "pgan"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        if path is None:
+            raise WeightsError("a Progressive GAN needs a checkpoint; give --generator pgan:PATH")
         self._state = read_checkpoint(path)
         scales = {int(m.group(1)) for k in self._state if (m := re.match(r"scaleLayers\.(\d+)\.", k))}
         self._scales = len(scales)
@@ -85,14 +87,14 @@ class ProgressiveGenerator(Generator):
             self.resolution = 4 * 2**self._scales
             self.layers = (LatentLayer(latent, 1, 1),)
             with torch.no_grad():
-                painted = self.generate([torch.zeros(1, latent, 1, 1)])
+                rebuilt = self.generate([torch.zeros(1, latent, 1, 1)])
         except (KeyError, IndexError, RuntimeError) as error:
             raise WeightsError(
                 f"{path}: tensors do not form a Progressive GAN generator ({str(error).splitlines()[0]}); "
                 f"expected the layout of pytorch_GAN_zoo's celebAHQ-512"
             ) from error
-        if painted.shape != (1, 3, self.resolution, self.resolution):
-            raise WeightsError(f"{path}: gives images of shape {tuple(painted.shape)}, RGB expected")
+        if rebuilt.shape != (1, 3, self.resolution, self.resolution):
+            raise WeightsError(f"{path}: gives images of shape {tuple(rebuilt.shape)}, RGB expected")
         self.output_range = (-1.0, 1.0)
         self.weights_sha256 = sha256_file(path)
         self.weights_bytes = path.stat().st_size

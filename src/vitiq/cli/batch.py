@@ -1,0 +1,106 @@
+"""`encode` and `decode` of several files: where they go, and what is said about them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vitiq.cli.common import print_json, say
+from vitiq.cli.progress import ProgressBar, duration
+from vitiq.cli.stop import resumable
+from vitiq.cli.streams import STDIO
+
+if TYPE_CHECKING:
+    from vitiq.codecs.batch import PassedOver, Skipped
+    from vitiq.codecs.files import DecodedFile, EncodedFile, Failed
+
+
+def into_folder(inputs: Sequence[Path], output: Path | None) -> Path | None:
+    """The folder that several files go to; None for one file.
+
+    Raises:
+        UsageError: several files and no folder.
+    """
+    folders = [path for path in inputs if path != STDIO and is_folder(path)]
+    several = len(inputs) > 1 or bool(folders)
+    if several and (output is None or STDIO in {output, *inputs}):
+        what = f"{folders[0]} is a folder" if folders else f"{len(inputs)} files given"
+        raise click.UsageError(f"{what}: give a folder for the output with -o")
+    if output is not None and (several or (output != STDIO and is_folder(output) and STDIO not in inputs)):
+        return output
+    return None
+
+
+def is_folder(path: Path) -> bool:
+    """True for a folder; what cannot be asked for is none, and fails later with a reason."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def show_batch(
+    found: Generator[EncodedFile | DecodedFile | Skipped | PassedOver | Failed],
+    unit: str,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Work through a batch, with a line a file and a summary; exit code 1 where a file failed."""
+    from vitiq.codecs.batch import PassedOver, Skipped  # noqa: PLC0415
+    from vitiq.codecs.files import EncodedFile, Failed  # noqa: PLC0415
+
+    made: list[EncodedFile | DecodedFile] = []
+    skipped: list[Skipped] = []
+    problems: list[str] = []
+    with resumable(), closing(found), ProgressBar(unit, quiet=quiet) as bar:
+        for one in found:
+            if isinstance(one, Skipped):
+                skipped.append(one)
+                continue
+            bar.clear()
+            if isinstance(one, PassedOver):
+                say(one.note, err=True, quiet=quiet)
+                continue
+            if isinstance(one, Failed):
+                problems.append(one.problem)
+                click.echo(f"vitiq: {one.problem}", err=True)
+                continue
+            made.append(one)
+            if isinstance(one, EncodedFile):
+                for note in one.notes:
+                    click.echo(f"{one.source}: {note}", err=True)
+            if not as_json:
+                say(str(one), quiet=quiet)
+            bar.advance(note=one.source.name)
+    if as_json:
+        facts = {"files": [one.as_json() for one in made], "skipped": [str(one.path) for one in skipped]}
+        print_json({**facts, "problems": problems})
+    else:
+        say(summary(made, skipped, problems, unit), quiet=quiet)
+    if problems:
+        sys.exit(1)
+
+
+def summary(
+    made: Sequence[EncodedFile | DecodedFile], skipped: Sequence[Skipped], problems: Sequence[str], unit: str
+) -> str:
+    """One line about all files."""
+    from vitiq.codecs.files import EncodedFile  # noqa: PLC0415
+
+    parts = [f"{len(made)} {unit}{'' if len(made) == 1 else 's'} done in {duration(sum(one.seconds for one in made))}"]
+    encoded = [one for one in made if isinstance(one, EncodedFile)]
+    if encoded:
+        size = sum(one.bytes for one in encoded)
+        pixels = sum(one.width * one.height for one in encoded)
+        parts.append(f"{size} bytes, {8 * size / pixels:.4f} bits per pixel")
+        missed = sum(not one.reached for one in encoded)
+        parts += [f"{missed} above the size asked for"] if missed else []
+    parts += [f"{len(skipped)} there already (--force makes them again)"] if skipped else []
+    parts += [f"{len(problems)} failed"] if problems else []
+    return "; ".join(parts)

@@ -1,0 +1,126 @@
+"""Options that mean the same in every command, and completion of names in the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from vitiq.codecs.spec import RateKind, RateSpec
+    from vitiq.registry import Group
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class RegisteredName(click.ParamType[str]):
+    """A name of the registry, or several with commas; completed by the shell, checked where it is used."""
+
+    def __init__(self, group: Group, *, several: bool = False, more: Iterable[str] = ()) -> None:
+        self.name = f"{group.removesuffix('s')}{',…' if several else ''}"
+        self._group, self._several, self._more = group, several, tuple(more)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Names that the last word begins."""
+        from vitiq import registry  # noqa: PLC0415 - slow to import
+
+        head, comma, word = incomplete.rpartition(",") if self._several else ("", "", incomplete)
+        known = (*registry.names(self._group), *self._more)
+        return [CompletionItem(head + comma + name) for name in known if name.startswith(word)]
+
+
+CODEC = RegisteredName("codecs")
+METRIC = RegisteredName("metrics")
+METRICS = RegisteredName("metrics", several=True, more=("default", "all"))
+
+
+class CodecCommand(click.Command):
+    """A command that takes any codec's options: `--iterations 100` is short for `-O iterations=100`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Unknown long options become options of the codec, which knows whether they are its own."""
+        known = {name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)}
+        words, rest = [], iter(args)
+        for word in rest:
+            name, equals, value = word.partition("=")
+            if word == "--":
+                words += [word, *rest]
+            elif name.startswith("--") and len(name) > 2 and name not in known and not _shortened(name, known):
+                words += ["-O", f"{name[2:].replace('-', '_')}={value if equals else next(rest, '')}"]
+            else:
+                words.append(word)
+                if not equals and self._takes_value(ctx, word):
+                    words += [value for value in [next(rest, None)] if value is not None]
+        return super().parse_args(ctx, words)
+
+    def _takes_value(self, ctx: click.Context, word: str) -> bool:
+        return any(
+            isinstance(param, click.Option) and not param.is_flag and not param.count and word in param.opts
+            for param in self.get_params(ctx)
+        )
+
+
+def _shortened(name: str, known: Iterable[str]) -> bool:
+    """click takes a beginning of a name for the name where only one begins so."""
+    return sum(other.startswith(name) for other in known) == 1
+
+
+codec_options = click.option(
+    "-O", "--option", "options", multiple=True, metavar="KEY=VALUE",
+    help="Option of the codec (vitiq codecs info NAME); --KEY VALUE is the same.",
+)  # fmt: skip
+force = click.option("--force", is_flag=True, help="Replace existing files.")
+jobs = click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+quiet = click.option("--quiet", is_flag=True, help="No progress and no summary; problems are still reported.")
+
+
+def rate(function: F) -> F:
+    """`--quality`, `--bytes` and `--bpp`: any codec takes any of the three."""
+    for option in (
+        click.option("--at-bytes", type=click.IntRange(min=1), hidden=True),
+        click.option("--bpp", type=float, metavar="B",
+                     help="Instead of a quality: the best file of at most B bits per pixel."),
+        click.option("--bytes", "max_bytes", type=click.IntRange(min=1), metavar="N",
+                     help="Instead of a quality: the best file of at most N bytes."),
+        click.option("-q", "--quality", type=float, help="Quality, as the codec counts it; its default if not given."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None, at_bytes: int | None) -> RateSpec | None:
+    """The rate that was asked for.
+
+    Raises:
+        UsageError: more than one was.
+    """
+    from vitiq.codecs.spec import RateSpec  # noqa: PLC0415 - slow to import
+
+    given: dict[RateKind, float | None] = {"quality": quality, "bytes": max_bytes or at_bytes, "bpp": bpp}
+    asked = [(kind, value) for kind, value in given.items() if value is not None]
+    if len(asked) > 1:
+        raise click.UsageError(
+            f"give one of --quality, --bytes and --bpp, not {' and '.join(f'--{k}' for k, _ in asked)}"
+        )
+    return RateSpec(asked[0][0], float(asked[0][1])) if asked else None
+
+
+def options_of(texts: Iterable[str]) -> dict[str, object]:
+    """Options of a codec from their KEY=VALUE texts.
+
+    Raises:
+        UsageError: a text that is none.
+    """
+    found: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key or not value:
+            name = key.replace("_", "-")
+            raise click.UsageError(
+                f"option {text!r} of the codec: KEY=VALUE expected, as -O {key}=VALUE or --{name} VALUE"
+            )
+        found[key.replace("-", "_")] = value
+    return found

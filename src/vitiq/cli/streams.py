@@ -1,0 +1,84 @@
+"""Standard input and output of the program: any encoding, closed readers, full disks, and `-` for both."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from vitiq.cli.progress import is_terminal, printable
+from vitiq.errors import InputError
+
+STDIO = Path("-")
+"""Stands for standard input or output on the command line; a file of this name is `./-`."""
+
+
+def prepare() -> None:
+    """Characters that a stream's encoding lacks are written as escapes, names that are no text too."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def flush() -> None:
+    """Write what standard output still holds, while a failure can be reported."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def abandon(stream: Any) -> None:
+    """Send what a stream still holds nowhere, so that the interpreter does not fail on it at its end."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def show_error(text: str) -> None:
+    """A line on standard error, where there is one that takes it."""
+    with suppress(OSError, ValueError):
+        click.echo(printable(text, sys.stderr), err=True)
+
+
+def read_stdin() -> bytes:
+    """All of standard input.
+
+    Raises:
+        InputError: it is closed, a terminal, or cannot be read.
+    """
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        raise InputError("standard input is closed; give a file, or pipe one in")
+    if is_terminal(sys.stdin):
+        raise InputError("standard input is a terminal, a file is expected; pipe one in")
+    try:
+        return stream.read()
+    except OSError as error:
+        raise InputError(f"standard input: cannot be read ({error.strerror})") from error
+
+
+def write_stdout(data: bytes) -> None:
+    """Bytes to standard output.
+
+    Raises:
+        InputError: it is closed, a terminal, or full.
+    """
+    stream: BinaryIO | None = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        raise InputError("standard output is closed; give a file with -o")
+    if is_terminal(sys.stdout):
+        raise InputError("standard output is a terminal, which cannot show a file; give one with -o, or a pipe")
+    try:
+        sys.stdout.flush()
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        abandon(sys.stdout)
+        raise InputError(f"standard output: cannot be written ({error.strerror})") from error

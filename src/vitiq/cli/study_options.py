@@ -1,0 +1,121 @@
+"""What `vitiq run` and `vitiq bench` share: options, workers, progress, and how a study ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vitiq.cli.common import print_json
+
+if TYPE_CHECKING:
+    from vitiq.evaluation.executors import Workers
+    from vitiq.evaluation.presets import Finished
+    from vitiq.evaluation.progress import Step
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OPTIONS = (
+    click.option(
+        "-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas."
+    ),
+    click.option(
+        "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that scores; embedded if not given."
+    ),
+    click.option(
+        "--panel",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="Further checkpoint for vit-panel; may be repeated.",
+    ),
+    click.option(
+        "--keep",
+        default="bitstreams,images",
+        show_default=True,
+        help="Files that stay: bitstreams, images, both with a comma, or none.",
+    ),
+    click.option(
+        "--executor",
+        type=click.Choice(["auto", "processes", "inline", "dask"]),
+        default="auto",
+        show_default=True,
+        help="Where tasks are done; auto: in processes, or in this one if there is little to do.",
+    ),
+    click.option("--scheduler", help="dask: address of the scheduler; a cluster on this machine if not given."),
+    click.option("-j", "--jobs", type=click.IntRange(min=1), help="Tasks at once; one a core if not given."),
+    click.option("--json", "as_json", is_flag=True, help="Paths and problems as JSON on stdout."),
+    click.option("--quiet", is_flag=True, help="No progress bar."),
+)
+
+
+def study_options(function: F) -> F:
+    """Adds the options of studies."""
+    for option in reversed(OPTIONS):
+        function = option(function)
+    return function
+
+
+def workers_of(options: dict[str, Any]) -> Workers:
+    """The workers that the options ask for."""
+    from vitiq.evaluation.executors import Workers  # noqa: PLC0415
+
+    return Workers(options["executor"], options["jobs"], options["scheduler"])
+
+
+class StudyBar:
+    """One bar for the whole study with time left; a search in this process shows its iteration and loss beside it."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from tqdm import tqdm  # noqa: PLC0415 - imported where used
+
+        form = "{percentage:3.0f}%|{bar:24}| {elapsed} {desc}"
+        self._bar = tqdm(
+            disable=quiet, file=sys.stderr, total=1.0, smoothing=0, bar_format=form, leave=False, delay=0.5
+        )
+
+    def __call__(self, step: Step) -> None:
+        """Show where the study stands."""
+        text = f"task {step.done} of {step.total}"
+        text += f", {step.failed} failed" if step.failed else ""
+        text += f", {duration(step.seconds_left)} left: {step.label}"
+        if step.state is not None:
+            text += f", iteration {step.state.iteration} of {step.state.total}, loss {step.state.loss:.3g}"
+        self._bar.set_description_str(text, refresh=False)
+        self._bar.n = step.share
+        self._bar.refresh()
+
+    def say(self, text: str) -> None:
+        """Name what is being done."""
+        self._bar.set_description_str(text)
+
+    def __enter__(self) -> StudyBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def duration(seconds: float) -> str:
+    """Time as people write it."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60}:{whole % 60:02d} min" if whole < 3600 else f"{whole // 3600}:{whole // 60 % 60:02d} h"
+
+
+def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_json: bool) -> None:
+    """The answer on stdout, what went wrong on stderr; exit code 1 where something did."""
+    if as_json:
+        facts = {"report": None if page is None else str(page), "records": str(out / "records.parquet")}
+        print_json(facts | {"study": done.study.name, "problems": done.problems})
+    else:
+        click.echo(summary)
+    for problem in done.problems:
+        click.echo(f"vitiq: {problem}", err=True)
+    if not as_json and page is not None:
+        click.echo(str(page))
+    if done.problems:
+        sys.exit(1)

@@ -1,0 +1,168 @@
+"""Which file each file of a folder becomes, and which of them are there already."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from vitiq.bitstream import container as viq
+from vitiq.codecs.detect import codec_of
+from vitiq.errors import BitstreamError, InputError
+from vitiq.files import same_file
+from vitiq.image.folders import find_images, is_housekeeping, pairing_key
+
+HEAD = 4096
+"""Bytes by which compressed files are recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file of a folder that an earlier call has made."""
+
+    source: Path
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Files of a folder that are of other kinds, in one line."""
+
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to be made in a folder.
+
+    Attributes:
+        todo: input and output of each file to be made.
+        skipped: those that are there.
+        passed_over: one line for each folder that holds files of other kinds.
+        problems: each thing asked for that cannot be worked on, and one line that names it.
+    """
+
+    todo: list[tuple[Path, Path]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    passed_over: list[PassedOver] = field(default_factory=list)
+    problems: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def default_output(source: Path, suffix: str, word: str) -> Path:
+    """The input's name with another suffix; with `word` before it where that would be the input itself.
+
+    Example:
+        >>> default_output(Path("a/photo.png"), ".viq", "generative").as_posix()
+        'a/photo.viq'
+        >>> default_output(Path("a/photo.jpg"), ".jpg", "jpeg").as_posix()
+        'a/photo.jpeg.jpg'
+    """
+    target = source.with_name(source.stem + suffix)
+    return source.with_name(f"{source.stem}.{word}{suffix}") if same_file(source, target) else target
+
+
+def plan_encoding(sources: Sequence[Path], out: Path, suffix: str, *, overwrite: bool) -> Batch:
+    """Images of files and folders, and their compressed files below `out`.
+
+    Raises:
+        InputError: `out` is a file, or a folder of inputs.
+    """
+    _check_folder(sources, out)
+    found = find_images(sources)
+    problems = [(_subject(line, sources), line) for line in found.problems]
+    batch = Batch(problems=problems, passed_over=[PassedOver(line) for line in found.skipped])
+    pairs = [(image.path, image.name) for image in found.images if not _below(image.path, out, sources)]
+    _fill(batch, pairs, out, suffix, overwrite=overwrite)
+    return batch
+
+
+def plan_decoding(sources: Sequence[Path], out: Path, *, overwrite: bool) -> Batch:
+    """Compressed files among files and folders, recognised by content, and their images below `out`.
+
+    Raises:
+        InputError: `out` is a file, or a folder of inputs.
+    """
+    _check_folder(sources, out)
+    batch, pairs = Batch(), []
+    for source in sources:
+        if not source.is_dir():
+            pairs.append((source, source.name))
+            continue
+        below = [p for p in sorted(source.rglob("*")) if p.is_file() and not is_housekeeping(p.relative_to(source))]
+        inside = [p for p in below if is_compressed(p) and not _below(p, out, [source])]
+        if not inside:
+            batch.problems.append((source, f"{source}: no compressed images in this folder"))
+        elif len(inside) < len(below):
+            note = f"{source}: {len(below) - len(inside)} files that are no compressed images passed over"
+            batch.passed_over.append(PassedOver(note))
+        pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
+    _fill(batch, pairs, out, ".png", overwrite=overwrite)
+    return batch
+
+
+def is_compressed(path: Path) -> bool:
+    """True where the first bytes are those of a file that a codec reads."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        return head.startswith(viq.MAGIC) or bool(codec_of(head))
+    except (OSError, BitstreamError):
+        return False
+
+
+def output_names(names: Iterable[str], suffix: str) -> list[str]:
+    """A name for the output of each input: stem and suffix; with the input's own suffix where two would share one.
+
+    Names that differ in case or Unicode form alone count as equal, since file systems may take them for one.
+
+    Example:
+        >>> output_names(["a/x.png", "y.png", "y.jpg", "Y.png"], ".viq")
+        ['a/x.viq', 'y.png.viq', 'y.jpg.viq', 'Y.png-2.viq']
+    """
+    listed = [PurePosixPath(name) for name in names]
+    stems = Counter(pairing_key(path.with_suffix("").as_posix()) for path in listed)
+    taken: set[str] = set()
+    found = []
+    for path in listed:
+        alone = stems[pairing_key(path.with_suffix("").as_posix())] == 1
+        base = path.with_name(path.stem if alone else path.name)
+        name, count = f"{base}{suffix}", 2
+        while pairing_key(name) in taken:
+            name, count = f"{base}-{count}{suffix}", count + 1
+        taken.add(pairing_key(name))
+        found.append(name)
+    return found
+
+
+def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], out: Path, suffix: str, *, overwrite: bool) -> None:
+    there = {unicodedata.normalize("NFC", p.relative_to(out).as_posix()): p for p in out.rglob(f"*{suffix}")}
+    names = output_names([name for _, name in pairs], suffix)
+    for (source, _), name in zip(pairs, names, strict=True):
+        earlier = there.get(unicodedata.normalize("NFC", name))
+        target = earlier or out / name
+        if same_file(source, target):
+            batch.problems.append((source, f"{source}: would be its own output {target}; give another folder with -o"))
+        elif target.exists() and not overwrite:
+            batch.skipped.append(Skipped(source, target))
+        else:
+            batch.todo.append((source, target))
+
+
+def _check_folder(sources: Sequence[Path], out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file, a folder is expected for the output of several files")
+    for source in sources:
+        if source.is_dir() and same_file(source, out):
+            raise InputError(f"{out}: is the input folder itself; give another folder with -o")
+
+
+def _below(path: Path, out: Path, sources: Sequence[Path]) -> bool:
+    """True for what an earlier call wrote into a folder inside the input folder."""
+    named = any(not source.is_dir() and same_file(source, path) for source in sources)
+    return not named and out.resolve() in path.resolve().parents
+
+
+def _subject(line: str, sources: Sequence[Path]) -> Path:
+    return next((source for source in sources if line.startswith(str(source))), Path())

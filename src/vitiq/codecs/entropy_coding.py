@@ -1,0 +1,188 @@
+"""Coding of symbols under an entropy model: escapes, groups and the range coder, once for every codec.
+
+An entropy model visits all symbols in coding order (`walk`) and says for each group which table codes which symbol;
+encoder and decoder share the walk, so they cannot part. It must be exact: whole-number arithmetic, the same on any
+machine.
+
+Layout: length of the escapes (1 byte below 128, else 2 with the top bit set), escapes (Elias omega), symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from vitiq.bitstream.bits import BitReader, BitWriter
+from vitiq.bitstream.elias import read_omega, write_omega
+from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder
+from vitiq.errors import BitstreamError
+
+MAX_SYMBOL = 2**15 - 1
+
+Layer: TypeAlias = Int64[np.ndarray, "c h w"]
+"""Symbols of one latent layer."""
+
+
+class SymbolGroup(NamedTuple):
+    """Symbols that are coded together: n positions × c channels, position by position.
+
+    Attributes:
+        layer: number of the layer they belong to.
+        channels: which of its channels.
+        positions: which positions of its flattened grid.
+        mean, offset, scale: integer part of the mean, and the indices of the table: `tables[scale, offset]`.
+        sent: which are coded; the others are their rounded means. None for all.
+    """
+
+    layer: int
+    channels: slice
+    positions: Int64[np.ndarray, " n"]
+    mean: Int64[np.ndarray, "n c"]
+    offset: Int64[np.ndarray, "n c"]
+    scale: Int64[np.ndarray, "n c"]
+    sent: Bool[np.ndarray, "n c"] | None = None
+
+
+Values: TypeAlias = Int64[np.ndarray, "n c"]
+Code: TypeAlias = Callable[[SymbolGroup], Values]
+"""Codes or decodes the symbols of a group, and returns them."""
+
+
+class EntropyModel(Protocol):
+    """Which table codes which symbol of one image.
+
+    Attributes:
+        tables: frequencies of the symbols -r … r around the integer part of the mean, then of one escape; each row
+            sums to 2**16, every entry is at least 1. Scales × offsets × (2r + 2).
+        exact: True where the walk is whole-number arithmetic only; others are refused.
+    """
+
+    @property
+    def tables(self) -> Int64[np.ndarray, "scales offsets symbols"]:
+        """As stated above."""
+
+    @property
+    def exact(self) -> bool:
+        """As stated above."""
+
+    def walk(self, code: Code, known: Sequence[Layer] | None = None) -> tuple[Layer, ...]:
+        """Visit all symbols in coding order.
+
+        Args:
+            code: called for each group, with what it needs to know from the groups before.
+            known: all symbols, where the encoder has them already: a model may then make fewer, larger groups, as long
+                as their symbols come in the same order.
+
+        Returns:
+            All symbols, a layer each.
+        """
+
+
+def encode(model: EntropyModel, choose: Code, known: Sequence[Layer] | None = None) -> tuple[bytes, tuple[Layer, ...]]:
+    """Code the symbols that `choose` gives for each group; those that are not sent may be anything.
+
+    Returns:
+        The bytes, and the symbols that they decode to.
+
+    Raises:
+        ValueError: the model is not exact, or more escapes than the layout holds.
+    """
+    if not model.exact:
+        raise ValueError(f"entropy model {type(model).__name__} is not exact; a decoder could not follow it")
+    encoder, escapes, tables = SymbolEncoder(), BitWriter(), model.tables
+    escape = tables.shape[-1] - 1
+    reach = (escape - 1) // 2
+
+    def code(group: SymbolGroup) -> Values:
+        values, sent = choose(group), _sent(group)
+        index = values - group.mean + reach
+        outside = (index < 0) | (index >= escape)
+        for value in values[outside & sent].tolist():
+            write_escape(escapes, value)
+        encoder.encode(np.where(outside, escape, index)[sent], tables[group.scale[sent], group.offset[sent]])
+        return values if group.sent is None else np.where(sent, values, rounded_mean(group, tables.shape[1]))
+
+    layers = model.walk(code, known)
+    return join_escapes(escapes, encoder.finish()), layers
+
+
+def decode(data: bytes, model: EntropyModel) -> tuple[Layer, ...]:
+    """Inverse of `encode`.
+
+    Raises:
+        BitstreamError: the bytes are damaged.
+    """
+    escaped, stream = split_escapes(data)
+    reader, decoder, tables = BitReader(escaped), SymbolDecoder(stream), model.tables
+    escape = tables.shape[-1] - 1
+    reach = (escape - 1) // 2
+
+    def code(group: SymbolGroup) -> Values:
+        sent = _sent(group)
+        values = rounded_mean(group, tables.shape[1])
+        if sent.any():
+            index = decoder.decode(tables[group.scale[sent], group.offset[sent]])
+            found = index - reach + group.mean[sent]
+            for at in np.flatnonzero(index == escape):
+                found[at] = read_escape(reader)
+            values[sent] = found
+        return values
+
+    return model.walk(code)
+
+
+def rounded_mean(group: SymbolGroup, offsets: int) -> Values:
+    """What stands for symbols that are not sent."""
+    return np.asarray(group.mean + (group.offset >= offsets // 2))
+
+
+def _sent(group: SymbolGroup) -> Bool[np.ndarray, "n c"]:
+    return np.ones(group.mean.shape, dtype=bool) if group.sent is None else group.sent
+
+
+def write_escape(escapes: BitWriter, value: int) -> None:
+    """Append a symbol that its table does not cover."""
+    write_omega(escapes, 2 * value + 1 if value >= 0 else -2 * value)
+
+
+def read_escape(reader: BitReader) -> int:
+    """Inverse of `write_escape`.
+
+    Raises:
+        BitstreamError: the bytes are damaged.
+    """
+    number = read_omega(reader)
+    value = number // 2 if number % 2 else -(number // 2)
+    if abs(value) > MAX_SYMBOL:
+        raise BitstreamError(f"symbol {value} given, at most ±{MAX_SYMBOL} expected; the file is damaged")
+    return value
+
+
+def join_escapes(escapes: BitWriter, stream: bytes) -> bytes:
+    """Length of the escapes, escapes, range-coded symbols.
+
+    Raises:
+        ValueError: more escapes than the layout holds.
+    """
+    escaped = escapes.to_bytes()
+    if len(escaped) > 0x7FFF:
+        raise ValueError(f"{len(escaped)} bytes of escaped symbols, at most 32767 expected: the step is far too fine")
+    length = bytes([len(escaped)]) if len(escaped) < 0x80 else (0x8000 | len(escaped) & 0x7FFF).to_bytes(2, "big")
+    return length + escaped + stream
+
+
+def split_escapes(data: bytes) -> tuple[bytes, bytes]:
+    """Inverse of `join_escapes`: escapes and range-coded symbols.
+
+    Raises:
+        BitstreamError: the bytes are damaged.
+    """
+    if not data:
+        raise BitstreamError("latents are empty; the file is damaged")
+    start, length = (1, data[0]) if data[0] < 0x80 else (2, int.from_bytes(data[:2], "big") & 0x7FFF)
+    if start + length > len(data):
+        raise BitstreamError(f"{length} bytes of escaped symbols expected, {len(data) - start} left; it is damaged")
+    return data[start : start + length], data[start + length :]

@@ -1,0 +1,390 @@
+"""Files and folders through a codec: image files to compressed files, and back.
+
+No file is replaced unless asked, an input never. Folders keep their tree; names that differ only in suffix, in case or
+in Unicode form get files of their own.
+
+Example:
+    >>> from vitiq.codecs.files import decode_file, encode_file
+    >>> encoded = encode_file(Path("photo.png"), codec=make_codec("jpeg"))  # doctest: +SKIP
+    >>> decode_file(encoded.path, Path("again.png")).width  # doctest: +SKIP
+    768
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TypeVar
+
+from PIL import Image
+
+from vitiq.codecs.base import Codec
+from vitiq.codecs.batch import PassedOver, Skipped, default_output, plan_decoding, plan_encoding
+from vitiq.codecs.detect import codec_of
+from vitiq.codecs.rate_target import encode_within
+from vitiq.codecs.spec import RateSpec, make_codec
+from vitiq.errors import BitstreamError, InputError, VitiqError
+from vitiq.files import check_output, write_bytes
+from vitiq.image.io import read_image_details
+from vitiq.registry import plugin_fault
+from vitiq.types import ImageU8, ProgressCallback, Quality
+from vitiq.workers import in_order
+
+R = TypeVar("R")
+
+LOSSLESS = {".png": "PNG", ".bmp": "BMP", ".ppm": "PPM", ".tif": "TIFF", ".tiff": "TIFF"}
+"""Suffixes that a decoded image may have; others get a PNG."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFile:
+    """An image file that was compressed.
+
+    Attributes:
+        source: the image.
+        path: the compressed file.
+        codec: registered name.
+        quality: that the file was made with.
+        target_bytes: what the file had to fit in; None where a quality was asked for.
+        reached: False where it does not fit.
+        bytes: of the whole file.
+        width, height: pixels.
+        seconds: of encoding alone.
+        notes: what was done to the image, and what was not kept.
+    """
+
+    source: Path
+    path: Path
+    codec: str
+    quality: float
+    target_bytes: int | None
+    reached: bool
+    bytes: int
+    width: int
+    height: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bpp(self) -> float:
+        """Bits per pixel of the whole file."""
+        return 8 * self.bytes / (self.width * self.height)
+
+    def __str__(self) -> str:
+        """One line for people."""
+        size = f"{self.path}: {self.bytes} bytes, {self.bpp:.4f} bits per pixel, {self.seconds:.2f} s"
+        return f"{size} ({self.codec}, quality {self.quality:g})"
+
+    def as_json(self) -> dict[str, object]:
+        """The same as JSON values."""
+        return {**_json(self), "bpp": self.bpp, "file": str(self.path)}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFile:
+    """A compressed file that was decoded.
+
+    Attributes:
+        source: the compressed file.
+        path: the image.
+        codec: registered name.
+        width, height: pixels.
+        seconds: of decoding alone.
+    """
+
+    source: Path
+    path: Path
+    codec: str
+    width: int
+    height: int
+    seconds: float
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.path}: {self.width}×{self.height} pixels, {self.seconds:.2f} s ({self.codec})"
+
+    def as_json(self) -> dict[str, object]:
+        """The same as JSON values."""
+        return {**_json(self), "file": str(self.path)}
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A file of a folder that could not be worked on, and why, in one line."""
+
+    source: Path
+    problem: str
+
+
+def encode_file(
+    source: Path,
+    output: Path | None = None,
+    *,
+    codec: Codec,
+    rate: RateSpec | None = None,
+    overwrite: bool = False,
+    progress: ProgressCallback | None = None,
+) -> EncodedFile:
+    """Compress an image file.
+
+    Args:
+        source: image.
+        output: file to write; `source` with the codec's suffix if not given.
+        rate: quality, most bytes, or bits per pixel; the codec's default if not given.
+        overwrite: replace an existing file.
+        progress: called by codecs that optimise.
+
+    Raises:
+        InputError: the image cannot be read, the rate is illegal, or the output exists or cannot be written.
+    """
+    target = output if output is not None else default_output(source, codec.extension, codec.name)
+    check_suffix(target, codec)
+    check_output(target, [source], overwrite=overwrite)
+    image, notes = read_image_details(source)
+    data, done = encode_image(image, source, target, codec=codec, rate=rate, progress=progress, notes=notes)
+    write_bytes(target, data, overwrite=overwrite, source=source)
+    return done
+
+
+def encode_image(
+    image: ImageU8,
+    source: Path,
+    target: Path,
+    *,
+    codec: Codec,
+    rate: RateSpec | None,
+    progress: ProgressCallback | None = None,
+    notes: Sequence[str] = (),
+) -> tuple[bytes, EncodedFile]:
+    """The compressed file of an image that was read from `source`, and what is to be said about it; writes nothing."""
+    height, width, _ = image.shape
+    begun = time.perf_counter()
+    try:
+        found = encode_within(codec, image, None if rate is None else rate.at(width, height), progress)
+    except (InputError, BitstreamError) as error:
+        raise type(error)(f"{source}: {error}") from error
+    seconds = time.perf_counter() - begun
+    data = found.data
+    said = (*notes, *found.notes, *codec.inspect(data).notes)
+    return data, EncodedFile(
+        source,
+        target,
+        codec.name,
+        found.quality,
+        found.target_bytes,
+        found.reached,
+        len(data),
+        width,
+        height,
+        seconds,
+        tuple(dict.fromkeys(said)),
+    )
+
+
+def decode_file(
+    source: Path,
+    output: Path | None = None,
+    *,
+    options: Mapping[str, object] | None = None,
+    overwrite: bool = False,
+) -> DecodedFile:
+    """Rebuild the image in a compressed file, whatever codec wrote it.
+
+    Args:
+        source: compressed file.
+        output: image to write (PNG, BMP, PPM or TIFF by its suffix); `source` with .png if not given.
+        options: of the codec.
+        overwrite: replace an existing file.
+
+    Raises:
+        InputError: the file cannot be read, or the output exists or cannot be written.
+        BitstreamError: it is damaged, or no codec knows it.
+    """
+    target = output if output is not None else default_output(source, ".png", "decoded")
+    form = image_format(target)
+    check_output(target, [source], overwrite=overwrite)
+    image, done = decode_image(read_file(source), source, target, options=options)
+    write_bytes(target, image_bytes(image, form), overwrite=overwrite, source=source)
+    return done
+
+
+def decode_image(
+    data: bytes, source: Path, target: Path, *, options: Mapping[str, object] | None = None
+) -> tuple[ImageU8, DecodedFile]:
+    """The image in the bytes of `source`, and what is to be said about it; writes nothing."""
+    begun = time.perf_counter()
+    try:
+        codec = make_codec(codec_of(data), options)
+        image = codec.decode(data)
+    except (BitstreamError, InputError) as error:
+        raise type(error)(f"{source}: {error}") from error
+    height, width, _ = image.shape
+    return image, DecodedFile(source, target, codec.name, width, height, time.perf_counter() - begun)
+
+
+def encode_files(
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    codec: str,
+    options: Mapping[str, object] | None = None,
+    rate: RateSpec | None = None,
+    overwrite: bool = False,
+    jobs: int | None = None,
+) -> Generator[EncodedFile | Skipped | PassedOver | Failed]:
+    """Compress files and folders of images into the folder `out`, in parallel; what is there already is skipped.
+
+    Args:
+        sources: images and folders of images, whose trees are kept.
+        out: folder.
+        codec: as `make_codec` takes it.
+        options, rate, overwrite: as for one file.
+        jobs: worker processes at most; None for one a core.
+
+    Raises:
+        InputError: unknown options, an illegal rate, or an `out` that is one of the inputs.
+    """
+    made = make_codec(codec, options)
+    batch = plan_encoding(sources, out, made.extension, overwrite=overwrite)
+    work = partial(_encode_one, codec=codec, options=_frozen(options), rate=rate, overwrite=overwrite)
+    yield from batch.passed_over
+    yield from batch.skipped
+    yield from (Failed(*problem) for problem in batch.problems)
+    yield from in_order(work, batch.todo, jobs=jobs)
+
+
+def decode_files(
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    options: Mapping[str, object] | None = None,
+    overwrite: bool = False,
+    jobs: int | None = None,
+) -> Generator[DecodedFile | Skipped | PassedOver | Failed]:
+    """Decode files and folders of compressed files into the folder `out`; as `encode_files`."""
+    batch = plan_decoding(sources, out, overwrite=overwrite)
+    work = partial(_decode_one, options=_frozen(options), overwrite=overwrite)
+    yield from batch.passed_over
+    yield from batch.skipped
+    yield from (Failed(*problem) for problem in batch.problems)
+    yield from in_order(work, batch.todo, jobs=jobs)
+
+
+def check_rate(codec: Codec, rate: RateSpec | None) -> None:
+    """Refuse a rate before any work.
+
+    Raises:
+        InputError: a quality outside the codec's range, less than a byte, no bits per pixel.
+    """
+    asked = None if rate is None else rate.at(1024, 1024)
+    if isinstance(asked, Quality):
+        codec.check_quality(asked.value)
+
+
+def read_file(path: Path) -> bytes:
+    """Bytes of a compressed file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({said}); check the path") from error
+
+
+def check_suffix(path: Path, codec: Codec) -> None:
+    """Refuse a name that says another image format than the codec writes.
+
+    Raises:
+        InputError: such a name.
+    """
+    known = Image.registered_extensions()
+    form, own = known.get(path.suffix.lower()), known.get(codec.extension)
+    viq = path.suffix.lower() == ".viq" != codec.extension
+    if viq or (form is not None and form != own):
+        raise InputError(
+            f"{path}: codec {codec.name} writes {codec.extension} files; give a name that ends so, or another codec"
+        )
+
+
+def image_format(path: Path) -> str:
+    """Format of a decoded image by the name of its file: lossless, PNG where the suffix says nothing.
+
+    Raises:
+        InputError: the suffix of another format.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in LOSSLESS and (suffix in Image.registered_extensions() or suffix == ".viq"):
+        raise InputError(f"{path}: decoded images are written as {', '.join(LOSSLESS)}; give a name that ends so")
+    return LOSSLESS.get(suffix, "PNG")
+
+
+def image_bytes(image: ImageU8, form: str = "PNG") -> bytes:
+    """The image as a file of a lossless format."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, form, **({"compress_level": 6} if form == "PNG" else {}))
+    return buffer.getvalue()
+
+
+def has_checksum(codec: str) -> bool:
+    """Whether files of a codec carry a checksum of the decoded symbols, which decoding has checked."""
+    return make_codec(codec).extension == ".viq"
+
+
+def _json(done: EncodedFile | DecodedFile) -> dict[str, object]:
+    facts: dict[str, object] = asdict(done)
+    return facts | {"source": str(done.source), "path": str(done.path)}
+
+
+def _frozen(options: Mapping[str, object] | None) -> tuple[tuple[str, object], ...]:
+    return tuple((options or {}).items())
+
+
+@lru_cache(maxsize=4)
+def _codec(name: str, options: tuple[tuple[str, object], ...]) -> Codec:
+    """A codec of a worker process, made once."""
+    return make_codec(name, dict(options))
+
+
+def _encode_one(
+    item: tuple[Path, Path],
+    *,
+    codec: str,
+    options: tuple[tuple[str, object], ...],
+    rate: RateSpec | None,
+    overwrite: bool,
+) -> EncodedFile | Failed:
+    source, target = item
+    return _caught(
+        source,
+        lambda: encode_file(source, target, codec=_codec(codec, options), rate=rate, overwrite=overwrite),
+    )
+
+
+def _decode_one(
+    item: tuple[Path, Path], *, options: tuple[tuple[str, object], ...], overwrite: bool
+) -> DecodedFile | Failed:
+    source, target = item
+    return _caught(source, lambda: decode_file(source, target, options=dict(options), overwrite=overwrite))
+
+
+def _caught(source: Path, work: Callable[[], R]) -> R | Failed:
+    """What is wrong with one file must not end the work on the others; a full disk or a plug-in's fault is said."""
+    try:
+        return work()
+    except VitiqError as error:
+        said = str(error)
+    except MemoryError:
+        said = "not enough memory for this image"
+    except Exception as error:
+        fault = plugin_fault(error)
+        if fault is None:
+            raise
+        said = str(fault)
+    return Failed(source, said if str(source) in said else f"{source}: {said}")

@@ -1,0 +1,1 @@
+"""What a training costs: parameters, floating-point operations, hours, energy and money."""

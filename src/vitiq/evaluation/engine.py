@@ -1,0 +1,338 @@
+"""The one loop behind every study: hand out batches, keep what comes back, go on after whatever fails.
+
+Finished tasks are kept in a part every `PART_SECONDS`; a killed study loses no more than that, and the same call does
+what is missing. Tasks of one image go side by side in batches that take about `BATCH_SECONDS`, whatever a task takes.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vitiq.errors import StoreError, TaskError
+from vitiq.evaluation import worker
+from vitiq.evaluation.batch import Batch, Item, Result
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.progress import Clock, Step
+from vitiq.evaluation.rows import Done, read_done
+from vitiq.evaluation.store import Store
+from vitiq.evaluation.study import Study, Task, of_shard
+from vitiq.evaluation.task import failed, run_batch
+from vitiq.types import Progress
+
+PART_SECONDS = 2.0
+PART_ROWS = 2000
+BATCH_SECONDS = 2.0
+LARGEST_BATCH = 256
+GRACE = 60.0
+"""Seconds that workers have to return what they have when a study ends early."""
+MAPPED = {"main", "equal-bytes", "series"}
+"""Groups of series whose semantic error maps are written."""
+AHEAD = 2
+"""Batches a worker handed out before their turn, so that none waits."""
+
+
+@dataclass
+class Outcome:
+    """What a run of a study did.
+
+    Attributes:
+        done: tasks that were worked on now.
+        kept: tasks that the store had already.
+        failed: key -> why, of the tasks that failed now.
+        stopped: what ended it early: a signal's name ("SIGINT" is Ctrl-C) or "deadline"; None for nothing.
+    """
+
+    done: int = 0
+    kept: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    stopped: str | None = None
+
+
+def run_study(
+    study: Study,
+    store: Store,
+    workers: Workers,
+    report: Callable[[Step], None] | None = None,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    max_failures: int | None = None,
+    deadline: float | None = None,
+) -> Outcome:
+    """Do every task of a study that the store does not have.
+
+    Args:
+        report: called with where the study stands.
+        shard: number of this share, and how many there are.
+        max_failures: more failed tasks than this end the study.
+        deadline: `time.time()` at which to stop.
+
+    Raises:
+        StoreError: results cannot be written.
+        TaskError: too many tasks failed.
+    """
+    run = _Run(study, store, workers, report, max_failures=max_failures, deadline=deadline)
+    return run.all(shard)
+
+
+class _Writer:
+    """Rows on their way to a part."""
+
+    def __init__(self, store: Store) -> None:
+        self._parts = store.parts
+        self._encodes: list[Any] = []
+        self._scores: list[Any] = []
+        self._last = time.monotonic()
+
+    def add(self, result: Result) -> None:
+        """One more task; writes a part where one is due."""
+        if result.encode is not None:
+            self._encodes.append(result.encode)
+        self._scores.extend(result.scores)
+        if time.monotonic() - self._last > PART_SECONDS or len(self._scores) + len(self._encodes) > PART_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what there is. Encodes first: scores without an encode would belong to nothing."""
+        self._parts.write("encodes", self._encodes)
+        self._encodes = []
+        self._parts.write("scores", self._scores)
+        self._scores = []
+        self._last = time.monotonic()
+
+
+class _Run:
+    """State of one call of `run_study`."""
+
+    def __init__(
+        self,
+        study: Study,
+        store: Store,
+        workers: Workers,
+        report: Callable[[Step], None] | None,
+        *,
+        max_failures: int | None,
+        deadline: float | None,
+    ) -> None:
+        self.study, self.store, self.workers = study, store, workers
+        self.report, self.max_failures, self.deadline = report, max_failures, deadline
+        self.writer = _Writer(store)
+        self.outcome = Outcome()
+        self.flying: dict[Future[list[Result]], list[Item]] = {}
+        self.again: deque[Item] = deque()
+        metrics = worker.spec_of(study, list(study.signatures))
+        self.empty = Batch((), {}, str(store.out), metrics, dict(study.signatures), frozenset(study.keep), study.maps)
+        self.clock = Clock(study.series, {}, workers.count)
+        self.places: dict[str, tuple[int, str]] = {}
+        self.followed: str | None = None
+
+    def all(self, shard: tuple[int, int]) -> Outcome:
+        """Do it."""
+        done = read_done(self.store.parts, self.study.signatures)
+        for task in of_shard(self.study.tasks(), *shard):
+            if bytes.fromhex(task.key) in done.complete:
+                self.outcome.kept += 1
+            else:
+                self.clock.left[task.series] = self.clock.left.get(task.series, 0) + 1
+        self.clock.kept = self.outcome.kept
+        self.workers = self.workers.suited(sum(n * self.clock.seconds(place) for place, n in self.clock.left.items()))
+        todo = self._items(done, shard)
+        try:
+            with self._signals(), self._followed():
+                self._work(todo)
+        except BaseException:
+            self.workers.ask_to_stop()
+            with suppress(StoreError):
+                self.writer.flush()
+            raise
+        self.writer.flush()
+        return self.outcome
+
+    def _items(self, done: Done, shard: tuple[int, int]) -> Iterator[Item]:
+        """Tasks to do, each once even where two images of the study have the same pixels."""
+        given: set[bytes] = set()
+        for task in of_shard(self.study.tasks(), *shard):
+            raw = bytes.fromhex(task.key)
+            if raw in done.complete:
+                continue
+            if raw in given:
+                self.clock.left[task.series] -= 1
+                self.clock.kept += 1
+                continue
+            given.add(raw)
+            yield self._item(task, done.encoded.get(raw))
+
+    def _item(self, task: Task, scored: set[str] | None) -> Item:
+        image, series = self.study.images[task.image], self.study.series[task.series]
+        missing = tuple(name for name in self.study.signatures if scored is None or name not in scored)
+        self.places[task.key] = (task.series, f"{image.name} {series.label}")
+        return Item(
+            task.key,
+            image.path,
+            image.sha256,
+            image.width,
+            image.height,
+            task.series,
+            task.target,
+            task.value,
+            task.kind,
+            task.value,
+            scored is None,
+            missing,
+            series.group in MAPPED,
+            series.ready_at(image, task.value),
+        )
+
+    def _work(self, todo: Iterator[Item]) -> None:
+        ended = False
+        while not self._stops():
+            while not ended and not self.again and len(self.flying) < self.workers.count * AHEAD and not self._stops():
+                batch = self._next_batch(todo)
+                ended = not batch
+                if batch:
+                    self._submit(batch)
+            if not self.flying and self.again:
+                self._submit([self.again.popleft()])
+            if not self.flying:
+                return
+            self._collect(*wait(self.flying, timeout=0.5, return_when=FIRST_COMPLETED))
+        self._end_early()
+
+    def _next_batch(self, todo: Iterator[Item]) -> list[Item]:
+        """As many tasks as take about `BATCH_SECONDS`, fewer towards the end so that no worker is left with many."""
+        most = max(1, min(LARGEST_BATCH, self.clock.remaining // (self.workers.count * AHEAD + 1)))
+        batch: list[Item] = []
+        seconds = 0.0
+        while len(batch) < (1 if self.workers.kind == "inline" else most) and seconds < BATCH_SECONDS:
+            item = next(todo, None)
+            if item is None:
+                break
+            batch.append(item)
+            seconds += self.clock.seconds(item.series)
+        return batch
+
+    def _submit(self, items: list[Item]) -> None:
+        series = {item.series: self.study.series[item.series] for item in items}
+        self.followed = items[0].key
+        if self.report is not None and self.workers.kind == "inline":
+            self.report(self.clock.step(self.places[items[0].key][1]))
+        batch = replace(
+            self.empty, items=items, series={n: replace(s, targets=None, ready=None) for n, s in series.items()}
+        )
+        try:
+            self.flying[self.workers.submit(run_batch, batch)] = items
+        except BrokenProcessPool:
+            self.again.extend(items)
+            self._restart()
+
+    def _collect(self, finished: set[Future[list[Result]]], _: object) -> None:
+        broken = False
+        for future in finished:
+            items = self.flying.pop(future)
+            error = future.exception()
+            if error is None:
+                for result in future.result():
+                    self._keep(result)
+            elif isinstance(error, StoreError):
+                raise error
+            elif len(items) > 1 or (isinstance(error, BrokenProcessPool) and self.flying):
+                # One of them ended its worker: each is tried again alone, so that the others get through.
+                self.again.extend(items)
+            else:
+                self._fail(items[0], error)
+            broken |= isinstance(error, BrokenProcessPool)
+        if broken:
+            self._restart()
+
+    def _restart(self) -> None:
+        for items in self.flying.values():
+            self.again.extend(items)
+        self.flying.clear()
+        self.workers.restart()
+
+    def _fail(self, item: Item, error: BaseException) -> None:
+        said = f"{type(error).__name__}: {error}"
+        if isinstance(error, BrokenProcessPool):
+            said = "the worker process was killed, most often because it was out of memory; try --jobs 1"
+        self._keep(failed(item, self.study.series[item.series], self.empty, said))
+
+    def _keep(self, result: Result) -> None:
+        self.writer.add(result)
+        series, label = self.places.pop(result.key)
+        self.outcome.done += 1
+        if result.error is not None:
+            self.outcome.failed[result.key] = result.error
+        self.clock.took(series, result.seconds, failed=result.error is not None)
+        if self.report is not None:
+            self.report(self.clock.step(label))
+        if self.max_failures is not None and len(self.outcome.failed) > self.max_failures:
+            raise TaskError(
+                f"{len(self.outcome.failed)} tasks failed, more than the {self.max_failures} of --max-failures; "
+                f"the last one: {label}: {result.error}"
+            )
+
+    def _stops(self) -> bool:
+        if self.deadline is not None and time.time() >= self.deadline:
+            self.outcome.stopped = self.outcome.stopped or "deadline"
+        return self.outcome.stopped is not None
+
+    def _end_early(self) -> None:
+        """Keep what workers have done so far."""
+        self.workers.ask_to_stop()
+        for future in list(self.flying):
+            if future.cancel():
+                self.flying.pop(future)
+        patience = GRACE if self.workers.kind == "processes" else 0.0
+        finished, _ = wait(self.flying, timeout=patience)
+        for future in finished:
+            if future.exception() is None:
+                for result in future.result():
+                    self._keep(result)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C, SIGTERM and SIGUSR1 end the study between tasks, or in a search; a second Ctrl-C at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, _: object) -> None:
+            if self.outcome.stopped is not None and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self.outcome.stopped = signal.Signals(number).name
+
+        numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
+        before = {number: signal.getsignal(number) for number in numbers}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # a job in the background stays deaf to Ctrl-C
+                signal.signal(number, stop)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def _followed(self) -> Iterator[None]:
+        """Where work is done in this process, searches are followed and stopped."""
+        if self.workers.kind != "inline":
+            yield
+            return
+        worker.stop_asked, worker.watch = (lambda: self.outcome.stopped is not None), self._watch
+        try:
+            yield
+        finally:
+            worker.stop_asked, worker.watch = worker.never, None
+
+    def _watch(self, state: Progress) -> None:
+        if self.report is not None and self.followed is not None:
+            series, label = self.places[self.followed]
+            self.report(self.clock.step(label, state, series))

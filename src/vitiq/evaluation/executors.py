@@ -1,0 +1,199 @@
+"""Where batches are worked on: each is a `concurrent.futures.Executor`, so that others' fit too.
+
+`inline` works in this process; `processes` in one process a core, each with one thread of arithmetic, so that workers
+do not fight and values do not depend on their number; `dask` at a Dask cluster. Worker processes import vitiq and never
+the script that started them, so that a script needs no `__main__` guard. They leave Ctrl-C to the program that started
+them, and end with it however it ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from vitiq.errors import InputError, MissingDependencyError
+from vitiq.evaluation import worker
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+KINDS = ("auto", "processes", "inline", "dask")
+"""Executors by name; auto is processes, but inline for work that is done sooner than they start."""
+START_SECONDS = 4.0
+"""About what starting worker processes costs."""
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """An executor with what the engine must know of it.
+
+    Args:
+        kind: name in `KINDS`.
+        jobs: batches at once; None for one a core.
+        address: of a Dask scheduler; None starts a cluster on this machine.
+
+    Attributes:
+        count: batches at once.
+
+    Raises:
+        InputError: no such executor.
+        MissingDependencyError: Dask is asked for and not installed.
+    """
+
+    def __init__(self, kind: str = "auto", jobs: int | None = None, address: str | None = None) -> None:
+        if kind not in KINDS:
+            raise InputError(f"executor {kind!r} given; choose from {', '.join(KINDS)}")
+        self._short = kind == "auto"
+        self.kind = "processes" if kind == "auto" else kind
+        self.count = 1 if kind == "inline" else jobs or cores()
+        self._address = address
+        self._client: Any = None
+        self._stop: Event | None = None
+        self._started = False
+        self.executor: Executor = self._start()
+
+    def _start(self) -> Executor:
+        if self.kind == "inline":
+            return Inline()
+        if self.kind == "dask":
+            return self._dask()
+        context = mp.get_context("spawn")
+        self._stop = context.Event()
+        return ProcessPoolExecutor(self.count, context, _begin, (self._stop,))
+
+    def _dask(self) -> Executor:
+        try:
+            distributed: Any = import_module("distributed")
+        except ImportError as error:
+            raise MissingDependencyError("the dask executor needs `pip install 'vitiq[dask]'`") from error
+        if self._address is None:
+            with hidden_main(), quiet_children():
+                cluster = distributed.LocalCluster(n_workers=self.count, threads_per_worker=1, dashboard_address=None)
+            self._client = distributed.Client(cluster)
+        else:
+            self._client = distributed.Client(self._address)
+            self.count = jobs_of(self._client) or self.count
+        executor: Executor = self._client.get_executor()
+        return executor
+
+    def suited(self, seconds: float) -> Workers:
+        """These workers, or others in this process where work of so many seconds is done sooner there."""
+        return Workers("inline") if self._short and seconds < START_SECONDS and not self._started else self
+
+    def submit(self, work: Callable[P, T], *args: P.args, **settings: P.kwargs) -> Future[T]:
+        """Hand out one call."""
+        # A pool starts its processes at the first call.
+        self._started = True
+        with hidden_main(), quiet_children() if self.kind == "processes" else nullcontext():
+            return self.executor.submit(work, *args, **settings)
+
+    def restart(self) -> None:
+        """Start anew after a worker died."""
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        self.executor = self._start()
+
+    def ask_to_stop(self) -> None:
+        """Have workers return what they have, as soon as they can."""
+        if self._stop is not None:
+            self._stop.set()
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the workers."""
+        self.executor.shutdown(wait=wait, cancel_futures=True)
+        if self._client is not None:
+            cluster = self._client.cluster if self._address is None else None
+            self._client.close()
+            if cluster is not None:
+                cluster.close()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self.ask_to_stop()
+        self.close()
+
+
+class Inline(Executor):
+    """Works in this process, at once."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """A call that is done when this returns."""
+        from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
+
+        future: Future[T] = Future()
+        try:
+            with one_thread():  # as in worker processes, so that values are the same
+                future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def jobs_of(client: Any) -> int:
+    """Threads of a Dask cluster's workers."""
+    return sum(client.nthreads().values())
+
+
+@contextmanager
+def hidden_main() -> Iterator[None]:
+    """Processes started inside import no script again: multiprocessing finds an empty `__main__`."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
+def quiet_children() -> Iterator[None]:
+    """Processes started inside leave Ctrl-C to this one, and use one thread for arithmetic."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    masked: Any = None
+    if hasattr(signal, "pthread_sigmask"):
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if masked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _begin(stop: Event) -> None:
+    """Start of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker.stop_asked = stop.is_set
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for its next item for ever."""
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,97 @@
+"""Images of a study: found, read once, named so that no two of them can be taken for each other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vitiq.errors import InputError, VitiqError
+from vitiq.evaluation.store import MARK
+from vitiq.evaluation.study import StudyImage, readable, unique_names
+from vitiq.image.io import find_images, read_image, read_image_details
+from vitiq.types import ImageU8
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Files of images with names that are unique, and one line for each thing that is no image."""
+
+    files: list[tuple[Path, str]]
+    problems: list[str]
+
+
+def find_inputs(paths: Sequence[Path], out: Path | None = None) -> Found:
+    """Images of files and folders, without what a folder of results holds.
+
+    Args:
+        out: folder that results go to; what lies in it is no input, nor what lies in any other folder of results
+            below the inputs. A file that is named outright always is one.
+    """
+    found = find_images(paths)
+    tops = {Path(path) for path in paths}
+    results: dict[Path, bool] = {}
+
+    def in_results(folder: Path) -> bool:
+        if folder not in results:
+            if out is not None and out.exists() and folder.exists() and folder.samefile(out):
+                results[folder] = True
+            elif folder in tops or folder == folder.parent:
+                results[folder] = False
+            else:
+                results[folder] = (folder / MARK).exists() or in_results(folder.parent)
+        return results[folder]
+
+    kept = [image for image in found.images if image.path in tops or not in_results(image.path.parent)]
+    names = unique_names([readable(image.name) for image in kept])
+    return Found([(image.path, name) for image, name in zip(kept, names, strict=True)], list(found.problems))
+
+
+def read_input(file: tuple[Path, str]) -> StudyImage | str:
+    """An image of a study, or why it cannot be one."""
+    path, name = file
+    try:
+        pixels, notes = read_image_details(path)
+        size = path.stat().st_size
+    except (VitiqError, OSError) as error:
+        return str(error)
+    height, width, _ = pixels.shape
+    return StudyImage(name, str(path.absolute()), pixels_digest(pixels), width, height, size, tuple(notes))
+
+
+def read_inputs(files: Sequence[tuple[Path, str]]) -> list[StudyImage | str]:
+    """`read_input` of several files, for a worker."""
+    return [read_input(file) for file in files]
+
+
+def pixels_digest(pixels: ImageU8) -> str:
+    """Sha256 of an image's size and pixels."""
+    digest = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]}\n".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def read_any(path: Path) -> ImageU8:
+    """An image file, or a file of any registered codec, decoded.
+
+    Raises:
+        InputError: it is neither, or cannot be read.
+    """
+    try:
+        return read_image(path)
+    except InputError as error:
+        from vitiq.codecs.detect import codec_of  # noqa: PLC0415 - only where no image was found
+        from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+
+        try:
+            data = path.read_bytes()
+            codec = make_codec(codec_of(data))
+        except (VitiqError, OSError):
+            raise error from None
+        try:
+            return codec.decode(data)
+        except VitiqError as broken:
+            raise InputError(f"{path}: {broken}") from broken

@@ -1,0 +1,171 @@
+"""Scored pairs kept on disk until all are done, so that a stopped or killed `vitiq score` resumes.
+
+They lie beside the table in parts, as the results of a study do, and are found again by what their numbers depend on:
+the bytes of both files, the signatures of the metrics and the version. The folder goes once every pair has scores;
+where some were broken, the same command does those alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitiq import __version__
+from vitiq.errors import StoreError
+from vitiq.evaluation.batch import as_json, score_row
+from vitiq.evaluation.parts import Parts, connect
+from vitiq.evaluation.rows import batches, fetched
+from vitiq.evaluation.scoring import Pair, Scored
+from vitiq.metrics.base import Metric
+from vitiq.metrics.scoring import signature_of
+from vitiq.metrics.sets.rows import RowsByKey
+from vitiq.types import Score
+
+PART_SECONDS = 1.0
+PAIRS_AT_ONCE = 256
+WHOLE = "#pair"
+"""Name of the row that says that a pair is complete, beside those of its scores."""
+
+
+@contextmanager
+def open_pairs(table: Path, metrics: Sequence[Metric]) -> Iterator[PairStore]:
+    """The pairs of the command that writes `table`; removed when the block ends, kept when something stops it or pairs
+    had no scores.
+
+    Raises:
+        InputError, StoreError: it cannot be written.
+    """
+    store = PairStore(table.with_name(f".{table.name}.scores"), metrics)
+    try:
+        yield store
+    except BaseException:
+        with suppress(StoreError):
+            store.flush()
+        raise
+    if store.broken:
+        store.flush()
+    else:
+        shutil.rmtree(store.root, ignore_errors=True)
+
+
+class PairStore:
+    """Scores of pairs in parts below a folder.
+
+    Attributes:
+        broken: whether a pair of this run had no scores.
+    """
+
+    def __init__(self, root: Path, metrics: Sequence[Metric]) -> None:
+        self.root, self.broken = root, False
+        self._parts = Parts(root)
+        self._settings = "\n".join([__version__, *map(signature_of, metrics)])
+        self._waiting: list[dict[str, Any]] = []
+        self._last = time.monotonic()
+
+    def known(self) -> set[str]:
+        """Keys of the complete pairs."""
+        if not self._parts.files("scores"):
+            return set()
+        with connect() as connection:
+            self._parts.view(connection, "scores")
+            return {key for (key,) in fetched(connection, f"SELECT encode_key FROM scores WHERE metric = '{WHOLE}'")}
+
+    def read(self, keys: Sequence[str]) -> dict[str, Scored]:
+        """Complete pairs, as they were scored; without the names of their files."""
+        found: dict[str, dict[str, tuple[float, str, Any]]] = {key: {} for key in keys}
+        with connect() as connection:
+            connection.execute(
+                "CREATE TEMP TABLE keys AS SELECT unnest($keys::VARCHAR[]) AS encode_key", {"keys": keys}
+            )
+            self._parts.view(connection, "scores", "keys")
+            query = "SELECT encode_key, metric, value, signature, details FROM scores ORDER BY rowid"
+            for key, metric, value, signature, details in fetched(connection, query):
+                found[key][metric] = (value, signature, json.loads(details))
+        return {key: _scored(rows) for key, rows in found.items() if WHOLE in rows}
+
+    def add(self, scored: Scored) -> None:
+        """One more pair; without scores it is remembered as broken alone.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        if scored.problem is not None:
+            self.broken = True
+            return
+        key = self.key((scored.reference, scored.distorted))
+        facts = {
+            "size": [scored.width, scored.height],
+            "rows": [_packed(rows) for rows in scored.rows],
+            "order": list(scored.scores),
+        }
+        whole = score_row(key, WHOLE, "") | {"details": as_json(facts)}
+        self._waiting += [score_row(key, name, score.signature, score) for name, score in scored.scores.items()]
+        self._waiting.append(whole)
+        if time.monotonic() - self._last > PART_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what there is."""
+        self._parts.write("scores", self._waiting)
+        self._waiting, self._last = [], time.monotonic()
+
+    def key(self, pair: Pair) -> str:
+        """What a pair's numbers depend on; its paths where a file cannot be read, which has no scores."""
+        try:
+            parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pair]
+        except OSError:
+            parts = [repr(path) for path in pair]
+        return hashlib.sha256("\n".join([self._settings, *parts]).encode()).hexdigest()
+
+
+def resumed(
+    pairs: Sequence[Pair], store: PairStore, score: Callable[[Sequence[Pair]], Generator[Scored]]
+) -> Generator[Scored]:
+    """Every pair in order: as it was kept, or else scored now and kept."""
+    known = store.known()
+    keys = [store.key(pair) if known else "" for pair in pairs]
+    with closing(score([pair for pair, key in zip(pairs, keys, strict=True) if key not in known])) as work:
+        for part in batches(zip(pairs, keys, strict=True), PAIRS_AT_ONCE):
+            wanted = [key for _, key in part if key in known]
+            found = store.read(wanted) if wanted else {}
+            for pair, key in part:
+                if key in found:
+                    yield replace(found[key], reference=pair[0], distorted=pair[1])
+                    continue
+                scored = next(work)
+                store.add(scored)
+                yield scored
+
+
+def _scored(rows: dict[str, tuple[float, str, Any]]) -> Scored:
+    facts = rows[WHOLE][2]
+    scores = {name: Score(*rows[name]) for name in facts["order"]}
+    reference, distorted = map(_unpacked, facts["rows"])
+    width, height = facts["size"]
+    return Scored(Path(), Path(), width, height, scores, (reference, distorted))
+
+
+def _packed(rows: RowsByKey) -> dict[str, object]:
+    return {
+        key: value if isinstance(value, str) else (value.shape, base64.b64encode(np.float32(value).tobytes()).decode())
+        for key, value in rows.items()
+    }
+
+
+def _unpacked(rows: dict[str, Any]) -> RowsByKey:
+    return {
+        key: value
+        if isinstance(value, str)
+        else np.frombuffer(base64.b64decode(value[1]), np.float32).reshape(value[0])
+        for key, value in rows.items()
+    }

@@ -1,0 +1,187 @@
+"""`vitiq run`: a codec against others at the bytes of its own file, as a study in two passes.
+
+The first pass makes the main codec's files; they set the sizes that the second pass compares the others at. Where a
+number of bytes is given, there is one pass. The "thesis" preset is the published experiment: a search for a latent
+vector, and a ladder of JPEG qualities beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vitiq.codecs.defaults import COMPARATORS, LADDER, LADDER_QUALITIES
+from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codec, parse_codecs
+from vitiq.errors import InputError
+from vitiq.evaluation.engine import Outcome, run_study
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_images, series_of
+from vitiq.evaluation.progress import Step
+from vitiq.evaluation.record import RateKind, Record
+from vitiq.evaluation.rows import write_tables
+from vitiq.evaluation.series_sets import set_scores
+from vitiq.evaluation.store import Store
+from vitiq.evaluation.study import Study, readable
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What `vitiq run` compares.
+
+    Attributes:
+        codec: the codec that sets the size, as it is written.
+        options: further options of it.
+        rate: of it; None for its default.
+        comparators: codecs compared at equal bytes, as they are written; the main codec itself is left out.
+        at_bytes: bytes to compare at; None for the size of the main codec's file.
+        ladder: codecs at qualities of their own besides.
+        metrics: what scores are made with.
+        preset: "run" or "thesis".
+        keep: files that are kept.
+    """
+
+    codec: str
+    options: dict[str, Any] = field(default_factory=dict)
+    rate: RateSpec | None = None
+    comparators: str = ",".join(COMPARATORS)
+    at_bytes: int | None = None
+    ladder: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    metrics: MetricSpec = field(default_factory=MetricSpec)
+    preset: str = "run"
+    keep: tuple[str, ...] = KEEP
+
+
+THESIS_LADDER = ((LADDER, tuple(map(float, LADDER_QUALITIES))),)
+"""The ladder of the thesis."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A study that was run: records in order, scores of sets by series, a line for each thing that went wrong."""
+
+    study: Study
+    records: list[Record]
+    sets: dict[str, dict[str, Any]]
+    problems: list[str]
+
+
+def run_preset(
+    config: RunConfig,
+    paths: Sequence[Path],
+    out: Path,
+    workers: Workers,
+    report: Callable[[Step], None] | None = None,
+) -> Finished:
+    """Compress, rebuild and score images; what `out` has already is not done again.
+
+    Raises:
+        VitiqError: faults of the request, before any work; or no image could be compressed.
+        KeyboardInterrupt: stopped, what is done is kept.
+    """
+    faults = Faults()
+    main = None
+    with faults.gathered():
+        spec = _with_options(parse_codec(config.codec), config.options)
+        main = series_of(spec, rates=[_main_rate(spec, config.rate)], group="main")
+    others = []
+    with faults.gathered():
+        compared = parse_codecs(config.comparators) if config.comparators.strip(", ") else []
+        for spec in compared:
+            if spec != parse_codec(config.codec):
+                with faults.gathered():
+                    others.append(series_of(spec, group="equal-bytes", nearest=True, own_targets=True))
+    waiting = len(others) if config.at_bytes is None else 0
+    for text, qualities in config.ladder:
+        with faults.gathered():
+            others.append(series_of(parse_codec(text), rates=[("quality", q) for q in qualities], group="ladder"))
+    metrics = check_metrics(config.metrics, faults)
+    faults.refuse()
+    images, problems = read_images(paths, workers, out)
+    if not images or main is None:
+        raise InputError("no image to run on: " + "; ".join(problems))
+    study = make_study(
+        images,
+        [main, *others],
+        metrics,
+        config.metrics,
+        keep=config.keep,
+        preset=config.preset,
+        maps=True,
+        problems=problems,
+    )
+    store = Store(out)
+    if config.at_bytes is not None:
+        study = _at(study, dict.fromkeys((image.name for image in images), config.at_bytes))
+    store.begin(study)
+    carry_on(run_study(study, store, workers, _ahead(report, waiting * len(images))))
+    if config.at_bytes is None:
+        made = [record for record in store.records(study) if record.details["group"] == "main"]
+        study = _at(study, {record.image: record.bytes for record in made if record.error is None})
+        store.save(study)
+        carry_on(run_study(study, store, workers, report))
+    finished = finish(study, store, workers)
+    if not any(record.details["group"] == "main" and record.error is None for record in finished.records):
+        raise InputError(f"no image could be compressed with {config.codec}: " + "; ".join(finished.problems))
+    return finished
+
+
+def finish(study: Study, store: Store, workers: Workers, step: Callable[[str], object] | None = None) -> Finished:
+    """Tables for people, scores of sets, and what went wrong.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
+    sets = set_scores(study, store, workers, step)
+    write_tables(store.parts, study, store.out)
+    records = store.records(study)
+    paths = {image.name: readable(image.path) for image in study.images}
+    failed = dict.fromkeys(f"{paths[r.image]}: {r.codec}: {r.error}" for r in records if r.error is not None)
+    return Finished(study, records, sets, [*study.problems, *failed])
+
+
+def carry_on(outcome: Outcome) -> None:
+    """Nothing, or the end of a command whose study was stopped.
+
+    Raises:
+        KeyboardInterrupt: it was.
+    """
+    if outcome.stopped is not None:
+        raise KeyboardInterrupt(outcome.stopped)
+
+
+def _main_rate(spec: CodecSpec, rate: RateSpec | None) -> tuple[RateKind, float]:
+    """The rate of the main codec: what is asked for, else the spec's one, else its default quality.
+
+    Raises:
+        InputError: a quality that the codec does not take, or more than one rate.
+    """
+    if len(spec.rates) > 1 or (spec.rates and rate is not None):
+        raise InputError(f"{spec.name}: one rate expected; compare several with `vitiq bench`")
+    chosen = rate or next(iter(spec.rates), None)
+    codec = replace(spec, rates=() if chosen is None else (chosen,)).make()
+    return ("quality", float(codec.default_quality)) if chosen is None else (chosen.kind, chosen.value)
+
+
+def _with_options(spec: CodecSpec, options: dict[str, Any]) -> CodecSpec:
+    return replace(spec, options={**spec.options, **options})
+
+
+def _at(study: Study, targets: dict[str, int]) -> Study:
+    """The study with sizes for the series that wait for them."""
+    series = tuple(one if one.targets is None else replace(one, targets=targets) for one in study.series)
+    return replace(study, series=series)
+
+
+def _ahead(report: Callable[[Step], None] | None, more: int) -> Callable[[Step], None] | None:
+    """Counts the tasks that a second pass will do to those of the first."""
+    if report is None or not more:
+        return report
+
+    def counted(step: Step) -> None:
+        share = step.share * (step.total / (step.total + more))
+        report(replace(step, total=step.total + more, share=share))
+
+    return counted

@@ -1,0 +1,99 @@
+"""Where a study stands, and how long the rest may take, told from what each codec took so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from vitiq.evaluation.study import Series
+from vitiq.types import Progress
+
+SEARCH_COST = 35.0
+"""How many times as long as another task one with a search takes, roughly; until one was measured."""
+GUESS = 0.3
+"""Seconds of a task, until one was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a study stands.
+
+    Attributes:
+        done, total: tasks done (failed ones too), and in all.
+        failed: tasks that failed.
+        label: what was done last, or is being done.
+        share: of the work that is done, 0 to 1.
+        seconds_left: for the rest.
+        state: of a codec that optimises, where it runs in this process.
+    """
+
+    done: int
+    total: int
+    failed: int
+    label: str
+    share: float
+    seconds_left: float
+    state: Progress | None = None
+
+
+@dataclass
+class Clock:
+    """Means of what tasks took, by series.
+
+    Args:
+        series: of the study.
+        left: tasks to do, by place of their series.
+        workers: tasks done at once.
+        kept: tasks that were done before.
+    """
+
+    series: Sequence[Series]
+    left: dict[int, int]
+    workers: int
+    kept: int = 0
+    done: int = 0
+    failed: int = 0
+    spent: float = 0.0
+    sums: dict[int, list[float]] = field(default_factory=dict)
+
+    def took(self, series: int, seconds: float, *, failed: bool) -> None:
+        """A task is done."""
+        own = self.sums.setdefault(series, [0.0, 0.0])
+        own[0] += seconds
+        own[1] += 1
+        self.left[series] = max(0, self.left.get(series, 0) - 1)
+        self.done += 1
+        self.failed += failed
+        self.spent += seconds
+
+    def seconds(self, series: int) -> float:
+        """What a task of a series takes, as far as known."""
+        if series in self.sums:
+            return self.sums[series][0] / self.sums[series][1]
+        plain = [own[0] / own[1] for place, own in self.sums.items() if not self.series[place].optimises]
+        usual = sum(plain) / len(plain) if plain else GUESS
+        return usual * (SEARCH_COST if self.series[series].optimises else 1)
+
+    @property
+    def remaining(self) -> int:
+        """Tasks still to do."""
+        return sum(self.left.values())
+
+    def step(self, label: str, state: Progress | None = None, series: int | None = None) -> Step:
+        """Where the study stands; `state` is of a task of `series` that is going on."""
+        rest = sum(count * self.seconds(place) for place, count in self.left.items())
+        spent = self.spent
+        if state is not None and series is not None:
+            part = self.seconds(series) * state.iteration / max(1, state.total)
+            rest, spent = max(0.0, rest - part), spent + part
+        total = self.kept + self.done + self.remaining
+        share = 1.0 if rest + spent <= 0 else spent / (rest + spent)
+        return Step(
+            self.kept + self.done,
+            total,
+            self.failed,
+            label,
+            share,
+            rest / max(1, min(self.workers, self.remaining)),
+            state,
+        )

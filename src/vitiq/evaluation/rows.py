@@ -1,0 +1,256 @@
+"""Rows of the store and what they become: records, wide tables for people, and what is still to be done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from vitiq.errors import first_line
+from vitiq.evaluation.parts import TEMPORARY, Parts, cannot_write, connect, quoted, synchronise
+from vitiq.evaluation.record import Record
+from vitiq.evaluation.study import Study
+from vitiq.types import Score
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+T = TypeVar("T")
+
+ROWS = 5000
+"""Rows that go to or come from DuckDB at once."""
+TASKS = {
+    "position": "BIGINT",
+    "encode_key": "VARCHAR",
+    "image": "VARCHAR",
+    "grouped": "VARCHAR",
+    "kind": "VARCHAR",
+    "asked": "DOUBLE",
+    "original_bytes": "BIGINT",
+    "read_notes": "VARCHAR",
+}
+"""Columns of the tasks of a study, as `join` makes them."""
+FIXED = ("image", "codec", "quality", "width", "height", "bytes", "bpp", "encode_seconds", "decode_seconds")
+"""First columns of the wide tables; one a metric follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a store has of the scores that are asked for.
+
+    Attributes:
+        complete: keys of encodes with every score, as bytes.
+        encoded: the other keys with a file: the metrics that they have.
+    """
+
+    complete: set[bytes]
+    encoded: dict[bytes, set[str]]
+
+
+def read_done(parts: Parts, signatures: Mapping[str, str]) -> Done:
+    """What a store has.
+
+    Args:
+        signatures: metric -> signature of the scores that are asked for.
+    """
+    with connect() as connection:
+        parts.view(connection, "encodes")
+        parts.view(connection, "scores")
+        _signatures(connection, signatures)
+        connection.execute(
+            "CREATE TEMP TABLE good AS SELECT encode_key AS k, count(s.metric) AS n FROM encodes e LEFT JOIN "
+            "(SELECT * FROM scores SEMI JOIN wanted USING (metric, signature) WHERE error IS NULL) s "
+            "USING (encode_key) WHERE e.error IS NULL GROUP BY encode_key"
+        )
+        complete = set()
+        encoded: dict[bytes, set[str]] = {}
+        for key, count in fetched(connection, "SELECT k, n FROM good"):
+            if count == len(signatures):
+                complete.add(bytes.fromhex(key))
+            else:
+                encoded[bytes.fromhex(key)] = set()
+        if encoded:
+            left = (
+                f"SELECT encode_key, metric FROM scores SEMI JOIN wanted USING (metric, signature) SEMI JOIN "
+                f"(SELECT k AS encode_key FROM good WHERE n < {len(signatures)}) USING (encode_key) WHERE error IS NULL"
+            )
+            for key, metric in fetched(connection, left):
+                encoded[bytes.fromhex(key)].add(metric)
+    return Done(complete, encoded)
+
+
+def _signatures(connection: DuckDBPyConnection, signatures: Mapping[str, str]) -> None:
+    connection.execute(
+        "CREATE TEMP TABLE wanted AS SELECT unnest($metrics::VARCHAR[]) AS metric, "
+        "unnest($signatures::VARCHAR[]) AS signature",
+        {"metrics": list(signatures), "signatures": list(signatures.values())},
+    )
+
+
+def join(connection: DuckDBPyConnection, parts: Parts, study: Study) -> None:
+    """Make the tables `tasks`, `encodes` and `scores` of a study in a connection."""
+    connection.execute(f"CREATE TEMP TABLE tasks ({', '.join(f'{name} {kind}' for name, kind in TASKS.items())})")
+    cells = ", ".join(f"unnest(${name}::{kind}[])" for name, kind in TASKS.items())
+    for rows in batches(_task_rows(study), ROWS):
+        columns = dict(zip(TASKS, map(list, zip(*rows, strict=True)), strict=True))
+        connection.execute(f"INSERT INTO tasks SELECT {cells}", columns)
+    parts.view(connection, "encodes", "tasks")
+    parts.view(connection, "scores", "tasks")
+    _signatures(connection, study.signatures)
+    connection.execute("DELETE FROM scores WHERE (metric, signature) NOT IN (FROM wanted)")
+    connection.execute(
+        "CREATE TEMP TABLE lost AS SELECT encode_key, any_value(metric || ': ' || error) AS lost FROM scores "
+        "WHERE error IS NOT NULL GROUP BY encode_key"
+    )
+    connection.execute("DELETE FROM scores WHERE error IS NOT NULL")
+
+
+def _task_rows(study: Study) -> Iterator[tuple[Any, ...]]:
+    for position, task in enumerate(study.tasks()):
+        image, series = study.images[task.image], study.series[task.series]
+        notes = json.dumps(image.notes)
+        yield position, task.key, image.name, series.group, task.kind, task.value, image.bytes, notes
+
+
+def read_records(parts: Parts, study: Study, *, details: bool = True) -> list[Record]:
+    """Records of a study in its order; those that failed are among them, those still to be done are not."""
+    with connect() as connection:
+        join(connection, parts, study)
+        scores = _scores(connection, study.metrics, details=details)
+        shown = "e.details" if details else "'{}'"
+        query = (
+            f"SELECT encode_key, image, image_sha256, codec, label, settings, kind, asked, quality, reached, width, "
+            f"height, bytes, encode_seconds, decode_seconds, notes, coalesce(error, lost), read_notes, grouped, "
+            f"original_bytes, {shown} FROM tasks JOIN encodes e USING (encode_key) LEFT JOIN lost USING (encode_key) "
+            "ORDER BY position"
+        )
+        return [_record(row, scores.get(row[0], {})) for row in fetched(connection, query)]
+
+
+def _scores(connection: DuckDBPyConnection, order: Sequence[str], *, details: bool) -> dict[str, dict[str, Score]]:
+    found: dict[str, dict[str, Score]] = {}
+    shown = "details" if details else "'{}'"
+    query = f"SELECT encode_key, metric, value, signature, {shown} FROM scores"
+    for key, metric, value, signature, text in fetched(connection, query):
+        found.setdefault(key, {})[metric] = Score(value, signature, json.loads(text))
+    places = {name: place for place, name in enumerate(order)}
+    return {key: dict(sorted(own.items(), key=lambda item: places.get(item[0], 0))) for key, own in found.items()}
+
+
+def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
+    (
+        key,
+        image,
+        sha256,
+        codec,
+        label,
+        settings,
+        kind,
+        asked,
+        quality,
+        reached,
+        width,
+        height,
+        size,
+        encode,
+        decode,
+        *rest,
+    ) = row
+    notes, error, read_notes, group, original, details = rest
+    return Record(
+        key=key,
+        image=image,
+        image_sha256=sha256,
+        codec=codec,
+        label=label,
+        settings=json.loads(settings),
+        rate_kind=kind,
+        rate_value=asked,
+        quality=quality,
+        reached=bool(reached),
+        width=width,
+        height=height,
+        bytes=size,
+        bpp=size * 8 / (width * height) if size else float("nan"),
+        encode_seconds=encode,
+        decode_seconds=decode,
+        scores=scores,
+        notes=(*json.loads(read_notes), *json.loads(notes)),
+        error=error,
+        details={**json.loads(details), "group": group, "original_bytes": original},
+    )
+
+
+def write_tables(parts: Parts, study: Study, out: Path) -> None:
+    """Write OUT/records.parquet and OUT/records.csv: one row a finished task, one column a metric.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
+    import duckdb  # noqa: PLC0415
+
+    with connect() as connection:
+        join(connection, parts, study)
+        metrics = [name for name in study.metrics if name in study.signatures]
+        values = "".join(f', max(value) FILTER (metric = {_text(name)}) AS "{name}"' for name in metrics)
+        connection.execute(f"CREATE TEMP TABLE own AS SELECT encode_key{values} FROM scores GROUP BY encode_key")
+        kept = {"bitstreams": "json_extract_string(details, '$.extension')", "reconstructions": "'.png'"}
+        paths = "".join(
+            f", CASE WHEN error IS NULL AND json_extract_string(details, '$.kept') LIKE '%{kind}%' THEN "
+            f"'{kind}/' || encode_key[1:2] || '/' || encode_key || {suffix} END AS {kind[:-1]}"
+            for kind, suffix in kept.items()
+        )
+        columns = "".join(f', "{name}"' for name in metrics)
+        query = (
+            f"SELECT image, codec, quality, width, height, bytes, CASE WHEN error IS NULL THEN bytes * 8 / "
+            f"(CAST(width AS DOUBLE) * height) END AS bpp, encode_seconds, decode_seconds"
+            f'{columns}, label, grouped AS "group", kind AS rate_kind, '
+            f"asked AS rate_value, reached, coalesce(error, lost) AS error, original_bytes{paths}, notes, settings, "
+            f"details, encode_key AS key FROM tasks JOIN encodes USING (encode_key) LEFT JOIN own USING (encode_key) "
+            f"LEFT JOIN lost USING (encode_key) "
+            f"ORDER BY position"
+        )
+        for suffix, form in (("parquet", "FORMAT parquet, COMPRESSION zstd"), ("csv", "FORMAT csv, HEADER")):
+            temporary = out / f"{TEMPORARY}records.{suffix}"
+            try:
+                connection.execute(f"COPY ({query}) TO {quoted(temporary)} ({form})")
+                synchronise(temporary)
+                temporary.replace(out / f"records.{suffix}")
+            except (OSError, duckdb.Error) as error:
+                with suppress(OSError):
+                    temporary.unlink()
+                raise cannot_write(out / f"records.{suffix}", error) from error
+
+
+def fetched(connection: DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Rows of a query, not all in memory at once; the connection does nothing else meanwhile."""
+    connection.execute(query)
+    while found := connection.fetchmany(ROWS):
+        yield from found
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` items, the last one shorter."""
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def error_text(error: BaseException) -> str:
+    """What an error says, in one line, with its kind where it is not one of ours."""
+    from vitiq.errors import VitiqError  # noqa: PLC0415
+
+    said = " ".join(str(error).split())
+    return said if isinstance(error, VitiqError) and said else f"{type(error).__name__}: {first_line(error)}"

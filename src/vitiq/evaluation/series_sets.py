@@ -1,0 +1,107 @@
+"""Metrics of whole sets (FID, KID, …) for the series of a study: originals against what each series made of them.
+
+The rows of each image are gathered by the workers, those of an original once for all series. A series' scores are kept
+beside the study, keyed by the files that they come from, so that they are not computed twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.rows import batches
+from vitiq.evaluation.store import Store
+from vitiq.evaluation.study import Study, sha256_of
+from vitiq.evaluation.worker import metrics_of, spec_of
+from vitiq.image.io import read_image
+from vitiq.metrics.base import SetMetric
+from vitiq.metrics.scoring import signature_of, to_json
+from vitiq.metrics.sets.rows import RowGatherer, RowsByKey, rows_of
+
+FILES_A_BATCH = 8
+ROWS_SECONDS = 0.2
+"""About what the rows of an image take."""
+
+
+def set_scores(
+    study: Study, store: Store, workers: Workers, step: Callable[[str], object] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Scores of sets by name of the set: the label of a series, with its rate where the series has several.
+
+    Rate ladders of a run have none: a set is what a reader would compare. Images that failed are left out.
+    """
+    names = [name for name in study.metrics if name not in study.signatures]
+    spec = spec_of(study, names)
+    if not names:
+        return {}
+    metrics = [metric for metric in metrics_of(spec) if isinstance(metric, SetMetric)]
+    if not metrics:
+        return {}
+    path = store.out / "studies" / f"{study.name}.sets.json"
+    known = _known(path)
+    found: dict[str, dict[str, Any]] = {}
+    originals: dict[str, RowsByKey] = {}
+    signatures = [signature_of(metric) for metric in metrics]
+    for name, files in _sets(study, store).items():
+        key = sha256_of([signatures, [rebuilt.stem for _, rebuilt in files]])
+        if known.get(name, {}).get("key") == key:
+            found[name] = known[name]
+            continue
+        if step is not None:
+            step(name)
+        gatherer = RowGatherer(metrics)
+        new = [original for original, _ in files if original.stem not in originals]
+        for original, rows in zip(new, _rows(new, spec, workers), strict=True):
+            originals[original.stem] = rows
+        rebuilt = _rows([item for _, item in files], spec, workers)
+        for (original, _), rows in zip(files, rebuilt, strict=True):
+            gatherer.add(originals[original.stem], rows)
+        scores = {key: to_json(score) for key, score in gatherer.scores().items()}
+        found[name] = {"key": key, "scores": scores}
+        store.write_json(path, found)
+    return {name: value["scores"] for name, value in found.items()}
+
+
+def read_set_scores(study: Study, store: Store) -> dict[str, dict[str, Any]]:
+    """The scores of sets that are kept beside a study."""
+    return {name: value["scores"] for name, value in _known(store.out / "studies" / f"{study.name}.sets.json").items()}
+
+
+def _known(path: Path) -> Mapping[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _sets(study: Study, store: Store) -> dict[str, list[tuple[Path, Path]]]:
+    """Original and reconstruction of every image, by name of the set."""
+    found: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
+    for task in study.tasks():
+        series, image = study.series[task.series], study.images[task.image]
+        original, rebuilt = store.path("originals", image.sha256), store.path("reconstructions", task.key)
+        if series.group == "ladder" or not (original.exists() and rebuilt.exists()):
+            continue
+        several = len(series.rates) > 1 or series.ready is not None
+        name = f"{series.label} @{task.kind}={task.value:g}" if several else series.label
+        found[name].append((original, rebuilt))
+    return found
+
+
+def _rows(paths: Sequence[Path], spec: MetricSpec, workers: Workers) -> Iterator[RowsByKey]:
+    workers = workers.suited(len(paths) * ROWS_SECONDS)
+    waiting = [workers.submit(rows_of_files, part, spec) for part in batches(paths, FILES_A_BATCH)]
+    for future in waiting:
+        yield from future.result()
+
+
+def rows_of_files(paths: Sequence[Path], spec: MetricSpec) -> list[RowsByKey]:
+    """Rows of images, for a worker."""
+    metrics = metrics_of(spec)
+    return [rows_of(read_image(path), metrics) for path in paths]

@@ -1,0 +1,64 @@
+"""Codecs for tests, registered as a plugin would be: by an entry point of a package on the path, in every process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+
+from vitiq.codecs.base import Codec
+from vitiq.errors import InputError
+from vitiq.types import ImageU8, ProgressCallback
+
+
+class Grey(Codec):
+    """One byte, the mean level, and what a test wants besides."""
+
+    name, title, extension = "test-grey", "Grey", ".grey"
+    qualities, default_quality = (1.0, 2.0, 3.0), 2.0
+    quality_help, quality_range = "1-9", (1.0, 9.0, 1.0)
+
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
+        height, width, _ = image.shape
+        return b"GREY" + bytes([width, height, int(image.mean())]) + bytes(int(quality))
+
+    def decompress(self, data: bytes) -> ImageU8:
+        return np.full((data[5], data[4], 3), data[6], np.uint8)
+
+    @classmethod
+    def detect(cls, data: bytes) -> bool:
+        return data.startswith(b"GREY")
+
+
+class Wrong(Grey):
+    """Fails on dark images: with an error of its own, or one of ours."""
+
+    name, title = "test-wrong", "Wrong"
+
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
+        if image.mean() < 100:
+            raise InputError("too dark") if quality == 1 else RuntimeError("no\nlight")
+        return super().compress(image, quality, progress)
+
+
+class Deadly(Grey):
+    """Ends its process on dark images, as the system does that has no memory left."""
+
+    name, title = "test-deadly", "Deadly"
+
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
+        if image.mean() < 100 and quality == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().compress(image, quality, progress)
+
+
+def install(folder: Path) -> None:
+    """Make the metadata that registers the codecs, in a folder that is on the path."""
+    metadata = folder / "vitiq_tests-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: vitiq-tests\nVersion: 1.0\n")
+    classes = ("Grey", "Wrong", "Deadly")
+    lines = [f"test-{name.lower()} = engine_plugin:{name}" for name in classes]
+    (metadata / "entry_points.txt").write_text("[vitiq.codecs]\n" + "\n".join(lines) + "\n")

@@ -1,0 +1,97 @@
+"""Every command line in README and docs: its options exist, and it runs, or it needs data that a test cannot make.
+
+Truth: the pages themselves. A page's commands run from top to bottom in one folder that holds small images under the
+names that the pages use, as a reader would type them.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from vitiq.cli.main import cli
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+
+NEEDS = {
+    r"\bmodels fetch\b": "a network",
+    r"^vitiq train\b": "training data",
+    r"^vitiq validate\b": "opinion scores",
+    r"^vitiq view\b": "a browser; tests/browser",
+    r"\bslurm\b|\bbench (submit|worker)\b": "a cluster; tests/cluster",
+    r"--(weights|panel|generator) ": "a checkpoint",
+    r"-m (lpips|dists|fid|kid)|\bkid,|real\.npz": "weights that are fetched",
+    r"cmd:": "programs that are not part of vitiq",
+}
+"""What a command line that is not run needs, by a pattern in it; its options are checked all the same."""
+
+
+def documented(page: Path) -> Iterator[str]:
+    """Command lines of a page's code blocks, continued lines joined, comments gone."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^(?: {4}|\$ )?(vitiq [a-z].*)$", text, re.MULTILINE):
+        if not line.startswith("vitiq compresses") and page.name != "cli.md":
+            yield re.split(r"\s+#", line)[0].strip()
+
+
+LINES = [(page, line) for page in PAGES for line in documented(page)]
+
+
+@pytest.mark.parametrize(("page", "line"), LINES, ids=[f"{p.stem}: {line}" for p, line in LINES])
+def test_options_exist(page: Path, line: str) -> None:
+    words = shlex.split(re.sub(r"\$\w+", "x", re.sub(r" \[[^\]]*\]", "", line)))[1:]
+    context, command = click.Context(cli, info_name="vitiq"), cli.get_command(click.Context(cli), words[0])
+    assert command is not None
+    words = words[1:]
+    while isinstance(command, click.Group):
+        below = command.get_command(context, words[0])
+        if below is None:
+            break
+        command, words = below, words[1:]
+    command.make_context("vitiq", words, parent=context)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the pages name: small parts of the bundled images."""
+    folder = tmp_path_factory.mktemp("desk")
+    sources = sorted((ROOT / "examples" / "images").glob("*.png"))
+    for name in ("photos", "originals", "rebuilt", "reconstructions", "real", "generated", "images"):
+        (folder / name).mkdir()
+        for i, source in enumerate(sources[:2]):
+            part = Image.open(source).convert("RGB").resize((96, 96))
+            if name in ("rebuilt", "reconstructions", "generated"):
+                part = Image.fromarray((np.asarray(part) // 8 * 8).astype(np.uint8))
+            part.save(folder / name / f"{i}.png")
+    for name, kind in {"photo": "photos", "a": "originals", "b": "rebuilt"}.items():
+        shutil.copy(folder / kind / "0.png", folder / f"{name}.png")
+    return folder
+
+
+RUN = {
+    page: [line for p, line in LINES if p == page and not any(re.search(pattern, line) for pattern in NEEDS)]
+    for page in PAGES
+}
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if RUN[p]], ids=lambda p: p.stem)
+def test_commands_run(page: Path, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "desk"
+    shutil.copytree(desk, here)
+    monkeypatch.chdir(here)
+    for line in RUN[page]:
+        name, *words = shlex.split(line)[1:]
+        command = import_module(f"vitiq.cli.{name}").command
+        result = CliRunner().invoke(command, words, catch_exceptions=False)
+        assert result.exit_code == 0, f"{page.name}: {line}\n{result.output}"

@@ -1,0 +1,415 @@
+"""`encode`, `decode` and `info` on files, folders, devices and pipes: nothing is lost, nothing collides.
+
+Truth: Pillow reads what they write; the bytes of every file that must be kept, before and after.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitiq.cli.main import main
+from vitiq.codecs.batch import default_output, output_names
+from vitiq.image.folders import pairing_key
+from vitiq.image.io import read_image
+from vitiq.types import ImageU8
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int | str | None
+    out: str
+    err: str
+
+
+Vitiq = Callable[..., Answer]
+
+
+@pytest.fixture
+def vitiq(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vitiq:
+    """The program in this process, as its user starts it."""
+    monkeypatch.delenv("VITIQ_DEBUG", raising=False)
+
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
+        code: int | str | None = 0
+        try:
+            main()
+        except SystemExit as stopped:
+            code = stopped.code
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return Answer(code, said.out, said.err)
+
+    return call
+
+
+def program(*arguments: object, **settings: object) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-m", "vitiq", *map(str, arguments)], capture_output=True, check=False, **settings
+    )
+
+
+def form(source: Path | io.BytesIO) -> str | None:
+    with Image.open(source) as image:
+        return image.format
+
+
+def size(source: Path) -> tuple[int, int]:
+    with Image.open(source) as image:
+        return image.size
+
+
+def convert(source: Path, target: Path) -> None:
+    with Image.open(source) as image:
+        image.save(target)
+
+
+@pytest.fixture
+def photo(small: ImageU8, tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(small).save(path)
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_the_original_survives_its_own_round_trip(vitiq: Vitiq, photo: Path) -> None:
+    before = photo.read_bytes()
+    assert vitiq("encode", photo).code == 0
+    coded = photo.with_suffix(".viq")
+    answer = vitiq("decode", coded)
+    assert answer.code == 1
+    assert str(photo) in answer.err
+    assert str(coded) in answer.err
+    assert photo.read_bytes() == before
+    assert vitiq("decode", coded, "-o", photo.with_name("again.png")).code == 0
+    assert size(photo.with_name("again.png")) == size(photo)
+    assert vitiq("decode", coded, "--force").code == 0
+    assert photo.read_bytes() != before
+
+
+def test_default_names_never_meet_an_input(vitiq: Vitiq, photo: Path) -> None:
+    jpeg = photo.with_suffix(".jpg")
+    convert(photo, jpeg)
+    before = contents(photo.parent)
+    assert vitiq("encode", jpeg, "-c", "jpeg", "--force").code == 0
+    after = contents(photo.parent)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"photo.jpeg.jpg"}
+    odd = photo.with_name("really-a-jpeg.png")
+    odd.write_bytes(jpeg.read_bytes())
+    assert vitiq("decode", odd).code == 0
+    assert odd.read_bytes() == jpeg.read_bytes()
+    assert form(photo.with_name("really-a-jpeg.decoded.png")) == "PNG"
+    assert default_output(photo, ".viq", "generative") == photo.with_suffix(".viq")
+
+
+@pytest.mark.parametrize("kind", ["itself", "hard link", "symbolic link", "through a linked folder"])
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_an_output_that_is_the_input_is_refused(
+    kind: str, force: tuple[str, ...], vitiq: Vitiq, photo: Path, tmp_path: Path
+) -> None:
+    jpeg = tmp_path / "real" / "photo.jpg"
+    jpeg.parent.mkdir()
+    convert(photo, jpeg)
+    names = {
+        "itself": jpeg,
+        "hard link": tmp_path / "hard.jpg",
+        "symbolic link": tmp_path / "soft.jpg",
+        "through a linked folder": tmp_path / "link" / "photo.jpg",
+    }
+    (tmp_path / "hard.jpg").hardlink_to(jpeg)
+    (tmp_path / "soft.jpg").symlink_to(jpeg)
+    (tmp_path / "link").symlink_to("real")
+    before = jpeg.read_bytes()
+    answer = vitiq("encode", jpeg, "-c", "jpeg", "-q", 3, "-o", names[kind], *force)
+    assert answer.code == 1
+    assert str(jpeg) in answer.err
+    assert str(names[kind]) in answer.err
+    assert jpeg.read_bytes() == before
+
+
+def test_existing_files_are_replaced_only_with_force(vitiq: Vitiq, photo: Path) -> None:
+    other = photo.with_name("other.jpg")
+    other.write_bytes(b"precious")
+    answer = vitiq("encode", photo, "-c", "jpeg", "-o", other)
+    assert (answer.code, answer.out, other.read_bytes()) == (1, "", b"precious")
+    assert re.search(r"other\.jpg: exists already .*photo\.png.*--force", answer.err)
+    assert vitiq("encode", photo, "-c", "jpeg", "-o", other, "--force").code == 0
+    assert form(other) == "JPEG"
+
+
+def test_names_of_other_formats_are_refused(vitiq: Vitiq, photo: Path) -> None:
+    before = contents(photo.parent)
+    assert "writes .jpg files" in vitiq("encode", photo, "-c", "jpeg", "-o", photo.with_name("x.webp")).err
+    assert "writes .viq files" in vitiq("encode", photo, "-o", photo.with_name("x.png")).err
+    assert contents(photo.parent) == before
+    assert vitiq("encode", photo, "-c", "jpeg", "-o", photo.with_name("x.JPEG")).code == 0
+    assert "are written as .png" in vitiq("decode", photo.with_name("x.JPEG"), "-o", photo.with_name("y.jpg")).err
+    for suffix, named in ((".bmp", "BMP"), (".ppm", "PPM"), (".tif", "TIFF"), (".png", "PNG")):
+        assert vitiq("decode", photo.with_name("x.JPEG"), "-o", photo.with_name("y" + suffix)).code == 0
+        found = photo.with_name("y" + suffix)
+        assert form(found) == named
+        assert np.array_equal(read_image(found), read_image(photo.with_name("x.JPEG")))
+
+
+def test_dash_is_standard_input_and_output(photo: Path, tmp_path: Path) -> None:
+    coded = program("encode", "-", "-c", "jpeg", "-o", "-", input=photo.read_bytes())
+    assert coded.returncode == 0, coded.stderr
+    assert form(io.BytesIO(coded.stdout)) == "JPEG"
+    assert b"bits per pixel" in coded.stderr
+    decoded = program("decode", "-", input=coded.stdout)
+    assert form(io.BytesIO(decoded.stdout)) == "PNG"
+    shown = program("info", "-", "--json", input=coded.stdout)
+    assert json.loads(shown.stdout)["bytes"] == len(coded.stdout)
+    to_file = program("encode", "-", "-c", "jpeg", "-o", tmp_path / "x.jpg", input=photo.read_bytes())
+    assert to_file.returncode == 0
+    assert (tmp_path / "x.jpg").read_bytes() == coded.stdout
+    assert b"standard output" in program("encode", photo, "-o", "-", "--json").stderr
+    empty = program("encode", "-", "-o", "-", input=b"")
+    assert (empty.returncode, empty.stdout, empty.stderr.count(b"\n")) == (1, b"", 1)
+    assert b"standard input" in empty.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_devices_and_pipes(photo: Path, tmp_path: Path) -> None:
+    null = os.lstat("/dev/null")
+    assert program("encode", photo, "-c", "jpeg", "-o", "/dev/null").returncode == 0
+    for target in ("/dev/full", "-"):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "vitiq", "encode", str(photo), "-c", "jpeg", "-o", target],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"vitiq: error: ")
+        assert b"No space left on device" in done.stderr
+        assert done.stderr.count(b"\n") == 1
+    assert (null.st_ino, null.st_mode) == (os.lstat("/dev/null").st_ino, os.lstat("/dev/null").st_mode)
+    out = tmp_path / "out"
+    with out.open("wb") as file:
+        file.write(b"before")
+        file.flush()
+        subprocess.run(
+            [sys.executable, "-m", "vitiq", "encode", str(photo), "-c", "jpeg", "-o", "/dev/stdout"],
+            stdout=file,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+    assert out.read_bytes().startswith(b"before\xff\xd8\xff")
+
+
+def test_a_closed_pipe_ends_quietly(photo: Path) -> None:
+    for command in ("metrics list", f"encode {photo} -c jpeg -o -", "--help"):
+        done = subprocess.run(
+            ["bash", "-c", f"'{sys.executable}' -m vitiq {command} | true; echo ${{PIPESTATUS[0]}}"],
+            capture_output=True,
+            check=False,
+        )
+        assert done.stdout == b"0\n"
+        assert b"rror" not in done.stderr
+
+
+NAMES = ["x.png", "x.jpg", "X.PNG", "sub/x.png", "e\u0301.png", "é.jpg", "plain.png", "café/a.png", "cafe\u0301/a.jpg"]
+
+
+def fill(folder: Path, small: ImageU8) -> list[str]:
+    for i, name in enumerate(NAMES):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(small[: 16 + i])).save(path)
+    return sorted(NAMES)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_folders_there_and_back(jobs: int, vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
+    """Heights tell the images apart; every one must come back under a name of its own."""
+    source, coded, back = tmp_path / "in", tmp_path / "coded", tmp_path / "back"
+    fill(source, small)
+    before = contents(source)
+    (source / "notes.txt").write_text("no image")
+    answer = vitiq("encode", source, "-c", "webp", "-o", coded, "--jobs", jobs, "--json")
+    assert answer.code == 0, answer.err
+    facts = json.loads(answer.out)
+    assert len(facts["files"]) == len(NAMES)
+    assert {Path(one["file"]).relative_to(coded).as_posix() for one in facts["files"]} == set(contents(coded))
+    assert len({pairing_key(name) for name in contents(coded)}) == len(NAMES), "they fit on any file system"
+    assert (coded / "plain.webp").is_file()
+    assert (coded / "sub" / "x.webp").is_file()
+    assert vitiq("decode", coded, "-o", back, "--jobs", jobs, "--quiet").code == 0
+    assert sorted(size(back / name)[1] for name in contents(back)) == list(range(16, 16 + len(NAMES)))
+    assert {name: contents(source)[name] for name in before} == before
+
+
+def test_the_same_command_makes_what_is_missing(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    fill(source, small)
+    command = ("encode", source, "-c", "jpeg", "-o", out, "--jobs", 1)
+    assert "9 images done" in vitiq(*command).out
+    first = contents(out)
+    stamps = {name: (out / name).stat().st_mtime_ns for name in first}
+    lost = sorted(first)[3]
+    (out / lost).unlink()
+    answer = vitiq(*command, "-q", 5)
+    assert "1 image done" in answer.out
+    assert "8 there already (--force makes them again)" in answer.out
+    after = contents(out)
+    assert set(after) == set(first)
+    assert [n for n in first if (out / n).stat().st_mtime_ns != stamps[n]] == [lost]
+    assert "9 images done" in vitiq(*command, "-q", 5, "--force").out
+    assert all(len(contents(out)[name]) < len(first[name]) for name in first if name != lost)
+
+
+def test_outputs_in_another_unicode_form_are_found(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    Image.fromarray(small).save(source / "é.png")
+    vitiq("encode", source, "-c", "jpeg", "-o", out)
+    (made,) = out.iterdir()
+    made.rename(out / unicodedata.normalize("NFD", "é.jpg"))
+    assert "0 images done" in vitiq("encode", source, "-c", "jpeg", "-o", out).out
+    assert len(list(out.iterdir())) == 1
+
+
+def test_an_output_folder_inside_the_input_is_not_fed_back(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
+    fill(tmp_path / "in", small)
+    command = ("encode", tmp_path / "in", "-c", "jpeg", "-o", tmp_path / "in" / "out")
+    assert "9 images done" in vitiq(*command).out
+    assert "0 images done" in vitiq(*command).out
+    assert vitiq("encode", tmp_path / "in", "-c", "jpeg", "-o", tmp_path / "in").code == 1
+
+
+def test_broken_files_are_named_and_the_others_done(vitiq: Vitiq, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    photo.rename(folder / "photo.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    answer = vitiq("encode", folder, tmp_path / "gone.png", "-c", "jpeg", "-o", tmp_path / "out")
+    assert answer.code == 1
+    assert {"broken.png", "gone.png"} <= set(re.findall(r"\w+\.png", answer.err))
+    assert "1 image done" in answer.out
+    assert "2 failed" in answer.out
+    (tmp_path / "out" / "damaged.jpg").write_bytes(b"\xff\xd8\xff damaged")
+    (tmp_path / "out" / "other.txt").write_text("text")
+    answer = vitiq("decode", tmp_path / "out", "-o", tmp_path / "back")
+    assert answer.code == 1
+    assert "damaged.jpg" in answer.err
+    assert "other.txt" not in answer.err
+    assert set(contents(tmp_path / "back")) == {"photo.png"}
+
+
+def test_several_files_need_a_folder(vitiq: Vitiq, photo: Path) -> None:
+    assert vitiq("encode", photo, photo, "-c", "jpeg").code == 2
+    assert vitiq("encode", photo.parent, "-c", "jpeg").code == 2
+    assert vitiq("decode", photo.parent).code == 2
+    assert vitiq("encode", photo, "-c", "jpeg", "-o", photo.parent).code == 0
+    assert photo.with_suffix(".jpg").is_file()
+
+
+def test_odd_names(vitiq: Vitiq, photo: Path, tmp_path: Path) -> None:
+    data = photo.read_bytes()
+    deep = tmp_path.joinpath(*["d" * 100] * 4)
+    deep.mkdir(parents=True)
+    for name in (b"n" * 246 + b".png", b"caf\xe9.png", b"-dash.png", b"line\nbreak.png", b" .png", "猫.png".encode()):
+        source = deep / os.fsdecode(name)
+        source.write_bytes(data)
+        answer = vitiq("encode", source, "-c", "jpeg")
+        assert answer.code == 0, answer.err
+        coded = source.with_suffix(".jpg")
+        assert form(coded) == "JPEG"
+        assert vitiq("decode", coded, "--force").code == 0
+        assert json.loads(vitiq("info", coded, "--json").out)["file"] == str(coded)
+    assert "cannot be written" in vitiq("encode", photo, "-c", "jpeg", "-o", tmp_path / ("n" * 256)).err
+
+
+def test_rates(vitiq: Vitiq, photo: Path) -> None:
+    def encode(*arguments: object) -> dict[str, float]:
+        answer = vitiq("encode", photo, "--json", "--force", *arguments)
+        assert answer.code == 0, answer.err
+        facts: dict[str, float] = json.loads(answer.out)
+        return facts
+
+    for codec in ("jpeg", "generative"):
+        budget = encode("-c", codec, "--bytes", 1500)
+        assert budget["bytes"] <= budget["target_bytes"] == 1500
+        assert encode("-c", codec, "--at-bytes", 1500)["bytes"] == budget["bytes"]
+        assert encode("-c", codec, "--bpp", 1500 * 8 / (96 * 80))["bytes"] == budget["bytes"]
+        assert encode("-c", codec, "-q", budget["quality"])["bytes"] == budget["bytes"]
+    answer = vitiq("encode", photo, "-c", "jpeg", "--bytes", 1, "--force", "--json")
+    assert answer.code == 0
+    assert "1 bytes cannot be reached" in answer.err
+    assert json.loads(answer.out)["reached"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("-c", "jpge"), 2, "did you mean jpeg"),
+        (("-c", "jpeg", "-q", "30.7"), 1, "whole number"),
+        (("-c", "jpeg", "-q", "101"), 1, "1 to 100"),
+        (("-c", "jpeg", "-q", "nan"), 1, "finite"),
+        (("-c", "jpeg", "--bytes", "0"), 2, "0"),
+        (("-c", "jpeg", "--bpp", "-1"), 1, "above 0"),
+        (("-c", "jpeg", "-q", "3", "--bytes", "900"), 2, "--quality and --bytes"),
+        (("-c", "jpeg", "--iterations", "3"), 1, "it takes subsampling"),
+        (("-c", "jpeg", "-O", "subsampling=9"), 1, "4:2:0"),
+        (("-c", "jpeg", "-O", "nonsense"), 2, "-O nonsense=VALUE"),
+        (("-c", "jpeg", "--subsampling"), 2, "--subsampling VALUE"),
+    ],
+)
+def test_wrong_settings_fail_before_any_work(
+    arguments: tuple[str, ...], code: int, said: str, vitiq: Vitiq, tmp_path: Path
+) -> None:
+    answer = vitiq("encode", tmp_path / "gone.png", "-o", tmp_path / "new" / "x", *arguments)
+    assert answer.code == code
+    assert said in answer.err
+    assert answer.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_of_a_codec_in_both_spellings(vitiq: Vitiq, photo: Path) -> None:
+    sizes = [
+        json.loads(vitiq("encode", photo, "-c", "jpeg", "--json", "--force", *option).out)["bytes"]
+        for option in ((), ("-O", "subsampling=4:4:4"), ("--subsampling", "4:4:4"), ("--subsampling=4:4:4",))
+    ]
+    assert sizes[0] < sizes[1] == sizes[2] == sizes[3]
+
+
+def test_info_is_for_people_and_machines(vitiq: Vitiq, photo: Path) -> None:
+    vitiq("encode", photo, "-q", 20)
+    coded = photo.with_suffix(".viq")
+    shown = vitiq("info", coded).out
+    assert re.search(r"codec +generative", shown)
+    assert re.search(r"quality +20", shown)
+    assert re.search(r"image +96×80 pixels", shown)
+    assert json.loads(vitiq("info", coded, "--json").out)["quality"] == 20
+    two = vitiq("info", coded, coded, "--json")
+    assert len(json.loads(two.out)) == 2
+    bad = vitiq("info", coded, photo)
+    assert bad.code == 1
+    assert "generative" in bad.out
+    assert str(photo) in bad.err
+
+
+def test_output_names_collide_in_no_file_system() -> None:
+    names = output_names(["a/x.png", "y.png", "y.jpg", "Y.png", "y.png.png", "é.png", "e\u0301.png"], ".viq")
+    assert names[:2] == ["a/x.viq", "y.png.viq"]
+    assert len({pairing_key(name) for name in names}) == len(names)
+    assert output_names(["x.png", "x.jpg"], ".viq") == ["x.png.viq", "x.jpg.viq"]

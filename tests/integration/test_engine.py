@@ -1,0 +1,327 @@
+"""Studies from plan to records, in this process and in others: failures, resume, two at once, what is kept.
+
+Truth: the same study undisturbed, and codecs whose files are known by hand (tests/engine_plugin.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engine_plugin as plugin
+from read_tables import parquet_rows
+from vitiq.codecs.rate_target import encode_within
+from vitiq.codecs.spec import parse_codecs
+from vitiq.errors import StoreError, TaskError
+from vitiq.evaluation import store as store_module
+from vitiq.evaluation import task as task_module
+from vitiq.evaluation.engine import Outcome, run_study
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.plan import Faults, check_metrics, make_study, read_images, series_of
+from vitiq.evaluation.record import Record
+from vitiq.evaluation.rows import FIXED, write_tables
+from vitiq.evaluation.store import Store
+from vitiq.evaluation.study import Study
+from vitiq.files import write_bytes
+from vitiq.image.io import read_image, write_png
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("site")
+    plugin.install(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        patch.syspath_prepend(str(Path(plugin.__file__).parent))
+        yield
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three images, one of them dark."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for name, level in (("dark", 20), ("light", 150), ("pale", 200)):
+        write_png(folder / f"{name}.png", rng.integers(level, level + 50, (20, 30, 3), dtype=np.uint8))
+    return folder
+
+
+def plan(
+    images: Path, codecs: str, metrics: str = "mse,psnr-rgb", keep: tuple[str, ...] = ("bitstreams", "images")
+) -> Study:
+    spec = MetricSpec(metrics)
+    with Workers("inline") as workers:
+        found, problems = read_images([images], workers)
+    assert problems == []
+    return make_study(found, map(series_of, parse_codecs(codecs)), check_metrics(spec, Faults()), spec, keep=keep)
+
+
+def run(study: Study, out: Path, kind: str = "inline", **settings: int | None) -> Outcome:
+    store = Store(out)
+    store.begin(study)
+    with Workers(kind, 2) as workers:
+        return run_study(study, store, workers, **settings)  # type: ignore[arg-type]
+
+
+def same(found: list[Record], wanted: list[Record]) -> None:
+    """Equal but for times."""
+
+    def plain(record: Record) -> str:
+        facts = {name: getattr(record, name) for name in record.__dataclass_fields__ if "seconds" not in name}
+        return repr(facts)
+
+    assert list(map(plain, found)) == list(map(plain, wanted))
+
+
+def test_records_and_files(images: Path, tmp_path: Path) -> None:
+    outcome = run(plan(images, "test-grey@1,2"), tmp_path)
+    assert (outcome.done, outcome.kept, outcome.failed) == (6, 0, {})
+    store = Store(tmp_path)
+    records = store.records()
+    assert [(r.image, r.quality, r.bytes) for r in records[:3]] == [
+        ("dark.png", 1, 8),
+        ("dark.png", 2, 9),
+        ("light.png", 1, 8),
+    ]
+    record = records[0]
+    assert (record.codec, record.label, record.rate_kind, record.rate_value) == ("test-grey", "Grey", "quality", 1)
+    assert (record.width, record.height, record.error, record.reached) == (30, 20, None, True)
+    assert record.bpp == pytest.approx(8 * 8 / 600)
+    assert list(record.scores) == ["mse", "psnr-rgb"]
+    original, rebuilt, bitstream = store.original(record), store.reconstruction(record), store.bitstream(record)
+    assert original
+    assert rebuilt
+    assert bitstream
+    assert bitstream.read_bytes().startswith(b"GREY")
+    assert bitstream.parent.name == record.key[:2]
+    assert np.array_equal(read_image(original), read_image(images / "dark.png"))
+    difference = read_image(original).astype(float) - read_image(rebuilt)
+    assert record.value("mse") == pytest.approx(np.square(difference).mean())
+    assert math.isnan(record.value("ssim"))
+    assert record.details["original_bytes"] == (images / "dark.png").stat().st_size
+
+
+def test_processes_give_the_records_of_one_process(images: Path, tmp_path: Path) -> None:
+    study = plan(images, "jpeg@10:50:20,test-grey,webp@bytes=200", "mse,ssim")
+    assert run(study, tmp_path / "one").done == run(study, tmp_path / "two", "processes").done == len(study)
+    same(Store(tmp_path / "two").records(), Store(tmp_path / "one").records())
+
+
+def test_a_new_metric_costs_no_encode_and_a_changed_codec_only_itself(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(plan(images, "test-grey@1,jpeg@50", "mse"), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("bitstreams/*/*")}
+    assert len(before) == 6
+    encoded: list[str] = []
+    encode = encode_within
+
+    def counted(codec: object, *rest: object) -> object:
+        encoded.append(type(codec).__name__)
+        return encode(codec, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(task_module, "encode_within", counted)
+    assert run(plan(images, "test-grey@1,jpeg@50", "mse,psnr-rgb"), tmp_path).done == 6
+    assert encoded == []
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert [list(r.scores) for r in Store(tmp_path).records()] == [["mse", "psnr-rgb"]] * 6
+    monkeypatch.setattr(plugin.Grey, "identity", lambda _: {"version": 2})
+    outcome = run(plan(images, "test-grey@1,jpeg@50", "mse,psnr-rgb"), tmp_path)
+    assert (outcome.done, outcome.kept) == (3, 3)
+    assert encoded == ["Grey"] * 3
+
+
+@pytest.mark.parametrize("keep", [("bitstreams",), ("images",), ()])
+def test_scores_can_be_added_whatever_was_kept(images: Path, tmp_path: Path, keep: tuple[str, ...]) -> None:
+    run(plan(images, "test-grey@1", "mse", keep), tmp_path)
+    kinds = {"bitstreams": 3 * ("bitstreams" in keep), "reconstructions": 3 * ("images" in keep)}
+    assert {kind: len(list(tmp_path.glob(f"{kind}/*/*"))) for kind in kinds} == kinds
+    assert run(plan(images, "test-grey@1", "mse,psnr-rgb", keep), tmp_path).done == 3
+    assert [list(r.scores) for r in Store(tmp_path).records()] == [["mse", "psnr-rgb"]] * 3
+
+
+@pytest.mark.parametrize("kind", ["inline", "processes"])
+def test_a_failed_task_is_recorded_and_tried_again_and_takes_no_other_with_it(
+    images: Path, tmp_path: Path, kind: str
+) -> None:
+    study = plan(images, "test-wrong@1,2,3")
+    outcome = run(study, tmp_path, kind)
+    assert outcome.done == 9
+    assert sorted(outcome.failed.values()) == ["RuntimeError: no"] * 2 + ["too dark"]
+    records = Store(tmp_path).records()
+    assert [r.error for r in records if r.image == "dark.png"] == ["too dark", "RuntimeError: no", "RuntimeError: no"]
+    assert all(r.error is None and r.scores for r in records if r.image != "dark.png")
+    assert (records[0].bytes, records[0].width, records[0].quality) == (0, 30, None)
+    again = run(study, tmp_path, kind)
+    assert (again.done, again.kept) == (3, 6)
+    assert len(Store(tmp_path).records()) == 9
+
+
+def test_too_many_failures_end_a_study(images: Path, tmp_path: Path) -> None:
+    study = plan(images, "test-wrong@1,2,3")
+    with pytest.raises(TaskError, match="2 tasks failed, more than the 1 of --max-failures"):
+        run(study, tmp_path, max_failures=1)
+    assert len(Store(tmp_path).records()) == 2
+    assert run(study, tmp_path, max_failures=3).done == 9
+
+
+def test_a_killed_worker_costs_the_task_that_killed_it(images: Path, tmp_path: Path) -> None:
+    study = plan(images, "test-deadly@1,2,3,test-grey")
+    outcome = run(study, tmp_path, "processes")
+    records = Store(tmp_path).records()
+    assert len(records) == len(study)
+    failed = [r for r in records if r.error is not None]
+    assert [(r.image, r.codec, r.rate_value) for r in failed] == [("dark.png", "test-deadly", 2)]
+    assert "killed" in str(failed[0].error)
+    assert list(outcome.failed) == [failed[0].key]
+
+
+def test_two_runs_at_once_neither_corrupt_nor_double(images: Path, tmp_path: Path) -> None:
+    study = plan(images, "test-grey@1:9:1,jpeg@10:90:10")
+    runs = [threading.Thread(target=run, args=(study, tmp_path / "both")) for _ in range(2)]
+    for thread in runs:
+        thread.start()
+    for thread in runs:
+        thread.join()
+    run(study, tmp_path / "one")
+    same(Store(tmp_path / "both").records(), Store(tmp_path / "one").records())
+    store = Store(tmp_path / "both")
+    store.parts.compact()
+    same(store.records(), Store(tmp_path / "one").records())
+
+
+def test_studies_in_one_folder_share_and_replace_nothing(images: Path, tmp_path: Path) -> None:
+    first, second = plan(images, "test-grey@1,2"), plan(images, "test-grey@2,3")
+    run(first, tmp_path)
+    wanted = Store(tmp_path).records()
+    outcome = run(second, tmp_path)
+    assert (outcome.done, outcome.kept) == (3, 3)
+    store = Store(tmp_path)
+    assert store.study_names() == [first.name, second.name]
+    assert [r.rate_value for r in store.records()] == [2, 3] * 3
+    same(store.records(first.name), wanted)
+    run(first, tmp_path)
+    assert store.study_names() == [second.name, first.name]
+    same(store.records(), wanted)
+
+
+def test_images_of_the_same_pixels_are_encoded_once_and_shown_each(images: Path, tmp_path: Path) -> None:
+    for name in ("x.png", "y.png"):
+        write_png(tmp_path / "in" / name, read_image(images / "pale.png"))
+    outcome = run(plan(tmp_path / "in", "test-grey@1"), tmp_path / "out")
+    assert outcome.done == 1
+    assert [r.image for r in Store(tmp_path / "out").records()] == ["x.png", "y.png"]
+    assert run(plan(tmp_path / "in", "test-grey@1"), tmp_path / "out").kept == 2
+
+
+def test_the_same_stem_keeps_apart(images: Path, tmp_path: Path) -> None:
+    for name, source in (("x.png", "pale.png"), ("X.bmp", "dark.png"), ("x.bmp", "light.png")):
+        write_png(tmp_path / "in" / name, read_image(images / source))
+    run(plan(tmp_path / "in", "test-grey@1"), tmp_path / "out")
+    store = Store(tmp_path / "out")
+    for record in store.records():
+        original, rebuilt = store.original(record), store.reconstruction(record)
+        assert original
+        assert rebuilt
+        assert read_image(rebuilt)[0, 0, 0] == int(read_image(original).mean())
+    assert len({store.bitstream(r) for r in store.records()}) == 3
+
+
+def test_an_image_that_changed_meanwhile_is_a_failure(images: Path, tmp_path: Path) -> None:
+    write_png(tmp_path / "x.png", read_image(images / "pale.png"))
+    study = plan(tmp_path, "test-grey@1")
+    write_png(tmp_path / "x.png", read_image(images / "dark.png"))
+    task_module._held.image = None
+    assert next(iter(run(study, tmp_path / "out").failed.values())).endswith("run the command again")
+
+
+def test_a_full_disk_stops_with_one_error_and_resumes(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = plan(images, "test-grey@1,2,3")
+    write, count = write_bytes, 0
+
+    def full(path: Path, data: bytes) -> None:
+        nonlocal count
+        count += "bitstreams" in str(path)
+        if count > 4:
+            raise OSError(28, "No space left on device")
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vitiq.files.os.fsync", lambda _: None)
+        patch.setattr(store_module, "write_bytes", _as_input_error(full))
+        with pytest.raises(StoreError, match="No space left on device"):
+            run(study, tmp_path)
+    assert len(Store(tmp_path).records()) == 4
+    assert all(record.error is None for record in Store(tmp_path).records())
+    outcome = run(study, tmp_path)
+    assert (outcome.done, outcome.kept) == (5, 4)
+
+
+def _as_input_error(write: object) -> object:
+    from vitiq.errors import InputError
+
+    def wrapped(path: Path, data: bytes) -> None:
+        try:
+            write(path, data)  # type: ignore[operator]
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+    return wrapped
+
+
+def test_wide_tables_for_people(images: Path, tmp_path: Path) -> None:
+    study = plan(images, "test-wrong@1,3")
+    run(study, tmp_path)
+    write_tables(Store(tmp_path).parts, study, tmp_path)
+    with (tmp_path / "records.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    columns = [*FIXED, "mse", "psnr-rgb"]
+    assert list(rows[0])[:11] == columns
+    assert [row["error"] for row in rows] == ["too dark", "RuntimeError: no", "", "", "", ""]
+    for row in rows[2:]:
+        assert (tmp_path / row["bitstream"]).stat().st_size == int(row["bytes"])
+        assert read_image(tmp_path / row["reconstruction"]).shape == (20, 30, 3)
+        assert json.loads(row["details"])["title"] == "Wrong"
+    table = parquet_rows(tmp_path / "records.parquet")
+    assert [row["mse"] for row in table[2:]] == [float(row["mse"]) for row in rows[2:]]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+print("imported")
+from vitiq.codecs.rate_target import encode_within
+from vitiq.codecs.spec import parse_codecs
+from vitiq.evaluation.engine import run_study
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_images, series_of
+from vitiq.evaluation.store import Store
+
+spec = MetricSpec("mse")
+with Workers("processes", 2) as workers:
+    images, _ = read_images([Path(sys.argv[1])], workers)
+    study = make_study(images, map(series_of, parse_codecs("jpeg@10,90")), check_metrics(spec, Faults()), spec)
+    store = Store(Path(sys.argv[2]))
+    store.begin(study)
+    print(run_study(study, store, workers).done)
+"""
+
+
+def test_a_script_needs_no_main_guard(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "script.py"), str(images), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "imported\n6\n", done.stderr

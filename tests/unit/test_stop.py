@@ -1,0 +1,75 @@
+"""What Ctrl-C may cut. Truth: signal(7), and what a shell does for background jobs (SIGINT ignored)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from vitiq.cli.stop import StoppedHalfway, resumable, undisturbed
+
+
+@pytest.fixture
+def hears_sigint() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def stopped(done: list[int]) -> None:
+    with undisturbed():
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append(1)
+    done.append(2)
+
+
+@pytest.mark.usefixtures("hears_sigint")
+def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
+    done: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        stopped(done)
+    assert done == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("hears_sigint")
+def test_a_background_job_goes_through() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    done: list[int] = []
+    stopped(done)
+    assert done == [1, 2]
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.usefixtures("hears_sigint")
+def test_threads_have_nothing_to_hold_back() -> None:
+    done: list[int] = []
+
+    def work() -> None:
+        with undisturbed():
+            done.append(1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [1]
+
+
+def test_resumable_work_says_so() -> None:
+    with pytest.raises(StoppedHalfway), resumable():
+        raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("hears_sigint")
+def test_a_handler_of_the_user_is_put_back() -> None:
+    def own(_: int, __: FrameType | None) -> None:
+        raise AssertionError
+
+    signal.signal(signal.SIGINT, own)
+    with undisturbed():
+        pass
+    assert signal.getsignal(signal.SIGINT) is own

@@ -1,0 +1,176 @@
+"""Parts of the store: what is written is read, once a key, whatever stops a writer.
+
+Truth: the rows that were written.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vitiq.errors import InputError, StoreError
+from vitiq.evaluation import schema
+from vitiq.evaluation.parts import Parts, connect
+from vitiq.evaluation.schema import COLUMNS
+
+
+def score(
+    key: str, value: float, *, error: str | None = None, written: float = 1.0, details: str = "{}"
+) -> dict[str, Any]:
+    facts = {"metric": "mse", "signature": "mse|v1", "value": value, "details": details, "error": error}
+    return {"encode_key": key, **facts, "written": written}
+
+
+def rows(store: Parts, keys: list[str] | None = None) -> dict[str, tuple[float, str | None]]:
+    with connect() as connection:
+        if keys is not None:
+            connection.execute("CREATE TEMP TABLE keys AS SELECT unnest($k::VARCHAR[]) AS encode_key", {"k": keys})
+        store.view(connection, "scores", None if keys is None else "keys")
+        found = connection.execute("SELECT encode_key, value, error FROM scores ORDER BY encode_key").fetchall()
+    assert len({row[0] for row in found}) == len(found)
+    return {key: (value, error) for key, value, error in found}
+
+
+@pytest.mark.parametrize("folder", ["plain", "with [1] and * and 'quotes'", "Straße ☃"])
+def test_rows_come_back_whatever_the_folder_is_called(tmp_path: Path, folder: str) -> None:
+    store = Parts(tmp_path / folder)
+    assert rows(store) == {}
+    details = '{"a": [1, 2], "text": "☃ \\"quoted\\""}'
+    store.write("scores", [score("a", math.inf, details=details), score("b", math.nan)])
+    store.write("scores", [score("c", 0.1)])
+    assert store.write("scores", []) is None
+    found = rows(store)
+    assert found["a"] == (math.inf, None)
+    assert math.isnan(found["b"][0])
+    assert found["c"] == (0.1, None)
+    assert set(rows(store, ["c", "d"])) == {"c"}
+    assert len(store.files("scores")[schema.VERSION]) == 2
+    with connect() as connection:
+        store.view(connection, "scores")
+        assert connection.execute("SELECT details FROM scores WHERE encode_key = 'a'").fetchall() == [(details,)]
+
+
+def test_a_success_counts_before_a_failure_and_the_earlier_before_the_later(tmp_path: Path) -> None:
+    store = Parts(tmp_path)
+    store.write("scores", [score("a", math.nan, error="broken", written=1), score("b", 1, written=2)])
+    store.write("scores", [score("a", 3, written=5), score("b", 4, written=1), score("c", math.nan, error="x")])
+    assert rows(store) | {"c": None} == {"a": (3, None), "b": (4, None), "c": None}
+    assert rows(store)["c"][1] == "x"
+
+
+def test_merged_parts_hold_the_same(tmp_path: Path) -> None:
+    store = Parts(tmp_path)
+    for i in range(20):
+        store.write("scores", [score(f"k{i % 7}", i, written=i)])
+    before = rows(store)
+    assert store.compact() == 20
+    assert rows(store) == before
+    assert len(store.files("scores")[schema.VERSION]) == 1
+    assert store.compact() == 0
+
+
+def test_a_part_that_is_merged_away_while_read_is_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = Parts(tmp_path), Parts(tmp_path)
+    for i in range(3):
+        store.write("scores", [score(f"k{i}", i)])
+    files = Parts.files
+    listed: list[object] = []
+
+    def stale(self: Parts, table: schema.Table) -> dict[int, list[Path]]:
+        found = files(self, table)
+        if self is store and not listed:
+            listed.append(found)
+            other.compact()
+        return found
+
+    monkeypatch.setattr(Parts, "files", stale)
+    assert set(rows(store)) == {"k0", "k1", "k2"}
+
+
+@pytest.mark.parametrize("call", ["execute", "fsync", "rename"])
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    store = Parts(tmp_path)
+    store.write("scores", [score("a", 1)])
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def fail(*_: object, **__: object) -> None:
+        raise full
+
+    with monkeypatch.context() as patch:
+        if call == "fsync":
+            patch.setattr(os, "fsync", fail)
+        elif call == "rename":
+            patch.setattr(Path, "replace", fail)
+        else:
+            patch.setattr(store, "_writing", Broken(full))
+        with pytest.raises(StoreError, match=r"No space left on device.*resumes"):
+            store.write("scores", [score("b", 2)])
+    assert store.half_made() == []
+    assert rows(store) == {"a": (1, None)}
+    store._writing = None
+    store.write("scores", [score("b", 2)])
+    assert set(rows(store)) == {"a", "b"}
+
+
+class Broken:
+    """A connection whose every write fails."""
+
+    def __init__(self, error: OSError) -> None:
+        self._error = error
+
+    def execute(self, *_: object) -> None:
+        raise self._error
+
+
+def test_parts_of_an_older_version_are_read_as_todays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the score had been called `number`, in thousandths, and had known no error."""
+    older = schema.VERSION - 1
+    folder = tmp_path / f"v{older}" / "scores" / "00"
+    folder.mkdir(parents=True)
+    with connect() as connection:
+        connection.execute(
+            "COPY (SELECT 'a' AS encode_key, 'mse' AS metric, 's' AS signature, 1500 AS number, '{}' AS details, "
+            f"1 AS written) TO '{folder / 'old.parquet'}' (FORMAT parquet)"
+        )
+    store = Parts(tmp_path)
+    with pytest.raises(InputError, match=f"version {older} given, version {schema.VERSION} expected"):
+        rows(store)
+    monkeypatch.setitem(schema.MIGRATIONS, older, {"scores": {"value": "number / 1000.0", "error": "NULL"}})
+    store.write("scores", [score("b", 2)])
+    assert rows(store) == {"a": (1.5, None), "b": (2, None)}
+    store.compact()
+    assert list(store.files("scores")) == [schema.VERSION]
+    assert rows(store) == {"a": (1.5, None), "b": (2, None)}
+
+
+def test_parts_of_a_newer_version_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "v99" / "scores" / "00").mkdir(parents=True)
+    with pytest.raises(InputError, match=f"version 99 given, version {schema.VERSION} expected"):
+        rows(Parts(tmp_path))
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    store = Parts(tmp_path)
+    path = store.write("scores", [score("a", 1)])
+    assert path is not None
+    path.write_bytes(b"PAR1 nonsense")
+    with pytest.raises(InputError, match=path.name):
+        rows(store)
+
+
+def test_the_schema_is_this() -> None:
+    """Changing it needs a new version and a migration."""
+    assert schema.VERSION == 1
+    encodes = (
+        "encode_key image_sha256 codec label settings rate_kind rate_value quality reached width height bytes "
+        "encode_seconds decode_seconds notes error details written"
+    )
+    assert " ".join(COLUMNS["encodes"]) == encodes
+    assert " ".join(COLUMNS["scores"]) == "encode_key metric signature value details error written"

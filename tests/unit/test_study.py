@@ -1,0 +1,179 @@
+"""Plans: what is compared, under which keys, in which order; faults; inputs.
+
+Truth: the rules of evaluation/study.py and evaluation/plan.py, and counting by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitiq.codecs.spec import parse_codec, parse_codecs
+from vitiq.errors import InputError, UnknownNameError
+from vitiq.evaluation.inputs import find_inputs, pixels_digest, read_input
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.plan import Faults, check_keep, check_metrics, make_study, series_of
+from vitiq.evaluation.store import MARK, Store
+from vitiq.evaluation.study import Study, StudyImage, of_shard, unique_names
+from vitiq.image.io import write_png
+
+IMAGE = StudyImage("a.png", "/in/a.png", "0" * 64, 40, 30, 1000)
+
+
+def study(codecs: str, *images: StudyImage) -> Study:
+    spec = MetricSpec("mse,psnr-rgb")
+    return make_study(images or (IMAGE,), map(series_of, parse_codecs(codecs)), check_metrics(spec, Faults()), spec)
+
+
+def keys(codecs: str, *images: StudyImage) -> list[str]:
+    return [task.key for task in study(codecs, *images).tasks()]
+
+
+def test_order_and_count() -> None:
+    found = study("jpeg@10:30:10,webp@bytes=500", IMAGE, replace(IMAGE, name="b.png", sha256="1" * 64))
+    tasks = list(found.tasks())
+    assert len(tasks) == len(found) == 8
+    order = [(0, 0, 10), (0, 0, 20), (0, 0, 30), (0, 1, 500), (1, 0, 10)]
+    assert [(t.image, t.series, t.value) for t in tasks[:5]] == order
+    assert len({task.key for task in tasks}) == 8
+
+
+def test_a_key_changes_with_what_changes_the_file_and_nothing_else() -> None:
+    (plain,) = keys("jpeg@50")
+    assert keys("webp@10,jpeg@50", replace(IMAGE, name="x", path="/y", bytes=1, notes=("turned",)))[1] == plain
+    others = [
+        *keys("jpeg@51"),
+        *keys("jpeg@bytes=50"),
+        *keys("webp@50"),
+        *keys("jpeg@50", replace(IMAGE, sha256="1" * 64)),
+    ]
+    assert len({plain, *others}) == 5
+    assert keys("jpeg@bpp=0.5") == keys(f"jpeg@bytes={round(0.5 * 40 * 30 / 8)}")
+    one = series_of(parse_codec("jpeg@bytes=500"))
+    both = Study((IMAGE,), (one, replace(one, nearest=True)), ())
+    assert len({task.key for task in both.tasks()}) == 2
+    changed = Study((IMAGE,), (replace(one, identity={**one.identity, "weights": "other"}),), ())
+    assert next(changed.tasks()).key != next(both.tasks()).key
+
+
+def test_a_study_comes_back_from_its_json() -> None:
+    found = study("jpeg@10:30:10,webp@bytes=500", replace(IMAGE, path="/in/\udcff.png", notes=("turned",)))
+    again = Study.from_json(json.loads(json.dumps(found.to_json())))
+    assert again == found
+    assert again.name == found.name
+    assert list(again.tasks()) == list(found.tasks())
+
+
+def test_shares_are_disjoint_and_whole() -> None:
+    found = study("jpeg@1:95:1")
+    shares = [{task.key for task in of_shard(found.tasks(), i, 4)} for i in range(4)]
+    assert sum(map(len, shares)) == len(set().union(*shares)) == 95
+    assert min(map(len, shares)) > 10
+
+
+def test_codecs_without_rates_have_their_ladder_and_doubles_count_once() -> None:
+    assert len(study("jpeg")) > 3
+    assert len(study("jpeg@10,jpeg@10")) == 1
+
+
+def test_names_that_differ_in_case_or_form_alone_are_told_apart() -> None:
+    composed = "é.png"
+    found = unique_names([composed, unicodedata.normalize("NFD", composed), "É.png", "x.png", "x.jpg", "sub/x.png"])
+    assert found == ["é.png", unicodedata.normalize("NFD", "é") + "-2.png", "É-3.png", "x.png", "x.jpg", "sub/x.png"]
+
+
+def test_every_fault_is_named_at_once() -> None:
+    faults = Faults()
+    for text in ("jpeg@10", "jpge", "jpeg@500", "avif[nothing=1]@50"):
+        with faults.gathered():
+            series_of(parse_codec(text))
+    check_metrics(MetricSpec("mse,pnsr"), faults)
+    check_metrics(MetricSpec("lpips"), faults)
+    with pytest.raises(InputError, match="5 faults, nothing was started") as found:
+        faults.refuse()
+    for word in ("jpge", "500", "nothing", "pnsr", "lpips"):
+        assert word in str(found.value)
+    faults.found = faults.found[:1]
+    with pytest.raises(UnknownNameError):
+        faults.refuse()
+
+
+def test_kept_files_by_name() -> None:
+    assert check_keep("images,bitstreams") == ("bitstreams", "images")
+    assert check_keep("none") == ()
+    for wrong in ("", "none,images", "image"):
+        with pytest.raises(InputError, match="--keep"):
+            check_keep(wrong)
+
+
+def test_results_are_never_inputs(tmp_path: Path) -> None:
+    image = np.zeros((8, 8, 3), np.uint8)
+    for name in ("a.png", "sub/a.png", "out/reconstructions/ab/x.png", "other/originals/y.png", "deep/er/z.png"):
+        write_png(tmp_path / name, image)
+    for results in ("out", "other"):
+        (tmp_path / results / MARK).write_bytes(b"")
+    found = find_inputs([tmp_path], tmp_path / "out")
+    assert [name for _, name in found.files] == ["a.png", "deep/er/z.png", "sub/a.png"]
+    named = tmp_path / "out" / "reconstructions" / "ab" / "x.png"
+    assert [path for path, _ in find_inputs([named], tmp_path / "out").files] == [named]
+    # Before the first run has marked its folder.
+    (tmp_path / "new").mkdir()
+    write_png(tmp_path / "new" / "b.png", image)
+    assert "new/b.png" not in [name for _, name in find_inputs([tmp_path], tmp_path / "new").files]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names that are no text need a file system that takes them")
+def test_names_that_are_no_text_are_read_and_written_as_escapes(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/\xff\xe9.png"))
+    write_png(path, np.zeros((8, 8, 3), np.uint8))
+    ((file, name),) = find_inputs([tmp_path]).files
+    assert name == "\\xff\\xe9.png"
+    image = read_input((file, name))
+    assert isinstance(image, StudyImage)
+    store = Store(tmp_path / "out")
+    store.begin(study("jpeg@50", image))
+    assert store.study().images == (image,)
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"\x89PNG broken")
+    said = read_input((tmp_path / "x.png", "x.png"))
+    assert isinstance(said, str)
+    assert "x.png" in said
+
+
+def test_pixels_of_another_shape_have_another_digest() -> None:
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    assert pixels_digest(image) != pixels_digest(image.reshape(2, 8, 3))
+    assert pixels_digest(image) == pixels_digest(np.asfortranarray(image))
+
+
+MILLION = """
+import resource, sys
+from dataclasses import replace
+from vitiq.evaluation.study import Study, Series, StudyImage
+images = tuple(StudyImage(f"{i}.png", f"/in/{i}.png", f"{i:064x}", 512, 512, 1) for i in range(10_000))
+rates = tuple(("quality", float(q)) for q in range(10))
+series = tuple(Series(f"c{i}", "{}", f"c{i}", f"c{i}", ".x", rates=rates) for i in range(10))
+study = Study(images, series, ("mse",))
+assert len(study) == 1_000_000
+last = None
+for count, last in enumerate(study.tasks(), 1):
+    pass
+assert count == 1_000_000 and study.name
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_a_million_tasks_need_little_memory() -> None:
+    done = subprocess.run([sys.executable, "-c", MILLION], capture_output=True, text=True, check=True)
+    unit = 1 if sys.platform == "linux" else 1024
+    assert int(done.stdout) < 1000 * unit
