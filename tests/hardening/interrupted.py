@@ -1,6 +1,6 @@
 """Fails every nth call that writes, in a forked child a failure, and says what was left. Run with the shim preloaded.
 
-    LD_PRELOAD=fault.so python interrupted.py encode FOLDER      prints a JSON object a failure
+LD_PRELOAD=fault.so python interrupted.py encode FOLDER      prints a JSON object a failure
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def shim() -> ctypes.CDLL:
 
 def vitiq(*arguments: str) -> tuple[int, str]:
     """Exit code and standard error of a command in this process."""
-    from vitiq.cli.main import main  # noqa: PLC0415
+    from vitiq.cli.main import main
 
     sys.argv = ["vitiq", *arguments]
     said = io.StringIO()
-    code: object = 0
+    code: str | int | None = 0
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         try:
             main()
         except SystemExit as stopped:
             code = stopped.code
-    return int(code or 0) if not isinstance(code, str) else 1, said.getvalue()
+    return 1 if isinstance(code, str) else int(code or 0), said.getvalue()
 
 
 def encode(folder: Path) -> tuple[int, str]:
@@ -52,7 +52,9 @@ def encode(folder: Path) -> tuple[int, str]:
 def run(folder: Path) -> tuple[int, str]:
     """A run of one image, one codec, one metric."""
     picture = str(folder.parent / "in.png")
-    return vitiq("run", picture, "-c", "jpeg", "--comparators", "webp", "--metrics", "mse", "-o", str(folder), "--quiet")
+    return vitiq(
+        "run", picture, "-c", "jpeg", "--comparators", "webp", "--metrics", "mse", "-o", str(folder), "--quiet"
+    )
 
 
 OPERATIONS: dict[str, Callable[[Path], tuple[int, str]]] = {"encode": encode, "run": run}
@@ -64,30 +66,50 @@ def contents(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files}
 
 
+def in_child(work: Callable[[], dict[str, object]]) -> dict[str, object]:
+    """What a forked child found; a traceback in it is code -1."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            result = work()
+        except BaseException as raised:  # what must not be
+            result = {"code": -1, "said": f"traceback: {type(raised).__name__}: {raised}", "calls": 0}
+        shim().fault_arm(b"", 0, 0)
+        os.write(writer, json.dumps(result).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer: dict[str, object] = json.loads(pipe.read() or '{"code": -2, "said": "died", "calls": 0}')
+    os.waitpid(child, 0)
+    return answer
+
+
 def attempt(operation: str, folder: Path, nth: int, error: int) -> dict[str, object]:
     """One failure, in a child; a pipe brings what the child saw."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     if operation == "encode":
         (folder / "x.jpg").write_bytes(OLD)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
+
+    def failing() -> dict[str, object]:
         library = shim()
         library.fault_arm(str(folder).encode(), nth, error)
-        try:
-            code, said = OPERATIONS[operation](folder)
-            result = {"code": code, "said": said, "calls": library.fault_seen()}
-        except BaseException as raised:  # a traceback is what must not be
-            result = {"code": -1, "said": f"traceback: {type(raised).__name__}: {raised}", "calls": library.fault_seen()}
+        code, said = OPERATIONS[operation](folder)
+        calls = library.fault_seen()
         library.fault_arm(b"", 0, 0)
-        os.write(writer, json.dumps(result).encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as pipe:
-        answer = json.loads(pipe.read() or '{"code": -2, "said": "died", "calls": 0}')
-    os.waitpid(child, 0)
-    return {**answer, "left": contents(folder)}
+        return {"code": code, "said": said, "calls": calls}
+
+    answer = in_child(failing)
+    left = contents(folder)
+    again = in_child(lambda: vitiq_again(operation, folder)) if answer["code"] == 1 else None
+    return {**answer, "left": left, "again": again, "after": contents(folder)}
+
+
+def vitiq_again(operation: str, folder: Path) -> dict[str, object]:
+    """The same command once the file system works again."""
+    code, said = OPERATIONS[operation](folder)
+    return {"code": code, "said": said}
 
 
 def every(operation: str, folder: Path, step: int = 1) -> Iterator[dict[str, object]]:
@@ -101,7 +123,7 @@ def every(operation: str, folder: Path, step: int = 1) -> Iterator[dict[str, obj
 
 def main() -> None:
     """See above."""
-    import warnings  # noqa: PLC0415
+    import warnings
 
     warnings.simplefilter("ignore")
     operation, folder = sys.argv[1], Path(sys.argv[2])

@@ -297,6 +297,20 @@ def json_tree(rng: random.Random, data: bytes) -> bytes:
     if rng.random() < 0.2:
         del node[key]  # type: ignore[arg-type]
     else:
-        choices: tuple[object, ...] = (None, True, -1, 2**70, 1e308, "", "x" * 300, [], {}, [[]], {"a": None}, "\0", 0.5)
+        choices: tuple[object, ...] = (
+            None,
+            True,
+            -1,
+            2**70,
+            1e308,
+            "",
+            "x" * 300,
+            [],
+            {},
+            [[]],
+            {"a": None},
+            "\0",
+            0.5,
+        )
         node[key] = rng.choice(choices)  # type: ignore[index]
     return json.dumps(tree).encode()

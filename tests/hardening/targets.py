@@ -129,7 +129,7 @@ def _tiff() -> list[bytes]:
         (deep, {"photometric": "rgb", "bigtiff": True, "tile": (16, 16)}),
     ):
         buffer = io.BytesIO()
-        tifffile.imwrite(buffer, samples, **options)  # type: ignore[arg-type]
+        tifffile.imwrite(buffer, samples, **options)
         made.append(buffer.getvalue())
     return made
 

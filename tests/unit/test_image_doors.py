@@ -156,6 +156,24 @@ def test_a_small_file_takes_no_memory_for_pixels_it_cannot_hold() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
 
 
+def test_a_very_wide_image_is_read_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a row is, Pillow asks for it in few pieces: joining pieces copies all before, which is quadratic."""
+    asked = []
+    read = io.BytesIO.read
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(size)
+            return read(self, size)
+
+    wide = Image.new("RGB", (300_000, 2), (1, 2, 3))
+    buffer = io.BytesIO()
+    wide.save(buffer, "BMP")
+    monkeypatch.setattr("vitiq.image.read.io.BytesIO", Counted)
+    assert (decode_image(buffer.getvalue(), "x")[0] == (1, 2, 3)).all()
+    assert len([size for size in asked if size and size >= 65_536]) <= 4
+
+
 def test_a_missing_end_is_no_damage() -> None:
     assert np.array_equal(decode_image(png(RAMP)[:-12], "x")[0], RAMP)
 

@@ -26,7 +26,7 @@ from vitiq.image.limits import MAX_FRAMES, MAX_PIXELS, check_pixels, read_bounde
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
 from vitiq.image.pnm import read_pnm
-from vitiq.image.raster import Raster, from_pillow
+from vitiq.image.raster import Raster, from_pillow, whole_rows
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
@@ -151,6 +151,7 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
             _need_jxl(name)
         with Image.open(io.BytesIO(data), formats=[form]) as image:
             check_pixels(*image.size, name)
+            whole_rows(image)
             frames = int(getattr(image, "n_frames", 1))
             image.load()
             if image.mode == "F":
