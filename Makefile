@@ -20,7 +20,6 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV): about a minute, torch is large"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
-	$(PIP) --no-deps brisque==0.2.0
 	@touch $@
 
 FILES ?= 1000000

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from vitiq.errors import InputError
 
-ImageU8: TypeAlias = UInt8[np.ndarray, "h w 3"]
+ImageU8: TypeAlias = UInt8[np.ndarray, "_ _ 3"]
 """numpy uint8, H×W×3, sRGB, C-contiguous: the only image type between packages."""
 
 

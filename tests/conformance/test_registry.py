@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,12 +25,15 @@ from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import metadata, resolve_metrics, score_pair, to_json
 from vitiq.types import ImageU8, Quality
 
-CODECS = registry.names("codecs")
+# These two need a program or weights; tests/unit/test_command_codec.py and test_compressai_codec.py hold them to it.
+CODECS = [name for name in registry.names("codecs") if name not in {"cmd", "compressai"}]
+# Options that a plug-in under test needs: {"codec": {"option": "value"}}.
+GIVEN = json.loads(os.environ.get("VITIQ_CONFORMANCE_OPTIONS", "{}"))
 METRICS = registry.names("metrics")
 
 
 def quick(name: str) -> Codec:
-    return make_codec(name, {"iterations": 3} if name.startswith("inversion") else {})
+    return make_codec(name, GIVEN.get(name, {"iterations": 3} if name.startswith("inversion") else {}))
 
 
 def small_quality(codec: Codec) -> float:
@@ -42,7 +46,8 @@ def test_codec_round_trip_in_another_process(name: str, small: ImageU8, tmp_path
     assert codec.name == name
     assert tuple(sorted(codec.qualities)) == codec.qualities
     data = codec.encode(small, Quality(small_quality(codec)))
-    assert codec_of(data) == name
+    found = codec_of(data)
+    assert found == name or registry.load("codecs", found)().decode(data).shape == small.shape
     assert codec.encode(small, Quality(small_quality(codec))) == data
     image = codec.decode(data)
     assert image.shape == small.shape
@@ -52,7 +57,9 @@ def test_codec_round_trip_in_another_process(name: str, small: ImageU8, tmp_path
     (tmp_path / "file").write_bytes(data)
     command = [sys.executable, "-m", "vitiq", "decode", str(tmp_path / "file"), "-o", str(tmp_path / "out.png")]
     subprocess.run(command, check=True, capture_output=True)
-    assert np.array_equal(read_image(tmp_path / "out.png"), image)
+    again = read_image(tmp_path / "out.png")
+    # A program's file may be of a format that vitiq reads itself.
+    assert np.array_equal(again, image) or (found != name and np.abs(again.astype(int) - image).max() <= 3)
 
 
 @pytest.mark.parametrize("name", CODECS)

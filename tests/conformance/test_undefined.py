@@ -20,7 +20,7 @@ from vitiq.metrics.perceptual import brisque as brisque_module
 from vitiq.metrics.perceptual.base import PerceptualMetric
 from vitiq.metrics.perceptual.brisque_model import SupportVectors
 from vitiq.metrics.scoring import resolve_metrics, score_pair, score_pairs, score_sets
-from vitiq.metrics.semantic.label_overlap import overlap, top_labels
+from vitiq.metrics.semantic.label_overlap import overlap
 from vitiq.metrics.semantic.matching import cosines
 from vitiq.metrics.semantic.vit_map import meaning_map
 from vitiq.metrics.sets.frechet import frechet_distance
@@ -31,6 +31,7 @@ from vitiq.models import inception_reader
 from vitiq.models.backbones.base import Backbone, Preprocessing
 from vitiq.models.inception import InceptionV3
 from vitiq.models.perceptual import ALEXNET, VGG16, VGG16_CHANNELS
+from vitiq.models.top_labels import top_labels
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.types import ImageU8, Score
 

@@ -214,6 +214,10 @@ def test_one_codec_as_written() -> None:
     )
 
 
+def test_other_names_of_a_codec() -> None:
+    assert make_codec("webp-downscaled").name == "webp-shrunk"
+
+
 def test_several_codecs_as_written() -> None:
     found = parse_codecs("jpeg@10:90:40,avif@bpp=0.1,0.5, generative, webp@bytes=1500,3000,q=5")
     assert [(spec.name, [str(rate) for rate in spec.rates]) for spec in found] == [

@@ -26,10 +26,11 @@ from vitiq.metrics.fidelity.ms_ssim import MsSsim
 from vitiq.metrics.fidelity.pixel import Mse, PsnrRgb
 from vitiq.metrics.fidelity.ssim import Ssim
 from vitiq.metrics.perceptual.brisque import Brisque
-from vitiq.metrics.semantic.label_overlap import Overlap, overlap, shared_table, top_labels
+from vitiq.metrics.semantic.label_overlap import Overlap, overlap, shared_table
 from vitiq.metrics.semantic.vit_score import VitTopK
 from vitiq.metrics.sets.frechet import FrechetPixel
 from vitiq.models.backbones import load_backbone
+from vitiq.models.top_labels import top_labels
 from vitiq.types import ImageU8, Quality
 
 THESIS = {  # SSIM, MSE, PSNR (Table 3.3), "FID", and ViT-Score of the real ViT-Ti at 224 px

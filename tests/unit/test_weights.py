@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vitiq.errors import UnknownNameError, WeightsError
+from vitiq.errors import InputError, UnknownNameError, WeightsError
 from vitiq.weights import store as weights
-from vitiq.weights.store import ModelInfo, fetch, list_models, model_info
+from vitiq.weights.store import ModelInfo, fetch, list_models, model_info, resolve
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -55,3 +55,30 @@ def test_every_model_to_fetch_has_a_secure_address() -> None:
     assert model_info("vit-embedded").embedded
     with pytest.raises(UnknownNameError, match="vit-embedded"):
         model_info("vit-imagined")
+
+
+def test_weights_are_found_by_their_hash_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VITIQ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("VITIQ_WEIGHTS_PATH", f"{tmp_path / 'gone'}:{tmp_path / 'mine'}")
+    for info in list_models():
+        if info.embedded:
+            assert resolve(str(info.sha256)) == resolve(str(info.sha256)[:16].upper()) == info.path
+            assert info.release is not None
+    with pytest.raises(WeightsError, match="no release shipped them"):
+        resolve(SHA256)
+    for folder in ("cache", "mine/deeper"):
+        (tmp_path / folder).mkdir(parents=True)
+        path = tmp_path / folder / "w.safetensors"
+        path.write_bytes(CONTENT)
+        assert resolve(SHA256[:8]) == path
+        path.write_bytes(CONTENT + b"changed")
+        with pytest.raises(WeightsError, match="are not here"):
+            resolve(SHA256)
+    with pytest.raises(WeightsError, match="vitiq models fetch lpips-alex"):
+        resolve("df73285e35b22355")
+
+
+@pytest.mark.parametrize("bad", ["", "1234567", "g" * 16, "0" * 65, "12345678\n"])
+def test_what_is_no_hash_is_refused(bad: str) -> None:
+    with pytest.raises(InputError, match="hexadecimal"):
+        resolve(bad)

@@ -25,13 +25,17 @@ from vitiq.errors import UnknownNameError, VitiqError, first_line
 
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
+    "bench": "compare codecs at many rates: studies that resume",
     "score": "every metric for two images or two folders",
     "stats": "mean and covariance of a folder's features, for FID",
     "encode": "compress an image to a file",
     "decode": "rebuild the image from a file",
     "info": "what is in a compressed file",
     "classify": "labels of a compressed image, read from its latents",
+    "bd": "BD-rate of codecs against an anchor, with intervals",
+    "rd": "rate-distortion points, mean curves and tables as data",
     "report": "build the report of a run again",
+    "view": "the report on a local server, live, with images dropped in",
     "validate": "agreement of the metrics with human scores",
     "train": "train an embedded model again",
     "cost": "what a training costs: operations, hours, energy, money",

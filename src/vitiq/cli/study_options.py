@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vitiq.cli.common import print_json
+from vitiq.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from vitiq.evaluation.executors import Workers
@@ -39,7 +40,7 @@ OPTIONS = (
     ),
     click.option(
         "--executor",
-        type=click.Choice(["auto", "processes", "inline", "dask"]),
+        type=click.Choice(["auto", "processes", "inline", "dask", "slurm"]),
         default="auto",
         show_default=True,
         help="Where tasks are done; auto: in processes, or in this one if there is little to do.",
@@ -66,44 +67,28 @@ def workers_of(options: dict[str, Any]) -> Workers:
 
 
 class StudyBar:
-    """One bar for the whole study with time left; a search in this process shows its iteration and loss beside it."""
+    """Where a whole study stands, with time left; a search in this process shows its iteration and loss beside it."""
 
     def __init__(self, *, quiet: bool) -> None:
-        from tqdm import tqdm  # noqa: PLC0415 - imported where used
-
-        form = "{percentage:3.0f}%|{bar:24}| {elapsed} {desc}"
-        self._bar = tqdm(
-            disable=quiet, file=sys.stderr, total=1.0, smoothing=0, bar_format=form, leave=False, delay=0.5
-        )
+        self._bar = ProgressBar("", total=1.0, quiet=quiet)
 
     def __call__(self, step: Step) -> None:
         """Show where the study stands."""
-        text = f"task {step.done} of {step.total}"
-        text += f", {step.failed} failed" if step.failed else ""
-        text += f", {duration(step.seconds_left)} left: {step.label}"
+        label = f"task {step.done} of {step.total}" + (f", {step.failed} failed" if step.failed else "")
+        note = step.label
         if step.state is not None:
-            text += f", iteration {step.state.iteration} of {step.state.total}, loss {step.state.loss:.3g}"
-        self._bar.set_description_str(text, refresh=False)
-        self._bar.n = step.share
-        self._bar.refresh()
+            note += f", iteration {step.state.iteration} of {step.state.total}, loss {step.state.loss:.3g}"
+        self._bar.update(step.share, label=label, note=note)
 
     def say(self, text: str) -> None:
         """Name what is being done."""
-        self._bar.set_description_str(text)
+        self._bar.say(text)
 
     def __enter__(self) -> StudyBar:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
-
-
-def duration(seconds: float) -> str:
-    """Time as people write it."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60}:{whole % 60:02d} min" if whole < 3600 else f"{whole // 3600}:{whole // 60 % 60:02d} h"
 
 
 def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_json: bool) -> None:

@@ -32,7 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vitiq.errors import BitstreamError, InputError
+from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, first_line
 from vitiq.options import NoOptions, changed_options, make_options
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Rate
 
@@ -83,8 +83,9 @@ class Codec(ABC):
         qualities: ladder for sweeps, from the smallest file to the largest.
         default_quality: used where none is given.
         quality_help: what the number means, with its range ("1-100, higher is better").
-        quality_range: smallest, largest and step of legal qualities; files grow with it. None where the quality
-            is itself a number of bytes.
+        quality_range: smallest, largest and step of legal qualities; files grow with it, unless `quality_falls`. None
+            where the quality is itself a number of bytes.
+        quality_falls: True where files shrink as the number grows (a quantiser, a distance).
         min_bytes: fewest bytes that can be asked for where the quality is a number of bytes.
         optimises: True if encoding is an optimisation that calls `progress`.
         Options: frozen dataclass of the options, one field an option (`vitiq.options.option`).
@@ -102,6 +103,7 @@ class Codec(ABC):
     default_quality: ClassVar[float]
     quality_help: ClassVar[str]
     quality_range: ClassVar[tuple[float, float, float] | None]
+    quality_falls: ClassVar[bool] = False
     min_bytes: ClassVar[int] = 1
     optimises: ClassVar[bool] = False
     Options: ClassVar[type[Any]] = NoOptions
@@ -129,7 +131,12 @@ class Codec(ABC):
             return encode_within(self, image, rate, progress).data
         quality = self.default_quality if rate is None else rate.value
         self.check_quality(quality)
-        return self.compress(np.ascontiguousarray(image), quality, progress)
+        try:
+            return self.compress(np.ascontiguousarray(image), quality, progress)
+        except Exception as error:
+            if isinstance(error, VitiqError) or self._is_ours():
+                raise
+            raise PluginError(f"codec {self.name} failed to encode ({kind_of(error)}); {self._whose()}") from error
 
     def decode(self, data: bytes) -> ImageU8:
         """Rebuild the image from the bytes of a file.
@@ -138,7 +145,23 @@ class Codec(ABC):
             BitstreamError: the bytes are damaged, foreign or ask for too much memory.
             WeightsError: the shared weights that the file names are not at hand.
         """
-        return self.decompress(data)
+        try:
+            image = self.decompress(data)
+        except Exception as error:
+            if isinstance(error, VitiqError) or self._is_ours():
+                raise
+            raise BitstreamError(
+                f"codec {self.name} cannot read the file ({kind_of(error)}); {self._whose()}"
+            ) from error
+        check_decoded(image, self.name)
+        return image
+
+    def _is_ours(self) -> bool:
+        """Whether the codec ships with vitiq: then an unexpected error is a fault to be seen whole."""
+        return type(self).__module__.partition(".")[0] == __name__.partition(".")[0]
+
+    def _whose(self) -> str:
+        return f"it comes from the plug-in {type(self).__module__}"
 
     @abstractmethod
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
@@ -220,12 +243,18 @@ def check_decoded(image: object, codec: str) -> None:
     """Refuse what a plugin's decoder gives that is no image.
 
     Raises:
-        BitstreamError: not H×W×3 uint8.
+        PluginError: not H×W×3 uint8.
     """
     try:
         check_image(image)
     except InputError as error:
-        raise BitstreamError(f"the decoder of codec {codec} is at fault: {error}") from error
+        raise PluginError(f"the decoder of codec {codec} is at fault: {error}") from error
+
+
+def kind_of(error: Exception) -> str:
+    """Kind and first line of a foreign error."""
+    said = first_line(error)
+    return said if said == type(error).__name__ else f"{type(error).__name__}: {said}"
 
 
 def metadata(codec: type[Codec]) -> dict[str, object]:

@@ -24,8 +24,10 @@ class FilteredCodec(Codec):
         self.options = codec.options
         self.name = "+".join([codec.name, *(item.name for item in filters)])  # type: ignore[misc]
         self.title = " + ".join([codec.title, *(item.title for item in filters)])  # type: ignore[misc]
-        for fact in ("extension", "qualities", "default_quality", "quality_help", "quality_range", "min_bytes"):
-            setattr(self, fact, getattr(codec, fact))
+        for name in ("extension", "qualities", "default_quality", "min_bytes"):
+            setattr(self, name, getattr(codec, name))
+        for name in ("quality_help", "quality_range", "quality_falls"):
+            setattr(self, name, getattr(codec, name))
         self.optimises = codec.optimises  # type: ignore[misc]
 
     def encode(self, image: ImageU8, rate: Rate | None = None, *, progress: ProgressCallback | None = None) -> bytes:

@@ -77,18 +77,20 @@ def encode_nearest(codec: Codec, image: ImageU8, rate: Bytes, progress: Progress
 
 
 class _Ladder:
-    """Files of the legal qualities, counted from the lowest, each made once."""
+    """Files of the legal qualities, counted from the smallest file, each made once."""
 
     def __init__(self, codec: Codec, image: ImageU8, progress: ProgressCallback | None) -> None:
         assert codec.quality_range is not None
-        self._low, high, self._step = codec.quality_range
-        self.top = round((high - self._low) / self._step)
+        low, high, step = codec.quality_range
+        self.top = round((high - low) / step)
+        # From the smallest file on, whichever way the number goes.
+        self._start, self._step = (high, -step) if codec.quality_falls else (low, step)
         self._files: dict[int, bytes] = {}
         self._encode: Callable[[Quality], bytes] = lambda quality: codec.encode(image, quality, progress=progress)
 
     def quality(self, index: int) -> float:
         """The quality of a step."""
-        return round(self._low + index * self._step, 9)
+        return round(self._start + index * self._step, 9)
 
     def file(self, index: int) -> bytes:
         """The file of a step."""

@@ -16,6 +16,7 @@ from typing import Literal
 
 from vitiq import registry
 from vitiq.codecs.base import Codec
+from vitiq.codecs.defaults import ALIASES
 from vitiq.codecs.filtered import FilteredCodec, load_filter
 from vitiq.errors import InputError
 from vitiq.types import Bytes, Quality, Rate
@@ -184,7 +185,7 @@ def _parse(text: str) -> CodecSpec:
     parsed = tuple(_rates(rates[0], text)) if rates else ()
     if rates and not parsed:
         raise InputError(f"{text!r}: no rate after the @")
-    return CodecSpec(name, options, argument, tuple(filters), parsed)
+    return CodecSpec(ALIASES.get(name, name), options, argument, tuple(filters), parsed)
 
 
 def _part(text: str, whole: str) -> tuple[str, str | None, dict[str, object]]:

@@ -94,7 +94,7 @@ def forward_flops(model: Transformer, tokens: int | None = None) -> int:
 
     Example:
         >>> round(forward_flops(parse_transformer("vit-h/14")) / 2e9, 1)
-        167.4
+        167.3
     """
     d, n = model.width, model.tokens if tokens is None else tokens
     embedding = (model.tokens - 1) * 3 * model.patch**2 * d

@@ -1,7 +1,8 @@
 """Where batches are worked on: each is a `concurrent.futures.Executor`, so that others' fit too.
 
 `inline` works in this process; `processes` in one process a core, each with one thread of arithmetic, so that workers
-do not fight and values do not depend on their number; `dask` at a Dask cluster. Worker processes import vitiq and never
+do not fight and values do not depend on their number; `dask` at a Dask cluster, and
+`slurm` at one of SLURM jobs. Worker processes import vitiq and never
 the script that started them, so that a script needs no `__main__` guard. They leave Ctrl-C to the program that started
 them, and end with it however it ends.
 """
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from vitiq.errors import InputError, MissingDependencyError
 from vitiq.evaluation import worker
+from vitiq.evaluation.slurm import dask_cluster
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -30,7 +32,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-KINDS = ("auto", "processes", "inline", "dask")
+KINDS = ("auto", "processes", "inline", "dask", "slurm")
 """Executors by name; auto is processes, but inline for work that is done sooner than they start."""
 START_SECONDS = 4.0
 """About what starting worker processes costs."""
@@ -72,7 +74,7 @@ class Workers:
     def _start(self) -> Executor:
         if self.kind == "inline":
             return Inline()
-        if self.kind == "dask":
+        if self.kind in ("dask", "slurm"):
             return self._dask()
         context = mp.get_context("spawn")
         self._stop = context.Event()
@@ -83,7 +85,9 @@ class Workers:
             distributed: Any = import_module("distributed")
         except ImportError as error:
             raise MissingDependencyError("the dask executor needs `pip install 'vitiq[dask]'`") from error
-        if self._address is None:
+        if self.kind == "slurm":
+            self._client = distributed.Client(dask_cluster(self.count))
+        elif self._address is None:
             with hidden_main(), quiet_children():
                 cluster = distributed.LocalCluster(n_workers=self.count, threads_per_worker=1, dashboard_address=None)
             self._client = distributed.Client(cluster)
@@ -106,7 +110,7 @@ class Workers:
 
     def restart(self) -> None:
         """Start anew after a worker died."""
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        self._shutdown(wait=False)
         self.executor = self._start()
 
     def ask_to_stop(self) -> None:
@@ -116,12 +120,18 @@ class Workers:
 
     def close(self, *, wait: bool = True) -> None:
         """End the workers."""
-        self.executor.shutdown(wait=wait, cancel_futures=True)
+        self._shutdown(wait=wait)
         if self._client is not None:
             cluster = self._client.cluster if self._address is None else None
             self._client.close()
             if cluster is not None:
                 cluster.close()
+
+    def _shutdown(self, *, wait: bool) -> None:
+        if self._client is None:
+            self.executor.shutdown(wait=wait, cancel_futures=True)
+        else:
+            self.executor.shutdown(wait=wait)  # Dask's takes no more
 
     def __enter__(self) -> Workers:
         return self

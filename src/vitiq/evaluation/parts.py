@@ -16,7 +16,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,21 +150,25 @@ class Parts:
             else:
                 return
 
-    def compact(self) -> int:
+    def compact(self, keys: Collection[str] | None = None) -> int:
         """Merge all parts of each table into one; returns how many were merged.
 
         May run beside other runs: the merged part stands before the merged ones go, and readers count a key once.
+
+        Args:
+            keys: of the encodes whose rows stay; None for all.
         """
         merged = 0
         for table in COLUMNS:
             versions = self.files(table)
             paths = [path for paths in versions.values() for path in paths]
-            if len(paths) < 2 and VERSION in versions:
-                continue
-            if not paths:
+            if not paths or (keys is None and len(paths) < 2 and VERSION in versions):
                 continue
             with connect() as connection:
-                self.view(connection, table)
+                if keys is not None:
+                    text = "CREATE TEMP TABLE keys AS SELECT unnest($keys::VARCHAR[]) AS encode_key"
+                    connection.execute(text, {"keys": list(keys)})
+                self.view(connection, table, None if keys is None else "keys")
                 cells = ", ".join(f'"{name}"' for name in COLUMNS[table])
                 self._put(connection, table, f"SELECT {cells} FROM {table} ORDER BY written, encode_key")
             for path in paths:

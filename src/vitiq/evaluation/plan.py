@@ -47,13 +47,13 @@ class Faults:
         """Raise what was found.
 
         Raises:
-            VitiqError: the fault, if there is one; an InputError with a line each, if there are more.
+            VitiqError: the fault, if there is one; an InputError that numbers them, if there are more.
         """
         if len(self.found) == 1:
             raise self.found[0]
         if self.found:
-            lines = "".join(f"\n  {error}" for error in self.found)
-            raise InputError(f"{len(self.found)} faults, nothing was started:{lines}")
+            lines = " ".join(f"({number}) {error}" for number, error in enumerate(self.found, 1))
+            raise InputError(f"{len(self.found)} faults, nothing was started: {lines}")
 
 
 def series_of(

@@ -22,9 +22,10 @@ from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.rows import batches
 from vitiq.evaluation.worker import metrics_of
 from vitiq.metrics.base import Metric
-from vitiq.metrics.scoring import score_pair
+from vitiq.metrics.doors import check_sizes
+from vitiq.metrics.scoring import score_pairs as metric_scores
 from vitiq.metrics.sets.rows import RowsByKey, rows_of
-from vitiq.types import Score
+from vitiq.types import ImageU8, Score
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -68,17 +69,36 @@ def problem_of(error: InputError, reference: Path, distorted: Path) -> str:
 
 
 def score_files(pairs: Sequence[Pair], metrics: Sequence[Metric], *, sets: bool = True) -> list[Scored]:
-    """All metrics of some pairs of files; an image that cannot be read is a problem, not an error."""
+    """All metrics of some pairs of files; an image that cannot be read is a problem, not an error.
+
+    Pairs are read until they have `PIXELS`, then scored at once.
+    """
     results: list[Scored] = []
-    for reference, distorted in pairs:
+    held: list[tuple[Pair, ImageU8, ImageU8]] = []
+    for pair in pairs:
         try:
-            left, right = read_any(reference), read_any(distorted)
-            scores = score_pair(left, right, metrics)
+            left, right = read_any(pair[0]), read_any(pair[1])
+            check_sizes(left, right)
         except InputError as error:
-            results.append(Scored(reference, distorted, problem=problem_of(error, reference, distorted)))
+            results += _scored(held, metrics, sets=sets)
+            held = []
+            results.append(Scored(*pair, problem=problem_of(error, *pair)))
             continue
+        held.append((pair, left, right))
+        if sum(image.shape[0] * image.shape[1] for _, image, _ in held) >= PIXELS:
+            results += _scored(held, metrics, sets=sets)
+            held = []
+    return results + _scored(held, metrics, sets=sets)
+
+
+def _scored(held: Sequence[tuple[Pair, ImageU8, ImageU8]], metrics: Sequence[Metric], *, sets: bool) -> list[Scored]:
+    if not held:
+        return []
+    scores = metric_scores([left for _, left, _ in held], [right for _, _, right in held], metrics)
+    results = []
+    for (pair, left, right), own in zip(held, scores, strict=True):
         rows = (rows_of(left, metrics), rows_of(right, metrics)) if sets else ({}, {})
-        results.append(Scored(reference, distorted, left.shape[1], left.shape[0], scores, rows))
+        results.append(Scored(*pair, left.shape[1], left.shape[0], own, rows))
     return results
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,11 @@ from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, readable
 from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, metrics_of, optimised_against, png
 from vitiq.image.io import read_image
-from vitiq.metrics.scoring import score_pair
+from vitiq.metrics.scoring import score_pairs
 from vitiq.types import Bytes, ImageU8, Quality
+
+PIXELS = 4_000_000
+"""Pixels of images that are scored at once: a network reads them in full batches, and memory stays small."""
 
 
 @dataclass
@@ -41,25 +45,51 @@ class _Files:
 _held = _Files()
 
 
+@dataclass
+class _Pending:
+    """A task on its way: its row and images, until it has scores.
+
+    Attributes:
+        item: the task.
+        image, rebuilt: pixels; None where it failed.
+        row: of the encode, if there was one to do.
+        error: why it failed.
+        seconds: that it took so far.
+    """
+
+    item: Item
+    image: ImageU8 | None = None
+    rebuilt: ImageU8 | None = None
+    row: dict[str, Any] | None = None
+    error: str | None = None
+    seconds: float = 0.0
+
+
 def run_batch(batch: Batch) -> list[Result]:
-    """Every task of a batch; fewer where the worker was asked to stop.
+    """Every task of a batch; fewer where the worker was asked to stop. Scores are made for several tasks at once.
 
     Raises:
         StoreError: results cannot be written.
     """
     results: list[Result] = []
+    pending: list[_Pending] = []
+    pixels = 0
     for item in batch.items:
         if worker.stop_asked():
             break
         try:
-            results.append(run_item(batch, item))
+            pending.append(_produced(batch, item))
         except Stopped:
             break
-    return results
+        pixels += item.width * item.height
+        if pixels > PIXELS:
+            results += _scored(batch, pending)
+            pending, pixels = [], 0
+    return results + _scored(batch, pending)
 
 
-def run_item(batch: Batch, item: Item) -> Result:
-    """One task.
+def _produced(batch: Batch, item: Item) -> _Pending:
+    """A task without its scores.
 
     Raises:
         StoreError: results cannot be written.
@@ -67,26 +97,62 @@ def run_item(batch: Batch, item: Item) -> Result:
     """
     start = time.perf_counter()
     series, store = batch.series[item.series], Store(Path(batch.out))
-    row: dict[str, Any] | None = None
-    scores: list[dict[str, Any]] = []
-    error = None
+    made = _Pending(item)
     try:
-        image = _image(item)
+        made.image = _image(item)
         if item.encode:
-            row, rebuilt = _made(batch, store, item, series, image)
+            made.row, made.rebuilt = _made(batch, store, item, series, made.image)
         else:
-            rebuilt = _rebuilt(store, item, series, image)
-        scores = _score(batch, item, image, rebuilt)
-        error = next((found["error"] for found in scores if found["error"]), None)
+            made.rebuilt = _rebuilt(store, item, series, made.image)
     except (StoreError, Stopped, KeyboardInterrupt):
         raise
-    except BaseException as raised:
-        error = error_text(raised)
-        if item.encode and row is None:
-            row = {**encode_row(item, series, (0, 0)), "error": error}
-        else:
-            scores = [score_row(item.key, name, batch.signatures[name], error=error) for name in item.metrics]
-    return Result(item.key, row, scores, error, time.perf_counter() - start)
+    except BaseException as raised:  # whatever a codec does, the other tasks go on
+        made.error = error_text(raised)
+        if item.encode:
+            made.row = {**encode_row(item, series, (0, 0)), "error": made.error}
+    made.seconds = time.perf_counter() - start
+    return made
+
+
+def _scored(batch: Batch, pending: list[_Pending]) -> list[Result]:
+    """Results of tasks in their order: those that lack the same metrics are scored at once."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for names in dict.fromkeys(made.item.metrics for made in pending):
+        own = [made for made in pending if made.error is None and made.item.metrics == names]
+        start = time.perf_counter()
+        for made, scores in zip(own, _score(batch, names, own), strict=True):
+            rows[made.item.key] = scores
+            made.error = next((row["error"] for row in scores if row["error"]), None)
+        for made in own:
+            made.seconds += (time.perf_counter() - start) / len(own)
+    results = []
+    for made in pending:
+        scores = rows.get(made.item.key, [])
+        if made.error is not None and made.row is None and not scores:
+            scores = [
+                score_row(made.item.key, name, batch.signatures[name], error=made.error) for name in made.item.metrics
+            ]
+        results.append(Result(made.item.key, made.row, scores, made.error, made.seconds))
+    return results
+
+
+def _score(batch: Batch, names: Sequence[str], pending: Sequence[_Pending]) -> list[list[dict[str, Any]]]:
+    """Rows of scores of some tasks; where scoring several at once fails, each alone."""
+    if not pending or not names:
+        return [[] for _ in pending]
+    metrics = [metric for metric in metrics_of(batch.metrics) if metric.name in names]
+    pairs = [(made.image, made.rebuilt) for made in pending if made.image is not None and made.rebuilt is not None]
+    try:
+        found = score_pairs([image for image, _ in pairs], [rebuilt for _, rebuilt in pairs], metrics)
+    except Exception as error:  # a metric's own fault must not cost the others' scores
+        if len(pending) > 1:
+            return [_score(batch, names, [made])[0] for made in pending]
+        said = error_text(error)
+        return [[score_row(pending[0].item.key, name, batch.signatures[name], error=said) for name in names]]
+    return [
+        [score_row(made.item.key, name, batch.signatures[name], score) for name, score in scores.items()]
+        for made, scores in zip(pending, found, strict=True)
+    ]
 
 
 def failed(item: Item, series: Series, batch: Batch, error: str) -> Result:
@@ -186,14 +252,6 @@ def _rebuilt(store: Store, item: Item, series: Series, image: ImageU8) -> ImageU
     if bitstream.exists():
         return codec.decode(bitstream.read_bytes())
     return codec.decode(_encode(codec, image, item, series, None).data)
-
-
-def _score(batch: Batch, item: Item, image: ImageU8, rebuilt: ImageU8) -> list[dict[str, Any]]:
-    metrics = [metric for metric in metrics_of(batch.metrics) if metric.name in item.metrics]
-    return [
-        score_row(item.key, name, batch.signatures[name], score)
-        for name, score in score_pair(image, rebuilt, metrics).items()
-    ]
 
 
 def _write_map(path: Path, store: Store, batch: Batch, image: ImageU8, rebuilt: ImageU8) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from vitiq.analysis.correlation import Agreement, agreement
 from vitiq.datasets.opinions import Opinion, OpinionSet
 from vitiq.errors import InputError
+from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.scoring import problem_of
 from vitiq.image.io import read_image
 from vitiq.metrics.base import Metric, PairMetric
@@ -20,6 +21,9 @@ from vitiq.types import ImageU8, Score
 
 FEWEST = 5
 """Images from which a correlation is given."""
+
+WORTH_PROCESSES = 20_000_000
+"""Images × resamples × metrics from which processes, a second each to start, save time."""
 
 DEFAULT = (
     "psnr-rgb,ssim,ms-ssim,brisque,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@5,vit-topk@10,"
@@ -95,19 +99,26 @@ def validate(
     better = {m.name: m.higher_is_better for m in metrics}
     if not values:
         raise InputError("no metric of a pair given; a distance between sets has no opinion to agree with")
-    lines = []
-    for part, chosen in parts.items():
-        for name, column in values.items():
-            if np.isfinite(column[chosen]).sum() >= FEWEST:
-                result = agreement(
-                    column[chosen],
-                    opinions[chosen],
-                    references[chosen],
-                    higher_is_better=better[name],
-                    resamples=resamples,
-                )
-                lines.append(Line(name, part, result))
-    return lines
+    wanted = [
+        (name, part)
+        for part, chosen in parts.items()
+        for name, column in values.items()
+        if np.isfinite(column[chosen]).sum() >= FEWEST
+    ]
+    work = sum(len(kinds[parts[part]]) for _, part in wanted) * resamples
+    with Workers("processes" if work > WORTH_PROCESSES else "inline") as workers:
+        results = [
+            workers.submit(
+                agreement,
+                values[name][parts[part]],
+                opinions[parts[part]],
+                references[parts[part]],
+                higher_is_better=better[name],
+                resamples=resamples,
+            )
+            for name, part in wanted
+        ]
+        return [Line(name, part, result.result()) for (name, part), result in zip(wanted, results, strict=True)]
 
 
 def to_markdown(lines: Sequence[Line]) -> str:

@@ -18,7 +18,7 @@ from vitiq.errors import WeightsError
 from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
 
 State: TypeAlias = Mapping[str, Tensor]
-Features: TypeAlias = "list[Float[Tensor, 'n c h w']]"
+Features: TypeAlias = "list[Float[Tensor, 'n _ _ _']]"
 
 ALEXNET = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
 """Place in `features`: output channels, input channels, kernel."""
@@ -79,7 +79,7 @@ def max_pool(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c i j"]:
 
 def l2_pool(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c i j"]:
     """DISTS's pooling: root of the squares blurred by a 3×3 Hanning window, every second place."""
-    line = torch.tensor([0.25, 0.5, 0.25])
+    line = x.new_tensor([0.25, 0.5, 0.25])
     kernel = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
     return (F.conv2d(x * x, kernel, stride=2, padding=1, groups=x.shape[1]) + 1e-12).sqrt()
 

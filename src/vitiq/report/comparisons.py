@@ -49,41 +49,61 @@ def has_curves(model: Model) -> list[int]:
 
 
 def bd_table(model: Model, column: Column, anchor: int) -> dict[int, BdCell]:
-    """BD-rate of every other codec with a curve against the anchor."""
-    return {curve: _cell(model, column, anchor, curve) for curve in has_curves(model) if curve != anchor}
+    """BD-rate of every other codec with a curve against the anchor; computed once a model."""
+    key = (column.info.key, anchor)
+    if key not in model.bd:
+        model.bd[key] = {
+            curve: _cell(_logs(model, column, anchor, curve), len(model.images))
+            for curve in has_curves(model)
+            if curve != anchor
+        }
+    found: dict[int, BdCell] = model.bd[key]
+    return found
 
 
-def _cell(model: Model, column: Column, anchor: int, curve: int) -> BdCell:
-    values, overlaps, why = [], [], ""
-    for image, *_ in model.images:
-        try:
-            curves = (*_curve(model, column, anchor, image), *_curve(model, column, curve, image))
-            found = bd_rate(*curves, higher_is_better=column.info.direction >= 0)
-        except InputError as error:
-            why = str(error)
-            continue
-        values.append(found.percent)
-        overlaps.append(found.overlap)
-    left_out = len(model.images) - len(values)
-    if not values:
+Logs = list["tuple[float, float] | str"]
+"""For each image the logarithm of the ratio of rates and the overlap, or why there is none."""
+
+
+def _logs(model: Model, column: Column, anchor: int, curve: int) -> Logs:
+    """Of one pair of codecs; the pair the other way round is the same with its sign changed."""
+    key = (column.info.key, min(anchor, curve), max(anchor, curve))
+    if key not in model.bd:
+        model.bd[key] = [_log(model, column, key[1], key[2], image) for image, *_ in model.images]
+    sign = 1 if anchor < curve else -1
+    return [(sign * found[0], found[1]) if isinstance(found, tuple) else found for found in model.bd[key]]
+
+
+def _log(model: Model, column: Column, anchor: int, curve: int, image: str) -> tuple[float, float] | str:
+    better = column.info.direction >= 0
+    try:
+        rates = (*_curve(model, column, anchor, image), *_curve(model, column, curve, image))
+        found = bd_rate(*rates, higher_is_better=better)
+    except InputError as error:
+        return str(error)
+    return math.log1p(found.percent / 100), found.overlap
+
+
+def _cell(logs: Logs, images: int) -> BdCell:
+    values = np.array([math.expm1(found[0]) * 100 for found in logs if isinstance(found, tuple)])
+    overlaps = [found[1] for found in logs if isinstance(found, tuple)]
+    left_out = images - len(values)
+    if not len(values):
+        why = next((found for found in logs if isinstance(found, str)), "")
         return BdCell(math.nan, math.nan, math.nan, 0.0, 0, left_out, why)
     low = high = math.nan
     if len(values) >= FEW:
         drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-        low, high = (float(end) for end in np.quantile(np.array(values)[drawn].mean(axis=1), [0.025, 0.975]))
-    return BdCell(float(np.mean(values)), low, high, float(np.mean(overlaps)), len(values), left_out)
+        low, high = (float(end) for end in np.quantile(values[drawn].mean(axis=1), [0.025, 0.975]))
+    return BdCell(float(values.mean()), low, high, float(np.mean(overlaps)), len(values), left_out)
 
 
 def _curve(
     model: Model, column: Column, curve: int, image: str
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Rates and values of one image's files."""
-    own = [
-        (record.bpp, record.value(column.info.key))
-        for index, record in zip(model.curve_of, model.records, strict=True)
-        if index == curve and record.image == image
-    ]
-    rates, values = np.array(sorted(own), dtype=np.float64).reshape(-1, 2).T
+    own = sorted((record.bpp, record.value(column.info.key)) for record in model.files.get((curve, image), ()))
+    rates, values = np.array(own, dtype=np.float64).reshape(-1, 2).T
     return rates, values
 
 
@@ -121,8 +141,6 @@ def agreement(model: Model) -> list[list[float]]:
 
     NaN on pairs with fewer than five files, or where a metric is the same everywhere.
     """
-    from scipy.stats import rankdata  # noqa: PLC0415 - slow to import
-
     table = np.array(
         [
             [record.value(column.info.key) * (column.info.direction or 1) for column in model.columns]
@@ -134,9 +152,16 @@ def agreement(model: Model) -> list[list[float]]:
         row = []
         for y in table.T:
             keep = np.isfinite(x) & np.isfinite(y)
-            a, b = rankdata(x[keep]), rankdata(y[keep])
+            a, b = _ranks(x[keep]), _ranks(y[keep])
             row.append(
                 float(np.corrcoef(a, b)[0, 1]) if keep.sum() >= FEW and a.std() > 0 and b.std() > 0 else math.nan
             )
         found.append(row)
     return found
+
+
+def _ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Ranks, equal values sharing their mean rank."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return np.asarray((ends - (counts - 1) / 2)[places], dtype=np.float64)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -127,6 +127,8 @@ class Model:
         preset: "thesis" where the thesis's own tables belong here, else "".
         problems: lines.
         missing: files that could not be made, a line each.
+        files: records by curve and image.
+        bd: what `comparisons` has computed of this model.
     """
 
     name: str
@@ -140,6 +142,8 @@ class Model:
     preset: str
     problems: list[str]
     missing: list[str]
+    files: dict[tuple[int, str], list[Record]]
+    bd: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def column(self, key: str) -> Column:
         """The column of a metric key."""
@@ -178,6 +182,9 @@ def build_model(
     for record in records:
         size = int(_number(record.details.get("original_bytes")))
         images.setdefault(record.image, (record.image, record.width, record.height, size))
+    files: dict[tuple[int, str], list[Record]] = {}
+    for curve, record in zip(curve_of, records, strict=True):
+        files.setdefault((curve, record.image), []).append(record)
     presets = {str(record.details.get("preset") or "") for record in records}
     model = Model(
         name,
@@ -191,6 +198,7 @@ def build_model(
         max(presets, default=""),
         [*problems],
         [*missing],
+        files,
     )
     model.levels.extend(_levels(model))
     model.points.extend(_points(model))

@@ -50,14 +50,15 @@ def _templates() -> Environment:
     )
 
 
-def render(study: Study, model: Model, assets: Assets, *, live: bool = False, bench: str = "") -> str:
+def render(study: Study, model: Model, assets: Assets, *, live: str = "", version: str = "", panel: str = "") -> str:
     """The page as HTML.
 
     Args:
         study, model: the same records.
         assets: gives the address of each image; of `InlineAssets` the images are put into the page.
-        live: the page asks its own server for what is new.
-        bench: HTML of the panel where a person drops images, for the server's page.
+        live: "study" or "trial": the page asks its own server for what is new there; "" for a page of a file.
+        version: what the server calls this state of it.
+        panel: HTML of the place where a person drops images, for the server's page.
     """
     from markupsafe import Markup  # noqa: PLC0415 - with jinja2
 
@@ -79,7 +80,8 @@ def render(study: Study, model: Model, assets: Assets, *, live: bool = False, be
             answer=Markup(head["answer"]),
             marks=Markup(head["marks"]),
             live=live,
-            bench=Markup(bench),
+            version=version,
+            panel=Markup(panel),
             bands=len(model.images) >= FEW,
             sets=_sets(study),
             thesis=thesis_tables(model),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -67,6 +68,19 @@ def read_study(out: Path) -> Study:
     problems = [*study.problems, *missing]
     settings = {"preset": study.preset, "metrics": list(study.metrics)}
     return Study(out.resolve().name, records, missing, problems, read_set_scores(study, store), settings, len(study))
+
+
+def study_version(out: Path) -> str:
+    """Changes whenever something is added to a study: names, times and sizes of the files that hold its rows."""
+    stamps = hashlib.sha256()
+    for pattern in ("study.json", "studies/*.json", "store/**/*"):
+        for path in sorted(out.glob(pattern)):
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            stamps.update(f"{path}:{found.st_mtime_ns}:{found.st_size}".encode())
+    return stamps.hexdigest()[:16]
 
 
 def read_trace(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vitiq.models.top_labels import shared_labels
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.hardware import bf16_if_fast
 from vitiq.training.teachers import Teacher
@@ -23,8 +24,7 @@ def validate(student: VisionTransformer, teacher: Teacher, images: Float[Tensor,
         with bf16_if_fast():
             p, q = teacher.model(teacher.prepared(batch)).float(), student(batch).float()
         same += int((p.argmax(1) == q.argmax(1)).sum())
-        a, b = p.topk(TOP_K).indices, q.topk(TOP_K).indices
-        overlap += float((a[:, :, None] == b[:, None, :]).any(2).float().mean(1).sum())
+        overlap += float(shared_labels(p.cpu().numpy(), q.cpu().numpy(), TOP_K).sum()) / TOP_K
     return same / len(images), overlap / len(images)
 
 

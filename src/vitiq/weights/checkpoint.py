@@ -83,8 +83,8 @@ def read_checkpoint(path: Path, classes: Iterable[tuple[Any, str]] = ()) -> Mapp
 
 def _cause(error: Exception) -> str:
     """What a pickle asks for that is not read; torch's own message goes on to advise reading it all the same."""
-    told = re.search(r"Unsupported [^.]*?(?=\s+was\b|[.\n])", str(error))
-    return f"it asks for more than tensors: {told[0]}" if told else type(error).__name__
+    reason = re.search(r"Unsupported [^.]*?(?=\s+was\b|[.\n])", str(error))
+    return f"it asks for more than tensors: {reason[0]}" if reason else type(error).__name__
 
 
 def checked_tensors(path: Path, values: Mapping[Any, Any]) -> dict[str, Tensor]:

@@ -1,5 +1,9 @@
 """Weights files: those that ship with vitiq, and those that can be fetched, each pinned by sha256.
 
+A compressed file names the weights that it was made with by the first digits of their sha256, and `resolve` finds them:
+among those that ship, in the cache, in the folders of $VITIQ_WEIGHTS_PATH, or it says how to fetch them. The manifest
+lists every set that a release has shipped, so that what one release wrote every later one decodes.
+
 Nothing is downloaded unless asked (`vitiq models fetch`). Every loader also takes a path, for machines with no network.
 """
 
@@ -8,14 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-from vitiq.errors import UnknownNameError, WeightsError
+from vitiq.errors import InputError, UnknownNameError, WeightsError
 from vitiq.files import open_output
 
 FOLDER = Path(__file__).parent
@@ -34,7 +40,8 @@ class ModelInfo:
         url: where it is fetched from; None for embedded files.
         licence: of the weights.
         requires: further entries that it is of no use without; fetched along.
-        related: sha256 of networks it was taught by, and of their kin: none of them judges independently of it.
+        related: sha256 of networks it was taught by, and of their kin: none of them scores it independently.
+        release: first release that shipped it; None for weights of others.
     """
 
     name: str
@@ -46,6 +53,7 @@ class ModelInfo:
     licence: str
     requires: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
+    release: str | None = None
 
     @property
     def embedded(self) -> bool:
@@ -100,6 +108,65 @@ def embedded_path(file: str) -> Path:
     if not path.is_file():
         raise WeightsError(f"{path}: an embedded weights file is missing; reinstall vitiq")
     return path
+
+
+DIGITS = 8
+"""Hexadecimal digits of a hash that name a weights file, at least."""
+
+SEARCH_PATH = "VITIQ_WEIGHTS_PATH"
+"""Environment variable: folders with weights files, separated as PATH is."""
+
+
+def resolve(sha256: str) -> Path:
+    """The weights file of a hash: one that ships, one in the cache, or one in a folder of $VITIQ_WEIGHTS_PATH.
+
+    Args:
+        sha256: the hash in hexadecimal, or its first digits, 8 or more.
+
+    Raises:
+        InputError: no such digits.
+        WeightsError: no such file here; the message says how to get it.
+    """
+    wanted = sha256.lower()
+    if not re.fullmatch(rf"[0-9a-f]{{{DIGITS},64}}", wanted):
+        raise InputError(f"hash {sha256!r} given, {DIGITS} to 64 hexadecimal digits of a sha256 expected")
+    known = [info for info in list_models() if info.sha256 and _agree(info.sha256, wanted)]
+    for path in (*(info.path for info in known), *_files_at_hand()):
+        if path.is_file() and _hash_of(path).startswith(wanted):
+            return path
+    if known:
+        how = f"they are {known[0].name}: run `vitiq models fetch {known[0].name}`"
+    else:
+        how = f"no release shipped them: put the file into a folder and name the folder in ${SEARCH_PATH}"
+    raise WeightsError(f"weights with sha256 {wanted} are not here; {how}")
+
+
+def _agree(one: str, other: str) -> bool:
+    """True where one hash begins with the other; published ones are often cut short."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def _files_at_hand() -> Iterator[Path]:
+    """Files of the folders that a user names, then of the cache."""
+    named = [Path(folder) for folder in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if folder]
+    for folder in (*named, cache_folder()):
+        if folder.is_dir():
+            yield from sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npz")
+
+
+def _hash_of(path: Path) -> str:
+    """The hash of a file, computed once as long as it does not change."""
+    status = path.stat()
+    return _hash_of_state(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _hash_of_state(path: Path, changed: int, size: int) -> str:
+    del changed, size
+    return sha256_file(path)
 
 
 def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -> Path:

@@ -17,7 +17,8 @@ from vitiq.errors import BitstreamError
 if TYPE_CHECKING:
     from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
     from vitiq.models.backbones import Backbone
-    from vitiq.types import ImageU8
+    from vitiq.models.top_labels import shared_labels
+from vitiq.types import ImageU8
 
 # torch is imported where it is used.
 # ruff: noqa: PLC0415
@@ -110,8 +111,7 @@ def read_rebuilt(
 
 def overlap(a: Float32[np.ndarray, " labels"], b: Float32[np.ndarray, " labels"]) -> float:
     """Share of the first 100 labels that two readings have in common."""
-    first, second = (np.argsort(-logits, kind="stable")[:TOP_K] for logits in (a, b))
-    return float(np.intersect1d(first, second).size / TOP_K)
+    return float(shared_labels(a, b, TOP_K) / TOP_K)
 
 
 def _flops(work: Callable[[], T]) -> int:

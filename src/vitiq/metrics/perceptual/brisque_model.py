@@ -1,30 +1,26 @@
 """BRISQUE's regression: where its numbers come from, and how they become a score.
 
 The numbers are read as text, no foreign code is run. In this order: a folder given, the folder $VITIQ_BRISQUE_MODEL,
-LIVE's own files where `vitiq models fetch brisque-live` has put them (pinned by sha256), the data of the Apache-2.0
-package `brisque`. The package's model was trained on LIVE's database too, but is not LIVE's: see
-docs/adr/0003-brisque-model.md.
+LIVE's own files where `vitiq models fetch brisque-live` has put them (pinned by sha256), the model that ships with
+vitiq. The last was trained on LIVE's database too, but is not LIVE's: see docs/adr/0003-brisque-model.md.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
+import json
 import math
 import os
-import pickle
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
-from vitiq.errors import MissingDependencyError, WeightsError
+from vitiq.errors import WeightsError
 
-PACKAGE = "brisque"
+EMBEDDED, RANGES = "brisque_model.txt", "brisque_ranges.json"
 ENVIRONMENT = "VITIQ_BRISQUE_MODEL"
 FETCHED = "brisque-live"
 FEATURES = 36
@@ -96,7 +92,6 @@ def load_model(folder: Path | None = None) -> SupportVectors:
 
     Raises:
         WeightsError: the files are missing or of another layout.
-        MissingDependencyError: no model is at hand.
     """
     if folder is None and ENVIRONMENT in os.environ:
         folder = Path(os.environ[ENVIRONMENT])
@@ -123,28 +118,12 @@ def _live(folder: Path) -> SupportVectors:
         raise WeightsError(f"{folder}: expected LIVE's files allmodel and allrange ({error})") from error
 
 
-class _NumbersOnly(pickle.Unpickler):
-    """Reads lists and dictionaries of numbers; anything that would run code is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise WeightsError(f"the package {PACKAGE}'s range file asks for {module}.{name}; it is not the one expected")
-
-
 @lru_cache(maxsize=2)
 def _default(fetched: Path | None) -> SupportVectors:
+    from vitiq.weights.store import embedded_path  # noqa: PLC0415 - imported where used
+
     if fetched is not None:
         return _live(fetched)
-    try:
-        package = distribution(PACKAGE)
-    except PackageNotFoundError as error:
-        raise MissingDependencyError(
-            f"BRISQUE's model is not installed; run: pip install --no-deps brisque==0.2.0, or vitiq models fetch "
-            f"{FETCHED} (or set {ENVIRONMENT} to a folder with LIVE's allmodel and allrange)"
-        ) from error
-    models = Path(str(package.locate_file("brisque/models")))
-    try:
-        ranges_by_name = _NumbersOnly(io.BytesIO((models / "normalize.pickle").read_bytes())).load()
-        text = (models / "svm.txt").read_text()
-        return parse_model(text, list(ranges_by_name["min_"]), list(ranges_by_name["max_"]))
-    except (OSError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise WeightsError(f"{models}: package {PACKAGE} {package.version} lacks its model ({error})") from error
+    ranges = json.loads(embedded_path(RANGES).read_text(encoding="utf-8"))
+    text = embedded_path(EMBEDDED).read_text(encoding="utf-8")
+    return parse_model(text, ranges["low"], ranges["high"])

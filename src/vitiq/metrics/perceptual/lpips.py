@@ -40,7 +40,7 @@ def distance(own: dict[str, Tensor], features: Features) -> Tensor:
     """Sum over layers of the weighted squared differences, each meaned over places."""
     total = own[_head(0)].new_zeros(())
     for layer, values in enumerate(features):
-        unit = values / ((values * values).sum(dim=1, keepdim=True).sqrt() + 1e-10)
+        unit = values / ((values * values).sum(dim=1, keepdim=True).clamp_min(1e-20).sqrt() + 1e-10)
         squares = (unit[0] - unit[1]).square().mean(dim=(1, 2))
         total = total + (squares * own[_head(layer)].flatten()).sum()
     return total

@@ -12,24 +12,11 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from scipy.stats import hypergeom
 
 from vitiq.errors import InputError
-from vitiq.metrics.finite import require_finite
-
-
-def top_labels(scores: Float[np.ndarray, " n"], k: int) -> Int64[np.ndarray, " k"]:
-    """Indices of the k largest scores, largest first; ties go to the lower index.
-
-    Raises:
-        InputError: k outside 1 … n.
-        UndefinedError: scores that are not finite have no ranks.
-    """
-    require_finite("label scores", scores)
-    if not 1 <= k <= scores.size:
-        raise InputError(f"K = {k} labels given, expected 1 to {scores.size}, the labels of the backbone")
-    return np.argsort(-scores, kind="stable")[:k].astype(np.int64)
+from vitiq.models.top_labels import shared_labels, top_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +67,7 @@ def overlap(p: Float[np.ndarray, " n"], q: Float[np.ndarray, " n"], k: int) -> O
     Raises:
         InputError: lists of different length, or k outside 1 … n.
     """
-    if p.shape != q.shape:
-        raise InputError(f"label lists of {p.size} and {q.size} labels given, one backbone's expected")
-    shared = np.intersect1d(top_labels(p, k), top_labels(q, k)).size
-    return Overlap(int(shared), k, int(p.size))
+    return Overlap(int(shared_labels(p, q, k)), k, int(p.size))
 
 
 def parse_k(k: int | str) -> int | float:

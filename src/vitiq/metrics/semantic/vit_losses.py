@@ -4,7 +4,7 @@ Each takes distorted and reference images, N×3×H×W float32 in [0, 1], and giv
 gives one value an image. Values are those of the metric of the same name, but for rounding and for the resize: torch's
 antialiased bicubic instead of Pillow's on 8-bit images. The backbone is frozen and runs in float32.
 
-A reconstruction optimised for one of them must be judged by another backbone; the report says where it was not.
+A reconstruction optimised for one of them must be scored by another backbone; the report says where it was not.
 """
 
 from __future__ import annotations
@@ -15,52 +15,27 @@ from abc import abstractmethod
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from vitiq.errors import InputError
+from vitiq.metrics import loss
+from vitiq.metrics.loss import Each, Images
 from vitiq.metrics.semantic.tiles import tiling
 from vitiq.models.backbones import Backbone, load_backbone
-
-Images = Float[Tensor, "n 3 h w"]
-Each = Float[Tensor, " n"]
 
 LEAST = 1e-12
 """Added under roots and logarithms, whose slope at 0 has no end."""
 
 
-class VitLoss(nn.Module):
+class VitLoss(loss.Loss):
     """1 - score of a metric, a mean over images.
 
     Args:
         backbone: None for the embedded ViT.
-
-    Attributes:
-        metric: key of the metric.
     """
-
-    metric: str
 
     def __init__(self, backbone: Backbone | None = None) -> None:
         super().__init__()
         self.backbone = backbone if backbone is not None else load_backbone()
-
-    def forward(self, distorted: Images, reference: Images) -> Float[Tensor, ""]:
-        """Mean of 1 - score; gradients reach `distorted`.
-
-        Raises:
-            InputError: shapes differ or are not N×3×H×W.
-        """
-        return 1 - self.scores(distorted, reference).mean()
-
-    def scores(self, distorted: Images, reference: Images) -> Each:
-        """The metric's value of each image."""
-        if distorted.shape != reference.shape or distorted.ndim != 4 or distorted.shape[1] != 3:
-            shapes = f"{tuple(distorted.shape)} and {tuple(reference.shape)}"
-            raise InputError(f"images of shape {shapes} given, the same N×3×H×W expected")
-        return self._compare(distorted, reference)
-
-    @abstractmethod
-    def _compare(self, distorted: Images, reference: Images) -> Each: ...
 
 
 class _LabelLoss(VitLoss):

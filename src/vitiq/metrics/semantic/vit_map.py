@@ -45,7 +45,7 @@ def patch_losses(distances: Float64[np.ndarray, "tile level p"]) -> Float64[np.n
 def quiet_corners(values: Float64[np.ndarray, "tile p"]) -> Float64[np.ndarray, "tile grid grid"]:
     """Patch values as a grid, each corner the mean of its two neighbours.
 
-    A ViT keeps facts about the whole image in tokens that carry little of their own, above all in the corners (Darcet
+    A ViT keeps knowledge of the whole image in tokens that carry little of their own, above all in the corners (Darcet
     et al. 2024, "Vision Transformers Need Registers", arXiv 2309.16588); these hardly change with what lies there.
     """
     grid = round(values.shape[1] ** 0.5)

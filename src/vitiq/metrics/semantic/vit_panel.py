@@ -9,6 +9,7 @@ import numpy as np
 
 from vitiq.errors import InputError
 from vitiq.metrics.base import PairMetric
+from vitiq.models.top_labels import top_labels
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ def in_top(p: np.ndarray, q: np.ndarray, n: int) -> bool:
     Raises:
         InputError: n outside 1 … N.
     """
-    from vitiq.metrics.semantic.label_overlap import top_labels  # noqa: PLC0415 - scipy
-
     return int(top_labels(q, 1)[0]) in top_labels(p, n)
 
 
@@ -45,7 +44,7 @@ class VitPanel(PairMetric):
     """Share of a panel of backbones whose top label of the reconstruction lies in the top n of the original.
 
     Args:
-        backbone: the judge; with the embedded ViT and `panel` it makes the panel, each weights file once.
+        backbone: the scoring backbone; with the embedded ViT and `panel` it makes the panel, each weights file once.
         panel: further backbones.
         n: labels of the original that count as right.
     """

@@ -70,20 +70,27 @@ def _distance(shift: Float64[np.ndarray, " d"], spread: float, root: float) -> f
 
 def _root_trace(a: Float64[np.ndarray, "d d"], b: Float64[np.ndarray, "d d"]) -> float:
     """Trace of (Σa Σb)^½."""
-    from scipy.linalg import eigvalsh  # noqa: PLC0415 - imported where used
-    from scipy.linalg.lapack import dpotrf, dpstrf, dsygst  # noqa: PLC0415
+    from scipy.linalg import LinAlgError, eigvalsh  # noqa: PLC0415 - imported where used
 
-    factor, singular = dpotrf(b, lower=1)
-    if singular:
-        packed, pivots, rank, _ = dpstrf(b, lower=1)
-        pivoted = np.zeros((len(b), rank if b.any() else 0))
-        pivoted[pivots - 1] = np.tril(packed)[:, : pivoted.shape[1]]
-        similar = pivoted.T @ a @ pivoted
-    else:
-        similar, _ = dsygst(a, factor, itype=2, lower=1)
-    if not similar.size:
-        return 0.0
-    return float(np.sqrt(eigvalsh(similar, lower=True, check_finite=False, driver="ev").clip(0)).sum())
+    try:
+        found = eigvalsh(a, b, type=2, check_finite=False)
+    except LinAlgError:
+        found = _singular_roots(a, b)
+    return float(np.sqrt(found.clip(0)).sum())
+
+
+def _singular_roots(a: Float64[np.ndarray, "d d"], b: Float64[np.ndarray, "d d"]) -> Float64[np.ndarray, " r"]:
+    """Eigenvalues of Σa Σb that are not 0, where Σb has no inverse."""
+    from scipy.linalg import eigvalsh  # noqa: PLC0415 - imported where used
+    from scipy.linalg.lapack import dpstrf  # noqa: PLC0415
+
+    packed, pivots, rank, _ = dpstrf(b, lower=1)
+    pivoted = np.zeros((len(b), rank if b.any() else 0))
+    pivoted[pivots - 1] = np.tril(packed)[:, : pivoted.shape[1]]
+    if not pivoted.size:
+        return np.zeros(0)
+    found: Float64[np.ndarray, " r"] = eigvalsh(pivoted.T @ a @ pivoted, check_finite=False, driver="ev")
+    return found
 
 
 class FrechetPixel(PairMetric):

@@ -14,7 +14,8 @@ from jaxtyping import Float32
 
 from vitiq.errors import InputError
 from vitiq.image.geometry import patches
-from vitiq.metrics.sets.measures import Fid, InceptionScore, Kid, Measure, Precision, Recall, What
+from vitiq.metrics.sets.measures import Measure, What
+from vitiq.metrics.sets.table import classes
 from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ class InceptionSource:
         return self.reader.features(samples) if what == "features" else self.reader.probabilities(samples)
 
 
-class _Inception(Measure):
-    """Of whole images.
+class InceptionMeasure(Measure):
+    """A measure of what InceptionV3 reads.
 
     Args:
         resize: one of `RESIZES`.
@@ -79,72 +80,12 @@ class _Inception(Measure):
             self.name = f"{type(self).name}@{resize}"
 
 
-class _Patches(_Inception):
-    """Of patches.
-
-    Args:
-        resize: one of `RESIZES`.
-    """
-
-    patched = True
+_CLASSES = classes("inception", InceptionMeasure, __name__)
 
 
-class FidInception(_Inception, Fid):
-    """Fréchet Inception Distance."""
-
-    name, title = "fid", "FID"
-
-
-class KidInception(_Inception, Kid):
-    """Kernel Inception Distance."""
-
-    name, title = "kid", "KID"
-
-
-class IsInception(_Inception, InceptionScore):
-    """Inception Score: mean of ten parts of the set, as published."""
-
-    name, title = "inception-score", "Inception Score"
-    parts = 10
-
-
-class PrecisionInception(_Inception, Precision):
-    """Improved precision of Inception features; the paper's own reads images with VGG-16."""
-
-    name, title = "precision-inception", "Precision of Inception features"
-
-
-class RecallInception(_Inception, Recall):
-    """Improved recall of Inception features; the paper's own reads images with VGG-16."""
-
-    name, title = "recall-inception", "Recall of Inception features"
-
-
-class PatchFid(_Patches, Fid):
-    """FID/256."""
-
-    name, title = "patch-fid", "FID of patches (FID/256)"
-
-
-class PatchKid(_Patches, Kid):
-    """KID/256."""
-
-    name, title = "patch-kid", "KID of patches (KID/256)"
-
-
-class PatchIs(_Patches, InceptionScore):
-    """Inception Score of patches."""
-
-    name, title = "patch-is", "Inception Score of patches"
-
-
-class PatchPrecisionInception(_Patches, Precision):
-    """Improved precision of Inception features of patches."""
-
-    name, title = "patch-precision-inception", "Precision of Inception features of patches"
-
-
-class PatchRecallInception(_Patches, Recall):
-    """Improved recall of Inception features of patches."""
-
-    name, title = "patch-recall-inception", "Recall of Inception features of patches"
+def __getattr__(name: str) -> type[InceptionMeasure]:
+    """The metrics of `table.TABLE` that read samples so."""
+    if name in _CLASSES:
+        made: type[InceptionMeasure] = _CLASSES[name]
+        return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

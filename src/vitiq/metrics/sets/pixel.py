@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from vitiq.image.geometry import patches, resize
-from vitiq.metrics.sets.measures import Fid, Kid, Measure, Precision, Recall, What
+from vitiq.metrics.sets.measures import Measure, What
+from vitiq.metrics.sets.table import classes
 from vitiq.types import ImageU8
 
 SIDE, STRIDE = 8, 29
@@ -39,63 +40,21 @@ class PixelSource:
         return np.array(samples, np.float32).reshape(len(samples), SIDE * SIDE * 3) / 255
 
 
-class _Images(Measure):
-    """Of whole images, shrunk."""
+class PixelMeasure(Measure):
+    """A measure of raw pixels."""
+
+    patched = False
 
     def __init__(self) -> None:
-        self.source = PixelSource(patched=False)
+        self.source = PixelSource(patched=self.patched)
 
 
-class _Patches(Measure):
-    """Of patches."""
-
-    def __init__(self) -> None:
-        self.source = PixelSource(patched=True)
+_CLASSES = classes("pixel", PixelMeasure, __name__)
 
 
-class FidPixel(_Images, Fid):
-    """Fréchet distance of images shrunk to 8×8; `frechet-pixel` is the thesis's, of one pair."""
-
-    name, title = "fid-pixel", "Fréchet distance of shrunken images"
-
-
-class KidPixel(_Images, Kid):
-    """Kernel distance of images shrunk to 8×8."""
-
-    name, title = "kid-pixel", "Kernel distance of shrunken images"
-
-
-class PrecisionPixel(_Images, Precision):
-    """Improved precision of images shrunk to 8×8."""
-
-    name, title = "precision-pixel", "Precision of shrunken images"
-
-
-class RecallPixel(_Images, Recall):
-    """Improved recall of images shrunk to 8×8."""
-
-    name, title = "recall-pixel", "Recall of shrunken images"
-
-
-class PatchFidPixel(_Patches, Fid):
-    """Fréchet distance of 8×8 patches."""
-
-    name, title = "patch-fid-pixel", "Fréchet distance of 8×8 patches"
-
-
-class PatchKidPixel(_Patches, Kid):
-    """Kernel distance of 8×8 patches."""
-
-    name, title = "patch-kid-pixel", "Kernel distance of 8×8 patches"
-
-
-class PatchPrecisionPixel(_Patches, Precision):
-    """Improved precision of 8×8 patches."""
-
-    name, title = "patch-precision-pixel", "Precision of 8×8 patches"
-
-
-class PatchRecallPixel(_Patches, Recall):
-    """Improved recall of 8×8 patches."""
-
-    name, title = "patch-recall-pixel", "Recall of 8×8 patches"
+def __getattr__(name: str) -> type[PixelMeasure]:
+    """The metrics of `table.TABLE` that read samples so."""
+    if name in _CLASSES:
+        made: type[PixelMeasure] = _CLASSES[name]
+        return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from vitiq.image.geometry import patches
-from vitiq.metrics.sets.measures import Fid, InceptionScore, Kid, Measure, Precision, Recall, What
+from vitiq.metrics.sets.measures import Measure, What
+from vitiq.metrics.sets.table import classes
 from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
@@ -53,83 +54,25 @@ class VitSource:
         return self.backbone.features(samples) if what == "features" else self.backbone.probabilities(samples)
 
 
-class _Images(Measure):
-    """Of whole images.
+class VitMeasure(Measure):
+    """A measure of what a Vision Transformer reads.
 
     Args:
         backbone: None for the embedded ViT.
     """
 
-    def __init__(self, backbone: Backbone | None = None) -> None:
-        self.source = VitSource(backbone, patched=False)
-
-
-class _Patches(Measure):
-    """Of patches.
-
-    Args:
-        backbone: None for the embedded ViT.
-    """
+    patched = False
 
     def __init__(self, backbone: Backbone | None = None) -> None:
-        self.source = VitSource(backbone, patched=True)
+        self.source = VitSource(backbone, patched=self.patched)
 
 
-class FidVit(_Images, Fid):
-    """Fréchet distance of class tokens of images."""
-
-    name, title = "fid-vit", "Fréchet distance of ViT features"
+_CLASSES = classes("vit", VitMeasure, __name__)
 
 
-class KidVit(_Images, Kid):
-    """Kernel distance of class tokens of images."""
-
-    name, title = "kid-vit", "Kernel distance of ViT features"
-
-
-class IsVit(_Images, InceptionScore):
-    """Inception Score with the ViT's labels."""
-
-    name, title = "is-vit", "Inception Score with the ViT's labels"
-
-
-class PrecisionVit(_Images, Precision):
-    """Improved precision of class tokens of images."""
-
-    name, title = "precision-vit", "Precision of ViT features"
-
-
-class RecallVit(_Images, Recall):
-    """Improved recall of class tokens of images."""
-
-    name, title = "recall-vit", "Recall of ViT features"
-
-
-class PatchFidVit(_Patches, Fid):
-    """Fréchet distance of class tokens of patches."""
-
-    name, title = "patch-fid-vit", "Fréchet distance of ViT features of patches"
-
-
-class PatchKidVit(_Patches, Kid):
-    """Kernel distance of class tokens of patches."""
-
-    name, title = "patch-kid-vit", "Kernel distance of ViT features of patches"
-
-
-class PatchIsVit(_Patches, InceptionScore):
-    """Inception Score of patches with the ViT's labels."""
-
-    name, title = "patch-is-vit", "Inception Score of patches with the ViT's labels"
-
-
-class PatchPrecisionVit(_Patches, Precision):
-    """Improved precision of class tokens of patches."""
-
-    name, title = "patch-precision-vit", "Precision of ViT features of patches"
-
-
-class PatchRecallVit(_Patches, Recall):
-    """Improved recall of class tokens of patches."""
-
-    name, title = "patch-recall-vit", "Recall of ViT features of patches"
+def __getattr__(name: str) -> type[VitMeasure]:
+    """The metrics of `table.TABLE` that read samples so."""
+    if name in _CLASSES:
+        made: type[VitMeasure] = _CLASSES[name]
+        return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

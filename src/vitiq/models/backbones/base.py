@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vitiq.errors import InputError, UndefinedError
 from vitiq.models.backbones.cache import Cache
-from vitiq.models.backbones.packed import ROWS, PackedViT
+from vitiq.models.backbones.packed import ROWS, PackedViT, PlainViT
 from vitiq.models.backbones.precision import Precision, choose_precision
 from vitiq.models.vit import VisionTransformer
 from vitiq.types import ImageU8
@@ -52,7 +52,7 @@ class Backbone:
         precision: of the matrix products, see `precision.py`; None to choose by its rule.
     """
 
-    def __init__(  # noqa: PLR0917 - plain facts
+    def __init__(  # noqa: PLR0917 - plain metadata
         self,
         name: str,
         model: VisionTransformer,
@@ -68,18 +68,24 @@ class Backbone:
         self._model = model.eval().requires_grad_(False)
         self._precision = precision
         self._cache = Cache()
+        self._device = torch.device("cpu")
         self._mean = torch.tensor(preprocessing.mean)[:, None, None]
         self._std = torch.tensor(preprocessing.std)[:, None, None]
 
     def to(self, device: torch.device) -> Backbone:
-        """The network on a device, for training; `logits`, `tokens` and the like then need it back on the CPU."""
-        self._model.to(device)
-        self._mean, self._std = self._mean.to(device), self._std.to(device)
+        """The network on a device; on any but the CPU its products are in float32, whatever was chosen here."""
+        if device != self._device:
+            self._model.to(device)
+            self._mean, self._std = self._mean.to(device), self._std.to(device)
+            self._device = device
+            self.__dict__.pop("_network", None)
         return self
 
     @property
     def precision(self) -> Precision:
         """Precision of the matrix products, chosen at first use."""
+        if self._device.type != "cpu":
+            return "float32"
         if self._precision is None:
             self._precision = choose_precision(self._model)
         return self._precision
@@ -120,7 +126,7 @@ class Backbone:
         """Tokens after the last norm, class token first."""
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
-            return [row for batch in self._batches(missing) for row in self._final(self._inputs(batch)).numpy()]
+            return [row for batch in self._batches(missing) for row in self._final(self._inputs(batch)).cpu().numpy()]
 
         return self._finite(self._cache.get("tokens", images, compute))
 
@@ -138,8 +144,8 @@ class Backbone:
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             with torch.inference_mode():
-                parts = [self._network.forward_levels(self._inputs(batch)).numpy() for batch in self._batches(missing)]
-            return [row for part in parts for row in part]
+                parts = [self._network.forward_levels(self._inputs(batch)).cpu() for batch in self._batches(missing)]
+            return [row for part in parts for row in part.numpy()]
 
         return self._finite(self._cache.get("levels", images, compute))
 
@@ -151,7 +157,7 @@ class Backbone:
         with torch.inference_mode():
             flow = self._model.rollout(self._inputs([image]))[0, 0, self._model.config.prefix :]
         grid = self._model.config.grid
-        return np.asarray(self._finite([(flow / flow.sum()).view(grid, grid).numpy()])[0], dtype=np.float32)
+        return np.asarray(self._finite([(flow / flow.sum()).view(grid, grid).cpu().numpy()])[0], dtype=np.float32)
 
     def tokens_tensor(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n t d"]:
         """As `tokens`, from tensors in [0, 1]; differentiable with respect to the images, always in float32."""
@@ -181,7 +187,7 @@ class Backbone:
             for batch in self._batches(missing):
                 with torch.inference_mode():
                     first = self._network.forward_class(self._inputs(batch))
-                    rows.extend(torch.cat([self._model.classify(first), first[:, 0]], dim=1).numpy())
+                    rows.extend(torch.cat([self._model.classify(first), first[:, 0]], dim=1).cpu().numpy())
             return rows
 
         return self._cache.get("predictions", images, compute)
@@ -191,7 +197,9 @@ class Backbone:
             return self._network.forward_features(inputs)
 
     @cached_property
-    def _network(self) -> PackedViT:
+    def _network(self) -> PackedViT | PlainViT:
+        if self._device.type != "cpu":
+            return PlainViT(self._model)
         return PackedViT(self._model, torch.bfloat16 if self.precision == "bfloat16" else torch.float32)
 
     def _finite(self, rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -211,8 +219,9 @@ class Backbone:
     def _inputs(self, images: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
         side, resample = self.image_size, Image.Resampling[self.preprocessing.filter.upper()]
         inputs = torch.empty(len(images), 3, side, side)
+        mean, std = (torch.tensor(v)[:, None, None] for v in (self.preprocessing.mean, self.preprocessing.std))
         for row, image in zip(inputs, images, strict=True):
             resized = np.array(Image.fromarray(image).resize((side, side), resample))
             # In place, image by image: it stays in the cache.
-            row.copy_(torch.from_numpy(resized).permute(2, 0, 1)).div_(255).sub_(self._mean).div_(self._std)
-        return inputs
+            row.copy_(torch.from_numpy(resized).permute(2, 0, 1)).div_(255).sub_(mean).div_(std)
+        return inputs.to(self._device)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from threading import Lock
+from weakref import WeakSet
 
 import numpy as np
 
@@ -26,8 +29,21 @@ def key_of(image: ImageU8) -> bytes:
     return digest.digest()
 
 
+_CACHES: WeakSet[Cache] = WeakSet()
+
+
+def _unlock() -> None:
+    """A process forked while another thread held a lock would wait for it for ever."""
+    for cache in list(_CACHES):
+        cache.lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
 class Cache:
-    """Arrays by (kind, image), the longest unused dropped first.
+    """Arrays by (kind, image), the longest unused dropped first; several threads may ask at once.
 
     Args:
         limit: bytes kept.
@@ -36,17 +52,23 @@ class Cache:
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit, self._bytes = limit, 0
         self._entries: OrderedDict[tuple[str, bytes], np.ndarray] = OrderedDict()
+        self.lock = Lock()
+        _CACHES.add(self)
 
     def get(
         self, kind: str, images: Sequence[ImageU8], compute: Callable[[list[ImageU8]], Sequence[np.ndarray]]
     ) -> list[np.ndarray]:
         """One array an image; `compute` is called once, with the different images that are not kept."""
         keys = [(kind, key_of(image)) for image in images]
-        missing = {key: image for key, image in zip(keys, images, strict=True) if key not in self._entries}
-        fresh = dict(zip(missing, compute(list(missing.values())), strict=True)) if missing else {}
-        found = [fresh[key] if key in fresh else self._entries[key] for key in keys]
-        for key, value in zip(keys, found, strict=True):
-            self._keep(key, value)
+        with self.lock:
+            known = {key: self._entries[key] for key in keys if key in self._entries}
+        missing = {key: image for key, image in zip(keys, images, strict=True) if key not in known}
+        if missing:
+            known.update(zip(missing, compute(list(missing.values())), strict=True))
+        found = [known[key] for key in keys]
+        with self.lock:
+            for key, value in zip(keys, found, strict=True):
+                self._keep(key, value)
         return found
 
     def _keep(self, key: tuple[str, bytes], value: np.ndarray) -> None:

@@ -77,7 +77,7 @@ def load(path: Path | None = None, *, name: str | None = None) -> Backbone:
     """A backbone from a checkpoint file.
 
     Preprocessing is mean and standard deviation 0.5 (Dosovitskiy et al.), or ImageNet's for DeiT and torchvision,
-    told by the file's name and format. A head of other than 1000 classes gets numbered labels.
+    by the file's name and format. A head of other than 1000 classes gets numbered labels.
 
     Raises:
         WeightsError: missing, damaged, or of no known layout.

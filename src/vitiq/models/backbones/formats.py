@@ -1,4 +1,4 @@
-"""Checkpoint formats of Vision Transformers, told by their keys and renamed to timm's.
+"""Checkpoint formats of Vision Transformers, recognised by their keys and renamed to timm's.
 
 timm and Hugging Face (.safetensors, .pth, .bin), torchvision (.pth), Google's .npz (Dosovitskiy et al.), and
 pytorch_pretrained_vit (.pth), the thesis's. Files are read as `weights.checkpoint` says.

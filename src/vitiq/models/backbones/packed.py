@@ -175,6 +175,22 @@ def _scaled(block: Block) -> tuple[Tensor, Tensor]:
     return weight, bias
 
 
+class PlainViT:
+    """The network itself with the face of `PackedViT`, for devices that pack on their own.
+
+    Args:
+        model: in evaluation mode.
+    """
+
+    def __init__(self, model: VisionTransformer) -> None:
+        self._model = model
+        self.forward_levels, self.forward_features = model.forward_levels, model.forward_features
+
+    def forward_class(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n prefix d"]:
+        """As `PackedViT.forward_class`."""
+        return self._model.forward_hidden(x, ())[0][:, : self._model.config.prefix]
+
+
 class PackedViT:
     """As the network it is made of, without gradients.
 

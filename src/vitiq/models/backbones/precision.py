@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.models.backbones.packed import PackedViT
+from vitiq.models.top_labels import shared_labels
 from vitiq.models.vit import VisionTransformer
 
 Precision = Literal["float32", "bfloat16"]
@@ -55,9 +56,8 @@ def label_overlap(model: VisionTransformer, inputs: Float[Tensor, "n 3 s s"]) ->
     k = 100 if model.config.classes >= 1000 else max(1, model.config.classes // 10)
     with torch.inference_mode():
         networks = (PackedViT(model, dtype) for dtype in (torch.float32, torch.bfloat16))
-        exact, fast = (model.classify(network.forward_class(inputs)).topk(k).indices for network in networks)
-    shared = [np.intersect1d(a, b).size / k for a, b in zip(exact.numpy(), fast.numpy(), strict=True)]
-    return float(np.mean(shared))
+        exact, fast = (model.classify(network.forward_class(inputs)).float().numpy() for network in networks)
+    return float(shared_labels(exact, fast, k).mean() / k)
 
 
 def choose_precision(model: VisionTransformer) -> Precision:

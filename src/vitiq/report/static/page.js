@@ -96,6 +96,14 @@
     box.append(line, el("p", "soft", "File: " + words.join(", ") + " bytes"));
     return box;
   }
+  compare.overlays = { "": "No overlay", diff: "Difference ×8", ssim: "SSIM map", semantic: "Semantic error map", attention: "Attention map" };
+  compare.legends = {
+    diff: "Absolute difference from the original, times eight: black is equal.",
+    ssim: "1 − SSIM of the luma: clear where equal, magenta where structure is lost.",
+    semantic: "1 − cosine of the network's patch tokens: clear where equal, magenta where nothing is in common.",
+    attention: "Attention rollout on the original: dark where the network did not look.",
+  };
+  compare.help = "Compared images. Arrows: slider or pan. Plus, minus: zoom. 0: fit. 1: pixel to pixel. F: flicker. O held: original. N, P: next, previous image. G: layout. D: overlay.";
   const viewer = vitiqViewer(compare, D);
   window.vitiq = { viewer, data: () => D };
 

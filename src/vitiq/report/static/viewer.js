@@ -3,43 +3,41 @@
 function vitiqViewer(root, D) {
   const $ = (name, props = {}, ...kids) => {
     const e = document.createElement(name);
-    for (const [k, v] of Object.entries(props)) k in e && k !== "list" ? (e[k] = v) : e.setAttribute(k, v);
+    for (const [k, v] of Object.entries(props)) k in e ? (e[k] = v) : e.setAttribute(k, v);
     e.append(...kids.filter((k) => k !== null && k !== undefined));
     return e;
   };
   const url = (x) => (D.blobs && D.blobs[x]) || x || "";
   const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
+  const rec = (n) => D.records[n];
   const byKey = () => Object.fromEntries(D.records.map((r, n) => [r.k + "." + r.i, n]));
-  const OVERLAYS = { "": "No overlay", diff: "Difference ×8", ssim: "SSIM map", semantic: "Semantic error map", attention: "Attention map" };
-  const LEGEND = {
-    diff: "Absolute difference from the original, times eight: black is equal.",
-    ssim: "1 − SSIM of the luma: clear where equal, magenta where structure is lost.",
-    semantic: "1 − cosine of the network's patch tokens: clear where equal, magenta where nothing is in common.",
-    attention: "Attention rollout on the original: dark where the network did not look.",
-  };
+  const { overlays: OVERLAYS, legends: LEGEND, help: HELP } = root;
   const s = { i: 0, p: ["o", 0], m: "slider", z: 1, x: 0.5, y: 0.5, s: 0.5, d: "" };
   let flipped = false, hold = false, steps = {}, views = [], quiet = true;
 
   // ----- which files -----
-  const of = (i) => D.records.map((r, n) => n).filter((n) => D.records[n].i === i && D.records[n].src);
-  const nearest = (list, bytes) => list.slice().sort((a, b) => Math.abs(Math.log(D.records[a].b / bytes)) - Math.abs(Math.log(D.records[b].b / bytes)))[0];
-  const ofCodec = (i, c) => of(i).filter((n) => D.records[n].c === c);
-  function counterpart(n, i) { // the same codec and setting on another image, or the nearest size
-    const r = D.records[n], own = ofCodec(i, r.c);
-    const same = own.filter((m) => D.records[m].q === r.q);
+  const of = (i) => D.records.map((r, n) => n).filter((n) => rec(n).i === i && rec(n).src);
+  const nearest = (list, bytes) => list.slice().sort((a, b) => Math.abs(Math.log(rec(a).b / bytes)) - Math.abs(Math.log(rec(b).b / bytes)))[0];
+  const ofCodec = (i, c) => of(i).filter((n) => rec(n).c === c);
+  // the same codec and setting on another image, or the nearest size
+  function counterpart(n, i) {
+    const r = rec(n), own = ofCodec(i, r.c);
+    const same = own.filter((m) => rec(m).q === r.q);
     const ratio = (r.b * 8) / (D.images[r.i].w * D.images[r.i].h);
     return same.length === 1 ? same[0] : nearest(own, (ratio * D.images[i].w * D.images[i].h) / 8);
   }
+  const real = () => s.p.filter((p) => p !== "o");
   function defaults(i) {
     const lead = ofCodec(i, D.lead), own = lead.length ? lead : of(i);
     return ["o", own[Math.floor((own.length - 1) / 4)] ?? "o"];
   }
-  function addable() { // the next codec at the bytes of the first compressed pane
-    const used = new Set(s.p.filter((p) => p !== "o").map((p) => D.records[p].c));
+  // the next codec at the bytes of the first compressed pane
+  function addable() {
+    const used = new Set(real().map((p) => rec(p).c));
     const ref = s.p.find((p) => p !== "o");
     for (let c = 0; c < D.codecs.length; c++) {
       const own = ofCodec(s.i, c);
-      if (!used.has(c) && own.length) return nearest(own, ref === undefined ? 1e4 : D.records[ref].b);
+      if (!used.has(c) && own.length) return nearest(own, ref === undefined ? 1e4 : rec(ref).b);
     }
     return s.p.includes("o") ? of(s.i)[0] : "o";
   }
@@ -53,7 +51,7 @@ function vitiqViewer(root, D) {
     const p = (q.get("p") || "").split(",").map((k) => (k === "o" ? "o" : keys[k + "." + i])).filter((k) => k !== undefined).slice(0, 6);
     const num = (k, a, b, d) => (q.has(k) && isFinite(+q.get(k)) ? clamp(+q.get(k), a, b) : d);
     Object.assign(s, { i, p: p.length > 1 ? p : defaults(i), m: q.get("m") === "grid" ? "grid" : "slider", d: q.get("d") in OVERLAYS ? q.get("d") : "" });
-    Object.assign(s, { z: num("z", 1, 64, 1), x: num("x", 0, 1, 0.5), y: num("y", 0, 1, 0.5), s: num("s", 0, 1, 0.5) });
+    Object.assign(s, { z: num("z", 0.01, 99, 1), x: num("x", 0, 1, 0.5), y: num("y", 0, 1, 0.5), s: num("s", 0, 1, 0.5) });
     return true;
   }
   let timer = 0;
@@ -61,8 +59,8 @@ function vitiqViewer(root, D) {
     if (quiet) return;
     clearTimeout(timer);
     timer = setTimeout(() => {
-      const q = new URLSearchParams({ i: D.images[s.i].name, p: s.p.map((p) => (p === "o" ? "o" : D.records[p].k)).join(","), m: s.m });
-      if (s.z > 1) { q.set("z", s.z.toFixed(2)); q.set("x", s.x.toFixed(4)); q.set("y", s.y.toFixed(4)); }
+      const q = new URLSearchParams({ i: D.images[s.i].name, p: s.p.map((p) => rec(p)?.k ?? "o").join(","), m: s.m });
+      if (s.z !== 1) { q.set("z", s.z.toFixed(2)); q.set("x", s.x.toFixed(4)); q.set("y", s.y.toFixed(4)); }
       if (s.m === "slider") q.set("s", s.s.toFixed(3));
       if (s.d) q.set("d", s.d);
       history.replaceState(null, "", "#" + q);
@@ -70,8 +68,8 @@ function vitiqViewer(root, D) {
   }
 
   // ----- controls -----
-  const button = (text, label, act, extra = {}) => $("button", { type: "button", textContent: text, ariaLabel: label, title: label, onclick: act, ...extra });
-  const select = (label, act) => $("select", { ariaLabel: label, onchange: act });
+  const button = (textContent, ariaLabel, onclick) => $("button", { type: "button", textContent, ariaLabel, title: ariaLabel, onclick });
+  const select = (ariaLabel, onchange) => $("select", { ariaLabel, onchange });
   const pick = select("Image", () => go(+pick.value));
   const overlay = select("Overlay", () => { s.d = overlay.value; draw(); });
   const zoomText = $("output", { className: "zoom", ariaLabel: "Zoom" });
@@ -82,7 +80,7 @@ function vitiqViewer(root, D) {
   const flick = button("Flicker", "Flicker between the first two panes (F)", () => flip(!flipped));
   const add = button("+ Pane", "Add a pane", () => { s.p.push(addable()); s.m = s.p.length > 2 ? "grid" : s.m; build(); });
   const full = button("Full screen", "Full screen", () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen?.()));
-  const stage = $("div", { className: "stage", tabIndex: 0, role: "group", ariaLabel: "Compared images. Arrows: slider or pan. Plus, minus: zoom. 0: fit. 1: pixel to pixel. F: flicker. O held: original. N, P: next, previous image. G: layout. D: overlay." });
+  const stage = $("div", { className: "stage", tabIndex: 0, role: "group", ariaLabel: HELP });
   const metas = $("div", { className: "metas" });
   const legend = $("p", { className: "soft legend" });
   const live = $("p", { className: "unseen", role: "status" });
@@ -98,13 +96,13 @@ function vitiqViewer(root, D) {
   const image = () => D.images[s.i];
   const box = () => { const v = views[0].view; return { w: v.clientWidth, h: v.clientHeight }; };
   const fit = () => { const b = box(), m = image(); return Math.min(b.w / m.w, b.h / m.h) || 1; };
-  const one = () => Math.max(1, 1 / devicePixelRatio / fit());
+  const one = () => 1 / devicePixelRatio / fit();
   function place() {
     if (!views.length) return;
     const m = image(), b = box(), z = fit() * s.z, half = { x: b.w / 2 / (m.w * z), y: b.h / 2 / (m.h * z) };
     s.x = half.x >= 0.5 ? 0.5 : clamp(s.x, half.x, 1 - half.x);
     s.y = half.y >= 0.5 ? 0.5 : clamp(s.y, half.y, 1 - half.y);
-    const tx = b.w / 2 - s.x * m.w * z, ty = b.h / 2 - s.y * m.h * z, square = z * devicePixelRatio > 1;
+    const snap = (v) => Math.round(v * devicePixelRatio) / devicePixelRatio, tx = snap(b.w / 2 - s.x * m.w * z), ty = snap(b.h / 2 - s.y * m.h * z), square = z * devicePixelRatio > 1;
     for (const v of views) for (const pix of v.pixels) {
       pix.style.transform = `translate(${tx}px,${ty}px) scale(${z})`;
       pix.classList.toggle("square", square);
@@ -120,7 +118,8 @@ function vitiqViewer(root, D) {
     write();
   }
   function zoomTo(z, px = 0.5, py = 0.5) {
-    const b = box(), m = image(), before = fit() * s.z, to = clamp(z, 1, Math.max(64 / fit() / devicePixelRatio, 1)), after = fit() * to;
+    if (!views.length) return;
+    const b = box(), m = image(), before = fit() * s.z, to = clamp(z, Math.min(1, one()), Math.max(64 * one(), 1)), after = fit() * to;
     const dx = (px - 0.5) * b.w, dy = (py - 0.5) * b.h;
     s.x += dx / (m.w * before) - dx / (m.w * after);
     s.y += dy / (m.h * before) - dy / (m.h * after);
@@ -132,31 +131,31 @@ function vitiqViewer(root, D) {
 
   // ----- drawing -----
   const img = (src, alt, cls = "") => $("img", { src: url(src), alt, className: cls, draggable: false, decoding: "async" });
-  const nameOf = (p) => (p === "o" ? "Original" : D.codecs[D.records[p].c].label);
+  const nameOf = (p) => (rec(p) ? D.codecs[rec(p).c].label : "Original");
   function pixels(p) {
-    const m = image(), r = p === "o" ? null : D.records[p], pix = $("div", { className: "pix" });
+    const m = image(), r = rec(p), pix = $("div", { className: "pix" });
     pix.style.width = m.w + "px"; pix.style.height = m.h + "px";
     const strip = r && r.strip && steps[r.k] !== undefined ? r.strip[steps[r.k]][1] : null;
     pix.append(img(strip || (r ? r.src : m.src), `${m.name}, ${nameOf(p)}${r ? `, ${r.b} bytes` : ""}`));
     if (r && s.d === "diff") { pix.classList.add("diff"); pix.append(img(m.src, "", "over")); }
-    const over = s.d === "attention" ? (r || D.records[of(s.i)[0]] || {}).ov : r && r.ov;
+    const over = s.d === "attention" ? (r || rec(of(s.i)[0]) || {}).ov : r && r.ov;
     if (over && over[s.d]) pix.append(img(over[s.d], "", "over tint"));
     return pix;
   }
-  const mark = (p) => { const c = p === "o" ? null : D.records[p]; return $("span", { className: "tag" }, nameOf(p), c ? $("small", {}, ` ${c.b.toLocaleString("en")} B`, c.over ? " ▲" : "") : null); };
+  const mark = (p) => { const c = rec(p); return $("span", { className: "tag" }, nameOf(p), c && $("small", {}, ` ${c.b.toLocaleString("en")} B`, c.over ? " ▲" : "")); };
   function draw() {
     for (const v of views) {
       v.pixels = [];
       v.layers.forEach((layer, n) => { const pix = pixels(v.of[n]); v.pixels.push(pix); layer.replaceChildren(pix); });
     }
-    for (const o of overlay.options) o.disabled = !["", "diff"].includes(o.value) && !of(s.i).some((n) => D.records[n].ov && D.records[n].ov[o.value]);
+    for (const o of overlay.options) o.disabled = !["", "diff"].includes(o.value) && !of(s.i).some((n) => rec(n).ov && rec(n).ov[o.value]);
     overlay.value = s.d;
     legend.textContent = [LEGEND[s.d], D.display].filter(Boolean).join(" ");
     meta();
     place();
   }
   function build() {
-    if (!D.records.some((r) => r.src)) { stage.textContent = "No reconstruction is here to compare."; return; }
+    if (!D.records.some((r) => r.src)) { stage.textContent = "Nothing to compare yet."; return; }
     if (s.m === "slider" && s.p.length > 2) s.p = s.p.slice(0, 2);
     flipped = false;
     const m = image();
@@ -184,25 +183,26 @@ function vitiqViewer(root, D) {
     live.textContent = `${m.name}: ${s.p.map(nameOf).join(" against ")}`;
   }
   function meta() {
-    const real = s.p.filter((p) => p !== "o"), first = real.length ? D.records[real[0]].b : 0;
+    const coded = real(), first = coded.length ? rec(coded[0]).b : 0;
     metas.style.setProperty("--n", s.p.length);
     metas.replaceChildren(...s.p.map((p, at) => {
       const choose = select(`Pane ${at + 1}`, () => { s.p[at] = choose.value === "o" ? "o" : +choose.value; build(); });
       choose.append($("option", { value: "o", textContent: "Original" }));
       D.codecs.forEach((c, n) => {
         const own = ofCodec(s.i, n);
-        if (own.length) choose.append($("optgroup", { label: c.label }, ...own.map((k) => $("option", { value: k, textContent: `${c.label}: ${D.records[k].b.toLocaleString("en")} bytes, ${D.records[k].q}` }))));
+        if (own.length) choose.append($("optgroup", { label: c.label }, ...own.map((k) => $("option", { value: k, textContent: `${c.label}: ${rec(k).b.toLocaleString("en")} bytes, ${rec(k).q}` }))));
       });
       choose.value = p;
       const card = $("div", { className: "meta" }, $("div", { className: "head" }, choose, s.p.length > 2 ? button("×", `Remove pane ${at + 1}`, () => { s.p.splice(at, 1); build(); }) : null));
-      return root.describe(card, p === "o" ? null : D.records[p], image(), first, real.map((k) => D.records[k]), scrub);
+      return root.describe(card, rec(p), image(), first, coded.map(rec), scrub);
     }));
   }
-  function scrub(r, n) { steps[r.k] = n; for (const v of views) v.of.forEach((p, k) => { if (p !== "o" && D.records[p] === r) v.pixels[k].firstChild.src = url(r.strip[n][1]); }); }
+  function scrub(r, n) { steps[r.k] = n; for (const v of views) v.of.forEach((p, k) => { if (rec(p) === r) v.pixels[k].firstChild.src = url(r.strip[n][1]); }); }
   function flip(on) { flipped = on; flick.ariaPressed = String(on); if (s.m === "grid") views.forEach((v, n) => swap(v, on && n < 2 ? s.p[1 - n] : s.p[n])); place(); }
   function swap(v, p) { v.of = [p]; v.pixels = [pixels(p)]; v.layers[0].replaceChildren(v.pixels[0]); }
   function original(on) { hold = on; if (s.m === "grid") views.forEach((v, n) => swap(v, on ? "o" : s.p[n])); place(); }
   function go(i) {
+    if (!views.length) return;
     i = (i + D.images.length) % D.images.length;
     const p = s.p.map((k) => (k === "o" ? "o" : counterpart(k, i))).filter((k) => k !== undefined);
     Object.assign(s, { i, p: p.length > 1 ? p : defaults(i), x: 0.5, y: 0.5 });
@@ -210,14 +210,14 @@ function vitiqViewer(root, D) {
   }
 
   // ----- mouse, touch, keyboard -----
-  const down = new Map(); let grip = false, moved = 0;
-  const where = (e) => { const v = e.target.closest(".view") || views[0].view, r = v.getBoundingClientRect(); return { x: (e.clientX - r.left) / r.width, y: (e.clientY - r.top) / r.height }; };
+  const down = new Map(); let grip = false;
+  const rect = () => views[0].view.getBoundingClientRect();
+  const where = (e) => { const r = (e.target.closest(".view") || views[0].view).getBoundingClientRect(); return { x: (e.clientX - r.left) / r.width, y: (e.clientY - r.top) / r.height }; };
   stage.addEventListener("pointerdown", (e) => {
     if (e.button || !views.length) return;
     stage.focus({ preventScroll: true });
     down.set(e.pointerId, { x: e.clientX, y: e.clientY });
     stage.setPointerCapture(e.pointerId);
-    moved = 0;
     grip = s.m === "slider" && (s.z <= 1.001 || e.target.closest(".handle") !== null);
     if (grip) { s.s = clamp(where(e).x, 0, 1); place(); }
   });
@@ -226,19 +226,18 @@ function vitiqViewer(root, D) {
     if (!last) return;
     if (down.size === 2) {
       const other = [...down].find(([k]) => k !== e.pointerId)[1], gap = (a) => Math.hypot(a.x - other.x, a.y - other.y) || 1;
-      const at = { x: e.clientX, y: e.clientY }, r = views[0].view.getBoundingClientRect();
+      const at = { x: e.clientX, y: e.clientY }, r = rect();
       zoom(gap(at) / gap(last), clamp(((at.x + other.x) / 2 - r.left) / r.width, 0, 1), clamp(((at.y + other.y) / 2 - r.top) / r.height, 0, 1));
     } else if (grip) {
-      const r = views[0].view.getBoundingClientRect();
-      s.s = clamp((e.clientX - r.left) / r.width, 0, 1); place();
+      s.s = clamp((e.clientX - rect().left) / rect().width, 0, 1); place();
     } else pan(e.clientX - last.x, e.clientY - last.y);
-    moved += Math.abs(e.clientX - last.x) + Math.abs(e.clientY - last.y);
     down.set(e.pointerId, { x: e.clientX, y: e.clientY });
   });
   for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, (e) => down.delete(e.pointerId));
   stage.addEventListener("dblclick", (e) => { const w = where(e); zoomTo(s.z > 1.001 ? 1 : Math.max(2, one() * 2), w.x, w.y); });
   stage.addEventListener("wheel", (e) => {
-    if (!(e.ctrlKey || e.metaKey || stage.contains(document.activeElement))) return; // an unfocused view scrolls with the page
+    // an unfocused view scrolls with the page
+    if (!(e.ctrlKey || e.metaKey || stage.contains(document.activeElement))) return;
     e.preventDefault();
     const w = where(e);
     zoom(Math.exp(-e.deltaY * 0.0022), w.x, w.y);
@@ -267,7 +266,15 @@ function vitiqViewer(root, D) {
   if (linked) root.scrollIntoView();
   return {
     state: s,
-    open(panes, m) { const r = D.records[panes.find((p) => p !== "o")]; Object.assign(s, { i: r.i, p: panes, m: m || (panes.length > 2 ? "grid" : "slider"), z: 1, x: 0.5, y: 0.5 }); build(); root.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" }); stage.focus({ preventScroll: true }); },
-    update(data) { const keep = s.p.map((p) => (p === "o" ? "o" : D.records[p].k + "." + s.i)), name = image()?.name; D = data; s.i = Math.max(0, D.images.findIndex((m) => m.name === name)); const keys = byKey(); s.p = keep.map((k) => (k === "o" ? "o" : keys[k])).filter((k) => k !== undefined); if (s.p.length < 2) s.p = defaults(s.i); build(); },
+    open(panes, m = s.m) { Object.assign(s, { i: rec(panes.find((p) => p !== "o")).i, p: panes, m, z: 1, x: 0.5, y: 0.5 }); build(); root.scrollIntoView(); stage.focus({ preventScroll: true }); },
+    update(data) {
+      const name = image()?.name, keep = s.p.map((p) => rec(p)?.k);
+      D = data;
+      s.i = Math.max(0, D.images.findIndex((m) => m.name === name));
+      const keys = byKey();
+      s.p = keep.map((k) => (k ? keys[k + "." + s.i] : "o")).filter((k) => k !== undefined);
+      if (s.p.length < 2 || s.p.every((p) => p === "o")) s.p = defaults(s.i);
+      build();
+    },
   };
 }

@@ -24,6 +24,7 @@ from vitiq.codecs.transform.latent_classifier import (
     latent_space,
 )
 from vitiq.codecs.transform.networks.embedded import WEIGHTS, TransformModel, load_model, quality_of
+from vitiq.models.top_labels import shared_labels
 from vitiq.training.agreement import TOP_K
 from vitiq.training.checkpoint import Ema, Stateful
 from vitiq.training.config import Count, NotNegative, Positive, TrainingConfig, Whole, read_config
@@ -236,7 +237,7 @@ def validate(reader: Reader, codec: TransformModel, views: Sequence[LatentView],
         chunks = [own[i : i + 16] for i in range(0, len(own), 16)]
         found = torch.cat([logits_of(reader, codec, chunk, hardware).cpu() for chunk in chunks])
         wanted = teacher_of(own)
-        a, b = found.topk(TOP_K).indices, wanted.topk(TOP_K).indices
         row[f"top1_q{level}"] = float((found.argmax(1) == wanted.argmax(1)).float().mean())
-        row[f"top100_q{level}"] = float((a[:, :, None] == b[:, None, :]).any(2).float().mean())
+        shared = shared_labels(found.float().numpy(), wanted.cpu().float().numpy(), TOP_K)
+        row[f"top100_q{level}"] = float(shared.mean() / TOP_K)
     return row

@@ -1,0 +1,43 @@
+from .api.coding import codec, decode, encode, inspect, list_codecs
+from .api.scoring import backbone, list_metrics, load_image, metric, score, score_folder, score_sets
+from .api.studies import run_study
+from .errors import (
+    BitstreamError,
+    InputError,
+    MissingDependencyError,
+    PluginError,
+    StoreError,
+    TaskError,
+    UndefinedError,
+    UnknownNameError,
+    VitiqError,
+    WeightsError,
+)
+
+__version__: str
+
+__all__ = [
+    "BitstreamError",
+    "InputError",
+    "MissingDependencyError",
+    "PluginError",
+    "StoreError",
+    "TaskError",
+    "UndefinedError",
+    "UnknownNameError",
+    "VitiqError",
+    "WeightsError",
+    "backbone",
+    "codec",
+    "decode",
+    "encode",
+    "inspect",
+    "list_codecs",
+    "list_metrics",
+    "load_image",
+    "metric",
+    "run_study",
+    "score",
+    "score_folder",
+    "score_sets",
+]

@@ -1,0 +1,234 @@
+"""Compressing and rebuilding images from Python: `vitiq.encode`, `decode`, `inspect`, `codec`, `list_codecs`."""
+
+from __future__ import annotations
+
+import builtins
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vitiq import files, registry
+from vitiq.api.progress import SearchProgress
+from vitiq.codecs import defaults
+from vitiq.codecs.base import Codec, FileInfo
+from vitiq.codecs.detect import codec_of
+from vitiq.codecs.rate_target import encode_within
+from vitiq.codecs.spec import make_codec
+from vitiq.errors import InputError
+from vitiq.image.arrays import to_image
+from vitiq.types import Bytes, ImageU8, Quality, Rate
+
+if TYPE_CHECKING:
+    from vitiq.api.types import OneImage, ProgressOption
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """A compressed image: the bytes of a whole file, and what they are.
+
+    Attributes:
+        data: the file, as `vitiq encode` writes it.
+        codec: registered name of the codec.
+        width, height: pixels of the image.
+        quality: that the file was made with.
+        reached: False where a number of bytes was asked for and the codec's smallest file is larger.
+        notes: what was changed to fit the image into 8-bit sRGB, and what could not be kept.
+    """
+
+    data: builtins.bytes
+    codec: str
+    width: int
+    height: int
+    quality: float
+    reached: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of the file in bytes."""
+        return len(self.data)
+
+    @property
+    def bpp(self) -> float:
+        """Bits per pixel of the whole file."""
+        return 8 * len(self.data) / (self.width * self.height)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> Path:
+        """Write the file atomically; returns its path.
+
+        Raises:
+            InputError: it cannot be written, or exists and `overwrite` is False.
+        """
+        files.write_bytes(Path(path), self.data, overwrite=overwrite)
+        return Path(path)
+
+    def decode(self) -> ImageU8:
+        """The image that a reader of the file gets, H×W×3 uint8."""
+        return decode(self.data)
+
+    def __repr__(self) -> str:
+        size = f"{self.bytes} bytes, {self.bpp:.3f} bits per pixel"
+        return f"EncodedImage({self.codec}, quality {self.quality:g}, {self.width}×{self.height}, {size})"
+
+
+def encode(
+    image: OneImage,
+    codec: str | Codec = defaults.ENCODE,
+    *,
+    quality: float | None = None,
+    bytes: int | None = None,
+    bpp: float | None = None,
+    progress: ProgressOption = None,
+) -> EncodedImage:
+    """Compress one image.
+
+    Args:
+        image: a path, a Pillow image, NumPy uint8 H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W).
+        codec: a name as the command takes it (`"avif"`, `"avif[speed=8]"`), or what `vitiq.codec` gave.
+        quality: the codec's own quality setting; its default where none of the three is given.
+        bytes: the best file of at most so many bytes.
+        bpp: the same in bits per pixel.
+        progress: True for a bar, a function that is called with each `Progress`, False for none; None shows a bar where
+            somebody looks (a notebook, a terminal) and the codec searches.
+
+    Raises:
+        InputError: the image, the quality or an option cannot be used.
+        UnknownNameError: no such codec.
+
+    Example:
+        >>> import numpy as np, vitiq
+        >>> image = np.zeros((64, 96, 3), np.uint8)
+        >>> encoded = vitiq.encode(image, codec="jpeg", quality=30)
+        >>> encoded.width, encoded.height, encoded.bytes == len(encoded.data)
+        (96, 64, True)
+        >>> vitiq.decode(encoded.data).shape
+        (64, 96, 3)
+    """
+    pixels, notes = to_image(image)
+    made = codec_named(codec)
+    height, width, _ = pixels.shape
+    rate = _rate(quality, bytes, bpp, width, height)
+    with SearchProgress(progress, shown=made.optimises, title=made.name) as callback:
+        found = encode_within(made, pixels, rate, callback)
+    said = (*notes, *found.notes, *made.inspect(found.data).notes)
+    unique = tuple(dict.fromkeys(said))
+    return EncodedImage(found.data, made.name, width, height, found.quality, found.reached, unique)
+
+
+def decode(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, codec: str | Codec | None = None) -> ImageU8:
+    """The image in a compressed file, whatever codec wrote it: H×W×3 uint8, sRGB.
+
+    Args:
+        data: the bytes of a file, its path, or what `vitiq.encode` gave.
+        codec: None to recognise it by the file's first bytes; else as `vitiq.encode` takes it, for instance with the
+            weights that the file was made with.
+
+    Raises:
+        InputError: the file cannot be read.
+        BitstreamError: it is damaged, or no codec knows it.
+        WeightsError: the weights that it names are not here.
+
+    Example:
+        >>> import numpy as np, vitiq
+        >>> grey = np.full((32, 32, 3), 128, np.uint8)
+        >>> int(vitiq.decode(vitiq.encode(grey, "webp", quality=80)).max())
+        128
+    """
+    content = _content(data)
+    made = codec_named(codec_of(content) if codec is None else codec)
+    return made.decode(content)
+
+
+def inspect(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, symbols: bool = False) -> FileInfo:
+    """What is in a compressed file: codec, size, quality, sections, notes.
+
+    Args:
+        data: as `vitiq.decode` takes it.
+        symbols: the coded symbols and the latents they stand for as well.
+
+    Raises:
+        InputError: the file cannot be read.
+        BitstreamError: it is damaged, or no codec knows it.
+
+    Example:
+        >>> import numpy as np, vitiq
+        >>> info = vitiq.inspect(vitiq.encode(np.zeros((40, 50, 3), np.uint8), "jpeg", quality=75))
+        >>> info.codec, info.width, info.height
+        ('jpeg', 50, 40)
+    """
+    content = _content(data)
+    return make_codec(codec_of(content)).inspect(content, symbols=symbols)
+
+
+def codec(name: str, **options: object) -> Codec:
+    """A codec with its options, for many images; `help` of it says what the options are.
+
+    Args:
+        name: as the command takes it, for instance `"avif"` or `"jpeg+deblock"`.
+        **options: the codec's own (`vitiq codecs list`).
+
+    Raises:
+        UnknownNameError: no such codec.
+        InputError: an option that it does not take.
+
+    Example:
+        >>> import vitiq
+        >>> vitiq.codec("jpeg").quality_help
+        '1 to 100, higher is better'
+    """
+    return make_codec(name, options)
+
+
+def list_codecs() -> list[str]:
+    """Names of the codecs that are installed, those of plug-ins too.
+
+    Example:
+        >>> import vitiq
+        >>> "generative" in vitiq.list_codecs()
+        True
+    """
+    return list(registry.names("codecs"))
+
+
+def codec_named(given: str | Codec) -> Codec:
+    """The codec, made where a name is given.
+
+    Raises:
+        InputError: neither a name nor a codec.
+    """
+    if isinstance(given, Codec):
+        return given
+    if isinstance(given, str):
+        return make_codec(given)
+    raise InputError(f"codec: a {type(given).__name__} given, a name or what vitiq.codec() gave expected")
+
+
+def _rate(quality: float | None, count: int | None, bpp: float | None, width: int, height: int) -> Rate | None:
+    named = {"quality": quality, "bytes": count, "bpp": bpp}
+    given = {name: value for name, value in named.items() if value is not None}
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} given, one of quality, bytes and bpp expected")
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{name}: a {type(value).__name__} given, a number expected")
+    if quality is not None:
+        return Quality(float(quality))
+    if count is not None:
+        return Bytes(count)
+    return None if bpp is None else Bytes.per_pixel(bpp, width, height)
+
+
+def _content(data: object) -> builtins.bytes:
+    if isinstance(data, EncodedImage):
+        return data.data
+    if isinstance(data, builtins.bytes | bytearray | memoryview):
+        return builtins.bytes(data)
+    if isinstance(data, str | os.PathLike):
+        path = Path(data)
+        try:
+            return path.read_bytes()
+        except (OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise InputError(f"{path}: cannot be read ({said}); check the path") from error
+    raise InputError(f"data: a {type(data).__name__} given, bytes, a path or what vitiq.encode() gave expected")

@@ -1,0 +1,95 @@
+"""Rate-distortion studies from Python: `vitiq.run_study`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vitiq.api.progress import bar
+from vitiq.errors import InputError
+
+if TYPE_CHECKING:
+    from vitiq.evaluation.presets import Finished
+    from vitiq.evaluation.progress import Step
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def run_study(
+    images: Paths,
+    codecs: str | Sequence[str],
+    out: str | os.PathLike[str],
+    metrics: str | Sequence[str] = "default",
+    *,
+    backbone: str | os.PathLike[str] | None = None,
+    panel: Sequence[str | os.PathLike[str]] = (),
+    keep: str = "bitstreams,images",
+    executor: str = "auto",
+    jobs: int | None = None,
+    progress: bool | None = None,
+) -> Finished:
+    """Compress, rebuild and score images with codecs at several rates; what `out` has already is not done again.
+
+    Args:
+        images: files and folders.
+        codecs: as the command takes them, each with its rates: `"jpeg@10:90:20,avif@bpp=0.1,0.5"`; a codec's own
+            ladder where none are given.
+        out: folder of the results: `records.parquet`, `records.csv`, bitstreams and reconstructions.
+        metrics: names with commas or a list of names.
+        backbone, panel: checkpoints (paths) of the ViTs that the `vit-…` metrics read images with.
+        keep: files that stay: "bitstreams", "images", both with a comma, or "none".
+        executor: "auto", "processes", "inline" (this process) or "dask".
+        jobs: tasks at once; None for one a core.
+        progress: whether a bar is shown; None for where somebody looks.
+
+    Returns:
+        `records` (one an image, codec and rate, with its `scores`), `sets` (scores of sets by series) and `problems`
+        (one line for each image or task that failed).
+
+    Raises:
+        VitiqError: faults of the request, all named, before any work.
+        KeyboardInterrupt: stopped; the same call resumes.
+
+    Example:
+        >>> import numpy as np, vitiq
+        >>> from PIL import Image
+        >>> Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save("black.png")
+        >>> study = vitiq.run_study("black.png", "jpeg@30,80", "out", "mse", executor="inline")
+        >>> [(record.codec, record.quality, record.scores["mse"].value) for record in study.records]
+        [('jpeg', 30.0, 0.0), ('jpeg', 80.0, 0.0)]
+    """
+    from vitiq.codecs.spec import parse_codecs  # noqa: PLC0415
+    from vitiq.evaluation import engine, plan, presets  # noqa: PLC0415
+    from vitiq.evaluation.executors import Workers  # noqa: PLC0415
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
+    from vitiq.evaluation.store import Store  # noqa: PLC0415
+
+    names = metrics if isinstance(metrics, str) else ",".join(metrics)
+    spec = MetricSpec(names, None if backbone is None else Path(backbone), tuple(Path(path) for path in panel))
+    faults = plan.Faults()
+    series = []
+    with faults.gathered():
+        for one in parse_codecs(codecs if isinstance(codecs, str) else ",".join(codecs)):
+            with faults.gathered():
+                series.append(plan.series_of(one))
+    kept = plan.check_keep(keep)
+    made = plan.check_metrics(spec, faults)
+    faults.refuse()
+    given = [images] if isinstance(images, str | os.PathLike) else images
+    with Workers(executor, jobs) as workers, bar(None, "study", "task", shown=progress) as shown:
+
+        def report(step: Step) -> None:
+            shown.total = step.total
+            shown.set_postfix_str(step.label, refresh=False)
+            shown.update(step.done - shown.n)
+
+        found, problems = plan.read_images([Path(path) for path in given], workers, Path(out))
+        if not found:
+            raise InputError("no image to work on: " + "; ".join(problems))
+        study = plan.make_study(found, series, made, spec, keep=kept, problems=problems)
+        store = Store(Path(out))
+        store.begin(study)
+        presets.carry_on(engine.run_study(study, store, workers, report))
+        return presets.finish(study, store, workers)

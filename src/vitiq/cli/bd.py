@@ -1,0 +1,180 @@
+"""`vitiq bd`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from vitiq.cli.common import print_json, tell
+
+if TYPE_CHECKING:
+    from vitiq.analysis.bootstrap import Estimate
+    from vitiq.analysis.comparison import Comparison
+
+DEFAULT = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
+"""Metrics compared where none are named, as far as the points have them."""
+
+
+@click.command("bd")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--anchor", required=True, help="Curve to compare with: its label, or the name of its codec.")
+@click.option("-m", "--metric", "metrics", help="Names with commas; PSNR and MS-SSIM if not given.")
+@click.option(
+    "-c", "--codec", "codecs", multiple=True, help="Curve to compare; all others if not given; may be repeated."
+)
+@click.option(
+    "--method",
+    type=click.Choice(["akima", "pchip", "cubic"]),
+    default="akima",
+    show_default=True,
+    help="Interpolation.",
+)
+@click.option(
+    "--mean",
+    type=click.Choice(["metric", "mse"]),
+    default="metric",
+    show_default=True,
+    help="What the mean curve averages: the metric, or the squared error behind a PSNR.",
+)
+@click.option(
+    "--least-shared",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of the narrower curve that both must reach; a delta over less is refused.",
+)
+@click.option("--resamples", type=click.IntRange(min=0), default=1000, show_default=True, help="Behind the intervals.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
+@click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
+@click.option("--per-image", is_flag=True, help="The BD-rate on every image too.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+def command(  # noqa: PLR0917
+    sources: tuple[Path, ...],
+    anchor: str,
+    metrics: str | None,
+    codecs: tuple[str, ...],
+    method: Literal["akima", "pchip", "cubic"],
+    mean: Literal["metric", "mse"],
+    least_shared: float,
+    resamples: int,
+    seed: int,
+    study: str | None,
+    per_image: bool,
+    as_json: bool,
+) -> None:
+    """BD-rate of codecs against an anchor, with 95 % intervals over images.
+
+    SOURCES are folders of `vitiq bench` or `vitiq run`, and published tables beside them (CompressAI's JSON,
+    Cool-Chic's TSV, TFC's and ILLM's tables, the CSV of `vitiq rd`). A comparison that is refused is named; then the
+    exit code is 1.
+    """
+    from vitiq.analysis.comparison import average_over_metrics, compare  # noqa: PLC0415
+    from vitiq.analysis.points import codecs_of  # noqa: PLC0415
+    from vitiq.evaluation.points import gather_points  # noqa: PLC0415
+
+    gathered = gather_points(sources, study)
+    against = gathered.label(anchor)
+    chosen = gathered.metrics(metrics, DEFAULT)
+    tested = [gathered.label(c) for c in codecs] or [c for c in codecs_of(gathered.points) if c != against]
+    if not tested:
+        raise click.UsageError(f"only {against!r} is there: nothing to compare it with")
+    found = []
+    for metric, better in chosen.items():
+        points = [p for p in gathered.points if metric in p.values]
+        there = codecs_of(points)
+        for codec in tested:
+            if codec in there and against in there:
+                found.append(
+                    compare(
+                        points,
+                        codec,
+                        against,
+                        metric,
+                        higher_is_better=better,
+                        method=method,
+                        pool=mean if metric.startswith("psnr") else "metric",
+                        least_shared=least_shared,
+                        resamples=resamples,
+                        seed=seed,
+                    )
+                )
+    averages = {}
+    for codec in tested:
+        own = [c for c in found if c.codec == codec]
+        if len(own) > 1:
+            averages[codec] = average_over_metrics(own)
+    if as_json:
+        print_json({"anchor": against, "comparisons": [facts(c) for c in found], "averages": _numbers(averages)})
+    else:
+        click.echo(to_markdown(found, averages, per_image=per_image))
+    tell([*gathered.problems, *(f"{c.codec}, {c.metric}: {c.refused}" for c in found if c.refused)])
+
+
+def facts(comparison: Comparison) -> dict[str, object]:
+    """A comparison as JSON values."""
+    values = asdict(comparison)
+    for name in ("rate", "quality", "mean_rate", "mean_quality", "image_rate"):
+        values[name] = _numbers(values[name])
+    for name in ("overlap", "low", "high"):
+        values[name] = _number(values[name])
+    return values | {"notes": list(comparison.notes)}
+
+
+def _numbers(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def to_markdown(found: Sequence[Comparison], averages: dict[str, float], *, per_image: bool = False) -> str:
+    """A table a metric, then what a reader must know of its rows."""
+    parts = []
+    for metric in dict.fromkeys(c.metric for c in found):
+        own = [c for c in found if c.metric == metric]
+        parts += [f"### {metric}: BD-rate against {own[0].anchor}", ""]
+        parts += ["| codec | mean curve | mean of images | worst image | best image | BD-metric | range | images |"]
+        parts += ["|---|---:|---:|---:|---:|---:|---:|---:|"]
+        parts += [_row(c) for c in own] + [""]
+        notes = [f"- {c.codec}: {note}" for c in own for note in ((c.refused, *c.notes) if c.refused else c.notes)]
+        parts += [*notes, ""] if notes else []
+        if per_image:
+            parts += _images(own)
+    if averages:
+        parts += ["### mean over the metrics above", "", "| codec | BD-rate |", "|---|---:|"]
+        parts += [f"| {codec} | {_percent(value)} |" for codec, value in averages.items()] + [""]
+    return "\n".join(parts).rstrip()
+
+
+def _row(c: Comparison) -> str:
+    ends = c.extremes
+    best, worst = (f"{_percent(v)} ({name})" for name, v in ends) if ends else ("–", "–")
+    span = f"{c.low:.4g} … {c.high:.4g} ({c.overlap:.0%})" if math.isfinite(c.overlap) else "–"
+    quality = f"{c.quality.value:+.3g}" if math.isfinite(c.quality.value) else "–"
+    cells = (c.codec, _estimate(c.rate), _estimate(c.mean_rate), worst, best, quality, span, str(c.images))
+    return f"| {' | '.join(cells)} |"
+
+
+def _images(own: Sequence[Comparison]) -> list[str]:
+    names = list(dict.fromkeys(image for c in own for image in c.image_rate))
+    if not names:
+        return []
+    lines = ["| image | " + " | ".join(c.codec for c in own) + " |", "|---|" + "---:|" * len(own)]
+    for name in names:
+        lines.append(f"| {name} | " + " | ".join(_percent(c.image_rate.get(name, math.nan)) for c in own) + " |")
+    return [*lines, ""]
+
+
+def _estimate(value: Estimate) -> str:
+    shown = _percent(value.value)
+    return f"{shown} [{value.low:+.1f}, {value.high:+.1f}]" if math.isfinite(value.low) else shown
+
+
+def _percent(value: float) -> str:
+    return f"{value:+.1f} %" if math.isfinite(value) else "–"

@@ -1,0 +1,229 @@
+"""`vitiq bench`: studies of any codecs, and what is kept of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vitiq.cli.bench_manage import clean, export, ls, means_table, show
+from vitiq.cli.bench_slurm import submit, worker
+from vitiq.cli.progress import duration
+from vitiq.cli.stop import resumable
+from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
+
+if TYPE_CHECKING:
+    from vitiq.analysis.points import RdPoint
+    from vitiq.evaluation.bench import BenchConfig, Estimate
+    from vitiq.evaluation.presets import Finished
+
+STUDY = "study"
+"""The subcommand that stands where none is named."""
+
+
+class BenchGroup(click.Group):
+    """`vitiq bench IMAGES…` is a study; `vitiq bench ls OUT` and its like look after what is there."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without the name of a subcommand, all is a study's."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [STUDY, *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """How a study is asked for, and the subcommands."""
+        formatter.write_usage(ctx.command_path, "[OPTIONS] IMAGES... -o OUT")
+        formatter.write_usage(ctx.command_path, "COMMAND [ARGS]...", "       ")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options of a study, then the subcommands."""
+        study = self.commands[STUDY]
+        click.Command.format_options(study, click.Context(study, info_name=STUDY, **_settings(ctx)), formatter)
+        self.format_commands(ctx, formatter)
+
+
+def _settings(ctx: click.Context) -> dict[str, Any]:
+    return {"help_option_names": ctx.help_option_names}
+
+
+@click.group(cls=BenchGroup)
+def command() -> None:
+    """Compare codecs at many rates on IMAGES: files, folders, or a study file (.toml).
+
+    A codec is written NAME[OPTION=VALUE,…]@RATES: jpeg@10:90:10, avif[speed=6]@30,50, generative@bpp=0.1,0.5,
+    webp@bytes=1500; without rates it has its own ladder. Results are kept in OUT under what they depend on: a new
+    metric costs no encode, a changed codec only itself, and the same command resumes what was stopped.
+    """
+
+
+@command.command(STUDY, hidden=True)
+@click.argument("images", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-c", "--codec", "codecs", multiple=True, help="Codec with rates; may be repeated, or have commas.")
+@click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Folder of results.")
+@click.option(
+    "--precomputed",
+    multiple=True,
+    metavar="LABEL=FOLDER[,CSV]",
+    help="Reconstructions made elsewhere, scored like a codec's; the CSV has image,bytes[,rate].",
+)
+@click.option(
+    "--anchors",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="Published table to compare with (CompressAI JSON, Cool-Chic TSV, …); may be repeated.",
+)
+@click.option("--anchor", help="Curve that BD-rates are told against; the first one if not given.")
+@click.option("--max-failures", type=click.IntRange(min=0), help="More failed tasks than this end the study.")
+@click.option("--dry-run", is_flag=True, help="Check the request and tell what it would do and take; do nothing.")
+@click.option("--plan", "plan_only", is_flag=True, help="Write the study to OUT for `bench submit` and workers.")
+@study_options
+def study(  # noqa: PLR0917
+    images: tuple[Path, ...],
+    codecs: tuple[str, ...],
+    out: Path,
+    precomputed: tuple[str, ...],
+    anchors: tuple[Path, ...],
+    anchor: str | None,
+    max_failures: int | None,
+    dry_run: bool,
+    plan_only: bool,
+    **options: Any,
+) -> None:
+    """A study of codecs on images."""
+    from vitiq.evaluation import bench as work  # noqa: PLC0415
+    from vitiq.evaluation.store import Store  # noqa: PLC0415
+    from vitiq.report.build import build_report  # noqa: PLC0415
+
+    config = config_of(images, codecs, precomputed, options)
+    with resumable(), StudyBar(quiet=options["quiet"]) as bar, workers_of(options) as workers:
+        if dry_run:
+            show_estimate(work.estimate(config, out, workers), out, as_json=options["as_json"])
+            return
+        planned = work.plan_bench(config, out, workers)
+        if plan_only:
+            Store(out).begin(planned)
+            click.echo(f"{planned.name}: {len(planned)} tasks")
+            return
+        done = work.run_bench(planned, out, workers, bar, max_failures=max_failures)
+        bar.say("report")
+        page = build_report(out) if any(record.bytes for record in done.records) else None
+    summary = study_summary(out, anchors, anchor, done)
+    end_study(out, done, page, summary, as_json=options["as_json"])
+
+
+def config_of(
+    images: tuple[Path, ...], codecs: tuple[str, ...], precomputed: tuple[str, ...], options: dict[str, Any]
+) -> BenchConfig:
+    """The request of the options, those of study files among the images added.
+
+    Raises:
+        InputError: what is written is not of the grammar.
+    """
+    from dataclasses import replace  # noqa: PLC0415
+
+    from vitiq.codecs.spec import parse_codecs  # noqa: PLC0415
+    from vitiq.evaluation.bench import BenchConfig, read_study_file  # noqa: PLC0415
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
+    from vitiq.evaluation.plan import Faults, check_keep  # noqa: PLC0415
+
+    faults = Faults()
+    files = [path for path in images if path.suffix.lower() == ".toml"]
+    config = BenchConfig(
+        images=tuple(path for path in images if path not in files),
+        precomputed=precomputed,
+        metrics=MetricSpec(options["metrics"], options["weights"], options["panel"]),
+    )
+    with faults.gathered():
+        config = replace(config, keep=check_keep(options["keep"]))
+    for text in codecs:
+        with faults.gathered():
+            config = replace(config, codecs=(*config.codecs, *parse_codecs(text)))
+    for path in files:
+        with faults.gathered():
+            read = read_study_file(path)
+            config = replace(
+                config,
+                images=(*config.images, *read.images),
+                codecs=(*config.codecs, *read.codecs),
+                precomputed=(*config.precomputed, *read.precomputed),
+                metrics=read.metrics if options["metrics"] == "default" else config.metrics,
+                keep=read.keep if options["keep"] == "bitstreams,images" else config.keep,
+            )
+    if not config.images and not faults.found:
+        raise click.UsageError("name images, folders or a study file")
+    faults.refuse()
+    return config
+
+
+def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:
+    """What a study would do, on stdout."""
+    from vitiq.cli.common import print_json  # noqa: PLC0415
+
+    if as_json:
+        facts = {"images": found.images, "tasks": found.tasks, "seconds": found.seconds, "files": dict(found.files)}
+        print_json(facts | {"problems": list(found.problems)})
+        return
+    click.echo(f"{found.tasks} tasks on {found.images} images")
+    if found.seconds is not None:
+        click.echo(f"about {duration(found.seconds)}, told from one task of each codec on one image")
+    for folder, count in found.files.items():
+        click.echo(f"{out / folder}: {count} files")
+    for problem in found.problems:
+        click.echo(f"vitiq: {problem}", err=True)
+
+
+def study_summary(out: Path, anchors: tuple[Path, ...], anchor: str | None, done: Finished) -> str:
+    """Means a codec and rate, and BD-rates against an anchor where there are two curves."""
+    from vitiq.analysis.anchors import aligned, read_anchors  # noqa: PLC0415
+    from vitiq.analysis.points import codecs_of, metrics_of, points_of  # noqa: PLC0415
+    from vitiq.errors import InputError  # noqa: PLC0415
+
+    parts = [means_table(done.records)]
+    points = points_of(done.records)
+    if anchors:
+        points += aligned(points, read_anchors(anchors))
+    labels = codecs_of(points)
+    if len(labels) > 1:
+        codecs = {record.codec: record.label for record in done.records}
+        against = codecs.get(anchor, anchor) if anchor else labels[0]
+        if against not in labels:
+            raise InputError(f"--anchor {anchor!r} given; choose from {', '.join(labels)}")
+        rows = [row for m in BD_METRICS if m in metrics_of(points) for row in bd_rows(points, labels, against, m)]
+        if rows:
+            head = ["| codec | metric | BD-rate | range |", "|---|---|---:|---|"]
+            parts += [f"\n## BD-rate against {against}\n", *head, *rows]
+            parts.append(f"\nMore, and other anchors: `vitiq bd {out} --anchor …`.")
+    return "\n".join(parts)
+
+
+def bd_rows(points: Sequence[RdPoint], labels: Sequence[str], against: str, metric: str) -> list[str]:
+    """BD-rates of every other curve for one metric, as rows of a table."""
+    from vitiq.analysis.comparison import compare  # noqa: PLC0415
+    from vitiq.errors import InputError  # noqa: PLC0415
+
+    rows = []
+    for label in labels:
+        if label == against:
+            continue
+        try:
+            found = compare(points, label, against, metric)
+        except InputError as error:
+            rows.append(f"| {label} | {metric} | – | {error} |")
+            continue
+        if found.refused is not None:
+            rows.append(f"| {label} | {metric} | – | {found.refused} |")
+            continue
+        spread = f" [{found.rate.low:+.1f}, {found.rate.high:+.1f}]" if math.isfinite(found.rate.low) else ""
+        span = f"{found.low:.4g} … {found.high:.4g}, {found.images} images"
+        rows.append(f"| {label} | {metric} | {found.rate.value:+.1f} %{spread} | {span} |")
+    return rows
+
+
+BD_METRICS = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
+"""Metrics that BD-rates are printed for; all are better where they are higher."""
+
+for sub in (ls, show, clean, export, submit, worker):
+    command.add_command(sub)

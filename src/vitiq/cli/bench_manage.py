@@ -1,0 +1,161 @@
+"""`vitiq bench ls|show|clean|export`: what is kept of studies."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vitiq.cli.common import print_json
+
+if TYPE_CHECKING:
+    from vitiq.evaluation.record import Record
+
+OUT = click.argument("out", type=click.Path(path_type=Path))
+STUDY = click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
+JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+
+
+@click.command("ls")
+@OUT
+@JSON
+def ls(out: Path, as_json: bool) -> None:
+    """List the studies in OUT; the last one is what a report shows."""
+    from vitiq.evaluation.housekeeping import list_studies  # noqa: PLC0415
+
+    found = list_studies(out)
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        failed = f", {one.failed} failed" if one.failed else ""
+        counts = f"{one.images} images, {one.series} series, {one.done} of {one.tasks} tasks done{failed}"
+        click.echo(f"{one.name}  {one.preset:7} {counts}{'  (last)' if one.last else ''}")
+
+
+@click.command("show")
+@OUT
+@STUDY
+@JSON
+def show(out: Path, study: str | None, as_json: bool) -> None:
+    """Show a study of OUT: what is compared, means of what is done, and what failed."""
+    from vitiq.evaluation.store import Store  # noqa: PLC0415
+
+    store = Store(out)
+    chosen = store.study(study)
+    records = store.records(chosen, details=False)
+    failed = [f"{r.image}: {r.label}: {r.error}" for r in records if r.error is not None]
+    if as_json:
+        series = [{"label": s.label, "codec": s.codec, "settings": s.identity, "rates": s.rates} for s in chosen.series]
+        facts: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
+        facts |= {"metrics": dict(chosen.signatures), "tasks": len(chosen), "records": len(records), "failed": failed}
+        print_json(facts | {"problems": list(chosen.problems)})
+        return
+    click.echo(f"{chosen.name}: {len(records)} of {len(chosen)} tasks\n")
+    click.echo(means_table(records))
+    for line in (*chosen.problems, *failed):
+        click.echo(f"vitiq: {line}", err=True)
+
+
+@click.command("clean")
+@OUT
+@click.option("--only-last", is_flag=True, help="Remove all studies but the one asked for last.")
+@JSON
+def clean(out: Path, only_last: bool, as_json: bool) -> None:
+    """Remove files in OUT that no result refers to, and merge the parts of the store.
+
+    Not while a study runs in OUT.
+    """
+    from vitiq.evaluation.housekeeping import clean as work  # noqa: PLC0415
+
+    done = work(out, only_last=only_last)
+    if as_json:
+        print_json(asdict(done))
+    else:
+        click.echo(f"{done.files} files ({done.bytes} bytes) and {done.half_made} half-made ones removed")
+        click.echo(f"{done.parts} parts merged")
+
+
+@click.command("export")
+@OUT
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["csv", "compressai", "codec-compare"]),
+    required=True,
+    help="Points as CSV; means as CompressAI's JSON; batches of Codec-Compare.",
+)
+@click.option("--codec", "label", help="One curve: its label, or the name of its codec.")
+@STUDY
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write; a folder for a JSON a curve; standard output if not given.",
+)
+def export(out: Path, form: str, label: str | None, study: str | None, output: Path | None) -> None:
+    """Write a study of OUT in a form that others read."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from vitiq.analysis.export import to_codec_compare, to_compressai, to_csv  # noqa: PLC0415
+    from vitiq.analysis.points import points_of  # noqa: PLC0415
+    from vitiq.errors import InputError  # noqa: PLC0415
+    from vitiq.evaluation.store import Store  # noqa: PLC0415
+    from vitiq.files import write_text  # noqa: PLC0415
+
+    store = Store(out)
+    records = [r for r in store.records(study) if r.error is None and label in {None, r.label, r.codec}]
+    if not records:
+        raise InputError(f"{out}: no finished task{f' of {label}' if label else ''}; see `vitiq bench show {out}`")
+    if form == "csv":
+        text = to_csv(points_of(records))
+        write_text(output, text) if output is not None else click.echo(text, nl=False)
+        return
+    if form == "compressai":
+        tables = to_compressai(points_of(records))
+    else:
+        tables = to_codec_compare(records, time=datetime.now(UTC).isoformat(timespec="seconds"))
+    if output is not None and len(tables) > 1:
+        for name, table in tables.items():
+            write_text(output / f"{file_name(name)}.json", json.dumps(table, indent=2, allow_nan=False) + "\n")
+        return
+    value = next(iter(tables.values())) if len(tables) == 1 else tables
+    if output is not None:
+        write_text(output, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    else:
+        print_json(value)
+
+
+def file_name(label: str) -> str:
+    """A label as a file name."""
+    return "".join(c if c.isalnum() or c in "-_.=" else "-" for c in label).strip("-.") or "codec"
+
+
+def means_table(records: Sequence[Record]) -> str:
+    """Means over the images, a line a codec and rate, as Markdown."""
+    good = [record for record in records if record.error is None]
+    metrics = list(dict.fromkeys(name for record in good for name in record.scores))
+    lines = ["| codec | rate | images | bytes | bpp | " + " | ".join([*metrics, "encode s", "decode s"]) + " |"]
+    lines.append("|---|---|" + "---:|" * (5 + len(metrics)))
+    groups: dict[tuple[str, str, float], list[Record]] = {}
+    for record in good:
+        groups.setdefault((record.label, record.rate_kind, record.rate_value), []).append(record)
+    for (label, kind, rate), own in groups.items():
+        shown = [_mean([record.value(name) for record in own], 4) for name in metrics]
+        times = [_mean([r.encode_seconds for r in own], 3), _mean([r.decode_seconds for r in own], 3)]
+        sizes = [str(len(own)), _mean([r.bytes for r in own], 0), _mean([r.bpp for r in own], 4)]
+        over = "*" if not all(record.reached for record in own) else ""
+        lines.append(f"| {' | '.join([label, f'{kind} {rate:g}{over}', *sizes, *shown, *times])} |")
+    if any(not record.reached for record in good):
+        lines.append("\n\\* the smallest file of this codec is larger than what was asked for some images.")
+    return "\n".join(lines)
+
+
+def _mean(values: Sequence[float], digits: int) -> str:
+    finite = [value for value in values if math.isfinite(value)]
+    return f"{sum(finite) / len(finite):.{digits}f}" if finite else "–"

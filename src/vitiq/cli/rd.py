@@ -1,0 +1,143 @@
+"""`vitiq rd`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from vitiq.cli.common import tell
+
+if TYPE_CHECKING:
+    from vitiq.evaluation.points import Gathered
+
+DEFAULT = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
+"""Metrics of tables where none are named, as far as the points have them."""
+
+Row = dict[str, str | float | bool | None]
+
+
+@click.command("rd")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--table",
+    type=click.Choice(["points", "means", "pareto"]),
+    default="points",
+    show_default=True,
+    help="Every file; the mean curves with bands; or what no other codec beats in everything at once.",
+)
+@click.option("--at", help="A table at equal rates instead: numbers with commas.")
+@click.option("--unit", type=click.Choice(["bpp", "bytes"]), default="bpp", show_default=True, help="Of --at.")
+@click.option("--nearest", is_flag=True, help="With --at: the file nearest to the rate, not a point between two.")
+@click.option("-m", "--metric", "metrics", help="Names with commas; all for points, PSNR and MS-SSIM for tables.")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True, help="Form.")
+@click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; standard output if not given.")
+def command(  # noqa: PLR0917
+    sources: tuple[Path, ...],
+    table: Literal["points", "means", "pareto"],
+    at: str | None,
+    unit: Literal["bpp", "bytes"],
+    nearest: bool,
+    metrics: str | None,
+    form: Literal["csv", "json"],
+    study: str | None,
+    output: Path | None,
+) -> None:
+    """Rate-distortion points as data: a row an image, codec and setting.
+
+    SOURCES are folders of `vitiq bench` or `vitiq run`, and published tables, as for `vitiq bd`, which reads the CSV
+    again.
+    """
+    from vitiq.analysis.export import to_csv, to_json, to_rows  # noqa: PLC0415
+    from vitiq.evaluation.points import gather_points  # noqa: PLC0415
+
+    gathered = gather_points(sources, study)
+    if at is not None:
+        rows = _at(gathered, at, unit, nearest=nearest, metrics=metrics)
+    elif table == "points":
+        points = list(gathered.points)
+        if metrics is not None:
+            chosen = [name.strip() for name in metrics.split(",")]
+            gathered.metrics(metrics, DEFAULT)
+            points = [replace(p, values={k: v for k, v in p.values.items() if k in chosen}) for p in points]
+        _write(output, to_csv(points) if form == "csv" else to_json(to_rows(points)))
+        tell(gathered.problems)
+        return
+    else:
+        rows = (_means if table == "means" else _pareto)(gathered, gathered.metrics(metrics, DEFAULT))
+    _write(output, _csv(rows) if form == "csv" else to_json([_plain(row) for row in rows]))
+    tell(gathered.problems)
+
+
+def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: bool, metrics: str | None) -> list[Row]:
+    from vitiq.analysis.equal_rate import at_rates  # noqa: PLC0415
+
+    try:
+        targets = [float(text) for text in at.split(",")]
+    except ValueError as error:
+        raise click.UsageError(f"--at {at!r} given; expected numbers with commas, such as 0.1,0.25,0.5") from error
+    chosen = gathered.metrics(metrics, DEFAULT)
+    how: Literal["interpolate", "nearest"] = "nearest" if nearest else "interpolate"
+    rows: list[Row] = []
+    for found in at_rates([p for p in gathered.points if not p.aggregate], chosen, targets, unit=unit, how=how):
+        row: Row = {"codec": found.codec, f"target_{unit}": found.target, unit: found.rate, "images": found.images}
+        for name, value in found.values.items():
+            row |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+        rows.append(row)
+    return rows
+
+
+def _means(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
+    from vitiq.analysis.mean_curve import mean_curves  # noqa: PLC0415
+
+    rows: list[Row] = []
+    for metric, better in metrics.items():
+        for one in mean_curves(gathered.points, metric, higher_is_better=better):
+            columns = zip(one.settings, one.rate, one.value, one.value_low, one.value_high, strict=True)
+            for setting, rate, value, low, high in columns:
+                row: Row = {"metric": metric, "codec": one.codec, "setting": setting, "images": one.images}
+                rows.append(row | {"bpp": float(rate), "value": float(value), "low": float(low), "high": float(high)})
+    return rows
+
+
+def _pareto(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
+    from vitiq.analysis.pareto import AXES, candidates  # noqa: PLC0415
+
+    rows: list[Row] = []
+    for metric, better in metrics.items():
+        points = [p for p in gathered.points if not p.aggregate]
+        timed = all(math.isfinite(p.encode_seconds) and math.isfinite(p.decode_seconds) for p in points)
+        for c in candidates(points, metric, higher_is_better=better, axes=AXES if timed else AXES[:2]):
+            row: Row = {"metric": metric, "codec": c.codec, "setting": c.setting, "bpp": c.bpp, "value": c.value}
+            row |= {"encode_seconds": c.encode_seconds, "decode_seconds": c.decode_seconds, "efficient": c.efficient}
+            rows.append(row)
+    return rows
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0] if rows else [])
+    for row in rows:
+        writer.writerow(["" if v is None or (isinstance(v, float) and math.isnan(v)) else v for v in row.values()])
+    return text.getvalue()
+
+
+def _plain(row: Row) -> Row:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+
+
+def _write(output: Path | None, text: str) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from vitiq.files import write_bytes  # noqa: PLC0415
+
+    write_bytes(output, text.encode())

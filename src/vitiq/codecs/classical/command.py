@@ -1,0 +1,227 @@
+"""An external program as a codec: `cmd:"cjxl {in} {out} -q {q}"`.
+
+The image goes to the program as a PNG or PPM file, its output is the compressed file as it is: real bytes. Words of the
+template are split as a shell would, but no shell runs: `{in}`, `{out}` and `{q}` are replaced inside the words, so file
+names with spaces or signs stay one argument. How to decode stands in the options; a known program's counterpart
+(cjxl and djxl, avifenc and avifdec, …) need not be named.
+
+The file that `encode` gives is the program's own, so only a codec with the same template decodes it; files of formats
+that vitiq knows are decoded without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vitiq.codecs.base import Codec
+from vitiq.errors import BitstreamError, InputError, MissingDependencyError, TaskError
+from vitiq.image.io import decode_image
+from vitiq.options import option
+from vitiq.types import ImageU8, ProgressCallback
+
+KNOWN_DECODERS: Mapping[str, str] = {
+    "cjxl": "djxl {in} {out}",
+    "avifenc": "avifdec {in} {out}",
+    "cwebp": "dwebp {in} -o {out}",
+    "cjpeg": "djpeg -outfile {out} {in}",
+    "opj_compress": "opj_decompress -i {in} -o {out}",
+}
+"""Decoders of programs that are often used."""
+
+SUFFIXES: Mapping[str, str] = {
+    "cjxl": ".jxl",
+    "avifenc": ".avif",
+    "cwebp": ".webp",
+    "cjpeg": ".jpg",
+    "opj_compress": ".j2k",
+}
+"""Suffixes of their files, by which they choose the format."""
+
+LAST_WORDS = 400
+"""Characters of a program's messages that an error carries."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandOptions:
+    """Options of an external program."""
+
+    encode: str = option("", "program and arguments that compress, with {in}, {out} and {q}")
+    decode: str = option("", "program and arguments that decompress, with {in} and {out}; known programs' own if empty")
+    suffix: str = option("", "suffix of the compressed file; known programs' own, or .bin, if empty")
+    exchange: Literal["png", "ppm"] = option("png", "format in which images go to the program and come back")
+    low: float = option(0.0, "lowest quality of {q}")
+    high: float = option(100.0, "highest quality of {q}; below the lowest where a larger number means a smaller file")
+    step: float = option(1.0, "step between qualities", low=1e-6)
+    quality: float | None = option(None, "default quality; the middle of the range if not given")
+    timeout: float = option(600.0, "seconds after which a program is stopped", low=0.1)
+
+
+class Command(Codec):
+    """Programs that compress and decompress a file each. Quality is whatever {q} is to the program.
+
+    Raises:
+        InputError: no template, or one without {in} and {out}.
+    """
+
+    name = "cmd"
+    title = "External program"
+    extension = ".bin"
+    qualities = (10, 30, 50, 70, 90)
+    default_quality = 50
+    quality_help = "the number that {q} stands for in the template"
+    quality_range = (0, 100, 1)
+    Options = CommandOptions
+    argument = "encode"
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        chosen = self.options
+        self._encode = _words(chosen.encode, "encode") if chosen.encode else []
+        program = Path(self._encode[0]).name if self._encode else ""
+        decode = chosen.decode or KNOWN_DECODERS.get(program, "")
+        self._decode = _words(decode, "decode") if decode else []
+        if chosen.low == chosen.high:
+            raise InputError(f"codec cmd: qualities from {chosen.low:g} to {chosen.high:g} given, a range expected")
+        self._falls = chosen.low > chosen.high
+        low, high = sorted((chosen.low, chosen.high))
+        self.quality_falls = chosen.low > chosen.high  # type: ignore[misc]
+        middle = low + round((high - low) / 2 / chosen.step) * chosen.step
+        # Of an instance, since the templates set them.
+        self.extension = chosen.suffix or SUFFIXES.get(program, ".bin")  # type: ignore[misc]
+        self.quality_range = (low, high, chosen.step)  # type: ignore[misc]
+        steps = round((high - low) / chosen.step)
+        ladder = [low + round(steps * share) * chosen.step for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
+        self.qualities = tuple(dict.fromkeys(ladder))  # type: ignore[misc]
+        self.default_quality = middle if chosen.quality is None else chosen.quality  # type: ignore[misc]
+        self.quality_help = f"{low:g} to {high:g}, what {{q}} is to {program or 'the program'}"  # type: ignore[misc]
+        self.title = program or "External program"  # type: ignore[misc]
+
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
+        """The program's file.
+
+        Raises:
+            InputError: no template was given.
+            MissingDependencyError: the program is not installed.
+            TaskError: it failed, took too long, or wrote nothing; with its exit code and last words.
+        """
+        del progress
+        if not self._encode:
+            raise InputError('codec cmd needs a program; write cmd:"cjxl {in} {out} -q {q}"')
+        with tempfile.TemporaryDirectory(prefix="vitiq-cmd-") as folder:
+            given, made = Path(folder) / f"in.{self.options.exchange}", Path(folder) / f"out{self.extension}"
+            write_exchange(given, image)
+            self._run(self._encode, given, made, quality)
+            return made.read_bytes()
+
+    def decompress(self, data: bytes) -> ImageU8:
+        """The image that the decoding program makes of a file.
+
+        Raises:
+            InputError: no template to decode with.
+            MissingDependencyError: the program is not installed.
+            BitstreamError: it failed, took too long, or wrote no image; with its exit code and last words.
+        """
+        if not self._decode:
+            raise InputError('codec cmd cannot decode without its template; give decode="PROGRAM {in} {out}"')
+        with tempfile.TemporaryDirectory(prefix="vitiq-cmd-") as folder:
+            given, made = Path(folder) / f"in{self.extension}", Path(folder) / f"out.{self.options.exchange}"
+            given.write_bytes(data)
+            try:
+                self._run(self._decode, given, made, None)
+                return decode_image(made.read_bytes(), f"output of {self._decode[0]}")[0]
+            except (TaskError, InputError) as error:
+                raise BitstreamError(str(error)) from error
+
+    def _run(self, words: list[str], given: Path, made: Path, quality: float | None) -> None:
+        program = words[0]
+        if shutil.which(program) is None:
+            raise MissingDependencyError(f"program {program!r} is not found; install it, or give its whole path")
+        values = {"in": str(given), "out": str(made), "q": "" if quality is None else f"{quality:g}"}
+        arguments = [filled(word, values) for word in words]
+        code, said = run_program(arguments, given.parent, self.options.timeout)
+        if code:
+            raise TaskError(f"{program} failed with exit code {code}: {said or 'no message'}")
+        if not made.is_file() or made.stat().st_size == 0:
+            raise TaskError(f"{program} ended with exit code 0 but wrote no {{out}}: {said or 'no message'}")
+
+    def identity(self) -> Mapping[str, object]:
+        """Both templates, and the sha256 of the programs' files: a new version is another codec."""
+        programs = {words[0]: _sha256(words[0]) for words in (self._encode, self._decode) if words}
+        return {**super().identity(), "decode": shlex.join(self._decode), "programs": programs}
+
+    def label(self) -> str:
+        """The template without its file names."""
+        words = [word for word in self._encode if word not in {"{in}", "{out}"}]
+        return shlex.join(words) if words else self.title
+
+    def check_quality(self, quality: float) -> None:
+        """A number in the range."""
+        low, high, _ = self.quality_range or (0, 0, 0)
+        if not low <= quality <= high:
+            raise InputError(f"quality {quality:g} given for {self.label()}, expected {self.quality_help}")
+
+
+def _words(template: str, what: str) -> list[str]:
+    try:
+        words = shlex.split(template)
+    except ValueError as error:
+        raise InputError(f"codec cmd: {what} template {template!r} cannot be split into words ({error})") from error
+    if not words or not all(any(name in word for word in words) for name in ("{in}", "{out}")):
+        raise InputError(f"codec cmd: {what} template {template!r} given, a program with {{in}} and {{out}} expected")
+    return words
+
+
+def filled(word: str, values: Mapping[str, str]) -> str:
+    """A word with its placeholders replaced, in one pass, so that what is put in is not read again."""
+    return re.sub(r"\{(in|out|q)\}", lambda match: values[match[1]], word)
+
+
+def run_program(arguments: list[str], folder: Path, timeout: float) -> tuple[int, str]:
+    """Run a program and what it starts; its exit code and the end of its messages.
+
+    Raises:
+        TaskError: it cannot be run, or took more than `timeout` seconds; then nothing of it is left running.
+    """
+    try:
+        child = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise TaskError(f"{arguments[0]} cannot be run ({error.strerror})") from error
+    with child:
+        try:
+            _, messages = child.communicate(timeout=timeout)
+        except BaseException as error:
+            os.killpg(child.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TaskError(f"{arguments[0]} took more than {timeout:g} s and was stopped") from error
+            raise
+    return child.returncode, " ".join(messages.decode("utf-8", "replace").split())[-LAST_WORDS:]
+
+
+def write_exchange(path: Path, image: ImageU8) -> None:
+    """Write the image that a program reads: PNG (fast, lossless) or PPM."""
+    from PIL import Image  # noqa: PLC0415 - imported where used
+
+    Image.fromarray(image).save(path, compress_level=1) if path.suffix == ".png" else Image.fromarray(image).save(path)
+
+
+def _sha256(program: str) -> str | None:
+    found = shutil.which(program)
+    return None if found is None else hashlib.sha256(Path(found).read_bytes()).hexdigest()

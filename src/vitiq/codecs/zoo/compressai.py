@@ -1,0 +1,215 @@
+"""A CompressAI model as a codec: `compressai:bmshj2018-hyperprior[weights=PATH]`.
+
+CompressAI (Bégaint et al. 2020, arXiv 2011.03029) is not installed with vitiq: it is large, and its releases up to
+1.2.8 ask for NumPy below 2. Whatever has its documented interface works here: `compress(x)` gives strings and a shape,
+`decompress(strings, shape)` gives `x_hat`, `update()` makes the tables.
+
+The file is a .viq container with the strings as they are, about 50 bytes more. CompressAI's tables come from floats, so
+a file is promised to decode on the kind of machine that wrote it only. One's own model: a subclass that gives `build`.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vitiq.bitstream import container as viq
+from vitiq.codecs.viq_codec import Contents, ViqCodec, check_weights
+from vitiq.errors import BitstreamError, InputError, MissingDependencyError, WeightsError, first_line
+from vitiq.options import option
+from vitiq.types import ImageU8, ProgressCallback
+from vitiq.weights.store import sha256_file
+
+# torch is imported where it is used, so that listing codecs stays quick.
+# ruff: noqa: PLC0415
+
+HEAD, STRING = 1, 2
+"""Sections: quality and shape of the latents (text), then each string in its order."""
+
+MULTIPLE = 64
+"""Sides of what a model codes are multiples of this; images are extended by their last row and column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompressAiOptions:
+    """Options of a CompressAI model."""
+
+    model: str = option("bmshj2018-factorized", "name in CompressAI's zoo")
+    weights: str = option("", "path of its state dict; {q} in it stands for the quality")
+    metric: str = option("mse", "what the model was trained for, as the zoo names it")
+
+
+class CompressAiCodec(ViqCodec):
+    """A model of CompressAI's zoo with weights from a path. Quality is the zoo's, a network each.
+
+    A subclass around a model of one's own gives `name`, `title`, and `build`.
+    """
+
+    name = "compressai"
+    title = "CompressAI"
+    qualities = (1, 2, 3, 4, 5, 6, 7, 8)
+    default_quality = 3
+    quality_help = "1 to 8, higher is better (CompressAI's zoo)"
+    quality_range = (1, 8, 1)
+    Options = CompressAiOptions
+    argument = "model"
+    section_names = {STRING: "latents"}  # noqa: RUF012 - a constant
+
+    def build(self, quality: int) -> Any:
+        """A network of a quality without its weights.
+
+        Raises:
+            MissingDependencyError: CompressAI is not installed.
+            InputError: the zoo has no such model.
+        """
+        try:
+            from compressai.zoo import image_models
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"codec {self.name} needs the package compressai ({first_line(error)}); run: pip install compressai"
+            ) from error
+        if self.options.model not in image_models:
+            known = ", ".join(sorted(image_models))
+            raise InputError(f"CompressAI's zoo has no model {self.options.model!r}; it has {known}")
+        return image_models[self.options.model](quality=quality, metric=self.options.metric, pretrained=False)
+
+    def weights_path(self, quality: int, prefix: bytes = b"") -> Path:
+        """The state dict of a quality.
+
+        Args:
+            prefix: first bytes of its sha256, where a file to decode says so: then it is also looked for in the folders
+                of the environment variable VITIQ_WEIGHTS_PATH.
+
+        Raises:
+            WeightsError: none is named or found, or it is no file.
+        """
+        if prefix and not self.options.weights and (found := _find(prefix)):
+            return found
+        path = Path(self.options.weights.replace("{q}", str(quality)))
+        if not self.options.weights or not path.is_file():
+            named = str(path) if self.options.weights else "none"
+            raise WeightsError(f"codec {self.name} needs a state dict, {named} given; give its path: weights=PATH")
+        return path
+
+    def network(self, quality: int, path: Path) -> Any:
+        """The network of a quality with weights from a path, ready to code; the last four are kept."""
+        return _load(self, quality, path)
+
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
+        """The model's strings in a container."""
+        del progress
+        import torch
+        import torch.nn.functional as F
+
+        from vitiq.models.tensors import to_tensor
+
+        height, width, _ = image.shape
+        path = self.weights_path(int(quality))
+        pad = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
+        with torch.no_grad():
+            coded = self.network(int(quality), path).compress(F.pad(to_tensor(image), pad, mode="replicate"))
+        strings = [part[0] for part in coded["strings"]]
+        rows, columns = (int(side) for side in coded["shape"])
+        head = f"{int(quality)} {rows} {columns}".encode()
+        parts = [(HEAD, head), *((STRING, part) for part in strings)]
+        return self.pack_list(width, height, parts, sha256_file(path))
+
+    def pack_list(self, width: int, height: int, parts: list[tuple[int, bytes]], sha256: str) -> bytes:
+        """A file with several sections of one kind."""
+        crc = zlib.crc32(b"".join(data for _, data in parts))
+        sections = tuple(viq.Section(kind, data) for kind, data in parts)
+        return viq.pack(viq.Container(self.name, width, height, bytes.fromhex(sha256)[:8], crc, sections))
+
+    def decompress(self, data: bytes) -> ImageU8:
+        """The model's image.
+
+        Raises:
+            BitstreamError: damaged, or the model cannot read it.
+            WeightsError: other weights than the file was made with.
+        """
+        import torch
+
+        from vitiq.models.tensors import to_image
+
+        file = self.unpack(data)
+        quality, shape = _head(file)
+        path = self.weights_path(quality, file.weights)
+        check_weights(file, sha256_file(path), self.name, "give the right ones with weights=PATH")
+        strings = [[section.data] for section in file.sections if section.kind == STRING]
+        try:
+            with torch.no_grad():
+                output = self.network(quality, path).decompress(strings, shape)["x_hat"]
+            return to_image(output[:, :, : file.height, : file.width].float())
+        except WeightsError:
+            raise
+        except Exception as error:  # a foreign decoder on untrusted bytes
+            raise BitstreamError(f"the model cannot read the file ({first_line(error)}); it is damaged") from error
+
+    def contents(self, file: viq.Container, *, symbols: bool) -> Contents:  # noqa: ARG002
+        """Quality and shape of the latents."""
+        quality, shape = _head(file)
+        return Contents(quality, details={"latent_rows": shape[0], "latent_columns": shape[1]})
+
+    def identity(self) -> Mapping[str, object]:
+        """The options, the sha256 of the weights at hand, and CompressAI's version."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        paths = {str(int(q)): Path(self.options.weights.replace("{q}", str(int(q)))) for q in self.qualities}
+        hashes = {quality: sha256_file(path) for quality, path in paths.items() if path.is_file()}
+        try:
+            package: str | None = version("compressai")
+        except PackageNotFoundError:
+            package = None
+        return {**super().identity(), "weights": hashes, "compressai": package}
+
+
+def _head(file: viq.Container) -> tuple[int, tuple[int, int]]:
+    """Quality and shape of the latents."""
+    numbers = file.section(HEAD).split()
+    if len(numbers) != 3 or not all(number.isdigit() and len(number) < 6 for number in numbers):
+        raise BitstreamError("quality and latent shape cannot be read; the file is damaged")
+    quality, rows, columns = map(int, numbers)
+    if not (0 < rows <= file.height + MULTIPLE and 0 < columns <= file.width + MULTIPLE):
+        raise BitstreamError(f"latents of {rows}×{columns} do not belong to {file.width}×{file.height} pixels")
+    return quality, (rows, columns)
+
+
+def _find(prefix: bytes) -> Path | None:
+    """A file whose sha256 begins so, in the folders of VITIQ_WEIGHTS_PATH."""
+    folders = [Path(folder) for folder in os.environ.get("VITIQ_WEIGHTS_PATH", "").split(os.pathsep) if folder]
+    for path in (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())):
+        if path.is_file() and bytes.fromhex(sha256_file(path)).startswith(prefix):
+            return path
+    return None
+
+
+_networks: dict[tuple[str, int, str, str], Any] = {}
+
+
+def _load(codec: CompressAiCodec, quality: int, path: Path) -> Any:
+    key = (codec.name, quality, repr(codec.options), sha256_file(path))
+    if key not in _networks:
+        while len(_networks) >= 4:
+            _networks.pop(next(iter(_networks)))
+        _networks[key] = _loaded(codec, quality, path)
+    return _networks[key]
+
+
+def _loaded(codec: CompressAiCodec, quality: int, path: Path) -> Any:
+    import torch
+
+    network = codec.build(quality)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state.get("state_dict", state))
+    except Exception as error:
+        raise WeightsError(
+            f"{path}: not the state dict of {codec.options.model} at quality {quality} ({first_line(error)})"
+        ) from error
+    network.eval()
+    network.update()
+    return network

@@ -1,0 +1,142 @@
+"""What a folder of results holds, and what of it nothing refers to any more."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vitiq.errors import InputError
+from vitiq.evaluation.parts import connect
+from vitiq.evaluation.rows import fetched, read_done
+from vitiq.evaluation.store import Store
+
+KEYED = ("bitstreams", "reconstructions", "traces", "maps", "previews")
+"""Folders whose files are named by the key of an encode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A study in a folder.
+
+    Attributes:
+        name: of the study.
+        preset: what made it.
+        images, series, tasks: their numbers.
+        done, failed: tasks.
+        last: whether it was asked for last: the one that a report shows.
+    """
+
+    name: str
+    preset: str
+    images: int
+    series: int
+    tasks: int
+    done: int
+    failed: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What `clean` removed: files and their bytes, half-made ones, and parts that were merged."""
+
+    files: int
+    bytes: int
+    half_made: int
+    parts: int
+
+
+def list_studies(out: Path) -> list[Listed]:
+    """Every study of a folder, the one asked for last at the end.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    store = Store(out)
+    names = store.study_names()
+    if not names:
+        store.study()
+    found = []
+    for name in names:
+        study = store.study(name)
+        done = read_done(store.parts, study.signatures).complete
+        records = sum(bytes.fromhex(task.key) in done for task in study.tasks())
+        failed = sum(record.error is not None for record in store.records(study, details=False))
+        counts = (len(study.images), len(study.series), len(study))
+        found.append(Listed(name, study.preset, *counts, records, failed, name == names[-1]))
+    return found
+
+
+def clean(out: Path, *, only_last: bool = False) -> Cleaned:
+    """Remove what nothing refers to: half-made files, files without a row, and rows merged into one part a table.
+
+    Not beside a study that runs in the same folder: its files have no row yet.
+
+    Args:
+        only_last: keep the study asked for last alone; the others go, with all that is theirs only.
+
+    Raises:
+        InputError: the folder holds no study.
+        StoreError: results cannot be written.
+    """
+    store = Store(out)
+    study = store.study()
+    keys: set[str] | None = None
+    if only_last:
+        keys = {task.key for task in study.tasks()}
+        for name in store.study_names()[:-1]:
+            for path in (out / "studies").glob(f"{name}.*"):
+                path.unlink()
+    parts = store.parts.compact(keys)
+    with connect() as connection:
+        store.parts.view(connection, "encodes")
+        good = "SELECT encode_key, image_sha256 FROM encodes WHERE error IS NULL"
+        known = list(fetched(connection, good))
+    encodes, originals = {key for key, _ in known}, {image for _, image in known}
+    files, size = 0, 0
+    for kind, wanted in (*((kind, encodes) for kind in KEYED), ("originals", originals)):
+        for path in _files(out / kind):
+            if path.name.split(".")[0] not in wanted:
+                count, freed = _remove(path)
+                files, size = files + count, size + freed
+    half_made = 0
+    for path in [*store.parts.half_made(), *_half_made(out)]:
+        path.unlink(missing_ok=True)
+        half_made += 1
+    return Cleaned(files, size, half_made, parts)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files and folders named by keys, two levels down."""
+    for below in sorted(folder.glob("??")):
+        yield from (path for path in sorted(below.iterdir()) if not path.name.startswith("."))
+
+
+def _half_made(out: Path) -> Iterator[Path]:
+    """Files of writers that were killed, beside those of the parts."""
+    for kind in (*KEYED, "originals", "studies"):
+        yield from (path for path in (out / kind).rglob(".*") if path.is_file())
+    yield from out.glob(".part-*")
+
+
+def _remove(path: Path) -> tuple[int, int]:
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    size = sum(file.stat().st_size for file in files)
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    return len(files), size
+
+
+def check_folder(out: Path) -> Path:
+    """A folder of results.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not out.is_dir():
+        raise InputError(f"{out}: no such folder; give the -o folder of a `vitiq bench` or `vitiq run`")
+    return out

@@ -1,0 +1,264 @@
+"""What people hold in their hands, to `ImageU8`: paths, Pillow images, NumPy arrays, torch tensors.
+
+Taken are
+
+    a path (str, os.PathLike)     an image file, read as every command reads it
+    a Pillow image                of any mode; its profile and EXIF orientation are applied
+    NumPy uint8                   H×W×3; H×W×4 laid on white; H×W and H×W×1, grey, repeated
+    NumPy or torch floating point in [0, 1]: H×W×C, C×H×W or N×C×H×W with C = 3, 4 or 1, or H×W; times 255, rounded
+
+and a list or tuple of these is a batch, as N×C×H×W is. Everything else is an InputError that says what was given and
+what to do: nothing is guessed. What changed an image is a note.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from vitiq.errors import InputError
+from vitiq.image.io import decode_image, read_image_details
+from vitiq.types import ImageU8
+
+CHANNELS = {1, 3, 4}
+"""Grey, RGB and RGB with transparency."""
+GREY, ON_WHITE = "grey repeated in three channels", "transparency laid on white"
+ROUNDED = "floating point rounded to 8 bits"
+EXPECTED = "a path, a Pillow image, uint8 H×W×3, or floating point in [0, 1] as H×W×3, 3×H×W or N×3×H×W"
+SLACK = 0.01
+"""Distance from a level of 8 bits, in levels, above which rounding is noted."""
+SLACK_16 = 0.07
+"""The same for float16, whose k/255 lie off by up to 0.063."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Images that were given, and how.
+
+    Attributes:
+        images: one, or those of a batch.
+        notes: of each image, what was changed to fit it into 8-bit sRGB.
+        batch: whether several may stand in what was given.
+    """
+
+    images: list[ImageU8]
+    notes: list[tuple[str, ...]]
+    batch: bool
+
+
+def to_image(given: object, name: str = "image") -> tuple[ImageU8, list[str]]:
+    """One image, and a note for everything that was changed to fit it into 8-bit sRGB.
+
+    Args:
+        given: in one of the forms above; a batch of one image counts as that image.
+        name: what it is called in messages.
+
+    Raises:
+        InputError: none of the forms, several images, or a file that cannot be read.
+
+    Example:
+        >>> import numpy as np
+        >>> image, notes = to_image(np.full((2, 4), 0.5))
+        >>> image.shape, int(image[0, 0, 0]), notes
+        ((2, 4, 3), 128, ['floating point rounded to 8 bits', 'grey repeated in three channels'])
+    """
+    taken = to_images(given, name)
+    if len(taken.images) != 1:
+        raise InputError(f"{name}: a batch of {len(taken.images)} images given, one expected; give them one by one")
+    return taken.images[0], list(taken.notes[0])
+
+
+def to_images(given: object, name: str = "image") -> Taken:
+    """One image or a batch of them.
+
+    Args:
+        given: in one of the forms above.
+        name: what it is called in messages.
+
+    Raises:
+        InputError: none of the forms, no image, or a file that cannot be read.
+    """
+    if isinstance(given, list | tuple):
+        if not given:
+            raise InputError(f"{name}: an empty {type(given).__name__} given, {EXPECTED} expected")
+        if not all(isinstance(one, str | os.PathLike | Image.Image | np.ndarray) or _is_tensor(one) for one in given):
+            kinds = ", ".join(sorted({type(one).__name__ for one in given}))
+            raise InputError(f"{name}: a {type(given).__name__} of {kinds} given, one of images expected ({EXPECTED})")
+        pairs = [to_image(one, f"{name} {number}") for number, one in enumerate(given)]
+        return Taken([image for image, _ in pairs], [tuple(notes) for _, notes in pairs], batch=True)
+    if isinstance(given, str | os.PathLike):
+        image, notes = read_image_details(Path(given))
+        return Taken([image], [tuple(notes)], batch=False)
+    if isinstance(given, Image.Image):
+        image, notes = _from_pillow(given, name)
+        return Taken([image], [tuple(notes)], batch=False)
+    if _is_tensor(given):
+        return _from_floats(_of_tensor(given, name), name)
+    if isinstance(given, np.ma.MaskedArray):
+        raise InputError(f"{name}: a masked array given; give array.filled(...)")
+    if isinstance(given, np.ndarray):
+        if given.dtype == np.uint8:
+            image, notes = _from_bytes(given, name)
+            return Taken([image], [tuple(notes)], batch=False)
+        if np.issubdtype(given.dtype, np.floating):
+            return _from_floats(given, name)
+        raise InputError(f"{name}: {_of_kind(given.dtype, given.shape)}; {_instead(given.dtype)}")
+    raise InputError(f"{name}: {_described(given)} given, {EXPECTED} expected")
+
+
+def _is_tensor(given: object) -> bool:
+    """Whether it is a torch tensor; torch is not imported for the answer."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(given, torch.Tensor)
+
+
+def _of_tensor(given: Any, name: str) -> Float[np.ndarray, "*shape"]:
+    kind = str(given.dtype).removeprefix("torch.")
+    if not given.dtype.is_floating_point:
+        if kind == "uint8":
+            raise InputError(
+                f"{name}: a tensor of {_shape(given.shape)} and uint8 given, tensors of floating point in [0, 1] "
+                "expected; divide it by 255, or give H×W×3 as a NumPy array"
+            )
+        raise InputError(f"{name}: a tensor of {_shape(given.shape)} and {kind} given; {_instead(kind)}")
+    detached = given.detach().cpu()
+    values: np.ndarray = (detached if kind in {"float16", "float32", "float64"} else detached.float()).numpy()
+    return values
+
+
+def _from_bytes(given: UInt8[np.ndarray, "*shape"], name: str) -> tuple[ImageU8, list[str]]:
+    shape = given.shape
+    first, last = (shape[0] in CHANNELS, shape[2] in CHANNELS) if len(shape) == 3 else (False, False)
+    if 0 in shape or not (len(shape) == 2 or last) or (first and last and shape[0] != 1):
+        what = f"{name}: a uint8 array of {_shape(shape)} given, H×W×3 expected"
+        if len(shape) == 3 and first and last and 0 not in shape:
+            raise InputError(f"{what}: the channels could be first or last; give a Pillow image")
+        if len(shape) == 3 and first:
+            raise InputError(f"{what}; channels stand first here: give array.transpose(1, 2, 0)")
+        if len(shape) == 4:
+            raise InputError(f"{what}; give a list of images for a batch: list(array)")
+        raise InputError(what)
+    return _coloured(given if len(shape) == 3 else given[:, :, None], [])
+
+
+def _from_floats(given: Float[np.ndarray, "*shape"], name: str) -> Taken:
+    shape = given.shape
+    first, last = _channel_axes(shape)
+    if 0 in shape or not (len(shape) == 2 or first or (last and len(shape) == 3)) or (first and last):
+        what = f"{name}: floating point of {_shape(shape)} given, H×W×3, 3×H×W or N×3×H×W expected"
+        if first and last and 0 not in shape:
+            raise InputError(f"{what}: the channels could be first or last; give it as uint8 H×W×3")
+        if len(shape) == 4 and last:
+            raise InputError(f"{what}; channels stand last here: give array.transpose(0, 3, 1, 2)")
+        raise InputError(what)
+    levels, notes = _levels(given, name)
+    if len(shape) == 2:
+        stack = levels[None, :, :, None]
+    elif len(shape) == 3:
+        stack = (levels.transpose(1, 2, 0) if first else levels)[None]
+    else:
+        stack = levels.transpose(0, 2, 3, 1)
+    found = [_coloured(one, list(notes)) for one in stack]
+    return Taken([image for image, _ in found], [tuple(said) for _, said in found], batch=len(shape) == 4)
+
+
+def _channel_axes(shape: Sequence[int]) -> tuple[bool, bool]:
+    """Whether the channels can stand before the rows, and whether after the columns."""
+    if len(shape) not in {3, 4}:
+        return False, False
+    return shape[-3] in CHANNELS, shape[-1] in CHANNELS
+
+
+def _levels(given: Float[np.ndarray, "*shape"], name: str) -> tuple[UInt8[np.ndarray, "*shape"], list[str]]:
+    """Times 255, rounded to the nearest level."""
+    low, high = float(given.min()), float(given.max())
+    if not 0 <= low <= high <= 1:
+        if not np.isfinite(given).all():
+            raise InputError(
+                f"{name}: floating point with NaN or infinite values given, finite ones in [0, 1] expected"
+            )
+        fix = "divide it by 255" if low >= 0 and 1.5 < high <= 255 else "scale or clip it"
+        raise InputError(f"{name}: floating point from {low:g} to {high:g} given, values in [0, 1] expected; {fix}")
+    exact = given.astype(np.float64) * 255
+    levels = np.rint(exact)
+    off = float(np.abs(exact - levels).max())
+    limit = SLACK_16 if given.dtype == np.float16 else SLACK
+    return levels.astype(np.uint8), [ROUNDED] if off > limit else []
+
+
+def _coloured(image: UInt8[np.ndarray, "h w c"], notes: list[str]) -> tuple[ImageU8, list[str]]:
+    """Three channels: grey repeated, transparency laid on white."""
+    channels = image.shape[2]
+    if channels == 1:
+        return np.ascontiguousarray(np.repeat(image, 3, axis=2)), [*notes, GREY]
+    if channels == 3:
+        return np.ascontiguousarray(image), notes
+    cover = image[:, :, 3:].astype(np.uint32)
+    if int(cover.min()) == 255:
+        return np.ascontiguousarray(image[:, :, :3]), notes
+    mixed = (image[:, :, :3] * cover + 255 * (255 - cover) + 127) // 255
+    return np.ascontiguousarray(mixed, dtype=np.uint8), [*notes, ON_WHITE]
+
+
+def _from_pillow(image: Image.Image, name: str) -> tuple[ImageU8, list[str]]:
+    """As a file of the same pixels, profile and orientation is read."""
+    if 0 in image.size:
+        raise InputError(f"{name}: a Pillow image of {image.width}×{image.height} pixels given, at least 1×1 expected")
+    profile, exif = image.info.get("icc_profile"), image.getexif()
+    if image.mode == "RGB" and not profile and "transparency" not in image.info and exif.get(0x0112, 1) == 1:
+        return np.ascontiguousarray(image, dtype=np.uint8), []
+    kept: dict[str, Any] = {"icc_profile": profile} if profile else {}
+    form = "PNG" if image.mode in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"} else "TIFF"
+    if form == "PNG":
+        kept |= {"exif": exif.tobytes(), "compress_level": 0}
+    elif exif.get(0x0112, 1) != 1:
+        kept |= {"tiffinfo": {0x0112: exif[0x0112]}}
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, form, **kept)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{name}: a Pillow image of mode {image.mode} given; convert it with .convert('RGB')"
+        ) from error
+    return decode_image(buffer.getvalue(), name)
+
+
+def _of_kind(dtype: np.dtype[Any], shape: Sequence[int]) -> str:
+    return f"an array of {_shape(shape)} and {dtype} given"
+
+
+def _instead(dtype: object) -> str:
+    """What to do about numbers of a kind that is not taken."""
+    kind = str(dtype)
+    if kind == "bool":
+        return "give uint8: array.astype('uint8') * 255"
+    if kind == "uint16":
+        return "give array / 65535 as floating point, or uint8 if it holds 8-bit levels"
+    if kind.startswith(("int", "uint")):
+        return "levels of 0 … 255 are uint8: give array.astype('uint8') if that is what they are"
+    return "give uint8 H×W×3, or floating point in [0, 1]"
+
+
+def _described(given: object) -> str:
+    if given is None:
+        return "None"
+    if isinstance(given, bytes | bytearray | memoryview):
+        return f"{len(given)} bytes (give Image.open(io.BytesIO(data)) for an image file's)"
+    kind = type(given)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"shape {'×'.join(str(side) for side in shape)}" if len(shape) else "no shape"
+
+
+__all__ = ["EXPECTED", "Taken", "to_image", "to_images"]

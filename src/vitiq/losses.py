@@ -1,0 +1,96 @@
+"""Every differentiable metric as a `torch.nn.Module`: losses of N×3×H×W images in [0, 1].
+
+    from vitiq.losses import MsSsimLoss, loss
+
+    criterion = loss("ms-ssim")            # or MsSsimLoss()
+    value = criterion(distorted, reference)  # a scalar; gradients reach `distorted`
+    value.backward()
+    criterion.scores(distorted, reference)   # the metric's value of each image
+
+A metric is called differentiable exactly where its loss is here. Networks are frozen; weights that do not ship with
+vitiq (LPIPS, DISTS) are fetched before, as for the metric.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from vitiq.errors import UnknownNameError
+from vitiq.metrics.fidelity.losses import (
+    MaeLoss,
+    MseLoss,
+    MsSsimLoss,
+    MsSsimYLoss,
+    PsnrRgbLoss,
+    PsnrYLoss,
+    RmseLoss,
+    SsimLoss,
+    SsimSkimageLoss,
+    SsimYLoss,
+)
+from vitiq.metrics.loss import Loss
+from vitiq.metrics.perceptual.losses import DistsLoss, LpipsLoss, LpipsVggLoss
+from vitiq.metrics.semantic.vit_losses import (
+    VitBcLoss,
+    VitClsLoss,
+    VitJsLoss,
+    VitProbLoss,
+    VitTilesLoss,
+    VitTokensLockedLoss,
+    VitTokensLoss,
+)
+
+__all__ = [
+    "LOSSES",
+    "DistsLoss",
+    "Loss",
+    "LpipsLoss",
+    "LpipsVggLoss",
+    "MaeLoss",
+    "MsSsimLoss",
+    "MsSsimYLoss",
+    "MseLoss",
+    "PsnrRgbLoss",
+    "PsnrYLoss",
+    "RmseLoss",
+    "SsimLoss",
+    "SsimSkimageLoss",
+    "SsimYLoss",
+    "VitBcLoss",
+    "VitClsLoss",
+    "VitJsLoss",
+    "VitProbLoss",
+    "VitTilesLoss",
+    "VitTokensLockedLoss",
+    "VitTokensLoss",
+    "loss",
+]
+
+LOSSES: dict[str, type[Loss]] = {
+    found.metric: found
+    for found in (
+        *(MseLoss, RmseLoss, MaeLoss, PsnrRgbLoss, PsnrYLoss, SsimLoss, SsimYLoss, SsimSkimageLoss),
+        *(MsSsimLoss, MsSsimYLoss, LpipsLoss, LpipsVggLoss, DistsLoss),
+        *(VitJsLoss, VitBcLoss, VitProbLoss, VitClsLoss, VitTokensLoss, VitTokensLockedLoss, VitTilesLoss),
+    )
+}
+"""The loss of each differentiable metric, by the metric's key."""
+
+
+def loss(name: str, **options: Any) -> Loss:
+    """The loss of a metric.
+
+    Args:
+        name: the metric's key: `mse`, `psnr-y`, `ms-ssim`, `lpips`, `vit-tiles`, …
+        options: of the loss: `backbone` of the ViT losses, `folder` of LPIPS's and DISTS's weights.
+
+    Raises:
+        UnknownNameError: no metric of that name is differentiable.
+        WeightsError: its weights are not here.
+    """
+    if name not in LOSSES:
+        near = difflib.get_close_matches(name, LOSSES, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(LOSSES)}"
+        raise UnknownNameError(f"no loss of the metric {name!r}: {hint}")
+    return LOSSES[name](**options)

@@ -1,0 +1,61 @@
+"""What every torch loss of a metric has in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, TypeAlias
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vitiq.errors import InputError
+
+Images: TypeAlias = Float[Tensor, "n 3 h w"]
+Each: TypeAlias = Float[Tensor, " n"]
+Given: TypeAlias = Float[Tensor, "..."]
+"""What a caller brings; `Loss.scores` says where it is wrong."""
+
+
+class Loss(nn.Module):
+    """A metric as something to minimise, of N×3×H×W images in [0, 1].
+
+    `scores` gives the metric's value of each image, in the metric's unit; calling the loss gives a mean over the images
+    that falls as they come closer. What that is, `forward` of the subclass says: 1 - score where identical images
+    score 1, the value itself where they score 0.
+
+    Attributes:
+        metric: key of the metric.
+        smallest: pixels that a side needs.
+    """
+
+    metric: ClassVar[str]
+    smallest: ClassVar[int] = 1
+
+    def forward(self, distorted: Given, reference: Given) -> Float[Tensor, ""]:
+        """Mean of 1 - score; gradients reach `distorted`.
+
+        Raises:
+            InputError: shapes differ, are not N×3×H×W, or too small for the metric.
+        """
+        return 1 - self.scores(distorted, reference).mean()
+
+    def scores(self, distorted: Given, reference: Given) -> Each:
+        """The metric's value of each image."""
+        if distorted.shape != reference.shape or distorted.ndim != 4 or distorted.shape[1] != 3:
+            shapes = f"{tuple(distorted.shape)} and {tuple(reference.shape)}"
+            raise InputError(f"images of shape {shapes} given, the same N×3×H×W expected")
+        if min(distorted.shape[2:]) < self.smallest:
+            height, width = distorted.shape[2:]
+            raise InputError(f"images of {width}×{height} pixels given, {self.metric} needs sides of {self.smallest}")
+        return self._compare(distorted, reference)
+
+    @abstractmethod
+    def _compare(self, distorted: Images, reference: Images) -> Each: ...
+
+
+class DistanceLoss(Loss):
+    """A metric whose value is 0 for identical images."""
+
+    def forward(self, distorted: Given, reference: Given) -> Float[Tensor, ""]:
+        """Mean of the metric's value; gradients reach `distorted`."""
+        return self.scores(distorted, reference).mean()

@@ -1,0 +1,123 @@
+"""A metric as a torchmetrics `Metric`: update batch by batch, compute once, reduced over the processes of a training.
+
+    from vitiq.metrics.torchmetrics_adapter import TorchMetric
+
+    measure = TorchMetric("vit-topk")
+    for images, rebuilt in batches:          # N×3×H×W in [0, 1], or uint8
+        measure.update(rebuilt, images)      # as torchmetrics has it: predictions first, then targets
+    measure.compute()                        # mean over all images of all processes
+
+Values are vitiq's own: floats are rounded to 8 bits first, a pair metric's value is the mean over images, and
+images for which it is not defined are left out and counted. A metric of sets gathers the rows of all images.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Num
+from torch import Tensor
+
+from vitiq.errors import InputError, MissingDependencyError
+from vitiq.metrics.base import Metric as VitiqMetric
+from vitiq.metrics.base import PairMetric
+from vitiq.metrics.scoring import resolve_metrics, score_pairs
+from vitiq.metrics.sets.rows import RowMetric, Rows
+from vitiq.types import ImageU8
+
+try:
+    from torchmetrics import Metric
+    from torchmetrics.utilities.data import dim_zero_cat
+except ImportError as error:
+    raise MissingDependencyError(
+        "torchmetrics is not installed, which this adapter is for; run: pip install 'vitiq[torchmetrics]'"
+    ) from error
+
+
+class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
+    """A registered metric of vitiq with torchmetrics' interface.
+
+    Args:
+        metric: the name of one metric, as `resolve_metrics` takes it (`psnr-rgb`, `vit-topk@10`, `patch-fid-vit`), or a
+            metric.
+        options: of `torchmetrics.Metric` (`dist_sync_on_step`, `sync_on_compute`, …).
+
+    Raises:
+        UnknownNameError: no such metric.
+        InputError: a metric that reads sets as whole images.
+    """
+
+    is_differentiable = False
+    full_state_update = False
+    total: Tensor
+    count: Tensor
+    undefined: Tensor
+    reference_rows: list[Tensor]
+    distorted_rows: list[Tensor]
+
+    def __init__(self, metric: str | VitiqMetric, **options: Any) -> None:
+        super().__init__(**options)
+        found = metric if isinstance(metric, VitiqMetric) else resolve_metrics([metric])[0]
+        self.metric = found
+        if isinstance(found, PairMetric):
+            self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+            self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+            self.add_state("undefined", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        elif isinstance(found, RowMetric):
+            self.add_state("reference_rows", [], dist_reduce_fx="cat")
+            self.add_state("distorted_rows", [], dist_reduce_fx="cat")
+        else:
+            raise InputError(f"{found.name} keeps whole sets of images in memory; call it on two lists of images")
+
+    @property
+    def higher_is_better(self) -> bool:  # type: ignore[override]
+        """As the metric states."""
+        return self.metric.higher_is_better
+
+    def update(self, preds: Num[Tensor, "n 3 h w"], target: Num[Tensor, "n 3 h w"]) -> None:
+        """Take a batch: distorted images, then their references.
+
+        Raises:
+            InputError: no images of N×3×H×W, floats outside [0, 1], or sizes that differ.
+        """
+        distorted, references = eight_bit_images(preds), eight_bit_images(target)
+        if isinstance(self.metric, RowMetric):
+            for side, images in ((self.distorted_rows, distorted), (self.reference_rows, references)):
+                side.extend(torch.from_numpy(np.array(self.metric.rows(image))) for image in images)
+            return
+        for scores in score_pairs(references, distorted, [self.metric]):
+            value = scores[self.metric.name].value
+            if math.isnan(value):
+                self.undefined += 1
+            else:
+                self.total += value
+                self.count += 1
+
+    def compute(self) -> Tensor:
+        """The mean over all images so far, or the value of the two sets; NaN where there is none."""
+        if isinstance(self.metric, RowMetric):
+            sides = [
+                Rows([np.asarray(dim_zero_cat(side).cpu().numpy(), np.float32)] if len(side) else [])
+                for side in (self.reference_rows, self.distorted_rows)
+            ]
+            return torch.tensor(self.metric.of_rows(*sides).value, dtype=torch.float64)
+        return self.total / self.count if int(self.count) else torch.tensor(math.nan, dtype=torch.float64)
+
+
+def eight_bit_images(batch: Num[Tensor, "n 3 h w"]) -> list[ImageU8]:
+    """The images of a batch as H×W×3 uint8; floats in [0, 1] are rounded.
+
+    Raises:
+        InputError: another shape or dtype, or floats outside [0, 1] or that are not finite.
+    """
+    given = f"{str(batch.dtype).removeprefix('torch.')} tensor of shape {tuple(batch.shape)}"
+    if batch.ndim != 4 or batch.shape[1] != 3 or not (batch.is_floating_point() or batch.dtype == torch.uint8):
+        raise InputError(f"{given} given, N×3×H×W of uint8 or of floats in [0, 1] expected")
+    if batch.is_floating_point():
+        if not bool(((batch >= 0) & (batch <= 1)).all()):
+            raise InputError(f"{given} with numbers outside [0, 1] given; divide by the data range, or clip")
+        batch = (batch * 255).round().to(torch.uint8)
+    return [np.ascontiguousarray(image) for image in batch.detach().permute(0, 2, 3, 1).cpu().numpy()]

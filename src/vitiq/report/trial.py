@@ -1,0 +1,187 @@
+"""Images that a person drops into `vitiq view`, and the files made of them: a small study in a temporary folder."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vitiq import registry
+from vitiq.errors import InputError
+from vitiq.evaluation.record import Record
+from vitiq.image.io import decode_image, write_png
+from vitiq.report.source import Files, Study
+from vitiq.types import ImageU8, Quality
+
+if TYPE_CHECKING:
+    from vitiq.metrics.base import Metric
+
+LARGEST = 64_000_000
+"""Bytes of a dropped file at most."""
+MOST = 60
+"""Files kept; the oldest go first."""
+METRICS = "default"
+
+
+class Trial:
+    """Dropped images and what was made of them. Every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="vitiq-view-")
+        self.folder = Path(self._temporary.name)
+        self._lock = threading.Lock()
+        self._images: dict[str, tuple[ImageU8, int, Path]] = {}
+        self._records: list[tuple[Record, Files]] = []
+        self._metrics: list[Metric] | None = None
+        self._changes = 0
+
+    @property
+    def version(self) -> str:
+        """Changes whenever something is added."""
+        return str(self._changes)
+
+    def close(self) -> None:
+        """Remove everything."""
+        self._temporary.cleanup()
+
+    def study(self) -> Study:
+        """What was made so far."""
+        with self._lock:
+            return Study("your own images", list(self._records))
+
+    def add(self, name: str, data: bytes) -> dict[str, Any]:
+        """Take an image.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        image, notes = decode_image(data, name)
+        sha = hashlib.sha256(data).hexdigest()
+        path = self.folder / f"{sha[:24]}.png"
+        write_png(path, image)
+        with self._lock:
+            while name in self._images and not np.array_equal(self._images[name][0], image):
+                name += "'"
+            self._images[name] = (image, len(data), path)
+        return {"image": name, "width": image.shape[1], "height": image.shape[0], "bytes": len(data), "notes": notes}
+
+    def pair(self, name: str, data: bytes, original: str) -> dict[str, Any]:
+        """Take an image that somebody else made of one dropped before.
+
+        Raises:
+            InputError: it cannot be read, or has another size.
+        """
+        image, _, _ = self._original(original)
+        rebuilt, notes = decode_image(data, name)
+        if rebuilt.shape != image.shape:
+            sizes = " and ".join(f"{i.shape[1]}×{i.shape[0]}" for i in (image, rebuilt))
+            raise InputError(f"images of {sizes} pixels given, two of one size expected; resize one of them")
+        return self._scored(original, rebuilt, data, ("given", f"given: {name}", 0.0, 0.0, 0.0), notes)
+
+    def encode(self, original: str, codec: str, quality: float) -> dict[str, Any]:
+        """Compress a dropped image.
+
+        Raises:
+            InputError: no such image, or a quality the codec does not have.
+            UnknownNameError: no such codec.
+        """
+        image, _, _ = self._original(original)
+        made = registry.load("codecs", codec)()
+        start = time.perf_counter()
+        data = made.encode(image, Quality(quality))
+        middle = time.perf_counter()
+        rebuilt = made.decode(data)
+        times = (middle - start, time.perf_counter() - middle)
+        return self._scored(
+            original, rebuilt, data, (codec, made.title, quality, *times), list(made.inspect(data).notes)
+        )
+
+    def _original(self, name: str) -> tuple[ImageU8, int, Path]:
+        with self._lock:
+            if name not in self._images:
+                raise InputError(f"image {name!r} given, but it was not dropped here; drop it again")
+            return self._images[name]
+
+    def _scored(
+        self, name: str, rebuilt: ImageU8, data: bytes, how: tuple[str, str, float, float, float], notes: list[str]
+    ) -> dict[str, Any]:
+        from vitiq.metrics.scoring import resolve_metrics, score_pair  # noqa: PLC0415 - torch
+
+        image, size, path = self._original(name)
+        codec, title, quality, encode_seconds, decode_seconds = how
+        key = hashlib.sha256(f"{path.name}|{codec}|{title}|{quality}|".encode() + data).hexdigest()
+        target = self.folder / f"{key[:24]}.png"
+        write_png(target, rebuilt)
+        with self._lock:  # one at a time: a ViT takes all cores
+            if self._metrics is None:
+                self._metrics = resolve_metrics(METRICS)
+            scores = score_pair(image, rebuilt, self._metrics)
+            maps = self._map(image, rebuilt, key)
+            height, width, _ = image.shape
+            record = Record(
+                key,
+                name,
+                hashlib.sha256(image.tobytes()).hexdigest(),
+                codec,
+                title,
+                {},
+                "quality",
+                quality,
+                None if codec == "given" else quality,
+                True,
+                width,
+                height,
+                len(data),
+                len(data) * 8 / (width * height),
+                encode_seconds,
+                decode_seconds,
+                scores,
+                tuple(notes),
+                None,
+                {"original_bytes": size},
+            )
+            self._records = [item for item in self._records if item[0].key != key][-MOST + 1 :]
+            self._records.append((record, Files(path, target, None, None, maps)))
+            self._changes += 1
+        return {"key": f"{key[:10]}", "image": name, "bytes": len(data)}
+
+    def _map(self, image: ImageU8, rebuilt: ImageU8, key: str) -> Path:
+        from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415 - torch
+        from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
+
+        found = meaning_map(image, rebuilt, load_backbone(weights=None))
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, loss=found.loss.astype(np.float16), attention=found.attention)
+        path = self.folder / f"{key[:24]}.npz"
+        path.write_bytes(buffer.getvalue())
+        return path
+
+    @staticmethod
+    def panel() -> str:
+        """HTML of the place where images are dropped, with every codec and its qualities."""
+        options = []
+        for name in registry.names("codecs"):
+            codec = registry.load("codecs", name)
+            low, high, step = codec.quality_range or (min(codec.qualities), max(codec.qualities), 1)
+            options.append(
+                f'<option value="{html.escape(name)}" data-low="{low:g}" data-high="{high:g}" data-step="{step:g}" '
+                f'data-default="{codec.default_quality:g}" data-help="{html.escape(codec.quality_help)}">'
+                f"{html.escape(codec.title)}</option>"
+            )
+        return (
+            '<section id="bench" aria-labelledby="h-bench"><h2 id="h-bench">Try your own images</h2>'
+            '<div class="drops"><label class="drop" id="drop-a"><b>Original</b><span>Drop an image here, or choose a '
+            'file</span><input type="file" accept="image/*"></label><label class="drop" id="drop-b"><b>Its '
+            "reconstruction</b><span>Drop what your codec made of it, or use one below</span>"
+            '<input type="file" accept="image/*"></label></div>'
+            f'<div class="tools"><label>Codec <select id="try-codec">{"".join(options)}</select></label>'
+            '<label class="wide">Quality <input type="range" id="try-quality"><output id="try-value"></output></label>'
+            '<span class="soft" id="try-help"></span></div><p id="try-said" role="status"></p></section>'
+        )

@@ -1,0 +1,321 @@
+"""The report in a real browser. Truth: what a person does and sees, read back from the page's geometry and pixels."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from browsing import loaded
+
+Open = Callable[..., Any]
+
+
+def state(page: Any) -> dict[str, Any]:
+    found: dict[str, Any] = page.evaluate("vitiq.viewer.state")
+    return found
+
+
+def transforms(page: Any) -> list[str]:
+    found: list[str] = page.evaluate("[...document.querySelectorAll('.pix')].map(e => e.style.transform)")
+    return found
+
+
+def pixels(locator: Any) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB")).astype(int)
+
+
+def compare(page: Any, mode: str = "Slider") -> Any:
+    page.locator("#compare").scroll_into_view_if_needed()
+    page.get_by_role("button", name=mode, exact=True).click()
+    loaded(page)
+    return page.locator(".stage")
+
+
+def test_the_slider_follows_mouse_and_keyboard(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    stage = compare(page)
+    box = stage.locator(".view").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 40)
+    page.mouse.up()
+    assert state(page)["s"] == pytest.approx(0.25, abs=0.01)
+    assert "75" in page.locator(".layer").nth(1).evaluate("e => e.style.clipPath")
+    stage.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert state(page)["s"] == pytest.approx(0.35, abs=0.011)
+    assert page.get_by_role("slider", name="Share of the left image").get_attribute("aria-valuenow") == "35"
+
+
+def test_a_finger_moves_the_slider_and_two_zoom(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page, width=390, height=844, has_touch=True, is_mobile=True)
+    stage = compare(page)
+    box = stage.locator(".view").bounding_box()
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        at = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": n}
+            for n, (x, y) in enumerate(points)
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    touch("touchStart", (0.6, 0.5))
+    touch("touchMove", (0.3, 0.5))
+    touch("touchEnd")
+    assert state(page)["s"] == pytest.approx(0.3, abs=0.02)
+    touch("touchStart", (0.45, 0.5), (0.55, 0.5))
+    touch("touchMove", (0.25, 0.5), (0.75, 0.5))
+    touch("touchEnd")
+    assert state(page)["z"] > 2
+
+
+def test_flicker_shows_the_other_image_at_the_same_place(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    stage = compare(page)
+    view = stage.locator(".layer").nth(0)
+    page.evaluate("() => document.querySelectorAll('.handle,.tag').forEach(e => e.style.display = 'none')")
+    stage.focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+    left = pixels(view)
+    place = transforms(page)
+    page.keyboard.press("f")
+    right = pixels(view)
+    assert np.abs(left - right).mean() > 1
+    assert transforms(page) == place
+    assert page.get_by_role("button", name="Flicker", exact=False).get_attribute("aria-pressed") == "true"
+    page.keyboard.press("f")
+    assert np.abs(pixels(view) - left).max() == 0
+
+
+def test_panes_zoom_and_pan_in_step_with_square_pixels(opened: Open, equal_page: str, shots: Path) -> None:
+    page = opened(equal_page)
+    stage = compare(page, "Side by side")
+    page.get_by_role("button", name="Add a pane").click()
+    assert page.locator(".view").count() == 3
+    assert page.locator(".meta").count() == 3
+    stage.focus()
+    for _ in range(6):
+        page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    places = transforms(page)
+    assert len(places) == 3
+    assert len(set(places)) == 1
+    assert state(page)["z"] > 8
+    assert page.locator(".pix img").first.evaluate("e => getComputedStyle(e).imageRendering") == "pixelated"
+    page.screenshot(path=shots / "panes-zoomed.png")
+    box = page.locator(".view").nth(1).bounding_box()
+    before = state(page)["x"]
+    page.mouse.move(box["x"] + 100, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + 60)
+    page.mouse.up()
+    assert state(page)["x"] > before
+    assert len(set(transforms(page))) == 1
+    page.keyboard.press("1")
+    assert page.get_by_label("Zoom", exact=True).inner_text() == "100 %"
+
+
+@pytest.mark.parametrize("kind", ["diff", "ssim", "semantic", "attention"])
+def test_overlays_change_what_is_seen(opened: Open, equal_page: str, kind: str, shots: Path) -> None:
+    page = opened(equal_page)
+    stage = compare(page, "Side by side")
+    page.evaluate("() => vitiq.viewer.open(['o', vitiq.data().records.findIndex(r => r.ov.semantic)], 'grid')")
+    page.wait_for_timeout(700)
+    view = stage.locator(".view").nth(1)
+    plain = pixels(view)
+    page.get_by_label("Overlay", exact=True).select_option(kind)
+    loaded(page)
+    shown = pixels(view)
+    assert np.abs(plain - shown).mean() > 3
+    assert len(page.locator(".legend").inner_text()) > 20
+    page.screenshot(path=shots / f"overlay-{kind}.png")
+
+
+def test_the_difference_is_the_images_difference_times_eight(opened: Open, equal_page: str, tmp_path: Path) -> None:
+    page = opened(equal_page)
+    compare(page, "Side by side")
+    page.get_by_label("Overlay", exact=True).select_option("diff")
+    page.get_by_role("button", name="One image pixel a screen pixel (1)").click()
+    page.evaluate("() => document.querySelectorAll('.tag').forEach(e => e.style.display = 'none')")
+    sources = page.evaluate("[...document.querySelectorAll('.view:nth-child(2) .pix img')].map(i => i.src)")
+    rebuilt, original = (
+        np.asarray(Image.open(source.removeprefix("file://")).convert("RGB")).astype(int) for source in sources
+    )
+    expected = np.minimum(255, np.abs(rebuilt - original) * 8)
+    place = page.evaluate("(({a, e, f}) => [a, e, f])(new DOMMatrix(document.querySelector('.pix').style.transform))")
+    assert place[0] == pytest.approx(1)
+    left, top = round(place[1]), round(place[2])
+    shown = pixels(page.locator(".view").nth(1))
+    # a screenshot of an element that begins between two pixels is moved by one
+    moved = [shown[top + y : top + y + 120, left + x : left + x + 160] for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    assert min(np.abs(piece - expected).max() for piece in moved) <= 8
+
+
+def test_next_and_previous_image_keep_the_codec(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    stage = compare(page)
+    codec = page.evaluate("vitiq.data().records[vitiq.viewer.state.p[1]].c")
+    first = state(page)["i"]
+    stage.focus()
+    page.keyboard.press("n")
+    assert state(page)["i"] == (first + 1) % 3
+    assert page.evaluate("vitiq.data().records[vitiq.viewer.state.p[1]].c") == codec
+    page.keyboard.press("p")
+    assert state(page)["i"] == first
+
+
+def test_a_view_can_be_sent_as_an_address(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    stage = compare(page, "Side by side")
+    stage.focus()
+    for key in ("n", "+", "+", "ArrowRight", "d"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    address, sent = page.url, state(page)
+    assert "#i=" in address
+    other = opened(address)
+    got = state(other)
+    assert {k: got[k] for k in ("i", "p", "m", "d")} == {k: sent[k] for k in ("i", "p", "m", "d")}
+    assert [got[k] for k in "zxy"] == pytest.approx([sent[k] for k in "zxy"], abs=0.01)
+    damaged = opened(equal_page + "#i=no-such&p=,,&z=1e999")
+    assert state(damaged)["z"] == 1
+
+
+def test_the_scrubber_goes_through_the_search(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    compare(page)
+    slider = page.locator(".scrub input")
+    before = page.locator(".pix img").first.get_attribute("src")
+    slider.focus()
+    page.keyboard.press("Home")
+    assert "iteration 0" in page.locator(".scrub output").inner_text()
+    assert page.locator(".pix img").first.get_attribute("src") != before
+
+
+def test_from_the_curve_to_the_image(opened: Open, curve_page: str, shots: Path) -> None:
+    page = opened(curve_page)
+    page.locator("#metric").select_option(label="PSNR")
+    page.locator("#which").select_option("piece-02.png")
+    chart = page.locator("#plot")
+    chart.scroll_into_view_if_needed()
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    text = page.locator("#tip").inner_text()
+    assert "piece-02.png" in text
+    assert "quality" in text
+    page.screenshot(path=shots / "curves.png")
+    tip = page.locator("#tip").bounding_box()
+    box = chart.bounding_box()
+    # the point lies 14 pixels left of and above its words
+    page.mouse.move(tip["x"] - 14, tip["y"] - 14)
+    page.mouse.click(tip["x"] - 14, tip["y"] - 14)
+    assert box is not None
+    assert state(page)["i"] == 2
+    chosen = page.evaluate("vitiq.data().records[vitiq.viewer.state.p[1]].b")
+    assert f"{chosen:,} bytes" in text
+
+
+def test_codecs_are_chosen_and_the_table_of_points_follows(opened: Open, curve_page: str) -> None:
+    page = opened(curve_page)
+    page.get_by_text("The chart in numbers").click()
+    rows = page.locator("#points tbody tr")
+    assert rows.count() == 12
+    page.locator("#key").get_by_label("JPEG").uncheck()
+    assert rows.count() == 8
+    page.locator("#axis").select_option("bytes")
+    assert page.locator("#bdtable tbody tr").count() == 2
+    page.locator("#anchor").select_option(label="AVIF")
+    assert "JPEG" in page.locator("#bdtable tbody").inner_text()
+
+
+def test_the_table_sorts_and_filters(opened: Open, curve_page: str) -> None:
+    page = opened(curve_page)
+    table = page.locator("#files")
+    page.get_by_label("Filter").fill("webp piece-01")
+    assert page.locator("#count").inner_text() == "4 of 72 files"
+    table.get_by_role("button", name="bytes", exact=True).click()
+    sizes = [int(text.replace(",", "")) for text in table.locator("tbody td:nth-child(4)").all_inner_texts()]
+    assert sizes == sorted(sizes)
+    assert table.locator("th[aria-sort=ascending]").inner_text() == "bytes"
+    table.get_by_role("button", name="bytes", exact=True).click()
+    sizes = [int(text.replace(",", "")) for text in table.locator("tbody td:nth-child(4)").all_inner_texts()]
+    assert sizes == sorted(sizes, reverse=True)
+    table.locator("tbody button").first.click()
+    assert page.evaluate("vitiq.data().images[vitiq.viewer.state.i].name") == "piece-01.png"
+
+
+def test_everything_is_reached_with_the_keyboard_alone(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the comparison"
+    page.keyboard.press("Enter")
+    seen = set()
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        seen.add(
+            page.evaluate(
+                "document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
+            )
+        )
+    assert {"stage slider", "handle", "plot", "metric", "axis", "filter"} <= seen
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_sideways_scrolling_and_no_id_twice(
+    opened: Open, equal_page: str, curve_page: str, width: int, scheme: str, shots: Path
+) -> None:
+    for name, address in (("equal", equal_page), ("curves", curve_page)):
+        page = opened(address, width=width, height=844, color_scheme=scheme)
+        page.wait_for_timeout(400)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+        assert len(ids) == len(set(ids))
+        page.screenshot(path=shots / f"{name}-{width}-{scheme}.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(opened: Open, equal_page: str, curve_page: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    for address in (equal_page, curve_page):
+        page = opened(address, color_scheme=scheme)
+        page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
+        found = axe.Axe().run(page).response["violations"]
+        told = [
+            f"{fault['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+            for fault in found
+            if fault["impact"] in {"serious", "critical"}
+            for node in fault["nodes"][:3]
+        ]
+        assert told == []
+
+
+def test_the_theme_is_kept(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page, color_scheme="light")
+    white = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Light / dark").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != white
+
+
+def test_print_shows_the_answer_on_white(opened: Open, equal_page: str, shots: Path) -> None:
+    page = opened(equal_page, color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator("#theme").is_hidden()
+    page.pdf(path=shots / "print.pdf", format="A4")
+
+
+def test_images_are_loaded_when_seen(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    page.wait_for_timeout(300)
+    loaded = page.evaluate("performance.getEntriesByType('resource').filter(e => e.name.includes('.full.')).length")
+    assert loaded <= 2

@@ -1,0 +1,351 @@
+"""`import vitiq`. Truth: the commands' own output for the same pixels, and the interface as it is documented."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import pydoc
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+import vitiq
+from vitiq import errors
+from vitiq.cli.main import cli
+from vitiq.types import ImageU8, Progress
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = [
+    "backbone",
+    "codec",
+    "decode",
+    "encode",
+    "inspect",
+    "list_codecs",
+    "list_metrics",
+    "load_image",
+    "metric",
+    "run_study",
+    "score",
+    "score_folder",
+    "score_sets",
+]
+METRICS = "psnr-rgb,ssim,vit-topk"
+
+
+def run(code: str, tmp_path: Path) -> str:
+    """A script without a `__main__` guard, in a process of its own."""
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[ImageU8, ImageU8]:
+    """A crop of an example image, and the same as JPEG gives it back."""
+    image = np.asarray(Image.open(next((ROOT / "examples/images").glob("*.png"))).convert("RGB"))
+    crop = np.ascontiguousarray(image[100:196, 120:248])
+    return crop, vitiq.encode(crop, "jpeg", quality=12).decode()
+
+
+def test_importing_it_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = "import sys, vitiq\nprint(sorted({'torch', 'numpy', 'PIL', 'scipy', 'matplotlib'} & set(sys.modules)))\n"
+    code += "dir(vitiq)\nprint('torch' in sys.modules)\n"
+    assert run(code, tmp_path).split("\n")[:2] == ["[]", "False"]
+
+
+def test_listing_names_and_fidelity_metrics_need_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys, numpy as np, vitiq\nvitiq.list_codecs(), vitiq.list_metrics()\n"
+        "image = np.zeros((64, 64, 3), np.uint8)\nvitiq.score(image, image, 'mse,ssim')\n"
+        "vitiq.decode(vitiq.encode(image, 'jpeg'))\nprint('torch' in sys.modules)\n"
+    )
+    assert run(code, tmp_path) == "False\n"
+
+
+def test_the_interface_is_exactly_what_is_shown() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    raised = {kind.__name__ for kind in kinds if issubclass(kind, errors.VitiqError)}
+    assert set(dir(vitiq)) == {*FUNCTIONS, *raised}
+    assert sorted(vitiq.__all__) == dir(vitiq)
+    shown = pydoc.plain(pydoc.render_doc(vitiq))
+    for name in FUNCTIONS:
+        assert re.search(rf"^    {name}\(", shown, re.MULTILINE), name
+    for function in (getattr(vitiq, name) for name in FUNCTIONS):
+        assert function.__doc__
+        assert function.__doc__.strip()
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = vitiq.no_such_name  # type: ignore[attr-defined]
+
+
+def test_the_page_of_the_interface_names_all_of_it() -> None:
+    page = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
+    for name in FUNCTIONS:
+        assert f"`vitiq.{name}(" in page, name
+
+
+def unit(image: ImageU8) -> np.ndarray:
+    return (image / 255).astype(np.float32)
+
+
+FORMS: dict[str, Callable[[ImageU8, Path], Any]] = {
+    "path": lambda image, folder: str(_saved(image, folder)),
+    "Pillow image": lambda image, folder: Image.fromarray(image),
+    "NumPy uint8 H×W×3": lambda image, folder: image,
+    "NumPy float H×W×3": lambda image, folder: unit(image),
+    "NumPy float 3×H×W": lambda image, folder: unit(image).transpose(2, 0, 1),
+    "torch float H×W×3": lambda image, folder: torch.from_numpy(unit(image)),
+    "torch float 3×H×W": lambda image, folder: torch.from_numpy(unit(image)).permute(2, 0, 1),
+}
+BATCHES: dict[str, Callable[[list[ImageU8], Path], Any]] = {
+    "list of forms": lambda images, folder: [images[0], Image.fromarray(images[1])],
+    "NumPy float N×3×H×W": lambda images, folder: unit(np.stack(images)).transpose(0, 3, 1, 2),
+    "torch float N×3×H×W": lambda images, folder: torch.from_numpy(unit(np.stack(images))).permute(0, 3, 1, 2),
+}
+
+
+def _saved(image: ImageU8, folder: Path) -> Path:
+    path = folder / f"{abs(hash(image.tobytes()))}.png"
+    Image.fromarray(image).save(path)
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_one_image_gives_every_function_the_same_pixels(
+    form: str, pair: tuple[ImageU8, ImageU8], tmp_path: Path
+) -> None:
+    a, b = (FORMS[form](image, tmp_path) for image in pair)
+    np.testing.assert_array_equal(vitiq.load_image(a), pair[0])
+    assert dict(vitiq.score(a, b, "mse,ssim")) == dict(vitiq.score(*pair, "mse,ssim"))
+    assert vitiq.metric("mse")(a, b) == vitiq.metric("mse")(*pair)
+    assert vitiq.encode(a, "jpeg", quality=50).data == vitiq.encode(pair[0], "jpeg", quality=50).data
+
+
+@pytest.mark.parametrize("form", BATCHES)
+def test_every_form_of_a_batch_gives_one_result_a_pair(
+    form: str, pair: tuple[ImageU8, ImageU8], tmp_path: Path
+) -> None:
+    left, right = BATCHES[form]([pair[0], pair[1]], tmp_path), BATCHES[form]([pair[1], pair[1]], tmp_path)
+    expected = [vitiq.score(*pair, "mse,ssim"), vitiq.score(pair[1], pair[1], "mse,ssim")]
+    assert [dict(one) for one in vitiq.score(left, right, "mse,ssim")] == [dict(one) for one in expected]
+    assert vitiq.metric("ssim")(left, right) == [one["ssim"] for one in expected]
+    with pytest.raises(errors.InputError, match="a batch of 2 images given, one expected"):
+        vitiq.encode(left, "jpeg")
+    with pytest.raises(errors.InputError, match="a batch of 2 as reference and one image as distorted given"):
+        vitiq.score(left, pair[1], "mse")
+
+
+def test_values_are_those_of_the_command(pair: tuple[ImageU8, ImageU8], tmp_path: Path) -> None:
+    paths = [_saved(image, tmp_path) for image in pair]
+    answer = CliRunner().invoke(cli, ["score", *map(str, paths), "-m", METRICS, "--json"])
+    said = json.loads(answer.stdout)["pairs"][0]["scores"]
+    for name, score in vitiq.score(*pair, METRICS).items():
+        assert score.value == said[name]["value"], name
+        assert score.signature == said[name]["signature"]
+
+
+def test_files_are_those_of_the_command(pair: tuple[ImageU8, ImageU8], tmp_path: Path) -> None:
+    path = _saved(pair[0], tmp_path)
+    answer = CliRunner().invoke(cli, ["encode", str(path), "-c", "webp", "-q", "40", "-o", str(tmp_path / "x.webp")])
+    assert answer.exit_code == 0, answer.output
+    encoded = vitiq.encode(path, "webp", quality=40)
+    assert encoded.data == (tmp_path / "x.webp").read_bytes()
+    assert encoded.save(tmp_path / "y.webp").read_bytes() == encoded.data
+    for given in (encoded, encoded.data, tmp_path / "y.webp", str(tmp_path / "y.webp")):
+        np.testing.assert_array_equal(vitiq.decode(given), encoded.decode())
+        assert vitiq.inspect(given).width == 128
+    with pytest.raises(errors.InputError, match="exists already"):
+        encoded.save(tmp_path / "y.webp", overwrite=False)
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "generative"])
+def test_all_codecs_take_a_quality_bytes_or_bits_per_pixel(codec: str, pair: tuple[ImageU8, ImageU8]) -> None:
+    image = pair[0]
+    best = vitiq.encode(image, codec, bytes=1500)
+    assert best.bytes <= 1500
+    assert best.reached
+    again = vitiq.encode(image, codec, bpp=1500 * 8 / (96 * 128))
+    assert again.data == best.data
+    assert vitiq.encode(image, codec, quality=best.quality).data == best.data
+    small = vitiq.encode(image, codec, bytes=1)
+    assert not small.reached
+    assert "cannot be reached" in small.notes[-1]
+    assert best.bpp == pytest.approx(8 * best.bytes / image[:, :, 0].size)
+    assert re.fullmatch(
+        rf"EncodedImage\({codec}, quality [\d.]+, 128×96, \d+ bytes, [\d.]+ bits per pixel\)", repr(best)
+    )
+
+
+ANY: Any = vitiq
+"""The interface as code without types calls it."""
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda image: ANY.encode(image, "jpeg", quality=3, bytes=4), "quality and bytes given, one of"),
+        (lambda image: ANY.encode(image, "jpeg", quality="30"), "quality: a str given, a number expected"),
+        (lambda image: ANY.encode(image, "jpeg", quality=30.5), "quality 30.5 given for jpeg"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=0), "0 bytes given"),
+        (lambda image: ANY.encode(image, "jpeg", bpp=-1), "-1 bits per pixel given"),
+        (lambda image: ANY.encode(image, 7), "codec: a int given"),
+        (lambda image: ANY.encode(image, "jpgg"), "did you mean"),
+        (lambda image: ANY.codec("jpeg", speed=3), "does not take the option speed"),
+        (lambda image: ANY.decode(3), "data: a int given"),
+        (lambda image: ANY.decode("nowhere.viq"), "nowhere.viq: cannot be read"),
+        (lambda image: ANY.decode(b"\x89PNG0000"), "PNG"),
+        (lambda image: ANY.score(image, image[:-1], "mse"), "the same size expected"),
+        (lambda image: ANY.score(image, image, "fid"), "use vitiq.score_sets"),
+        (lambda image: ANY.score(image, image, "ssimm"), "did you mean"),
+        (lambda image: ANY.score(image, image, 3), "metrics: a int given"),
+        (lambda image: ANY.score(image, image, ""), "no metric named"),
+        (lambda image: ANY.metric("default"), "one expected"),
+        (lambda image: ANY.score_sets(".", [image]), "a path and a batch"),
+        (lambda image: ANY.score_folder("nowhere", "."), "nowhere: no such file or folder"),
+        (lambda image: ANY.backbone("nowhere.safetensors"), "nowhere.safetensors"),
+    ],
+)
+def test_what_cannot_be_used_is_named(call: Callable[[ImageU8], Any], said: str, pair: tuple[ImageU8, ImageU8]) -> None:
+    with pytest.raises(errors.VitiqError) as caught:
+        call(pair[0])
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_became_of_grey_and_transparency_is_said(pair: tuple[ImageU8, ImageU8]) -> None:
+    see_through = np.dstack([pair[0], np.full(pair[0].shape[:2], 100, np.uint8)])
+    notes = vitiq.score(see_through, Image.fromarray(pair[1]).convert("L"), "mse").notes
+    assert notes == ("reference: transparency laid on white", "distorted: grey repeated in three channels")
+    assert vitiq.encode(see_through, "jpeg").notes[0] == "transparency laid on white"
+
+
+@pytest.fixture(scope="module")
+def folders(pair: tuple[ImageU8, ImageU8], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folders of nine images, one of them without a partner."""
+    folder = tmp_path_factory.mktemp("folders")
+    for side in ("a", "b"):
+        (folder / side).mkdir()
+    for k in range(9):
+        Image.fromarray(np.roll(pair[0], 5 * k, axis=1)).save(folder / "a" / f"{k}.png")
+        Image.fromarray(np.roll(pair[1], 5 * k, axis=1)).save(folder / "b" / f"{k if k else 'other'}.png")
+    return folder
+
+
+def test_folders_give_the_values_of_the_command(folders: Path) -> None:
+    found = vitiq.score_folder(folders / "a", str(folders / "b"), "psnr-rgb,patch-kid-pixel", jobs=1)
+    answer = CliRunner().invoke(
+        cli, ["score", str(folders / "a"), str(folders / "b"), "-m", "psnr-rgb,patch-kid-pixel", "--json", "-j", "1"]
+    )
+    said = json.loads(answer.stdout)
+    assert [one.scores["psnr-rgb"].value for one in found.pairs] == [
+        one["scores"]["psnr-rgb"]["value"] for one in said["pairs"]
+    ]
+    assert found.summary["psnr-rgb"].mean == said["summary"]["psnr-rgb"]["mean"]
+    assert found.sets["patch-kid-pixel"].value == said["sets"]["patch-kid-pixel"]["value"]
+    assert found.problems == said["problems"]
+    assert len(found.problems) == 2
+    assert repr(found).startswith("8 pairs, 2 problems\npsnr-rgb")
+
+
+def test_a_study_gives_records_and_resumes(folders: Path, tmp_path: Path) -> None:
+    image = folders / "a" / "1.png"
+    study = vitiq.run_study(image, "jpeg@20,webp@bpp=1.5", tmp_path / "out", "mse,ssim", jobs=1, progress=False)
+    assert [(record.codec, record.rate_kind) for record in study.records] == [("jpeg", "quality"), ("webp", "bpp")]
+    decoded = vitiq.encode(image, "jpeg", quality=20).decode()
+    assert study.records[0].scores["mse"].value == vitiq.score(image, decoded, "mse")["mse"].value
+    assert study.records[1].bpp <= 1.5
+    again = vitiq.run_study([image], ["jpeg@20", "webp@bpp=1.5"], tmp_path / "out", ["mse", "ssim"], jobs=1)
+    assert [record.scores for record in again.records] == [record.scores for record in study.records]
+    assert (tmp_path / "out" / "records.csv").exists()
+    with pytest.raises(errors.VitiqError, match="2 faults, nothing was started"):
+        vitiq.run_study(image, "jpegg@20", tmp_path / "none", "ssimm")
+    assert not (tmp_path / "none").exists()
+
+
+def test_sets_come_as_folders_or_batches(folders: Path) -> None:
+    left, right = (sorted((folders / side).glob("*.png")) for side in ("a", "b"))
+    by_folder = vitiq.score_sets(folders / "a", folders / "b", "patch-kid-pixel")
+    by_batch = vitiq.score_sets(left, right, "patch-kid-pixel")
+    assert by_batch["patch-kid-pixel"].value == pytest.approx(by_folder["patch-kid-pixel"].value, rel=1e-6)
+
+
+def test_a_script_needs_no_guard(folders: Path, tmp_path: Path) -> None:
+    call = f"vitiq.score_folder({str(folders / 'a')!r}, {str(folders / 'b')!r}, 'mse', jobs=2)"
+    code = f"import vitiq\nprint(len({call}.pairs))\n"
+    assert run(code, tmp_path) == "8\n"
+
+
+class Scored(Dataset[float]):
+    """ViT-Scores, as a training would want them of its loader's workers."""
+
+    def __init__(self, pair: tuple[ImageU8, ImageU8]) -> None:
+        self._pair = pair
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> float:
+        a, b = (np.roll(image, 3 * index, axis=0) for image in self._pair)
+        return float(vitiq.score(a, b, "vit-topk")["vit-topk"].value)
+
+
+def test_it_works_in_forked_workers_of_a_data_loader(pair: tuple[ImageU8, ImageU8]) -> None:
+    expected = [Scored(pair)[k] for k in range(4)]
+    loader = DataLoader(Scored(pair), batch_size=None, num_workers=2, multiprocessing_context="fork", timeout=120)
+    assert [float(value) for value in loader] == expected
+
+
+def test_it_works_in_threads(pair: tuple[ImageU8, ImageU8]) -> None:
+    images = [np.roll(pair[0], 7 * k, axis=1) for k in range(12)]
+
+    def work(image: ImageU8) -> tuple[bytes, float]:
+        encoded = vitiq.encode(image, "generative", quality=10)
+        return encoded.data, vitiq.score(image, encoded.decode(), "vit-topk")["vit-topk"].value
+
+    alone = [work(image) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, images)) == alone
+
+
+def test_progress_is_the_callers_a_bars_or_none(
+    pair: tuple[ImageU8, ImageU8], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Progress] = []
+    search = vitiq.codec("inversion", iterations=2)
+    vitiq.encode(pair[0], search, bytes=400, progress=seen.append)
+    assert seen[-1].iteration == seen[-1].total
+    vitiq.encode(pair[0], search, bytes=400)
+    assert capsys.readouterr().err == ""
+    vitiq.encode(pair[0], search, bytes=400, progress=True)
+    assert "inversion" in capsys.readouterr().err
+    assert builtins.bytes is bytes
+
+
+def test_the_named_device_must_be_there(pair: tuple[ImageU8, ImageU8]) -> None:
+    if torch.cuda.is_available():
+        on_gpu = vitiq.score(*pair, "vit-topk,vit-js", device="cuda")
+        for name, score in vitiq.score(*pair, "vit-topk,vit-js").items():
+            assert on_gpu[name].value == pytest.approx(score.value, abs=0.02)
+        return
+    with pytest.raises(errors.InputError, match="device 'cuda' given, torch sees no GPU here by that name"):
+        vitiq.backbone(device="cuda")
+    on_cpu = vitiq.score(*pair, "vit-topk,vit-js", device="cpu")
+    for name, score in vitiq.score(*pair, "vit-topk,vit-js").items():
+        assert on_cpu[name].value == pytest.approx(score.value, abs=0.02)
+    with pytest.raises(errors.InputError, match="device 'kuda' given"):
+        vitiq.score(*pair, "vit-topk", device="kuda")

@@ -1,0 +1,217 @@
+"""`vitiq bench` as a user meets it. Truth: counting by hand, and the same numbers by other commands."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitiq.cli.main import main
+from vitiq.evaluation.record import Record
+from vitiq.evaluation.store import Store
+from vitiq.image.io import read_image, write_png
+from vitiq.types import ImageU8
+
+MOMENTS = int(os.environ.get("VITIQ_KILLS", "3"))
+"""Random moments at which a running study is killed; `make hardening` takes 20."""
+
+
+@pytest.fixture(scope="module")
+def images(bundled: dict[str, ImageU8], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    for name in ("animal", "building", "portrait"):
+        write_png(folder / f"{name}.png", np.ascontiguousarray(bundled[name][100:180, 100:200]))
+    return folder
+
+
+class Answer:
+    """What a command said."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+Vitiq = Callable[..., Answer]
+
+
+@pytest.fixture
+def vitiq(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vitiq:
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said = capsys.readouterr()
+        return Answer(code, said.out, said.err)
+
+    return call
+
+
+def records(out: Path) -> list[str]:
+    """Records but for times."""
+    names = [name for name in Record.__dataclass_fields__ if "seconds" not in name]
+    return [repr({name: getattr(record, name) for name in names}) for record in Store(out).records()]
+
+
+def files(out: Path) -> dict[str, bytes]:
+    kinds = ("bitstreams", "reconstructions", "originals")
+    found = (path for kind in kinds for path in (out / kind).rglob("*") if path.is_file())
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
+
+
+def test_a_study_from_the_command_line(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    command = ("bench", images, "-c", "jpeg@10:90:20,webp@10,50", "-c", "webp@90,30", "-m", "psnr-rgb,mse", "-o", out)
+    answer = vitiq(*command, "--quiet")
+    assert (answer.code, answer.err) == (0, "")
+    assert "## BD-rate against JPEG" in answer.out
+    assert answer.out.splitlines()[-1] == str(out / "report.html")
+    with (out / "records.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 9
+    for row in rows:
+        original, rebuilt = read_image(images / row["image"]), read_image(out / row["reconstruction"])
+        assert float(row["mse"]) == pytest.approx(np.square(original.astype(float) - rebuilt).mean())
+        assert (out / row["bitstream"]).stat().st_size == int(row["bytes"])
+    again = vitiq(*command, "--quiet", "--json")
+    assert json.loads(again.out)["problems"] == []
+    listed = json.loads(vitiq("bench", "ls", out, "--json").out)
+    assert [(one["tasks"], one["done"], one["last"]) for one in listed] == [(27, 27, True)]
+    assert "jpeg" in vitiq("bench", "show", out, "--json").out
+
+
+def test_a_study_file_says_the_same(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text(
+        f'images = ["{images}"]\ncodecs = ["jpeg@10:90:40"]\nmetrics = ["mse"]\nkeep = ["bitstreams"]\n'
+        '[[codec]]\nname = "webp"\nbytes = [900]\nrates = [50]\n'
+    )
+    answer = vitiq("bench", study, "-o", tmp_path / "file", "--quiet")
+    assert (answer.code, answer.err) == (0, "")
+    codecs = ("-c", "jpeg@10:90:40,webp@50,bytes=900")
+    vitiq("bench", images, *codecs, "-m", "mse", "--keep", "bitstreams", "-o", tmp_path / "line", "--quiet")
+    assert records(tmp_path / "file") == records(tmp_path / "line")
+    assert not list((tmp_path / "file").glob("reconstructions/*"))
+    study.write_text('image = ["x"]\ncodecs = "jpeg"\n[[codec]]\nname = "webp"\nrate = 3\n')
+    answer = vitiq("bench", study, "-o", tmp_path / "x", "--quiet")
+    assert answer.code == 1
+    for word in ("'image'", "images", "codecs = 'jpeg'", "'rate'", "rates"):
+        assert word in answer.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_faults_are_named_at_once_before_any_work(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    answer = vitiq("bench", images, tmp_path / "gone", "-c", "jpge", "-c", "jpeg@1000", "-m", "foo", "-o", out)
+    assert answer.code == 1
+    for word in ("4 faults", "gone", "jpge", "1000", "foo"):
+        assert word in answer.err
+    assert not out.exists()
+    assert vitiq("bench", "-c", "jpeg", "-o", out).code == 2
+
+
+def test_a_dry_run_does_nothing(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    answer = vitiq("bench", images, "-c", "jpeg@10:90:20", "-m", "mse", "-o", out, "--dry-run", "--json")
+    facts = json.loads(answer.out)
+    assert (facts["images"], facts["tasks"], facts["files"]["bitstreams"]) == (3, 15, 15)
+    assert facts["seconds"] > 0
+    assert not out.exists()
+
+
+def test_precomputed_reconstructions_are_scored_like_a_codec(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    sizes = ["image,rate,bytes"]
+    for rate in (20, 60):
+        for path in sorted(images.glob("*.png")):
+            file = tmp_path / "made" / str(rate) / f"{path.stem}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(read_image(path)).save(file, quality=rate)
+            sizes.append(f"{path.name},{rate},{file.stat().st_size}")
+    (tmp_path / "made" / "sizes.csv").write_text("\n".join(sizes[:-1]) + "\n")
+    out = tmp_path / "out"
+    command = ("bench", images, "--precomputed", f"Theirs={tmp_path / 'made'}", "-m", "mse", "-o", out, "--quiet")
+    answer = vitiq(*command)
+    assert answer.code == 1
+    assert "no bytes of portrait.png at rate 60" in answer.err
+    found = Store(out).records()
+    assert [(r.label, r.rate_value) for r in found] == [("Theirs", 20), ("Theirs", 60)] * 2 + [("Theirs", 20)]
+    for record in found:
+        file = tmp_path / "made" / f"{record.rate_value:g}" / f"{Path(record.image).stem}.jpg"
+        difference = read_image(images / record.image).astype(float) - read_image(file)
+        assert record.value("mse") == pytest.approx(np.square(difference).mean())
+        assert record.bytes == file.stat().st_size
+    (tmp_path / "made" / "sizes.csv").write_text("\n".join(sizes) + "\n")
+    assert vitiq(*command).code == 0
+
+
+def test_exports(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    vitiq("bench", images, "-c", "jpeg@10,50,webp@10,50", "-m", "psnr-rgb", "-o", out, "--quiet")
+    rows = list(csv.DictReader(vitiq("bench", "export", out, "--to", "csv").out.splitlines()))
+    assert len(rows) == 12
+    table = json.loads(vitiq("bench", "export", out, "--to", "compressai", "--codec", "jpeg").out)
+    assert table["name"] == "JPEG"
+    mean = np.mean(
+        [float(row["psnr-rgb"]) for row in rows if row["codec"] == "JPEG" and row["setting"] == "quality=10"]
+    )
+    assert table["results"]["psnr-rgb"][0] == pytest.approx(mean)
+    vitiq("bench", "export", out, "--to", "codec-compare", "-o", tmp_path / "cc")
+    assert sorted(path.name for path in (tmp_path / "cc").iterdir()) == ["JPEG.json", "WebP.json"]
+
+
+def test_clean_leaves_what_is_referred_to(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    for codecs in ("jpeg@10,50", "webp@10,50"):
+        vitiq("bench", images, "-c", codecs, "-m", "mse", "-o", out, "--quiet")
+    before, kept = records(out), files(out)
+    orphan = out / "bitstreams" / "ab" / ("ab" * 32 + ".jpg")
+    orphan.parent.mkdir(exist_ok=True)
+    for path in (orphan, orphan.with_name(".half.jpg.123"), out / "store" / "v1" / "scores" / ".part-1.parquet"):
+        path.write_bytes(b"x")
+    done = json.loads(vitiq("bench", "clean", out, "--json").out)
+    assert (done["files"], done["half_made"]) == (1, 2)
+    assert (records(out), files(out)) == (before, kept)
+    done = json.loads(vitiq("bench", "clean", out, "--only-last", "--json").out)
+    assert done["files"] == 12
+    assert records(out) == before
+    assert len(json.loads(vitiq("bench", "ls", out, "--json").out)) == 1
+
+
+def test_a_study_killed_at_random_moments_equals_an_undisturbed_one(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    command = ["bench", str(images), "-c", "jpeg@5:95:10,jpeg2000@bpp=0.5,1,2", "-m", "mse", "--quiet", "-j", "2"]
+    command += ["--executor", "processes", "-o"]
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    rng = random.Random(MOMENTS)
+    start = time.monotonic()
+    vitiq(*command[:-3], "--executor", "processes", "-o", whole)
+    usual = time.monotonic() - start
+    for _ in range(MOMENTS):
+        with subprocess.Popen(
+            [sys.executable, "-m", "vitiq", *command, str(out)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        ) as process:
+            try:
+                process.wait(rng.uniform(0.2, 1.2) * usual)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+    assert vitiq(*command, out).code == 0
+    assert records(out) == records(whole)
+    vitiq("bench", "clean", out)
+    assert records(out) == records(whole)
+    assert files(out) == files(whole)
+    assert not [path for path in out.rglob(".*") if path.name != ".vitiq"]

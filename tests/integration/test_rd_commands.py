@@ -1,0 +1,154 @@
+"""`vitiq bd` and `vitiq rd` on a study that was really done.
+
+Truth: the same figures from `vitiq.analysis` on the records; a codec against itself; and the CSV read back.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from vitiq.analysis.comparison import compare
+from vitiq.analysis.points import points_of
+from vitiq.cli.bd import command as bd
+from vitiq.cli.rd import command as rd
+from vitiq.codecs.spec import parse_codecs
+from vitiq.errors import InputError
+from vitiq.evaluation.engine import run_study
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.plan import make_study, read_images, series_of
+from vitiq.evaluation.points import gather_points
+from vitiq.evaluation.store import Store
+
+
+def do(out: Path, images: Path, codecs: str, metrics: str) -> None:
+    """A study done in this process."""
+    spec = MetricSpec(metrics)
+    with Workers("inline") as workers:
+        found, problems = read_images([images], workers, out)
+        assert not problems
+        study = make_study(found, [series_of(c) for c in parse_codecs(codecs)], spec.make(), spec)
+        Store(out).begin(study)
+        run_study(study, Store(out), workers)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four images, two codecs of five rates, one of them with an option besides."""
+    folder = tmp_path_factory.mktemp("study")
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        coarse = rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+        image = np.asarray(Image.fromarray(coarse).resize((96, 72), Image.Resampling.BICUBIC), dtype=np.int16)
+        image = np.clip(image + rng.normal(0, 2 + number, image.shape), 0, 255).astype(np.uint8)
+        (folder / "images").mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / "images" / f"{number}.png")
+    codecs = "jpeg@10,30,50,70,90,webp@10,30,50,70,90,jpeg[subsampling=4:4:4]@10,30,50,70,90"
+    do(folder / "out", folder / "images", codecs, "psnr-rgb,mse")
+    return folder / "out"
+
+
+def run(command: object, *args: object, code: int = 0) -> str:
+    result = CliRunner().invoke(command, [str(a) for a in args])  # type: ignore[arg-type]
+    assert result.exit_code == code, result.output
+    return result.stdout if code == 0 else result.output
+
+
+def test_bd_gives_the_figures_of_the_analysis(out: Path) -> None:
+    answer = json.loads(run(bd, out, "--anchor", "WebP", "-m", "psnr-rgb,mse", "--json", "--resamples", 200))
+    points = points_of(Store(out).records())
+    labels = [c["codec"] for c in answer["comparisons"]]
+    assert len(labels) == len(set(labels)) * 2 == 4
+    assert "WebP" not in labels
+    assert all("JPEG" in label for label in labels)
+    for found in answer["comparisons"]:
+        ours = compare(
+            points, found["codec"], "WebP", found["metric"], higher_is_better=found["metric"] != "mse", resamples=200
+        )
+        assert found["rate"]["value"] == pytest.approx(ours.rate.value)
+        assert found["rate"]["low"] == pytest.approx(ours.rate.low)
+        assert found["image_rate"] == pytest.approx(dict(ours.image_rate))
+    assert set(answer["averages"]) == set(labels)
+
+
+def test_bd_prints_tables_for_people(out: Path) -> None:
+    text = run(bd, out, "--anchor", "webp", "--resamples", 50, "--per-image")
+    assert "### psnr-rgb: BD-rate against WebP" in text
+    assert "| 0.png |" in text
+    assert "4:4:4" in text
+    again = run(bd, out, "--anchor", "webp", "-c", "WEBP", "-m", "psnr-rgb", "--resamples", 20)
+    assert "| WebP | +0.0 % [+0.0, +0.0] |" in again, "a codec against itself"
+
+
+def test_bd_says_what_is_wrong(out: Path, tmp_path: Path) -> None:
+    assert gather_points([out]).label("jpeg") == "JPEG", "the curve without options"
+    assert "'tiff' is no curve here" in run_error(bd, out, "--anchor", "tiff")
+    assert "the points have psnr-rgb, mse" in run_error(bd, out, "--anchor", "webp", "-m", "ssim")
+    assert "holds no study" in run_error(bd, tmp_path, "--anchor", "webp")
+    (tmp_path / "x.json").write_text("{}")
+    assert "not a known table" in run_error(bd, tmp_path / "x.json", "--anchor", "webp")
+    far = tmp_path / "far.json"
+    far.write_text('{"name": "far", "results": {"bpp": [1, 2, 3, 4], "psnr-rgb": [90, 91, 92, 93]}}')
+    text = run(bd, out, far, "--anchor", "webp", "-m", "psnr-rgb", "--resamples", 10, code=1)
+    assert "far, psnr-rgb: BD-rate refused" in text
+    assert "they share 0%" in text
+    assert "| JPEG" in text, "the others are compared"
+
+
+def run_error(command: object, *args: object) -> str:
+    result = CliRunner().invoke(command, [str(a) for a in args])  # type: ignore[arg-type]
+    assert result.exit_code != 0
+    return f"{result.exception} {result.output}"
+
+
+def test_rd_gives_every_point_and_reads_it_again(out: Path, tmp_path: Path) -> None:
+    text = run(rd, out)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 4 * 15
+    records = {(r.image, r.label, r.rate_value): r for r in Store(out).records()}
+    for row in rows:
+        record = records[row["image"], row["codec"], float(row["setting"].split("=")[1])]
+        assert float(row["bytes"]) == record.bytes
+        assert float(row["psnr-rgb"]) == record.value("psnr-rgb")
+    run(rd, out, "-o", tmp_path / "rd.csv")
+    assert (tmp_path / "rd.csv").read_text() == text
+    assert gather_points([tmp_path / "rd.csv"]).points == gather_points([out]).points
+    only = json.loads(run(rd, out, "--format", "json", "-m", "mse"))
+    assert len(only) == 60
+    assert "psnr-rgb" not in only[0]
+
+
+def test_tables_of_rd(out: Path) -> None:
+    means = list(csv.DictReader(io.StringIO(run(rd, out, "--table", "means", "-m", "psnr-rgb"))))
+    assert len(means) == 15
+    assert all(float(m["low"]) <= float(m["value"]) <= float(m["high"]) for m in means)
+    pareto = json.loads(run(rd, out, "--table", "pareto", "-m", "psnr-rgb", "--format", "json"))
+    assert any(row["efficient"] for row in pareto)
+    rate = f"{np.median([float(m['bpp']) for m in means]):.3g}"
+    at = json.loads(run(rd, out, "--at", rate, "--format", "json", "-m", "psnr-rgb"))
+    assert len(at) == 3
+    assert len({row["images"] for row in at}) == 1
+    near = json.loads(run(rd, out, "--at", "900", "--unit", "bytes", "--nearest", "--format", "json", "-m", "mse"))
+    assert all(row["images"] == 4 for row in near)
+    assert "expected numbers" in run_error(rd, out, "--at", "a,b")
+
+
+def test_two_studies_and_a_published_table_side_by_side(out: Path, tmp_path: Path) -> None:
+    table = tmp_path / "webp.json"
+    table.write_text('{"name": "WebP", "results": {"bpp": [1, 2, 3, 4], "psnr-rgb": [20, 30, 35, 40]}}')
+    labels = {p.codec for p in gather_points([out, table]).points}
+    assert {"WebP", "WebP [published]"} <= labels
+    other = tmp_path / "other"
+    do(other, out.parent / "images", "webp@10,40,80", "psnr-rgb")
+    both = gather_points([out, other])
+    assert {"WebP [out]", "WebP [other]"} <= {p.codec for p in both.points}
+    with pytest.raises(InputError, match="'webp' stands for 2 curves"):
+        both.label("webp")

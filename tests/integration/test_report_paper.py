@@ -1,0 +1,105 @@
+"""Exports for papers. Truth: pdfLaTeX of Debian's texlive compiles them; readers of CSV and PDF find what went in."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from report_studies import curves, equal_bytes
+from vitiq.cli.report import command
+from vitiq.errors import InputError
+from vitiq.report import build
+from vitiq.report.build import build_report, summary_table
+from vitiq.report.paper import export
+from vitiq.report.source import Study
+
+HOSTILE = "100 % of a_b & $x^2$ #1 {\\cmd} ~ <Äß☃>"
+
+
+@pytest.fixture
+def thesis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    study = equal_bytes(tmp_path, preset="thesis")
+    named = Study(study.name, study.records, missing=[f"{HOSTILE}: could not be made"])
+    monkeypatch.setattr(build, "read_study", lambda out: named)
+    return tmp_path
+
+
+def test_csv_and_markdown_hold_every_table_with_its_notes(thesis: Path) -> None:
+    made = {path.name for path in export(thesis, "csv")}
+    assert made == {"equal-bytes-1.csv", "vit-scores.csv", "brisque.csv", "summary.csv"}
+    with (thesis / "paper" / "equal-bytes-1.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows[0][:2] == ["codec", "bytes"]
+    assert {row[0] for row in rows[1:4]} == {"vitiq inversion", "AVIF", "JPEG*"}
+    assert "Larger than asked for" in rows[-1][0]
+    (page,) = export(thesis, "md")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# At about ")
+    assert "What this does not show" in text
+    assert "\\* Larger than asked for" in text
+    assert HOSTILE in text
+
+
+def test_figures_are_vector_pdf_of_one_and_two_columns(thesis: Path) -> None:
+    made = {path.stem: path.read_bytes() for path in export(thesis, "pdf")}
+    assert {"equal-bytes", "rd-psnr-rgb", "inputs", "inputs-above-reconstructions", "latent-1", "loss-1"} <= set(made)
+    assert {"previews-1", "image-1", "map-1"} <= set(made)
+    assert all(data.startswith(b"%PDF") for data in made.values())
+    box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", made["rd-psnr-rgb"])
+    wide = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", made["equal-bytes"])
+    assert box is not None
+    assert wide is not None
+    assert float(box[1]) == pytest.approx(3.4 * 72, abs=1)
+    assert float(wide[1]) == pytest.approx(7.1 * 72, abs=1)
+
+
+def test_the_document_compiles(thesis: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex here: apt-get install texlive-latex-recommended texlive-fonts-recommended")
+    export(thesis, "tex")
+    folder = thesis / "paper"
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode("latin-1")[-2000:]
+    assert (folder / "paper.pdf").stat().st_size > 20_000
+    log = (folder / "paper.log").read_text(encoding="latin-1")
+    assert "Overfull \\hbox" not in log.replace("Overfull \\hbox (0.", "")
+    assert "undefined" not in log.lower()
+
+
+def test_a_study_of_curves_has_its_bd_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = curves(tmp_path)
+    monkeypatch.setattr(build, "read_study", lambda out: study)
+    made = {path.name: path for path in export(tmp_path, "csv")}
+    assert set(made) == {"bd-rate.csv"}
+    assert "BD-rate against JPEG" in summary_table(tmp_path)
+    assert build_report(tmp_path).name == "report.html"
+    single = build_report(tmp_path, single_file=True)
+    assert "assets/" not in single.read_text(encoding="utf-8").split('id="data">')[1]
+
+
+def test_the_command_writes_what_was_asked_for(thesis: Path) -> None:
+    run = CliRunner()
+    done = run.invoke(command, [str(thesis), "--format", "csv"])
+    assert done.exit_code == 0
+    assert all(Path(line).is_file() for line in done.stdout.split())
+    assert run.invoke(command, [str(thesis), "--format", "csv", "--single-file"]).exit_code == 2
+    assert run.invoke(command, [str(thesis)]).stdout.strip().endswith("report.html")
+
+
+def test_nothing_to_report_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "read_study", lambda out: Study("nothing", []))
+    with pytest.raises(InputError, match="no finished task"):
+        export(tmp_path, "md")
+    with pytest.raises(InputError, match="expected one of md"):
+        export(tmp_path, "docx")  # type: ignore[arg-type]

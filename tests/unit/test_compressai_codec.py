@@ -1,0 +1,122 @@
+"""CompressAI's models as codecs.
+
+Truth: a stand-in with CompressAI's documented interface, whose strings are counted here (its package is not installed
+with vitiq); where `compressai` is installed its own zoo is run too.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from vitiq.codecs.detect import codec_of
+from vitiq.codecs.spec import make_codec
+from vitiq.codecs.zoo.compressai import CompressAiCodec
+from vitiq.errors import BitstreamError, InputError, MissingDependencyError, WeightsError
+from vitiq.types import ImageU8, Quality
+
+
+class StandIn(torch.nn.Module):
+    """Two strings: the mean colour, and every 16th pixel."""
+
+    def __init__(self, quality: int = 1) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(255.0))
+        self.updated = False
+
+    def update(self) -> None:
+        self.updated = True
+
+    def compress(self, x: torch.Tensor) -> dict[str, Any]:
+        assert self.updated
+        assert x.shape[2] % 64 == x.shape[3] % 64 == 0
+        y = (x[:, :, ::16, ::16] * self.scale).round().to(torch.uint8)
+        return {"strings": [[b"abc"], [y.numpy().tobytes()]], "shape": torch.Size(y.shape[-2:])}
+
+    def decompress(self, strings: list[list[bytes]], shape: tuple[int, int]) -> dict[str, torch.Tensor]:
+        assert strings[0] == [b"abc"]
+        y = torch.from_numpy(np.frombuffer(strings[1][0], np.uint8).reshape(1, 3, *shape).copy()) / self.scale
+        return {"x_hat": y.repeat_interleave(16, 2).repeat_interleave(16, 3)}
+
+
+@pytest.fixture
+def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A package `compressai` with one model, and a folder with weights of two qualities."""
+    package, module = types.ModuleType("compressai"), types.ModuleType("compressai.zoo")
+    module.image_models = {"stand-in": lambda quality, metric, pretrained: StandIn(quality)}  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "compressai", package)
+    monkeypatch.setitem(sys.modules, "compressai.zoo", module)
+    for quality in (1, 2):
+        model = StandIn()
+        model.scale.data.fill_(250.0 + quality)
+        torch.save({"state_dict": model.state_dict()}, tmp_path / f"{quality}.pth")
+    return tmp_path
+
+
+def test_files_hold_the_models_strings(zoo: Path, small: ImageU8) -> None:
+    codec = make_codec("compressai:stand-in", {"weights": str(zoo / "{q}.pth")})
+    data = codec.encode(small, Quality(2))
+    assert codec_of(data) == "compressai"
+    info = codec.inspect(data)
+    assert (info.quality, info.width, info.height) == (2, 96, 80)
+    assert info.sections["latents"] == 3 + 3 * 8 * 8
+    assert sum(info.sections.values()) == len(data) < 3 + 3 * 8 * 8 + 60
+    rebuilt = codec.decode(data)
+    assert rebuilt.shape == small.shape
+    assert np.abs(rebuilt[::16, ::16].astype(int) - small[::16, ::16]).max() <= 1
+    weights = codec.identity()["weights"]
+    assert isinstance(weights, dict)
+    assert set(weights) == {"1", "2"}
+
+
+def test_other_weights_missing_ones_and_damage_are_told(zoo: Path, small: ImageU8) -> None:
+    codec = make_codec("compressai:stand-in", {"weights": str(zoo / "1.pth")})
+    data = codec.encode(small, Quality(1))
+    with pytest.raises(WeightsError, match="those at hand"):
+        make_codec("compressai:stand-in", {"weights": str(zoo / "2.pth")}).decode(data)
+    with pytest.raises(WeightsError, match="none given"):
+        make_codec("compressai:stand-in").decode(data)
+    with pytest.raises(WeightsError, match=r"3\.pth given"):
+        make_codec("compressai:stand-in", {"weights": str(zoo / "3.pth")}).encode(small)
+    (zoo / "bad.pth").write_bytes(b"no weights")
+    with pytest.raises(WeightsError, match="not the state dict"):
+        make_codec("compressai:stand-in", {"weights": str(zoo / "bad.pth")}).encode(small)
+    with pytest.raises(InputError, match="it has stand-in"):
+        make_codec("compressai:other", {"weights": str(zoo / "1.pth")}).encode(small)
+    assert isinstance(codec, CompressAiCodec)
+    sha256 = codec.inspect(data).weights or ""
+    for parts in ([(1, b"1 5 5"), (2, b"abc"), (2, b"x")], [(1, b"1 99999 5"), (2, b"")], [(1, b"one"), (2, b"")]):
+        with pytest.raises(BitstreamError):
+            codec.decode(codec.pack_list(96, 80, parts, sha256))
+
+
+def test_weights_are_found_by_their_hash(zoo: Path, small: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = make_codec("compressai:stand-in", {"weights": str(zoo / "2.pth")})
+    data = codec.encode(small, Quality(1))
+    monkeypatch.setenv("VITIQ_WEIGHTS_PATH", str(zoo))
+    assert np.array_equal(make_codec("compressai:stand-in").decode(data), codec.decode(data))
+
+
+@pytest.mark.skipif(find_spec("compressai") is not None, reason="compressai is installed")
+def test_without_the_package_it_says_what_to_install(small: ImageU8, tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "w.pth")
+    with pytest.raises(MissingDependencyError, match="pip install compressai"):
+        make_codec("compressai", {"weights": str(tmp_path / "w.pth")}).encode(small)
+
+
+@pytest.mark.skipif(find_spec("compressai") is None, reason="compressai is not installed")
+def test_the_real_zoo(small: ImageU8, tmp_path: Path) -> None:
+    from compressai.zoo import image_models
+
+    network = image_models["bmshj2018-hyperprior"](quality=1, metric="mse", pretrained=False)
+    network.update()
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    codec = make_codec("compressai:bmshj2018-hyperprior", {"weights": str(tmp_path / "w.pth")})
+    assert codec.decode(codec.encode(small, Quality(1))).shape == small.shape

@@ -1,0 +1,138 @@
+"""Losses of the metrics. Truth: the metrics themselves on the same 8-bit pixels, and differences for the gradients.
+
+LPIPS and DISTS run with random weights of a fixed seed in the published layouts (benchmarks/inputs.py).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from vitiq import registry
+from vitiq.errors import InputError, UnknownNameError, WeightsError
+from vitiq.losses import LOSSES, Loss, loss
+from vitiq.metrics.scoring import resolve_metrics, score_pairs
+from vitiq.models.backbones.base import Backbone, Preprocessing
+from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.types import ImageU8
+
+PIXELS = ("mse", "rmse", "mae", "psnr-rgb", "psnr-y", "ssim", "ssim-y", "ssim-skimage", "ms-ssim", "ms-ssim-y")
+PERCEPTUAL = ("lpips", "lpips-vgg", "dists")
+SEMANTIC = tuple(name for name in LOSSES if name.startswith("vit-"))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = Path(__file__).parents[2] / "benchmarks" / "inputs.py"
+    spec = importlib.util.spec_from_file_location("loss_inputs", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["loss_inputs"] = module
+    spec.loader.exec_module(module)
+    folder = tmp_path_factory.mktemp("networks")
+    module.write_random_weights(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pairs(bundled: dict[str, ImageU8]) -> tuple[list[ImageU8], list[ImageU8]]:
+    rng = np.random.default_rng(0)
+    images = [np.ascontiguousarray(bundled[name][100:291, 100:279]) for name in ("animal", "portrait")]
+    noise = [rng.normal(0, strength, image.shape) for strength, image in zip((5, 25), images, strict=True)]
+    return images, [np.clip(i + n, 0, 255).astype(np.uint8) for i, n in zip(images, noise, strict=True)]
+
+
+def tensor(images: list[ImageU8]) -> Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+
+
+def small_backbone() -> Backbone:
+    torch.manual_seed(0)
+    model = VisionTransformer(ViTConfig(image_size=32, patch=16, width=64, depth=2, heads=1, classes=10)).double()
+    return Backbone("small", model, tuple("abcdefghij"), Preprocessing(32), "0" * 64, 0, "float32")
+
+
+def made(name: str, weights: Path) -> Loss:
+    return loss(name, folder=weights) if name in PERCEPTUAL else loss(name)
+
+
+def test_differentiable_metrics_are_those_with_a_loss() -> None:
+    """Both ways: what a metric says of itself, and what can be minimised."""
+    stated = {name for name in registry.names("metrics") if registry.load("metrics", name).differentiable}
+    assert stated == set(LOSSES)
+    assert set(LOSSES) == {*PIXELS, *PERCEPTUAL, *SEMANTIC}
+
+
+@pytest.mark.parametrize("name", [*PIXELS, *PERCEPTUAL])
+def test_values_are_the_metrics(name: str, pairs: tuple[list[ImageU8], list[ImageU8]], weights: Path) -> None:
+    metric = resolve_metrics(f"{name}@{weights}" if name in PERCEPTUAL else name)
+    expected = [scores[name].value for scores in score_pairs(*pairs, metric)]
+    with torch.no_grad():
+        found = made(name, weights).scores(tensor(pairs[1]), tensor(pairs[0]))
+    assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-4 if name.startswith("psnr") else 1e-5)
+
+
+@pytest.mark.parametrize("name", [*PIXELS, *PERCEPTUAL])
+def test_gradients_are_the_slopes(name: str, weights: Path) -> None:
+    torch.manual_seed(0)
+    side = 176 if name.startswith("ms-ssim") else 32
+    reference = torch.rand(1, 3, side, side, dtype=torch.float64)
+    image = (reference + 0.1 * torch.randn_like(reference)).clamp(0.01, 0.99).requires_grad_()
+    criterion = made(name, weights)
+    (slope,) = torch.autograd.grad(criterion(image, reference), image)
+    rng = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        step = torch.randn(image.shape, generator=rng, dtype=torch.float64) * 1e-6
+        with torch.no_grad():
+            difference = criterion(image + step, reference) - criterion(image - step, reference)
+        assert float(difference / 2) == pytest.approx(float((slope * step).sum()), rel=2e-3, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mse", "rmse", "psnr-y", "ssim", "ssim-skimage"])
+def test_gradcheck(name: str) -> None:
+    torch.manual_seed(0)
+    reference = torch.rand(2, 3, 12, 13, dtype=torch.float64)
+    image = (reference * 0.8 + 0.1).requires_grad_()
+    criterion = loss(name)
+    assert torch.autograd.gradcheck(lambda x: criterion(x, reference), (image,))
+
+
+@pytest.mark.parametrize("name", SEMANTIC)
+def test_gradcheck_of_the_vit_losses(name: str) -> None:
+    torch.manual_seed(0)
+    reference = torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    start = (reference * 0.5 + 0.2).requires_grad_()
+    criterion: Any = loss(name, backbone=small_backbone())
+    direction = torch.randn_like(reference)
+    at = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: criterion(start.detach() + t * direction, reference), (at,), eps=1e-6)
+
+
+@pytest.mark.parametrize("name", [*PIXELS, *PERCEPTUAL])
+def test_identical_and_flat_images_have_a_finite_slope(name: str, weights: Path) -> None:
+    criterion = made(name, weights)
+    for level in (0.0, 0.5):
+        image = torch.full((1, 3, 176, 176), level).requires_grad_()
+        value = criterion(image, image.detach())
+        assert math.isfinite(value.item())
+        assert bool(torch.autograd.grad(value, image)[0].isfinite().all())
+
+
+def test_refusals(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\(1, 3, 8, 8\) and \(1, 3, 8, 9\)"):
+        loss("mse")(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 9))
+    with pytest.raises(InputError, match="ms-ssim needs sides of 176"):
+        loss("ms-ssim")(torch.zeros(1, 3, 175, 200), torch.zeros(1, 3, 175, 200))
+    with pytest.raises(UnknownNameError, match="did you mean"):
+        loss("ms-sim")
+    with pytest.raises(WeightsError, match="vitiq models fetch"):
+        loss("lpips", folder=tmp_path)

@@ -1,0 +1,253 @@
+"""Numbers of a report. Truth: means and rates by hand, files of Pillow, what the issue of honesty asks for in words."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from report_studies import curves, equal_bytes
+from vitiq.report.answer import answer, warnings_of
+from vitiq.report.assets import FolderAssets, InlineAssets, lossless, ssim_overlay
+from vitiq.report.comparisons import agreement, bd_table, pareto
+from vitiq.report.metric_info import digits, metric_infos, number_text
+from vitiq.report.model import Model, build_model, mean_of
+from vitiq.report.page import packed, render
+from vitiq.report.payload import to_script
+from vitiq.report.source import Study
+from vitiq.report.style import COLOURS, codec_style, styles
+from vitiq.report.tables import all_tables, thesis_tables, to_csv, to_latex, to_markdown
+from vitiq.report.tables import equal_bytes as equal_table
+
+BUILT_IN = ("avif", "generative", "inversion", "jpeg", "jpeg2000", "jxl", "webp")
+
+
+def model_of(study: Study) -> Model:
+    return build_model(study.name, [record for record, _ in study.records], study.problems, study.missing)
+
+
+def test_means_are_of_finite_values_and_intervals_need_five_images() -> None:
+    found = mean_of([1.0, 2.0, math.inf, 3.0])
+    assert (found.value, found.count, found.left_out) == (2.0, 3, 1)
+    assert math.isnan(found.low)
+    five = mean_of([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert five.low < 3.0 < five.high
+    assert math.isnan(mean_of([math.nan]).value)
+
+
+def test_numbers_print_with_the_digits_they_deserve() -> None:
+    assert digits([0.63, 0.7]) == 2
+    assert digits([0.6312]) == 3
+    assert digits([28.3, math.inf]) == 2
+    assert digits([48817.2]) == 0
+    assert number_text(-1234.5, 1) == "−1,234.5"
+    assert [number_text(x, 2) for x in (math.nan, math.inf)] == ["–", "∞"]
+    # equal but for the last bit
+    assert number_text(0.715, 2) == number_text(0.7150000000000001, 2)
+
+
+def test_names_of_metrics_differ() -> None:
+    shorts = [info.short for info in metric_infos(["psnr-rgb", "psnr-y", "no-such-metric", "ssim"])]
+    assert len(set(shorts)) == 4
+    assert metric_infos(["psnr-rgb"])[0].short == "PSNR"
+
+
+def test_a_codec_looks_the_same_in_every_study_and_no_two_built_in_families_share_a_colour() -> None:
+    assert len({codec_style(name).light for name in BUILT_IN}) == len(BUILT_IN)
+    assert codec_style("avif").light == codec_style("avif-shrunk").light
+    assert codec_style("avif") != codec_style("avif-shrunk")
+    alone, beside = styles([("webp", "WebP")])[0], styles([("jpeg", "JPEG"), ("webp", "WebP")])[1]
+    assert alone == beside
+    both = styles([("avif", "AVIF"), ("avif", "AVIF tune=psnr")])
+    assert both[0].light == both[1].light
+    assert (both[0].marker, both[0].dash) != (both[1].marker, both[1].dash)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_colour_stands_out_on_its_ground() -> None:
+    # WCAG 2.2, 1.4.11: 3 to 1 for graphics; ours pass the 4.5 of text
+    for light, dark in COLOURS:
+        assert contrast(light, "#ffffff") >= 4.5
+        assert contrast(dark, "#12151a") >= 4.5
+
+
+def test_a_codec_that_cannot_write_so_small_a_file_is_set_apart(tmp_path: Path) -> None:
+    model = model_of(equal_bytes(tmp_path))
+    (rows,) = model.levels
+    jpeg = next(row for row in rows if model.curves[row.curve].label == "JPEG")
+    assert not jpeg.reached
+    assert len(jpeg.over) == 3
+    table = equal_table(model, rows)
+    assert table.rows[-1][0] == "JPEG*"
+    assert table.rules == {2}
+    assert all(row != 2 for row, _ in table.bold)
+    assert "JPEG by 120 %" in table.note
+    assert "10.7 MB" in table.note
+    for text in (to_markdown(table), to_latex(table), to_csv(table)):
+        assert "Larger than asked for" in text
+        assert "made smaller" in text
+    assert "JPEG could not write every file" in " ".join(answer(model).limits)
+
+
+def test_the_answer_names_winner_price_and_what_is_not_independent(tmp_path: Path) -> None:
+    words = answer(model_of(equal_bytes(tmp_path)))
+    assert "vitiq inversion keeps the most meaning: ViT-Score 0.63, the next best 0.50" in words.headline
+    assert "not independent" in words.price
+    assert "40 s to encode" in words.price
+    assert "10.7 MB of weights" in words.price
+    assert any("3 images say nothing" in line for line in words.limits)
+
+
+def test_the_answer_of_curves_is_a_bd_rate_with_its_interval(tmp_path: Path) -> None:
+    model = model_of(curves(tmp_path))
+    words = answer(model)
+    assert "bits than" in words.headline
+    assert words.anchor is not None
+    assert "95 % interval over 6 images" in words.price
+    psnr = bd_table(model, model.column("psnr-rgb"), [c.label for c in model.curves].index("JPEG"))
+    avif = psnr[[c.label for c in model.curves].index("AVIF")]
+    assert avif.percent < -20
+    assert avif.low < avif.percent < avif.high
+
+
+def test_few_images_print_no_interval(tmp_path: Path) -> None:
+    study = curves(tmp_path, images=4)
+    model = model_of(study)
+    assert all(math.isnan(mean.low) for point in model.points for mean in point.row.means.values())
+    assert "interval" not in answer(model).price
+    made = to_markdown(all_tables(model)[0])
+    assert "…" not in made.split("\n\n")[1]
+
+
+def test_the_pareto_front_holds_what_no_other_point_beats(tmp_path: Path) -> None:
+    model = model_of(curves(tmp_path))
+    column = model.column("psnr-rgb")
+    front = pareto(model.points, column)
+    values = [(p.row.bpp, p.row.means["psnr-rgb"].value) for p in model.points]
+    for index, (rate, value) in enumerate(values):
+        beaten = any(r <= rate and v >= value and (r, v) != (rate, value) for r, v in values)
+        assert (index in front) is not beaten
+
+
+def test_metrics_agree_with_themselves_and_direction_is_taken_out(tmp_path: Path) -> None:
+    model = model_of(curves(tmp_path))
+    table = agreement(model)
+    keys = [column.info.key for column in model.columns]
+    assert table[0][0] == pytest.approx(1)
+    # PSNR is a falling function of MSE
+    assert table[keys.index("psnr-rgb")][keys.index("mse")] == pytest.approx(1)
+
+
+def test_the_thesis_stands_with_its_own_preset_only(tmp_path: Path) -> None:
+    assert thesis_tables(model_of(equal_bytes(tmp_path / "a"))) == []
+    made = thesis_tables(model_of(equal_bytes(tmp_path / "b", preset="thesis")))
+    assert [table.name for table in made] == ["vit-scores", "brisque", "summary"]
+    assert "Bevo (thesis)" in [row[0] for row in made[2].rows]
+    assert "frechet-pixel" not in " ".join(made[2].header)
+
+
+def test_warnings_are_words(tmp_path: Path) -> None:
+    records = [record for record, _ in equal_bytes(tmp_path).records]
+    same = next(r for r in records if r.codec == "inversion")
+    assert any("Still tabby first, yet 0.63" in line and "only 2 of the 62" in line for line in warnings_of(same))
+    lost = next(r for r in records if r.codec == "jpeg" and r.image == "piece-00.png")
+    told = " ".join(warnings_of(lost))
+    assert "At chance level" in told
+    assert "Looks natural, means something else: tabby became teapot" in told
+
+
+def test_nothing_hostile_in_a_name_reaches_the_page_as_markup(tmp_path: Path) -> None:
+    study = equal_bytes(tmp_path)
+    bad = "</script><img src=x onerror=alert(1)>\u2028.png"
+    renamed = Study(study.name, [(replace(r, image=bad + r.image, label="<b>" + r.label), f) for r, f in study.records])
+    page = render(renamed, model_of(renamed), FolderAssets(tmp_path))
+    assert "<img src=x" not in page
+    assert "<b>vitiq inversion" not in page
+    assert page.count("</script>") == 3
+    assert to_script({"a": "</script>\u2028"}) == '{"a":"\\u003c/script>\\u2028"}'
+    made = to_latex(all_tables(model_of(renamed))[0])
+    assert r"\textless{}b\textgreater{}" in made
+
+
+def test_an_empty_study_has_a_page(tmp_path: Path) -> None:
+    study = Study("nothing", [])
+    assert "Nothing to compare yet" in render(study, model_of(study), FolderAssets(tmp_path))
+
+
+def test_page_and_code_keep_their_budgets(tmp_path: Path) -> None:
+    study = curves(tmp_path, images=24, qualities=(10, 30, 55, 70, 85))
+    page = render(study, model_of(study), FolderAssets(tmp_path))
+    assert len(page.encode()) < 500_000
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert len(packed("viewer.js").encode()) <= 15_000
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert len(data["records"]) == 24 * 3 * 5
+
+
+def test_assets_are_exact_named_by_content_and_made_once(tmp_path: Path) -> None:
+    from PIL import Image
+
+    study = equal_bytes(tmp_path, images=1)
+    assets = FolderAssets(tmp_path)
+    render(study, model_of(study), assets)
+    (tmp_path / "assets").mkdir()
+    old = tmp_path / "assets" / ("0" * 20 + ".full.webp")
+    kept = tmp_path / "assets" / "mine.txt"
+    old.write_bytes(b"")
+    kept.write_bytes(b"")
+    assets.finish()
+    assert not old.exists()
+    assert kept.exists()
+    made = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "assets").glob("*.webp")}
+    assert {name.split(".")[1] for name in made} == {"full", "thumb", "ssim", "semantic", "attention"}
+    again = FolderAssets(tmp_path)
+    render(study, model_of(study), again)
+    again.finish()
+    assert made == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "assets").glob("*.webp")}
+    _, files = study.records[0]
+    assert files.original is not None
+    shown = np.asarray(Image.open(tmp_path / FolderAssets(tmp_path).full(files.original)).convert("RGB"))
+    assert np.array_equal(shown, np.asarray(Image.open(files.original)))
+
+
+def test_a_page_of_its_own_keeps_to_its_budget_and_says_what_is_not_exact(tmp_path: Path) -> None:
+    study = curves(tmp_path, images=3)
+    whole = render(study, model_of(study), InlineAssets(50_000_000))
+    assert "Display copies" not in whole
+    assert "data:image/webp" in whole
+    tight = InlineAssets(400_000)
+    small = render(study, model_of(study), tight)
+    assert tight.quality is not None
+    assert "Display copies, not exact" in small
+    assert len(small) < 400_000 + 250_000
+
+
+def test_ssim_overlay_is_clear_where_nothing_changed() -> None:
+    import io
+
+    from PIL import Image
+
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    changed = image.copy()
+    changed[:, 48:] = 128
+    sheet = np.asarray(Image.open(io.BytesIO(ssim_overlay(image, changed))))
+    assert sheet[:, :40, 3].max() == 0
+    assert sheet[:, 60:, 3].min() > 100
+    assert Image.open(io.BytesIO(ssim_overlay(image[:2], image[:2]))).size == (96, 2)
+    data, kind = lossless(image)
+    assert kind == "webp"
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), image)

@@ -1,0 +1,64 @@
+"""The torchmetrics adapter. Truth: the metrics called on the same images; two processes' states merged as torchmetrics
+merges them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from vitiq.errors import InputError
+from vitiq.metrics.scoring import resolve_metrics, score_pairs, score_sets
+from vitiq.metrics.torchmetrics_adapter import TorchMetric, eight_bit_images
+from vitiq.types import ImageU8
+
+
+def tensor(images: list[ImageU8]) -> Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+
+
+@pytest.fixture(scope="module")
+def pairs(bundled: dict[str, ImageU8]) -> tuple[list[ImageU8], list[ImageU8]]:
+    images = [np.ascontiguousarray(image[100:230, 100:230]) for image in bundled.values()]
+    return images, [np.clip(image.astype(int) + 9, 0, 255).astype(np.uint8) for image in images]
+
+
+@pytest.mark.parametrize("name", ["psnr-rgb", "ssim", "vit-topk"])
+def test_a_mean_over_batches_and_processes(name: str, pairs: tuple[list[ImageU8], list[ImageU8]]) -> None:
+    references, distorted = pairs
+    expected = np.mean([s[name].value for s in score_pairs(references, distorted, resolve_metrics(name))])
+    one, first, second = (TorchMetric(name) for _ in range(3))
+    for part in (slice(0, 3), slice(3, 4)):
+        one.update(tensor(distorted[part]), tensor(references[part]))
+    assert float(one.compute()) == pytest.approx(expected, rel=1e-12)
+    first.update(tensor(distorted[:3]), tensor(references[:3]))
+    second.update(tensor(distorted[3:]), tensor(references[3:]))
+    first.merge_state(second)
+    assert float(first.compute()) == pytest.approx(expected, rel=1e-12)
+    one.reset()
+    assert int(one.count) == 0
+
+
+@pytest.mark.parametrize("name", ["kid-pixel", "precision-pixel"])
+def test_a_metric_of_sets(name: str, pairs: tuple[list[ImageU8], list[ImageU8]]) -> None:
+    references, distorted = pairs
+    measure = TorchMetric(name)
+    for part in (slice(0, 1), slice(1, 4)):
+        measure.update(tensor(distorted[part]), tensor(references[part]))
+    expected = score_sets(references, distorted, resolve_metrics(name))[name].value
+    assert float(measure.compute()) == pytest.approx(expected, rel=1e-9, nan_ok=True)
+
+
+def test_what_is_not_defined_is_left_out(pairs: tuple[list[ImageU8], list[ImageU8]]) -> None:
+    measure = TorchMetric("ms-ssim")
+    measure.update(tensor(pairs[1]), tensor(pairs[0]))  # sides below 176
+    assert int(measure.undefined) == 4
+    assert bool(measure.compute().isnan())
+
+
+def test_images_are_checked() -> None:
+    assert eight_bit_images(torch.full((1, 3, 2, 2), 0.5))[0].tolist() == [[[128] * 3] * 2] * 2
+    for bad in (torch.full((1, 3, 2, 2), 1.5), torch.full((1, 3, 2, 2), float("nan"))):
+        with pytest.raises(InputError, match="outside"):
+            eight_bit_images(bad)
