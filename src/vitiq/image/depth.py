@@ -48,7 +48,10 @@ def from_float(values: Float[np.ndarray, "*shape"], name: str) -> UInt16[np.ndar
             f"{name}: floating-point samples from {low:.6g} to {high:.6g}, from 0 (black) to 1 (white) are expected; "
             "scale them, or save as 8- or 16-bit integers"
         )
-    return np.rint(values.astype(np.float64) * 65_535).astype(np.uint16)
+    out = np.empty(values.shape, np.uint16)
+    for row in range(len(values)):  # row by row: float64 of a whole image would take eight times the result
+        out[row] = np.rint(values[row].astype(np.float64) * 65_535)
+    return out
 
 
 def depth_note(bits: int) -> str:
