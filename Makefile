@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retries 5 --timeout 60
 
-.PHONY: run test setup lint types contracts docs check wheel-test benchmark-models clean
+.PHONY: run test hardening setup lint types contracts docs check wheel-test benchmark-models clean
 
 run: setup
 	$(BIN)/vitiq run examples/images -o out --preset thesis
@@ -21,6 +21,13 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+FILES ?= 1000000
+SEED ?= 1
+hardening: setup
+	mkdir -p build
+	$(BIN)/python tests/hardening/campaign.py --files $(FILES) --seed $(SEED) --out build/hardening.json
+	VITIQ_HARDENING_LONG=1 $(BIN)/python -m pytest -q tests/hardening/test_interruptions.py
 
 lint: setup
 	$(BIN)/ruff check .

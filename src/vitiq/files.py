@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -259,9 +259,17 @@ def _give_name(file: BinaryIO, target: Path, overwrite: bool) -> None:
                 file.seek(0)
                 shutil.copyfileobj(file, copy)
                 _finish(copy, target)
-        temporary.replace(target)
+        _uninterrupted(lambda: temporary.replace(target))
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _uninterrupted(call: Callable[[], object]) -> None:
+    """Once more after EINTR, as Python itself does for reads and writes (PEP 475), though not for these calls."""
+    while True:
+        with suppress(InterruptedError):
+            call()
+            return
 
 
 def _link(file: BinaryIO, target: Path) -> bool:
@@ -269,10 +277,10 @@ def _link(file: BinaryIO, target: Path) -> bool:
     number = file.fileno()
     try:
         # With a folder given, Python calls linkat(2) with AT_SYMLINK_FOLLOW, which /proc/self/fd needs.
-        os.link(f"/proc/self/fd/{number}", target, src_dir_fd=number, follow_symlinks=True)
+        _uninterrupted(lambda: os.link(f"/proc/self/fd/{number}", target, src_dir_fd=number, follow_symlinks=True))
     except OSError as error:
         if error.errno not in UNSUPPORTED | {errno.EEXIST}:
-            raise
+            raise OSError(error.errno, error.strerror, str(target)) from error
         return False
     return True
 

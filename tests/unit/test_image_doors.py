@@ -135,6 +135,45 @@ def test_a_flipped_bit_in_the_pixels_of_a_png_is_noticed() -> None:
         decode_image(bytes(data), "x")
 
 
+def test_pixels_that_end_early_are_no_black_image() -> None:
+    """A PNG of a whole but short stream, a JPEG whose end stands too soon: decoders fill both up silently."""
+    whole = png(RAMP)
+    start = whole.index(b"IDAT") - 4
+    short = chunk(b"IDAT", zlib.compress(zlib.decompress(whole[start + 8 : -16])[:500])) + chunk(b"IEND", b"")
+    with pytest.raises(InputError, match="pixel data ends early: 500 of 3630 bytes"):
+        decode_image(whole[:start] + short, "x")
+    data = saved("JPEG")
+    with pytest.raises(InputError, match="are too few for 40×30 pixels"):
+        decode_image(data[: data.index(b"\xff\xda") + 2 + 12] + b"\xff\xd9", "x")
+
+
+def test_a_small_file_takes_no_memory_for_pixels_it_cannot_hold() -> None:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 13_000, 13_000, 16, 6, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="ends early: 0 of 1352013000 bytes"):
+        decode_image(data, "x")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+def test_a_very_wide_image_is_read_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a row is, Pillow asks for it in few pieces: joining pieces copies all before, which is quadratic."""
+    asked = []
+    read = io.BytesIO.read
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(size)
+            return read(self, size)
+
+    wide = Image.new("RGB", (300_000, 2), (1, 2, 3))
+    buffer = io.BytesIO()
+    wide.save(buffer, "BMP")
+    monkeypatch.setattr("vitiq.image.read.io.BytesIO", Counted)
+    assert (decode_image(buffer.getvalue(), "x")[0] == (1, 2, 3)).all()
+    assert len([size for size in asked if size and size >= 65_536]) <= 4
+
+
 def test_a_missing_end_is_no_damage() -> None:
     assert np.array_equal(decode_image(png(RAMP)[:-12], "x")[0], RAMP)
 

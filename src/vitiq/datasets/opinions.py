@@ -131,7 +131,7 @@ def load_opinions(folder: Path) -> OpinionSet:
         if (folder / mark).exists():
             try:
                 found = tuple(read(folder))
-            except (KeyError, ValueError, IndexError, UnicodeDecodeError) as error:
+            except (KeyError, ValueError, IndexError, TypeError, OSError, csv.Error) as error:
                 raise InputError(
                     f"{folder / mark}: not as {layout} publishes it ({error!r}); unpack it again"
                 ) from error

@@ -15,8 +15,8 @@ def to_eight(samples: UInt[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]
     """
     if samples.dtype == np.uint8:
         return np.asarray(samples, np.uint8)
-    # (v + 128) // 257 is v / 257 rounded: 257 is odd, so no value lies half way.
-    rounded: UInt8[np.ndarray, "*shape"] = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    # 257 is odd, so no value lies half way. Nothing wider than 16 bits is made on the way.
+    rounded: UInt8[np.ndarray, "*shape"] = (samples // 257 + (samples % 257 > 128)).astype(np.uint8)
     return rounded
 
 
@@ -48,7 +48,10 @@ def from_float(values: Float[np.ndarray, "*shape"], name: str) -> UInt16[np.ndar
             f"{name}: floating-point samples from {low:.6g} to {high:.6g}, from 0 (black) to 1 (white) are expected; "
             "scale them, or save as 8- or 16-bit integers"
         )
-    return np.rint(values.astype(np.float64) * 65_535).astype(np.uint16)
+    out = np.empty(values.shape, np.uint16)
+    for row in range(len(values)):  # row by row: float64 of a whole image would take eight times the result
+        out[row] = np.rint(values[row].astype(np.float64) * 65_535)
+    return out
 
 
 def depth_note(bits: int) -> str:

@@ -31,6 +31,8 @@ class _Segments:
     profile: dict[int, bytes] = field(default_factory=dict)
     images: int = 1
     gain_map: bool = False
+    arithmetic: bool = False
+    scan_bytes: int = 0
 
 
 def read_jpeg(data: bytes, name: str) -> Raster:
@@ -44,6 +46,7 @@ def read_jpeg(data: bytes, name: str) -> Raster:
     if segments.size is None:
         raise ValueError("no image in it")
     check_pixels(*segments.size, name)
+    _check_length(segments)
     raster = from_pillow(Image.open(io.BytesIO(segments.kept), formats=["JPEG"]))
     if segments.gain_map:
         raster.notes.append(GAIN_MAP)
@@ -53,6 +56,16 @@ def read_jpeg(data: bytes, name: str) -> Raster:
     profile = b"".join(segments.profile[key] for key in sorted(segments.profile))
     raster.profile = profile or None
     return raster
+
+
+def _check_length(segments: _Segments) -> None:
+    """Refuse an image that cannot be in what follows: Huffman coding spends a bit or more on each block of 8×8 pixels.
+
+    libjpeg would fill what is missing with grey, without a word, and take the time of a whole image for it.
+    """
+    width, height = segments.size or (0, 0)
+    if not segments.arithmetic and 8 * segments.scan_bytes < -(-width // 8) * -(-height // 8):
+        raise ValueError(f"{segments.scan_bytes} bytes of pixel data are too few for {width}×{height} pixels")
 
 
 def _split(data: bytes) -> _Segments:
@@ -76,7 +89,9 @@ def _split(data: bytes) -> _Segments:
         if length < 2 or len(content) != length - 2:
             raise ValueError("the file ends early")
         if marker == 0xDA:
-            segments.kept += data[start : _end(data, start)]
+            end = _end(data, start)
+            segments.kept += data[start:end]
+            segments.scan_bytes = end - (position + length)
             return segments
         if _keep(marker, content, segments):
             segments.kept += data[start : position + length]
@@ -105,6 +120,7 @@ def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
             raise ValueError(f"{content[0]} bits a sample, which no reader here decodes; convert it to PNG")
         if marker in {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}:
             raise ValueError("lossless or hierarchical JPEG, which no reader here decodes; convert it to PNG")
+        segments.arithmetic = marker in {0xC9, 0xCA}
         if segments.size is None:
             segments.size = (int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big"))
     elif marker == 0xE1:

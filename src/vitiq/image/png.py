@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,8 +65,11 @@ def read_png(data: bytes, name: str) -> Raster:
     head = chunks.critical[0][1]
     width, height, bits, kind = struct.unpack(">IIBB", head[:10])
     check_pixels(width, height, name)
+    if not any(part[0] == b"IDAT" for part in chunks.critical):
+        raise ValueError("no pixels in it")
     if (kind, bits) not in {(k, b) for k, bs in _DEPTHS.items() for b in bs}:
         raise ValueError(f"colour type {kind} with {bits} bits is not defined")
+    _unpack(chunks, _raw_bytes(width, height, bits * _CHANNELS[kind], interlaced=head[12] == 1))
     raster = _samples(chunks, bits, kind)
     raster.notes[:0] = _frames(chunks)
     if bits == 16:
@@ -76,6 +80,9 @@ def read_png(data: bytes, name: str) -> Raster:
     return raster
 
 
+_CHANNELS = {_GREY: 1, _COLOUR: 3, _PALETTE: 1, _GREY_ALPHA: 2, _COLOUR_ALPHA: 4}
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""First column, first row, and steps of each of Adam7's passes (PNG, 8.2)."""
 _DEPTHS = {
     _GREY: (1, 2, 4, 8, 16),
     _COLOUR: (8, 16),
@@ -117,6 +124,40 @@ def _split(data: bytes) -> _Chunks:
     if not chunks.critical or chunks.critical[0][0] != b"IHDR" or len(chunks.critical[0][1]) != 13:
         raise ValueError("no IHDR chunk at its beginning")
     return chunks
+
+
+def _raw_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
+    """Bytes of an image before compression: a filter byte and the packed samples of each row, of all passes."""
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes if x < width and y < height]
+    return sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes)
+
+
+def _unpack(chunks: _Chunks, expected: int) -> None:
+    """Inflate the pixels once, checked, and leave them stored: a stream that ends early is a black image to Pillow."""
+    packed = b"".join(content for kind, content in chunks.critical if kind == b"IDAT")
+    # Deflate packs at most 1032 bytes into one (RFC 1951): what cannot be there is refused before memory is taken.
+    inflate, raw = zlib.decompressobj(), b""
+    if expected <= 1032 * len(packed):
+        try:
+            raw = inflate.decompress(packed, expected)
+        except zlib.error as error:
+            raise ValueError(f"its pixel data is damaged: {error}") from error
+    if len(raw) < expected:
+        raise ValueError(f"its pixel data ends early: {len(raw)} of {expected} bytes")
+    del packed
+    first = next(i for i, part in enumerate(chunks.critical) if part[0] == b"IDAT")
+    rest = [part for part in chunks.critical[first:] if part[0] != b"IDAT"]
+    chunks.critical[first:] = [(b"IDAT", part) for part in _stored(raw)] + rest
+
+
+def _stored(raw: bytes) -> Iterator[bytes]:
+    """A zlib stream that holds the bytes as they are (RFC 1950; RFC 1951, 3.2.4), in chunks of a few megabytes."""
+    yield b"\x78\x01"
+    for start in range(0, len(raw), 2**22):
+        piece = zlib.compressobj(0, zlib.DEFLATED, -15)
+        yield piece.compress(raw[start : start + 2**22]) + piece.flush(zlib.Z_SYNC_FLUSH)
+    yield b"\x01\x00\x00\xff\xff" + zlib.adler32(raw).to_bytes(4, "big")
 
 
 def _frames(chunks: _Chunks) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt, UInt8
-from PIL import Image
+from PIL import Image, ImageFile
 
 from vitiq.image.colour_space import Tag
 
@@ -37,6 +37,15 @@ class Raster:
     orientation: int = 1
     turned: int = 1
     notes: list[str] = field(default_factory=list)
+
+
+def whole_rows(image: Image.Image) -> None:
+    """Let Pillow take a row of pixels at once, before it loads them.
+
+    It reads 64 KiB at a time and joins them until a row is whole: for a row of 16 million pixels that takes minutes.
+    """
+    if isinstance(image, ImageFile.ImageFile):
+        image.decodermaxblock = max(image.decodermaxblock, 8 * image.width)
 
 
 def from_pillow(image: Image.Image) -> Raster:

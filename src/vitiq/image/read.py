@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from vitiq.image.limits import MAX_FRAMES, MAX_PIXELS, check_pixels, read_bounde
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
 from vitiq.image.pnm import read_pnm
-from vitiq.image.raster import Raster, from_pillow
+from vitiq.image.raster import Raster, from_pillow, whole_rows
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
@@ -116,8 +116,11 @@ def _coloured(raster: Raster) -> UInt8[np.ndarray, "h w 3"]:
 
 def _from_inks(inks: UInt8[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
     """The plain rule for CMYK without a profile: (1 - C)(1 - K), rounded."""
-    paper = 255 - inks.astype(np.uint32)
-    return ((paper[:, :, :3] * paper[:, :, 3:] + 127) // 255).astype(np.uint8)
+    out = np.empty((*inks.shape[:2], 3), np.uint8)
+    for rows in _bands(inks):
+        paper = 255 - inks[rows].astype(np.uint32)
+        out[rows] = (paper[:, :, :3] * paper[:, :, 3:] + 127) // 255
+    return out
 
 
 def _on_white(
@@ -126,8 +129,17 @@ def _on_white(
     if alpha.min(initial=255) == 255:
         return colour
     notes.append("transparency laid on white")
-    cover = alpha.astype(np.uint32)[:, :, None]
-    return ((colour * cover + 255 * (255 - cover) + 127) // 255).astype(np.uint8)
+    out = np.empty_like(colour, order="C")
+    for rows in _bands(colour):
+        cover = alpha[rows, :, None].astype(np.uint32)
+        out[rows] = (colour[rows] * cover + 255 * (255 - cover) + 127) // 255
+    return out
+
+
+def _bands(samples: UInt[np.ndarray, "h w c"]) -> Iterator[slice]:
+    """Rows of about a million pixels at a time: what is computed with wider numbers takes little memory."""
+    step = max(1, 2**20 // max(1, samples.shape[1]))
+    return (slice(top, top + step) for top in range(0, samples.shape[0], step))
 
 
 # Formats that Pillow reads as they are
@@ -139,6 +151,7 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
             _need_jxl(name)
         with Image.open(io.BytesIO(data), formats=[form]) as image:
             check_pixels(*image.size, name)
+            whole_rows(image)
             frames = int(getattr(image, "n_frames", 1))
             image.load()
             if image.mode == "F":

@@ -15,7 +15,7 @@ from vitiq.image.depth import depth_note, stretch
 from vitiq.image.ifd import Directory, count_directories, first_directory
 from vitiq.image.limits import MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import ORIENTATION, valid
-from vitiq.image.raster import Raster, from_pillow
+from vitiq.image.raster import Raster, from_pillow, whole_rows
 from vitiq.image.tiff_samples import read_deep
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
@@ -72,6 +72,7 @@ def _refuse_raw(tags: Directory, name: str) -> None:
 def _through_pillow(data: bytes, name: str) -> Raster:
     with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
         check_pixels(*image.size, name)
+        whole_rows(image)
         image.load()
         if image.mode.startswith(("I", "F")):
             raise ValueError(f"samples of the kind {image.mode}")

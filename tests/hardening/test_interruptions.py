@@ -1,0 +1,74 @@
+"""Writes that fail at every system call, and runs killed at any moment: nothing lost, nothing half-made, no traceback.
+
+Truth: what stood there before, and what an undisturbed command makes. The quick part; `make hardening` does the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import interrupted
+import killed
+import numpy as np
+import pytest
+from PIL import Image
+
+HERE = Path(__file__).parent
+LONG = bool(os.environ.get("VITIQ_HARDENING_LONG"))
+"""Every call and 200 moments, for `make hardening`."""
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc")
+    if not sys.platform.startswith("linux") or compiler is None:
+        pytest.skip("needs Linux and a C compiler (cc), which this machine lacks")
+    library = tmp_path_factory.mktemp("shim") / "fault.so"
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-w", "-o", library, HERE / "fault.c", "-ldl"], check=True)
+    return library
+
+
+@pytest.mark.parametrize(("operation", "step"), [("encode", 1), ("run", 1 if LONG else 90)])
+def test_a_file_system_that_fails(operation: str, step: int, shim: Path, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "in.png")
+    done = subprocess.run(
+        [sys.executable, HERE / "interrupted.py", operation, tmp_path / "out", str(step)],
+        env={**os.environ, "LD_PRELOAD": str(shim)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    clean, *failures = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert clean["code"] == 0
+    assert len(failures) >= 4
+    old = hashlib.sha256(interrupted.OLD).hexdigest()[:16]
+    for failure in failures:
+        where = f"{operation}, call {failure['nth']}, {failure['error']}: {failure['said']}"
+        assert failure["code"] in {0, 1}, where
+        if failure["code"] == 1:
+            assert failure["said"].startswith("vitiq: "), where
+            assert failure["said"].count("\n") == 1, where
+            assert failure["again"] == {"code": 0, "said": ""}, where
+        if operation == "encode":
+            assert set(failure["left"]) == {"x.jpg"}, where
+            assert failure["left"]["x.jpg"] in {old, clean["left"]["x.jpg"]}, where
+            assert "/proc/" not in failure["said"], where
+        same = {name: value for name, value in clean["left"].items() if name.startswith(("bit", "recon", "orig"))}
+        assert same.items() <= failure["after"].items(), where
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_a_killed_run_resumes_to_the_same_results(tmp_path: Path) -> None:
+    found, files, table = killed.compare(200 if LONG else 1, tmp_path)
+    assert files
+    assert table
+    for moment in found:
+        assert (moment["code"], moment["leftovers"]) == (0, []), moment
+        assert (moment["files"], moment["scores"]) == (files, table), moment["after"]
