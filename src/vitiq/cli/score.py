@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vitiq.cli.common import CountBar, print_json, report_problems
+from vitiq.cli.options import force
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable, undisturbed
 from vitiq.errors import InputError
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with one record a pair.")
 @click.option("--details", is_flag=True, help="With --json: the tables behind a score too, as shared labels.")
+@force
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(  # noqa: PLR0917
     reference: Path,
@@ -59,6 +61,7 @@ def command(  # noqa: PLR0917
     jobs: int | None,
     as_json: bool,
     details: bool,
+    force: bool,
     quiet: bool,
 ) -> None:
     """Score DISTORTED against REFERENCE: two images, or two folders.
@@ -77,6 +80,7 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
     from vitiq.evaluation.sets import STATISTICS, metric_of_statistics, need_no_pairs  # noqa: PLC0415
+    from vitiq.evaluation.table import check_replaceable  # noqa: PLC0415
 
     sides = (reference, distorted)
     if STATISTICS in {side.suffix for side in sides} and metrics == "default":
@@ -90,7 +94,9 @@ def command(  # noqa: PLR0917
         return
     if STATISTICS in {side.suffix for side in sides}:
         raise InputError(f"metrics {metrics!r} given, a statistics file holds no images; name one such as -m fid")
-    aggregate = Aggregate(chosen)
+    if out is not None:
+        check_replaceable(out, force=force)
+    aggregate, drawn = Aggregate(chosen), set[str]()
     pairing = pair_up(reference, distorted)
     folders, pairs, problems = reference.is_dir(), pairing.pairs, pairing.problems
     if not folders and not aggregate.names:
@@ -112,9 +118,10 @@ def command(  # noqa: PLR0917
                 answer.pair(scored)
                 add_row(scored)
             if maps is not None:
-                stem = scored.reference.relative_to(reference).with_suffix(".png") if folders else None
+                alone = maps if maps.suffix == ".png" else maps / f"{scored.reference.stem}.png"
+                target = map_of(scored, reference, maps, drawn) if folders else alone
                 try:
-                    draw_map(scored.reference, scored.distorted, maps if stem is None else maps / stem, spec.backbone())
+                    draw_map(scored.reference, scored.distorted, target, spec.backbone(), force=force)
                 except InputError as error:
                     problems.append(f"{scored.distorted}: {error}")
         bar.close()
@@ -170,16 +177,33 @@ def score_unpaired(
     report_problems(found.problems)
 
 
-def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None) -> None:
-    """Write the image of where `right` lost what `left` shows (`vitiq.metrics.semantic.vit_map`)."""
+def map_of(scored: Scored, reference: Path, maps: Path, seen: set[str]) -> Path:
+    """Where a pair's map goes below `maps`: under the reference's path, with its suffix where two share a stem."""
+    from vitiq.image.folders import pairing_key  # noqa: PLC0415
+
+    below = scored.reference.relative_to(reference)
+    name = below.with_suffix(".png")
+    if pairing_key(str(name)) in seen:
+        name = below.with_name(below.name + ".png")
+    seen.add(pairing_key(str(name)))
+    return maps / name
+
+
+def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None, *, force: bool) -> None:
+    """Write the image of where `right` lost what `left` shows (`vitiq.metrics.semantic.vit_map`).
+
+    Raises:
+        InputError: the file exists already, unless `force`; or an image cannot be read.
+    """
     import io  # noqa: PLC0415
 
-    from vitiq.image.io import read_image, write_bytes  # noqa: PLC0415
+    from vitiq.evaluation.inputs import read_any  # noqa: PLC0415
+    from vitiq.files import write_bytes  # noqa: PLC0415
     from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415
     from vitiq.report.maps import over_image  # noqa: PLC0415
 
-    original, rebuilt = read_image(left), read_image(right)
+    original, rebuilt = read_any(left), read_any(right)
     found = meaning_map(original, rebuilt, backbone)
     buffer = io.BytesIO()
     over_image(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
-    write_bytes(target if target.suffix == ".png" else target / f"{left.stem}.png", buffer.getvalue())
+    write_bytes(target, buffer.getvalue(), overwrite=force, source=right)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from vitiq.evaluation.store import MARK
 from vitiq.evaluation.study import StudyImage, readable, unique_names
 from vitiq.image.io import find_images, read_image, read_image_details
 from vitiq.types import ImageU8
+
+log = logging.getLogger("vitiq")
+"""Says once what was passed over; without a handler of one's own it goes to standard error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ def find_inputs(paths: Sequence[Path], out: Path | None = None) -> Found:
             below the inputs. A file that is named outright always is one.
     """
     found = find_images(paths)
+    for line in found.skipped:
+        log.warning("%s", line)
     tops = {Path(path) for path in paths}
     results: dict[Path, bool] = {}
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vitiq.errors import InputError
+from vitiq.image.folders import pairing_key
 from vitiq.image.io import find_images
+
+log = logging.getLogger("vitiq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     """Pairs of two folders, sorted, or the two files.
 
     In folders, files of the same relative path belong together; of the rest, those of the same relative path without
-    suffix, if there is one on each side (`a/kodim01.png` and `b/kodim01.jpg`).
+    suffix, if there is one on each side (`a/kodim01.png` and `b/kodim01.jpg`). Case and Unicode form do not count.
 
     Raises:
         InputError: a folder and a file, or a folder that does not exist.
@@ -35,11 +39,14 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
         raise InputError(f"{reference} and {distorted}: one is a folder, one is not; give two files or two folders")
     if not reference.is_dir():
         return Pairing([(reference, distorted)])
-    left, right = find_images([reference]), find_images([distorted])
+    left, right = find_images([reference], viq=True), find_images([distorted], viq=True)
+    for line in (*left.skipped, *right.skipped):
+        log.warning("%s", line)
     result = Pairing(problems=[*left.problems, *right.problems])
     if not left.images or not right.images:
         return result
-    lefts, rights = ({image.name: image.path for image in found.images} for found in (left, right))
+    # Names that differ in case or Unicode form alone are one name on other file systems.
+    lefts, rights = ({pairing_key(image.name): image.path for image in found.images} for found in (left, right))
     matched = {name: (lefts[name], rights[name]) for name in lefts if name in rights}
     left_stems, right_stems = (_by_stem(side, set(matched)) for side in (lefts, rights))
     for stem in sorted({*left_stems, *right_stems}):

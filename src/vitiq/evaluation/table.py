@@ -54,6 +54,31 @@ def open_table(path: Path, metrics: Sequence[str]) -> Iterator[Callable[[Scored]
         raise stopped
 
 
+def check_replaceable(path: Path, *, force: bool) -> None:
+    """Refuse to replace a file that is no table of records; an earlier table of the same kind may be replaced.
+
+    Raises:
+        InputError: there is such a file, unless `force`.
+    """
+    if not force and path.is_file() and path.stat().st_size and not _is_table(path):
+        raise InputError(f"{path}: exists already and is no table of vitiq's; give --force, or another name to --out")
+
+
+def _is_table(path: Path) -> bool:
+    import duckdb  # noqa: PLC0415
+
+    if path.suffix.lower() != ".parquet":
+        with path.open("rb") as file:
+            return file.readline(1 << 16).startswith(",".join(FIXED).encode())
+    try:
+        with connect() as database:
+            return [name for name, *_ in database.execute(f"DESCRIBE SELECT * FROM {quoted(path)}").fetchall()][
+                : len(FIXED)
+            ] == list(FIXED)
+    except duckdb.Error:
+        return False
+
+
 def row(scored: Scored, metrics: Sequence[str]) -> dict[str, Any]:
     """The columns of one record."""
     values = {key: scored.scores[key].value if key in scored.scores else float("nan") for key in metrics}

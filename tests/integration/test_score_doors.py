@@ -1,0 +1,82 @@
+"""Doors of `vitiq score`: files it may not replace, names that are one name elsewhere, what it passes over.
+
+Truth: the files before and after; the scores of identical images (MSE 0).
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from vitiq.cli.encode import command as encode
+from vitiq.cli.score import command as score
+from vitiq.errors import InputError
+
+
+def draw(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (48, 48, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def run(*words: object, code: int = 0) -> str:
+    result = CliRunner().invoke(score, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_foreign_file_is_not_replaced_by_a_table_but_an_earlier_table_is(tmp_path: Path, name: str) -> None:
+    a, b, table = draw(tmp_path / "a" / "x.png"), draw(tmp_path / "b" / "x.png"), tmp_path / name
+    table.write_bytes(b"my own notes\n")
+    with pytest.raises(InputError, match="--force"):
+        run(a.parent, b.parent, "-m", "mse", "--out", table)
+    assert table.read_bytes() == b"my own notes\n"
+    run(a.parent, b.parent, "-m", "mse", "--out", table, "--force", "--quiet")
+    written = table.read_bytes()
+    run(a.parent, b.parent, "-m", "mse", "--out", table, "--quiet")
+    assert len(table.read_bytes()) == len(written)
+
+
+def test_a_map_replaces_no_file_and_two_of_one_stem_keep_apart(tmp_path: Path) -> None:
+    for name in ("x.png", "x.bmp"):
+        draw(tmp_path / "a" / name)
+        draw(tmp_path / "b" / name, 1)
+    maps = tmp_path / "maps"
+    run(tmp_path / "a", tmp_path / "b", "-m", "mse", "--map", maps, "-j", 1, "--quiet")
+    assert sorted(p.name for p in maps.iterdir()) == ["x.png", "x.png.png"]
+    precious = tmp_path / "precious.png"
+    precious.write_bytes(b"precious")
+    run(tmp_path / "a" / "x.png", tmp_path / "b" / "x.png", "-m", "mse", "--map", precious, code=1)
+    assert precious.read_bytes() == b"precious"
+
+
+def test_names_that_differ_in_case_or_unicode_form_are_partners(tmp_path: Path) -> None:
+    draw(tmp_path / "a" / unicodedata.normalize("NFC", "é.png"))
+    draw(tmp_path / "b" / unicodedata.normalize("NFD", "é.png"))
+    draw(tmp_path / "a" / "Kodim01.PNG", 1)
+    draw(tmp_path / "b" / "kodim01.png", 1)
+    found = json.loads(run(tmp_path / "a", tmp_path / "b", "-m", "mse", "--json", "--quiet"))
+    assert [pair["scores"]["mse"]["value"] for pair in found["pairs"]] == [0, 0]
+    assert "problems" not in found
+
+
+def test_compressed_files_in_a_folder_are_scored_and_others_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    original = draw(tmp_path / "a" / "x.png")
+    (tmp_path / "a" / "notes.txt").write_text("no image")
+    (tmp_path / "a" / "._x.png").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "b").mkdir()
+    result = CliRunner().invoke(encode, [str(original), "-o", str(tmp_path / "b" / "x.viq"), "--quiet"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(run(tmp_path / "a", tmp_path / "b", "-m", "mse", "--json", "--quiet"))
+    assert len(found["pairs"]) == 1
+    assert found["pairs"][0]["scores"]["mse"]["value"] > 0
+    assert sum("passed over" in record.getMessage() for record in caplog.records) == 1
