@@ -28,6 +28,7 @@ hardening: setup
 	mkdir -p build
 	$(BIN)/python tests/hardening/campaign.py --files $(FILES) --seed $(SEED) --out build/hardening.json
 	VITIQ_HARDENING_LONG=1 $(BIN)/python -m pytest -q tests/hardening/test_interruptions.py
+	VITIQ_KILLS=20 $(BIN)/python -m pytest -q tests/integration/test_bench.py -k killed
 
 lint: setup
 	$(BIN)/ruff check .

@@ -121,7 +121,7 @@ def test_networks_without_weights_are_told(name: str, tmp_path: Path, small: Ima
         (tmp_path / path.name).write_bytes(b"no weights")
     metric = resolve_metrics(f"{name}@{tmp_path}")[0]
     assert isinstance(metric, PairMetric)
-    with pytest.raises(WeightsError, match="not readable"):
+    with pytest.raises(WeightsError, match="not a readable checkpoint"):
         metric(small, small)
 
 

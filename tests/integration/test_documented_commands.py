@@ -33,6 +33,8 @@ NEEDS = {
     r"--(weights|panel|generator) ": "a checkpoint",
     r"-m (lpips|dists|fid|kid)|\bkid,|real\.npz": "weights that are fetched",
     r"cmd:": "programs that are not part of vitiq",
+    r"\bOUT\b|\$\w|^vitiq (bd|rd|report|bench (show|ls|export|clean)) ": "a finished study",
+    r"my-codec|my-model|kodak|\.toml|compressai": "a codec or data of one's own",
 }
 """What a command line that is not run needs, by a pattern in it; its options are checked all the same."""
 
@@ -40,18 +42,29 @@ NEEDS = {
 def documented(page: Path) -> Iterator[str]:
     """Command lines of a page's code blocks, continued lines joined, comments gone."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-    for line in re.findall(r"^(?: {4}|\$ )?(vitiq [a-z].*)$", text, re.MULTILINE):
-        if not line.startswith("vitiq compresses") and page.name != "cli.md":
-            yield re.split(r"\s+#", line)[0].strip()
+    fenced = "\n".join(re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    for line in re.findall(r"^ {4}(vitiq [a-z].*)$", text, re.MULTILINE) + re.findall(
+        r"^(vitiq .*)$", fenced, re.MULTILINE
+    ):
+        if page.name != "cli.md":
+            yield re.split(r"\s+#|\s+[>|]\s", re.sub(r" \[[^\]]*\]", "", line))[0].strip()
 
 
 LINES = [(page, line) for page in PAGES for line in documented(page)]
 
 
 @pytest.mark.parametrize(("page", "line"), LINES, ids=[f"{p.stem}: {line}" for p, line in LINES])
-def test_options_exist(page: Path, line: str) -> None:
-    words = shlex.split(re.sub(r"\$\w+", "x", re.sub(r" \[[^\]]*\]", "", line)))[1:]
-    context, command = click.Context(cli, info_name="vitiq"), cli.get_command(click.Context(cli), words[0])
+def test_options_exist(page: Path, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Options that name what must exist are looked at, too.
+    monkeypatch.chdir(tmp_path)
+    for folder in ("study", "out", "OUT", "x/study", "runs"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("vtm.json", "study.toml"):
+        (tmp_path / file).write_text("{}" if file.endswith("json") else "")
+    words = shlex.split(re.sub(r"\$\w+", "x", line))[1:]
+    # With the program's settings: click keeps a command's first --help for ever.
+    context = click.Context(cli, info_name="vitiq", **cli.context_settings)
+    command = cli.get_command(context, words[0])
     assert command is not None
     words = words[1:]
     while isinstance(command, click.Group):

@@ -153,7 +153,7 @@ def test_a_broken_plugin_is_named_and_hurts_nobody(outside: Path, png: Path, tmp
     assert "outside_plugin:NotThere" in said
     assert len(said.strip().splitlines()) == 1
     (tmp_path / "x.bin").write_bytes(b"nothing that anyone knows")
-    said = vitiq(outside, "decode", tmp_path / "x.bin", code=1).stderr
+    said = vitiq(outside, "decode", tmp_path / "x.bin", "-o", tmp_path / "rebuilt.png", code=1).stderr
     assert "outside-broken" in said
     vitiq(outside, "encode", png, "-c", "jpeg", "-o", tmp_path / "x.jpg")
 

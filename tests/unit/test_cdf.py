@@ -86,7 +86,7 @@ def test_rows_that_are_no_tables_are_refused(row: list[int]) -> None:
 @pytest.mark.parametrize("rung", [-1, WIDTHS])
 def test_rungs_outside_the_ladders_are_refused(rung: int) -> None:
     for ladder in (gaussian_table, laplace_table):
-        with pytest.raises(ValueError, match=f"rung {rung}"):
+        with pytest.raises(ValueError, match=f"width {rung}"):
             ladder(rung, 4)
 
 

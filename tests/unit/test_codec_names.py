@@ -18,7 +18,7 @@ from vitiq import registry
 SOURCE = Path(vitiq.__file__).parent
 # Names of distortions in opinion data, and of file formats that are read, happen to be the same words.
 OTHER_MEANING = {"datasets", "image"}
-FORMATS = {"report/assets.py"}  # how pictures stand in a page
+FORMATS = {"report/assets.py", "cli/bench_manage.py"}  # how images stand in a page, and tables of an export
 PACKAGES = sorted(
     path.name
     for path in SOURCE.iterdir()

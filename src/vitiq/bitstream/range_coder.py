@@ -54,7 +54,7 @@ class SymbolEncoder:
             raise ValueError(f"symbol {symbol} given, 0 … {len(table) - 1} expected")
         self._code(int(symbol), _model(table))
 
-    def encode(self, symbols: Int64[np.ndarray, " n"], tables: Int64[np.ndarray, "n symbols"]) -> None:
+    def encode(self, symbols: Int64[np.ndarray, " n"], tables: Int64[np.ndarray, "rows symbols"]) -> None:
         """Code symbol i with table row i.
 
         Raises:
@@ -125,7 +125,7 @@ class SymbolDecoder:
         """
         return int(self._read(_model(table)))
 
-    def decode(self, tables: Int64[np.ndarray, "n symbols"]) -> Int64[np.ndarray, " n"]:
+    def decode(self, tables: Int64[np.ndarray, "rows symbols"]) -> Int64[np.ndarray, " n"]:
         """The next n symbols, one a table row.
 
         Raises:
@@ -140,11 +140,11 @@ class SymbolDecoder:
             raise BitstreamError("range-coded symbols are damaged; copy the file again") from error
 
 
-def encode_symbols(symbols: Int64[np.ndarray, " n"], tables: Int64[np.ndarray, "n symbols"]) -> bytes:
+def encode_symbols(symbols: Int64[np.ndarray, " n"], tables: Int64[np.ndarray, "rows symbols"]) -> bytes:
     """Code symbol i (0 … symbols-1) with table row i, in the fewest bytes.
 
     Raises:
-        ValueError: a symbol is outside its table, or a table is not one.
+        ValueError: a symbol is outside its table, a table is not one, or their counts differ.
     """
     encoder = SymbolEncoder()
     encoder.encode(symbols, tables)

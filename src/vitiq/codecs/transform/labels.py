@@ -17,7 +17,7 @@ from vitiq.errors import BitstreamError
 if TYPE_CHECKING:
     from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
     from vitiq.models.backbones import Backbone
-    from vitiq.models.top_labels import shared_labels
+from vitiq.models.top_labels import shared_labels
 from vitiq.types import ImageU8
 
 # torch is imported where it is used.

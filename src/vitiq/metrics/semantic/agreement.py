@@ -45,7 +45,7 @@ def jensen_shannon(p: Distribution, q: Distribution) -> float:
     middle = (p + q) / 2
     divergence = 0.0
     for side in (p, q):
-        here = side > 0
+        here = (side > 0) & (middle > 0)  # half of the smallest number is 0
         divergence += float((side[here] * np.log2(side[here] / middle[here])).sum()) / 2
     return 1.0 - min(1.0, max(0.0, divergence))
 
