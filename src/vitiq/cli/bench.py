@@ -168,7 +168,7 @@ def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:
         return
     click.echo(f"{found.tasks} tasks on {found.images} images")
     if found.seconds is not None:
-        click.echo(f"about {duration(found.seconds)}, told from one task of each codec on one image")
+        click.echo(f"about {duration(found.seconds)}, estimated from one task of each codec on one image")
     for folder, count in found.files.items():
         click.echo(f"{out / folder}: {count} files")
     for problem in found.problems:

@@ -18,7 +18,7 @@ class Encoded:
         quality: the quality that gave it.
         target_bytes: bytes that were asked for; None where a quality was.
         reached: False where even the codec's smallest file is larger than the target.
-        notes: what a person should be told about it.
+        notes: what a person should know about it.
     """
 
     data: bytes
@@ -43,14 +43,14 @@ def encode_within(
         quality = codec.default_quality if rate is None else rate.value
         data = codec.encode(image, rate, progress=progress)
         # Where the quality is a number of bytes, it is a promise like `Bytes`.
-        return Encoded(data, quality) if codec.quality_range else _judged(data, quality, int(quality))
+        return Encoded(data, quality) if codec.quality_range else _checked(data, quality, int(quality))
     target = rate.count
     if codec.quality_range is None:
         quality = max(target, codec.min_bytes)
-        return _judged(codec.encode(image, Quality(quality), progress=progress), quality, target)
+        return _checked(codec.encode(image, Quality(quality), progress=progress), quality, target)
     made = _Ladder(codec, image, progress)
     index = made.last_within(target)
-    return _judged(made.file(index), made.quality(index), target)
+    return _checked(made.file(index), made.quality(index), target)
 
 
 def encode_nearest(codec: Codec, image: ImageU8, rate: Bytes, progress: ProgressCallback | None = None) -> Encoded:
@@ -72,7 +72,7 @@ def encode_nearest(codec: Codec, image: ImageU8, rate: Bytes, progress: Progress
     index = min(sizes, key=lambda i: (abs(sizes[i] - target), sizes[i]))
     found = made.file(index), made.quality(index)
     if min(sizes.values()) > target:
-        return _judged(*found, target)
+        return _checked(*found, target)
     return Encoded(*found, target)
 
 
@@ -116,7 +116,7 @@ class _Ladder:
         return {index: len(data) for index, data in self._files.items()}
 
 
-def _judged(data: bytes, quality: float, target: int) -> Encoded:
+def _checked(data: bytes, quality: float, target: int) -> Encoded:
     if len(data) <= target:
         return Encoded(data, quality, target)
     note = f"{target} bytes cannot be reached: the codec's smallest file of this image has {len(data)}"

@@ -179,7 +179,7 @@ def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
 
 
 def _tried(checked: Checked, path: Path) -> float | None:
-    """Seconds of all tasks of one image, told from one task of each codec; None where none could be tried."""
+    """Seconds of all tasks of one image, estimated from one task of each codec; None where none could be tried."""
     from vitiq.evaluation.trial import trial_seconds  # noqa: PLC0415 - only for estimates
 
     total, tried = 0.0, False

@@ -1,4 +1,4 @@
-"""Where a study stands, and how long the rest may take, told from what each codec took so far."""
+"""Where a study stands, and how long the rest may take, estimated from what each codec took so far."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def readable(name: str | Path) -> str:
 
 
 def of_shard(tasks: Iterator[Task], index: int, count: int) -> Iterator[Task]:
-    """The tasks of one of `count` shares, told by their keys: which share a task is in depends on nothing else."""
+    """The tasks of one of `count` shares, chosen by their keys: which share a task is in depends on nothing else."""
     return (task for task in tasks if count < 2 or int(task.key[:12], 16) % count == index)
 
 

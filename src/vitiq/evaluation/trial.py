@@ -15,7 +15,7 @@ from vitiq.metrics.scoring import score_pair
 from vitiq.types import Bytes, Progress, Quality
 
 ITERATIONS = 3
-"""Of a search; the rest is told from them."""
+"""Of a search; the rest is estimated from them."""
 
 
 class Enough(BaseException):

@@ -226,10 +226,10 @@ def _equal_row(model: Model, row: Row, rows: list[Row]) -> dict[str, Any]:
     for column in model.columns:
         mean = row.means[column.info.key]
         text = column.text(mean.value) + ("†" if column.info.key in curve.dependent else "")
-        told = f"{mean.count} images" + (f", {mean.left_out} without a finite value" if mean.left_out else "")
+        said = f"{mean.count} images" + (f", {mean.left_out} without a finite value" if mean.left_out else "")
         if math.isfinite(mean.low):
-            told = f"95 % interval {column.text(mean.low)} … {column.text(mean.high)} over {told}"
-        cells.append(_cell(text, "top" if row.curve in best(rows, column) else "", told))
+            said = f"95 % interval {column.text(mean.low)} … {column.text(mean.high)} over {said}"
+        cells.append(_cell(text, "top" if row.curve in best(rows, column) else "", said))
     cells.append(_cell(seconds_text(row.encode_seconds)))
     cells.append(_cell(size_text(curve.shared_bytes) if curve.shared_bytes else "none"))
     return {"mark": mark(curve.style, row.curve), "label": curve.label, "cells": cells}
@@ -256,10 +256,10 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
             values = [t.percent for t in tables[column.info.key].values() if math.isfinite(t.percent)]
             few = cell.overlap < LITTLE_OVERLAP
             interval = f"95 % {percent_text(cell.low)} … {percent_text(cell.high)}, " if math.isfinite(cell.low) else ""
-            told = f"{interval}{cell.count} images, the curves share {cell.overlap:.0%} of their qualities"
+            said = f"{interval}{cell.count} images, the curves share {cell.overlap:.0%} of their qualities"
             top = "top" if cell.percent == min(values) and cell.percent < 0 else ""
             dagger = "†" if column.info.key in model.curves[curve].dependent else ""
-            cells.append(_cell(percent_text(cell.percent) + dagger + ("?" if few else ""), top, told))
+            cells.append(_cell(percent_text(cell.percent) + dagger + ("?" if few else ""), top, said))
         points = [point.row for point in model.points if point.curve == curve]
         rates = f"{min(p.bpp for p in points):.2f} … {max(p.bpp for p in points):.2f}"
         encode = sorted(point.encode_seconds for point in points)[len(points) // 2]

@@ -31,7 +31,7 @@ Format = Literal["md", "tex", "pdf", "csv"]
 FORMATS: tuple[Format, ...] = ("md", "tex", "pdf", "csv")
 FOLDER = "paper"
 PREVIEWS = 16
-"""Pictures of a search's strip at most."""
+"""Images of a search's strip at most."""
 
 
 def export(out: Path, kind: Format) -> list[Path]:

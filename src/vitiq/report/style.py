@@ -1,7 +1,7 @@
 """One look for page and paper: the colour, marker and line of a codec are the same in every figure.
 
 The colours are checked for the three common colour blindnesses and for contrast on white and on the dark page; as no
-eight colours are told apart by everybody, marker and line style differ too.
+eight colours are distinct to everybody, marker and line style differ too.
 """
 
 from __future__ import annotations

@@ -92,16 +92,16 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     note = []
     over = [row for row in rows if not row.reached]
     if over:
-        told = ", ".join(
+        said = ", ".join(
             f"{model.curves[row.curve].label} by {(row.bytes / row.asked - 1) * 100:.0f} %" for row in over
         )
-        note.append(f"* Larger than asked for, as the codec cannot write files this small ({told}): not compared.")
+        note.append(f"* Larger than asked for, as the codec cannot write files this small ({said}): not compared.")
     if any(model.curves[row.curve].dependent for row in rows):
         note.append("† Scored by a network, or a relative of it, that the codec was optimised against.")
     shared = [c for c in (model.curves[row.curve] for row in rows) if c.shared_bytes]
     if shared:
-        told = ", ".join(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)
-        note.append(f"Weights that every decoder must own: {told}.")
+        said = ", ".join(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)
+        note.append(f"Weights that every decoder must own: {said}.")
     if model.missing:
         note.append(f"Not in the means: {'; '.join(model.missing)}.")
     lost = {c.info.short for c in model.columns for row in rows if row.means[c.info.key].left_out}

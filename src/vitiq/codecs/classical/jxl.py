@@ -33,7 +33,7 @@ class JxlOptions:
 
 
 class JpegXl(FormatCodec):
-    """JPEG XL, lossy VarDCT, effort 7 unless told otherwise."""
+    """JPEG XL, lossy VarDCT, effort 7 unless an option says otherwise."""
 
     name = "jxl"
     title = "JPEG XL"

@@ -110,7 +110,7 @@ class JpegOptions:
 
 
 class Jpeg(PillowCodec):
-    """JPEG (libjpeg-turbo), 4:2:0 unless told otherwise, optimised Huffman tables."""
+    """JPEG (libjpeg-turbo), 4:2:0 unless an option says otherwise, optimised Huffman tables."""
 
     name = "jpeg"
     title = "JPEG"
@@ -169,7 +169,7 @@ class WebPOptions:
 
 
 class WebP(PillowCodec):
-    """Lossy WebP (libwebp), slowest method unless told otherwise."""
+    """Lossy WebP (libwebp), slowest method unless an option says otherwise."""
 
     name = "webp"
     title = "WebP"
@@ -205,7 +205,7 @@ class AvifOptions:
 
 
 class Avif(PillowCodec):
-    """AVIF (libavif), 4:2:0 unless told otherwise, one thread so that bytes do not depend on the machine's cores."""
+    """AVIF (libavif), 4:2:0 unless an option says otherwise, one thread: bytes do not depend on the machine's cores."""
 
     name = "avif"
     title = "AVIF"

@@ -126,8 +126,8 @@ class HyperSynthesis(nn.Module):
     def leading(self, hyper: Float[Tensor, "n z i j"]) -> Float[Tensor, "n l 4i 4j"]:
         """The leading latents as the hyper-latents alone tell them."""
         clipped = hyper[:, :LEADING].clamp(-HYPER_CLIP, HYPER_CLIP)
-        told: Tensor = F.pixel_shuffle(self.direct(extended(clipped)), HYPER_STRIDE)
-        return told
+        hinted: Tensor = F.pixel_shuffle(self.direct(extended(clipped)), HYPER_STRIDE)
+        return hinted
 
     def forward(self, hyper: Float[Tensor, "n z i j"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n f 4i 4j"]:
         """Features, not negative."""
@@ -174,13 +174,13 @@ class GroupPrior(nn.Module):
     def predict(
         self,
         shared: Float[Tensor, "n k h w"],
-        told: Float[Tensor, "n c h w"] | None,
+        hinted: Float[Tensor, "n c h w"] | None,
         known: tuple[int, Float[Tensor, "n c h w"], Float[Tensor, "1 1 h w"]] | None,
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
         """Mean and log-scale in symbols.
 
         Args:
-            told: what the hyper-latents alone tell of these symbols; None for nothing.
+            hinted: what the hyper-latents alone predict of these symbols; None for nothing.
             known: number of the pass, this group's symbols, and 1 where they are coded already; None in the first.
         """
         x = shared
@@ -189,10 +189,10 @@ class GroupPrior(nn.Module):
             near = F.conv2d(reflected(signs_and_sizes(symbols * coded)), self.near.weight * self.ring)
             x = x + near + self.later[number - 1][:, None, None]
         mean, log_scale = self.out(rectify(self.hidden(rectify(x)))).chunk(2, dim=1)
-        if told is not None:
-            mean = mean + told
+        if hinted is not None:
+            mean = mean + hinted
         if known is not None:
-            left = (symbols if told is None else symbols - told).clamp(-LINEAR_CLIP, LINEAR_CLIP) * coded
+            left = (symbols if hinted is None else symbols - hinted).clamp(-LINEAR_CLIP, LINEAR_CLIP) * coded
             mean = mean + F.conv2d(reflected(left), self.linear.weight * self.ring, groups=symbols.shape[1])
         return mean, log_scale.clamp(LOG_SCALE_MIN, LOG_SCALE_MAX)
 
@@ -236,13 +236,13 @@ class Hyperprior(nn.Module):
         result, start = [], 0
         for number, (module, size) in enumerate(zip(self.groups, GROUPS, strict=True)):
             group = cast("GroupPrior", module)
-            own, told = rounded[:, start : start + size], leading if number == 0 else None
+            own, hinted = rounded[:, start : start + size], leading if number == 0 else None
             shared = group.shared(features, rounded[:, :start], quality)
             when = phase(height, width, number, noisy.device)
-            mean, log_scale = group.predict(shared, told, None)
+            mean, log_scale = group.predict(shared, hinted, None)
             for later in passes(number)[1:]:
                 coded = (when < later).float()
-                next_mean, next_scale = group.predict(shared, told, (later, own, coded))
+                next_mean, next_scale = group.predict(shared, hinted, (later, own, coded))
                 mean, log_scale = (
                     torch.where(when < later, a, b) for a, b in ((mean, next_mean), (log_scale, next_scale))
                 )

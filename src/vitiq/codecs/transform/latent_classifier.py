@@ -5,7 +5,7 @@ latents of the transform codec are close to DCT coefficients, and a ViT's patch 
 starts from an ordinary ViT: a linear stem brings latents to coefficients, `resample` brings any size to the ViT's grid,
 and the patch embedding reads coefficients instead of pixels. No synthesis network runs, no pixel is made. As in that
 paper, features of its blocks are also aggregated into a synthesis (`residual_dct.Synthesis`): what the classifier
-understood helps to paint.
+understood helps to reconstruct.
 """
 
 from __future__ import annotations

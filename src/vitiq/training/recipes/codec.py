@@ -162,7 +162,7 @@ def validate(model: TransformCodec, images: Float[Tensor, "n 3 s s"]) -> Row:
         psnr, bpp = 0.0, 0.0
         for target in torch.split(images, 4):
             coded = model(target, torch.full((len(target),), t, device=target.device))
-            error = (coded.painted.clamp(0, 1) - target).square().mean(dim=(1, 2, 3))
+            error = (coded.rebuilt.clamp(0, 1) - target).square().mean(dim=(1, 2, 3))
             psnr += float((-10 * torch.log10(error.clamp_min(1e-10))).sum())
             bpp += float(coded.latent_bits.sum() + coded.hyper_bits.sum()) / area
         row |= {f"psnr_{t}": psnr / len(images), f"bpp_{t}": bpp / len(images)}
@@ -224,7 +224,7 @@ def gradients(
     with hardware.mixed_precision():
         coded = model(target, t)
     weight, pixels = error_weight(t), target.shape[2] * target.shape[3]
-    error = (coded.painted - target).square().mean(dim=(1, 2, 3)) * 255**2
+    error = (coded.rebuilt - target).square().mean(dim=(1, 2, 3)) * 255**2
     bpp = (coded.latent_bits.sum(dim=1) + coded.hyper_bits) / pixels
     loss = ((bpp + weight * error) / weight**config.balance).mean()
     torch.autograd.backward(loss)

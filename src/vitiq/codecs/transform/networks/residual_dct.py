@@ -147,5 +147,5 @@ class Synthesis(nn.Module):
         x = F.pixel_shuffle(self.to_fine(x), 2) + self.base_fine(F.pixel_unshuffle(base / SPREAD, 4))
         for block in self.fine:
             x = block(x, quality)
-        painted: Tensor = base + SPREAD * F.pixel_shuffle(self.out(x), 4).float()
-        return torch.div(painted + LEVEL, 255)
+        rebuilt: Tensor = base + SPREAD * F.pixel_shuffle(self.out(x), 4).float()
+        return torch.div(rebuilt + LEVEL, 255)

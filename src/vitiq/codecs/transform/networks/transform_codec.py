@@ -19,7 +19,7 @@ LAMBDA_LOW, LAMBDA_HIGH = 2.5e-4, 1.5e-2
 class Coded(NamedTuple):
     """What a forward pass gives: images N×3×H×W in about [0, 1], and bits of each image."""
 
-    painted: Float[Tensor, "n 3 h w"]
+    rebuilt: Float[Tensor, "n 3 h w"]
     latent_bits: Float[Tensor, "n c"]
     hyper_bits: Float[Tensor, " n"]
 
