@@ -16,6 +16,7 @@ WIDTH = 98
 
 def sections(command: click.Command, name: str) -> list[str]:
     """Help of a command and of its subcommands, with the program's settings."""
+    command._help_option = None  # click keeps the first form it made, whoever asked for it
     context = click.Context(command, info_name=name, terminal_width=WIDTH, **cli.context_settings)
     text = f"## `{name}`\n\n```text\n{command.get_help(context)}\n```\n"
     below = command.commands if isinstance(command, click.Group) else {}

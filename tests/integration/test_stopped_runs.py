@@ -82,8 +82,10 @@ PROGRAM = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would ignore it
 from vitiq.cli.main import main
+from vitiq.evaluation import pair_store
 from vitiq.models import threads
 threads.SEARCH_THREADS = 1  # as in the process of the tests
+pair_store.PART_SECONDS = 0  # written down at once, so that a fast machine is stopped in the middle too
 main()
 """
 

@@ -112,8 +112,19 @@ def cli(debug: bool) -> None:
         os.environ["VITIQ_DEBUG"] = "1"
 
 
+class StandardError(logging.Handler):
+    """Shows what the library says, a line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line."""
+        click.echo(record.getMessage(), err=True)
+
+
 def main() -> None:
     """Entry point of the program."""
+    log = logging.getLogger("vitiq")
+    if not any(isinstance(handler, StandardError) for handler in log.handlers):
+        log.addHandler(StandardError())
     # Threads that spin while they wait starve each other on shared cores; OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A home folder that cannot be written to costs matplotlib its cache, not the user a paragraph.

@@ -17,7 +17,8 @@ from vitiq.image.io import find_images, read_image, read_image_details
 from vitiq.types import ImageU8
 
 log = logging.getLogger("vitiq")
-"""Says once what was passed over; without a handler of one's own it goes to standard error."""
+log.addHandler(logging.NullHandler())
+"""Says once what was passed over; the program shows it on standard error."""
 
 
 @dataclass(frozen=True, slots=True)

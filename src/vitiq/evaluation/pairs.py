@@ -13,6 +13,7 @@ from vitiq.image.folders import pairing_key
 from vitiq.image.io import find_images
 
 log = logging.getLogger("vitiq")
+log.addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
