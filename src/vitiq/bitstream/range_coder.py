@@ -12,6 +12,7 @@ their end, so their number must be known from the section that holds them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import constriction
@@ -22,6 +23,10 @@ from vitiq.bitstream.cdf import TOTAL, check_tables
 from vitiq.errors import BitstreamError
 
 _PAD = b"\0" * 8
+
+TAIL = 1024
+"""Symbols, at least, that are decoded again to find the shortest end; see `SymbolEncoder.finish`."""
+
 _FAMILY = constriction.stream.model.Categorical(perfect=False)
 
 
@@ -33,6 +38,15 @@ def _model(table: Int64[np.ndarray, " symbols"]) -> Any:
     return constriction.stream.model.Categorical(_probabilities(table), perfect=False)
 
 
+@dataclass(slots=True)
+class _Stretch:
+    """Calls of the coder one after the other, and its position before the first."""
+
+    position: tuple[int, tuple[int, int]]
+    calls: list[tuple[Any, Any, Any]] = field(default_factory=list)
+    count: int = 0
+
+
 class SymbolEncoder:
     """Codes symbols one after the other, each with a table that may depend on those before it.
 
@@ -41,8 +55,9 @@ class SymbolEncoder:
 
     def __init__(self) -> None:
         self._encoder = constriction.stream.queue.RangeEncoder()
-        # What was coded and how, to find out which bytes the decoder can do without.
-        self._log: list[tuple[Any, Any, Any]] = []
+        # The last symbols and how they were coded, to find out which bytes the decoder can do without: two stretches
+        # of TAIL symbols or more (of all, where there are fewer), each with the coder's position before it.
+        self._tail: list[_Stretch] = [_Stretch(self._encoder.pos())]
 
     def put(self, symbol: int, table: Int64[np.ndarray, " symbols"]) -> None:
         """Code a symbol, 0 … symbols - 1.
@@ -70,11 +85,18 @@ class SymbolEncoder:
         self._code(symbols.astype(np.int32), _FAMILY, _probabilities(tables))
 
     def _code(self, symbols: Any, model: Any, probabilities: Any = None) -> None:
+        if self._tail[-1].count >= TAIL:
+            self._tail = [self._tail[-1], _Stretch(self._encoder.pos())]
         self._encoder.encode(symbols, model, *(() if probabilities is None else (probabilities,)))
-        self._log.append((symbols, model, probabilities))
+        self._tail[-1].calls.append((symbols, model, probabilities))
+        self._tail[-1].count += 1 if probabilities is None else len(symbols)
 
     def finish(self) -> bytes:
-        """All that was coded, in the fewest bytes that decode to it when zeros follow; b"" for nothing."""
+        """All that was coded, in the fewest bytes that decode to it when zeros follow; b"" for nothing.
+
+        A number that decodes to the last symbols lies in the coder's interval from before them, and so in that of every
+        symbol before: only the last ones are decoded to try a shorter end.
+        """
         best: bytes = self._encoder.get_compressed().astype(">u4").tobytes().rstrip(b"\0")
         # The end may be any number in the coder's last interval. Where the interval holds a number of one byte less,
         # it holds the one next below or next above; where it holds none, it holds no shorter one either.
@@ -89,9 +111,11 @@ class SymbolEncoder:
         return best
 
     def _decodes(self, data: bytes) -> bool:
-        decoder = _decoder(data)
+        position, state = self._tail[0].position
+        decoder = _decoder(data.ljust(4 * position, b"\0"))
         try:
-            for symbols, model, probabilities in self._log:
+            decoder.seek(position, state)
+            for symbols, model, probabilities in (call for stretch in self._tail for call in stretch.calls):
                 if probabilities is None:
                     same = decoder.decode(model) == symbols
                 else:

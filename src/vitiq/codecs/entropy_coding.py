@@ -4,16 +4,17 @@ An entropy model visits all symbols in coding order (`walk`) and says for each g
 encoder and decoder share the walk, so they cannot part. It must be exact: whole-number arithmetic, the same on any
 machine.
 
-Layout: length of the escapes (1 byte below 128, else 2 with the top bit set), escapes (Elias omega), symbols.
+Layout: length of the escapes, escapes (Elias omega), symbols. The length has 1 byte below 128, 2 with the top bit set
+below 32767, else 0xFFFF and 4 bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int, Int64
 
 from vitiq.bitstream.bits import BitReader, BitWriter
 from vitiq.bitstream.elias import read_omega, write_omega
@@ -21,8 +22,16 @@ from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder
 from vitiq.errors import BitstreamError
 
 MAX_SYMBOL = 2**15 - 1
+BATCH = 2**15
+"""Symbols whose tables are in memory at once."""
 
-Layer: TypeAlias = Int64[np.ndarray, "c h w"]
+SHORT, MEDIUM = 2**7, 2**15 - 1
+"""Lengths of escapes below these have 1 and 2 bytes."""
+
+LONG = b"\xff\xff"
+"""Stands before a length of 4 bytes."""
+
+Layer: TypeAlias = Int[np.ndarray, "c h w"]
 """Symbols of one latent layer."""
 
 
@@ -88,7 +97,7 @@ def encode(model: EntropyModel, choose: Code, known: Sequence[Layer] | None = No
         The bytes, and the symbols that they decode to.
 
     Raises:
-        ValueError: the model is not exact, or more escapes than the layout holds.
+        ValueError: the model is not exact.
     """
     if not model.exact:
         raise ValueError(f"entropy model {type(model).__name__} is not exact; a decoder could not follow it")
@@ -102,7 +111,9 @@ def encode(model: EntropyModel, choose: Code, known: Sequence[Layer] | None = No
         outside = (index < 0) | (index >= escape)
         for value in values[outside & sent].tolist():
             write_escape(escapes, value)
-        encoder.encode(np.where(outside, escape, index)[sent], tables[group.scale[sent], group.offset[sent]])
+        symbols, scale, offset = np.where(outside, escape, index)[sent], group.scale[sent], group.offset[sent]
+        for rows in _batches(len(symbols)):
+            encoder.encode(symbols[rows], tables[scale[rows], offset[rows]])
         return values if group.sent is None else np.where(sent, values, rounded_mean(group, tables.shape[1]))
 
     layers = model.walk(code, known)
@@ -124,7 +135,9 @@ def decode(data: bytes, model: EntropyModel) -> tuple[Layer, ...]:
         sent = _sent(group)
         values = rounded_mean(group, tables.shape[1])
         if sent.any():
-            index = decoder.decode(tables[group.scale[sent], group.offset[sent]])
+            scale, offset = group.scale[sent], group.offset[sent]
+            read = [decoder.decode(tables[scale[rows], offset[rows]]) for rows in _batches(len(scale))]
+            index = np.concatenate(read)
             found = index - reach + group.mean[sent]
             for at in np.flatnonzero(index == escape):
                 found[at] = read_escape(reader)
@@ -132,6 +145,11 @@ def decode(data: bytes, model: EntropyModel) -> tuple[Layer, ...]:
         return values
 
     return model.walk(code)
+
+
+def _batches(count: int) -> Iterator[slice]:
+    """Parts of `count` symbols, BATCH each."""
+    return (slice(start, start + BATCH) for start in range(0, count, BATCH))
 
 
 def rounded_mean(group: SymbolGroup, offsets: int) -> Values:
@@ -164,14 +182,20 @@ def read_escape(reader: BitReader) -> int:
 def join_escapes(escapes: BitWriter, stream: bytes) -> bytes:
     """Length of the escapes, escapes, range-coded symbols.
 
-    Raises:
-        ValueError: more escapes than the layout holds.
+    Example:
+        >>> join_escapes(BitWriter(), b"ab")
+        b'\\x00ab'
     """
     escaped = escapes.to_bytes()
-    if len(escaped) > 0x7FFF:
-        raise ValueError(f"{len(escaped)} bytes of escaped symbols, at most 32767 expected: the step is far too fine")
-    length = bytes([len(escaped)]) if len(escaped) < 0x80 else (0x8000 | len(escaped) & 0x7FFF).to_bytes(2, "big")
-    return length + escaped + stream
+    return _length(len(escaped)) + escaped + stream
+
+
+def _length(count: int) -> bytes:
+    if count < SHORT:
+        return bytes([count])
+    if count < MEDIUM:
+        return (0x8000 | count).to_bytes(2, "big")
+    return LONG + count.to_bytes(4, "big")
 
 
 def split_escapes(data: bytes) -> tuple[bytes, bytes]:
@@ -182,7 +206,12 @@ def split_escapes(data: bytes) -> tuple[bytes, bytes]:
     """
     if not data:
         raise BitstreamError("latents are empty; the file is damaged")
-    start, length = (1, data[0]) if data[0] < 0x80 else (2, int.from_bytes(data[:2], "big") & 0x7FFF)
+    if data[:2] == LONG:
+        start, length = 6, int.from_bytes(data[2:6], "big")
+    elif data[0] >= SHORT:
+        start, length = 2, int.from_bytes(data[:2], "big") & 0x7FFF
+    else:
+        start, length = 1, data[0]
     if start + length > len(data):
         raise BitstreamError(f"{length} bytes of escaped symbols expected, {len(data) - start} left; it is damaged")
     return data[start : start + length], data[start + length :]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, check_weights
@@ -34,8 +34,8 @@ LATENTS = 1
 """Section: quality (1 byte), then `group_coding`."""
 
 LEVELS = 64
-MAX_PIXELS = 2**25
-"""Largest image, which takes about 6 GB to code."""
+MAX_PIXELS = 2**27
+"""Largest image; one of 48 megapixels takes about PEAK GB to code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class TransformViqCodec(ViqCodec):
         return cast("SynthesisName", self.synthesis)
 
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
-        """Compress an image of any size up to 2**25 pixels.
+        """Compress an image of any size up to 2**27 pixels.
 
         Raises:
             InputError: the image is too large.
@@ -125,11 +125,9 @@ class TransformViqCodec(ViqCodec):
             BitstreamError: damaged, foreign, or symbols that do not match their checksum.
             WeightsError: the file was made with other weights.
         """
-        from vitiq.models.tensors import to_image
-
         file = self.unpack(data)
         level, symbols = self._read(file)
-        return to_image(self._decoder().reconstruct(symbols, level, self._synthesis, (file.height, file.width)))
+        return self._decoder().image(symbols, level, self._synthesis, (file.height, file.width))
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -147,7 +145,7 @@ class TransformViqCodec(ViqCodec):
         latents: Float32[np.ndarray, "c h w"] = (found / self._model().gain(level)[:, None, None]).astype(np.float32)
         return Contents(level, symbols=(found,), latents=(latents,))
 
-    def _read(self, file: viq.Container) -> tuple[int, Int64[np.ndarray, "c h w"]]:
+    def _read(self, file: viq.Container) -> tuple[int, Int[np.ndarray, "c h w"]]:
         from vitiq.codecs.transform.latent_coding import decode_groups
         from vitiq.codecs.transform.networks.block_dct import BLOCK
         from vitiq.codecs.transform.networks.embedded import coded_size

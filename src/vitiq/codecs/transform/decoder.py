@@ -11,7 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.codecs.transform import latent_classifier
+from vitiq.codecs.transform.hyperprior_integer import STRIP
 from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier, load_classifier
+from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.codecs.transform.networks.embedded import (
     SMALLEST,
     WEIGHTS,
@@ -21,7 +23,13 @@ from vitiq.codecs.transform.networks.embedded import (
     quality_of,
 )
 from vitiq.errors import WeightsError
+from vitiq.models.strips import in_order, strips
+from vitiq.models.tensors import to_image
 from vitiq.models.threads import one_thread
+from vitiq.types import ImageU8
+
+SYNTHESIS_HALO = 10
+"""Latents on each side that a pixel is made of: four convolutions at stride 16, six at 8, eight at 4, and the last."""
 
 
 class Decoder:
@@ -88,6 +96,48 @@ class Decoder:
             quality = quality_of(level)
             latents = torch.from_numpy(symbols).float()[None] / self.model.gains(quality)
             return self.output(name, latents, quality, size)[:, :, : size[0], : size[1]]
+
+    def image(self, symbols: np.ndarray, level: int, name: SynthesisName, size: tuple[int, int]) -> ImageU8:
+        """The 8-bit image of `size` of latent symbols C×h×w, in strips where it is large.
+
+        The same at any number of threads. Strips overlap by all that a pixel is made of, so that their borders differ
+        from a whole image's by the rounding of sums.
+        """
+        rows, columns = symbols.shape[1:]
+        parts = strips(rows, columns, STRIP)
+        if len(parts) == 1:
+            return to_image(self.reconstruct(symbols, level, name, size))
+        quality = quality_of(level)
+        with one_thread(), torch.no_grad():
+            gains = self.model.gains(quality)
+            aggregated = self._aggregated(symbols, gains, quality, size) if name == "perceptual" else None
+        synthesis = self.model.synthesis(name)
+
+        def rebuilt(part: slice) -> ImageU8:
+            above, below = min(part.start, SYNTHESIS_HALO), min(rows - part.stop, SYNTHESIS_HALO)
+            seen = slice(part.start - above, part.stop + below)
+            with torch.no_grad():
+                latents = torch.from_numpy(symbols[:, seen].astype(np.float32))[None] / gains
+                features = None if aggregated is None else aggregated[:, :, seen]
+                output = synthesis.rebuilt(latents, quality, features)
+            own = output[:, :, above * BLOCK : (above + part.stop - part.start) * BLOCK, : size[1]]
+            return to_image(own)
+
+        found: ImageU8 = np.empty((*size, 3), dtype=np.uint8)
+        for part, strip in zip(parts, in_order(rebuilt, parts), strict=True):
+            found[part.start * BLOCK : part.stop * BLOCK] = strip[: size[0] - part.start * BLOCK]
+        return found
+
+    def _aggregated(
+        self, symbols: np.ndarray, gains: Float[Tensor, "1 c 1 1"], quality: Float[Tensor, "1 3"], size: tuple[int, int]
+    ) -> Float[Tensor, "1 k h w"] | None:
+        """What the classifier's features of the whole image add to the synthesis at each latent."""
+        if self.classifier is None:
+            return None
+        height, width = (max(side, SMALLEST) for side in size)
+        latents = torch.from_numpy(symbols.astype(np.float32))[None].div_(gains)
+        features = self.classifier.features(latents, height, width, quality)
+        return self.model.synthesis("perceptual").aggregated(features, *symbols.shape[1:])
 
 
 @lru_cache(maxsize=2)

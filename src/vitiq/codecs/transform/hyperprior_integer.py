@@ -3,17 +3,16 @@
 Weights of `hyperprior.py` are rounded once, at export, to WEIGHT_BITS fractional bits, biases and activations to
 FRACTION. Sums are carried out by float64 matrix products, which are fast everywhere and exact here: every
 product and every partial sum is a whole number below 2**53, whatever the order of addition; this is checked
-when the weights are loaded.
+when the weights are loaded. So large grids can be worked on in strips, on several threads, without a difference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Int, Int32, Int64
 
 from vitiq.codecs.entropy_coding import Code, Layer, SymbolGroup
 from vitiq.codecs.logistic import FRACTION, frequency_tables, mean_and_offset, read_tables, scale_index
@@ -30,9 +29,24 @@ from vitiq.codecs.transform.hyperprior import (
     phase,
 )
 from vitiq.codecs.transform.networks.block_dct import CHANNELS
-from vitiq.models.threads import one_thread
+from vitiq.codecs.transform.whole_numbers import (
+    EXACT,
+    RING,
+    SQUARE,
+    WEIGHT_BITS,
+    Values,
+    around,
+    convolve,
+    depthwise,
+    narrow,
+    parabola,
+    product,
+    shuffle,
+    taps,
+    wide,
+)
+from vitiq.models.strips import in_order, strips
 
-WEIGHT_BITS = 12
 LEVELS = 64
 """Qualities 0 … 63 that tables exist for; t = level / 63."""
 
@@ -43,12 +57,10 @@ SKIP_SCALE = 3
 HYPER, LATENTS = 0, 1
 """Layers, in their coding order."""
 
-EXACT = 2.0**53
-_SQUARE = tuple((dy, dx) for dy in range(3) for dx in range(3))
-_RING = tuple(tap for tap in _SQUARE if tap != (1, 1))
+STRIP = 2**13
+"""Latent positions of a strip, two megapixels: it bounds the memory of large images."""
 
-Values = Float64[np.ndarray, "*grid c"]
-"""Whole numbers carried in float64, channels last."""
+Whole = Int[np.ndarray, "h w c"]
 
 
 def export_hyperprior(prior: Any) -> dict[str, np.ndarray]:
@@ -73,48 +85,6 @@ def float_tensors(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return floats
 
 
-def _taps(weight: np.ndarray, taps: tuple[tuple[int, int], ...]) -> Float64[np.ndarray, "taps c o"]:
-    return np.stack([weight[:, :, dy, dx].T for dy, dx in taps]).astype(np.float64)
-
-
-def _product(a: Float64[np.ndarray, "n c"], b: Float64[np.ndarray, "c o"]) -> Float64[np.ndarray, "n o"]:
-    """Matrix product by torch, whose threads `walk` limits; NumPy starts some that cost more than they do."""
-    return np.asarray((torch.from_numpy(np.ascontiguousarray(a)) @ torch.from_numpy(b)).numpy())
-
-
-def _convolve(padded: Values, weights: Float64[np.ndarray, "taps c o"], taps: tuple[tuple[int, int], ...]) -> Values:
-    """3×3 convolution of an array padded by one on each side, by one matrix product a tap."""
-    height, width, channels = padded.shape[0] - 2, padded.shape[1] - 2, padded.shape[2]
-    total = np.zeros((height * width, weights.shape[2]))
-    for (dy, dx), weight in zip(taps, weights, strict=True):
-        total += _product(padded[dy : dy + height, dx : dx + width].reshape(-1, channels), weight)
-    return total.reshape(height, width, -1)
-
-
-def _with_zeros(x: Values) -> Values:
-    return np.pad(x, ((1, 1), (1, 1), (0, 0)))
-
-
-def _extended(x: Values) -> Values:
-    """As `hyperprior.extended`."""
-    return np.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
-
-
-def _reflected(x: Values) -> Values:
-    """As `hyperprior.reflected`."""
-    for pad, side in ((((1, 1), (0, 0), (0, 0)), x.shape[0]), (((0, 0), (1, 1), (0, 0)), x.shape[1])):
-        x = np.pad(x, pad, mode="reflect" if side > 1 else "edge")
-    return x
-
-
-def _shuffle(x: Float64[np.ndarray, "h w rrc"], factor: int = 2) -> Float64[np.ndarray, "rh rw c"]:
-    """Sub-pixel shuffle, in torch's order of channels."""
-    height, width, channels = x.shape
-    kept = channels // factor**2
-    split = x.reshape(height, width, kept, factor, factor).transpose(0, 3, 1, 4, 2)
-    return split.reshape(factor * height, factor * width, kept)
-
-
 def _rectify(x: Values) -> Values:
     return np.asarray(np.clip(x, 0, ACTIVATION_CLIP * 2**FRACTION))
 
@@ -124,6 +94,22 @@ def _signs_and_sizes(symbols: Values) -> Values:
     return np.concatenate([clipped, np.abs(clipped)], axis=-1)
 
 
+class _Coded(NamedTuple):
+    """What earlier passes coded of a group.
+
+    Attributes:
+        number: of this pass.
+        when: pass of each position, h×w×1.
+        symbols: of the group.
+        hinted: what the hyper-latents alone predict of them, FRACTION fractional bits; None for nothing.
+    """
+
+    number: int
+    when: Whole
+    symbols: Whole
+    hinted: Values | None
+
+
 class _Group:
     """Integer weights of one group."""
 
@@ -131,56 +117,73 @@ class _Group:
         def matrix(name: str) -> Values:
             return np.ascontiguousarray(tensors[prefix + name][:, :, 0, 0].T.astype(np.float64))
 
-        self.hyper, self.hyper_bias = matrix("hyper.weight"), _wide(tensors[prefix + "hyper.bias"])
+        self.hyper, self.hyper_bias = matrix("hyper.weight"), wide(tensors[prefix + "hyper.bias"])
         before = tensors.get(prefix + "before.weight")
-        self.before = None if before is None else _taps(before, _SQUARE)
-        self.near = _taps(tensors[prefix + "near.weight"], _RING)
+        self.before = None if before is None else taps(before, SQUARE)
+        self.near = taps(tensors[prefix + "near.weight"], RING)
         linear = tensors[prefix + "linear.weight"]
-        self.linear = np.stack([linear[:, 0, dy, dx] for dy, dx in _RING]).astype(np.float64)
+        self.linear = np.stack([linear[:, 0, dy, dx] for dy, dx in RING]).astype(np.float64)
         self.later = tensors[prefix + "later"].astype(np.float64)
         self.quality = tensors[prefix + "quality.weight"].astype(np.float64)
-        self.hidden, self.hidden_bias = matrix("hidden.weight"), _wide(tensors[prefix + "hidden.bias"])
-        self.out, self.out_bias = matrix("out.weight"), _wide(tensors[prefix + "out.bias"])
+        self.hidden, self.hidden_bias = matrix("hidden.weight"), wide(tensors[prefix + "hidden.bias"])
+        self.out, self.out_bias = matrix("out.weight"), wide(tensors[prefix + "out.bias"])
+
+    def shared(self, features: np.ndarray, before: Whole, rows: slice, level: int) -> Values:
+        """What all passes read, of a strip; as `GroupPrior.shared`."""
+        height, width = rows.stop - rows.start, features.shape[1]
+        found = product(features[rows].reshape(height * width, -1).astype(np.float64), self.hyper) + self.hyper_bias
+        found = found.reshape(height, width, -1)
+        if self.before is not None:
+            read = convolve(_signs_and_sizes(around(before, rows, "zeros")), self.before, SQUARE)
+            found += read * 2**FRACTION
+        return narrow(found) + parabola(self.quality, level, LEVELS - 1)
 
     def predict(
         self,
         shared: Values,
-        own: Values,
-        direct: Values,
-        coded: tuple[int, np.ndarray] | None,
+        hinted: Values | None,
+        coded: _Coded | None,
+        rows: slice,
         positions: Int64[np.ndarray, " n"],
     ) -> tuple[Values, Values]:
-        """Mean and log-scale at some positions, FRACTION fractional bits; as `GroupPrior.predict`.
+        """Mean and log-scale at some positions of a strip, FRACTION fractional bits; as `GroupPrior.predict`.
 
         Args:
-            direct: with FRACTION fractional bits.
-            coded: number of the pass, and which positions are coded already; None in the first pass.
+            shared, hinted: of the strip.
+            coded: None in the first pass.
+            positions: counted in the strip.
         """
-        count = shared.shape[0] * shared.shape[1]
-        x = shared.reshape(count, -1)[positions]
+        x = shared.reshape(-1, shared.shape[2])[positions]
+        linear: Values | float = 0.0
         if coded is not None:
-            number, done = coded
-            near = _convolve(_reflected(_signs_and_sizes(own * done)), self.near, _RING).reshape(count, -1)
-            x = x + _narrow(near[positions], WEIGHT_BITS - FRACTION) + self.later[number - 1]
-        x = _rectify(_narrow(_product(_rectify(x), self.hidden) + self.hidden_bias))
-        mean, log_scale = np.split(_narrow(_product(x, self.out) + self.out_bias), 2, axis=1)
-        mean = mean + direct.reshape(count, -1)[positions]
-        if coded is not None:
+            done = (around(coded.when, rows, "mirror") < coded.number).astype(np.float64)
+            own = around(coded.symbols, rows, "mirror")
+            near = convolve(_signs_and_sizes(own * done), self.near, RING).reshape(len(done) - 2, -1)
+            near = near.reshape(-1, self.near.shape[2])
+            x = x + narrow(near[positions], WEIGHT_BITS - FRACTION) + self.later[coded.number - 1]
             limit = LINEAR_CLIP * 2**FRACTION
-            left = np.clip(own * 2**FRACTION - direct, -limit, limit) * coded[1]
-            linear = _depthwise(_reflected(left), self.linear).reshape(count, -1)
-            mean = mean + _narrow(linear[positions])
-        return mean, log_scale
+            expected = 0.0 if coded.hinted is None else around(coded.hinted, rows, "mirror")
+            left = np.clip(own * 2**FRACTION - expected, -limit, limit) * done
+            linear = narrow(depthwise(left, self.linear).reshape(-1, left.shape[2])[positions])
+        x = _rectify(narrow(product(_rectify(x), self.hidden) + self.hidden_bias))
+        mean, log_scale = np.split(narrow(product(x, self.out) + self.out_bias), 2, axis=1)
+        if hinted is not None:
+            mean = mean + hinted.reshape(-1, hinted.shape[2])[positions]
+        return mean + linear, log_scale
 
 
-def _wide(bias: np.ndarray) -> Values:
-    """A bias at the scale of products of activations and weights."""
-    return np.asarray(bias.astype(np.float64) * 2**WEIGHT_BITS)
+class _Grids(NamedTuple):
+    """What a group is coded from.
 
+    Attributes:
+        features: of the hyper-latents, FRACTION fractional bits.
+        hinted: what the hyper-latents alone predict of the group; None for nothing.
+        known: symbols of all groups, of those that come later zeros.
+    """
 
-def _narrow(x: Values, bits: int = WEIGHT_BITS) -> Values:
-    """Back to FRACTION fractional bits; rounds down."""
-    return np.asarray(np.floor(x / 2**bits))
+    features: Float32[np.ndarray, "h w f"]
+    hinted: Values | None
+    known: Int32[np.ndarray, "h w c"]
 
 
 class IntegerHyperprior:
@@ -201,52 +204,61 @@ class IntegerHyperprior:
         _check_exact(tensors)
         self._hyper_mean = tensors["hyper_mean.weight"].astype(np.float64)
         self._hyper_scale = tensors["hyper_log_scale.weight"].astype(np.float64)
-        self._direct = _taps(tensors["synthesis.direct.weight"], _SQUARE)
-        self._first = _taps(tensors["synthesis.first.weight"], _SQUARE)
+        self._direct = taps(tensors["synthesis.direct.weight"], SQUARE)
+        self._first = taps(tensors["synthesis.first.weight"], SQUARE)
         self._first_bias = tensors["synthesis.first.bias"].astype(np.float64)
-        self._second = _taps(tensors["synthesis.second.weight"], _SQUARE)
-        self._second_bias = _wide(tensors["synthesis.second.bias"])
+        self._second = taps(tensors["synthesis.second.weight"], SQUARE)
+        self._second_bias = wide(tensors["synthesis.second.bias"])
         self._quality = tensors["synthesis.quality.weight"].astype(np.float64)
         self._groups = [_Group(tensors, f"groups.{k}.") for k in range(len(GROUPS))]
 
     def walk(self, level: int, height: int, width: int, code: Code) -> tuple[Layer, Layer]:
         """Symbols of the hyper-latents and of the latents of height×width; see `HyperpriorModel`."""
         hyper = self._walk_hyper(level, -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), code)
-        clipped = _extended(np.clip(hyper, -HYPER_CLIP, HYPER_CLIP))
+        clipped = np.clip(hyper, -HYPER_CLIP, HYPER_CLIP)
         features = self._features(clipped, level)[:height, :width]
-        direct = _shuffle(_convolve(clipped[..., :LEADING], self._direct, _SQUARE), HYPER_STRIDE)[:height, :width]
-        known = np.zeros((height, width, CHANNELS))
-        start = 0
-        for number, (group, size) in enumerate(zip(self._groups, GROUPS, strict=True)):
-            channels = slice(start, start + size)
-            shared = _product(features.reshape(height * width, -1), group.hyper) + group.hyper_bias
-            shared = shared.reshape(height, width, -1)
-            if group.before is not None:
-                read = _convolve(_with_zeros(_signs_and_sizes(known[..., :start])), group.before, _SQUARE)
-                shared += read * 2**FRACTION
-            shared = _narrow(shared) + _parabola(group.quality, level)
-            when = phase(height, width, number)[0, 0].numpy().ravel()
-            for later in passes(number):
-                positions = np.flatnonzero(when == later)
-                if len(positions) == 0:
-                    continue
-                expected = _narrow(direct, WEIGHT_BITS - FRACTION) if number == 0 else np.zeros((height, width, size))
-                first = later == passes(number)[0]
-                # Symbols that are not coded yet are zeros in `known`; what is expected of them must not count either.
-                coded = (when < later).reshape(height, width, 1)
-                mean, log_scale = group.predict(
-                    shared, known[..., channels], expected, None if first else (later, coded), positions
-                )
-                flat = known.reshape(height * width, CHANNELS)
-                whole, offset, scale = _table_of(mean, log_scale)
-                group_of = SymbolGroup(LATENTS, channels, positions, whole, offset, scale, scale > SKIP_SCALE)
-                flat[positions, channels] = code(group_of)
-            start += size
+        leading = convolve(around(clipped[..., :LEADING], slice(0, len(clipped)), "repeat"), self._direct, SQUARE)
+        hinted = narrow(shuffle(leading, HYPER_STRIDE)[:height, :width], WEIGHT_BITS - FRACTION)
+        known = np.zeros((height, width, CHANNELS), dtype=np.int32)
+        for number in range(len(GROUPS)):
+            self._walk_group(number, level, _Grids(features, hinted if number == 0 else None, known), code)
         return _layer(hyper), _layer(known)
 
+    def _walk_group(self, number: int, level: int, grids: _Grids, code: Code) -> None:
+        """Code one group, and write its symbols into the grid of those that are known."""
+        features, hinted, known = grids
+        height, width, _ = known.shape
+        channels = slice(sum(GROUPS[:number]), sum(GROUPS[: number + 1]))
+        group, parts = self._groups[number], strips(height, width, STRIP)
+        before, own = known[..., : channels.start], known[..., channels]
+        shared = list(in_order(lambda rows: group.shared(features, before, rows, level), parts))
+        when = phase(height, width, number)[0, 0, :, :, None].numpy().astype(np.int64)
+
+        def predicted(job: tuple[int, int]) -> SymbolGroup | None:
+            later, strip = job
+            rows = parts[strip]
+            positions = np.flatnonzero(when[rows] == later)
+            if len(positions) == 0:
+                return None
+            # Symbols that are not coded yet may be written by now: what `when` says of them leaves them out.
+            coded = None if later == passes(number)[0] else _Coded(later, when, own, hinted)
+            mean, log_scale = group.predict(
+                shared[strip], None if hinted is None else hinted[rows], coded, rows, positions
+            )
+            whole, offset, scale = _table_of(mean, log_scale)
+            at = positions + rows.start * width
+            return SymbolGroup(LATENTS, channels, at, whole, offset, scale, scale > SKIP_SCALE)
+
+        flat = known.reshape(height * width, CHANNELS)
+        for later in passes(number):
+            for found in in_order(predicted, [(later, strip) for strip in range(len(parts))]):
+                if found is not None:
+                    flat[found.positions, channels] = code(found)
+
     def _walk_hyper(self, level: int, height: int, width: int, code: Code) -> Values:
-        mean = np.broadcast_to(_parabola(self._hyper_mean, level), (height * width, HYPER_CHANNELS))
-        log_scale = np.broadcast_to(_parabola(self._hyper_scale, level), (height * width, HYPER_CHANNELS))
+        last = LEVELS - 1
+        mean = np.broadcast_to(parabola(self._hyper_mean, level, last), (height * width, HYPER_CHANNELS))
+        log_scale = np.broadcast_to(parabola(self._hyper_scale, level, last), (height * width, HYPER_CHANNELS))
         whole, offset, scale = _table_of(mean, log_scale)
         # Hyper-latents are always sent: every latent hangs on them.
         scale = np.maximum(scale, SKIP_SCALE + 1)
@@ -254,28 +266,17 @@ class IntegerHyperprior:
         symbols = code(SymbolGroup(HYPER, channels, positions, whole, offset, scale))
         return symbols.reshape(height, width, HYPER_CHANNELS).astype(np.float64)
 
-    def _features(self, hyper: Values, level: int) -> Values:
-        """From padded hyper-latents, features at the latents' resolution, FRACTION fractional bits."""
-        x = _convolve(hyper, self._first, _SQUARE)
-        x = _shuffle(_narrow(x, WEIGHT_BITS - FRACTION) + self._first_bias)
-        x = _rectify(x + _parabola(self._quality, level))
-        x = _convolve(_extended(x), self._second, _SQUARE) + self._second_bias
-        return _rectify(_shuffle(_narrow(x)))
+    def _features(self, hyper: Values, level: int) -> Float32[np.ndarray, "h w f"]:
+        """Features at the latents' resolution, FRACTION fractional bits; below 2**24, so exact in half the memory."""
+        x = convolve(around(hyper, slice(0, len(hyper)), "repeat"), self._first, SQUARE)
+        x = shuffle(narrow(x, WEIGHT_BITS - FRACTION) + self._first_bias)
+        x = _rectify(x + parabola(self._quality, level, LEVELS - 1))
 
+        def second(rows: slice) -> Float32[np.ndarray, "h w f"]:
+            found = convolve(around(x, rows, "repeat"), self._second, SQUARE) + self._second_bias
+            return _rectify(shuffle(narrow(found))).astype(np.float32)
 
-def _depthwise(padded: Values, weights: Float64[np.ndarray, "taps c"]) -> Values:
-    height, width = padded.shape[0] - 2, padded.shape[1] - 2
-    total = np.zeros((height, width, padded.shape[2]))
-    for (dy, dx), weight in zip(_RING, weights, strict=True):
-        total += padded[dy : dy + height, dx : dx + width] * weight
-    return total
-
-
-def _parabola(coefficients: Float64[np.ndarray, "c 3"], level: int) -> Values:
-    """a + b·t + c·t² at t = level / (LEVELS - 1), rounded down, FRACTION fractional bits."""
-    last = LEVELS - 1
-    a, b, c = coefficients.T
-    return np.asarray(np.floor((a * last**2 + b * (last * level) + c * level**2) / last**2))
+        return np.concatenate(list(in_order(second, strips(len(x), x.shape[1], STRIP // 4))))
 
 
 def _table_of(
@@ -285,8 +286,8 @@ def _table_of(
     return *mean_and_offset(mean.astype(np.int64), LARGEST_MEAN), scale_index(log_scale.astype(np.int64))
 
 
-def _layer(values: Values) -> Layer:
-    return np.ascontiguousarray(values.transpose(2, 0, 1)).astype(np.int64)
+def _layer(values: np.ndarray) -> Layer:
+    return values.transpose(2, 0, 1).astype(np.int32)
 
 
 class HyperpriorModel:
@@ -304,8 +305,7 @@ class HyperpriorModel:
 
     def walk(self, code: Code, known: Sequence[Layer] | None = None) -> tuple[Layer, ...]:  # noqa: ARG002
         """Visit the hyper-latents, then each half of each group of channels."""
-        with one_thread():
-            return self._prior.walk(*self._of, code)
+        return self._prior.walk(*self._of, code)
 
 
 def _check_exact(tensors: Mapping[str, np.ndarray]) -> None:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int, Int64
 
 from vitiq.codecs import entropy_coding
 from vitiq.codecs.entropy_coding import SymbolGroup
 from vitiq.codecs.transform.hyperprior_integer import HYPER, HyperpriorModel, IntegerHyperprior
 
 Reals = Float[np.ndarray, "c h w"]
-Symbols = Int64[np.ndarray, "c h w"]
+Symbols = Int[np.ndarray, "c h w"]
 
 
 def encode_groups(
     scaled: Reals,
-    hyper: Int64[np.ndarray, "z i j"],
+    hyper: Int[np.ndarray, "z i j"],
     prior: IntegerHyperprior,
     level: int,
     rdo_weights: Float[np.ndarray, " c"],
@@ -39,12 +39,12 @@ def encode_groups(
     """
     model = HyperpriorModel(prior, level, scaled.shape[1], scaled.shape[2])
     costs = -np.log2(model.tables / float(model.tables[0, 0].sum()))
-    flat = np.ascontiguousarray(scaled.reshape(len(scaled), -1).T, dtype=np.float64)
+    flat = scaled.reshape(len(scaled), -1)
 
     def choose(group: SymbolGroup) -> Int64[np.ndarray, "n c"]:
         if group.layer == HYPER:
-            return np.asarray(hyper.reshape(len(hyper), -1).T[group.positions])
-        wanted, sent = flat[group.positions, group.channels], group.sent
+            return np.asarray(hyper.reshape(len(hyper), -1).T[group.positions], dtype=np.int64)
+        wanted, sent = flat[group.channels][:, group.positions].T.astype(np.float64), group.sent
         values = group.mean.copy()
         rows = (group.scale[sent], group.offset[sent])
         weights = np.broadcast_to(rdo_weights[group.channels], wanted.shape)[sent]

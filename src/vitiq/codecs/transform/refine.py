@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from vitiq.codecs.transform.decoder import Decoder
@@ -33,25 +33,24 @@ TEMPERATURES = (0.5, 0.025)
 
 def code(model: TransformModel, image: ImageU8, level: int) -> tuple[bytes, int]:
     """Coded latents of an image as the analysis transform gives them, and the checksum of their symbols."""
-    scaled, _ = model.analyse(padded_to_blocks(to_tensor(image)), level)
-    data, crc, _ = _coded(model, scaled, level)
+    data, crc, _ = _coded(model, *model.analyse_image(image, level), level)
     return data, crc
 
 
-def coded_symbols(model: TransformModel, image: ImageU8, level: int) -> Int64[np.ndarray, "c h w"]:
+def coded_symbols(model: TransformModel, image: ImageU8, level: int) -> Int[np.ndarray, "c h w"]:
     """Symbols of the latents in the file that `code` would write."""
-    scaled, _ = model.analyse(padded_to_blocks(to_tensor(image)), level)
-    return _coded(model, scaled, level)[2]
+    return _coded(model, *model.analyse_image(image, level), level)[2]
 
 
 def _lambda(level: int) -> float:
     return float(error_weight(torch.tensor([level / (LEVELS - 1)])))
 
 
-def _coded(model: TransformModel, scaled: Float[np.ndarray, "c h w"], level: int) -> tuple[bytes, int, np.ndarray]:
-    """Bytes, checksum and symbols of scaled latents."""
-    with torch.no_grad():
-        hyper = model.prior.analysis(torch.from_numpy(scaled)[None])[0].round().numpy().astype(np.int64)
+def _coded(
+    model: TransformModel, scaled: Float[np.ndarray, "c h w"], found: Float[np.ndarray, "z i j"], level: int
+) -> tuple[bytes, int, np.ndarray]:
+    """Bytes, checksum and symbols of scaled latents and hyper-latents."""
+    hyper = np.rint(found).astype(np.int64)
     # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
     rdo_weights = CONTEXT_RDO_WEIGHT * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
     data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, rdo_weights)
@@ -99,7 +98,9 @@ def refine(
         minimise(objective, [variable], SearchSettings(iterations, "adam", learning_rate, preview_every), progress)
         best: tuple[float, bytes, int] = (math.inf, b"", 0)
         for latents in (scaled, variable.detach()[0].numpy()):
-            data, crc, symbols = _coded(model, latents, level)
+            with torch.no_grad():
+                hyper_latents = model.prior.analysis(torch.from_numpy(latents)[None])[0].numpy()
+            data, crc, symbols = _coded(model, latents, hyper_latents, level)
             with torch.no_grad():
                 rebuilt = decoder.reconstruct(symbols, level, synthesis, size).clamp(0, 1)
                 cost = 8 * len(data) / (height * width) + weight * float(lost(rebuilt))

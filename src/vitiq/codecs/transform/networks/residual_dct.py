@@ -135,12 +135,26 @@ class Synthesis(nn.Module):
         features: Float[Tensor, "n f g g"] | None = None,
     ) -> Float[Tensor, "n 3 16h 16w"]:
         """Images in about [0, 1], not clipped; `features` of the whole image, for a synthesis that aggregates."""
+        aggregated = None if features is None else self.aggregated(features, latents.shape[2], latents.shape[3])
+        return self.rebuilt(latents, quality, aggregated)
+
+    def aggregated(self, features: Float[Tensor, "n f g g"], height: int, width: int) -> Float[Tensor, "n c h w"]:
+        """What features of a whole image add at its height × width latents."""
+        return F.interpolate(self.aggregate(features), (height, width), mode="bilinear", align_corners=False)
+
+    def rebuilt(
+        self,
+        latents: Float[Tensor, "n c h w"],
+        quality: Float[Tensor, "n 3"],
+        aggregated: Float[Tensor, "n k h w"] | None,
+    ) -> Float[Tensor, "n 3 16h 16w"]:
+        """As `forward`, with the aggregated features of these latents."""
         base = self.linear(latents).float()
         x = self.stem(latents / SPREAD)
         for block in self.wide:
             x = block(x, quality)
-        if features is not None:
-            x = x + F.interpolate(self.aggregate(features), x.shape[2:], mode="bilinear", align_corners=False)
+        if aggregated is not None:
+            x = x + aggregated
         x = F.pixel_shuffle(self.to_middle(x), 2) + self.base_middle(F.pixel_unshuffle(base / SPREAD, 8))
         for block in self.middle:
             x = block(x, quality)

@@ -1,0 +1,96 @@
+"""Whole-number arithmetic on grids of positions: exact sums in float64, convolutions as one matrix product a tap.
+
+Grids are height × width × channels. A convolution reads one more row and column on each side; `around` cuts the rows
+that a strip needs out of a grid, so that a strip's values are those of the whole.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Num
+
+WEIGHT_BITS = 12
+EXACT = 2.0**53
+
+Tap = tuple[int, int]
+SQUARE: tuple[Tap, ...] = tuple((dy, dx) for dy in range(3) for dx in range(3))
+RING: tuple[Tap, ...] = tuple(tap for tap in SQUARE if tap != (1, 1))
+
+Values = Float64[np.ndarray, "*grid c"]
+"""Whole numbers carried in float64, channels last."""
+
+Border = Literal["zeros", "repeat", "mirror"]
+
+
+def taps(weight: np.ndarray, which: tuple[Tap, ...]) -> Float64[np.ndarray, "taps c o"]:
+    """Matrices of a convolution's weight o×c×3×3."""
+    return np.stack([weight[:, :, dy, dx].T for dy, dx in which]).astype(np.float64)
+
+
+def product(a: Float64[np.ndarray, "n c"], b: Float64[np.ndarray, "c o"]) -> Float64[np.ndarray, "n o"]:
+    """Matrix product by torch, whose threads are limited; NumPy starts some that cost more than they do."""
+    return np.asarray((torch.from_numpy(np.ascontiguousarray(a)) @ torch.from_numpy(b)).numpy())
+
+
+def convolve(padded: Values, weights: Float64[np.ndarray, "taps c o"], which: tuple[Tap, ...]) -> Values:
+    """3×3 convolution of a grid padded by one on each side."""
+    height, width, channels = padded.shape[0] - 2, padded.shape[1] - 2, padded.shape[2]
+    total = np.zeros((height * width, weights.shape[2]))
+    for (dy, dx), weight in zip(which, weights, strict=True):
+        total += product(padded[dy : dy + height, dx : dx + width].reshape(-1, channels), weight)
+    return total.reshape(height, width, -1)
+
+
+def depthwise(padded: Values, weights: Float64[np.ndarray, "taps c"]) -> Values:
+    """3×3 convolution of each channel with its own weights, without the centre."""
+    height, width = padded.shape[0] - 2, padded.shape[1] - 2
+    total = np.zeros((height, width, padded.shape[2]))
+    for (dy, dx), weight in zip(RING, weights, strict=True):
+        total += padded[dy : dy + height, dx : dx + width] * weight
+    return total
+
+
+def around(x: Num[np.ndarray, "h w c"], rows: slice, border: Border) -> Values:
+    """Rows of a grid with one more on each side, and one more column on each side.
+
+    Beyond the grid are zeros, its last row or column again (`hyperprior.extended`), or its mirror image without the
+    last one twice (`hyperprior.reflected`; repeated where there is only one).
+    """
+    last = len(x) - 1
+    wanted = np.arange(rows.start - 1, rows.stop + 1)
+    if border == "mirror":
+        wanted = np.abs(wanted)
+        wanted = np.where(wanted > last, 2 * last - wanted, wanted)
+    found = x[np.clip(wanted, 0, last)].astype(np.float64)
+    if border == "zeros":
+        found[(wanted < 0) | (wanted > last)] = 0
+        return np.pad(found, ((0, 0), (1, 1), (0, 0)))
+    mirrored = border == "mirror" and x.shape[1] > 1
+    return np.pad(found, ((0, 0), (1, 1), (0, 0)), mode="reflect" if mirrored else "edge")
+
+
+def shuffle(x: Float64[np.ndarray, "h w rrc"], factor: int = 2) -> Float64[np.ndarray, "rh rw c"]:
+    """Sub-pixel shuffle, in torch's order of channels."""
+    height, width, channels = x.shape
+    kept = channels // factor**2
+    split = x.reshape(height, width, kept, factor, factor).transpose(0, 3, 1, 4, 2)
+    return split.reshape(factor * height, factor * width, kept)
+
+
+def wide(bias: np.ndarray) -> Values:
+    """A bias at the scale of products of activations and weights."""
+    return np.asarray(bias.astype(np.float64) * 2**WEIGHT_BITS)
+
+
+def narrow(x: Values, bits: int = WEIGHT_BITS) -> Values:
+    """Back to FRACTION fractional bits; rounds down."""
+    return np.asarray(np.floor(x / 2**bits))
+
+
+def parabola(coefficients: Float64[np.ndarray, "c 3"], level: int, last: int) -> Values:
+    """a + b·t + c·t² at t = level / last, rounded down, with the coefficients' fractional bits."""
+    a, b, c = coefficients.T
+    return np.asarray(np.floor((a * last**2 + b * (last * level) + c * level**2) / last**2))

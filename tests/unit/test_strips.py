@@ -1,0 +1,113 @@
+"""Large images are worked on in strips: the same bytes, the same symbols, and images that differ by rounding alone.
+
+Truth: the whole image at once, which small images are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vitiq
+from vitiq.codecs.transform import decoder, hyperprior_integer
+from vitiq.codecs.transform.latent_coding import decode_groups, encode_groups
+from vitiq.codecs.transform.networks import embedded
+from vitiq.codecs.transform.networks.embedded import load_model
+from vitiq.image.io import read_image
+from vitiq.models.strips import in_order, strips
+from vitiq.types import ImageU8, Quality
+
+IMAGE = Path(__file__).parents[2] / "examples" / "images" / "portrait.png"
+
+
+@given(rows=st.integers(1, 3000), width=st.integers(1, 3000), area=st.integers(1, 10**5), multiple=st.integers(1, 4))
+def test_strips_cover_every_row_once(rows: int, width: int, area: int, multiple: int) -> None:
+    found = strips(rows, width, area, multiple)
+    assert [row for part in found for row in range(rows)[part]] == list(range(rows))
+    assert all(part.start % multiple == 0 for part in found)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_results_come_in_order_on_one_torch_thread_each(count: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        found = list(in_order(lambda item: (item, torch.get_num_threads()), range(20)))
+    finally:
+        torch.set_num_threads(before)
+    assert found == [(item, 1) for item in range(20)]
+
+
+def test_an_error_in_a_strip_is_the_caller_s() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(in_order(lambda item: 1 // (item - 3), range(9)))
+
+
+@pytest.fixture
+def small_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (decoder, hyperprior_integer, embedded):
+        monkeypatch.setattr(module, "STRIP", 100)
+
+
+def odd_image() -> ImageU8:
+    return np.ascontiguousarray(read_image(IMAGE)[:, :203])
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, tuple[bytes, ImageU8]]:
+    found = {}
+    for name in ("generative", "generative-mse"):
+        codec = vitiq.codec(name)
+        data = codec.encode(odd_image(), Quality(30))
+        found[name] = data, codec.decode(data)
+    return found
+
+
+@pytest.mark.usefixtures("small_strips")
+@pytest.mark.parametrize("name", ["generative", "generative-mse"])
+def test_decoded_in_strips_an_image_is_the_same_but_for_rounding(
+    name: str, whole: dict[str, tuple[bytes, ImageU8]]
+) -> None:
+    data, image = whole[name]
+    found = vitiq.codec(name).decode(data)
+    difference = np.abs(found.astype(int) - image)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
+
+
+@pytest.mark.usefixtures("small_strips")
+def test_symbols_are_exact_in_strips(whole: dict[str, tuple[bytes, ImageU8]]) -> None:
+    data, _ = whole["generative-mse"]
+    codec = vitiq.codec("generative-mse")
+    symbols = codec.inspect(data, symbols=True).symbols  # refused where the checksum of the whole image's differs
+    assert symbols is not None
+    assert symbols[0].shape == (256, 32, 13)
+
+
+@pytest.mark.usefixtures("small_strips")
+def test_encoded_in_strips_latents_differ_by_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model()
+    found = model.analyse_image(odd_image(), 30)
+    monkeypatch.setattr(embedded, "STRIP", 10**6)
+    for strip, at_once in zip(found, model.analyse_image(odd_image(), 30), strict=True):
+        np.testing.assert_allclose(strip, at_once, atol=2e-3)
+
+
+def test_bytes_do_not_depend_on_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    prior = load_model().integer_prior
+    scaled = rng.laplace(0, 2, (256, 21, 13)).astype(np.float32)
+    hyper = rng.integers(-5, 6, (32, 6, 4))
+    at_once, symbols = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0))
+    monkeypatch.setattr(hyperprior_integer, "STRIP", 40)
+    in_strips, again = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0))
+    assert in_strips == at_once
+    assert np.array_equal(again, symbols)
+    found_hyper, found = decode_groups(at_once, 21, 13, prior, 40)
+    assert np.array_equal(found, symbols)
+    assert np.array_equal(found_hyper, hyper)
