@@ -19,7 +19,7 @@ from vitiq.codecs.transform.latent_coding import decode_groups, encode_groups
 from vitiq.codecs.transform.networks import embedded
 from vitiq.codecs.transform.networks.embedded import load_model
 from vitiq.image.io import read_image
-from vitiq.models.strips import in_order, strips
+from vitiq.models.strips import cropped, in_order, left_over, strips, tiles
 from vitiq.types import ImageU8, Quality
 
 IMAGE = Path(__file__).parents[2] / "examples" / "images" / "portrait.png"
@@ -30,6 +30,26 @@ def test_strips_cover_every_row_once(rows: int, width: int, area: int, multiple:
     found = strips(rows, width, area, multiple)
     assert [row for part in found for row in range(rows)[part]] == list(range(rows))
     assert all(part.start % multiple == 0 for part in found)
+
+
+@given(rows=st.integers(1, 90), columns=st.integers(1, 90), area=st.integers(1, 900), halo=st.integers(0, 9))
+def test_tiles_cover_every_position_once_and_see_the_halo_inside_the_grid(
+    rows: int, columns: int, area: int, halo: int
+) -> None:
+    count = np.zeros((rows, columns), int)
+    for tile in tiles(rows, columns, area, halo):
+        count[tile.rows, tile.columns] += 1
+        down, across = tile.seen
+        assert (down.start, down.stop) == (max(0, tile.rows.start - halo), min(rows, tile.rows.stop + halo))
+        assert (across.start, across.stop) == (
+            max(0, tile.columns.start - halo),
+            min(columns, tile.columns.stop + halo),
+        )
+        seen = torch.zeros(1, 1, down.stop - down.start, across.stop - across.start)
+        used = halo // 2
+        part = cropped(cropped(seen, tile.margins, used), left_over(tile.margins, used), halo)
+        assert part.shape[2:] == count[tile.rows, tile.columns].shape
+    assert (count == 1).all()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -1,14 +1,22 @@
-"""Work on large images in strips of rows, some at a time, with results that do not depend on the number of threads."""
+"""Work on large images in parts, some at a time, with results that do not depend on the number of threads.
+
+Strips of rows where the overlap is small, tiles where a convolutional network reaches far: a `Tile` knows how much more
+it must see on each side, and `cropped` cuts what a stage of the network has used up.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from vitiq.models.threads import one_thread
 
@@ -29,6 +37,74 @@ def strips(rows: int, width: int, area: int, multiple: int = 1) -> list[slice]:
     step = -(-rows // count)
     step += -step % multiple
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+Margins: TypeAlias = tuple[int, int, int, int]
+"""Positions above, below, left and right of a tile."""
+
+NO_MARGINS: Margins = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A rectangle of positions, and what a network must see around it.
+
+    Attributes:
+        rows, columns: of the tile itself.
+        margins: positions seen beyond it: above, below, left, right; 0 at the borders of the grid.
+    """
+
+    rows: slice
+    columns: slice
+    margins: Margins
+
+    @property
+    def seen(self) -> tuple[slice, slice]:
+        """Rows and columns with the margins."""
+        above, below, left, right = self.margins
+        return (
+            slice(self.rows.start - above, self.rows.stop + below),
+            slice(self.columns.start - left, self.columns.stop + right),
+        )
+
+
+def tiles(rows: int, columns: int, area: int, halo: int) -> list[Tile]:
+    """About square tiles of about `area` positions that cover a grid, each with `halo` positions around it.
+
+    Example:
+        >>> [tile.margins for tile in tiles(8, 20, 80, 3)]
+        [(0, 0, 0, 3), (0, 0, 3, 0)]
+    """
+    side = math.sqrt(area)
+    return [
+        Tile(
+            down,
+            across,
+            (
+                min(halo, down.start),
+                min(halo, rows - down.stop),
+                min(halo, across.start),
+                min(halo, columns - across.stop),
+            ),
+        )
+        for down in strips(rows, 1, max(1, round(area / min(side, columns))))
+        for across in strips(columns, 1, max(1, round(area / min(side, rows))))
+    ]
+
+
+def cropped(x: Float[Tensor, "n c h w"], margins: Margins, used: int, scale: int = 1) -> Float[Tensor, "n c i j"]:
+    """Features without the `used` outermost positions of the margins; `scale` features a position.
+
+    A margin that is shorter than `used` ends at the grid's border, where there is nothing to cut.
+    """
+    above, below, left, right = (scale * min(used, margin) for margin in margins)
+    return x[:, :, above : x.shape[2] - below, left : x.shape[3] - right]
+
+
+def left_over(margins: Margins, used: int) -> Margins:
+    """Margins after `cropped`."""
+    above, below, left, right = (max(0, margin - used) for margin in margins)
+    return above, below, left, right
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

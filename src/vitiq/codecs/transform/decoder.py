@@ -22,14 +22,12 @@ from vitiq.codecs.transform.networks.embedded import (
     load_model,
     quality_of,
 )
+from vitiq.codecs.transform.networks.residual_dct import SYNTHESIS_HALO
 from vitiq.errors import WeightsError
-from vitiq.models.strips import in_order, strips
+from vitiq.models.strips import Tile, in_order, tiles
 from vitiq.models.tensors import to_image
 from vitiq.models.threads import one_thread
 from vitiq.types import ImageU8
-
-SYNTHESIS_HALO = 10
-"""Latents on each side that a pixel is made of: four convolutions at stride 16, six at 8, eight at 4, and the last."""
 
 
 class Decoder:
@@ -98,13 +96,12 @@ class Decoder:
             return self.output(name, latents, quality, size)[:, :, : size[0], : size[1]]
 
     def image(self, symbols: np.ndarray, level: int, name: SynthesisName, size: tuple[int, int]) -> ImageU8:
-        """The 8-bit image of `size` of latent symbols C×h×w, in strips where it is large.
+        """The 8-bit image of `size` of latent symbols C×h×w, in tiles where it is large.
 
-        The same at any number of threads. Strips overlap by all that a pixel is made of, so that their borders differ
+        The same at any number of threads. Tiles overlap by all that a pixel is made of, so that their borders differ
         from a whole image's by the rounding of sums.
         """
-        rows, columns = symbols.shape[1:]
-        parts = strips(rows, columns, STRIP)
+        parts = tiles(*symbols.shape[1:], STRIP, SYNTHESIS_HALO)
         if len(parts) == 1:
             return to_image(self.reconstruct(symbols, level, name, size))
         quality = quality_of(level)
@@ -113,19 +110,18 @@ class Decoder:
             aggregated = self._aggregated(symbols, gains, quality, size) if name == "perceptual" else None
         synthesis = self.model.synthesis(name)
 
-        def rebuilt(part: slice) -> ImageU8:
-            above, below = min(part.start, SYNTHESIS_HALO), min(rows - part.stop, SYNTHESIS_HALO)
-            seen = slice(part.start - above, part.stop + below)
+        def rebuilt(tile: Tile) -> ImageU8:
+            down, across = tile.seen
             with torch.no_grad():
-                latents = torch.from_numpy(symbols[:, seen].astype(np.float32))[None] / gains
-                features = None if aggregated is None else aggregated[:, :, seen]
-                output = synthesis.rebuilt(latents, quality, features)
-            own = output[:, :, above * BLOCK : (above + part.stop - part.start) * BLOCK, : size[1]]
-            return to_image(own)
+                latents = torch.from_numpy(symbols[:, down, across].astype(np.float32))[None] / gains
+                features = None if aggregated is None else aggregated[:, :, down, across]
+                return to_image(synthesis.rebuilt(latents, quality, features, tile.margins))
 
         found: ImageU8 = np.empty((*size, 3), dtype=np.uint8)
-        for part, strip in zip(parts, in_order(rebuilt, parts), strict=True):
-            found[part.start * BLOCK : part.stop * BLOCK] = strip[: size[0] - part.start * BLOCK]
+        for tile, part in zip(parts, in_order(rebuilt, parts), strict=True):
+            y, x = tile.rows.start * BLOCK, tile.columns.start * BLOCK
+            own = found[y : y + part.shape[0], x : x + part.shape[1]]
+            own[:] = part[: own.shape[0], : own.shape[1]]
         return found
 
     def _aggregated(

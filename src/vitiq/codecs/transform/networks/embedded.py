@@ -16,9 +16,9 @@ from torch import Tensor
 from vitiq.codecs.transform.hyperprior import HYPER_STRIDE, Hyperprior
 from vitiq.codecs.transform.hyperprior_integer import LEVELS, STRIP, IntegerHyperprior, float_tensors
 from vitiq.codecs.transform.networks.block_dct import BLOCK, CHANNELS
-from vitiq.codecs.transform.networks.residual_dct import Analysis, Gains, Synthesis, powers
+from vitiq.codecs.transform.networks.residual_dct import ANALYSIS_HALO, Analysis, Gains, Synthesis, powers
 from vitiq.errors import WeightsError
-from vitiq.models.strips import in_order, strips
+from vitiq.models.strips import Margins, Tile, in_order, strips, tiles
 from vitiq.models.tensors import to_tensor
 from vitiq.types import ImageU8
 from vitiq.weights.file import in_float, read_weights
@@ -31,9 +31,6 @@ PERCEPTUAL = "perceptual."
 
 SMALLEST = 64
 """Least side in pixels that is coded: where every block lies at a border, networks trained on large crops fail."""
-
-ANALYSIS_HALO = 8
-"""Latents on each side that a latent's analysis reaches: eight convolutions at stride 8 and four at stride 16."""
 
 SynthesisName = Literal["mse", "perceptual"]
 
@@ -105,21 +102,19 @@ class TransformModel:
     def analyse_image(
         self, image: ImageU8, level: int
     ) -> tuple[Float32[np.ndarray, "c h w"], Float32[np.ndarray, "z i j"]]:
-        """`analyse` of a whole image, in strips where it is large: their borders differ by the rounding of sums."""
+        """`analyse` of a whole image, in parts where it is large: their borders differ by the rounding of sums."""
         height, width = coded_size(*image.shape[:2])
-        parts = strips(height // BLOCK, width // BLOCK, STRIP, HYPER_STRIDE)
+        parts = tiles(height // BLOCK, width // BLOCK, STRIP, ANALYSIS_HALO)
         if len(parts) == 1:
             return self.analyse(padded_to_blocks(to_tensor(image)), level)
         scaled: np.ndarray = np.empty((CHANNELS, height // BLOCK, width // BLOCK), dtype=np.float32)
 
-        def latents(rows: slice) -> tuple[slice, Float32[np.ndarray, "c h w"]]:
-            above, below = min(rows.start, ANALYSIS_HALO), ANALYSIS_HALO
-            pixels = image[(rows.start - above) * BLOCK : (rows.stop + below) * BLOCK]
-            found = self._latents(padded_to_blocks(to_tensor(pixels)), level)
-            return rows, found[:, above : above + rows.stop - rows.start]
+        def latents(tile: Tile) -> Float32[np.ndarray, "c h w"]:
+            down, across = (slice(seen.start * BLOCK, seen.stop * BLOCK) for seen in tile.seen)
+            return self._latents(padded_to_blocks(to_tensor(image[down, across])), level, tile.margins)
 
-        for rows, found in in_order(latents, parts):
-            scaled[:, rows] = found
+        for tile, found in zip(parts, in_order(latents, parts), strict=True):
+            scaled[:, tile.rows, tile.columns] = found
 
         def hyper(rows: slice) -> Float32[np.ndarray, "z i j"]:
             above = min(rows.start, HYPER_STRIDE)
@@ -128,12 +123,13 @@ class TransformModel:
                 found: np.ndarray = self.prior.analysis(read)[0, :, above // HYPER_STRIDE :].numpy()
             return found
 
-        return scaled, np.concatenate(list(in_order(hyper, parts)), axis=1)
+        rows = strips(height // BLOCK, width // BLOCK, STRIP, HYPER_STRIDE)
+        return scaled, np.concatenate(list(in_order(hyper, rows)), axis=1)
 
     @torch.no_grad()
-    def _latents(self, images: Float[Tensor, "1 3 h w"], level: int) -> Float32[np.ndarray, "c h w"]:
+    def _latents(self, images: Float[Tensor, "1 3 h w"], level: int, margins: Margins) -> Float32[np.ndarray, "c i j"]:
         quality = quality_of(level)
-        found: np.ndarray = (self.analysis(images, quality) * self.gains(quality))[0].numpy()
+        found: np.ndarray = (self.analysis(images, quality, margins) * self.gains(quality))[0].numpy()
         return found
 
     @torch.no_grad()

@@ -15,12 +15,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitiq.codecs.transform.networks.block_dct import BLOCK, CHANNELS, basis
+from vitiq.models.strips import NO_MARGINS, Margins, cropped, left_over
 
 WIDE, MIDDLE, FINE = 224, 128, 48
 """Feature channels at strides 16, 8 and 4."""
 
 ANALYSIS_BLOCKS, SYNTHESIS_BLOCKS = (2, 4), (2, 3, 4)
 """Residual blocks at strides 16 and 8, and at 16, 8 and 4."""
+
+WIDE_REACH, MIDDLE_REACH, FINE_REACH = 4, 4, 3
+"""Latents on each side that the stages reach, two convolutions a block: 4, 8 (or 6) at stride 8, 9 at stride 4."""
+
+ANALYSIS_HALO, SYNTHESIS_HALO = MIDDLE_REACH + WIDE_REACH, WIDE_REACH + MIDDLE_REACH + FINE_REACH
+"""Latents on each side that a latent and a pixel are made of."""
 
 LEVEL = 128.0
 """Images are read as value - LEVEL on the 0-255 scale, features as that / SPREAD."""
@@ -88,17 +95,25 @@ class Analysis(nn.Module):
         zero(self.out)
 
     def forward(
-        self, images: Float[Tensor, "n 3 h w"], quality: Float[Tensor, "n 3"]
-    ) -> Float[Tensor, "n c h/16 w/16"]:
-        """Latents of images in [0, 1] whose sides are multiples of 16, on the scale of DCT coefficients."""
+        self, images: Float[Tensor, "n 3 h w"], quality: Float[Tensor, "n 3"], margins: Margins = NO_MARGINS
+    ) -> Float[Tensor, "n c i j"]:
+        """Latents of images in [0, 1] whose sides are multiples of 16, on the scale of DCT coefficients.
+
+        Args:
+            margins: of a tile of an image, in latents, up to ANALYSIS_HALO; the result has none.
+        """
         centred = images * 255 - LEVEL
         x = self.stem(F.pixel_unshuffle(centred / SPREAD, 8))
         for block in self.middle:
             x = block(x, quality)
+        x = cropped(x, margins, MIDDLE_REACH, 2)
         x = self.down(x)
+        left = left_over(margins, MIDDLE_REACH)
         for block in self.wide:
             x = block(x, quality)
-        latents: Tensor = self.linear(centred).float() + SPREAD * self.out(x).float()
+        x = cropped(x, left, ANALYSIS_HALO)
+        base = self.linear(cropped(centred, margins, ANALYSIS_HALO, BLOCK))
+        latents: Tensor = base.float() + SPREAD * self.out(x).float()
         return latents
 
 
@@ -147,19 +162,28 @@ class Synthesis(nn.Module):
         latents: Float[Tensor, "n c h w"],
         quality: Float[Tensor, "n 3"],
         aggregated: Float[Tensor, "n k h w"] | None,
-    ) -> Float[Tensor, "n 3 16h 16w"]:
-        """As `forward`, with the aggregated features of these latents."""
-        base = self.linear(latents).float()
+        margins: Margins = NO_MARGINS,
+    ) -> Float[Tensor, "n 3 i j"]:
+        """As `forward`, with the aggregated features of these latents.
+
+        Args:
+            margins: of a tile of an image, in latents, up to SYNTHESIS_HALO; the result has none.
+        """
         x = self.stem(latents / SPREAD)
         for block in self.wide:
             x = block(x, quality)
         if aggregated is not None:
             x = x + aggregated
+        x = cropped(x, margins, WIDE_REACH)
+        left = left_over(margins, WIDE_REACH)
+        base = self.linear(cropped(latents, margins, WIDE_REACH)).float()
         x = F.pixel_shuffle(self.to_middle(x), 2) + self.base_middle(F.pixel_unshuffle(base / SPREAD, 8))
         for block in self.middle:
             x = block(x, quality)
+        x, base = cropped(x, left, MIDDLE_REACH, 2), cropped(base, left, MIDDLE_REACH, BLOCK)
+        left = left_over(left, MIDDLE_REACH)
         x = F.pixel_shuffle(self.to_fine(x), 2) + self.base_fine(F.pixel_unshuffle(base / SPREAD, 4))
         for block in self.fine:
             x = block(x, quality)
         rebuilt: Tensor = base + SPREAD * F.pixel_shuffle(self.out(x), 4).float()
-        return torch.div(rebuilt + LEVEL, 255)
+        return torch.div(cropped(rebuilt, left, FINE_REACH, BLOCK) + LEVEL, 255)
