@@ -1,10 +1,10 @@
 """Every goal of the embedded models beside the figure reached: `make benchmark-models`.
 
-    python benchmarks/models.py [vit] [generator] [codec] [classifier] [--docs docs/reference/models.md]
+    python benchmarks/models.py [vit] [generator] [codec] [artefacts] [classifier] [--docs docs/reference/models.md]
 
 Prints a Markdown table, a part after the other, and with --docs writes each part's between its marks in the page. Data
 that vitiq does not ship is looked for in the folder $VITIQ_DATA: the Kodak images, two real ViTs, training images,
-published tables. A part without it is skipped, and says so. All four take about half an hour on two cores; most of it
+published tables. A part without it is skipped, and says so. All take about half an hour on two cores; most of it
 is the inversion of twelve images.
 """
 
@@ -14,6 +14,7 @@ import argparse
 import re
 from pathlib import Path
 
+import goals_artefacts
 import goals_classifier
 import goals_codec
 import goals_generator
@@ -26,6 +27,7 @@ PARTS: dict[str, Part] = {
     "vit": goals_vit.part,
     "generator": goals_generator.part,
     "codec": goals_codec.part,
+    "artefacts": goals_artefacts.part,
     "classifier": goals_classifier.part,
 }
 HEAD = "| figure | goal | reached | | |\n|---|---:|---:|---|---|"

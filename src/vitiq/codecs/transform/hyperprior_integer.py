@@ -57,8 +57,8 @@ SKIP_SCALE = 3
 HYPER, LATENTS = 0, 1
 """Layers, in their coding order."""
 
-STRIP = 2**13
-"""Latent positions of a strip, two megapixels: it bounds the memory of large images."""
+STRIP = 2**12
+"""Latent positions of a strip or tile, one megapixel: it bounds the memory of large images."""
 
 Whole = Int[np.ndarray, "h w c"]
 
@@ -222,7 +222,8 @@ class IntegerHyperprior:
         known = np.zeros((height, width, CHANNELS), dtype=np.int32)
         for number in range(len(GROUPS)):
             self._walk_group(number, level, _Grids(features, hinted if number == 0 else None, known), code)
-        return _layer(hyper), _layer(known)
+        # A view: symbols of a large image are not copied.
+        return _layer(hyper).astype(np.int32), _layer(known)
 
     def _walk_group(self, number: int, level: int, grids: _Grids, code: Code) -> None:
         """Code one group, and write its symbols into the grid of those that are known."""
@@ -287,7 +288,7 @@ def _table_of(
 
 
 def _layer(values: np.ndarray) -> Layer:
-    return values.transpose(2, 0, 1).astype(np.int32)
+    return values.transpose(2, 0, 1)
 
 
 class HyperpriorModel:
