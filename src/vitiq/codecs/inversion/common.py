@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.viq_codec import check_weights
-from vitiq.optimise.settings import READS_VIT
+from vitiq.optimise.settings import networks_of
 
 if TYPE_CHECKING:
     from vitiq.codecs.inversion.generators import Generator
@@ -23,7 +23,7 @@ LONGEST_SIDE = 16
 
 def networks_against(generator: Generator, loss: str) -> tuple[str, ...]:
     """Networks that looked on when the generator was trained or latents were searched."""
-    return generator.optimised_against + (("vit-embedded",) if loss in READS_VIT else ())
+    return generator.optimised_against + networks_of(loss)
 
 
 def check_generator(file: viq.Container, generator: Generator) -> None:

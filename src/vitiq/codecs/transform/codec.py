@@ -9,7 +9,7 @@ same latents with a synthesis trained to look like an image (as HiFiC, Mentzer e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -19,13 +19,14 @@ from jaxtyping import Float32, Int64
 from vitiq.bitstream import container as viq
 from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, check_weights
 from vitiq.errors import BitstreamError, InputError
-from vitiq.optimise.settings import READS_VIT, LossName
+from vitiq.optimise.settings import SearchOptions, networks_of
 from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
     from vitiq.codecs.transform.decoder import Decoder
     from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel
+    from vitiq.optimise.settings import SearchSettings
 
 # torch is imported where it is used, so that listing codecs stays quick.
 # ruff: noqa: PLC0415
@@ -33,21 +34,23 @@ if TYPE_CHECKING:
 LATENTS = 1
 """Section: quality (1 byte), then `group_coding`."""
 
+LEARNING_RATE = 0.1
+"""Of the search with Adam, in symbols an iteration."""
+
 LEVELS = 64
 MAX_PIXELS = 2**25
 """Largest image, which takes about 6 GB to code."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformOptions:
+class TransformOptions(SearchOptions):
     """Options of the transform codec."""
 
     generator: str = option("embedded", "'embedded', or the path of a weights file of `vitiq train codec`")
     refine: int = option(0, "iterations of a search of this image's latents; 0 for none", low=0)
-    loss: LossName = option("mse", "what the search minimises besides the rate")
-    seed: int = option(0, "seed of the search's noise")
-    preview_every: int = option(250, "iterations between previews", low=1)
-    learning_rate: float | None = option(None, "of the search, in symbols an iteration; 0.1 if not given", low=0)
+    learning_rate: float | None = option(
+        None, "of the search, in symbols an iteration; 0.1 with adam and 1 with sgd if not given", low=0
+    )
 
 
 class TransformViqCodec(ViqCodec):
@@ -106,17 +109,16 @@ class TransformViqCodec(ViqCodec):
                 level,
                 synthesis=self._synthesis,
                 loss=self.options.loss,
-                iterations=self.options.refine,
-                learning_rate=self._rate,
-                preview_every=self.options.preview_every,
+                settings=self._search(),
                 seed=self.options.seed,
                 progress=progress,
             )
         )
 
-    @property
-    def _rate(self) -> float:
-        return 0.1 if self.options.learning_rate is None else float(self.options.learning_rate)
+    def _search(self) -> SearchSettings:
+        settings = self.options.search(self.options.refine)
+        unset = self.options.learning_rate is None and settings.optimiser == "adam"
+        return replace(settings, learning_rate=LEARNING_RATE) if unset else settings
 
     def decompress(self, data: bytes) -> ImageU8:
         """Rebuild the image; the same on one machine at any number of threads.
@@ -174,15 +176,15 @@ class TransformViqCodec(ViqCodec):
             "refine": self.options.refine,
         }
         if self.options.refine:
-            found |= {"loss": self.options.loss, "seed": self.options.seed, "learning_rate": self._rate}
-            found |= {"threads": SEARCH_THREADS}
+            search = self._search()
+            found |= {"loss": self.options.loss, "seed": self.options.seed, "learning_rate": search.rate}
+            found |= {"optimizer": search.optimiser, "threads": SEARCH_THREADS}
         return found
 
     def optimised_against(self) -> tuple[str, ...]:
-        """What the perceptual synthesis was trained on, and the ViT where the search looks through it."""
+        """What the perceptual synthesis was trained on, and the networks that the search looks through."""
         names = ("codec-embedded",) if self.synthesis == "perceptual" else ()
-        reads_vit = self.options.refine > 0 and self.options.loss in READS_VIT
-        return names + (("vit-embedded",) if reads_vit else ())
+        return names + (networks_of(self.options.loss) if self.options.refine else ())
 
     def shared_bytes(self) -> int:
         """Size of the weights files."""
