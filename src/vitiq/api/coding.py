@@ -13,6 +13,7 @@ from vitiq.api.progress import SearchProgress
 from vitiq.codecs import defaults
 from vitiq.codecs.base import Codec, FileInfo
 from vitiq.codecs.detect import codec_of
+from vitiq.codecs.files import read_file
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError
@@ -225,10 +226,5 @@ def _content(data: object) -> builtins.bytes:
     if isinstance(data, builtins.bytes | bytearray | memoryview):
         return builtins.bytes(data)
     if isinstance(data, str | os.PathLike):
-        path = Path(data)
-        try:
-            return path.read_bytes()
-        except (OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or error
-            raise InputError(f"{path}: cannot be read ({said}); check the path") from error
+        return read_file(Path(data))
     raise InputError(f"data: a {type(data).__name__} given, bytes, a path or what vitiq.encode() gave expected")
