@@ -136,7 +136,7 @@ def decode(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, codec: 
         >>> int(vitiq.decode(vitiq.encode(grey, "webp", quality=80)).max())
         128
     """
-    content = _content(data)
+    content = content_of(data)
     made = codec_named(codec_of(content) if codec is None else codec)
     return made.decode(content)
 
@@ -158,7 +158,7 @@ def inspect(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, sym
         >>> info.codec, info.width, info.height
         ('jpeg', 50, 40)
     """
-    content = _content(data)
+    content = content_of(data)
     return make_codec(codec_of(content)).inspect(content, symbols=symbols)
 
 
@@ -220,7 +220,8 @@ def _rate(quality: float | None, count: int | None, bpp: float | None, width: in
     return None if bpp is None else Bytes.per_pixel(bpp, width, height)
 
 
-def _content(data: object) -> builtins.bytes:
+def content_of(data: object) -> builtins.bytes:
+    """The bytes of a file, however they are given."""
     if isinstance(data, EncodedImage):
         return data.data
     if isinstance(data, builtins.bytes | bytearray | memoryview):

@@ -50,14 +50,12 @@ def inspect_file(file: Path) -> FileInfo:
     Raises:
         InputError, BitstreamError: it cannot be read, or no codec knows it; names the file.
     """
-    from vitiq.codecs.detect import codec_of  # noqa: PLC0415
-    from vitiq.codecs.files import read_file  # noqa: PLC0415
-    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+    from vitiq.api.coding import content_of, inspect  # noqa: PLC0415
     from vitiq.errors import VitiqError  # noqa: PLC0415
 
-    data = read_stdin() if file == STDIO else read_file(file)
+    data = read_stdin() if file == STDIO else content_of(file)
     try:
-        return make_codec(codec_of(data)).inspect(data)
+        return inspect(data)
     except VitiqError as error:
         raise type(error)(f"{'standard input' if file == STDIO else file}: {error}") from error
 
@@ -81,10 +79,10 @@ def to_json(file: Path, info: FileInfo) -> dict[str, object]:
 
 def text(file: Path, info: FileInfo) -> str:
     """What is in a file, for people: a line a fact."""
-    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+    from vitiq.api.coding import codec  # noqa: PLC0415
 
     rows: list[tuple[str, Any]] = [
-        ("codec", f"{info.codec} ({make_codec(info.codec).title})"),
+        ("codec", f"{info.codec} ({codec(info.codec).title})"),
         ("image", f"{info.width}×{info.height} pixels"),
         ("size", f"{info.bytes} bytes, {info.bpp:.4f} bits per pixel"),
         ("quality", "not stated in the file" if info.quality is None else f"{info.quality:g}"),

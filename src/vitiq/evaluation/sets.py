@@ -14,7 +14,7 @@ from vitiq.image.io import find_images
 from vitiq.metrics.base import Metric
 from vitiq.metrics.doors import UNDEFINED, undefined
 from vitiq.metrics.sets.measures import Fid
-from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics
+from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
 from vitiq.types import Score
 
@@ -129,6 +129,15 @@ def statistics_of(
         return Statistics(running.result(), key, metric.name), problems
     except InputError as error:
         raise InputError("; ".join([f"{folder}: {error}", *problems])) from error
+
+
+def write_statistics(
+    folder: Path, out: Path, spec: MetricSpec, *, jobs: int | None = None, step: Callable[[int], object] = id
+) -> tuple[Statistics, list[str]]:
+    """Write the statistics of a folder to a file that scoring takes in its place; as `statistics_of`."""
+    statistics, problems = statistics_of(folder, spec, jobs=jobs, step=step)
+    save_statistics(out, statistics)
+    return statistics, problems
 
 
 def _with_statistics(
