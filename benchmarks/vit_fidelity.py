@@ -30,7 +30,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.data import ImageSet
-from vitiq.training.recipes.vit import load_config
+from vitiq.training.recipes.vit import VitTrainingConfig
 from vitiq.training.teachers import load_teacher
 from vitiq.training.vit_views import view
 from vitiq.types import ImageU8
@@ -86,7 +86,7 @@ def overlap(a: Int[np.ndarray, "n k"], b: Int[np.ndarray, "n k"]) -> Float[np.nd
 
 def agreement_table(student: Reader, references: Sequence[Reader], data: Sequence[Path], cache: Path) -> str:
     """Top-1 agreement and top-100 overlap on the held-out images of the training data."""
-    config = load_config()
+    config = VitTrainingConfig.load()
     images = ImageSet.open(data, cache, short_side=256)
     _, held_out = images.split(config.held_out)
     lines = ["| views of held-out images | against | top-1 agreement | top-100 overlap |", "|---|---|---|---|"]

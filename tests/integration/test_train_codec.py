@@ -30,9 +30,8 @@ from vitiq.training.config import Phase
 from vitiq.training.crops import Sampler
 from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware
-from vitiq.training.recipes import perceptual
-from vitiq.training.recipes.codec import load_config, train_codec
-from vitiq.training.recipes.perceptual import TRAINED, train_perceptual
+from vitiq.training.recipes.codec import CodecTrainingConfig, train_codec
+from vitiq.training.recipes.perceptual import TRAINED, PerceptualTrainingConfig, train_perceptual
 from vitiq.types import ImageU8, Quality
 from vitiq.weights.file import steps_behind
 
@@ -118,7 +117,7 @@ def test_the_classifier_must_read_the_codecs_latents(photos: Path, weights: Path
 
 def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
     images = ImageSet.open([photos], tmp_path / "cache", short_side=512)
-    sampler, phase = Sampler(images, range(5), load_config(smoke=True)), Phase(1, 64, 5)
+    sampler, phase = Sampler(images, range(5), CodecTrainingConfig.load(smoke=True)), Phase(1, 64, 5)
     whole = sampler.batch([1, 2], phase)
     cpu = torch.device("cpu")
     parts = [sampler.batch([1, 2], phase, Hardware(cpu, rank, 2).local_indices(5)) for rank in (0, 1)]
@@ -148,5 +147,6 @@ def test_bad_configurations_are_reported(tmp_path: Path, photos: Path) -> None:
 
 @pytest.mark.parametrize("name", ["codec.toml", "codec_gpu.toml", "perceptual.toml", "perceptual_gpu.toml"])
 def test_shipped_configurations_can_be_read(name: str) -> None:
-    load, least = (perceptual.load_config, 2000) if name.startswith("perceptual") else (load_config, 5000)
-    assert load(Path(training.__file__).parent / "configs" / name).steps >= least
+    perceptual = name.startswith("perceptual")
+    kind, least = (PerceptualTrainingConfig, 2000) if perceptual else (CodecTrainingConfig, 5000)
+    assert kind.load(Path(training.__file__).parent / "configs" / name).steps >= least
