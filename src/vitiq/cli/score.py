@@ -13,8 +13,9 @@ import click
 from vitiq.cli.common import CountBar, print_json, report_problems
 from vitiq.cli.options import force
 from vitiq.cli.progress import ProgressBar
-from vitiq.cli.stop import resumable, undisturbed
+from vitiq.cli.stop import resumable
 from vitiq.errors import InputError
+from vitiq.signals import undisturbed
 
 if TYPE_CHECKING:
     from vitiq.evaluation.aggregate import Aggregate
