@@ -60,12 +60,12 @@ class Reader:
 
 
 def distilled(path: Path) -> Reader:
-    """The distilled ViT, from the facts in its own file."""
+    """The distilled ViT, from the stated in its own file."""
     with safe_open(path, "pt") as file:
-        facts = json.loads(file.metadata()["vitiq_config"])
-    model = VisionTransformer(ViTConfig(**facts["config"])).eval()
+        stated = json.loads(file.metadata()["vitiq_config"])
+    model = VisionTransformer(ViTConfig(**stated["config"])).eval()
     model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return Reader(path.stem, model, facts["mean"], facts["std"])
+    return Reader(path.stem, model, stated["mean"], stated["std"])
 
 
 def reference(path: Path) -> Reader:

@@ -68,7 +68,7 @@ class Score:
     Attributes:
         value: the number, in the metric's unit; NaN where the metric is undefined.
         signature: names everything that changes the value (weights hash, resize, K, data range, …).
-        details: what a reader needs to judge the number (chance level, p-value, label table, …);
+        details: what a reader needs to understand the number (chance level, p-value, label table, …);
             JSON-serialisable values only.
     """
 

@@ -127,8 +127,8 @@ def test_bad_weights_are_refused(codec_file: Path, tmp_path: Path) -> None:
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
-        facts = file.metadata()
-    save_file(tensors, tmp_path / "less.safetensors", metadata=facts)
+        stated = file.metadata()
+    save_file(tensors, tmp_path / "less.safetensors", metadata=stated)
     with pytest.raises(WeightsError, match=r"less\.safetensors: tensors do not fit"):
         EmbeddedClassifier(tmp_path / "less.safetensors")
 

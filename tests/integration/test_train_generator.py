@@ -115,9 +115,9 @@ def test_crops_of_large_images_are_never_enlarged() -> None:
         crops = [zoomed_crop(np.random.default_rng(seed), np.ascontiguousarray(ramp), 64) for seed in range(40)]
         return [abs(float(crop[0, 60, 0]) - float(crop[0, 4, 0])) / 56 for crop in crops]
 
-    shrunk = slopes(160)
-    assert min(shrunk) > 0.95
-    assert max(shrunk) > 1.8
+    downscaled = slopes(160)
+    assert min(downscaled) > 0.95
+    assert max(downscaled) > 1.8
     enlarged = slopes(48)
     assert max(enlarged) < 0.8
     assert min(enlarged) > 0.55

@@ -23,7 +23,7 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
     """Show what is in compressed FILES: codec, size, quality, parts. `-` is standard input."""
     from vitiq.errors import VitiqError  # noqa: PLC0415 - slow to import
 
-    facts: list[dict[str, object]] = []
+    answer: list[dict[str, object]] = []
     failed = False
     for file in files:
         try:
@@ -35,11 +35,11 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
             failed = True
             continue
         if as_json:
-            facts.append(to_json(file, info))
+            answer.append(to_json(file, info))
         else:
             click.echo(text(file, info))
     if as_json:
-        print_json(facts[0] if len(files) == 1 else facts)
+        print_json(answer[0] if len(files) == 1 else answer)
     if failed:
         sys.exit(1)
 
@@ -78,7 +78,7 @@ def to_json(file: Path, info: FileInfo) -> dict[str, object]:
 
 
 def text(file: Path, info: FileInfo) -> str:
-    """What is in a file, for people: a line a fact."""
+    """What is in a file, for people: a line a property."""
     from vitiq.api.coding import codec  # noqa: PLC0415
 
     rows: list[tuple[str, Any]] = [
@@ -98,7 +98,7 @@ def text(file: Path, info: FileInfo) -> str:
 
 
 def shown(value: object) -> str:
-    """A fact as people write it."""
+    """A value as people write it."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {shown(part)}" for key, part in value.items())
     if isinstance(value, (list, tuple)):

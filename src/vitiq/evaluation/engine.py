@@ -316,7 +316,7 @@ class _Run:
         numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
         before = {number: signal.getsignal(number) for number in numbers}
         for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # a job in the background stays deaf to Ctrl-C
+            if handler is not signal.SIG_IGN:  # a job in the background goes on ignoring SIGINT
                 signal.signal(number, stop)
         try:
             yield

@@ -174,7 +174,7 @@ def metric_of_statistics(sides: Sequence[Path]) -> str:
 
 
 def _check_weights(metrics: Sequence[Metric]) -> None:
-    """Raises at once where no metric at all can read an image, for want of weights."""
+    """Raises at once where no metric at all can read an image because its weights are missing."""
     errors = []
     for metric in metrics:
         try:

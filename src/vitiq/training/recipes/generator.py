@@ -100,8 +100,8 @@ def train_generator(
 class TrainingCrops:
     """Batches of crops; those of a step come from the seed and the step.
 
-    A share of them, and all that the discriminator sees, is at the images' own resolution or shrunk; the others come
-    from all images alike, small ones enlarged.
+    A share of them, and all that the discriminator sees, is at the images' own resolution or downscaled; the others
+    come from all images alike, small ones enlarged.
     """
 
     def __init__(self, config: GeneratorTrainingConfig, images: ImageSet, indices: Sequence[int]) -> None:
