@@ -1,10 +1,9 @@
 """The inversion codec: an image as the latents from which a frozen generator makes it, at a given number of bytes.
 
-The thesis inverts a generator by gradient descent on one latent vector and quantises it afterwards. Here every
-latent layer is searched, from the trained encoder's latents, on the integer grid that is coded (straight-through
-rounding), for the least distortion + rate under the generator's own prior; the weight of the rate is steered so that
-the file meets its budget.
-`inversion_vector.py` keeps the published form.
+The thesis inverts a generator by gradient descent on one latent vector and quantises it afterwards (`vector.py` keeps
+that form). Here every latent layer is searched, from the trained encoder's latents, on the integer grid that is coded,
+for the least distortion + rate under the generator's own prior; the weight of the rate is steered so that the file
+meets its budget.
 """
 
 from __future__ import annotations
@@ -20,10 +19,11 @@ from vitiq import registry
 from vitiq.bitstream import container as viq
 from vitiq.codecs.entropy_coding import EntropyModel
 from vitiq.codecs.inversion.common import (
+    EMBEDDED,
     LARGEST_AREA,
     LONGEST_SIDE,
     STRIDE,
-    check_generator,
+    generator_of,
     networks_against,
 )
 from vitiq.codecs.inversion.latent_coding import LayeredEntropyModel, decode_latents, encode_latents
@@ -61,7 +61,7 @@ MIN_BYTES = 120
 class InversionOptions(SearchOptions):
     """Options of generator inversion with a latent a layer."""
 
-    generator: str = option("embedded", "'embedded', or the path of a weights file of the same format")
+    generator: str = option(EMBEDDED, "'embedded', or the path of a weights file of the same format")
     iterations: int = option(250, "iterations of the search", low=1)
     restarts: int = option(1, "searches from different starts; the best is kept", low=1)
     entropy: str = option(OWN, "entropy model of the latents: the generator's own, or a registered one")
@@ -175,8 +175,7 @@ class Inversion(ViqCodec):
         return Contents(None, notes, details, tuple(read), tuple(_dequantise(read, step)))
 
     def _read(self, file: viq.Container) -> tuple[Generator, list[Int64[np.ndarray, "c h w"]], int]:
-        generator = self._generator()
-        check_generator(file, generator)
+        generator = generator_of(file, self.options.generator)
         payload = file.section(LATENTS)
         wide, tall, step = _head(payload)
         generator = generator.at(STRIDE * wide, STRIDE * tall)

@@ -16,7 +16,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from vitiq.bitstream import container as viq
 from vitiq.bitstream import qsgd, uniform
-from vitiq.codecs.inversion.common import check_generator, networks_against
+from vitiq.codecs.inversion.common import EMBEDDED, generator_of, networks_against
 from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, symbols_crc
 from vitiq.errors import BitstreamError, WeightsError
 from vitiq.image.geometry import resize
@@ -38,7 +38,7 @@ HEADER, RANGE, QSGD = 1, 2, 3
 class VectorOptions(SearchOptions):
     """Options of the published inversion."""
 
-    generator: str = option("embedded", "'embedded', or the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN)")
+    generator: str = option(EMBEDDED, "'embedded', or the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN)")
     iterations: int = option(500, "iterations at most; the search stops once the plateau schedule has run out", low=1)
     restarts: int = option(1, "searches from different random latents; the best is kept", low=1)
     seed: int = option(0, "seed of the random latents and of QSGD")
@@ -138,8 +138,7 @@ class InversionVector(ViqCodec):
         return resize(reconstruct(generator, [latent], self._range(generator, compat)), file.width, file.height)
 
     def _read(self, file: viq.Container) -> tuple[Generator, Int64[np.ndarray, "c h w"], Float32[np.ndarray, "c h w"]]:
-        generator = self._generator()
-        check_generator(file, generator)
+        generator = generator_of(file, self.options.generator)
         bits, compat = _header(file)
         shape = generator.layers[0]
         if any(section.kind == QSGD for section in file.sections):

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, check_weights
+from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, check_weights, made_with, named_weights
 from vitiq.errors import BitstreamError, InputError
 from vitiq.optimise.settings import SearchOptions, networks_of
 from vitiq.options import option
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 # torch is imported where it is used, so that listing codecs stays quick.
 # ruff: noqa: PLC0415
+
+EMBEDDED = "embedded"
+"""The weights where none are given."""
 
 LATENTS = 1
 """Section: quality (1 byte), then `group_coding`."""
@@ -46,7 +49,7 @@ MAX_PIXELS = 2**25
 class TransformOptions(SearchOptions):
     """Options of the transform codec."""
 
-    generator: str = option("embedded", "'embedded', or the path of a weights file of `vitiq train codec`")
+    generator: str = option(EMBEDDED, "'embedded', or the path of a weights file of `vitiq train codec`")
     refine: int = option(0, "iterations of a search of this image's latents; 0 for none", low=0)
     learning_rate: float | None = option(
         None, "of the search, in symbols an iteration; 0.1 with adam and 1 with sgd if not given", low=0
@@ -69,14 +72,26 @@ class TransformViqCodec(ViqCodec):
     section_names = {LATENTS: "latents"}  # noqa: RUF012 - a constant
     synthesis: ClassVar[str]
 
-    def _decoder(self) -> Decoder:
+    def _decoder(self, file: viq.Container | None = None) -> Decoder:
+        """The networks of the option; of a file, those that it names where the option is left alone.
+
+        Raises:
+            WeightsError: they are not here, or the option gives others than the file names.
+        """
         from vitiq.codecs.transform.decoder import load_decoder
         from vitiq.codecs.transform.networks.embedded import WEIGHTS
 
-        return load_decoder(WEIGHTS if self.options.generator == "embedded" else Path(self.options.generator))
+        given = self.options.generator
+        decoder = load_decoder(WEIGHTS if given == EMBEDDED else Path(given))
+        if file is None:
+            return decoder
+        if given == EMBEDDED and not made_with(file, decoder.model.weights_sha256):
+            return load_decoder(named_weights(file, "codec"))
+        check_weights(file, decoder.model.weights_sha256, "codec", "give the right ones with --generator PATH")
+        return decoder
 
-    def _model(self) -> TransformModel:
-        return self._decoder().model
+    def _model(self, file: viq.Container | None = None) -> TransformModel:
+        return self._decoder(file).model
 
     @property
     def _synthesis(self) -> SynthesisName:
@@ -131,7 +146,7 @@ class TransformViqCodec(ViqCodec):
 
         file = self.unpack(data)
         level, symbols = self._read(file)
-        return to_image(self._decoder().reconstruct(symbols, level, self._synthesis, (file.height, file.width)))
+        return to_image(self._decoder(file).reconstruct(symbols, level, self._synthesis, (file.height, file.width)))
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -146,7 +161,8 @@ class TransformViqCodec(ViqCodec):
         if not symbols:
             return Contents(_level(file))
         level, found = self._read(file)
-        latents: Float32[np.ndarray, "c h w"] = (found / self._model().gain(level)[:, None, None]).astype(np.float32)
+        gain = self._model(file).gain(level)[:, None, None]
+        latents: Float32[np.ndarray, "c h w"] = (found / gain).astype(np.float32)
         return Contents(level, symbols=(found,), latents=(latents,))
 
     def _read(self, file: viq.Container) -> tuple[int, Int64[np.ndarray, "c h w"]]:
@@ -154,8 +170,7 @@ class TransformViqCodec(ViqCodec):
         from vitiq.codecs.transform.networks.block_dct import BLOCK
         from vitiq.codecs.transform.networks.embedded import coded_size
 
-        model = self._model()
-        check_weights(file, model.weights_sha256, "codec", "use the version of vitiq that wrote the file")
+        model = self._model(file)
         level = _level(file)
         if file.width * file.height > MAX_PIXELS:
             raise BitstreamError(
