@@ -13,7 +13,7 @@ from vitiq.codecs.transform.labels import overlap, read_latents, read_rebuilt
 from vitiq.codecs.transform.latent_classifier import load_classifier
 from vitiq.models.backbones import load_backbone
 from vitiq.training.data import ImageSet
-from vitiq.training.recipes.classifier import VALIDATED, load_config
+from vitiq.training.recipes.classifier import VALIDATED, ClassifierTrainingConfig
 from vitiq.types import Quality
 
 
@@ -22,7 +22,7 @@ def part(data: Path) -> Iterator[Figure]:
     codec, classifier, own = GenerativeMse(), load_classifier(), load_backbone()
     real = teachers(data)
     whole = ImageSet.open([needed(data / "train")], ROOT / "build" / "images-512", short_side=512)
-    _, held_out = whole.split(load_config().held_out)
+    _, held_out = whole.split(ClassifierTrainingConfig.load().held_out)
     images = [whole[i] for i in held_out]
     wanted = real[0].logits(images)
     for level in VALIDATED:

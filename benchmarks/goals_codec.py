@@ -47,8 +47,8 @@ def curve(codec: Codec, qualities: Sequence[float], images: Sequence[ImageU8], s
         rows = []
         for image in images:
             data = codec.encode(resized(image, 1 / shrink), Quality(quality))
-            painted = resized(codec.decode(data), shrink)
-            rows.append((8 * len(data) / image[..., 0].size, psnr(image, painted)))
+            found = resized(codec.decode(data), shrink)
+            rows.append((8 * len(data) / image[..., 0].size, psnr(image, found)))
         points.append(np.mean(rows, axis=0))
     rates, qualities_reached = np.array(points).T
     keep = np.concatenate([[True], np.diff(np.maximum.accumulate(qualities_reached)) > 0])
@@ -128,30 +128,30 @@ def perceptual(data: Path, images: Sequence[ImageU8]) -> Iterator[Figure]:
     """The perceptual synthesis at the lowest rates, beside AVIF and WebP at equal bytes."""
     own = Generative()
     files = [largest_within(own, p, int(TINY * p[..., 0].size / 8)) for p in images]
-    painted = {own.title: ([own.decode(f) for f in files], [len(f) for f in files])}
+    rebuilt_by = {own.title: ([own.decode(f) for f in files], [len(f) for f in files])}
     for codec in (Avif(), WebP(), GenerativeMse()):
         near = [encode_nearest(codec, p, Bytes(len(f))).data for p, f in zip(images, files, strict=True)]
-        painted[codec.title] = ([codec.decode(f) for f in near], [len(f) for f in near])
-    judges = teachers(data)
+        rebuilt_by[codec.title] = ([codec.decode(f) for f in near], [len(f) for f in near])
+    backbones = teachers(data)
     values = {}
-    for title, (rebuilt, sizes) in painted.items():
-        for judge in judges:
-            values[title, "ViT-Score", short(judge)] = float(scores(judge, images, rebuilt).mean())
-            fid = PatchFidVit(judge)(images, rebuilt).value
-            values[title, "patch-FID", short(judge)] = float(fid)
+    for title, (rebuilt, sizes) in rebuilt_by.items():
+        for backbone in backbones:
+            values[title, "ViT-Score", short(backbone)] = float(scores(backbone, images, rebuilt).mean())
+            fid = PatchFidVit(backbone)(images, rebuilt).value
+            values[title, "patch-FID", short(backbone)] = float(fid)
         sizes_note = f"mean {np.mean(sizes):.0f} bytes"
-        for judge in judges:
+        for backbone in backbones:
             for kind, at_least in (("ViT-Score", True), ("patch-FID", False)):
-                value = values[title, kind, short(judge)]
+                value = values[title, kind, short(backbone)]
                 yield Figure(
-                    f"≤ {TINY} bpp: {kind} of {title}, by {short(judge)}", value, None, at_least, note=sizes_note
+                    f"≤ {TINY} bpp: {kind} of {title}, by {short(backbone)}", value, None, at_least, note=sizes_note
                 )
-    for judge in judges:
+    for backbone in backbones:
         for kind, sign in (("ViT-Score", 1), ("patch-FID", -1)):
-            ours = values[own.title, kind, short(judge)]
+            ours = values[own.title, kind, short(backbone)]
             for other in (Avif.title, WebP.title):
-                ahead = sign * (ours - values[other, kind, short(judge)])
-                yield Figure(f"≤ {TINY} bpp: {kind} ahead of {other}, by {short(judge)}", ahead, 0.0)
+                ahead = sign * (ours - values[other, kind, short(backbone)])
+                yield Figure(f"≤ {TINY} bpp: {kind} ahead of {other}, by {short(backbone)}", ahead, 0.0)
 
 
 def part(data: Path) -> Iterator[Figure]:

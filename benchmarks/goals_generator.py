@@ -1,4 +1,4 @@
-"""The embedded generator: inversion at the thesis's byte count, judged by real ViTs."""
+"""The embedded generator: inversion at the thesis's byte count, scored by real ViTs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BYTES, SIDE = 1540, 512
 
 
 def part(data: Path) -> Iterator[Figure]:
-    """Mean PSNR and ViT-Score of the Kodak images, centre-cropped, and of shrunk AVIF and WebP at the same bytes."""
+    """Mean PSNR and ViT-Score of Kodak images, centre-cropped, and of downscaled AVIF and WebP at the same bytes."""
     real = teachers(data)
     crops = []
     for image in kodak(data):
@@ -25,7 +25,7 @@ def part(data: Path) -> Iterator[Figure]:
         crops.append(np.ascontiguousarray(image[top : top + SIDE, left : left + SIDE]))
     codec = Inversion()
     files = [codec.encode(crop, Quality(BYTES)) for crop in crops]
-    painted = [codec.decode(file) for file in files]
+    rebuilt = [codec.decode(file) for file in files]
     note = f"{len(crops)} Kodak images, 512×512"
 
     def fidelity(
@@ -35,11 +35,11 @@ def part(data: Path) -> Iterator[Figure]:
         yield Figure(f"{name}: mean PSNR", quality, goals[0], unit=" dB", note=note)
         for backbone in real:
             value = float(scores(backbone, crops, rebuilt).mean())
-            yield Figure(f"{name}: mean ViT-Score, judged by {short(backbone)}", value, goals[1], note=note)
+            yield Figure(f"{name}: mean ViT-Score, scored by {short(backbone)}", value, goals[1], note=note)
 
     largest = max(len(file) for file in files)
     yield Figure("inversion: largest file", largest, BYTES, at_least=False, unit=" bytes", note=note)
-    yield from fidelity("inversion", painted, f"mean {np.mean([len(f) for f in files]):.0f} bytes", (22, 0.4))
+    yield from fidelity("inversion", rebuilt, f"mean {np.mean([len(f) for f in files]):.0f} bytes", (22, 0.4))
     for other in (DownscaledAvif(), DownscaledWebP()):
         made = [encode_nearest(other, crop, Bytes(len(file))).data for crop, file in zip(crops, files, strict=True)]
         size = f"mean {np.mean([len(d) for d in made]):.0f} bytes"

@@ -19,7 +19,7 @@ from vitiq.models.backbones.packed import PackedViT
 from vitiq.models.backbones.precision import label_overlap, native_bfloat16, probe_images
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.data import ImageSet
-from vitiq.training.recipes.vit import load_config
+from vitiq.training.recipes.vit import VitTrainingConfig
 from vitiq.training.vit_views import view
 from vitiq.types import ImageU8
 
@@ -48,7 +48,7 @@ def distorted(image: ImageU8, kind: str, level: float) -> ImageU8:
 def part(data: Path) -> Iterator[Figure]:
     """Agreement with both teachers, correlation of ViT-Scores, speed."""
     own, real = load_backbone(), teachers(data)
-    config = load_config()
+    config = VitTrainingConfig.load()
     images = ImageSet.open([needed(data / "train")], ROOT / "build" / "images", short_side=256)
     _, held_out = images.split(config.held_out)
     views = [view(np.random.default_rng([config.seed, i]), images[i], 224, 0.0) for i in held_out]

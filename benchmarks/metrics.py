@@ -133,13 +133,13 @@ def golden(path: Path, peers: Sequence[Peer]) -> None:
         for peer in peers
         if peer.equal
     ]
-    facts = {
+    result = {
         "command": "python benchmarks/metrics.py --brisque FOLDER --golden tests/golden/data/metrics.json",
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
         "images": {name: hashlib.sha256(other.tobytes()).hexdigest() for name, (_, other) in pairs.items()},
         "entries": entries,
     }
-    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def table(pair: tuple[ImageU8, ImageU8], metrics: Sequence[PairMetric]) -> None:

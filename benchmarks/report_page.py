@@ -43,8 +43,13 @@ def study(folder: Path) -> Study:
             for quality in QUALITIES:
                 data, rebuilt = coded(image, kind, quality - ("other" in codec))
                 scores = {"vit-topk": topk(round(0.4 + quality / 150, 2))}
-                facts: dict[str, object] = {"codec": codec, "label": codec, "quality": float(quality), "scores": scores}
-                found.append(record(folder, name, image, rebuilt, len(data), **facts))
+                given: dict[str, object] = {
+                    "codec": codec,
+                    "label": codec,
+                    "quality": float(quality),
+                    "scores": scores,
+                }
+                found.append(record(folder, name, image, rebuilt, len(data), **given))
     return Study("benchmark", found)
 
 

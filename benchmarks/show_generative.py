@@ -44,10 +44,10 @@ def main() -> None:
             found = encode_nearest(codec, image, Bytes.per_pixel(given.bpp, image.shape[1], image.shape[0]))
             rebuilt = codec.decode(found.data)
             scores = score_pair(image, rebuilt, metrics)
-            told = f"{scores['psnr-rgb'].value:.1f} dB, ViT-Score {scores['vit-topk'].value:.2f}"
-            print(f"{name:10}{codec.title:24}{len(found.data):6} bytes  {told}", flush=True)
+            said = f"{scores['psnr-rgb'].value:.1f} dB, ViT-Score {scores['vit-topk'].value:.2f}"
+            print(f"{name:10}{codec.title:24}{len(found.data):6} bytes  {said}", flush=True)
             plot.imshow(rebuilt[piece])
-            plot.set_title(f"{codec.title}\n{len(found.data)} bytes, {told}", fontsize=6.5)
+            plot.set_title(f"{codec.title}\n{len(found.data)} bytes, {said}", fontsize=6.5)
         for plot in row:
             plot.set_axis_off()
     figure.savefig(given.output, dpi=110)

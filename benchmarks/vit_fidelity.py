@@ -30,7 +30,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.data import ImageSet
-from vitiq.training.recipes.vit import load_config
+from vitiq.training.recipes.vit import VitTrainingConfig
 from vitiq.training.teachers import load_teacher
 from vitiq.training.vit_views import view
 from vitiq.types import ImageU8
@@ -60,12 +60,12 @@ class Reader:
 
 
 def distilled(path: Path) -> Reader:
-    """The distilled ViT, from the facts in its own file."""
+    """The distilled ViT, from the stated in its own file."""
     with safe_open(path, "pt") as file:
-        facts = json.loads(file.metadata()["vitiq_config"])
-    model = VisionTransformer(ViTConfig(**facts["config"])).eval()
+        stated = json.loads(file.metadata()["vitiq_config"])
+    model = VisionTransformer(ViTConfig(**stated["config"])).eval()
     model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return Reader(path.stem, model, facts["mean"], facts["std"])
+    return Reader(path.stem, model, stated["mean"], stated["std"])
 
 
 def reference(path: Path) -> Reader:
@@ -86,7 +86,7 @@ def overlap(a: Int[np.ndarray, "n k"], b: Int[np.ndarray, "n k"]) -> Float[np.nd
 
 def agreement_table(student: Reader, references: Sequence[Reader], data: Sequence[Path], cache: Path) -> str:
     """Top-1 agreement and top-100 overlap on the held-out images of the training data."""
-    config = load_config()
+    config = VitTrainingConfig.load()
     images = ImageSet.open(data, cache, short_side=256)
     _, held_out = images.split(config.held_out)
     lines = ["| views of held-out images | against | top-1 agreement | top-100 overlap |", "|---|---|---|---|"]

@@ -1,4 +1,4 @@
-"""Which levels and which pooling `vit-tiles` should have, judged without human scores.
+"""Which levels and which pooling `vit-tiles` should have, compared without human scores.
 
     python benchmarks/vit_tiles_settings.py IMAGES.tar vit_tiny.safetensors deit_tiny.safetensors --count 40
 

@@ -77,7 +77,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
     yield open_page
     for context in contexts:
         context.close()
-    # a refused upload is told to the person by the page; the browser notes it besides
+    # a refused upload is reported to the person by the page; the browser notes it besides
     assert [line for line in said if "status of 400" not in line] == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1:"))] == []
 

@@ -67,10 +67,10 @@ def topk(value: float, first: tuple[str, str] = ("tabby", "tabby")) -> Score:
 
 
 def record(
-    folder: Path, name: str, image: ImageU8, rebuilt: ImageU8, size: int, **facts: object
+    folder: Path, name: str, image: ImageU8, rebuilt: ImageU8, size: int, **answer: object
 ) -> tuple[Record, Files]:
     """A record with its images on disk."""
-    given: dict[str, object] = {"codec": "jpeg", "label": "JPEG", "quality": 50.0, "rate_kind": "quality", **facts}
+    given: dict[str, object] = {"codec": "jpeg", "label": "JPEG", "quality": 50.0, "rate_kind": "quality", **answer}
     extra: Mapping[str, Score] = given.pop("scores", {})  # type: ignore[assignment]
     key = hashlib.sha256(f"{name}{given['label']}{given['quality']}{given.get('rate_value')}".encode()).hexdigest()
     original, target = folder / "originals" / name, folder / "reconstructions" / key[:2] / f"{key}.png"
@@ -145,9 +145,9 @@ def equal_bytes(folder: Path, images: int = 3, preset: str = "run") -> Study:
         base |= {"optimised_against": [{"backbone": "generator", "weights_sha256": "abcdefabcdef" + "0" * 52}]}
         natural = {"brisque": Score(30.0, "brisque|v2", {"original": 28.0, "generated": 30.0, "delta": 2.0})}
         scores = {"vit-topk": topk(0.63), **natural}
-        facts: dict[str, object] = {"codec": "inversion", "label": "vitiq inversion", "quality": 1540.0}
-        facts |= {"scores": scores, "details": base, "encode_seconds": 40.0}
-        main, files = record(folder, name, image, rebuilt, size, **facts)
+        answer: dict[str, object] = {"codec": "inversion", "label": "vitiq inversion", "quality": 1540.0}
+        answer |= {"scores": scores, "details": base, "encode_seconds": 40.0}
+        main, files = record(folder, name, image, rebuilt, size, **answer)
         found.append((main, replace(files, trace=_trace(folder, main, image, rebuilt), map=_map(folder, main))))
         for codec, label, reached, grown in (("avif", "AVIF", True, 0.98), ("jpeg", "JPEG", False, 2.2)):
             _, other = coded(image, "JPEG", 30 if reached else 5)

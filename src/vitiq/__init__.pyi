@@ -1,6 +1,7 @@
 from . import losses
 from .api.coding import codec, decode, encode, inspect, list_codecs
-from .api.scoring import backbone, list_metrics, load_image, metric, score, score_folder, score_sets
+from .api.metrics import backbone, list_metrics, metric
+from .api.scoring import load_image, score, score_folder, score_sets
 from .api.studies import run_study
 from .errors import (
     BitstreamError,

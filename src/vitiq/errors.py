@@ -5,7 +5,7 @@
     │   └── UndefinedError      a value that was asked for is not defined, as where a network's output is not finite
     ├── BitstreamError          a compressed file is damaged, foreign or asks for too much
     ├── UnknownNameError        no codec, metric or backbone of that name (lists near matches)
-    ├── PluginError             a registered plugin cannot be loaded
+    ├── PluginError             a registered plugin cannot be loaded, or failed
     ├── MissingDependencyError  an optional package is not installed
     ├── WeightsError            a weights file is missing, damaged or of another layout
     ├── TaskError               a task of a study failed
@@ -36,7 +36,7 @@ class UnknownNameError(VitiqError):
 
 
 class PluginError(VitiqError):
-    """A registered plugin cannot be loaded."""
+    """A registered plugin cannot be loaded, or failed."""
 
 
 class MissingDependencyError(VitiqError):

@@ -7,14 +7,19 @@
     value.backward()
     criterion.scores(distorted, reference)   # the metric's value of each image
 
-A metric is called differentiable exactly where its loss is here. Networks are frozen; weights that do not ship with
-vitiq (LPIPS, DISTS) are fetched before, as for the metric.
+A metric is called differentiable exactly where its loss is in `LOSSES`. `STAND_INS` are minimised in the place of what
+has no slope or compares sets of images: `vit-topk` (relaxed), `fid` and `fid-vit` (of patches). Networks are frozen;
+weights that do not ship with vitiq (LPIPS, DISTS, FID) are fetched before, as for the metric.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+from jaxtyping import Float
+from torch import Tensor
 
 from vitiq.errors import UnknownNameError
 from vitiq.metrics.fidelity.losses import (
@@ -29,7 +34,7 @@ from vitiq.metrics.fidelity.losses import (
     SsimSkimageLoss,
     SsimYLoss,
 )
-from vitiq.metrics.loss import Loss
+from vitiq.metrics.loss import Given, Loss
 from vitiq.metrics.perceptual.losses import DistsLoss, LpipsLoss, LpipsVggLoss
 from vitiq.metrics.semantic.vit_losses import (
     VitBcLoss,
@@ -40,9 +45,13 @@ from vitiq.metrics.semantic.vit_losses import (
     VitTokensLockedLoss,
     VitTokensLoss,
 )
+from vitiq.metrics.semantic.vit_stand_ins import VitLevelsLoss, VitTopKLoss
+from vitiq.metrics.sets.losses import PatchFidLoss, PatchFidVitLoss
 
 __all__ = [
     "LOSSES",
+    "STAND_INS",
+    "Criterion",
     "DistsLoss",
     "Loss",
     "LpipsLoss",
@@ -51,6 +60,8 @@ __all__ = [
     "MsSsimLoss",
     "MsSsimYLoss",
     "MseLoss",
+    "PatchFidLoss",
+    "PatchFidVitLoss",
     "PsnrRgbLoss",
     "PsnrYLoss",
     "RmseLoss",
@@ -60,12 +71,31 @@ __all__ = [
     "VitBcLoss",
     "VitClsLoss",
     "VitJsLoss",
+    "VitLevelsLoss",
     "VitProbLoss",
     "VitTilesLoss",
     "VitTokensLockedLoss",
     "VitTokensLoss",
+    "VitTopKLoss",
     "loss",
 ]
+
+
+class Criterion(Protocol):
+    """What can be minimised: a module of distorted and reference images, N×3×H×W in [0, 1].
+
+    Attributes:
+        smallest: pixels that a side needs.
+    """
+
+    smallest: ClassVar[int]
+
+    def __call__(self, distorted: Given, reference: Given) -> Float[Tensor, ""]:
+        """A scalar; gradients reach `distorted`."""
+
+    def against(self, reference: Given) -> Callable[[Given], Float[Tensor, ""]]:
+        """The same against one reference, for a search: a network reads the reference once."""
+
 
 LOSSES: dict[str, type[Loss]] = {
     found.metric: found
@@ -78,19 +108,29 @@ LOSSES: dict[str, type[Loss]] = {
 """The loss of each differentiable metric, by the metric's key."""
 
 
-def loss(name: str, **options: Any) -> Loss:
-    """The loss of a metric.
+STAND_INS: dict[str, Callable[..., Criterion]] = {
+    "vit-topk": VitTopKLoss,
+    "vit-levels": VitLevelsLoss,
+    "fid": PatchFidLoss,
+    "fid-vit": PatchFidVitLoss,
+}
+"""What is minimised in the place of a metric that is not differentiable or compares sets, by name."""
+
+
+def loss(name: str, **options: Any) -> Criterion:
+    """The loss of a metric, or a stand-in.
 
     Args:
-        name: the metric's key: `mse`, `psnr-y`, `ms-ssim`, `lpips`, `vit-tiles`, …
+        name: the metric's key: `mse`, `psnr-y`, `ms-ssim`, `lpips`, `vit-tiles`, …; or one of `STAND_INS`.
         options: of the loss: `backbone` of the ViT losses, `folder` of LPIPS's and DISTS's weights.
 
     Raises:
-        UnknownNameError: no metric of that name is differentiable.
+        UnknownNameError: no metric of that name has a loss.
         WeightsError: its weights are not here.
     """
-    if name not in LOSSES:
-        near = difflib.get_close_matches(name, LOSSES, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(LOSSES)}"
+    known: dict[str, Callable[..., Criterion]] = {**LOSSES, **STAND_INS}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
         raise UnknownNameError(f"no loss of the metric {name!r}: {hint}")
-    return LOSSES[name](**options)
+    return known[name](**options)

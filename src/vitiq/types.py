@@ -68,7 +68,7 @@ class Score:
     Attributes:
         value: the number, in the metric's unit; NaN where the metric is undefined.
         signature: names everything that changes the value (weights hash, resize, K, data range, …).
-        details: what a reader needs to judge the number (chance level, p-value, label table, …);
+        details: what a reader needs to understand the number (chance level, p-value, label table, …);
             JSON-serialisable values only.
     """
 
@@ -95,32 +95,3 @@ class Progress:
 
 
 ProgressCallback: TypeAlias = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One row of the results: one image × codec × quality.
-
-    Attributes:
-        image: name of the image (relative stem with suffix).
-        codec: codec name.
-        quality: the codec's quality setting.
-        width, height: pixels of the original.
-        bytes: size of the whole compressed file.
-        bpp: bytes × 8 / pixels.
-        encode_seconds, decode_seconds: wall time.
-        scores: metric key -> value.
-        details: versions, weights hashes, settings, seed, device, signatures, notes (JSON-serialisable).
-    """
-
-    image: str
-    codec: str
-    quality: float
-    width: int
-    height: int
-    bytes: int
-    bpp: float
-    encode_seconds: float
-    decode_seconds: float
-    scores: Mapping[str, float] = field(default_factory=dict)
-    details: Mapping[str, object] = field(default_factory=dict)

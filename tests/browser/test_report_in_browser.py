@@ -290,13 +290,13 @@ def test_axe_finds_no_serious_fault(opened: Open, equal_page: str, curve_page: s
         page = opened(address, color_scheme=scheme)
         page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
         found = axe.Axe().run(page).response["violations"]
-        told = [
+        said = [
             f"{fault['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
             for fault in found
             if fault["impact"] in {"serious", "critical"}
             for node in fault["nodes"][:3]
         ]
-        assert told == []
+        assert said == []
 
 
 def test_the_theme_is_kept(opened: Open, equal_page: str) -> None:

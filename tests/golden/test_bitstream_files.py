@@ -1,4 +1,4 @@
-"""Files written by the bitstream room, byte for byte.
+"""Files written by the bitstream package, byte for byte.
 
 Truth: the files in data/, written once by this module (`python tests/golden/test_bitstream_files.py`) and only written
 again on purpose, with a new format version. Reading them is the promise to people who own files; writing them again
@@ -105,7 +105,7 @@ def built_in(name: str) -> viq.Container:
 
 
 def image() -> viq.Container:
-    """An `inversion` file of made-up symbols on a canvas of 128×64, for the shipped generator; it decodes."""
+    """An `inversion` file of made-up symbols at 128×64, for the shipped generator; it decodes."""
     generator = EmbeddedGenerator().at(128, 64)
     prefix = bytes.fromhex(generator.weights_sha256)[:8]
     shapes = [(layer.channels, layer.height, layer.width) for layer in generator.layers]
@@ -114,7 +114,7 @@ def image() -> viq.Container:
     return viq.Container(NUMBERS_OF["inversion"], 150, 70, prefix, symbols_crc(IMAGE), (viq.Section(1, payload),))
 
 
-def test_a_image_of_the_shipped_generator_reads() -> None:
+def test_an_image_of_the_shipped_generator_reads() -> None:
     """New weights need a new file (and a line under "Bitstream" in the changelog): files name the weights they need."""
     stored = (DATA / "inversion-image.viq").read_bytes()
     assert viq.pack(image()) == stored

@@ -26,10 +26,10 @@ CODECS: dict[str, Codec] = {"generative": Generative(), "generative-mse": Genera
 @pytest.mark.parametrize("name", CODECS)
 def test_the_file_still_decodes_to_its_image(name: str) -> None:
     data = (DATA / "generative.viq").read_bytes()
-    painted = CODECS[name].decode(data)
+    rebuilt = CODECS[name].decode(data)
     wanted = read_image(DATA / f"{name}.png")
-    assert painted.shape == wanted.shape
-    assert np.abs(painted.astype(int) - wanted).max() <= 1
+    assert rebuilt.shape == wanted.shape
+    assert np.abs(rebuilt.astype(int) - wanted).max() <= 1
 
 
 def test_the_file_holds_the_symbols_it_held() -> None:

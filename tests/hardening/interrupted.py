@@ -51,10 +51,8 @@ def encode(folder: Path) -> tuple[int, str]:
 
 def run(folder: Path) -> tuple[int, str]:
     """A run of one image, one codec, one metric."""
-    picture = str(folder.parent / "in.png")
-    return vitiq(
-        "run", picture, "-c", "jpeg", "--comparators", "webp", "--metrics", "mse", "-o", str(folder), "--quiet"
-    )
+    image = str(folder.parent / "in.png")
+    return vitiq("run", image, "-c", "jpeg", "--comparators", "webp", "--metrics", "mse", "-o", str(folder), "--quiet")
 
 
 OPERATIONS: dict[str, Callable[[Path], tuple[int, str]]] = {"encode": encode, "run": run}

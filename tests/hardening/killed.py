@@ -21,10 +21,10 @@ from PIL import Image
 CODE = "import sys; sys.argv[0] = 'vitiq'; from vitiq.cli.main import main; main()"
 
 
-def command(picture: Path, out: Path) -> list[str]:
+def command(image: Path, out: Path) -> list[str]:
     """A run of one image with two codecs and one metric."""
     options = ["-c", "jpeg", "--comparators", "webp,jpeg2000", "--metrics", "mse", "-o", str(out), "--quiet"]
-    return [sys.executable, "-c", CODE, "run", str(picture), *options]
+    return [sys.executable, "-c", CODE, "run", str(image), *options]
 
 
 def made(out: Path) -> dict[str, str]:
@@ -48,18 +48,18 @@ def leftovers(out: Path) -> list[str]:
     return [path.name for path in out.rglob(".vitiq-*")]
 
 
-def kill_and_resume(picture: Path, out: Path, after: float) -> dict[str, object]:
+def kill_and_resume(image: Path, out: Path, after: float) -> dict[str, object]:
     """One moment: start, kill after so many seconds, run again to the end."""
     shutil.rmtree(out, ignore_errors=True)
     process = subprocess.Popen(
-        command(picture, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command(image, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     time.sleep(after)
     killed = process.poll() is None
     if killed:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    again = subprocess.run(command(picture, out), capture_output=True, text=True, check=False)
+    again = subprocess.run(command(image, out), capture_output=True, text=True, check=False)
     return {
         "after": round(after, 3),
         "killed": killed,
@@ -74,13 +74,13 @@ def kill_and_resume(picture: Path, out: Path, after: float) -> dict[str, object]
 def compare(moments: int, folder: Path) -> tuple[list[dict[str, object]], dict[str, str], list[str]]:
     """Every moment of the time a run takes, and what an undisturbed one makes."""
     folder.mkdir(parents=True, exist_ok=True)
-    picture = folder / "in.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(picture)
-    subprocess.run(command(picture, folder / "warm"), capture_output=True, check=True)
+    image = folder / "in.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(image)
+    subprocess.run(command(image, folder / "warm"), capture_output=True, check=True)
     began = time.monotonic()
-    subprocess.run(command(picture, folder / "clean"), capture_output=True, check=True)
+    subprocess.run(command(image, folder / "clean"), capture_output=True, check=True)
     seconds = time.monotonic() - began
-    found = [kill_and_resume(picture, folder / "out", seconds * (i + 0.5) / moments) for i in range(moments)]
+    found = [kill_and_resume(image, folder / "out", seconds * (i + 0.5) / moments) for i in range(moments)]
     return found, made(folder / "clean"), scores(folder / "clean")
 
 

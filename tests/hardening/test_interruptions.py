@@ -36,8 +36,8 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("operation", "step"), [("encode", 1), ("run", 1 if LONG else 90)])
 def test_a_file_system_that_fails(operation: str, step: int, shim: Path, tmp_path: Path) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
-    Image.fromarray(picture).save(tmp_path / "in.png")
+    image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "in.png")
     done = subprocess.run(
         [sys.executable, HERE / "interrupted.py", operation, tmp_path / "out", str(step)],
         env={**os.environ, "LD_PRELOAD": str(shim)},

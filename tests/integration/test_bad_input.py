@@ -200,9 +200,9 @@ def test_a_broken_image_is_named_in_one_line(name: str, vitiq: Vitiq, tmp_path: 
         check_one_line(answer, path)
         assert BROKEN[name][1] in answer.err
         if "--json" in arguments:
-            facts = json.loads(answer.out or "{}")
-            assert facts.get("pairs", []) == []
-            assert all(str(path) in problem for problem in facts.get("problems", []))
+            stated = json.loads(answer.out or "{}")
+            assert stated.get("pairs", []) == []
+            assert all(str(path) in problem for problem in stated.get("problems", []))
         else:
             assert answer.out == ""
     assert not out.exists()
@@ -236,9 +236,9 @@ def test_the_rest_of_a_folder_goes_on(name: str, vitiq: Vitiq, tmp_path: Path) -
     (a / "mos.csv").write_text(f"distorted,reference,mos\n{rows}{name},one.png,3\none.png,{name},4\n")
     answer = vitiq("validate", a, "-m", "mse", "--json", "--resamples", 2, "--quiet")
     check_one_line(answer, bad)
-    facts = json.loads(answer.out)
-    assert [image["values"]["mse"] for image in facts["images"]] == [0] * 6 + [None] * 2
-    assert [(line["n"], line["left_out"]) for line in facts["agreement"]] == [(6, 2)]
+    stated = json.loads(answer.out)
+    assert [image["values"]["mse"] for image in stated["images"]] == [0] * 6 + [None] * 2
+    assert [(line["n"], line["left_out"]) for line in stated["agreement"]] == [(6, 2)]
     text = vitiq("validate", a, "-m", "mse", "--resamples", 2, "--quiet").out
     assert text.startswith("plain: 6 images")
 
@@ -292,9 +292,9 @@ def test_unusual_images_are_read_right(name: str, vitiq: Vitiq, tmp_path: Path) 
     for codec in ("jpeg2000", "jpeg", "generative-mse"):
         answer = vitiq("encode", path, "-c", codec, "-o", file, "--json", "--quiet", "--force")
         assert answer.code == 0, answer.err
-        facts = json.loads(answer.out)
-        assert (facts["height"], facts["width"]) == wanted.shape[:2]
-        assert any(note in said for said in (*facts["notes"], "" if not note else "no note"))
+        stated = json.loads(answer.out)
+        assert (stated["height"], stated["width"]) == wanted.shape[:2]
+        assert any(note in said for said in (*stated["notes"], "" if not note else "no note"))
         assert vitiq("info", file).code == 0
         assert vitiq("decode", file, "-o", tmp_path / "y.png", "--force").code == 0
         rebuilt = read_image(tmp_path / "y.png")

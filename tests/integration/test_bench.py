@@ -126,9 +126,9 @@ def test_faults_are_named_at_once_before_any_work(images: Path, tmp_path: Path, 
 def test_a_dry_run_does_nothing(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     out = tmp_path / "out"
     answer = vitiq("bench", images, "-c", "jpeg@10:90:20", "-m", "mse", "-o", out, "--dry-run", "--json")
-    facts = json.loads(answer.out)
-    assert (facts["images"], facts["tasks"], facts["files"]["bitstreams"]) == (3, 15, 15)
-    assert facts["seconds"] > 0
+    values = json.loads(answer.out)
+    assert (values["images"], values["tasks"], values["files"]["bitstreams"]) == (3, 15, 15)
+    assert values["seconds"] > 0
     assert not out.exists()
 
 

@@ -43,10 +43,10 @@ def test_labels_are_read_from_the_file(file: Path) -> None:
 def test_comparison_reports_time_operations_and_agreement(file: Path) -> None:
     result = classify(file, "--json", "--compare")
     assert result.returncode == 0, result.stderr
-    facts = json.loads(result.stdout)
-    assert 0 < facts["flops"] < facts["rebuilt"]["flops"]
-    assert 0 <= facts["rebuilt"]["top_100_overlap"] <= 1
-    assert facts["rebuilt"]["same_top"] in (True, False)
+    answer = json.loads(result.stdout)
+    assert 0 < answer["flops"] < answer["rebuilt"]["flops"]
+    assert 0 <= answer["rebuilt"]["top_100_overlap"] <= 1
+    assert answer["rebuilt"]["same_top"] in (True, False)
 
 
 def test_other_files_are_reported(bundled: dict[str, ImageU8], tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def test_failures_are_one_line(tmp_path: Path) -> None:
 def test_encode_info_decode(small: ImageU8, tmp_path: Path) -> None:
     write_png(tmp_path / "x.png", small)
     search = ("-c", "inversion", "--iterations", 2)
-    facts = json.loads(vitiq("encode", tmp_path / "x.png", *search, "--json", "--quiet").stdout)
-    assert facts["bytes"] == (tmp_path / "x.viq").stat().st_size <= 1540
+    result = json.loads(vitiq("encode", tmp_path / "x.png", *search, "--json", "--quiet").stdout)
+    assert result["bytes"] == (tmp_path / "x.viq").stat().st_size <= 1540
     shown = json.loads(vitiq("info", tmp_path / "x.viq", "--json").stdout)
     assert (shown["codec"], shown["width"], shown["height"]) == ("inversion", 96, 80)
     vitiq("decode", tmp_path / "x.viq", "-o", tmp_path / "y.png")
@@ -155,8 +155,8 @@ def test_statistics_in_the_place_of_a_folder(bundled: dict[str, ImageU8], tmp_pa
         write_png(tmp_path / "a" / f"{i}.png", image[:160, :160])
         write_png(tmp_path / "b" / f"other-{i}.png", image[100:260, 100:260])
     a, b, file = tmp_path / "a", tmp_path / "b", tmp_path / "a.npz"
-    facts = json.loads(vitiq("stats", a, "-o", file, "-m", "patch-fid-pixel", "--json", "--quiet").stdout)
-    assert (facts["count"], facts["dimensions"]) == (144, 192)
+    result = json.loads(vitiq("stats", a, "-o", file, "-m", "patch-fid-pixel", "--json", "--quiet").stdout)
+    assert (result["count"], result["dimensions"]) == (144, 192)
     assert "more than 192" in vitiq("stats", a, "-o", file, "-m", "patch-fid-pixel", "--quiet", "--force").stderr
     assert "exists already" in vitiq("stats", a, "-o", file, "-m", "patch-fid-pixel", code=1).stderr
     answer = json.loads(vitiq("score", file, b, "--json", "--quiet").stdout)

@@ -240,16 +240,16 @@ def fill(folder: Path, small: ImageU8) -> list[str]:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_folders_there_and_back(jobs: int, vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
-    """Heights tell the images apart; every one must come back under a name of its own."""
+    """Heights distinguish the images; every one must come back under a name of its own."""
     source, coded, back = tmp_path / "in", tmp_path / "coded", tmp_path / "back"
     fill(source, small)
     before = contents(source)
     (source / "notes.txt").write_text("no image")
     answer = vitiq("encode", source, "-c", "webp", "-o", coded, "--jobs", jobs, "--json")
     assert answer.code == 0, answer.err
-    facts = json.loads(answer.out)
-    assert len(facts["files"]) == len(NAMES)
-    assert {Path(one["file"]).relative_to(coded).as_posix() for one in facts["files"]} == set(contents(coded))
+    values = json.loads(answer.out)
+    assert len(values["files"]) == len(NAMES)
+    assert {Path(one["file"]).relative_to(coded).as_posix() for one in values["files"]} == set(contents(coded))
     assert len({pairing_key(name) for name in contents(coded)}) == len(NAMES), "they fit on any file system"
     assert (coded / "plain.webp").is_file()
     assert (coded / "sub" / "x.webp").is_file()
@@ -346,8 +346,8 @@ def test_rates(vitiq: Vitiq, photo: Path) -> None:
     def encode(*arguments: object) -> dict[str, float]:
         answer = vitiq("encode", photo, "--json", "--force", *arguments)
         assert answer.code == 0, answer.err
-        facts: dict[str, float] = json.loads(answer.out)
-        return facts
+        values: dict[str, float] = json.loads(answer.out)
+        return values
 
     for codec in ("jpeg", "generative"):
         budget = encode("-c", codec, "--bytes", 1500)

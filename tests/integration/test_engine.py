@@ -76,8 +76,8 @@ def same(found: list[Record], wanted: list[Record]) -> None:
     """Equal but for times."""
 
     def plain(record: Record) -> str:
-        facts = {name: getattr(record, name) for name in record.__dataclass_fields__ if "seconds" not in name}
-        return repr(facts)
+        answer = {name: getattr(record, name) for name in record.__dataclass_fields__ if "seconds" not in name}
+        return repr(answer)
 
     assert list(map(plain, found)) == list(map(plain, wanted))
 

@@ -55,15 +55,15 @@ def test_small_images_are_coded_as_well_as_large_ones(bundled: dict[str, ImageU8
 
 
 def test_one_bitstream_two_syntheses(piece: ImageU8) -> None:
-    plain, painted = GenerativeMse(), Generative()
-    data, other = plain.encode(piece, Quality(10)), painted.encode(piece, Quality(10))
+    plain, perceptual = GenerativeMse(), Generative()
+    data, other = plain.encode(piece, Quality(10)), perceptual.encode(piece, Quality(10))
     assert viq.unpack(data).section(LATENTS) == viq.unpack(other).section(LATENTS)
-    assert np.array_equal(painted.decode(data), painted.decode(other))
-    assert squared_error(plain.decode(data), piece) < squared_error(painted.decode(data), piece)
+    assert np.array_equal(perceptual.decode(data), perceptual.decode(other))
+    assert squared_error(plain.decode(data), piece) < squared_error(perceptual.decode(data), piece)
 
 
 @pytest.mark.parametrize("name", ["generative", "generative-mse"])
-def test_another_process_with_more_threads_paints_the_same(name: str, piece: ImageU8, tmp_path: Path) -> None:
+def test_another_process_with_more_threads_rebuilds_the_same(name: str, piece: ImageU8, tmp_path: Path) -> None:
     codec = Generative() if name == "generative" else GenerativeMse()
     data = codec.encode(piece, Quality(20))
     (tmp_path / "f.viq").write_bytes(data)
@@ -117,10 +117,10 @@ def test_foreign_and_hostile_files_are_told(piece: ImageU8) -> None:
     file = viq.unpack(codec.encode(piece, Quality(5)))
 
     def changed(**values: object) -> bytes:
-        facts = {
+        answer = {
             name: getattr(file, name) for name in ("codec", "width", "height", "weights", "symbols_crc", "sections")
         }
-        return viq.pack(viq.Container(**{**facts, **values}))
+        return viq.pack(viq.Container(**{**answer, **values}))
 
     assert codec.decode(changed()).shape == piece.shape
     with pytest.raises(BitstreamError, match="inversion"):

@@ -138,8 +138,8 @@ def test_a_codec_family_with_its_own_format(outside: Path, png: Path, tmp_path: 
     file = tmp_path / "x.raw"
     vitiq(outside, "encode", png, "-c", "outside-raw", "-o", file, "--quiet")
     assert file.read_bytes().startswith(b"RAW!")
-    facts = json.loads(vitiq(outside, "info", file, "--json").stdout)
-    assert (facts["codec"], facts["width"], facts["height"]) == ("outside-raw", 96, 80)
+    answer = json.loads(vitiq(outside, "info", file, "--json").stdout)
+    assert (answer["codec"], answer["width"], answer["height"]) == ("outside-raw", 96, 80)
     vitiq(outside, "decode", file, "-o", tmp_path / "y.png")
     assert np.array_equal(read_image(tmp_path / "y.png"), small)
     scores = json.loads(vitiq(outside, "score", png, file, "-m", "mse", "--json", "--quiet").stdout)
@@ -210,8 +210,8 @@ def test_an_entropy_model(outside: Path, png: Path, tmp_path: Path) -> None:
     own, file = tmp_path / "own.viq", tmp_path / "x.viq"
     vitiq(outside, "encode", png, "-c", "inversion", "--iterations", 2, "--quiet", "-o", own)
     vitiq(outside, "encode", png, "-c", "inversion[entropy=static]", "--iterations", 2, "--quiet", "-o", file)
-    facts = json.loads(vitiq(outside, "info", file, "--json").stdout)
-    assert facts["entropy"] == "static"
+    answer = json.loads(vitiq(outside, "info", file, "--json").stdout)
+    assert answer["entropy"] == "static"
     vitiq(outside, "decode", file, "-o", tmp_path / "y.png")
     assert read_image(tmp_path / "y.png").shape == (80, 96, 3)
     assert file.read_bytes() != own.read_bytes()
@@ -253,8 +253,8 @@ def test_the_example_around_a_compressai_model(installed: Path, png: Path, tmp_p
     weights, file = tmp_path / "weights.pth", tmp_path / "x.viq"
     subprocess.run([sys.executable, "-c", program, str(weights)], env=variables, check=True)
     vitiq(installed, "encode", png, "-c", f'my-model[weights="{weights}"]', "-o", file)
-    facts = json.loads(vitiq(installed, "info", file, "--json").stdout)
-    assert (facts["codec"], facts["quality"]) == ("my-model", 1)
+    answer = json.loads(vitiq(installed, "info", file, "--json").stdout)
+    assert (answer["codec"], answer["quality"]) == ("my-model", 1)
     said = vitiq(installed, "decode", file, "-o", tmp_path / "y.png", code=1).stderr
     assert "weights=PATH" in said
     vitiq(installed, "decode", file, "-O", f"weights={weights}", "-o", tmp_path / "z.png")

@@ -74,10 +74,10 @@ def test_lists_in_an_encoding_without_their_signs() -> None:
 
 
 def test_json_is_valid_whatever_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = {"é": "∞", "name": os.fsdecode(b"caf\xe9"), "emoji": "🙂"}
+    answer = {"é": "∞", "name": os.fsdecode(b"caf\xe9"), "emoji": "🙂"}
     for encoding in ("utf-8", "ascii", "cp1252"):
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
-        assert json.loads(to_json_text(facts).encode(encoding).decode(encoding)) == facts
+        assert json.loads(to_json_text(answer).encode(encoding).decode(encoding)) == answer
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

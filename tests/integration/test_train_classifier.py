@@ -30,7 +30,7 @@ from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
-from vitiq.training.recipes.classifier import load_config, train_classifier
+from vitiq.training.recipes.classifier import ClassifierTrainingConfig, train_classifier
 from vitiq.training.recipes.codec import export_weights as export_codec
 from vitiq.training.teachers import soft_loss
 
@@ -127,8 +127,8 @@ def test_bad_weights_are_refused(codec_file: Path, tmp_path: Path) -> None:
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
-        facts = file.metadata()
-    save_file(tensors, tmp_path / "less.safetensors", metadata=facts)
+        stated = file.metadata()
+    save_file(tensors, tmp_path / "less.safetensors", metadata=stated)
     with pytest.raises(WeightsError, match=r"less\.safetensors: tensors do not fit"):
         EmbeddedClassifier(tmp_path / "less.safetensors")
 
@@ -177,5 +177,5 @@ def test_training_runs_in_two_processes(data: Path, teacher_file: Path, codec_fi
 def test_a_foreign_configuration_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "classifier.toml").write_text(text)
     with pytest.raises(InputError, match=r"classifier\.toml: not a classifier training configuration"):
-        load_config(tmp_path / "classifier.toml")
-    assert load_config(smoke=True).steps == 4
+        ClassifierTrainingConfig.load(tmp_path / "classifier.toml")
+    assert ClassifierTrainingConfig.load(smoke=True).steps == 4

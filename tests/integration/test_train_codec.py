@@ -30,9 +30,8 @@ from vitiq.training.config import Phase
 from vitiq.training.crops import Sampler
 from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware
-from vitiq.training.recipes import perceptual
-from vitiq.training.recipes.codec import load_config, train_codec
-from vitiq.training.recipes.perceptual import TRAINED, train_perceptual
+from vitiq.training.recipes.codec import CodecTrainingConfig, train_codec
+from vitiq.training.recipes.perceptual import TRAINED, PerceptualTrainingConfig, train_perceptual
 from vitiq.types import ImageU8, Quality
 from vitiq.weights.file import steps_behind
 
@@ -59,8 +58,8 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def test_trained_weights_code_images(weights: Path, small: ImageU8) -> None:
-    painter = GenerativeMse(generator=weights)
-    assert painter.decode(painter.encode(small, Quality(10))).shape == small.shape
+    decoder = GenerativeMse(generator=weights)
+    assert decoder.decode(decoder.encode(small, Quality(10))).shape == small.shape
 
 
 def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Path) -> None:
@@ -81,9 +80,9 @@ def test_perceptual_training_leaves_the_bitstream_alone(
     added = set(after) - set(before)
     assert added
     assert all(name.removeprefix("perceptual.").startswith(TRAINED) for name in added)
-    plain, painted = GenerativeMse(generator=both), Generative(generator=both)
+    plain, perceptual = GenerativeMse(generator=both), Generative(generator=both)
     data = plain.encode(small, Quality(10))
-    assert not np.array_equal(plain.decode(data), painted.decode(data))
+    assert not np.array_equal(plain.decode(data), perceptual.decode(data))
 
 
 def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
@@ -93,16 +92,16 @@ def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
     space, reader, run = latent_space(TransformModel(weights)), tmp_path / "reader.safetensors", tmp_path / "run"
     latent_classifier.export_weights(LatentClassifier(ViTConfig(depth=2)), space, 0, reader)
     both = train_perceptual(None, [photos], weights, run, classifier=reader, smoke=True, threads=1)
-    painter, size = Decoder(both), (small.shape[0], small.shape[1])
-    assert painter.model.classifier_sha256 == hashlib.sha256(reader.read_bytes()).hexdigest()
+    decoder, size = Decoder(both), (small.shape[0], small.shape[1])
+    assert decoder.model.classifier_sha256 == hashlib.sha256(reader.read_bytes()).hexdigest()
     symbols = np.random.default_rng(0).integers(-3, 4, (256, -(-size[0] // 16), -(-size[1] // 16)))
-    painted = painter.reconstruct(symbols, 10, "perceptual", size)
-    assert painted.shape == (1, 3, *size)
-    # Without the features, the same synthesis paints another image.
-    gain = torch.from_numpy(painter.model.gain(10))[:, None, None]
+    rebuilt = decoder.reconstruct(symbols, 10, "perceptual", size)
+    assert rebuilt.shape == (1, 3, *size)
+    # Without the features, the same synthesis gives another image.
+    gain = torch.from_numpy(decoder.model.gain(10))[:, None, None]
     with torch.no_grad():
-        blind = painter.model.synthesis("perceptual")(torch.from_numpy(symbols)[None] / gain, quality_of(10))
-    assert not torch.equal(blind[:, :, : size[0], : size[1]], painted)
+        blind = decoder.model.synthesis("perceptual")(torch.from_numpy(symbols)[None] / gain, quality_of(10))
+    assert not torch.equal(blind[:, :, : size[0], : size[1]], rebuilt)
     coded = GenerativeMse(generator=both).encode(small)
     assert Generative(generator=both).decode(coded).shape == small.shape
     (run / "classifier_embedded.safetensors").unlink()
@@ -118,7 +117,7 @@ def test_the_classifier_must_read_the_codecs_latents(photos: Path, weights: Path
 
 def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
     images = ImageSet.open([photos], tmp_path / "cache", short_side=512)
-    sampler, phase = Sampler(images, range(5), load_config(smoke=True)), Phase(1, 64, 5)
+    sampler, phase = Sampler(images, range(5), CodecTrainingConfig.load(smoke=True)), Phase(1, 64, 5)
     whole = sampler.batch([1, 2], phase)
     cpu = torch.device("cpu")
     parts = [sampler.batch([1, 2], phase, Hardware(cpu, rank, 2).local_indices(5)) for rank in (0, 1)]
@@ -148,5 +147,6 @@ def test_bad_configurations_are_reported(tmp_path: Path, photos: Path) -> None:
 
 @pytest.mark.parametrize("name", ["codec.toml", "codec_gpu.toml", "perceptual.toml", "perceptual_gpu.toml"])
 def test_shipped_configurations_can_be_read(name: str) -> None:
-    load, least = (perceptual.load_config, 2000) if name.startswith("perceptual") else (load_config, 5000)
-    assert load(Path(training.__file__).parent / "configs" / name).steps >= least
+    perceptual = name.startswith("perceptual")
+    kind, least = (PerceptualTrainingConfig, 2000) if perceptual else (CodecTrainingConfig, 5000)
+    assert kind.load(Path(training.__file__).parent / "configs" / name).steps >= least

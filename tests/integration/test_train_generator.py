@@ -23,7 +23,7 @@ from vitiq.training.crops import draw_graphic, zoomed_crop
 from vitiq.training.data import ImageSet
 from vitiq.training.generator_adversarial import FINEST
 from vitiq.training.hardware import Hardware
-from vitiq.training.recipes.generator import TrainingCrops, load_config, train_generator
+from vitiq.training.recipes.generator import GeneratorTrainingConfig, TrainingCrops, train_generator
 
 CONFIGS = Path(training.__file__).parent / "configs"
 
@@ -50,7 +50,7 @@ def test_a_run_can_start_from_weights(photos: Path, tmp_path: Path) -> None:
 
 def test_the_discriminator_changes_the_finest_scales_alone(photos: Path, tmp_path: Path) -> None:
     def interrupt(done: int, total: int, loss: float) -> None:
-        if done == load_config(smoke=True).plain_steps:
+        if done == GeneratorTrainingConfig.load(smoke=True).plain_steps:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -82,12 +82,12 @@ def test_drawn_graphics_are_flat() -> None:
 
 def test_bad_configurations_are_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere"):
-        load_config(tmp_path / "nowhere.toml")
+        GeneratorTrainingConfig.load(tmp_path / "nowhere.toml")
 
 
 def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
     images, cpu = ImageSet.open([photos], tmp_path / "cache", short_side=512), torch.device("cpu")
-    crops = TrainingCrops(load_config(smoke=True), images, range(5))
+    crops = TrainingCrops(GeneratorTrainingConfig.load(smoke=True), images, range(5))
     whole = crops.batch(1, Hardware(cpu))
     assert whole.shape == (2, 64, 64, 3)
     for rank in (0, 1):
@@ -115,9 +115,9 @@ def test_crops_of_large_images_are_never_enlarged() -> None:
         crops = [zoomed_crop(np.random.default_rng(seed), np.ascontiguousarray(ramp), 64) for seed in range(40)]
         return [abs(float(crop[0, 60, 0]) - float(crop[0, 4, 0])) / 56 for crop in crops]
 
-    shrunk = slopes(160)
-    assert min(shrunk) > 0.95
-    assert max(shrunk) > 1.8
+    downscaled = slopes(160)
+    assert min(downscaled) > 0.95
+    assert max(downscaled) > 1.8
     enlarged = slopes(48)
     assert max(enlarged) < 0.8
     assert min(enlarged) > 0.55
@@ -125,6 +125,6 @@ def test_crops_of_large_images_are_never_enlarged() -> None:
 
 @pytest.mark.parametrize("name", ["generator", "generator_gpu"])
 def test_shipped_configurations_are_read(name: str) -> None:
-    config = load_config(CONFIGS / f"{name}.toml")
+    config = GeneratorTrainingConfig.load(CONFIGS / f"{name}.toml")
     assert config.phases[-1].steps == config.adversarial.steps > 0
     assert config.plain_steps > 1000

@@ -25,7 +25,7 @@ from vitiq.models.backbones.base import Preprocessing
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.agreement import validate
 from vitiq.training.data import ImageSet
-from vitiq.training.recipes.vit import distillation_loss, load_config, train_vit
+from vitiq.training.recipes.vit import VitTrainingConfig, distillation_loss, train_vit
 from vitiq.training.soup import mean_weights
 from vitiq.training.student import export_weights, matched_blocks, prune
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
@@ -97,7 +97,7 @@ def test_a_student_that_keeps_every_block_is_its_teacher_and_has_no_loss() -> No
     student = prune(teacher, range(6))
     x = torch.randn(3, 3, 32, 32)
     assert torch.equal(student(x), teacher(x))
-    config = msgspec.structs.replace(load_config(), kept_blocks=tuple(range(6)))
+    config = msgspec.structs.replace(VitTrainingConfig.load(), kept_blocks=tuple(range(6)))
     losses = distillation_loss(config, student, TokenReaders(1, 6, TINY.width), [reading(teacher)], x)
     assert [float(part.detach()) for part in losses] == pytest.approx([0, 0, 0], abs=1e-6)
     assert validate(student, reading(teacher), x) == pytest.approx((1.0, 1.0))
@@ -108,7 +108,7 @@ def test_a_pruned_student_has_the_kept_blocks_and_a_loss_with_gradients_everywhe
     student = prune(teacher, (0, 2, 4))
     own, source = student.state_dict(), teacher.state_dict()
     assert torch.equal(own["blocks.1.mlp.fc1.weight"], source["blocks.2.mlp.fc1.weight"])
-    config = msgspec.structs.replace(load_config(), kept_blocks=(0, 2, 4))
+    config = msgspec.structs.replace(VitTrainingConfig.load(), kept_blocks=(0, 2, 4))
     other = reading(tiny_teacher(), mean=(0.4, 0.5, 0.6))
     readers = TokenReaders(2, 3, TINY.width)
     loss, _, distance = distillation_loss(
@@ -152,7 +152,7 @@ def test_training_views_are_dealt_without_changing_them(tmp_path: Path) -> None:
         pixels = rng.integers(0, 256, (40 + index, 48, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "in" / f"{index}.png")
     images = ImageSet.open([tmp_path / "in"], tmp_path / "cache", short_side=64)
-    config = msgspec.structs.replace(load_config(), batch=12, detail_share=0.5)
+    config = msgspec.structs.replace(VitTrainingConfig.load(), batch=12, detail_share=0.5)
     views = TrainingViews(config, images, range(3), 32)
     whole = views.batch(7, range(12))
     assert whole.shape == (12, 32, 32, 3)
@@ -270,4 +270,4 @@ def test_a_share_of_the_views_is_regenerated() -> None:
 def test_a_foreign_configuration_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "vit.toml").write_text(text)
     with pytest.raises(InputError, match=r"vit\.toml: not a ViT training configuration"):
-        load_config(tmp_path / "vit.toml")
+        VitTrainingConfig.load(tmp_path / "vit.toml")

@@ -30,8 +30,8 @@ def test_eight_bits_keep_every_output_to_half_a_step(
 def test_a_file_gives_back_what_it_holds(tmp_path: Path) -> None:
     path, kernel = tmp_path / "x.safetensors", torch.linspace(-1, 1, 24).view(4, 6)
     write_weights(path, eight_bit("k", kernel), {"format": "this", "steps": 3})
-    tensors, facts = read_weights(path, "this", "codec")
-    assert facts["steps"] == 3
+    tensors, metadata = read_weights(path, "this", "codec")
+    assert metadata["steps"] == 3
     assert tensors["k"].dtype == torch.int8
     assert tensors["k" + SCALE].shape == (4, 1)
     with pytest.raises(WeightsError, match="'that' expected"):

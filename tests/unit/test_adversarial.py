@@ -28,11 +28,11 @@ def test_a_discriminator_learns_to_tell_images_apart_and_pulls_at_what_it_sees()
     losses = [discriminator.step(real, fake, condition) for _ in range(30)]
     assert losses[-1] < 0.5 * losses[0]
     before = [parameter.detach().clone() for parameter in discriminator.network.parameters()]
-    judged = fake.clone().requires_grad_()
-    loss = discriminator.generator_loss(judged, condition)
+    seen = fake.clone().requires_grad_()
+    loss = discriminator.generator_loss(seen, condition)
     torch.autograd.backward(loss)
-    assert judged.grad is not None
-    assert float(discriminator.generator_loss(fake - 0.1 * judged.grad.sign(), condition)) < float(loss.detach())
+    assert seen.grad is not None
+    assert float(discriminator.generator_loss(fake - 0.1 * seen.grad.sign(), condition)) < float(loss.detach())
     assert all(torch.equal(a, b) for a, b in zip(before, discriminator.network.parameters(), strict=True))
 
 

@@ -230,7 +230,7 @@ def test_damaged_files_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "said"),
     [
         ({"head.bias": torch.zeros(10)}, "head.bias"),
         ({"head.weight": torch.zeros(1000, 32)}, "head.weight"),
@@ -246,9 +246,9 @@ def test_damaged_files_are_told(tmp_path: Path) -> None:
         ({"blocks.0.attn.qkv.weight": None}, "qkv"),
     ],
 )
-def test_tensors_that_do_not_fit_are_named(tmp_path: Path, change: State, told: str) -> None:
+def test_tensors_that_do_not_fit_are_named(tmp_path: Path, change: State, said: str) -> None:
     state = {k: v for k, v in {**network(), **change}.items() if v is not None}
-    with pytest.raises(WeightsError, match=rf"x\.pth.*{told}"):
+    with pytest.raises(WeightsError, match=rf"x\.pth.*{said}"):
         load(write(state, tmp_path / "x.pth"))
 
 

@@ -1,6 +1,6 @@
 """What every codec, a plugin's too, gets from the base class: checks, options, files of a number of bytes.
 
-Truth: counted here, with a codec whose files are as long as it is told.
+Truth: counted here, with a codec whose files are as long as it is asked for.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ def test_filters_and_interlacing_of_deep_png(filter_kind: int) -> None:
         p = left + above - corner
         a, b, c = abs(p - left), abs(p - above), abs(p - corner)
         paeth = np.where((a <= b) & (a <= c), left, np.where(b <= c, above, corner))
-        guess = [np.zeros_like(row), left, above, (left + above) // 2, paeth][filter_kind]
-        out += bytes([filter_kind]) + ((row - guess) % 256).astype(np.uint8).tobytes()
+        predicted = [np.zeros_like(row), left, above, (left + above) // 2, paeth][filter_kind]
+        out += bytes([filter_kind]) + ((row - predicted) % 256).astype(np.uint8).tobytes()
         above = row
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 23, 19, 16, 2, 0, 0, 0))
     data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(out)) + chunk(b"IEND", b"")

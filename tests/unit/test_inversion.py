@@ -1,7 +1,7 @@
-"""The layered inversion codec: canvas, budget, rounding, hostile heads.
+"""The layered inversion codec: working resolution, budget, rounding, hostile heads.
 
 Truth: the rules in docs/reference/viq-format.md, and hand-made packers whose sizes are counted here. How good the
-images are is no unit test: see README and docs/adr/0004-canvas-by-rate.md.
+images are is no unit test: see README and docs/adr/0004-working-resolution-by-rate.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def generator() -> EmbeddedGenerator:
 
 
 @given(sides, sides)
-def test_canvases_keep_the_rules_of_the_format(width: int, height: int) -> None:
+def test_working_resolutions_keep_the_rules_of_the_format(width: int, height: int) -> None:
     found = resolutions(width, height)
     assert len(set(found)) == len(found)
     assert found[-1] == (1, 1)
@@ -45,7 +45,7 @@ def test_canvases_keep_the_rules_of_the_format(width: int, height: int) -> None:
     assert areas == sorted(areas, reverse=True)
 
 
-def test_canvases_have_the_images_shape() -> None:
+def test_working_resolutions_have_the_images_shape() -> None:
     assert resolutions(512, 512) == [(n, n) for n in range(8, 0, -1)]
     assert resolutions(768, 512)[0] == (9, 7)
     assert resolutions(512, 768)[0] == (7, 9)
@@ -53,7 +53,7 @@ def test_canvases_have_the_images_shape() -> None:
     assert resolutions(1, 1) == [(1, 1)]
 
 
-def test_the_canvas_grows_with_the_budget(generator: EmbeddedGenerator, bundled: dict[str, ImageU8]) -> None:
+def test_working_resolutions_grow_with_the_budget(generator: EmbeddedGenerator, bundled: dict[str, ImageU8]) -> None:
     image = bundled["building"]
     sizes = [choose(generator, image, bits, STEPS[-1]) for bits in (1, 4_000, 8_000, 16_000, 10**9)]
     areas = [wide * high for wide, high in sizes]
@@ -103,11 +103,11 @@ def test_fit_rounds_plainly_where_there_is_room() -> None:
 
 def test_fit_drops_the_smallest_of_the_finest_layer_first() -> None:
     latents = [np.full((1, 1, 4), 0.6), np.array([[[0.55, 0.65, 0.75, 0.85]]])]
-    for room in range(4, -1, -1):
-        symbols, data = fit(latents, nonzero, 14 + room)
-        assert len(data) <= 14 + room
+    for space in range(4, -1, -1):
+        symbols, data = fit(latents, nonzero, 14 + space)
+        assert len(data) <= 14 + space
         assert symbols[0].tolist() == [[[1, 1, 1, 1]]]
-        assert symbols[1].tolist() == [[[0] * (4 - room) + [1] * room]]
+        assert symbols[1].tolist() == [[[0] * (4 - space) + [1] * space]]
     # Large symbols outlive the dead zone and go one size after the other, then coarser layers.
     symbols, data = fit([np.full((1, 1, 2), 3.0), np.array([[[2.0, 5.0]]])], nonzero, 13)
     assert [s.tolist() for s in symbols] == [[[[3, 3]]], [[[0, 5]]]]
@@ -138,7 +138,7 @@ def test_the_weight_of_the_rate_answers_the_rate() -> None:
 
 
 @pytest.mark.parametrize("head", [(0, 1), (1, 0), (17, 1), (1, 17), (9, 8), (255, 255)])
-def test_hostile_canvases_are_refused_before_painting(head: tuple[int, int], generator: EmbeddedGenerator) -> None:
+def test_hostile_resolutions_are_refused_before_decoding(head: tuple[int, int], generator: EmbeddedGenerator) -> None:
     data = sealed(generator, bytes([*head, 128, 0, 0]))
     for read in (Inversion().decode, Inversion().inspect):
         with pytest.raises(BitstreamError, match="working resolution"):

@@ -175,9 +175,9 @@ def test_images_equal_upstreams_arithmetic(tmp_path: Path, zipped: bool) -> None
     state = small_state()
     generator = ProgressiveGenerator(save(tmp_path / "g.pth", state, zipped=zipped))
     z = torch.randn(2, 5, generator=torch.Generator().manual_seed(2))
-    painted = generator.generate([z[:, :, None, None]])
-    assert painted.shape == (2, 3, 16, 16)
-    torch.testing.assert_close(painted, literal(state, z, 3), rtol=1e-4, atol=1e-5)
+    rebuilt = generator.generate([z[:, :, None, None]])
+    assert rebuilt.shape == (2, 3, 16, 16)
+    torch.testing.assert_close(rebuilt, literal(state, z, 3), rtol=1e-4, atol=1e-5)
 
 
 def test_names_without_wrapper_load_too(tmp_path: Path) -> None:
@@ -191,8 +191,8 @@ def test_names_without_wrapper_load_too(tmp_path: Path) -> None:
 def test_gradient_reaches_the_latent_and_not_the_weights(tmp_path: Path) -> None:
     generator = ProgressiveGenerator(save(tmp_path / "g.pth", small_state()))
     z = torch.ones(1, 5, 1, 1, requires_grad=True)
-    painted = generator.generate([z])
-    torch.autograd.backward(painted.square().mean())
+    rebuilt = generator.generate([z])
+    torch.autograd.backward(rebuilt.square().mean())
     assert z.grad is not None
     assert z.grad.abs().sum() > 0
     with pytest.raises(InputError, match="2 latent layers"):

@@ -165,9 +165,9 @@ def test_warnings_are_words(tmp_path: Path) -> None:
     same = next(r for r in records if r.codec == "inversion")
     assert any("Still tabby first, yet 0.63" in line and "only 2 of the 62" in line for line in warnings_of(same))
     lost = next(r for r in records if r.codec == "jpeg" and r.image == "piece-00.png")
-    told = " ".join(warnings_of(lost))
-    assert "At chance level" in told
-    assert "Looks natural, means something else: tabby became teapot" in told
+    said = " ".join(warnings_of(lost))
+    assert "At chance level" in said
+    assert "Looks natural, means something else: tabby became teapot" in said
 
 
 def test_nothing_hostile_in_a_name_reaches_the_page_as_markup(tmp_path: Path) -> None:

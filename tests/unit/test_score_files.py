@@ -41,12 +41,12 @@ def test_pairs_by_path_then_by_stem(tmp_path: Path) -> None:
     b = folder(tmp_path / "b", "1.jpg", "sub/1.webp", "2.jpg", "3.jpg", "3.webp", "sub/4.png")
     found = pair_up(a, b)
     assert named(tmp_path, found.pairs) == [("1.png", "1.jpg"), ("2.jpg", "2.jpg"), ("sub/1.png", "sub/1.webp")]
-    told = "\n".join(found.problems)
+    said = "\n".join(found.problems)
     assert len(found.problems) == 4
     for alone in (a / "2.png", a / "4.png", b / "sub" / "4.png"):
-        assert f"{alone}: no image of that name" in told
-    assert "3.png" in told
-    assert f"{b / '3.jpg'}, {b / '3.webp'}: not paired" in told
+        assert f"{alone}: no image of that name" in said
+    assert "3.png" in said
+    assert f"{b / '3.jpg'}, {b / '3.webp'}: not paired" in said
 
 
 def test_empty_missing_and_mixed_sides_are_told(tmp_path: Path) -> None:

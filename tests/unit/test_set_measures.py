@@ -207,14 +207,14 @@ def test_statistics_files_that_are_none(tmp_path: Path) -> None:
     path.write_bytes(b"PK nonsense")
     with pytest.raises(InputError, match=r"x\.npz"):
         load_statistics(path)
-    for arrays, told in (
+    for arrays, said in (
         ({"a": np.zeros(3)}, "mu"),
         ({"mu": np.zeros(3), "sigma": np.zeros((3, 2))}, "shape"),
         ({"mu": np.full(1, np.nan), "sigma": np.zeros((1, 1))}, "finite"),
         ({"mu": np.array([None]), "sigma": np.zeros((1, 1))}, "damaged"),
     ):
         np.savez(path, **arrays)
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=said):
             load_statistics(path)
 
 

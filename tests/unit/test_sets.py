@@ -75,7 +75,7 @@ def test_statistics_of_other_tools_are_taken_and_flagged(folders: tuple[Path, Pa
     assert metric_of_statistics([tmp_path / "theirs.npz", folders[1]]) == "fid"
     score = score_sets_of(tmp_path / "theirs.npz", folders[1], spec).scores["patch-fid-pixel"]
     assert score.value == pytest.approx(score_sets_of(*folders, spec).scores["patch-fid-pixel"].value, rel=1e-9)
-    assert "does not tell" in str(score.details["note"])
+    assert "does not state" in str(score.details["note"])
     few = statistics_of(folders[0], MetricSpec("fid-pixel"))[0]
     save_statistics(tmp_path / "few.npz", Statistics(few.moments))
     undefined = score_sets_of(tmp_path / "few.npz", tmp_path / "few.npz", MetricSpec("fid-pixel")).scores["fid-pixel"]

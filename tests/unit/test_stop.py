@@ -10,7 +10,8 @@ from types import FrameType
 
 import pytest
 
-from vitiq.cli.stop import StoppedHalfway, resumable, undisturbed
+from vitiq.cli.stop import StoppedHalfway, resumable
+from vitiq.signals import undisturbed
 
 
 @pytest.fixture

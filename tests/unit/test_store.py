@@ -22,8 +22,8 @@ from vitiq.evaluation.schema import COLUMNS
 def score(
     key: str, value: float, *, error: str | None = None, written: float = 1.0, details: str = "{}"
 ) -> dict[str, Any]:
-    facts = {"metric": "mse", "signature": "mse|v1", "value": value, "details": details, "error": error}
-    return {"encode_key": key, **facts, "written": written}
+    answer = {"metric": "mse", "signature": "mse|v1", "value": value, "details": details, "error": error}
+    return {"encode_key": key, **answer, "written": written}
 
 
 def rows(store: Parts, keys: list[str] | None = None) -> dict[str, tuple[float, str | None]]:

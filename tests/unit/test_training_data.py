@@ -60,9 +60,9 @@ def test_images_of_folders_and_tars_come_back_as_they_were(folder: Path, tmp_pat
 
 def test_large_images_shrink_to_the_short_side(folder: Path, tmp_path: Path) -> None:
     images = ImageSet.open([folder], tmp_path / "cache", short_side=5)
-    shrunk = images[images.names.index("a/one.png")]
+    downscaled = images[images.names.index("a/one.png")]
     expected = Image.fromarray(image(1)).resize((7, 5), Image.Resampling.LANCZOS)
-    np.testing.assert_array_equal(shrunk, np.asarray(expected))
+    np.testing.assert_array_equal(downscaled, np.asarray(expected))
 
 
 def test_the_cache_serves_until_contents_or_an_argument_change(folder: Path, tmp_path: Path) -> None:

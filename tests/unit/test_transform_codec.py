@@ -61,8 +61,8 @@ def test_untrained_synthesis_inverts_untrained_analysis_on_smooth_images() -> No
     y, x = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 64))
     image = torch.tensor(np.stack([x, y, x * y])[None], dtype=torch.float32)
     with torch.no_grad():
-        painted = model.synthesis(model.analysis(image, quality_of(20)), quality_of(20))
-    assert float((painted - image).abs().max()) < 0.02
+        rebuilt = model.synthesis(model.analysis(image, quality_of(20)), quality_of(20))
+    assert float((rebuilt - image).abs().max()) < 0.02
 
 
 def test_gains_grow_and_lambdas_double_as_stated() -> None:

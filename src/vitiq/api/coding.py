@@ -13,6 +13,7 @@ from vitiq.api.progress import SearchProgress
 from vitiq.codecs import defaults
 from vitiq.codecs.base import Codec, FileInfo
 from vitiq.codecs.detect import codec_of
+from vitiq.codecs.files import read_file
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError
@@ -135,7 +136,7 @@ def decode(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, codec: 
         >>> int(vitiq.decode(vitiq.encode(grey, "webp", quality=80)).max())
         128
     """
-    content = _content(data)
+    content = content_of(data)
     made = codec_named(codec_of(content) if codec is None else codec)
     return made.decode(content)
 
@@ -157,7 +158,7 @@ def inspect(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, sym
         >>> info.codec, info.width, info.height
         ('jpeg', 50, 40)
     """
-    content = _content(data)
+    content = content_of(data)
     return make_codec(codec_of(content)).inspect(content, symbols=symbols)
 
 
@@ -219,16 +220,12 @@ def _rate(quality: float | None, count: int | None, bpp: float | None, width: in
     return None if bpp is None else Bytes.per_pixel(bpp, width, height)
 
 
-def _content(data: object) -> builtins.bytes:
+def content_of(data: object) -> builtins.bytes:
+    """The bytes of a file, however they are given."""
     if isinstance(data, EncodedImage):
         return data.data
     if isinstance(data, builtins.bytes | bytearray | memoryview):
         return builtins.bytes(data)
     if isinstance(data, str | os.PathLike):
-        path = Path(data)
-        try:
-            return path.read_bytes()
-        except (OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or error
-            raise InputError(f"{path}: cannot be read ({said}); check the path") from error
+        return read_file(Path(data))
     raise InputError(f"data: a {type(data).__name__} given, bytes, a path or what vitiq.encode() gave expected")

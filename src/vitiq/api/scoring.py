@@ -1,4 +1,4 @@
-"""Scoring from Python: `vitiq.score`, `score_folder`, `score_sets`, `metric`, `backbone`, `load_image`, …."""
+"""Scoring from Python: `vitiq.score`, `score_folder`, `score_sets`, `load_image`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from vitiq import registry
+from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, spec_of
 from vitiq.api.progress import bar
 from vitiq.errors import InputError
-from vitiq.image.arrays import Taken, to_image, to_images
-from vitiq.metrics.base import Metric, PairMetric, SetMetric
-from vitiq.metrics.scoring import DEFAULT_SETS, resolve_metrics
+from vitiq.image.arrays import to_image, to_images
+from vitiq.metrics.base import SetMetric
+from vitiq.metrics.scoring import DEFAULT_SETS
 from vitiq.metrics.scoring import score_pairs as score_image_pairs
 from vitiq.metrics.scoring import score_sets as score_image_sets
 from vitiq.types import ImageU8, Score
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from vitiq.analysis.summary import Summary
     from vitiq.api.types import BackboneLike, ImageLike, OneImage
     from vitiq.evaluation.scoring import Scored
-    from vitiq.models.backbones import Backbone
 
 
 class Scores(dict[str, Score]):
@@ -137,11 +136,11 @@ def score(
         >>> scores["psnr-rgb"].signature
         'psnr-rgb|range:255|v1'
     """
-    made = _metrics(metrics, backbone, panel, device)
-    names = _named(metrics)
+    made = made_metrics(metrics, backbone, panel, device)
+    names = names_of(metrics)
     if sets := [m.name for m in made if isinstance(m, SetMetric) and m.name in names]:
         raise InputError(f"{', '.join(sets)} compares sets of images; use vitiq.score_sets")
-    left, right = _both(reference, distorted)
+    left, right = both_sides(reference, distorted)
     found = score_image_pairs(left.images, right.images, made)
     results = []
     for scores, *notes in zip(found, left.notes, right.notes, strict=True):
@@ -149,9 +148,6 @@ def score(
         result.notes = tuple(f"{side}: {note}" for side, own in zip(SIDES, notes, strict=True) for note in own)
         results.append(result)
     return results if left.batch else results[0]
-
-
-SIDES = ("reference", "distorted")
 
 
 @dataclass(frozen=True)
@@ -203,7 +199,7 @@ def score_folder(
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
 
-    spec = _spec(metrics, backbone, panel)
+    spec = spec_of(metrics, backbone, panel)
     pairing = pair_up(Path(reference), Path(distorted))
     if not pairing.pairs:
         raise InputError(f"{reference} and {distorted}: no image has a partner; " + "; ".join(pairing.problems[:3]))
@@ -254,12 +250,12 @@ def score_sets(
     if any(as_files) and not all(as_files):
         raise InputError("a path and a batch of images given; give two folders or two batches")
     if not all(as_files):
-        made = _metrics(metrics, backbone, (), None)
+        made = made_metrics(metrics, backbone, (), None)
         left, right = (to_images(side, name) for side, name in zip(sides, SIDES, strict=True))
         return Scores(score_image_sets(left.images, right.images, made))
     if backbone is not None and not isinstance(backbone, str | os.PathLike):
         raise InputError("backbone: an object given; give the path of its checkpoint for folders")
-    spec = _spec(metrics, backbone, ())
+    spec = spec_of(metrics, backbone, ())
     shown = bar(None, "score", "image", shown=progress)
 
     def step(total: int) -> None:
@@ -273,152 +269,3 @@ def score_sets(
     result = Scores(found.scores)
     result.notes = tuple(found.problems)
     return result
-
-
-class MetricFunction:
-    """One metric, to be called on a pair of images or on two batches.
-
-    Attributes:
-        key: of the metric in records, commands and this interface.
-        metric: what states its title, unit, range, direction and source.
-    """
-
-    def __init__(self, metric: Metric) -> None:
-        self.key, self.metric = metric.name, metric
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Direction."""
-        return self.metric.higher_is_better
-
-    def signature(self) -> str:
-        """Names everything that changes the value."""
-        return self.metric.signature()
-
-    def __call__(self, reference: ImageLike, distorted: ImageLike) -> Any:
-        """A Score for a pair, a list of them for two batches; one Score where the metric compares sets.
-
-        Raises:
-            InputError: images in none of the stated forms, of different sizes, or too small for the metric.
-        """
-        if isinstance(self.metric, PairMetric):
-            left, right = _both(reference, distorted)
-            found = self.metric.batch(left.images, right.images)
-            return found if left.batch else found[0]
-        if not isinstance(self.metric, SetMetric):
-            raise InputError(f"metric {self.key} compares neither pairs nor sets")
-        return self.metric(
-            *(to_images(side, name).images for side, name in zip((reference, distorted), SIDES, strict=True))
-        )
-
-    def __repr__(self) -> str:
-        better = "higher" if self.higher_is_better else "lower"
-        return f"<vitiq metric {self.key}: {self.metric.title}, {better} is better>"
-
-
-def metric(
-    name: str,
-    *,
-    backbone: BackboneLike | None = None,
-    panel: Sequence[BackboneLike] = (),
-    device: str | None = None,
-) -> MetricFunction:
-    """One metric, callable on a pair of images or on two batches.
-
-    Args:
-        name: key of the metric, its setting after an @ (`"vit-topk@10"`).
-        backbone, panel, device: as for `vitiq.score`.
-
-    Raises:
-        UnknownNameError: no such metric.
-
-    Example:
-        >>> import numpy as np, vitiq
-        >>> image = np.zeros((32, 32, 3), np.uint8)
-        >>> mse = vitiq.metric("mse")
-        >>> mse(image, image + 3).value
-        9.0
-        >>> [score.value for score in mse([image, image], [image + 1, image + 2])]
-        [1.0, 4.0]
-    """
-    made = _metrics([name], backbone, panel, device)
-    if len(made) != 1:
-        raise InputError(f"{name!r} names {len(made)} metrics, one expected; use vitiq.score")
-    return MetricFunction(made[0])
-
-
-def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | None = None) -> Backbone:
-    """A Vision Transformer with labels: the one that ships, or a checkpoint of timm, Hugging Face, torchvision, ….
-
-    Args:
-        weights: path of a checkpoint; None for the embedded ViT.
-        device: "cuda" to run it there.
-
-    Raises:
-        InputError: torch has no such device here.
-        WeightsError: the checkpoint is missing, damaged or of a network that is not known.
-
-    Example:
-        >>> import numpy as np, vitiq
-        >>> vit = vitiq.backbone()
-        >>> vit.logits([np.zeros((50, 70, 3), np.uint8)]).shape
-        (1, 1000)
-    """
-    from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
-
-    return load_backbone(weights=None if weights is None else Path(weights), device=device or "cpu")
-
-
-def list_metrics() -> list[str]:
-    """Keys of the metrics that are installed, those of plug-ins too.
-
-    Example:
-        >>> import vitiq
-        >>> "vit-topk" in vitiq.list_metrics()
-        True
-    """
-    return list(registry.names("metrics"))
-
-
-def _named(metrics: str | Sequence[str]) -> list[str]:
-    if isinstance(metrics, str):
-        return [name.strip() for name in metrics.split(",") if name.strip()]
-    if isinstance(metrics, list | tuple) and all(isinstance(name, str) for name in metrics):
-        return list(metrics)
-    raise InputError(f"metrics: a {type(metrics).__name__} given, names with commas or a list of names expected")
-
-
-def _metrics(
-    names: str | Sequence[str], backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: str | None
-) -> list[Metric]:
-    vit = None if backbone is None and device is None else _backbone(backbone, device)
-    made = resolve_metrics(_named(names), vit, [_backbone(one, device) for one in panel])
-    if not made:
-        raise InputError("no metric named; vitiq.list_metrics() lists them")
-    return made
-
-
-def _backbone(given: BackboneLike | None, device: str | None) -> Backbone:
-    if given is None or isinstance(given, str | os.PathLike):
-        return backbone(given, device=device)
-    if device is not None:
-        raise InputError("device: given beside a backbone that is loaded already; give it to vitiq.backbone instead")
-    return given
-
-
-def _spec(
-    metrics: str | Sequence[str], backbone: str | os.PathLike[str] | None, panel: Sequence[str | os.PathLike[str]]
-) -> Any:
-    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
-
-    return MetricSpec(
-        ",".join(_named(metrics)), None if backbone is None else Path(backbone), tuple(Path(path) for path in panel)
-    )
-
-
-def _both(reference: ImageLike, distorted: ImageLike) -> tuple[Taken, Taken]:
-    left, right = to_images(reference, "reference"), to_images(distorted, "distorted")
-    if left.batch != right.batch or len(left.images) != len(right.images):
-        sizes = [f"a batch of {len(side.images)}" if side.batch else "one image" for side in (left, right)]
-        raise InputError(f"{sizes[0]} as reference and {sizes[1]} as distorted given, as many of both expected")
-    return left, right

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitiq.api.metrics import spec_of
 from vitiq.api.progress import bar
 from vitiq.errors import InputError
 
@@ -63,11 +64,9 @@ def run_study(
     from vitiq.codecs.spec import parse_codecs  # noqa: PLC0415
     from vitiq.evaluation import engine, plan, presets  # noqa: PLC0415
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
-    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
 
-    names = metrics if isinstance(metrics, str) else ",".join(metrics)
-    spec = MetricSpec(names, None if backbone is None else Path(backbone), tuple(Path(path) for path in panel))
+    spec = spec_of(metrics, backbone, panel)
     faults = plan.Faults()
     series = []
     with faults.gathered():

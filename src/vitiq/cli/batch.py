@@ -87,8 +87,8 @@ def show_batch(
                 say(str(one), quiet=quiet)
             bar.advance(note=one.source.name)
     if as_json:
-        facts = {"files": [one.as_json() for one in made], "skipped": [str(one.path) for one in skipped]}
-        print_json({**facts, "problems": problems})
+        answer = {"files": [one.as_json() for one in made], "skipped": [str(one.path) for one in skipped]}
+        print_json({**answer, "problems": problems})
     else:
         say(summary(made, skipped, problems, unit), quiet=quiet)
     if problems:

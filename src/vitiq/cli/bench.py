@@ -75,9 +75,9 @@ def command() -> None:
     type=click.Path(path_type=Path, exists=True),
     help="Published table to compare with (CompressAI JSON, Cool-Chic TSV, …); may be repeated.",
 )
-@click.option("--anchor", help="Curve that BD-rates are told against; the first one if not given.")
+@click.option("--anchor", help="Curve that BD-rates are taken against; the first one if not given.")
 @click.option("--max-failures", type=click.IntRange(min=0), help="More failed tasks than this end the study.")
-@click.option("--dry-run", is_flag=True, help="Check the request and tell what it would do and take; do nothing.")
+@click.option("--dry-run", is_flag=True, help="Check the request and say what it would do and take; do nothing.")
 @click.option("--plan", "plan_only", is_flag=True, help="Write the study to OUT for `bench submit` and workers.")
 @study_options
 def study(  # noqa: PLR0917
@@ -163,8 +163,8 @@ def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:
     from vitiq.cli.common import print_json  # noqa: PLC0415
 
     if as_json:
-        facts = {"images": found.images, "tasks": found.tasks, "seconds": found.seconds, "files": dict(found.files)}
-        print_json(facts | {"problems": list(found.problems)})
+        answer = {"images": found.images, "tasks": found.tasks, "seconds": found.seconds, "files": dict(found.files)}
+        print_json(answer | {"problems": list(found.problems)})
         return
     click.echo(f"{found.tasks} tasks on {found.images} images")
     if found.seconds is not None:

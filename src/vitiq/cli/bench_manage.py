@@ -52,9 +52,9 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
     failed = [f"{r.image}: {r.label}: {r.error}" for r in records if r.error is not None]
     if as_json:
         series = [{"label": s.label, "codec": s.codec, "settings": s.identity, "rates": s.rates} for s in chosen.series]
-        facts: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
-        facts |= {"metrics": dict(chosen.signatures), "tasks": len(chosen), "records": len(records), "failed": failed}
-        print_json(facts | {"problems": list(chosen.problems)})
+        answer: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
+        answer |= {"metrics": dict(chosen.signatures), "tasks": len(chosen), "records": len(records), "failed": failed}
+        print_json(answer | {"problems": list(chosen.problems)})
         return
     click.echo(f"{chosen.name}: {len(records)} of {len(chosen)} tasks\n")
     click.echo(means_table(records))

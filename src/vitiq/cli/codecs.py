@@ -48,12 +48,12 @@ def info(name: str, as_json: bool) -> None:
     from vitiq.codecs.spec import make_codec  # noqa: PLC0415
 
     codec = make_codec(name)
-    facts = metadata(type(codec))
+    stated = metadata(type(codec))
     if as_json:
-        print_json(facts)
+        print_json(stated)
         return
     options = describe_options(type(codec).Options)
-    for key, value in facts.items():
+    for key, value in stated.items():
         if key != "options":
             shown = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else value
             click.echo(f"{key.replace('_', ' '):18}{shown}")

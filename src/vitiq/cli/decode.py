@@ -70,10 +70,10 @@ def command(  # noqa: PLR0917
         raise click.UsageError("--verify decodes the file again and needs one that is not standard input or output")
     image, done = decode_one(files[0], output, given, force=force, as_json=as_json)
     if as_json:
-        facts = done.as_json()
+        answer = done.as_json()
         if verify:
-            facts["verify"] = dict(compared(done, image, given))
-        print_json(facts)
+            answer["verify"] = dict(compared(done, image, given))
+        print_json(answer)
     else:
         say(str(done), err=on_stdout(done.path), quiet=quiet)
         if verify:

@@ -23,7 +23,7 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
     """Show what is in compressed FILES: codec, size, quality, parts. `-` is standard input."""
     from vitiq.errors import VitiqError  # noqa: PLC0415 - slow to import
 
-    facts: list[dict[str, object]] = []
+    answer: list[dict[str, object]] = []
     failed = False
     for file in files:
         try:
@@ -35,11 +35,11 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
             failed = True
             continue
         if as_json:
-            facts.append(to_json(file, info))
+            answer.append(to_json(file, info))
         else:
             click.echo(text(file, info))
     if as_json:
-        print_json(facts[0] if len(files) == 1 else facts)
+        print_json(answer[0] if len(files) == 1 else answer)
     if failed:
         sys.exit(1)
 
@@ -50,14 +50,12 @@ def inspect_file(file: Path) -> FileInfo:
     Raises:
         InputError, BitstreamError: it cannot be read, or no codec knows it; names the file.
     """
-    from vitiq.codecs.detect import codec_of  # noqa: PLC0415
-    from vitiq.codecs.files import read_file  # noqa: PLC0415
-    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+    from vitiq.api.coding import content_of, inspect  # noqa: PLC0415
     from vitiq.errors import VitiqError  # noqa: PLC0415
 
-    data = read_stdin() if file == STDIO else read_file(file)
+    data = read_stdin() if file == STDIO else content_of(file)
     try:
-        return make_codec(codec_of(data)).inspect(data)
+        return inspect(data)
     except VitiqError as error:
         raise type(error)(f"{'standard input' if file == STDIO else file}: {error}") from error
 
@@ -80,11 +78,11 @@ def to_json(file: Path, info: FileInfo) -> dict[str, object]:
 
 
 def text(file: Path, info: FileInfo) -> str:
-    """What is in a file, for people: a line a fact."""
-    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+    """What is in a file, for people: a line a property."""
+    from vitiq.api.coding import codec  # noqa: PLC0415
 
     rows: list[tuple[str, Any]] = [
-        ("codec", f"{info.codec} ({make_codec(info.codec).title})"),
+        ("codec", f"{info.codec} ({codec(info.codec).title})"),
         ("image", f"{info.width}×{info.height} pixels"),
         ("size", f"{info.bytes} bytes, {info.bpp:.4f} bits per pixel"),
         ("quality", "not stated in the file" if info.quality is None else f"{info.quality:g}"),
@@ -100,7 +98,7 @@ def text(file: Path, info: FileInfo) -> str:
 
 
 def shown(value: object) -> str:
-    """A fact as people write it."""
+    """A value as people write it."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {shown(part)}" for key, part in value.items())
     if isinstance(value, (list, tuple)):

@@ -45,11 +45,11 @@ def info(name: str, as_json: bool) -> None:
     """Everything known about one weights file."""
     from vitiq.weights.store import model_info  # noqa: PLC0415
 
-    facts = _facts(model_info(name))
+    stated = _facts(model_info(name))
     if as_json:
-        print_json(facts)
+        print_json(stated)
         return
-    for key, value in facts.items():
+    for key, value in stated.items():
         click.echo(f"{key:12}{value}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vitiq.cli.common import codec_options, given_options
+from vitiq.cli import options as common
 from vitiq.cli.stop import resumable
 from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
 from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vitiq.evaluation.record import RateKind
 
 
-@click.command("run")
+@click.command("run", cls=common.CodecCommand)
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Folder for everything made."
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--at-bytes", type=int, help="Compare at this many bytes; at the codec's own file size if not given.")
 @click.option("--comparators", default=",".join(COMPARATORS), show_default=True, help="Codecs compared at equal bytes.")
 @study_options
-@codec_options
+@common.codec_options
 def command(  # noqa: PLR0917
     images: tuple[Path, ...],
     out: Path,
@@ -46,7 +46,8 @@ def command(  # noqa: PLR0917
     bpp: float | None,
     at_bytes: int | None,
     comparators: str,
-    **options: Any,
+    options: tuple[str, ...],
+    **study: Any,
 ) -> None:
     """Compress IMAGES (files or folders), rebuild, score and report, beside other codecs at equal bytes.
 
@@ -65,17 +66,17 @@ def command(  # noqa: PLR0917
     main = codec or (MAIN if thesis else RUN)
     config = RunConfig(
         codec=main,
-        options=given_options(options),
+        options=common.options_of(options),
         rate=next((RateSpec(kind, value) for kind, value in rates.items() if value is not None), None),
         comparators=comparators,
         at_bytes=at_bytes,
         ladder=THESIS_LADDER if thesis else (),
-        metrics=MetricSpec(options["metrics"], options["weights"], options["panel"]),
+        metrics=MetricSpec(study["metrics"], study["weights"], study["panel"]),
         preset=preset,
-        keep=check_keep(options["keep"]),
+        keep=check_keep(study["keep"]),
     )
-    with resumable(), StudyBar(quiet=options["quiet"]) as bar, workers_of(options) as workers:
+    with resumable(), StudyBar(quiet=study["quiet"]) as bar, workers_of(study) as workers:
         done = run_preset(config, images, out, workers, bar)
         bar.say("report")
         page = build_report(out)
-    end_study(out, done, page, summary_table(out), as_json=options["as_json"])
+    end_study(out, done, page, summary_table(out), as_json=study["as_json"])

@@ -13,15 +13,15 @@ import click
 from vitiq.cli.common import CountBar, print_json, report_problems
 from vitiq.cli.options import force
 from vitiq.cli.progress import ProgressBar
-from vitiq.cli.stop import resumable, undisturbed
+from vitiq.cli.stop import resumable
 from vitiq.errors import InputError
+from vitiq.signals import undisturbed
 
 if TYPE_CHECKING:
     from vitiq.evaluation.aggregate import Aggregate
     from vitiq.evaluation.metric_spec import MetricSpec
     from vitiq.evaluation.scoring import Scored
     from vitiq.metrics.base import Metric
-    from vitiq.models.backbones import Backbone
 
     ScorePairs = Callable[[Sequence[tuple[Path, Path]]], Generator[Scored]]
     AddScored = Callable[[Scored], object]
@@ -120,10 +120,7 @@ def command(  # noqa: PLR0917
             if maps is not None:
                 alone = maps if maps.suffix == ".png" else maps / f"{scored.reference.stem}.png"
                 target = map_of(scored, reference, maps, drawn) if folders else alone
-                try:
-                    draw_map(scored.reference, scored.distorted, target, spec.backbone(), force=force)
-                except InputError as error:
-                    problems.append(f"{scored.distorted}: {error}")
+                problems += map_drawn(scored, target, spec, force=force)
         bar.close()
         problems += undefined_by_name(aggregate, metrics)
         answer.end(aggregate if folders and aggregate.pairs else None, problems)
@@ -177,6 +174,17 @@ def score_unpaired(
     report_problems(found.problems)
 
 
+def map_drawn(scored: Scored, target: Path, spec: MetricSpec, *, force: bool) -> list[str]:
+    """Writes a pair's semantic error map; what went wrong, if anything."""
+    from vitiq.report.maps import draw_map  # noqa: PLC0415
+
+    try:
+        draw_map(scored.reference, scored.distorted, target, spec.backbone(), overwrite=force)
+    except InputError as error:
+        return [f"{scored.distorted}: {error}"]
+    return []
+
+
 def map_of(scored: Scored, reference: Path, maps: Path, seen: set[str]) -> Path:
     """Where a pair's map goes below `maps`: under the reference's path, with its suffix where two share a stem."""
     from vitiq.image.folders import pairing_key  # noqa: PLC0415
@@ -187,23 +195,3 @@ def map_of(scored: Scored, reference: Path, maps: Path, seen: set[str]) -> Path:
         name = below.with_name(below.name + ".png")
     seen.add(pairing_key(str(name)))
     return maps / name
-
-
-def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None, *, force: bool) -> None:
-    """Write the image of where `right` lost what `left` shows (`vitiq.metrics.semantic.vit_map`).
-
-    Raises:
-        InputError: the file exists already, unless `force`; or an image cannot be read.
-    """
-    import io  # noqa: PLC0415
-
-    from vitiq.evaluation.inputs import read_any  # noqa: PLC0415
-    from vitiq.files import write_bytes  # noqa: PLC0415
-    from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415
-    from vitiq.report.maps import over_image  # noqa: PLC0415
-
-    original, rebuilt = read_any(left), read_any(right)
-    found = meaning_map(original, rebuilt, backbone)
-    buffer = io.BytesIO()
-    over_image(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
-    write_bytes(target, buffer.getvalue(), overwrite=force, source=right)

@@ -77,10 +77,10 @@ class JsonAnswer(Answer):
 
     def _score(self, score: Score) -> dict[str, object]:
         """A score without its tables (a list of rows, as the shared labels), unless they are asked for."""
-        facts = to_json(score)
+        values = to_json(score)
         if self._details:
-            return facts
-        return {key: value for key, value in facts.items() if not _is_table(value)}
+            return values
+        return {key: value for key, value in values.items() if not _is_table(value)}
 
     def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:
         """Summary, sets and problems, where there are any."""

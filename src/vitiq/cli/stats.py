@@ -43,18 +43,16 @@ def command(  # noqa: PLR0917
     """
     from vitiq.errors import InputError  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
-    from vitiq.evaluation.sets import STATISTICS, statistics_of  # noqa: PLC0415
+    from vitiq.evaluation.sets import STATISTICS, write_statistics  # noqa: PLC0415
     from vitiq.files import check_output  # noqa: PLC0415
-    from vitiq.metrics.sets.moments import save_statistics  # noqa: PLC0415
 
     if out.suffix != STATISTICS:
         raise InputError(f"{out}: a statistics file ends with {STATISTICS}")
     check_output(out, overwrite=force)
     with CountBar("image", quiet=quiet) as bar:
-        statistics, problems = statistics_of(folder, MetricSpec(metric, weights), jobs=jobs, step=bar)
-    save_statistics(out, statistics)
+        statistics, problems = write_statistics(folder, out, MetricSpec(metric, weights), jobs=jobs, step=bar)
     moments = statistics.moments
-    facts = {
+    answer = {
         "out": str(out),
         "metric": statistics.metric,
         "key": statistics.key,
@@ -62,7 +60,7 @@ def command(  # noqa: PLR0917
         "dimensions": moments.dimensions,
     }
     if as_json:
-        print_json({**facts, **({"problems": problems} if problems else {})})
+        print_json({**answer, **({"problems": problems} if problems else {})})
     else:
         say(f"{out}: {moments.count} samples of {moments.dimensions} numbers, for {statistics.metric}", quiet=quiet)
         if (moments.count or 0) <= moments.dimensions:

@@ -94,8 +94,8 @@ class StudyBar:
 def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_json: bool) -> None:
     """The answer on stdout, what went wrong on stderr; exit code 1 where something did."""
     if as_json:
-        facts = {"report": None if page is None else str(page), "records": str(out / "records.parquet")}
-        print_json(facts | {"study": done.study.name, "problems": done.problems})
+        answer = {"report": None if page is None else str(page), "records": str(out / "records.parquet")}
+        print_json(answer | {"study": done.study.name, "problems": done.problems})
     else:
         click.echo(summary)
     for problem in done.problems:

@@ -84,5 +84,5 @@ def as_facts(data: OpinionSet, found: Measured, lines: Sequence[Line]) -> dict[s
         }
         for i, o in enumerate(data.opinions)
     ]
-    facts = {"layout": data.layout, "signatures": found.signatures, "agreement": agreements, "images": images}
-    return {**facts, **({"problems": found.problems} if found.problems else {})}
+    answer = {"layout": data.layout, "signatures": found.signatures, "agreement": agreements, "images": images}
+    return {**answer, **({"problems": found.problems} if found.problems else {})}

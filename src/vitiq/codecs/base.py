@@ -118,7 +118,7 @@ class Codec(ABC):
         Args:
             image: H×W×3 uint8, sRGB.
             rate: a quality, or the most bytes that the file may have (the best such file; where there is none, the
-                smallest file: `rate_target.encode_within` also tells which). None for the default quality.
+                smallest file: `rate_target.encode_within` also says which). None for the default quality.
             progress: called by codecs that optimise.
 
         Raises:

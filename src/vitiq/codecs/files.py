@@ -345,8 +345,8 @@ def has_checksum(codec: str) -> bool:
 
 
 def _json(done: EncodedFile | DecodedFile) -> dict[str, object]:
-    facts: dict[str, object] = asdict(done)
-    return facts | {"source": str(done.source), "path": str(done.path)}
+    values: dict[str, object] = asdict(done)
+    return values | {"source": str(done.source), "path": str(done.path)}
 
 
 def _frozen(options: Mapping[str, object] | None) -> tuple[tuple[str, object], ...]:

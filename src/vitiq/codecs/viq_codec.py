@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from jaxtyping import Int64
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec, FileInfo
 from vitiq.errors import BitstreamError, WeightsError
+from vitiq.weights.store import resolve
 
 WEIGHTS_PREFIX = 8
 """Bytes of the weights' sha256 that a file carries."""
@@ -137,6 +139,26 @@ def check_symbols(file: viq.Container, symbols: Sequence[Symbols]) -> None:
         raise BitstreamError("decoded symbols do not match their checksum; the file is damaged")
 
 
+def made_with(file: viq.Container, weights_sha256: str) -> bool:
+    """Whether the file names these weights."""
+    return bytes.fromhex(weights_sha256).startswith(file.weights) and len(file.weights) == WEIGHTS_PREFIX
+
+
+def named_weights(file: viq.Container, what: str) -> Path:
+    """The weights file that the file names, found by its hash: shipped, in the cache, or in a folder of the user.
+
+    Raises:
+        WeightsError: it is not here; the message says how to get it.
+    """
+    named = file.weights.hex()
+    if len(file.weights) != WEIGHTS_PREFIX:
+        raise WeightsError(f"the file names no {what} weights ({named or 'nothing'} given); it is damaged")
+    try:
+        return resolve(named)
+    except WeightsError as error:
+        raise WeightsError(f"the file needs {what} {error}") from error
+
+
 def check_weights(file: viq.Container, weights_sha256: str, what: str, remedy: str) -> None:
     """Refuse weights that the file was not made with.
 
@@ -147,7 +169,7 @@ def check_weights(file: viq.Container, weights_sha256: str, what: str, remedy: s
     Raises:
         WeightsError: other weights.
     """
-    if not bytes.fromhex(weights_sha256).startswith(file.weights) or len(file.weights) != WEIGHTS_PREFIX:
+    if not made_with(file, weights_sha256):
         raise WeightsError(
             f"the file needs {what} weights with sha256 {file.weights.hex()}…, those at hand are "
             f"{weights_sha256[: 2 * WEIGHTS_PREFIX]}…; {remedy}"

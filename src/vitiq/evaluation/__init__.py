@@ -11,6 +11,6 @@ A cluster needs nothing else. Each array task of a batch system opens the same f
     run_study(Store(out).study(), Store(out), Workers("processes"), shard=(i, n), deadline=time.time() + walltime)
 
 which does the tasks whose keys fall to share i of n, writes parts of its own, closes them on SIGTERM or SIGUSR1, and
-stops at the deadline; `run_shard` is that call. It may be killed and called again at any moment. A further kind of
+stops at the deadline. It may be killed and called again at any moment. A further kind of
 executor is one more branch of `executors.Workers`.
 """

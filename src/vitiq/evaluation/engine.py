@@ -15,7 +15,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from vitiq.errors import StoreError, TaskError
@@ -316,7 +315,7 @@ class _Run:
         numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
         before = {number: signal.getsignal(number) for number in numbers}
         for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # a job in the background stays deaf to Ctrl-C
+            if handler is not signal.SIG_IGN:  # a job in the background goes on ignoring SIGINT
                 signal.signal(number, stop)
         try:
             yield
@@ -340,17 +339,3 @@ class _Run:
         if self.report is not None and self.followed is not None:
             series, label = self.places[self.followed]
             self.report(self.clock.step(label, state, series))
-
-
-def run_shard(study: Study, out: Path, index: int, count: int, deadline: float | None = None) -> Outcome:
-    """Do one share of a study that `Store.begin` wrote: what an array task of a cluster calls.
-
-    Args:
-        index, count: number of the share from 0, and how many there are.
-        deadline: `time.time()` at which to stop.
-
-    Raises:
-        StoreError: results cannot be written.
-    """
-    with Workers("processes") as workers:
-        return run_study(study, Store(out), workers, shard=(index, count), deadline=deadline)

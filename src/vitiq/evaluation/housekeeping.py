@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitiq.errors import InputError
 from vitiq.evaluation.parts import connect
 from vitiq.evaluation.rows import fetched, read_done
 from vitiq.evaluation.store import Store
@@ -129,14 +128,3 @@ def _remove(path: Path) -> tuple[int, int]:
     else:
         path.unlink()
     return len(files), size
-
-
-def check_folder(out: Path) -> Path:
-    """A folder of results.
-
-    Raises:
-        InputError: it is none.
-    """
-    if not out.is_dir():
-        raise InputError(f"{out}: no such folder; give the -o folder of a `vitiq bench` or `vitiq run`")
-    return out

@@ -14,17 +14,16 @@ import hashlib
 import os
 import re
 import secrets
-import signal
 import sys
-import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitiq.errors import InputError, StoreError, first_line
 from vitiq.evaluation.schema import COLUMNS, MIGRATIONS, VERSION, Table, selection
+from vitiq.signals import undisturbed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -81,7 +80,7 @@ class Parts:
         target, temporary = folder / name, folder / f"{TEMPORARY}{name}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with uninterrupted():
+            with undisturbed():
                 connection.execute(f"COPY ({query}) TO {quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)", values)
             synchronise(temporary)
             temporary.replace(target)
@@ -140,7 +139,7 @@ class Parts:
             where = f"WHERE encode_key IN (SELECT encode_key FROM {keys})" if keys else ""
             query = f"SELECT * FROM ({source}) {where} QUALIFY row_number() OVER ({FIRST[table]}) = 1"
             try:
-                with uninterrupted():
+                with undisturbed():
                     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}")
             except duckdb.IOException as error:  # a part was merged away between listing and reading
                 if attempt == TRIES - 1:
@@ -183,23 +182,6 @@ class Parts:
     def half_made(self) -> list[Path]:
         """Files of writers that were killed."""
         return sorted(self.root.rglob(f"{TEMPORARY}*"))
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits until the block is done: DuckDB would answer it with an error of its own."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-    asked: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:
-        before(asked[0], None)
 
 
 def quoted(path: Path) -> str:

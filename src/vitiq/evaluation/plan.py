@@ -37,7 +37,7 @@ class Faults:
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """A fault inside is kept, and what follows the block goes on."""
+        """A fault inside is kept, and what follows the block is run."""
         try:
             yield
         except VitiqError as error:

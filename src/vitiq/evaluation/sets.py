@@ -14,7 +14,7 @@ from vitiq.image.io import find_images
 from vitiq.metrics.base import Metric
 from vitiq.metrics.doors import UNDEFINED, undefined
 from vitiq.metrics.sets.measures import Fid
-from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics
+from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
 from vitiq.types import Score
 
@@ -131,6 +131,15 @@ def statistics_of(
         raise InputError("; ".join([f"{folder}: {error}", *problems])) from error
 
 
+def write_statistics(
+    folder: Path, out: Path, spec: MetricSpec, *, jobs: int | None = None, step: Callable[[int], object] = id
+) -> tuple[Statistics, list[str]]:
+    """Write the statistics of a folder to a file that scoring takes in its place; as `statistics_of`."""
+    statistics, problems = statistics_of(folder, spec, jobs=jobs, step=step)
+    save_statistics(out, statistics)
+    return statistics, problems
+
+
 def _with_statistics(
     sides: tuple[Path, Path], spec: MetricSpec, jobs: int | None, step: Callable[[int], object]
 ) -> SetScores:
@@ -165,7 +174,7 @@ def metric_of_statistics(sides: Sequence[Path]) -> str:
 
 
 def _check_weights(metrics: Sequence[Metric]) -> None:
-    """Raises at once where no metric at all can read an image, for want of weights."""
+    """Raises at once where no metric at all can read an image because its weights are missing."""
     errors = []
     for metric in metrics:
         try:

@@ -51,7 +51,7 @@ class Ready:
         path: of the image file.
         sha256: of the file.
         bytes: of the compressed file it came from.
-        rate: number that tells the rates of one image apart.
+        rate: number that distinguishes the rates of one image.
     """
 
     path: str

@@ -156,7 +156,7 @@ def _score(batch: Batch, names: Sequence[str], pending: Sequence[_Pending]) -> l
 
 
 def failed(item: Item, series: Series, batch: Batch, error: str) -> Result:
-    """The result of a task whose worker did not live to tell."""
+    """The result of a task whose worker died."""
     if item.encode:
         return Result(item.key, {**encode_row(item, series, (0, 0)), "error": error}, [], error, 0.0)
     lost = [score_row(item.key, name, batch.signatures[name], error=error) for name in item.metrics]

@@ -1,4 +1,4 @@
-"""One task tried in memory, to tell how long a study may take."""
+"""One task tried in memory, to estimate how long a study may take."""
 
 from __future__ import annotations
 

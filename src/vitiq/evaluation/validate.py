@@ -49,7 +49,7 @@ class Measured:
         values: metric -> its value on every image, in order; NaN where it is not defined or the image is broken.
         signatures: of the metrics.
         problems: one line for each thing that is broken.
-        broken: number of images that have no value for want of a file that can be read.
+        broken: number of images that have no value, since their file cannot be read.
     """
 
     values: dict[str, Float[np.ndarray, " n"]]

@@ -39,8 +39,8 @@ PRIMARIES: dict[int, tuple[Point, Point, Point, Point]] = {
 PRIMARY_NAMES = {4: "BT.470 M", 5: "BT.470 BG", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020", 11: "DCI-P3",
                  12: "Display P3", 22: "EBU 3213"}  # fmt: skip
 HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
-VIDEO_TRANSFERS = frozenset({1, 6, 14, 15})
-"""The camera curve of BT.709, BT.601 and BT.2020: read as sRGB's (docs/reference/input.md says why)."""
+"""Transfers that are refused. The camera curve of BT.709, BT.601 and BT.2020 (1, 6, 14, 15) is read as sRGB's:
+docs/reference/input.md says why."""
 
 
 def srgb_to_light(value: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:

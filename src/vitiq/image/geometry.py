@@ -14,7 +14,7 @@ Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 
 def resize(image: ImageU8, width: int, height: int, filter: Filter = "lanczos") -> ImageU8:
-    """The whole image at another size, antialiased when shrunk.
+    """The whole image at another size, antialiased when downscaled.
 
     Pillow resamples 8-bit images in fixed point, so the result is the same on any machine.
 

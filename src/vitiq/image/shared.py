@@ -1,10 +1,9 @@
 """What several metrics need of one pair is computed once: the metrics stay pure functions, a table of them is fast.
 
-    @sharing_pair
-    def table(reference, distorted, metrics):
-        return [metric(reference, distorted) for metric in metrics]
+    with sharing(reference, distorted):
+        scores = [metric(reference, distorted) for metric in metrics]
 
-A function marked `@shared` keeps its result until `table` returns, for these very arrays only; outside it is an
+A function marked `@shared` keeps its result until the block ends, for these very arrays only; outside it is an
 ordinary function. Blocks nest: what an outer block kept is used within, and a result is kept by the innermost block
 that has the images. Each thread has its own results, so pairs can be scored on several.
 """
@@ -16,13 +15,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 from vitiq.types import ImageU8
 
 P = ParamSpec("P")
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +52,6 @@ def sharing(*images: ImageU8) -> Iterator[None]:
         yield
     finally:
         _KEPT.reset(token)
-
-
-def sharing_pair(work: F) -> F:
-    """Runs `work(reference, distorted, …)` in a `sharing` block of its two images."""
-
-    @wraps(work)
-    def run(reference: ImageU8, distorted: ImageU8, *args: Any, **kwargs: Any) -> Any:
-        with sharing(reference, distorted):
-            return work(reference, distorted, *args, **kwargs)
-
-    return cast(F, run)
 
 
 def shared(work: Callable[P, T]) -> Callable[P, T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
 from jaxtyping import Float
@@ -41,13 +42,25 @@ class Loss(nn.Module):
 
     def scores(self, distorted: Given, reference: Given) -> Each:
         """The metric's value of each image."""
+        self.check(distorted, reference)
+        return self._compare(distorted, reference)
+
+    def against(self, reference: Given) -> Callable[[Given], Float[Tensor, ""]]:
+        """The loss of images against one reference, for a search: a network reads the reference once."""
+        return lambda distorted: self(distorted, reference)
+
+    def check(self, distorted: Given, reference: Given) -> None:
+        """Refuse what the loss cannot compare.
+
+        Raises:
+            InputError: shapes differ, are not N×3×H×W, or too small for the metric.
+        """
         if distorted.shape != reference.shape or distorted.ndim != 4 or distorted.shape[1] != 3:
             shapes = f"{tuple(distorted.shape)} and {tuple(reference.shape)}"
             raise InputError(f"images of shape {shapes} given, the same N×3×H×W expected")
         if min(distorted.shape[2:]) < self.smallest:
             height, width = distorted.shape[2:]
             raise InputError(f"images of {width}×{height} pixels given, {self.metric} needs sides of {self.smallest}")
-        return self._compare(distorted, reference)
 
     @abstractmethod
     def _compare(self, distorted: Images, reference: Images) -> Each: ...

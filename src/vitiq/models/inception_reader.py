@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from PIL import Image
+from torch import Tensor
 
 from vitiq.errors import InputError, UndefinedError, WeightsError
 from vitiq.models.backbones.cache import Cache
@@ -104,6 +105,12 @@ class InceptionReader:
     def probabilities(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n 1008"]:
         """Softmax of the outputs without bias."""
         return _finite([row[DIMENSIONS:] for row in self._read(images)])
+
+    def features_tensor(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2048"]:
+        """As `features` of the resize `clean`, from tensors in [0, 1]; differentiable with respect to them."""
+        resized = F.interpolate(images, (SIDE, SIDE), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+        found: Tensor = self._model((255 * resized - self._middle) / self._middle)
+        return found
 
     def _read(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:

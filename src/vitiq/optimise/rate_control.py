@@ -9,7 +9,7 @@ RAMP = 0.6
 """Share of the iterations over which the rate comes down to the budget."""
 
 GAIN, HORIZON = 0.6, 12
-"""Gain of the (log) weight to a (log) rate off the ramp, an update, and the updates ahead for which the rate is judged.
+"""Gain of the (log) weight to a (log) rate off the ramp, an update, and how many updates ahead the rate is predicted.
 
 The rate follows the weight only after many iterations; without looking ahead the weight overshoots, and quality that
 the search has lost by it does not come back."""

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
+from vitiq.evaluation.inputs import read_any
+from vitiq.files import write_bytes
 from vitiq.report.figures import STYLE
 from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.figure import Figure
+
+    from vitiq.models.backbones import Backbone
 
 FULL = 1.0
 """Loss drawn in full colour: tokens at right angles. The same for every image, so that maps compare."""
+
+
+def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None, *, overwrite: bool) -> None:
+    """Write the figure of where `right` lost what `left` shows.
+
+    Raises:
+        InputError: the file exists already, unless `overwrite`; or an image cannot be read.
+    """
+    from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415 - torch
+
+    original, rebuilt = read_any(left), read_any(right)
+    found = meaning_map(original, rebuilt, backbone)
+    buffer = io.BytesIO()
+    over_image(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
+    write_bytes(target, buffer.getvalue(), overwrite=overwrite, source=right)
 
 
 def over_image(

@@ -373,5 +373,5 @@ def _settings(study: Study, model: Model) -> str:
         codecs.setdefault(model.curves[index].label, record.settings)
     versions = model.records[0].details.get("versions") if model.records else None
     device = model.records[0].details.get("device") if model.records else None
-    facts = {"run": study.settings, "codecs": codecs, "versions": versions, "device": device}
-    return json.dumps(facts, indent=1, ensure_ascii=False, default=str)
+    settings = {"run": study.settings, "codecs": codecs, "versions": versions, "device": device}
+    return json.dumps(settings, indent=1, ensure_ascii=False, default=str)

@@ -53,7 +53,7 @@ def _number(text: str) -> int:
 def codec_style(codec: str, variant: int = 0) -> CodecStyle:
     """Style of a codec by its registered name alone, so that it is the same in every study.
 
-    Codecs of one family (`avif`, `avif-…`) share its colour; marker and line style tell them apart.
+    Codecs of one family (`avif`, `avif-…`) share its colour; marker and line style distinguish them.
 
     Args:
         codec: registered name.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, Self, TypeVar
 
 import msgspec
 
@@ -35,6 +35,8 @@ class TrainingConfig(Settings, frozen=True, kw_only=True):
         ema: decay of the averaged parameters.
         checkpoint_every, validate_every: steps between two.
         held_out: images that are validated on.
+        name: of the shipped file in `configs/`, without its suffix.
+        title: the name as people write it, where it differs.
     """
 
     seed: Whole
@@ -45,6 +47,27 @@ class TrainingConfig(Settings, frozen=True, kw_only=True):
     checkpoint_every: Count
     validate_every: Count
     held_out: Whole
+    name: ClassVar[str]
+    title: ClassVar[str] = ""
+
+    @classmethod
+    def load(cls, path: Path | None = None, *, smoke: bool = False) -> Self:
+        """A configuration from a file.
+
+        Args:
+            path: TOML file; None for the shipped one.
+            smoke: its settings made small, see `small`.
+
+        Raises:
+            InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of
+                range.
+        """
+        config = read_config(path, cls.name, cls, cls.title)
+        return config.small() if smoke else config
+
+    def small(self) -> Self:
+        """The same for a run of seconds that only shows that all parts work."""
+        raise NotImplementedError
 
 
 class Phase(Settings, frozen=True, kw_only=False):
@@ -59,16 +82,13 @@ S = TypeVar("S", bound=Settings)
 
 
 def read_config(path: Path | None, name: str, kind: type[S], title: str = "") -> S:
-    """A configuration from a file, or from the shipped one.
+    """A structure filled from a file; what `TrainingConfig.load` does.
 
     Args:
-        path: TOML file; None for the shipped one.
-        name: of the shipped file in `configs/`, without its suffix.
-        kind: structure that the file fills.
-        title: the name as people write it, where it differs.
+        name, title: as the attributes of `TrainingConfig`.
 
     Raises:
-        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
+        InputError: as `TrainingConfig.load`.
     """
     path = path or Path(__file__).parent / "configs" / f"{name}.toml"
     try:

@@ -77,7 +77,7 @@ class Sampler:
 
 
 def random_crop(rng: np.random.Generator, image: ImageU8, size: int, largest_shrink: float) -> ImageU8:
-    """A square of `size` pixels at the image's own resolution or shrunk, flipped and turned on its side at random."""
+    """A square of `size` pixels of the image, at times downscaled; flipped and turned on its side at random."""
     height, width, _ = image.shape
     most = min(largest_shrink, min(height, width) / size)
     side = round(size * float(rng.uniform(1.0, most)) if rng.random() < 0.5 else size)
@@ -91,7 +91,7 @@ def random_crop(rng: np.random.Generator, image: ImageU8, size: int, largest_shr
 
 
 def zoomed_crop(rng: np.random.Generator, image: ImageU8, size: int) -> ImageU8:
-    """A square of at least `size` pixels, shrunk to `size`, flipped at random; of a small image most, enlarged."""
+    """A square of at least `size` pixels, downscaled to `size`, flipped at random; of a small image most, enlarged."""
     height, width, _ = image.shape
     short = min(height, width)
     side = round(short * rng.uniform(0.8, 1.0) if short <= size else size * (short / size) ** rng.random())

@@ -43,7 +43,7 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _decode(data: bytes, short_side: int) -> ImageU8 | None:
-    """The image in RGB, shrunk to the short side; None where it cannot be decoded."""
+    """The image in RGB, downscaled to the short side; None where it cannot be decoded."""
     try:
         with Image.open(io.BytesIO(data)) as file:
             image = file.convert("RGB")
@@ -98,7 +98,7 @@ class ImageSet:
         Args:
             sources: folders and .tar files.
             cache: folder for the decoded images.
-            short_side: images with a longer short side, in pixels, are shrunk to it.
+            short_side: images with a longer short side, in pixels, are downscaled to it.
             limit: take only the first images of each source.
 
         Raises:

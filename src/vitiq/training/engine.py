@@ -174,7 +174,7 @@ def _save(recipe: Recipe, done: int, out: Path, log: CsvLog) -> None:
 
 @contextmanager
 def interrupt_after_step(*, enabled: bool) -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed in the block, which goes on; the second one is a KeyboardInterrupt at once.
+    """Whether Ctrl-C was pressed in the block, which continues; the second one is a KeyboardInterrupt at once.
 
     Where SIGINT is ignored, as in a background job, or this is not the main thread, nothing changes.
     """

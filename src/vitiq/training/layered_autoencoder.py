@@ -51,7 +51,7 @@ class LayeredAutoencoder(nn.Module):
         latents, found = self.code(images, step, vector=vector, rounded=rounded)
         height, width = images.shape[2:]
         coded = latents[:1] if vector else latents
-        # Only float32 tells scales of half a symbol from each other.
+        # Only float32 distinguishes scales of half a symbol.
         with torch.autocast(images.device.type, enabled=False):
             bits = self.prior.bits([layer / step for layer in coded], torch.log(step))
         return found, torch.stack([layer.sum(dim=(1, 2, 3)) for layer in bits]).sum(dim=0) / (height * width)

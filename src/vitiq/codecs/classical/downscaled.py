@@ -58,11 +58,11 @@ class Downscaled(ViqCodec):
         """
         del progress
         height, width, _ = image.shape
-        room = int(quality) - len(self._wrap(b"", width, height))
+        space = int(quality) - len(self._wrap(b"", width, height))
         best: tuple[float, bytes] | None = None
         smallest = b""
         for wide, high in self._sizes(width, height):
-            found = encode_within(self._inner, resize(image, wide, high), Bytes(max(1, room)))
+            found = encode_within(self._inner, resize(image, wide, high), Bytes(max(1, space)))
             if not found.reached:
                 # The smallest size's smallest file, where even that is too large.
                 smallest = smallest or found.data

@@ -28,7 +28,7 @@ from vitiq.optimise.distortion import Distortion, distortion
 from vitiq.optimise.loop import minimise
 from vitiq.optimise.rate_control import RAMP, RateController
 from vitiq.optimise.rounding import gumbel_annealed
-from vitiq.optimise.settings import LossName, SearchSettings
+from vitiq.optimise.settings import SearchSettings
 from vitiq.types import ImageU8, ProgressCallback
 
 STEPS = range(120, 129)
@@ -68,7 +68,7 @@ def search_within(
     pack: Pack,
     *,
     overhead: int,
-    loss: LossName,
+    loss: str,
     settings: SearchSettings,
     restarts: int,
     seed: int,

@@ -1,10 +1,9 @@
 """The inversion codec: an image as the latents from which a frozen generator makes it, at a given number of bytes.
 
-The thesis inverts a generator by gradient descent on one latent vector and quantises it afterwards. Here every
-latent layer is searched, from the trained encoder's latents, on the integer grid that is coded (straight-through
-rounding), for the least distortion + rate under the generator's own prior; the weight of the rate is steered so that
-the file meets its budget.
-`inversion_vector.py` keeps the published form.
+The thesis inverts a generator by gradient descent on one latent vector and quantises it afterwards (`vector.py` keeps
+that form). Here every latent layer is searched, from the trained encoder's latents, on the integer grid that is coded,
+for the least distortion + rate under the generator's own prior; the weight of the rate is steered so that the file
+meets its budget.
 """
 
 from __future__ import annotations
@@ -20,10 +19,11 @@ from vitiq import registry
 from vitiq.bitstream import container as viq
 from vitiq.codecs.entropy_coding import EntropyModel
 from vitiq.codecs.inversion.common import (
+    EMBEDDED,
     LARGEST_AREA,
     LONGEST_SIDE,
     STRIDE,
-    check_generator,
+    generator_of,
     networks_against,
 )
 from vitiq.codecs.inversion.latent_coding import LayeredEntropyModel, decode_latents, encode_latents
@@ -31,7 +31,7 @@ from vitiq.codecs.inversion.prior_integer import step_size
 from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, symbols_crc
 from vitiq.errors import BitstreamError, WeightsError
 from vitiq.image.geometry import resize
-from vitiq.optimise.settings import LossName, OptimiserName, SearchSettings
+from vitiq.optimise.settings import SearchOptions
 from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
@@ -58,18 +58,13 @@ MIN_BYTES = 120
 
 
 @dataclass(frozen=True, kw_only=True)
-class InversionOptions:
+class InversionOptions(SearchOptions):
     """Options of generator inversion with a latent a layer."""
 
-    generator: str = option("embedded", "'embedded', or the path of a weights file of the same format")
-    loss: LossName = option("mse", "what the search minimises: squared error, SSIM, or features of the embedded ViT")
-    optimizer: OptimiserName = option("adam", "optimiser")
+    generator: str = option(EMBEDDED, "'embedded', or the path of a weights file of the same format")
     iterations: int = option(250, "iterations of the search", low=1)
     restarts: int = option(1, "searches from different starts; the best is kept", low=1)
-    seed: int = option(0, "seed of the random starts")
-    preview_every: int = option(250, "iterations between previews", low=1)
     entropy: str = option(OWN, "entropy model of the latents: the generator's own, or a registered one")
-    learning_rate: float | None = option(None, "first learning rate; the optimiser's own if not given", low=0)
 
 
 class Inversion(ViqCodec):
@@ -90,7 +85,7 @@ class Inversion(ViqCodec):
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         chosen = self.options
-        self._search = SearchSettings(chosen.iterations, chosen.optimizer, chosen.learning_rate, chosen.preview_every)
+        self._search = chosen.search(chosen.iterations)
 
     def _generator(self) -> Generator:
         from vitiq.codecs.inversion.generators import load_generator
@@ -180,8 +175,7 @@ class Inversion(ViqCodec):
         return Contents(None, notes, details, tuple(read), tuple(_dequantise(read, step)))
 
     def _read(self, file: viq.Container) -> tuple[Generator, list[Int64[np.ndarray, "c h w"]], int]:
-        generator = self._generator()
-        check_generator(file, generator)
+        generator = generator_of(file, self.options.generator)
         payload = file.section(LATENTS)
         wide, tall, step = _head(payload)
         generator = generator.at(STRIDE * wide, STRIDE * tall)
@@ -204,7 +198,7 @@ class Inversion(ViqCodec):
         }
 
     def optimised_against(self) -> tuple[str, ...]:
-        """What the generator was trained on, and the ViT where the search looks through it."""
+        """What the generator was trained on, and the networks that the search looks through."""
         return networks_against(self._generator(), self.options.loss)
 
     def shared_bytes(self) -> int:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.viq_codec import check_weights
-from vitiq.optimise.settings import READS_VIT
+from vitiq.codecs.viq_codec import check_weights, made_with, named_weights
+from vitiq.optimise.settings import networks_of
 
 if TYPE_CHECKING:
     from vitiq.codecs.inversion.generators import Generator
+
+EMBEDDED = "embedded"
+"""The generator where none is given."""
 
 STRIDE = 64
 """Pixels that the sides of the working resolution are multiples of: the stride of the coarsest latents."""
@@ -23,9 +26,22 @@ LONGEST_SIDE = 16
 
 def networks_against(generator: Generator, loss: str) -> tuple[str, ...]:
     """Networks that looked on when the generator was trained or latents were searched."""
-    return generator.optimised_against + (("vit-embedded",) if loss in READS_VIT else ())
+    return generator.optimised_against + networks_of(loss)
 
 
-def check_generator(file: viq.Container, generator: Generator) -> None:
-    """Raises WeightsError where the file was made with other weights than the generator's."""
+def generator_of(file: viq.Container, given: str) -> Generator:
+    """The generator that a file was made with: the one given, which must be it, or else found by the file's hash.
+
+    Args:
+        given: the codec's option.
+
+    Raises:
+        WeightsError: another one is given, or none of that hash is here.
+    """
+    from vitiq.codecs.inversion.generators import load_generator  # noqa: PLC0415 - torch
+
+    generator = load_generator(given)
+    if given == EMBEDDED and not made_with(file, generator.weights_sha256):
+        return load_generator(str(named_weights(file, "generator")))
     check_weights(file, generator.weights_sha256, "generator", "give the right ones with --generator PATH")
+    return generator

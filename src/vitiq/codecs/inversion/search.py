@@ -15,7 +15,7 @@ from vitiq.models.tensors import to_image, to_tensor, to_unit_range
 from vitiq.models.threads import one_thread
 from vitiq.optimise.distortion import distortion
 from vitiq.optimise.loop import minimise
-from vitiq.optimise.settings import LossName, SearchSettings
+from vitiq.optimise.settings import SearchSettings
 from vitiq.types import ImageU8, ProgressCallback
 
 
@@ -31,7 +31,7 @@ def best_vector(
     image: ImageU8,
     output_range: tuple[float, float],
     *,
-    loss: LossName,
+    loss: str,
     settings: SearchSettings,
     restarts: int,
     seed: int,

@@ -16,11 +16,11 @@ from jaxtyping import Float32, Float64, Int64
 
 from vitiq.bitstream import container as viq
 from vitiq.bitstream import qsgd, uniform
-from vitiq.codecs.inversion.common import check_generator, networks_against
+from vitiq.codecs.inversion.common import EMBEDDED, generator_of, networks_against
 from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, symbols_crc
 from vitiq.errors import BitstreamError, WeightsError
 from vitiq.image.geometry import resize
-from vitiq.optimise.settings import LossName, OptimiserName, SearchSettings
+from vitiq.optimise.settings import SearchOptions
 from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
@@ -35,20 +35,16 @@ HEADER, RANGE, QSGD = 1, 2, 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class VectorOptions:
+class VectorOptions(SearchOptions):
     """Options of the published inversion."""
 
-    generator: str = option("embedded", "'embedded', or the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN)")
-    loss: LossName = option("mse", "what the search minimises: squared error, SSIM, or features of the embedded ViT")
-    optimizer: OptimiserName = option("adam", "optimiser (sgd as published)")
+    generator: str = option(EMBEDDED, "'embedded', or the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN)")
     iterations: int = option(500, "iterations at most; the search stops once the plateau schedule has run out", low=1)
     restarts: int = option(1, "searches from different random latents; the best is kept", low=1)
     seed: int = option(0, "seed of the random latents and of QSGD")
     start: Literal["random", "encoder"] = option("random", "first latent: random as published, or the encoder's")
     coder: Literal["range", "qsgd"] = option("range", "uniform quantisation and range coder, or QSGD with Elias omega")
     compat: Literal["thesis"] | None = option(None, "published behaviour, faults included (implies coder qsgd)")
-    preview_every: int = option(250, "iterations between previews", low=1)
-    learning_rate: float | None = option(None, "first learning rate; the optimiser's own if not given", low=0)
 
 
 class InversionVector(ViqCodec):
@@ -70,7 +66,7 @@ class InversionVector(ViqCodec):
         chosen = self.options
         self._compat = chosen.compat == "thesis"
         self._coder = "qsgd" if self._compat else chosen.coder
-        self._search = SearchSettings(chosen.iterations, chosen.optimizer, chosen.learning_rate, chosen.preview_every)
+        self._search = chosen.search(chosen.iterations)
 
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """Search the latent of `image`, quantise it at `quality` bits."""
@@ -142,8 +138,7 @@ class InversionVector(ViqCodec):
         return resize(reconstruct(generator, [latent], self._range(generator, compat)), file.width, file.height)
 
     def _read(self, file: viq.Container) -> tuple[Generator, Int64[np.ndarray, "c h w"], Float32[np.ndarray, "c h w"]]:
-        generator = self._generator()
-        check_generator(file, generator)
+        generator = generator_of(file, self.options.generator)
         bits, compat = _header(file)
         shape = generator.layers[0]
         if any(section.kind == QSGD for section in file.sections):
@@ -190,7 +185,7 @@ class InversionVector(ViqCodec):
         }
 
     def optimised_against(self) -> tuple[str, ...]:
-        """What the generator was trained on, and the ViT where the search looks through it."""
+        """What the generator was trained on, and the networks that the search looks through."""
         return networks_against(self._generator(), self.options.loss)
 
     def shared_bytes(self) -> int:

@@ -9,7 +9,7 @@ same latents with a synthesis trained to look like an image (as HiFiC, Mentzer e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -17,21 +17,28 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, check_weights
+from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, check_weights, made_with, named_weights
 from vitiq.errors import BitstreamError, InputError
-from vitiq.optimise.settings import READS_VIT, LossName
+from vitiq.optimise.settings import SearchOptions, networks_of
 from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
     from vitiq.codecs.transform.decoder import Decoder
     from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel
+    from vitiq.optimise.settings import SearchSettings
 
 # torch is imported where it is used, so that listing codecs stays quick.
 # ruff: noqa: PLC0415
 
+EMBEDDED = "embedded"
+"""The weights where none are given."""
+
 LATENTS = 1
 """Section: quality (1 byte), then `group_coding`."""
+
+LEARNING_RATE = 0.1
+"""Of the search with Adam, in symbols an iteration."""
 
 LEVELS = 64
 MAX_PIXELS = 2**27
@@ -39,15 +46,14 @@ MAX_PIXELS = 2**27
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformOptions:
+class TransformOptions(SearchOptions):
     """Options of the transform codec."""
 
-    generator: str = option("embedded", "'embedded', or the path of a weights file of `vitiq train codec`")
+    generator: str = option(EMBEDDED, "'embedded', or the path of a weights file of `vitiq train codec`")
     refine: int = option(0, "iterations of a search of this image's latents; 0 for none", low=0)
-    loss: LossName = option("mse", "what the search minimises besides the rate")
-    seed: int = option(0, "seed of the search's noise")
-    preview_every: int = option(250, "iterations between previews", low=1)
-    learning_rate: float | None = option(None, "of the search, in symbols an iteration; 0.1 if not given", low=0)
+    learning_rate: float | None = option(
+        None, "of the search, in symbols an iteration; 0.1 with adam and 1 with sgd if not given", low=0
+    )
 
 
 class TransformViqCodec(ViqCodec):
@@ -66,14 +72,26 @@ class TransformViqCodec(ViqCodec):
     section_names = {LATENTS: "latents"}  # noqa: RUF012 - a constant
     synthesis: ClassVar[str]
 
-    def _decoder(self) -> Decoder:
+    def _decoder(self, file: viq.Container | None = None) -> Decoder:
+        """The networks of the option; of a file, those that it names where the option is left alone.
+
+        Raises:
+            WeightsError: they are not here, or the option gives others than the file names.
+        """
         from vitiq.codecs.transform.decoder import load_decoder
         from vitiq.codecs.transform.networks.embedded import WEIGHTS
 
-        return load_decoder(WEIGHTS if self.options.generator == "embedded" else Path(self.options.generator))
+        given = self.options.generator
+        decoder = load_decoder(WEIGHTS if given == EMBEDDED else Path(given))
+        if file is None:
+            return decoder
+        if given == EMBEDDED and not made_with(file, decoder.model.weights_sha256):
+            return load_decoder(named_weights(file, "codec"))
+        check_weights(file, decoder.model.weights_sha256, "codec", "give the right ones with --generator PATH")
+        return decoder
 
-    def _model(self) -> TransformModel:
-        return self._decoder().model
+    def _model(self, file: viq.Container | None = None) -> TransformModel:
+        return self._decoder(file).model
 
     @property
     def _synthesis(self) -> SynthesisName:
@@ -106,17 +124,16 @@ class TransformViqCodec(ViqCodec):
                 level,
                 synthesis=self._synthesis,
                 loss=self.options.loss,
-                iterations=self.options.refine,
-                learning_rate=self._rate,
-                preview_every=self.options.preview_every,
+                settings=self._search(),
                 seed=self.options.seed,
                 progress=progress,
             )
         )
 
-    @property
-    def _rate(self) -> float:
-        return 0.1 if self.options.learning_rate is None else float(self.options.learning_rate)
+    def _search(self) -> SearchSettings:
+        settings = self.options.search(self.options.refine)
+        unset = self.options.learning_rate is None and settings.optimiser == "adam"
+        return replace(settings, learning_rate=LEARNING_RATE) if unset else settings
 
     def decompress(self, data: bytes) -> ImageU8:
         """Rebuild the image; the same on one machine at any number of threads.
@@ -127,7 +144,7 @@ class TransformViqCodec(ViqCodec):
         """
         file = self.unpack(data)
         level, symbols = self._read(file)
-        return self._decoder().image(symbols, level, self._synthesis, (file.height, file.width))
+        return self._decoder(file).image(symbols, level, self._synthesis, (file.height, file.width))
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -142,7 +159,8 @@ class TransformViqCodec(ViqCodec):
         if not symbols:
             return Contents(_level(file))
         level, found = self._read(file)
-        latents: Float32[np.ndarray, "c h w"] = (found / self._model().gain(level)[:, None, None]).astype(np.float32)
+        gain = self._model(file).gain(level)[:, None, None]
+        latents: Float32[np.ndarray, "c h w"] = (found / gain).astype(np.float32)
         return Contents(level, symbols=(found,), latents=(latents,))
 
     def _read(self, file: viq.Container) -> tuple[int, Int[np.ndarray, "c h w"]]:
@@ -150,8 +168,7 @@ class TransformViqCodec(ViqCodec):
         from vitiq.codecs.transform.networks.block_dct import BLOCK
         from vitiq.codecs.transform.networks.embedded import coded_size
 
-        model = self._model()
-        check_weights(file, model.weights_sha256, "codec", "use the version of vitiq that wrote the file")
+        model = self._model(file)
         level = _level(file)
         if file.width * file.height > MAX_PIXELS:
             raise BitstreamError(
@@ -172,15 +189,15 @@ class TransformViqCodec(ViqCodec):
             "refine": self.options.refine,
         }
         if self.options.refine:
-            found |= {"loss": self.options.loss, "seed": self.options.seed, "learning_rate": self._rate}
-            found |= {"threads": SEARCH_THREADS}
+            search = self._search()
+            found |= {"loss": self.options.loss, "seed": self.options.seed, "learning_rate": search.rate}
+            found |= {"optimizer": search.optimiser, "threads": SEARCH_THREADS}
         return found
 
     def optimised_against(self) -> tuple[str, ...]:
-        """What the perceptual synthesis was trained on, and the ViT where the search looks through it."""
+        """What the perceptual synthesis was trained on, and the networks that the search looks through."""
         names = ("codec-embedded",) if self.synthesis == "perceptual" else ()
-        reads_vit = self.options.refine > 0 and self.options.loss in READS_VIT
-        return names + (("vit-embedded",) if reads_vit else ())
+        return names + (networks_of(self.options.loss) if self.options.refine else ())
 
     def shared_bytes(self) -> int:
         """Size of the weights files."""

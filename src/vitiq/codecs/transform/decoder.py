@@ -28,6 +28,7 @@ from vitiq.models.strips import Tile, in_order, tiles
 from vitiq.models.tensors import to_image
 from vitiq.models.threads import one_thread
 from vitiq.types import ImageU8
+from vitiq.weights.store import resolve
 
 
 class Decoder:
@@ -60,12 +61,17 @@ class Decoder:
             return None
         for path in (latent_classifier.WEIGHTS, self._beside):
             if path.exists() and (found := load_classifier(path)).weights_sha256 == wanted:
-                found.check(self.model)
-                return found
-        raise WeightsError(
-            f"the codec's perceptual synthesis needs the classifier with sha256 {wanted[:12]}…, which is neither the "
-            f"one that ships with vitiq nor {self._beside}; put it there"
-        )
+                break
+        else:
+            try:
+                found = load_classifier(resolve(wanted))
+            except WeightsError as error:
+                raise WeightsError(
+                    f"the codec's perceptual synthesis needs the classifier with sha256 {wanted[:12]}…, which is not "
+                    f"the one that ships with vitiq; put it at {self._beside} ({error})"
+                ) from error
+        found.check(self.model)
+        return found
 
     def features(
         self, latents: Float[Tensor, "n c h w"], quality: Float[Tensor, "n 3"], size: tuple[int, int]

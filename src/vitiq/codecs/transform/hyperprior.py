@@ -1,6 +1,6 @@
 """Prior of the generative codec's latents, in floating point (training and refinement).
 
-A hyperprior (Ballé et al. 2018, arXiv 1802.01436) tells roughly what is where; groups of channels, the most telling
+A hyperprior (Ballé et al. 2018, arXiv 1802.01436) states roughly what is where; groups of channels, the most telling
 first, then read the groups before them (Minnen & Singh 2020, DOI 10.1109/ICIP40778.2020.9190935; uneven sizes: He
 et al. 2022, DOI 10.1109/CVPR52688.2022.00563), and within a group the second half of a checkerboard reads the first
 (He et al. 2021, DOI 10.1109/CVPR46437.2021.01453). Each symbol is a discretised logistic. All that a decoder
@@ -124,7 +124,7 @@ class HyperSynthesis(nn.Module):
             self.direct.weight.data[own, channel, 1, 1] = 1.0
 
     def leading(self, hyper: Float[Tensor, "n z i j"]) -> Float[Tensor, "n l 4i 4j"]:
-        """The leading latents as the hyper-latents alone tell them."""
+        """The first latents as the hyper-latents alone predict them."""
         clipped = hyper[:, :LEADING].clamp(-HYPER_CLIP, HYPER_CLIP)
         hinted: Tensor = F.pixel_shuffle(self.direct(extended(clipped)), HYPER_STRIDE)
         return hinted

@@ -138,13 +138,13 @@ class EmbeddedClassifier:
     """
 
     def __init__(self, path: Path = WEIGHTS) -> None:
-        tensors, facts = read_weights(path, FORMAT, "classifier")
+        tensors, metadata = read_weights(path, FORMAT, "classifier")
         data = path.read_bytes()
         self.weights_sha256, self.weights_bytes = hashlib.sha256(data).hexdigest(), len(data)
         try:
-            self.model = LatentClassifier(ViTConfig(**facts["config"]))
+            self.model = LatentClassifier(ViTConfig(**metadata["config"]))
             self.model.load_state_dict(in_float(tensors))
-            self.latent_space = str(facts["latent_space"])
+            self.latent_space = str(metadata["latent_space"])
         except (RuntimeError, KeyError, TypeError) as error:
             raise WeightsError(
                 f"{path}: tensors do not fit the latent classifier ({str(error).splitlines()[0]}); reinstall vitiq or "
@@ -204,8 +204,8 @@ def export_weights(classifier: LatentClassifier, space: str, steps: int, path: P
     for name, value in classifier.state_dict().items():
         small = value.ndim == 2 and name.startswith(("blocks.", "head."))
         tensors |= (eight_bit if small else half)(name, value)
-    facts = {"format": FORMAT, "config": asdict(classifier.config), "latent_space": space, "steps": steps}
-    write_weights(path, tensors, facts)
+    metadata = {"format": FORMAT, "config": asdict(classifier.config), "latent_space": space, "steps": steps}
+    write_weights(path, tensors, metadata)
 
 
 def top_labels(logits: Float32[np.ndarray, " labels"], labels: Sequence[str], count: int) -> list[tuple[str, float]]:

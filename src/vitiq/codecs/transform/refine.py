@@ -20,7 +20,7 @@ from vitiq.models.threads import search_threads
 from vitiq.optimise.distortion import distortion
 from vitiq.optimise.loop import minimise
 from vitiq.optimise.rounding import gumbel_annealed
-from vitiq.optimise.settings import LossName, SearchSettings
+from vitiq.optimise.settings import SearchSettings
 from vitiq.types import ImageU8, ProgressCallback
 
 CONTEXT_RDO_WEIGHT = 6.0
@@ -63,10 +63,8 @@ def refine(
     level: int,
     *,
     synthesis: SynthesisName,
-    loss: LossName,
-    iterations: int,
-    learning_rate: float,
-    preview_every: int,
+    loss: str,
+    settings: SearchSettings,
     seed: int,
     progress: ProgressCallback | None,
 ) -> tuple[bytes, int]:
@@ -88,14 +86,14 @@ def refine(
         first, last = TEMPERATURES
 
         def objective(iteration: int) -> tuple[Tensor, Tensor]:
-            symbols = gumbel_annealed(variable, first * (last / first) ** (iteration / iterations), noise)
+            symbols = gumbel_annealed(variable, first * (last / first) ** (iteration / settings.iterations), noise)
             hyper = straight_through(model.prior.analysis(variable))
             bits = model.prior.bits(symbols, symbols, hyper, quality).sum()
             bits = bits + model.prior.hyper_bits(hyper, quality).sum()
             rebuilt = decoder.output(synthesis, symbols / gain, quality, size)[:, :, :height, :width]
             return bits / (height * width) + weight * lost(rebuilt), rebuilt
 
-        minimise(objective, [variable], SearchSettings(iterations, "adam", learning_rate, preview_every), progress)
+        minimise(objective, [variable], settings, progress)
         best: tuple[float, bytes, int] = (math.inf, b"", 0)
         for latents in (scaled, variable.detach()[0].numpy()):
             with torch.no_grad():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.metrics import loss
-from vitiq.metrics.loss import Each, Images
+from vitiq.metrics.loss import Each, Given, Images
 from vitiq.metrics.semantic.tiles import tiling
 from vitiq.models.backbones import Backbone, load_backbone
 
@@ -37,16 +38,36 @@ class VitLoss(loss.Loss):
         super().__init__()
         self.backbone = backbone if backbone is not None else load_backbone()
 
-
-class _LabelLoss(VitLoss):
     def _compare(self, distorted: Images, reference: Images) -> Each:
-        log_q = self.backbone.logits_tensor(distorted).log_softmax(dim=1)
+        y = self._read(distorted)
         with torch.no_grad():
-            log_p = self.backbone.logits_tensor(reference).log_softmax(dim=1)
-        return self._agreement(log_p, log_q)
+            x = self._read(reference)
+        return self._agreement(x, y)
+
+    def against(self, reference: Given) -> Callable[[Given], Float[Tensor, ""]]:
+        """The loss of images against one reference, which the network reads once."""
+        self.check(reference, reference)
+        with torch.no_grad():
+            x = self._read(reference)
+
+        def value(distorted: Given) -> Float[Tensor, ""]:
+            self.check(distorted, reference)
+            return 1 - self._agreement(x, self._read(distorted)).mean()
+
+        return value
 
     @abstractmethod
-    def _agreement(self, log_p: Float[Tensor, "n k"], log_q: Float[Tensor, "n k"]) -> Each: ...
+    def _read(self, images: Images) -> Float[Tensor, "n ..."]:
+        """What the network makes of images."""
+
+    @abstractmethod
+    def _agreement(self, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Each:
+        """The score of each image, from what the network makes of the reference and of the distorted one."""
+
+
+class _LabelLoss(VitLoss):
+    def _read(self, images: Images) -> Float[Tensor, "n k"]:
+        return self.backbone.logits_tensor(images).log_softmax(dim=1)
 
 
 class VitJsLoss(_LabelLoss):
@@ -54,9 +75,9 @@ class VitJsLoss(_LabelLoss):
 
     metric = "vit-js"
 
-    def _agreement(self, log_p: Float[Tensor, "n k"], log_q: Float[Tensor, "n k"]) -> Each:
-        log_m = torch.logaddexp(log_p, log_q) - math.log(2)
-        divergence = (log_p.exp() * (log_p - log_m) + log_q.exp() * (log_q - log_m)).sum(dim=1)
+    def _agreement(self, x: Float[Tensor, "n k"], y: Float[Tensor, "n k"]) -> Each:
+        log_m = torch.logaddexp(x, y) - math.log(2)
+        divergence = (x.exp() * (x - log_m) + y.exp() * (y - log_m)).sum(dim=1)
         return 1 - divergence / (2 * math.log(2))
 
 
@@ -65,8 +86,8 @@ class VitBcLoss(_LabelLoss):
 
     metric = "vit-bc"
 
-    def _agreement(self, log_p: Float[Tensor, "n k"], log_q: Float[Tensor, "n k"]) -> Each:
-        return ((log_p + log_q) / 2).exp().sum(dim=1)
+    def _agreement(self, x: Float[Tensor, "n k"], y: Float[Tensor, "n k"]) -> Each:
+        return ((x + y) / 2).exp().sum(dim=1)
 
 
 class VitProbLoss(_LabelLoss):
@@ -74,19 +95,13 @@ class VitProbLoss(_LabelLoss):
 
     metric = "vit-prob"
 
-    def _agreement(self, log_p: Float[Tensor, "n k"], log_q: Float[Tensor, "n k"]) -> Each:
-        return torch.minimum(log_p, log_q).exp().sum(dim=1)
+    def _agreement(self, x: Float[Tensor, "n k"], y: Float[Tensor, "n k"]) -> Each:
+        return torch.minimum(x, y).exp().sum(dim=1)
 
 
 class _TokenLoss(VitLoss):
-    def _compare(self, distorted: Images, reference: Images) -> Each:
-        y = F.normalize(self.backbone.tokens_tensor(distorted), dim=-1)
-        with torch.no_grad():
-            x = F.normalize(self.backbone.tokens_tensor(reference), dim=-1)
-        return self._matched(x, y)
-
-    @abstractmethod
-    def _matched(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each: ...
+    def _read(self, images: Images) -> Float[Tensor, "n t d"]:
+        return F.normalize(self.backbone.tokens_tensor(images), dim=-1)
 
 
 class VitClsLoss(_TokenLoss):
@@ -94,7 +109,7 @@ class VitClsLoss(_TokenLoss):
 
     metric = "vit-cls"
 
-    def _matched(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each:
+    def _agreement(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each:
         return (x[:, 0] * y[:, 0]).sum(dim=-1)
 
 
@@ -103,7 +118,7 @@ class VitTokensLoss(_TokenLoss):
 
     metric = "vit-tokens"
 
-    def _matched(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each:
+    def _agreement(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each:
         table = x[:, 1:] @ y[:, 1:].transpose(1, 2)
         recall, precision = table.amax(dim=2).mean(dim=1), table.amax(dim=1).mean(dim=1)
         worse = torch.minimum(recall, precision)
@@ -116,7 +131,7 @@ class VitTokensLockedLoss(_TokenLoss):
 
     metric = "vit-tokens-locked"
 
-    def _matched(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each:
+    def _agreement(self, x: Float[Tensor, "n t d"], y: Float[Tensor, "n t d"]) -> Each:
         return (x[:, 1:] * y[:, 1:]).sum(dim=-1).mean(dim=1)
 
 
@@ -125,22 +140,24 @@ class VitTilesLoss(VitLoss):
 
     metric = "vit-tiles"
 
-    def _compare(self, distorted: Images, reference: Images) -> Each:
-        y = self._levels(distorted)
-        with torch.no_grad():
-            x = self._levels(reference)
-        distances = 1 - (F.normalize(x, dim=-1) * F.normalize(y, dim=-1)).sum(dim=-1)
+    def _read(self, images: Images) -> Float[Tensor, "n tile level p d"]:
+        return levels_of_tiles(self.backbone, images)
+
+    def _agreement(self, x: Float[Tensor, "n tile level p d"], y: Float[Tensor, "n tile level p d"]) -> Each:
+        distances = 1 - (x * y).sum(dim=-1)
         levels = distances.mean(dim=(1, 3)).clamp_min(0) + LEAST
         meaning = levels[:, 1:].log().mean(dim=1).exp()
         return 1 - (levels[:, 0] * meaning).sqrt()
 
-    def _levels(self, images: Images) -> Float[Tensor, "n tile level p d"]:
-        count, _, height, width = images.shape
-        plan = tiling(width, height, self.backbone.image_size)
-        if (plan.height, plan.width) != (height, width):
-            size = (plan.height, plan.width)
-            images = F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False)
-        side = plan.side
-        tiles = torch.stack([images[:, :, y : y + side, x : x + side] for x, y in plan.corners], dim=1)
-        levels = self.backbone.levels_tensor(tiles.flatten(0, 1))
-        return levels.view(count, len(plan.corners), *levels.shape[1:])
+
+def levels_of_tiles(backbone: Backbone, images: Images) -> Float[Tensor, "n tile level p d"]:
+    """Patch tokens at several depths, of length 1, of the tiles that `vit-tiles` reads."""
+    count, _, height, width = images.shape
+    plan = tiling(width, height, backbone.image_size)
+    if (plan.height, plan.width) != (height, width):
+        size = (plan.height, plan.width)
+        images = F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False)
+    side = plan.side
+    tiles = torch.stack([images[:, :, y : y + side, x : x + side] for x, y in plan.corners], dim=1)
+    levels = F.normalize(backbone.levels_tensor(tiles.flatten(0, 1)), dim=-1)
+    return levels.view(count, len(plan.corners), *levels.shape[1:])

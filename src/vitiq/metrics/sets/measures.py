@@ -86,7 +86,7 @@ class Fid(Measure):
             self._check(min(known), min(known), reference.dimensions)
         details: dict[str, object] = {"samples": counts, "dimensions": reference.dimensions}
         if len(known) < 2:
-            details["note"] = "a statistics file does not tell its number of samples"
+            details["note"] = "a statistics file does not state its number of samples"
         return Score(frechet_of_moments(reference, distorted), self.signature(), details)
 
     def _check(self, left: int, right: int, dimensions: int) -> None:

@@ -23,7 +23,7 @@ class Moments:
     """Count, mean and scatter of rows.
 
     Attributes:
-        count: rows; None where a statistics file of another tool does not tell.
+        count: rows; None where a statistics file of another tool does not state them.
         mean: d numbers.
         covariance: d×d, with n - 1.
     """

@@ -1,6 +1,6 @@
 """Measures of sets of raw pixels: what a network adds is seen beside them. No weights, no labels, no opinion.
 
-A sample is 8×8 pixels in RGB, 192 numbers of 0 … 1: the whole image shrunk by Pillow's antialiased bicubic (its
+A sample is 8×8 pixels in RGB, 192 numbers of 0 … 1: the whole image downscaled by Pillow's antialiased bicubic (its
 layout and colours), or patches at full resolution (its texture), 29 apart, so that the 8×8 blocks of codecs are met at
 every phase.
 """
@@ -22,7 +22,7 @@ class PixelSource:
     """Pixels of 8×8.
 
     Args:
-        patched: samples are patches instead of the shrunken image.
+        patched: samples are patches instead of the downscaled image.
     """
 
     def __init__(self, *, patched: bool) -> None:

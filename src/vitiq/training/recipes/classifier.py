@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Self, Unpack
 
 import msgspec
 import numpy as np
@@ -27,7 +27,7 @@ from vitiq.codecs.transform.networks.embedded import WEIGHTS, TransformModel, lo
 from vitiq.models.top_labels import shared_labels
 from vitiq.training.agreement import TOP_K
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Positive, TrainingConfig, Whole, read_config
+from vitiq.training.config import Count, NotNegative, Positive, TrainingConfig, Whole
 from vitiq.training.data import ImageSet, digest_of
 from vitiq.training.engine import Recipe, Row, RunOptions, cosine, descend, set_rate, train
 from vitiq.training.hardware import Hardware
@@ -45,6 +45,7 @@ VALIDATED = (5, 18, 45)
 class ClassifierTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     """Settings of `configs/classifier.toml`, in the same words."""
 
+    name = "classifier"
     kept_blocks: tuple[Whole, ...]
     views: Count
     smallest_view: Count
@@ -56,19 +57,11 @@ class ClassifierTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     weight_decay: NotNegative
     temperature: Positive
 
-
-def load_config(path: Path | None = None, *, smoke: bool = False) -> ClassifierTrainingConfig:
-    """Read a configuration file (default: the shipped one).
-
-    Raises:
-        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
-    """
-    config = read_config(path, "classifier", ClassifierTrainingConfig)
-    if smoke:
+    def small(self) -> Self:
+        """Few steps on few small images."""
         data = {"views": 6, "smallest_view": 48, "largest_view": 64, "held_out": 2, "kept_blocks": (0, 11)}
-        small = {"steps": 4, "batch": 2, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 4}
-        return msgspec.structs.replace(config, **data, **small)
-    return config
+        steps = {"steps": 4, "batch": 2, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 4}
+        return msgspec.structs.replace(self, **data, **steps)
 
 
 def train_classifier(
@@ -97,7 +90,7 @@ def train_classifier(
         WeightsError: the teacher, the codec or the checkpoint cannot be read.
     """
     smoke = run.get("smoke", False)
-    config = load_config(config_path, smoke=smoke)
+    config = ClassifierTrainingConfig.load(config_path, smoke=smoke)
     limit = SMOKE_IMAGES if smoke else None
 
     def build(hardware: Hardware) -> ClassifierRecipe:

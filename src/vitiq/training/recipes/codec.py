@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Unpack
+from typing import Self, Unpack
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from vitiq.codecs.transform.hyperprior_integer import export_hyperprior
 from vitiq.codecs.transform.networks.embedded import FORMAT, TransformModel
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Phase, Positive, Share, TrainingConfig, Whole, read_config
+from vitiq.training.config import Phase, Positive, Share, TrainingConfig, Whole
 from vitiq.training.crops import Sampler, in_unit_range, phase_at, random_crop, stacked
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Recipe, Row, RunOptions, clip_and_step, cosine, set_rate, train
@@ -36,6 +36,7 @@ VALIDATED = (0.15, 0.5, 0.85)
 class CodecTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     """Settings of `configs/codec.toml`, in the same words."""
 
+    name = "codec"
     linear_rate: Positive
     warmup_steps: Whole
     balance: float
@@ -48,19 +49,10 @@ class CodecTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         """Optimiser steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
-
-def load_config(path: Path | None = None, *, smoke: bool = False) -> CodecTrainingConfig:
-    """Read a configuration file (default: the shipped one).
-
-    Raises:
-        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
-    """
-    config = read_config(path, "codec", CodecTrainingConfig)
-    if smoke:
-        small = (Phase(4, 64, 2), Phase(2, 128, 1))
-        every = {"checkpoint_every": 3, "validate_every": 6}
-        return msgspec.structs.replace(config, phases=small, warmup_steps=2, held_out=2, **every)
-    return config
+    def small(self) -> Self:
+        """Few steps on few small images."""
+        steps = {"warmup_steps": 2, "checkpoint_every": 3, "validate_every": 6}
+        return msgspec.structs.replace(self, phases=(Phase(4, 64, 2), Phase(2, 128, 1)), held_out=2, **steps)
 
 
 def train_codec(
@@ -84,7 +76,7 @@ def train_codec(
         InputError: the configuration or the data cannot be used.
         WeightsError: the weights to start from or the checkpoint cannot be used.
     """
-    config = load_config(config_path, smoke=run.get("smoke", False))
+    config = CodecTrainingConfig.load(config_path, smoke=run.get("smoke", False))
     return train(lambda hardware: CodecRecipe(config, data, out, begin, hardware), out, **run)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Self, Unpack
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from vitiq.models.backbones import load_backbone
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Phase, Positive, Share, TrainingConfig, Whole, read_config
+from vitiq.training.config import Phase, Positive, Share, TrainingConfig, Whole
 from vitiq.training.crops import Sampler, in_unit_range, phase_at, stacked, zoomed_crop
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Recipe, Row, RunOptions, cosine, descend, set_rate, train
@@ -35,6 +35,7 @@ from vitiq.weights.file import steps_behind
 class GeneratorTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     """Settings of `configs/generator.toml`, in the same words; its `phases` are those of rate-distortion training."""
 
+    name = "generator"
     warmup_steps: Whole
     lambda_low: Positive
     lambda_high: Positive
@@ -63,20 +64,12 @@ class GeneratorTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         """Every phase, the adversarial one last."""
         return (*self.rate_distortion, self.adversarial.phase)
 
-
-def load_config(path: Path | None = None, *, smoke: bool = False) -> GeneratorTrainingConfig:
-    """Read a configuration file (default: the shipped one).
-
-    Raises:
-        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
-    """
-    replace = msgspec.structs.replace
-    config = read_config(path, "generator", GeneratorTrainingConfig)
-    if smoke:
-        adversarial = replace(config.adversarial, steps=4, crop=64, batch=1, discriminator_alone=1)
-        small = replace(config, rate_distortion=(Phase(6, 64, 2), Phase(2, 64, 1)), adversarial=adversarial)
-        return replace(small, warmup_steps=2, checkpoint_every=4, validate_every=12, held_out=2)
-    return config
+    def small(self) -> Self:
+        """Few steps on few small images."""
+        adversarial = msgspec.structs.replace(self.adversarial, steps=4, crop=64, batch=1, discriminator_alone=1)
+        steps = {"warmup_steps": 2, "checkpoint_every": 4, "validate_every": 12}
+        phases = (Phase(6, 64, 2), Phase(2, 64, 1))
+        return msgspec.structs.replace(self, rate_distortion=phases, adversarial=adversarial, held_out=2, **steps)
 
 
 def train_generator(
@@ -100,15 +93,15 @@ def train_generator(
         InputError: the configuration or the data cannot be used.
         WeightsError: the weights to start from or the checkpoint cannot be used.
     """
-    config = load_config(config_path, smoke=run.get("smoke", False))
+    config = GeneratorTrainingConfig.load(config_path, smoke=run.get("smoke", False))
     return train(lambda hardware: GeneratorRecipe(config, data, out, begin, hardware), out, **run)
 
 
 class TrainingCrops:
     """Batches of crops; those of a step come from the seed and the step.
 
-    A share of them, and all that the discriminator sees, is at the images' own resolution or shrunk; the others come
-    from all images alike, small ones enlarged.
+    A share of them, and all that the discriminator sees, is at the images' own resolution or downscaled; the others
+    come from all images alike, small ones enlarged.
     """
 
     def __init__(self, config: GeneratorTrainingConfig, images: ImageSet, indices: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Self, Unpack
 
 import msgspec
 import numpy as np
@@ -27,7 +27,7 @@ from vitiq.files import write_bytes
 from vitiq.models.backbones import load_backbone
 from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, TrainingConfig, Whole, read_config
+from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, TrainingConfig, Whole
 from vitiq.training.crops import Sampler, in_unit_range
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Recipe, Row, RunOptions, cosine, set_rate, train
@@ -44,6 +44,7 @@ VALIDATED = 0.1
 class PerceptualTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     """Settings of `configs/perceptual.toml`, in the same words."""
 
+    name = "perceptual"
     steps: Count
     batch: Count
     crop: Count
@@ -63,18 +64,10 @@ class PerceptualTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         """The one phase, for `Sampler`."""
         return (Phase(self.steps, self.crop, self.batch),)
 
-
-def load_config(path: Path | None = None, *, smoke: bool = False) -> PerceptualTrainingConfig:
-    """Read a configuration file (default: the shipped one).
-
-    Raises:
-        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
-    """
-    config = read_config(path, "perceptual", PerceptualTrainingConfig)
-    if smoke:
-        small = {"steps": 4, "batch": 1, "discriminator_start": 1, "held_out": 1}
-        return msgspec.structs.replace(config, checkpoint_every=2, validate_every=4, **small)
-    return config
+    def small(self) -> Self:
+        """Few steps on few small images."""
+        steps = {"steps": 4, "batch": 1, "checkpoint_every": 2, "validate_every": 4}
+        return msgspec.structs.replace(self, discriminator_start=1, held_out=1, **steps)
 
 
 def train_perceptual(
@@ -103,7 +96,7 @@ def train_perceptual(
         InputError: the configuration or the data cannot be used.
         WeightsError: the weights of the codec or of the classifier cannot be used.
     """
-    config = load_config(config_path, smoke=run.get("smoke", False))
+    config = PerceptualTrainingConfig.load(config_path, smoke=run.get("smoke", False))
     start = codec or WEIGHTS
     return train(lambda hardware: PerceptualRecipe(config, data, start, out, classifier, hardware), out, **run)
 

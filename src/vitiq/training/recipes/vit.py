@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Self, Unpack
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.agreement import agreement, agreement_names
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Share, TrainingConfig, Whole, read_config
+from vitiq.training.config import Count, NotNegative, Share, TrainingConfig, Whole
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Recipe, Row, RunOptions, cosine, descend, set_rate, train
 from vitiq.training.hardware import Hardware
@@ -40,6 +40,8 @@ SMOKE_IMAGES = 16
 class VitTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     """Settings of `configs/vit.toml`, in the same words."""
 
+    name = "vit"
+    title = "ViT"
     kept_blocks: tuple[Whole, ...]
     steps: Count
     batch: Count
@@ -53,18 +55,10 @@ class VitTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     generated_share: Share
     mixed_share: Share
 
-
-def load_config(path: Path | None = None, *, smoke: bool = False) -> VitTrainingConfig:
-    """Read a configuration file (default: the shipped one).
-
-    Raises:
-        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
-    """
-    config = read_config(path, "vit", VitTrainingConfig, "ViT")
-    if smoke:
-        small = {"steps": 4, "batch": 2, "warmup_steps": 1, "detail_share": 0.0, "held_out": 4}
-        return msgspec.structs.replace(config, checkpoint_every=2, validate_every=4, **small)
-    return config
+    def small(self) -> Self:
+        """Few steps on few small images."""
+        steps = {"steps": 4, "batch": 2, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 4}
+        return msgspec.structs.replace(self, detail_share=0.0, held_out=4, **steps)
 
 
 def train_vit(
@@ -91,7 +85,7 @@ def train_vit(
         WeightsError: a teacher, the weights to start from or the checkpoint cannot be read.
     """
     smoke = run.get("smoke", False)
-    config = load_config(config_path, smoke=smoke)
+    config = VitTrainingConfig.load(config_path, smoke=smoke)
     limit = SMOKE_IMAGES if smoke else None
     return train(lambda hardware: VitRecipe(config, data, teacher_paths, out, begin, hardware, limit), out, **run)
 

@@ -49,14 +49,14 @@ class EmbeddedGenerator(Generator):
 
     def __init__(self, path: Path | None = None) -> None:
         path = path or WEIGHTS
-        tensors, facts = read_weights(path, FORMAT, "generator")
+        tensors, metadata = read_weights(path, FORMAT, "generator")
         data = path.read_bytes()
         self.weights_sha256 = hashlib.sha256(data).hexdigest()
         self.weights_bytes = len(data)
         self.resolution = 512
         self.output_range = (0.0, 1.0)
         self.layers = _layers(self.resolution, self.resolution)
-        self.steps_trained = int(str(facts.get("steps", 0)))
+        self.steps_trained = int(str(metadata.get("steps", 0)))
         self._encoder, self._synthesis, self.prior = Encoder(), Synthesis(), LatentPrior(CHANNELS)
         floats = in_float(tensors)
         try:

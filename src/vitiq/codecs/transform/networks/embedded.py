@@ -55,12 +55,12 @@ class TransformModel:
     """
 
     def __init__(self, path: Path = WEIGHTS) -> None:
-        tensors, facts = read_weights(path, FORMAT, "codec")
+        tensors, metadata = read_weights(path, FORMAT, "codec")
         data = path.read_bytes()
         self.weights_sha256 = hashlib.sha256(data).hexdigest()
         self.weights_bytes = len(data)
-        self.steps_trained = int(str(facts.get("steps", 0)))
-        self.classifier_sha256 = str(facts.get("classifier_sha256", ""))
+        self.steps_trained = int(str(metadata.get("steps", 0)))
+        self.classifier_sha256 = str(metadata.get("classifier_sha256", ""))
         integers = {k[len(INTEGER) :]: v.numpy() for k, v in tensors.items() if k.startswith(INTEGER)}
         try:
             self.integer_prior = IntegerHyperprior(integers)

@@ -26,12 +26,12 @@ def test_the_best_size_within_the_bytes_is_written(bundled: dict[str, ImageU8]) 
     image = np.ascontiguousarray(bundled["portrait"][:240, :320])
     data = DownscaledJpeg().encode(image, Quality(1100))
     assert len(data) <= 1100
-    room = 1100 - (len(data) - len(viq.unpack(data).section(FILE)))
+    space = 1100 - (len(data) - len(viq.unpack(data).section(FILE)))
     errors = []
     for wide, high in sizes(320, 240):
         for quality in range(1, 101):
             file = Jpeg().encode(resize(image, wide, high), Quality(quality))
-            if len(file) > room:
+            if len(file) > space:
                 break
         else:
             quality = 101

@@ -1,6 +1,6 @@
 """What the choice of a working resolution by rate is worth: each image coded at the one chosen, and at the largest.
 
-    python benchmarks/inversion_canvas.py examples/images [-q 1540] [--crop 512]
+    python benchmarks/inversion_working_resolution.py examples/images [-q 1540] [--crop 512]
 
 Prints bytes and PSNR of both for each image, and their means. With --crop the centre square of each image is taken.
 """

@@ -1,0 +1,196 @@
+"""Metrics from Python: `vitiq.metric`, `backbone`, `list_metrics`, and what scoring makes of names and images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitiq import registry
+from vitiq.errors import InputError
+from vitiq.image.arrays import Taken, to_images
+from vitiq.metrics.base import Metric, PairMetric, SetMetric
+from vitiq.metrics.scoring import resolve_metrics
+
+if TYPE_CHECKING:
+    from vitiq.api.types import BackboneLike, ImageLike
+    from vitiq.evaluation.metric_spec import MetricSpec
+    from vitiq.models.backbones import Backbone
+
+SIDES = ("reference", "distorted")
+
+
+class MetricFunction:
+    """One metric, to be called on a pair of images or on two batches.
+
+    Attributes:
+        key: of the metric in records, commands and this interface.
+        metric: what states its title, unit, range, direction and source.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self.key, self.metric = metric.name, metric
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Direction."""
+        return self.metric.higher_is_better
+
+    def signature(self) -> str:
+        """Names everything that changes the value."""
+        return self.metric.signature()
+
+    def __call__(self, reference: ImageLike, distorted: ImageLike) -> Any:
+        """A Score for a pair, a list of them for two batches; one Score where the metric compares sets.
+
+        Raises:
+            InputError: images in none of the stated forms, of different sizes, or too small for the metric.
+        """
+        if isinstance(self.metric, PairMetric):
+            left, right = both_sides(reference, distorted)
+            found = self.metric.batch(left.images, right.images)
+            return found if left.batch else found[0]
+        if not isinstance(self.metric, SetMetric):
+            raise InputError(f"metric {self.key} compares neither pairs nor sets")
+        return self.metric(
+            *(to_images(side, name).images for side, name in zip((reference, distorted), SIDES, strict=True))
+        )
+
+    def __repr__(self) -> str:
+        better = "higher" if self.higher_is_better else "lower"
+        return f"<vitiq metric {self.key}: {self.metric.title}, {better} is better>"
+
+
+def metric(
+    name: str,
+    *,
+    backbone: BackboneLike | None = None,
+    panel: Sequence[BackboneLike] = (),
+    device: str | None = None,
+) -> MetricFunction:
+    """One metric, callable on a pair of images or on two batches.
+
+    Args:
+        name: key of the metric, its setting after an @ (`"vit-topk@10"`).
+        backbone, panel, device: as for `vitiq.score`.
+
+    Raises:
+        UnknownNameError: no such metric.
+
+    Example:
+        >>> import numpy as np, vitiq
+        >>> image = np.zeros((32, 32, 3), np.uint8)
+        >>> mse = vitiq.metric("mse")
+        >>> mse(image, image + 3).value
+        9.0
+        >>> [score.value for score in mse([image, image], [image + 1, image + 2])]
+        [1.0, 4.0]
+    """
+    made = made_metrics([name], backbone, panel, device)
+    if len(made) != 1:
+        raise InputError(f"{name!r} names {len(made)} metrics, one expected; use vitiq.score")
+    return MetricFunction(made[0])
+
+
+def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | None = None) -> Backbone:
+    """A Vision Transformer with labels: the one that ships, or a checkpoint of timm, Hugging Face, torchvision, ….
+
+    Args:
+        weights: path of a checkpoint; None for the embedded ViT.
+        device: "cuda" to run it there.
+
+    Raises:
+        InputError: torch has no such device here.
+        WeightsError: the checkpoint is missing, damaged or of a network that is not known.
+
+    Example:
+        >>> import numpy as np, vitiq
+        >>> vit = vitiq.backbone()
+        >>> vit.logits([np.zeros((50, 70, 3), np.uint8)]).shape
+        (1, 1000)
+    """
+    from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
+
+    return load_backbone(weights=None if weights is None else Path(weights), device=device or "cpu")
+
+
+def list_metrics() -> list[str]:
+    """Keys of the metrics that are installed, those of plug-ins too.
+
+    Example:
+        >>> import vitiq
+        >>> "vit-topk" in vitiq.list_metrics()
+        True
+    """
+    return list(registry.names("metrics"))
+
+
+def names_of(metrics: str | Sequence[str]) -> list[str]:
+    """Names as they were given, with commas or in a list.
+
+    Raises:
+        InputError: neither.
+    """
+    if isinstance(metrics, str):
+        return [name.strip() for name in metrics.split(",") if name.strip()]
+    if isinstance(metrics, list | tuple) and all(isinstance(name, str) for name in metrics):
+        return list(metrics)
+    raise InputError(f"metrics: a {type(metrics).__name__} given, names with commas or a list of names expected")
+
+
+def made_metrics(
+    names: str | Sequence[str], backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: str | None
+) -> list[Metric]:
+    """The metrics of names.
+
+    Raises:
+        InputError: no name at all, or a device for a backbone that is loaded already.
+        UnknownNameError: no such metric.
+    """
+    vit = None if backbone is None and device is None else loaded(backbone, device)
+    made = resolve_metrics(names_of(names), vit, [loaded(one, device) for one in panel])
+    if not made:
+        raise InputError("no metric named; vitiq.list_metrics() lists them")
+    return made
+
+
+def spec_of(
+    metrics: str | Sequence[str], backbone: str | os.PathLike[str] | None, panel: Sequence[str | os.PathLike[str]]
+) -> MetricSpec:
+    """Metrics by their names, for worker processes to make.
+
+    Raises:
+        InputError: names in neither form.
+    """
+    from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
+
+    return MetricSpec(
+        ",".join(names_of(metrics)), None if backbone is None else Path(backbone), tuple(Path(path) for path in panel)
+    )
+
+
+def loaded(given: BackboneLike | None, device: str | None) -> Backbone:
+    """The backbone, loaded where its path is given.
+
+    Raises:
+        InputError: a device for one that is loaded already.
+    """
+    if given is None or isinstance(given, str | os.PathLike):
+        return backbone(given, device=device)
+    if device is not None:
+        raise InputError("device: given beside a backbone that is loaded already; give it to vitiq.backbone instead")
+    return given
+
+
+def both_sides(reference: ImageLike, distorted: ImageLike) -> tuple[Taken, Taken]:
+    """Images of both sides, as many of each.
+
+    Raises:
+        InputError: another number of them, or no images.
+    """
+    left, right = to_images(reference, "reference"), to_images(distorted, "distorted")
+    if left.batch != right.batch or len(left.images) != len(right.images):
+        sizes = [f"a batch of {len(side.images)}" if side.batch else "one image" for side in (left, right)]
+        raise InputError(f"{sizes[0]} as reference and {sizes[1]} as distorted given, as many of both expected")
+    return left, right
