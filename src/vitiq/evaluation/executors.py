@@ -13,15 +13,14 @@ import multiprocessing as mp
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Executor, Future
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from vitiq.errors import InputError, MissingDependencyError
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
-from vitiq.workers import cores, end_with_parent, hidden_main, quiet_children
+from vitiq.workers import Processes, cores, end_with_parent, hidden_main, quiet_children
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -60,6 +59,7 @@ class Workers:
         self._address = address
         self._client: Any = None
         self._stop: Event | None = None
+        self._processes: Processes | None = None
         self._started = False
         self.executor: Executor = self._start()
 
@@ -68,9 +68,9 @@ class Workers:
             return Inline()
         if self.kind in ("dask", "slurm"):
             return self._dask()
-        context = mp.get_context("spawn")
-        self._stop = context.Event()
-        return ProcessPoolExecutor(self.count, context, _begin, (self._stop,))
+        self._stop = mp.get_context("spawn").Event()
+        self._processes = Processes(self.count, _begin, (self._stop,))
+        return self._processes.executor
 
     def _dask(self) -> Executor:
         try:
@@ -93,17 +93,19 @@ class Workers:
         """These workers, or others in this process where work of so many seconds is done sooner there."""
         return Workers("inline") if self._short and seconds < START_SECONDS and not self._started else self
 
-    def submit(self, work: Callable[P, T], *args: P.args, **settings: P.kwargs) -> Future[T]:
+    def submit(self, work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> Future[T]:
         """Hand out one call."""
-        # A pool starts its processes at the first call.
         self._started = True
-        with hidden_main(), quiet_children() if self.kind == "processes" else nullcontext():
+        if self._processes is not None:
+            return self._processes.submit(work, *args, **settings)
+        with hidden_main():
             return self.executor.submit(work, *args, **settings)
 
     def restart(self) -> None:
-        """Start anew after a worker died."""
-        self._shutdown(wait=False)
-        self.executor = self._start()
+        """Start anew after a worker process died; Dask and SLURM see to that themselves."""
+        if self._processes is not None:
+            self._processes.restart()
+            self.executor = self._processes.executor
 
     def ask_to_stop(self) -> None:
         """Have workers return what they have, as soon as they can."""
@@ -112,18 +114,14 @@ class Workers:
 
     def close(self, *, wait: bool = True) -> None:
         """End the workers."""
-        self._shutdown(wait=wait)
-        if self._client is not None:
-            cluster = self._client.cluster if self._address is None else None
-            self._client.close()
-            if cluster is not None:
-                cluster.close()
-
-    def _shutdown(self, *, wait: bool) -> None:
         if self._client is None:
             self.executor.shutdown(wait=wait, cancel_futures=True)
         else:
             self.executor.shutdown(wait=wait)  # Dask's takes no more
+            cluster = self._client.cluster if self._address is None else None
+            self._client.close()
+            if cluster is not None:
+                cluster.close()
 
     def __enter__(self) -> Workers:
         return self

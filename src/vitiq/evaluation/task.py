@@ -212,7 +212,7 @@ def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8
             "sections": sections,
             "shared_bytes": codec.shared_bytes(),
             "optimised_against": optimised_against(codec),
-            "seed": json.loads(series.spec)["options"].get("seed", 0),
+            "seed": getattr(codec.options, "seed", 0),
         }
     if rebuilt.shape != image.shape:
         (h, w, _), (i, j, _) = image.shape, rebuilt.shape
