@@ -17,7 +17,7 @@ from concurrent.futures import Executor, Future
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from vitiq.errors import InputError, MissingDependencyError
+from vitiq.errors import InputError, MissingDependencyError, first_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
 from vitiq.workers import Processes, cores, end_with_parent, hidden_main, quiet_children
@@ -84,7 +84,13 @@ class Workers:
                 cluster = distributed.LocalCluster(n_workers=self.count, threads_per_worker=1, dashboard_address=None)
             self._client = distributed.Client(cluster)
         else:
-            self._client = distributed.Client(self._address)
+            try:
+                self._client = distributed.Client(self._address)
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"scheduler {self._address!r} given, no Dask scheduler answers there ({first_line(error)}); "
+                    f"expected an address such as tcp://10.0.0.1:8786"
+                ) from error
             self.count = jobs_of(self._client) or self.count
         executor: Executor = self._client.get_executor()
         return executor
@@ -99,7 +105,7 @@ class Workers:
         if self._processes is not None:
             return self._processes.submit(work, *args, **settings)
         with hidden_main():
-            return self.executor.submit(work, *args, **settings)
+            return self.executor.submit(on_one_thread, work, *args, **settings)
 
     def restart(self) -> None:
         """Start anew after a worker process died; Dask and SLURM see to that themselves."""
@@ -137,15 +143,22 @@ class Inline(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """A call that is done when this returns."""
-        from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
-
         future: Future[T] = Future()
         try:
-            with one_thread():  # as in worker processes, so that values are the same
-                future.set_result(fn(*args, **kwargs))
+            future.set_result(fn(*args, **kwargs))
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+def on_one_thread(work: Callable[P, T], *args: P.args, **settings: P.kwargs) -> T:
+    """Work as in our own worker processes: with one thread of arithmetic, so that values are the same, and workers that
+    others started do not fight for the cores.
+    """
+    from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
+
+    with one_thread():
+        return work(*args, **settings)
 
 
 def jobs_of(client: Any) -> int:
