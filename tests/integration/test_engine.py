@@ -22,7 +22,7 @@ import engine_plugin as plugin
 from read_tables import parquet_rows
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import parse_codecs
-from vitiq.errors import StoreError, TaskError
+from vitiq.errors import InputError, StoreError, TaskError
 from vitiq.evaluation import store as store_module
 from vitiq.evaluation import task as task_module
 from vitiq.evaluation.engine import Outcome, run_study
@@ -354,3 +354,9 @@ def test_a_script_needs_no_main_guard(images: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(tmp_path / "script.py"), str(images), str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "imported\n6\n", done.stderr
+
+
+def test_a_dask_scheduler_that_is_not_there_is_said() -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(InputError, match="scheduler 'nowhere' given, no Dask scheduler answers there"):
+        Workers("dask", 1, "nowhere")
