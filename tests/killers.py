@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vitiq.codecs import files as codec_files
-from vitiq.evaluation import plan, scoring, series_sets, sets, validate
+from vitiq.evaluation import inputs, scoring, series_sets, sets, validate
 
 # As they are before a test replaces them.
-_score_files, _read_rows, _read_inputs = scoring.score_files, sets.read_rows, plan.read_inputs
+_score_files, _read_rows, _read_inputs = scoring.score_files, sets.read_rows, inputs.read_inputs
 _agreements, _encode_some, _rows_of_files = validate._agreements, codec_files._encode_some, series_sets.rows_of_files
 
 WHEN = "VITIQ_TEST_DEADLY"

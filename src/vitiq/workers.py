@@ -53,11 +53,9 @@ class Processes:
         begin, arguments: what a process calls first.
     """
 
-    def __init__(
-        self, count: int, begin: Callable[..., object] | None = None, arguments: Sequence[object] = ()
-    ) -> None:
+    def __init__(self, count: int, begin: Callable[..., object] | None = None, arguments: tuple[Any, ...] = ()) -> None:
         self.count = count
-        self._begin, self._arguments = begin or start, tuple(arguments)
+        self._begin, self._arguments = begin or start, arguments
         self.executor = self._new()
 
     def _new(self) -> ProcessPoolExecutor:

@@ -115,7 +115,7 @@ def test_an_agreement_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
     rng = np.random.default_rng(0)
     opinions = [
-        Opinion(Path(f"{i % 9}.png"), Path(f"{i}.png"), float(i), "jpeg" if i % 2 else "noise") for i in range(40)
+        Opinion(Path(f"{i % 9}.png"), Path(f"{i}.png"), "jpeg" if i % 2 else "noise", float(i)) for i in range(40)
     ]
     values = {"mse": rng.normal(size=40), "ssim": np.arange(40.0)}
     monkeypatch.setattr(validate, "WORTH_PROCESSES", 0)

@@ -232,14 +232,15 @@ def _deltas(a: tuple[Values, Values], b: tuple[Values, Values], how: Settings) -
 
 def _of_images(a: CodecTable, b: CodecTable, how: Settings) -> dict[str, tuple[float, float]]:
     """Both deltas of each image, NaN where refused."""
-    sides = []
-    for table in (a, b):
-        order = np.argsort(table.rate, axis=1, kind="stable")
-        rate, value = (np.take_along_axis(cells, order, 1) for cells in (table.rate, how.sign * table.value))
-        sides.append((rate, value))
-    return {
-        image: (float(rate), float(quality)) for image, rate, quality in zip(a.images, *_many(*sides, how), strict=True)
-    }
+    rates, qualities = _many(_each(a, how), _each(b, how), how)
+    rows = zip(a.images, rates, qualities, strict=True)
+    return {image: (float(rate), float(quality)) for image, rate, quality in rows}
+
+
+def _each(table: CodecTable, how: Settings) -> Rows:
+    """Rates and qualities, larger is better, of every image, by growing rate."""
+    order = np.argsort(table.rate, axis=1, kind="stable")
+    return np.take_along_axis(table.rate, order, 1), np.take_along_axis(how.sign * table.value, order, 1)
 
 
 def _resampled(a: CodecTable, b: CodecTable, how: Settings) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -105,7 +106,7 @@ class Workers:
         if self._processes is not None:
             return self._processes.submit(work, *args, **settings)
         with hidden_main():
-            return self.executor.submit(on_one_thread, work, *args, **settings)
+            return self.executor.submit(partial(on_one_thread, work, *args, **settings))
 
     def restart(self) -> None:
         """Start anew after a worker process died; Dask and SLURM see to that themselves."""
@@ -151,7 +152,7 @@ class Inline(Executor):
         return future
 
 
-def on_one_thread(work: Callable[P, T], *args: P.args, **settings: P.kwargs) -> T:
+def on_one_thread(work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> T:
     """Work as in our own worker processes: with one thread of arithmetic, so that values are the same, and workers that
     others started do not fight for the cores.
     """
