@@ -1,6 +1,7 @@
 """What the engine of studies costs: `python benchmarks/studies.py [--images 24]`.
 
-- the same study inline and in processes: seconds of each and their ratio, in one run, alternating;
+- the same study inline and in processes: seconds of each and their ratio, in one run, alternating; and their processor
+  time, which says what the ratio would be on two idle cores (load of others stretches the one and not the other);
 - the store: milliseconds a task beside encoding, decoding and scoring;
 - a study of a million tasks: seconds and memory of its plan.
 """
@@ -8,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import tempfile
 import time
@@ -38,16 +40,37 @@ def study_of(folder: Path, codecs: str, metrics: str, keep: tuple[str, ...]) -> 
     return make_study(images, map(series_of, parse_codecs(codecs)), check_metrics(spec, Faults()), spec, keep=keep)
 
 
-def seconds(study: Study, kind: str) -> float:
-    """Wall time of a study in an empty folder, with workers that have started."""
+def processor(workers: Workers) -> float:
+    """Seconds of processor time that this process and its workers have used (Linux)."""
+    pool = workers._processes
+    pids = list((pool.executor._processes or {}) if pool is not None else ())
+    ticks = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13] for pid in pids]
+    return time.process_time() + sum(int(tick) for pair in ticks for tick in pair) / os.sysconf("SC_CLK_TCK")
+
+
+def seconds(study: Study, kind: str) -> tuple[float, float]:
+    """Wall and processor time of a study in an empty folder, with workers that have started and imported."""
+    from studies import warm as prepared  # a worker finds this file's functions by its name, not as the main program's
+
     with tempfile.TemporaryDirectory() as out, Workers(kind) as workers:
-        for future in [workers.submit(time.sleep, 0.5) for _ in range(workers.count)]:
+        for future in [workers.submit(prepared, study, 1.0) for _ in range(workers.count)]:
             future.result()
         store = Store(Path(out))
         store.begin(study)
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), processor(workers)
         run_study(study, store, workers)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, processor(workers) - busy
+
+
+def warm(study: Study, least: float) -> None:
+    """Have codecs and metrics ready, and take so long that every worker gets one of these."""
+    end = time.monotonic() + least
+    image = np.zeros((96, 96, 3), np.uint8)
+    for series in study.series:
+        codec = codec_of(series.spec)
+        codec.decode(codec.encode(image, Quality(codec.default_quality)))
+    score_pair(image, image, metrics_of(spec_of(study, list(study.signatures))))
+    time.sleep(max(0.0, end - time.monotonic()))
 
 
 def ratio(count: int) -> None:
@@ -58,8 +81,9 @@ def ratio(count: int) -> None:
             write_png(folder / f"{i}.png", np.ascontiguousarray(np.roll(images[i % 4], 16 * i, 1)))
         study = study_of(folder, "webp@10:90:20,jpeg2000@bpp=0.25,0.5,1", "psnr-rgb,ms-ssim", ("bitstreams",))
         found = [(seconds(study, "inline"), seconds(study, "processes")) for _ in range(2)]
-    inline, processes = (min(pair[i] for pair in found) for i in (0, 1))
+    (inline, own), (processes, all_own) = (min(pair[i] for pair in found) for i in (0, 1))
     print(f"{len(study)} tasks: inline {inline:.1f} s, processes {processes:.1f} s, ratio {inline / processes:.2f}")
+    print(f"processor time {own:.1f} s and {all_own:.1f} s: ratio {2 * own / all_own:.2f} if two cores are free")
 
 
 def overhead(count: int = 400) -> None:
@@ -73,9 +97,9 @@ def overhead(count: int = 400) -> None:
             study = study_of(folder, "jpeg@10:88:2", "mse", keep)
             start = time.process_time()
             plain = sum(_alone(study))
-            between = time.process_time()
-            whole = seconds(study, "inline")
-            busy = time.process_time() - 2 * between + start
+            between = time.process_time() - start
+            whole, all_busy = seconds(study, "inline")
+            busy = all_busy - between
             kept, count = ",".join(keep) or "none", len(study)
             wall = 1000 * (whole - plain) / count
             print(

@@ -1,7 +1,8 @@
-"""The same work on many items in several processes, in the order given.
+"""The same work on many items in several processes, in the order given; an item that kills its worker is lost alone.
 
 Processes are started afresh, use one thread of arithmetic each (results do not depend on their number), leave Ctrl-C to
-the process that started them, and end with it.
+the process that started them, and end with it. A process that dies (out of memory, a crash in a library) breaks the
+whole pool: the pool is started anew, and what it had is tried again an item at a time.
 """
 
 from __future__ import annotations
@@ -11,24 +12,86 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
-from vitiq.errors import TaskError
-
+P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 
 AHEAD = 2
-"""Items a worker handed out before their turn, so that none waits."""
+"""Parts a worker handed out before their turn, so that none waits."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+KILLED = "the worker process was killed, most often because it was out of memory; try --jobs 1"
+"""What is said of an item that ended its worker although it was alone."""
+
+
+class Pool(Protocol):
+    """What hands out work, and can start anew where a worker died."""
+
+    count: int
+
+    def submit(self, work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> Future[T]:
+        """Hand out one call."""
+
+    def restart(self) -> None:
+        """Start anew."""
+
+
+class Processes:
+    """Worker processes.
+
+    Args:
+        count: how many.
+        begin, arguments: what a process calls first.
+    """
+
+    def __init__(self, count: int, begin: Callable[..., object] | None = None, arguments: tuple[Any, ...] = ()) -> None:
+        self.count = count
+        self._begin, self._arguments = begin or start, arguments
+        self.executor = self._new()
+
+    def _new(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.count, get_context("spawn"), self._begin, self._arguments)
+
+    def submit(self, work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> Future[T]:
+        """Hand out one call."""
+        with hidden_main(), quiet_children():  # a pool starts its processes at the first calls
+            return self.executor.submit(work, *args, **settings)
+
+    def restart(self) -> None:
+        """Start anew after a worker died."""
+        self.close(wait=False)
+        self.executor = self._new()
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the processes, once they have done what they are doing."""
+        self.executor.shutdown(wait=wait, cancel_futures=True)
+
+    def kill(self) -> None:
+        """Have the processes end in the middle of what they are doing."""
+        for process in list(getattr(self.executor, "_processes", None) or {}):
+            os.kill(process, signal.SIGTERM)
+
+
+def died(error: BaseException | None) -> bool:
+    """True for the error of work whose worker died: a process of a pool, or a worker of Dask."""
+    return isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ == "KilledWorker"
+
+
+def end_of(future: Future[Any]) -> BaseException | None:
+    """The error of work, once it is done; None where it has a result."""
+    try:
+        return future.exception()
+    except CancelledError as error:  # a cluster that is gone cancels what it had
+        return error
 
 
 def cores() -> int:
@@ -36,40 +99,100 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_order(work: Callable[[T], R], items: Sequence[T], *, jobs: int | None = None) -> Generator[R]:
+def in_order(
+    work: Callable[[Sequence[T]], Sequence[R]],
+    items: Sequence[T],
+    lost: Callable[[T, str], R],
+    *,
+    jobs: int | None = None,
+    size: int = 1,
+) -> Generator[R]:
     """`work` of every item, in order, each as soon as it and all before it are done.
 
     Args:
-        work: a function of a module, or a `functools.partial` of one, so that another process can find it.
+        work: takes several items and gives a result for each; a function of a module, or a `functools.partial` of one,
+            so that another process can find it.
         items: what it is done on; pickled.
+        lost: the result of an item that ends its worker even alone, from the item and what is said of it.
         jobs: worker processes at most; None for one a core. One means: in this process.
+        size: items that go together.
 
     Raises:
-        TaskError: a worker was killed.
         Whatever `work` raises.
     """
-    workers = min(jobs or cores(), len(items))
-    if workers < 2:
-        yield from map(work, items)
+    count = min(jobs or cores(), len(items))
+    if count < 2:
+        for item in items:
+            yield from work([item])
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), start)
-    waiting: deque[Future[R]] = deque()
-    todo = iter(items)
+    pool = Processes(count)
     try:
-        with hidden_main(), quiet_children():
-            waiting.extend(pool.submit(work, item) for item in islice(todo, workers * AHEAD))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(work, item) for item in islice(todo, 1))
-    except BrokenProcessPool as error:
-        raise TaskError("a worker process was killed, most often out of memory; try --jobs 1") from error
+        yield from ordered(pool, work, parts_of(items, size), lost)
     except (KeyboardInterrupt, GeneratorExit):
         # What is under way is written atomically or not at all, so nobody has to wait for it.
-        for process in list(getattr(pool, "_processes", None) or {}):
-            os.kill(process, signal.SIGTERM)
+        pool.kill()
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.close()
+
+
+def parts_of(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`size` items at a time, the last time fewer."""
+    return (items[first : first + size] for first in range(0, len(items), size))
+
+
+def ordered(
+    pool: Pool,
+    work: Callable[[Sequence[T]], Sequence[R]],
+    parts: Iterable[Sequence[T]],
+    lost: Callable[[T, str], R],
+) -> Generator[R]:
+    """`work` of every part, in order, as `in_order`, by workers that are there already."""
+    todo = iter(parts)
+    waiting: deque[tuple[Sequence[T], Future[Sequence[R]]]] = deque()
+    while True:
+        for part in islice(todo, pool.count * AHEAD - len(waiting)):
+            waiting.append((part, _submitted(pool, work, part)))
+        if not waiting:
+            return
+        part, future = waiting.popleft()
+        if not died(error := end_of(future)):
+            yield from future.result()
+            continue
+        broken = [(part, future)]
+        if isinstance(error, BrokenExecutor):  # all that the pool had is lost with it
+            broken += waiting
+            waiting.clear()
+            ends = [end_of(future) for _, future in broken]
+            pool.restart()
+        else:
+            ends = [error]
+        for (part, future), end in zip(broken, ends, strict=True):
+            if not died(end):
+                yield from future.result()
+                continue
+            for item in part:
+                yield _alone(pool, work, item, lost)
+
+
+def _submitted(pool: Pool, work: Callable[[Sequence[T]], Sequence[R]], part: Sequence[T]) -> Future[Sequence[R]]:
+    """Hand out a part; where the pool is found broken, the part counts as one that it had."""
+    try:
+        return pool.submit(work, part)
+    except BrokenExecutor as error:
+        future: Future[Sequence[R]] = Future()
+        future.set_exception(error)
+        return future
+
+
+def _alone(pool: Pool, work: Callable[[Sequence[T]], Sequence[R]], item: T, lost: Callable[[T, str], R]) -> R:
+    """One item while nothing else is worked on."""
+    future = _submitted(pool, work, [item])
+    if not died(error := end_of(future)):
+        return future.result()[0]
+    if isinstance(error, BrokenExecutor):
+        pool.restart()
+    return lost(item, KILLED)
 
 
 @contextmanager

@@ -78,6 +78,7 @@ def test_a_study_from_the_command_line(images: Path, tmp_path: Path, vitiq: Viti
     answer = vitiq(*command, "--quiet")
     assert (answer.code, answer.err) == (0, "")
     assert "## BD-rate against JPEG" in answer.out
+    assert "| codec | metric | mean curve | mean of images | range |" in answer.out
     assert answer.out.splitlines()[-1] == str(out / "report.html")
     with (out / "records.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -121,6 +122,40 @@ def test_faults_are_named_at_once_before_any_work(images: Path, tmp_path: Path, 
         assert word in answer.err
     assert not out.exists()
     assert vitiq("bench", "-c", "jpeg", "-o", out).code == 2
+
+
+def test_anchors_are_checked_before_any_work_and_compared_at_the_end(
+    images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    out, table = tmp_path / "out", tmp_path / "theirs.json"
+    command = ("bench", images, "-c", "jpeg@10:90:20,webp@10:90:20", "-m", "psnr-rgb", "-o", out, "--quiet")
+    answer = vitiq(*command, "--anchors", table, "--anchor", "jpeg")
+    assert answer.code == 1
+    assert f"{table}: cannot be read" in answer.err
+    table.write_text(
+        '{"name": "Theirs", "results": {"bpp": [0.3, 0.6, 1.2, 2.4], "psnr": [24, 28, 32, 36], "odd": [1, 2, 3, 4]}}'
+    )
+    answer = vitiq(*command, "--anchors", table, "--anchor", "avif")
+    assert answer.code == 1
+    assert "'avif' is no curve here; choose from 'JPEG', 'WebP', 'Theirs'" in answer.err
+    assert not out.exists()
+    answer = vitiq(*command, "--anchors", table, "--anchor", "theirs")
+    assert answer.code == 0
+    assert "## BD-rate against Theirs" in answer.out
+    wanted = json.loads(vitiq("bd", out, table, "--anchor", "theirs", "--json").out)["comparisons"]
+    for found in wanted:
+        row = next(line for line in answer.out.splitlines() if line.startswith(f"| {found['codec']} | psnr-rgb |"))
+        assert f"{found['rate']['value']:+.1f} %" in row
+    study = tmp_path / "study.toml"
+    text = f'images = ["{images}"]\ncodecs = ["jpeg@10:90:20,webp@10:90:20"]\nmetrics = ["psnr-rgb"]\n'
+    study.write_text(text + 'anchors = ["theirs.json"]\nanchor = "theirs"\n')
+    assert vitiq("bench", study, "-o", out, "--quiet").out == answer.out
+    study.write_text(text + 'keep = ["pictures"]\nanchor = 3\n')
+    answer = vitiq("bench", study, "-o", out, "--quiet")
+    assert answer.code == 1
+    assert "anchor = 3 given, a text expected" in answer.err
+    study.write_text(text + 'keep = ["pictures"]\n')
+    assert "--keep 'pictures' given" in vitiq("bench", study, "-o", out, "--quiet").err
 
 
 def test_a_dry_run_does_nothing(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
@@ -188,6 +223,22 @@ def test_clean_leaves_what_is_referred_to(images: Path, tmp_path: Path, vitiq: V
     assert done["files"] == 12
     assert records(out) == before
     assert len(json.loads(vitiq("bench", "ls", out, "--json").out)) == 1
+
+
+def test_compact_merges_parts_and_removes_nothing(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    for codecs in ("jpeg@10,50", "webp@10,50"):
+        vitiq("bench", images, "-c", codecs, "-m", "mse", "-o", out, "--quiet")
+    orphan = out / "bitstreams" / "ab" / ("ab" * 32 + ".jpg")
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_bytes(b"x")
+    before, kept = records(out), files(out)
+    count = len(list(out.glob("store/v1/*/*/*.parquet")))
+    done = json.loads(vitiq("bench", "clean", out, "--compact", "--json").out)
+    assert (done["files"], done["parts"]) == (0, count)
+    assert len(list(out.glob("store/v1/*/*/*.parquet"))) == 2
+    assert (records(out), files(out)) == (before, kept)
+    assert vitiq("bench", "clean", out, "--compact", "--only-last").code == 2
 
 
 def test_a_study_killed_at_random_moments_equals_an_undisturbed_one(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:

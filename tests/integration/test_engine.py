@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import engine_plugin as plugin
 from read_tables import parquet_rows
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import parse_codecs
-from vitiq.errors import StoreError, TaskError
+from vitiq.errors import InputError, StoreError, TaskError
 from vitiq.evaluation import store as store_module
 from vitiq.evaluation import task as task_module
 from vitiq.evaluation.engine import Outcome, run_study
@@ -33,6 +34,7 @@ from vitiq.evaluation.rows import FIXED, write_tables
 from vitiq.evaluation.store import Store, write_quickly
 from vitiq.evaluation.study import Study
 from vitiq.image.io import read_image, write_png
+from vitiq.models.threads import threads
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -200,6 +202,45 @@ def test_two_runs_at_once_neither_corrupt_nor_double(images: Path, tmp_path: Pat
     same(store.records(), Store(tmp_path / "one").records())
 
 
+def test_threads_of_one_worker_do_not_take_each_others_image(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a Dask worker of several threads, which others started."""
+
+    class Raced:
+        """Where another thread always was there in between."""
+
+        @property
+        def image(self) -> tuple[str, object]:
+            return "another", np.zeros((20, 30, 3), np.uint8)
+
+        @image.setter
+        def image(self, _: object) -> None:
+            pass
+
+    first = plan(images, "test-grey@1")
+    with monkeypatch.context() as patch:
+        patch.setattr(task_module, "_held", Raced())
+        run(first, tmp_path / "raced")
+    run(first, tmp_path / "alone")
+    same(Store(tmp_path / "raced").records(), Store(tmp_path / "alone").records())
+    study = plan(images, "test-grey@1:9:1")
+    store = Store(tmp_path / "threads")
+    store.begin(study)
+    with Workers("inline") as workers, ThreadPoolExecutor(8) as pool:
+        workers.executor, workers.kind, workers.count = pool, "dask", 8
+        run_study(study, store, workers)
+    run(study, tmp_path / "one")
+    same(store.records(), Store(tmp_path / "one").records())
+
+
+def test_work_of_other_peoples_workers_has_one_thread() -> None:
+    torch = pytest.importorskip("torch")
+    with threads(2), Workers("inline") as workers:
+        assert workers.submit(torch.get_num_threads).result() == 1
+        assert torch.get_num_threads() == 2
+
+
 def test_studies_in_one_folder_share_and_replace_nothing(images: Path, tmp_path: Path) -> None:
     first, second = plan(images, "test-grey@1,2"), plan(images, "test-grey@2,3")
     run(first, tmp_path)
@@ -313,3 +354,9 @@ def test_a_script_needs_no_main_guard(images: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(tmp_path / "script.py"), str(images), str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "imported\n6\n", done.stderr
+
+
+def test_a_dask_scheduler_that_is_not_there_is_said() -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(InputError, match="scheduler 'nowhere' given, no Dask scheduler answers there"):
+        Workers("dask", 1, "nowhere")

@@ -17,6 +17,8 @@ from vitiq.analysis.points import CodecTable, RdPoint, gather
 from vitiq.errors import InputError
 
 Values = Float[np.ndarray, " n"]
+Rows = tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]
+"""Rates and qualities, larger is better, of a curve a row."""
 
 FEW_IMAGES = 6
 """Images below which an interval carries a note: six can be drawn in 462 ways, five in 126."""
@@ -54,6 +56,12 @@ class Comparison:
     notes: tuple[str, ...]
     refused: str | None = None
 
+    @classmethod
+    def without(cls, codec: str, anchor: str, metric: str, why: str) -> Comparison:
+        """What is given where two curves cannot be compared at all."""
+        none, nan = Estimate(np.nan), np.nan
+        return cls(codec, anchor, metric, 0, none, none, none, none, {}, nan, nan, nan, (), why)
+
     @property
     def extremes(self) -> tuple[tuple[str, float], tuple[str, float]] | None:
         """The image on which the codec saves most, and the one on which it saves least; None without images."""
@@ -62,11 +70,23 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class _Settings:
-    method: Method
-    higher_is_better: bool
-    pool: Pool
-    least_shared: float
+class Settings:
+    """How two codecs are compared.
+
+    Attributes:
+        higher_is_better: direction of the metric.
+        method: interpolation.
+        pool: how the metric is averaged for the mean curve.
+        least_shared: share of the narrower curve that both must reach.
+        resamples, seed: of the bootstrap.
+    """
+
+    higher_is_better: bool = True
+    method: Method = "akima"
+    pool: Pool = "metric"
+    least_shared: float = LEAST_SHARED
+    resamples: int = RESAMPLES
+    seed: int = 0
 
     @property
     def sign(self) -> float:
@@ -119,27 +139,37 @@ def compare(
         InputError: an unknown codec or metric, or no image in common. Curves that cannot be compared are refused in
             the result, so that other codecs and images of a study still are.
     """
-    a, b, notes = _paired(gather(points, anchor, metric), gather(points, codec, metric))
-    how = _Settings(method, higher_is_better, pool, least_shared)
-    whole = _deltas(_means(a, None, pool), _means(b, None, pool), how)
+    how = Settings(higher_is_better, method, pool, least_shared, resamples, seed)
+    return compare_tables(gather(points, anchor, metric), gather(points, codec, metric), metric, how)
+
+
+def compare_tables(anchor: CodecTable, tested: CodecTable, metric: str, how: Settings | None = None) -> Comparison:
+    """What `compare` gives, of tables that were gathered before; for many comparisons of few codecs.
+
+    Raises:
+        InputError: no image in common.
+    """
+    how = how or Settings()
+    a, b, notes = _paired(anchor, tested)
+    whole = _deltas(_means(a, how.pool), _means(b, how.pool), how)
     own = {} if a.aggregate or b.aggregate else _of_images(a, b, how)
     if missing := sum(not np.isfinite(rate) for rate, _ in own.values()):
         notes.append(f"{missing} of {len(own)} images have no delta of their own: their curves share too little")
-    spread = _resampled(a, b, how, resamples, seed)
+    spread = _resampled(a, b, how)
     rate = whole.rate
     if rate is not None:
         notes += [*rate.notes, *whole.refused]
     if FEWEST_IMAGES <= len(own) < FEW_IMAGES:
         notes.append(f"{len(own)} images only: the interval of so few is a rough guess")
     return Comparison(
-        codec=codec,
-        anchor=anchor,
+        codec=b.codec,
+        anchor=a.codec,
         metric=metric,
         images=max(len(a.images), len(b.images)),
         rate=Estimate(whole.pair[0], *(spread[0] if rate is not None else ())),
         quality=Estimate(whole.pair[1], *(spread[1] if whole.quality is not None else ())),
-        mean_rate=_mean([pair[0] for pair in own.values()], resamples, seed),
-        mean_quality=_mean([pair[1] for pair in own.values()], resamples, seed),
+        mean_rate=_mean([pair[0] for pair in own.values()], how),
+        mean_quality=_mean([pair[1] for pair in own.values()], how),
         image_rate={image: pair[0] for image, pair in own.items()},
         overlap=rate.overlap if rate is not None else np.nan,
         low=rate.low if rate is not None else np.nan,
@@ -179,14 +209,12 @@ def _paired(a: CodecTable, b: CodecTable) -> tuple[CodecTable, CodecTable, list[
     return a, b, notes
 
 
-def _means(table: CodecTable, weights: Values | None, pool: Pool) -> tuple[Values, Values]:
-    count = len(table.images)
-    if weights is None or table.aggregate:
-        weights = np.full(count, 1 / count)
-    return weights @ table.rate, pooled(table.value, weights[None], pool)[0]
+def _means(table: CodecTable, pool: Pool) -> tuple[Values, Values]:
+    weights = np.full((1, len(table.images)), 1 / len(table.images))
+    return (weights @ table.rate)[0], pooled(table.value, weights, pool)[0]
 
 
-def _deltas(a: tuple[Values, Values], b: tuple[Values, Values], how: _Settings) -> _Deltas:
+def _deltas(a: tuple[Values, Values], b: tuple[Values, Values], how: Settings) -> _Deltas:
     rate = quality = None
     refused = []
     try:
@@ -202,34 +230,44 @@ def _deltas(a: tuple[Values, Values], b: tuple[Values, Values], how: _Settings) 
     return _Deltas(rate, quality, tuple(refused))
 
 
-def _of_images(a: CodecTable, b: CodecTable, how: _Settings) -> dict[str, tuple[float, float]]:
-    rows = zip(a.images, a.rate, a.value, b.rate, b.value, strict=True)
-    return {image: _deltas((ra, qa), (rb, qb), how).pair for image, ra, qa, rb, qb in rows}
+def _of_images(a: CodecTable, b: CodecTable, how: Settings) -> dict[str, tuple[float, float]]:
+    """Both deltas of each image, NaN where refused."""
+    rates, qualities = _many(_each(a, how), _each(b, how), how)
+    rows = zip(a.images, rates, qualities, strict=True)
+    return {image: (float(rate), float(quality)) for image, rate, quality in rows}
 
 
-def _resampled(
-    a: CodecTable, b: CodecTable, how: _Settings, resamples: int, seed: int
-) -> tuple[tuple[float, float], tuple[float, float]]:
+def _each(table: CodecTable, how: Settings) -> Rows:
+    """Rates and qualities, larger is better, of every image, by growing rate."""
+    order = np.argsort(table.rate, axis=1, kind="stable")
+    return np.take_along_axis(table.rate, order, 1), np.take_along_axis(how.sign * table.value, order, 1)
+
+
+def _resampled(a: CodecTable, b: CodecTable, how: Settings) -> tuple[tuple[float, float], tuple[float, float]]:
     """Intervals of both deltas of the mean curves, the same images drawn for both codecs."""
     count = max(len(t.images) for t in (a, b))
-    if count < FEWEST_IMAGES or resamples == 0:
+    if count < FEWEST_IMAGES or how.resamples == 0:
         return (np.nan, np.nan), (np.nan, np.nan)
-    rows_a, rows_b = (_rows(t, draws(count, resamples, seed), how) for t in (a, b))
-    easy = growing(*rows_a) & growing(*rows_b) if how.method != "cubic" else np.zeros(resamples, dtype=np.bool_)
-    found = np.full((2, resamples), np.nan)
-    if how.method != "cubic" and easy.any():
-        (xa, ya), (xb, yb) = ((np.log(x[easy]), y[easy]) for x, y in (rows_a, rows_b))
-        found[0, easy] = 100 * np.expm1(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
-        found[1, easy] = how.sign * mean_difference((xa, ya), (xb, yb), how.method, how.least_shared)
-    for i in np.flatnonzero(~easy):
-        one, other = ((x[i], how.sign * y[i]) for x, y in (rows_a, rows_b))
-        found[:, i] = _deltas(one, other, how).pair
+    weights = draws(count, how.resamples, how.seed)
+    found = _many(_rows(a, weights, how), _rows(b, weights, how), how)
     return interval(found[0]), interval(found[1])
 
 
-def _rows(
-    table: CodecTable, weights: Float[np.ndarray, "b images"], how: _Settings
-) -> tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]:
+def _many(a: Rows, b: Rows, how: Settings) -> Float[np.ndarray, "2 b"]:
+    """Both deltas of many pairs of curves, NaN where refused; those that are curves as they stand all at once."""
+    found = np.full((2, len(a[0])), np.nan)
+    easy = growing(*a) & growing(*b) & (how.method != "cubic")
+    if how.method != "cubic" and easy.any():
+        (xa, ya), (xb, yb) = ((np.log(x[easy]), y[easy]) for x, y in (a, b))
+        found[0, easy] = 100 * np.expm1(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
+        found[1, easy] = how.sign * mean_difference((xa, ya), (xb, yb), how.method, how.least_shared)
+    for i in np.flatnonzero(~easy):
+        one, other = ((x[i], how.sign * y[i]) for x, y in (a, b))
+        found[:, i] = _deltas(one, other, how).pair
+    return found
+
+
+def _rows(table: CodecTable, weights: Float[np.ndarray, "b images"], how: Settings) -> Rows:
     """Mean rate and mean quality, larger is better, of every resample, where they are finite, by growing rate."""
     if table.aggregate:
         weights = np.ones((len(weights), 1))
@@ -239,9 +277,9 @@ def _rows(
     return rate[:, order], quality[:, order]
 
 
-def _mean(values: Sequence[float], resamples: int, seed: int) -> Estimate:
+def _mean(values: Sequence[float], how: Settings) -> Estimate:
     """Mean over the images that have a delta, with the interval of that mean."""
     known = np.array([v for v in values if np.isfinite(v)])
-    if known.size < FEWEST_IMAGES or resamples == 0:
+    if known.size < FEWEST_IMAGES or how.resamples == 0:
         return Estimate(float(known.mean()) if known.size else float("nan"))
-    return Estimate(float(known.mean()), *interval(draws(known.size, resamples, seed) @ known))
+    return Estimate(float(known.mean()), *interval(draws(known.size, how.resamples, how.seed) @ known))

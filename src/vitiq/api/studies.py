@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from vitiq.api.metrics import spec_of
 from vitiq.api.progress import bar
-from vitiq.errors import InputError
 
 if TYPE_CHECKING:
     from vitiq.evaluation.presets import Finished
@@ -62,21 +61,17 @@ def run_study(
         [('jpeg', 30.0, 0.0), ('jpeg', 80.0, 0.0)]
     """
     from vitiq.codecs.spec import parse_codecs  # noqa: PLC0415
-    from vitiq.evaluation import engine, plan, presets  # noqa: PLC0415
+    from vitiq.evaluation.bench import BenchConfig, plan_bench, run_bench  # noqa: PLC0415
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
-    from vitiq.evaluation.store import Store  # noqa: PLC0415
+    from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
 
-    spec = spec_of(metrics, backbone, panel)
-    faults = plan.Faults()
-    series = []
-    with faults.gathered():
-        for one in parse_codecs(codecs if isinstance(codecs, str) else ",".join(codecs)):
-            with faults.gathered():
-                series.append(plan.series_of(one))
-    kept = plan.check_keep(keep)
-    made = plan.check_metrics(spec, faults)
-    faults.refuse()
     given = [images] if isinstance(images, str | os.PathLike) else images
+    config = BenchConfig(
+        images=tuple(Path(path) for path in given),
+        codecs=tuple(parse_codecs(codecs if isinstance(codecs, str) else ",".join(codecs))),
+        metrics=spec_of(metrics, backbone, panel),
+        keep=check_keep(keep),
+    )
     with Workers(executor, jobs) as workers, bar(None, "study", "task", shown=progress) as shown:
 
         def report(step: Step) -> None:
@@ -84,11 +79,5 @@ def run_study(
             shown.set_postfix_str(step.label, refresh=False)
             shown.update(step.done - shown.n)
 
-        found, problems = plan.read_images([Path(path) for path in given], workers, Path(out))
-        if not found:
-            raise InputError("no image to work on: " + "; ".join(problems))
-        study = plan.make_study(found, series, made, spec, keep=kept, problems=problems)
-        store = Store(Path(out))
-        store.begin(study)
-        presets.carry_on(engine.run_study(study, store, workers, report))
-        return presets.finish(study, store, workers)
+        study = plan_bench(config, Path(out), workers)
+        return run_bench(study, Path(out), workers, report)

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
 
 if TYPE_CHECKING:
     from vitiq.analysis.bootstrap import Estimate
     from vitiq.analysis.comparison import Comparison
-
-DEFAULT = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
-"""Metrics compared where none are named, as far as the points have them."""
 
 
 @click.command("bd")
@@ -50,9 +48,9 @@ DEFAULT = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
 )
 @click.option("--resamples", type=click.IntRange(min=0), default=1000, show_default=True, help="Behind the intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
-@click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
+@common.study
 @click.option("--per-image", is_flag=True, help="The BD-rate on every image too.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+@common.as_json
 def command(  # noqa: PLR0917
     sources: tuple[Path, ...],
     anchor: str,
@@ -73,36 +71,17 @@ def command(  # noqa: PLR0917
     Cool-Chic's TSV, TFC's and ILLM's tables, the CSV of `vitiq rd`). A comparison that is refused is named; then the
     exit code is 1.
     """
-    from vitiq.analysis.comparison import average_over_metrics, compare  # noqa: PLC0415
+    from vitiq.analysis.comparison import Settings, average_over_metrics  # noqa: PLC0415
     from vitiq.analysis.points import codecs_of  # noqa: PLC0415
     from vitiq.evaluation.points import gather_points  # noqa: PLC0415
 
     gathered = gather_points(sources, study)
     against = gathered.label(anchor)
-    chosen = gathered.metrics(metrics, DEFAULT)
     tested = [gathered.label(c) for c in codecs] or [c for c in codecs_of(gathered.points) if c != against]
     if not tested:
         raise click.UsageError(f"only {against!r} is there: nothing to compare it with")
-    found = []
-    for metric, better in chosen.items():
-        points = [p for p in gathered.points if metric in p.values]
-        there = codecs_of(points)
-        for codec in tested:
-            if codec in there and against in there:
-                found.append(
-                    compare(
-                        points,
-                        codec,
-                        against,
-                        metric,
-                        higher_is_better=better,
-                        method=method,
-                        pool=mean if metric.startswith("psnr") else "metric",
-                        least_shared=least_shared,
-                        resamples=resamples,
-                        seed=seed,
-                    )
-                )
+    how = Settings(method=method, pool=mean, least_shared=least_shared, resamples=resamples, seed=seed)
+    found = gathered.compared(against, gathered.metrics(metrics), tested, how)
     averages = {}
     for codec in tested:
         own = [c for c in found if c.codec == codec]
@@ -148,7 +127,7 @@ def to_markdown(found: Sequence[Comparison], averages: dict[str, float], *, per_
             parts += _images(own)
     if averages:
         parts += ["### mean over the metrics above", "", "| codec | BD-rate |", "|---|---:|"]
-        parts += [f"| {codec} | {_percent(value)} |" for codec, value in averages.items()] + [""]
+        parts += [f"| {codec} | {percent_text(value)} |" for codec, value in averages.items()] + [""]
     return "\n".join(parts).rstrip()
 
 
@@ -158,10 +137,10 @@ def _note(codec: str, note: str) -> str:
 
 def _row(c: Comparison) -> str:
     ends = c.extremes
-    best, worst = (f"{_percent(v)} ({name})" for name, v in ends) if ends else ("–", "–")
+    best, worst = (f"{percent_text(v)} ({name})" for name, v in ends) if ends else ("–", "–")
     span = f"{c.low:.4g} … {c.high:.4g} ({c.overlap:.0%})" if math.isfinite(c.overlap) else "–"
     quality = f"{c.quality.value:+.3g}" if math.isfinite(c.quality.value) else "–"
-    cells = (c.codec, _estimate(c.rate), _estimate(c.mean_rate), worst, best, quality, span, str(c.images))
+    cells = (c.codec, estimate_text(c.rate), estimate_text(c.mean_rate), worst, best, quality, span, str(c.images))
     return f"| {' | '.join(cells)} |"
 
 
@@ -171,14 +150,16 @@ def _images(own: Sequence[Comparison]) -> list[str]:
         return []
     lines = ["| image | " + " | ".join(c.codec for c in own) + " |", "|---|" + "---:|" * len(own)]
     for name in names:
-        lines.append(f"| {name} | " + " | ".join(_percent(c.image_rate.get(name, math.nan)) for c in own) + " |")
+        lines.append(f"| {name} | " + " | ".join(percent_text(c.image_rate.get(name, math.nan)) for c in own) + " |")
     return [*lines, ""]
 
 
-def _estimate(value: Estimate) -> str:
-    shown = _percent(value.value)
+def estimate_text(value: Estimate) -> str:
+    """A BD-rate with its interval."""
+    shown = percent_text(value.value)
     return f"{shown} [{value.low:+.1f}, {value.high:+.1f}]" if math.isfinite(value.low) else shown
 
 
-def _percent(value: float) -> str:
+def percent_text(value: float) -> str:
+    """A BD-rate."""
     return f"{value:+.1f} %" if math.isfinite(value) else "–"

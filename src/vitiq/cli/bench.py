@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from vitiq.cli.stop import resumable
 from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
 
 if TYPE_CHECKING:
-    from vitiq.analysis.points import RdPoint
+    from vitiq.analysis.comparison import Comparison
     from vitiq.evaluation.bench import BenchConfig, Estimate
     from vitiq.evaluation.presets import Finished
 
@@ -72,10 +70,10 @@ def command() -> None:
 @click.option(
     "--anchors",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path),
     help="Published table to compare with (CompressAI JSON, Cool-Chic TSV, …); may be repeated.",
 )
-@click.option("--anchor", help="Curve that BD-rates are taken against; the first one if not given.")
+@click.option("--anchor", help="Curve that BD-rates are relative to; the first one if not given.")
 @click.option("--max-failures", type=click.IntRange(min=0), help="More failed tasks than this end the study.")
 @click.option("--dry-run", is_flag=True, help="Check the request and say what it would do and take; do nothing.")
 @click.option("--plan", "plan_only", is_flag=True, help="Write the study to OUT for `bench submit` and workers.")
@@ -97,7 +95,7 @@ def study(  # noqa: PLR0917
     from vitiq.evaluation.store import Store  # noqa: PLC0415
     from vitiq.report.build import build_report  # noqa: PLC0415
 
-    config = config_of(images, codecs, precomputed, options)
+    config = config_of(images, codecs, options | {"precomputed": precomputed, "anchors": anchors, "anchor": anchor})
     with resumable(), StudyBar(quiet=options["quiet"]) as bar, workers_of(options) as workers:
         if dry_run:
             show_estimate(work.estimate(config, out, workers), out, as_json=options["as_json"])
@@ -110,13 +108,11 @@ def study(  # noqa: PLR0917
         done = work.run_bench(planned, out, workers, bar, max_failures=max_failures)
         bar.say("report")
         page = build_report(out) if any(record.bytes for record in done.records) else None
-    summary = study_summary(out, anchors, anchor, done)
+    summary = study_summary(out, config.anchors, config.anchor, done)
     end_study(out, done, page, summary, as_json=options["as_json"])
 
 
-def config_of(
-    images: tuple[Path, ...], codecs: tuple[str, ...], precomputed: tuple[str, ...], options: dict[str, Any]
-) -> BenchConfig:
+def config_of(images: tuple[Path, ...], codecs: tuple[str, ...], options: dict[str, Any]) -> BenchConfig:
     """The request of the options, those of study files among the images added.
 
     Raises:
@@ -133,7 +129,9 @@ def config_of(
     files = [path for path in images if path.suffix.lower() == ".toml"]
     config = BenchConfig(
         images=tuple(path for path in images if path not in files),
-        precomputed=precomputed,
+        precomputed=options["precomputed"],
+        anchors=options["anchors"],
+        anchor=options["anchor"],
         metrics=MetricSpec(options["metrics"], options["weights"], options["panel"]),
     )
     with faults.gathered():
@@ -149,6 +147,8 @@ def config_of(
                 images=(*config.images, *read.images),
                 codecs=(*config.codecs, *read.codecs),
                 precomputed=(*config.precomputed, *read.precomputed),
+                anchors=(*config.anchors, *read.anchors),
+                anchor=config.anchor or read.anchor,
                 metrics=read.metrics if options["metrics"] == "default" else config.metrics,
                 keep=read.keep if options["keep"] == "bitstreams,images" else config.keep,
             )
@@ -177,53 +177,31 @@ def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:
 
 def study_summary(out: Path, anchors: tuple[Path, ...], anchor: str | None, done: Finished) -> str:
     """Means a codec and rate, and BD-rates against an anchor where there are two curves."""
-    from vitiq.analysis.anchors import aligned, read_anchors  # noqa: PLC0415
-    from vitiq.analysis.points import codecs_of, metrics_of, points_of  # noqa: PLC0415
-    from vitiq.errors import InputError  # noqa: PLC0415
+    from vitiq.analysis.points import codecs_of  # noqa: PLC0415
+    from vitiq.evaluation.points import points_beside  # noqa: PLC0415
 
     parts = [means_table(done.records)]
-    points = points_of(done.records)
-    if anchors:
-        points += aligned(points, read_anchors(anchors))
-    labels = codecs_of(points)
+    if not anchors and all(record.error is not None for record in done.records):
+        return parts[0]
+    gathered = points_beside({out: done.records}, anchors)
+    labels = codecs_of(gathered.points)
     if len(labels) > 1:
-        codecs = {record.codec: record.label for record in done.records}
-        against = codecs.get(anchor, anchor) if anchor else labels[0]
-        if against not in labels:
-            raise InputError(f"--anchor {anchor!r} given; choose from {', '.join(labels)}")
-        rows = [row for m in BD_METRICS if m in metrics_of(points) for row in bd_rows(points, labels, against, m)]
-        if rows:
-            head = ["| codec | metric | BD-rate | range |", "|---|---|---:|---|"]
-            parts += [f"\n## BD-rate against {against}\n", *head, *rows]
-            parts.append(f"\nMore, and other anchors: `vitiq bd {out} --anchor …`.")
+        against = gathered.label(anchor) if anchor else labels[0]
+        found = gathered.compared(against, gathered.metrics(None))
+        head = ["| codec | metric | mean curve | mean of images | range |", "|---|---|---:|---:|---|"]
+        parts += [f"\n## BD-rate against {against}\n", *head, *map(bd_row, found)]
+        parts.append(f"\nMore, and other anchors: `vitiq bd {out} --anchor …`.")
     return "\n".join(parts)
 
 
-def bd_rows(points: Sequence[RdPoint], labels: Sequence[str], against: str, metric: str) -> list[str]:
-    """BD-rates of every other curve for one metric, as rows of a table."""
-    from vitiq.analysis.comparison import compare  # noqa: PLC0415
-    from vitiq.errors import InputError  # noqa: PLC0415
+def bd_row(found: Comparison) -> str:
+    """The BD-rates of a curve for one metric, as a row of a table."""
+    from vitiq.cli.bd import estimate_text  # noqa: PLC0415
 
-    rows = []
-    for label in labels:
-        if label == against:
-            continue
-        try:
-            found = compare(points, label, against, metric)
-        except InputError as error:
-            rows.append(f"| {label} | {metric} | – | {error} |")
-            continue
-        if found.refused is not None:
-            rows.append(f"| {label} | {metric} | – | {found.refused} |")
-            continue
-        spread = f" [{found.rate.low:+.1f}, {found.rate.high:+.1f}]" if math.isfinite(found.rate.low) else ""
-        span = f"{found.low:.4g} … {found.high:.4g}, {found.images} images"
-        rows.append(f"| {label} | {metric} | {found.rate.value:+.1f} %{spread} | {span} |")
-    return rows
+    span = f"{found.low:.4g} … {found.high:.4g}, {found.images} images"
+    cells = (found.codec, found.metric, estimate_text(found.rate), estimate_text(found.mean_rate))
+    return f"| {' | '.join(cells)} | {found.refused or span} |"
 
-
-BD_METRICS = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
-"""Metrics that BD-rates are printed for; all are better where they are higher."""
 
 for sub in (ls, show, clean, export, submit, worker):
     command.add_command(sub)

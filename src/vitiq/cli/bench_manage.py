@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json
 
 if TYPE_CHECKING:
     from vitiq.evaluation.record import Record
 
 OUT = click.argument("out", type=click.Path(path_type=Path))
-STUDY = click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
-JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 
 
 @click.command("ls")
 @OUT
-@JSON
+@common.as_json
 def ls(out: Path, as_json: bool) -> None:
     """List the studies in OUT; the last one is what a report shows."""
     from vitiq.evaluation.housekeeping import list_studies  # noqa: PLC0415
@@ -40,8 +39,8 @@ def ls(out: Path, as_json: bool) -> None:
 
 @click.command("show")
 @OUT
-@STUDY
-@JSON
+@common.study
+@common.as_json
 def show(out: Path, study: str | None, as_json: bool) -> None:
     """Show a study of OUT: what is compared, means of what is done, and what failed."""
     from vitiq.evaluation.store import Store  # noqa: PLC0415
@@ -65,15 +64,18 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
 @click.command("clean")
 @OUT
 @click.option("--only-last", is_flag=True, help="Remove all studies but the one asked for last.")
-@JSON
-def clean(out: Path, only_last: bool, as_json: bool) -> None:
+@click.option("--compact", is_flag=True, help="Merge the parts of the store and remove nothing; beside a study too.")
+@common.as_json
+def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
     """Remove files in OUT that no result refers to, and merge the parts of the store.
 
-    Not while a study runs in OUT.
+    Not while a study runs in OUT, but for --compact.
     """
-    from vitiq.evaluation.housekeeping import clean as work  # noqa: PLC0415
+    from vitiq.evaluation import housekeeping  # noqa: PLC0415
 
-    done = work(out, only_last=only_last)
+    if compact and only_last:
+        raise click.UsageError("--compact removes nothing: give it or --only-last")
+    done = housekeeping.merge(out) if compact else housekeeping.clean(out, only_last=only_last)
     if as_json:
         print_json(asdict(done))
     else:
@@ -91,7 +93,7 @@ def clean(out: Path, only_last: bool, as_json: bool) -> None:
     help="Points as CSV; means as CompressAI's JSON; batches of Codec-Compare.",
 )
 @click.option("--codec", "label", help="One curve: its label, or the name of its codec.")
-@STUDY
+@common.study
 @click.option(
     "-o",
     "--output",

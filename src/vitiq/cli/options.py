@@ -102,13 +102,28 @@ codec_options = click.option(
 force = click.option("--force", is_flag=True, help="Replace existing files.")
 jobs = click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
-quiet = click.option("--quiet", is_flag=True, help="No progress and no summary; problems are still reported.")
+quiet = click.option("--quiet", is_flag=True, help="No progress and no remarks; results and problems are still shown.")
+metrics = click.option(
+    "-m", "--metrics", type=METRICS, default="default", show_default=True,
+    help="'default', 'all' or names with commas.",
+)  # fmt: skip
+weights = click.option(
+    "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that scores; embedded if not given."
+)
+panel = click.option(
+    "--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel; may be repeated."
+)
+study = click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
+
+
+def scoring(function: F) -> F:
+    """`--metrics`, `--weights` and `--panel`: what scores are made with."""
+    return metrics(weights(panel(function)))
 
 
 def rate(function: F) -> F:
     """`--quality`, `--bytes` and `--bpp`: any codec takes any of the three."""
     for option in (
-        click.option("--at-bytes", type=click.IntRange(min=1), hidden=True),
         click.option("--bpp", type=float, metavar="B",
                      help="Instead of a quality: the best file of at most B bits per pixel."),
         click.option("--bytes", "max_bytes", type=click.IntRange(min=1), metavar="N",
@@ -119,7 +134,7 @@ def rate(function: F) -> F:
     return function
 
 
-def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None, at_bytes: int | None) -> RateSpec | None:
+def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None) -> RateSpec | None:
     """The rate that was asked for.
 
     Raises:
@@ -127,7 +142,7 @@ def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None, at_
     """
     from vitiq.codecs.spec import RateSpec  # noqa: PLC0415 - slow to import
 
-    given: dict[RateKind, float | None] = {"quality": quality, "bytes": max_bytes or at_bytes, "bpp": bpp}
+    given: dict[RateKind, float | None] = {"quality": quality, "bytes": max_bytes, "bpp": bpp}
     asked = [(kind, value) for kind, value in given.items() if value is not None]
     if len(asked) > 1:
         raise click.UsageError(

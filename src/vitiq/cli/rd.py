@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import report_problems
 
 if TYPE_CHECKING:
     from vitiq.evaluation.points import Gathered
-
-DEFAULT = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
-"""Metrics of tables where none are named, as far as the points have them."""
 
 Row = dict[str, str | float | bool | None]
 
@@ -37,7 +35,7 @@ Row = dict[str, str | float | bool | None]
 @click.option("--nearest", is_flag=True, help="With --at: the file nearest to the rate, not a point between two.")
 @click.option("-m", "--metric", "metrics", help="Names with commas; all for points, PSNR and MS-SSIM for tables.")
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True, help="Form.")
-@click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
+@common.study
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; standard output if not given.")
 def command(  # noqa: PLR0917
     sources: tuple[Path, ...],
@@ -65,13 +63,13 @@ def command(  # noqa: PLR0917
         points = list(gathered.points)
         if metrics is not None:
             chosen = [name.strip() for name in metrics.split(",")]
-            gathered.metrics(metrics, DEFAULT)
+            gathered.metrics(metrics)
             points = [replace(p, values={k: v for k, v in p.values.items() if k in chosen}) for p in points]
         _write(output, to_csv(points) if form == "csv" else to_json(to_rows(points)))
         report_problems(gathered.problems)
         return
     else:
-        rows = (_means if table == "means" else _pareto)(gathered, gathered.metrics(metrics, DEFAULT))
+        rows = (_means if table == "means" else _pareto)(gathered, gathered.metrics(metrics))
     _write(output, _csv(rows) if form == "csv" else to_json([_plain(row) for row in rows]))
     report_problems(gathered.problems)
 
@@ -83,7 +81,7 @@ def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: 
         targets = [float(text) for text in at.split(",")]
     except ValueError as error:
         raise click.UsageError(f"--at {at!r} given; expected numbers with commas, such as 0.1,0.25,0.5") from error
-    chosen = gathered.metrics(metrics, DEFAULT)
+    chosen = gathered.metrics(metrics)
     how: Literal["interpolate", "nearest"] = "nearest" if nearest else "interpolate"
     rows: list[Row] = []
     for found in at_rates([p for p in gathered.points if not p.aggregate], chosen, targets, unit=unit, how=how):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from vitiq.cli import options as common
 from vitiq.cli.stop import resumable
 from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
 from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
-
-if TYPE_CHECKING:
-    from vitiq.evaluation.record import RateKind
 
 
 @click.command("run", cls=common.CodecCommand)
@@ -28,46 +25,44 @@ if TYPE_CHECKING:
     show_default=True,
     help="thesis: the published experiment, with its ladder of qualities.",
 )
-@click.option("-c", "--codec", help=f"Codec that sets the size.  [default: {RUN}; thesis: {MAIN}]")
-@click.option("-q", "--quality", type=float, help="Its quality; its default if not given.")
-@click.option("--bytes", "size", type=int, help="Instead: its best file of at most this many bytes.")
-@click.option("--bpp", type=float, help="Instead: its best file of at most this many bits per pixel.")
-@click.option("--at-bytes", type=int, help="Compare at this many bytes; at the codec's own file size if not given.")
+@click.option("-c", "--codec", type=common.CODEC, help=f"Codec that sets the size.  [default: {RUN}; thesis: {MAIN}]")
+@common.rate
+@common.codec_options
+@click.option(
+    "--at-bytes",
+    type=click.IntRange(min=1),
+    help="Compare at this many bytes; at the codec's own file size if not given.",
+)
 @click.option("--comparators", default=",".join(COMPARATORS), show_default=True, help="Codecs compared at equal bytes.")
 @study_options
-@common.codec_options
 def command(  # noqa: PLR0917
     images: tuple[Path, ...],
     out: Path,
     preset: str,
     codec: str | None,
     quality: float | None,
-    size: int | None,
+    max_bytes: int | None,
     bpp: float | None,
+    options: tuple[str, ...],
     at_bytes: int | None,
     comparators: str,
-    options: tuple[str, ...],
     **study: Any,
 ) -> None:
     """Compress IMAGES (files or folders), rebuild, score and report, beside other codecs at equal bytes.
 
     The same command resumes a run that was stopped.
     """
-    from vitiq.codecs.spec import RateSpec  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
     from vitiq.evaluation.presets import THESIS_LADDER, RunConfig, run_preset  # noqa: PLC0415
     from vitiq.report.build import build_report, summary_table  # noqa: PLC0415
 
-    rates: dict[RateKind, float | None] = {"quality": quality, "bytes": size, "bpp": bpp}
-    if sum(value is not None for value in rates.values()) > 1:
-        raise click.UsageError("give one of --quality, --bytes and --bpp")
     thesis = preset == "thesis"
     main = codec or (MAIN if thesis else RUN)
     config = RunConfig(
         codec=main,
         options=common.options_of(options),
-        rate=next((RateSpec(kind, value) for kind, value in rates.items() if value is not None), None),
+        rate=common.rate_of(quality, max_bytes, bpp),
         comparators=comparators,
         at_bytes=at_bytes,
         ladder=THESIS_LADDER if thesis else (),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import CountBar, print_json, report_problems
-from vitiq.cli.options import force
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
 from vitiq.errors import InputError
@@ -30,13 +30,7 @@ if TYPE_CHECKING:
 @click.command("score")
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.argument("distorted", type=click.Path(path_type=Path))
-@click.option("-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas.")
-@click.option(
-    "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that scores; embedded if not given."
-)
-@click.option(
-    "--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel; may be repeated."
-)
+@common.scoring
 @click.option(
     "--map", "maps", type=click.Path(path_type=Path), help="Draw the semantic error map: a .png, or a folder."
 )
@@ -45,11 +39,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Table of one record a pair: .csv or .parquet; the same command resumes a stopped one.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with one record a pair.")
+@common.jobs
+@common.as_json
 @click.option("--details", is_flag=True, help="With --json: the tables behind a score too, as shared labels.")
-@force
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@common.force
+@common.quiet
 def command(  # noqa: PLR0917
     reference: Path,
     distorted: Path,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
 from vitiq.cli.progress import ProgressBar
 
@@ -18,13 +19,11 @@ if TYPE_CHECKING:
 
 @click.command("validate")
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT; embedded if not given.")
-@click.option("--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel.")
+@common.scoring
 @click.option("--resamples", default=1000, show_default=True, help="Bootstrap samples behind the intervals.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with every value.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@common.jobs
+@common.as_json
+@common.quiet
 def command(  # noqa: PLR0917
     dataset: Path,
     metrics: str,
@@ -56,7 +55,8 @@ def command(  # noqa: PLR0917
         count = len(data.opinions) - found.broken
         click.echo(f"{data.layout}: {count} images, 95 % intervals from resampled references\n")
         click.echo(work.to_markdown(lines))
-    report_problems(found.problems)
+    lost = [f"{line.metric}, {line.distortion}: {line.problem}" for line in lines if line.problem is not None]
+    report_problems([*found.problems, *lost])
 
 
 def as_facts(data: OpinionSet, found: Measured, lines: Sequence[Line]) -> dict[str, object]:

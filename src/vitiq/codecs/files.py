@@ -35,6 +35,7 @@ from vitiq.types import ImageU8, ProgressCallback, Quality
 from vitiq.workers import in_order
 
 R = TypeVar("R")
+Frozen = tuple[tuple[str, object], ...]
 
 LOSSLESS = {".png": "PNG", ".bmp": "BMP", ".ppm": "PPM", ".tif": "TIFF", ".tiff": "TIFF"}
 """Suffixes that a decoded image may have; others get a PNG."""
@@ -252,13 +253,13 @@ def encode_files(
     """
     made = make_codec(codec, options)
     batch = plan_encoding(sources, out, made.extension, overwrite=overwrite)
-    work = partial(_encode_one, codec=codec, options=_frozen(options), rate=rate, overwrite=overwrite)
+    work = partial(_encode_some, codec=codec, options=_frozen(options), rate=rate, overwrite=overwrite)
     if planned is not None:
         planned(len(batch.todo))
     yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, jobs=jobs)
+    yield from in_order(work, batch.todo, _lost, jobs=jobs)
 
 
 def decode_files(
@@ -272,13 +273,13 @@ def decode_files(
 ) -> Generator[DecodedFile | Skipped | PassedOver | Failed]:
     """Decode files and folders of compressed files into the folder `out`; as `encode_files`."""
     batch = plan_decoding(sources, out, overwrite=overwrite)
-    work = partial(_decode_one, options=_frozen(options), overwrite=overwrite)
+    work = partial(_decode_some, options=_frozen(options), overwrite=overwrite)
     if planned is not None:
         planned(len(batch.todo))
     yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, jobs=jobs)
+    yield from in_order(work, batch.todo, _lost, jobs=jobs)
 
 
 def check_rate(codec: Codec, rate: RateSpec | None) -> None:
@@ -349,36 +350,32 @@ def _json(done: EncodedFile | DecodedFile) -> dict[str, object]:
     return values | {"source": str(done.source), "path": str(done.path)}
 
 
-def _frozen(options: Mapping[str, object] | None) -> tuple[tuple[str, object], ...]:
+def _frozen(options: Mapping[str, object] | None) -> Frozen:
     return tuple((options or {}).items())
 
 
 @lru_cache(maxsize=4)
-def _codec(name: str, options: tuple[tuple[str, object], ...]) -> Codec:
+def _codec(name: str, options: Frozen) -> Codec:
     """A codec of a worker process, made once."""
     return make_codec(name, dict(options))
 
 
-def _encode_one(
-    item: tuple[Path, Path],
-    *,
-    codec: str,
-    options: tuple[tuple[str, object], ...],
-    rate: RateSpec | None,
-    overwrite: bool,
-) -> EncodedFile | Failed:
-    source, target = item
-    return _caught(
-        source,
-        lambda: encode_file(source, target, codec=_codec(codec, options), rate=rate, overwrite=overwrite),
-    )
+def _encode_some(
+    items: Sequence[tuple[Path, Path]], *, codec: str, options: Frozen, rate: RateSpec | None, overwrite: bool
+) -> list[EncodedFile | Failed]:
+    def one(source: Path, target: Path) -> EncodedFile:
+        return encode_file(source, target, codec=_codec(codec, options), rate=rate, overwrite=overwrite)
+
+    return [_caught(source, partial(one, source, target)) for source, target in items]
 
 
-def _decode_one(
-    item: tuple[Path, Path], *, options: tuple[tuple[str, object], ...], overwrite: bool
-) -> DecodedFile | Failed:
-    source, target = item
-    return _caught(source, lambda: decode_file(source, target, options=dict(options), overwrite=overwrite))
+def _decode_some(items: Sequence[tuple[Path, Path]], *, options: Frozen, overwrite: bool) -> list[DecodedFile | Failed]:
+    one = partial(decode_file, options=dict(options), overwrite=overwrite)
+    return [_caught(source, partial(one, source, target)) for source, target in items]
+
+
+def _lost(item: tuple[Path, Path], said: str) -> Failed:
+    return Failed(item[0], f"{item[0]}: {said}")
 
 
 def _caught(source: Path, work: Callable[[], R]) -> R | Failed:

@@ -5,6 +5,8 @@ codecs = ["jpeg@10:90:10", "avif[speed=6]@30,50"]
 metrics = ["psnr-rgb", "ms-ssim"]
 keep = ["bitstreams"]
 precomputed = ["VTM=vtm,sizes.csv"]          # reconstructions that were made elsewhere
+anchors = ["bpg.json"]                       # published tables to compare with
+anchor = "jpeg"                              # curve that BD-rates are relative to
 
 [[codec]]                                    # the same as an entry of `codecs`, in parts
 name = "jpeg"
@@ -22,13 +24,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vitiq.analysis.anchors import read_anchor, read_anchors
+from vitiq.analysis.points import codecs_of
 from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codecs
 from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_images, series_of
+from vitiq.evaluation.plan import KEEP, Faults, check_keep, check_metrics, make_study, read_images, series_of
+from vitiq.evaluation.points import choose_label
 from vitiq.evaluation.precomputed import precomputed_series, read_precomputed
 from vitiq.evaluation.presets import Finished, carry_on, finish
 from vitiq.evaluation.progress import Step
@@ -37,7 +42,9 @@ from vitiq.evaluation.study import Series, Study
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import DEFAULT
 
-TOML_KEYS = ("images", "codecs", "codec", "metrics", "keep", "weights", "panel", "precomputed")
+LISTS = ("images", "codecs", "metrics", "keep", "panel", "precomputed", "anchors")
+TEXTS = ("weights", "anchor")
+TOML_KEYS = (*LISTS, *TEXTS, "codec")
 CODEC_KEYS = ("name", "options", "rates", "bytes", "bpp")
 TRIAL_SECONDS = 20.0
 """About how long the trials behind a time estimate may take."""
@@ -53,6 +60,8 @@ class BenchConfig:
         precomputed: reconstructions made elsewhere, as `LABEL=FOLDER[,SIZES.csv]`.
         metrics: what scores are made with; "default" stands for the default metrics of pairs.
         keep: files that are kept.
+        anchors: published tables that are compared with.
+        anchor: curve that BD-rates are relative to; None for the first.
     """
 
     images: tuple[Path, ...]
@@ -60,6 +69,8 @@ class BenchConfig:
     precomputed: tuple[str, ...] = ()
     metrics: MetricSpec = field(default_factory=MetricSpec)
     keep: tuple[str, ...] = KEEP
+    anchors: tuple[Path, ...] = ()
+    anchor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,9 +115,16 @@ def check(config: BenchConfig) -> Checked:
     for codec in config.codecs:
         with faults.gathered():
             series.append(series_of(codec))
+    others = []
     for text in config.precomputed:
         with faults.gathered():
-            read_precomputed(text)
+            others.append(read_precomputed(text).label)
+    for path in config.anchors:
+        with faults.gathered():
+            read_anchor(path)
+    if not faults.found:
+        with faults.gathered():
+            _check_anchor(config, series, others)
     if not config.codecs and not config.precomputed and not faults.found:
         faults.found.append(InputError("nothing to compare; name codecs, as -c jpeg@10:90:10"))
     names = ",".join(",".join(DEFAULT) if n.strip() == "default" else n for n in config.metrics.names.split(","))
@@ -114,6 +132,22 @@ def check(config: BenchConfig) -> Checked:
     metrics = check_metrics(spec, faults)
     faults.refuse()
     return Checked(tuple(series), tuple(metrics), spec)
+
+
+def _check_anchor(config: BenchConfig, series: Sequence[Series], others: Sequence[str]) -> None:
+    """Refuse an anchor that no curve will be.
+
+    Args:
+        others: labels of reconstructions made elsewhere.
+    """
+    if config.anchor is None:
+        return
+    own: dict[str, list[str]] = {}
+    for one in series:
+        own.setdefault(one.codec, []).append(one.label)
+    known = list(dict.fromkeys([*(one.label for one in series), *others]))
+    known += [f"{label} [published]" if label in known else label for label in codecs_of(read_anchors(config.anchors))]
+    choose_label(config.anchor, known, own)
 
 
 def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
@@ -209,9 +243,10 @@ def read_study_file(path: Path) -> BenchConfig:
     faults = Faults()
     _check_keys(facts, TOML_KEYS, str(path), faults)
     lists = {}
-    for key in TOML_KEYS:
-        if key in {"codec", "weights"}:
-            continue
+    for key in TEXTS:
+        if not isinstance(facts.get(key, ""), str):
+            faults.found.append(InputError(f"{path}: {key} = {facts[key]!r} given, a text expected"))
+    for key in LISTS:
         value = facts.get(key, [])
         if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
             faults.found.append(InputError(f"{path}: {key} = {value!r} given, a list of texts expected"))
@@ -237,7 +272,9 @@ def read_study_file(path: Path) -> BenchConfig:
             None if weights is None else here / str(weights),
             tuple(here / item for item in lists["panel"]),
         ),
-        keep=tuple(lists["keep"]) if "keep" in facts else KEEP,
+        keep=check_keep(",".join(lists["keep"]) or "none") if "keep" in facts else KEEP,
+        anchors=tuple(here / item for item in lists["anchors"]),
+        anchor=facts.get("anchor"),
     )
 
 

@@ -28,6 +28,7 @@ from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, Task, of_shard
 from vitiq.evaluation.task import failed, run_batch
 from vitiq.types import Progress
+from vitiq.workers import KILLED, died, end_of
 
 PART_SECONDS = 2.0
 PART_ROWS = 2000
@@ -240,7 +241,7 @@ class _Run:
         broken = False
         for future in finished:
             items = self.flying.pop(future)
-            error = future.exception()
+            error = end_of(future)
             if error is None:
                 for result in future.result():
                     self._keep(result)
@@ -263,8 +264,8 @@ class _Run:
 
     def _fail(self, item: Item, error: BaseException) -> None:
         said = f"{type(error).__name__}: {error}"
-        if isinstance(error, BrokenProcessPool):
-            said = "the worker process was killed, most often because it was out of memory; try --jobs 1"
+        if died(error):
+            said = KILLED
         self._keep(failed(item, self.study.series[item.series], self.empty, said))
 
     def _keep(self, result: Result) -> None:
@@ -296,7 +297,7 @@ class _Run:
         patience = GRACE if self.workers.kind == "processes" else 0.0
         finished, _ = wait(self.flying, timeout=patience)
         for future in finished:
-            if future.exception() is None:
+            if end_of(future) is None:
                 for result in future.result():
                     self._keep(result)
 

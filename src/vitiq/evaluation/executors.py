@@ -13,15 +13,15 @@ import multiprocessing as mp
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Executor, Future
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from vitiq.errors import InputError, MissingDependencyError
+from vitiq.errors import InputError, MissingDependencyError, first_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
-from vitiq.workers import cores, end_with_parent, hidden_main, quiet_children
+from vitiq.workers import Processes, cores, end_with_parent, hidden_main, quiet_children
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -60,6 +60,7 @@ class Workers:
         self._address = address
         self._client: Any = None
         self._stop: Event | None = None
+        self._processes: Processes | None = None
         self._started = False
         self.executor: Executor = self._start()
 
@@ -68,9 +69,9 @@ class Workers:
             return Inline()
         if self.kind in ("dask", "slurm"):
             return self._dask()
-        context = mp.get_context("spawn")
-        self._stop = context.Event()
-        return ProcessPoolExecutor(self.count, context, _begin, (self._stop,))
+        self._stop = mp.get_context("spawn").Event()
+        self._processes = Processes(self.count, _begin, (self._stop,))
+        return self._processes.executor
 
     def _dask(self) -> Executor:
         try:
@@ -84,7 +85,13 @@ class Workers:
                 cluster = distributed.LocalCluster(n_workers=self.count, threads_per_worker=1, dashboard_address=None)
             self._client = distributed.Client(cluster)
         else:
-            self._client = distributed.Client(self._address)
+            try:
+                self._client = distributed.Client(self._address)
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"scheduler {self._address!r} given, no Dask scheduler answers there ({first_line(error)}); "
+                    f"expected an address such as tcp://10.0.0.1:8786"
+                ) from error
             self.count = jobs_of(self._client) or self.count
         executor: Executor = self._client.get_executor()
         return executor
@@ -93,17 +100,19 @@ class Workers:
         """These workers, or others in this process where work of so many seconds is done sooner there."""
         return Workers("inline") if self._short and seconds < START_SECONDS and not self._started else self
 
-    def submit(self, work: Callable[P, T], *args: P.args, **settings: P.kwargs) -> Future[T]:
+    def submit(self, work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> Future[T]:
         """Hand out one call."""
-        # A pool starts its processes at the first call.
         self._started = True
-        with hidden_main(), quiet_children() if self.kind == "processes" else nullcontext():
-            return self.executor.submit(work, *args, **settings)
+        if self._processes is not None:
+            return self._processes.submit(work, *args, **settings)
+        with hidden_main():
+            return self.executor.submit(partial(on_one_thread, work, *args, **settings))
 
     def restart(self) -> None:
-        """Start anew after a worker died."""
-        self._shutdown(wait=False)
-        self.executor = self._start()
+        """Start anew after a worker process died; Dask and SLURM see to that themselves."""
+        if self._processes is not None:
+            self._processes.restart()
+            self.executor = self._processes.executor
 
     def ask_to_stop(self) -> None:
         """Have workers return what they have, as soon as they can."""
@@ -112,18 +121,14 @@ class Workers:
 
     def close(self, *, wait: bool = True) -> None:
         """End the workers."""
-        self._shutdown(wait=wait)
-        if self._client is not None:
-            cluster = self._client.cluster if self._address is None else None
-            self._client.close()
-            if cluster is not None:
-                cluster.close()
-
-    def _shutdown(self, *, wait: bool) -> None:
         if self._client is None:
             self.executor.shutdown(wait=wait, cancel_futures=True)
         else:
             self.executor.shutdown(wait=wait)  # Dask's takes no more
+            cluster = self._client.cluster if self._address is None else None
+            self._client.close()
+            if cluster is not None:
+                cluster.close()
 
     def __enter__(self) -> Workers:
         return self
@@ -139,15 +144,22 @@ class Inline(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """A call that is done when this returns."""
-        from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
-
         future: Future[T] = Future()
         try:
-            with one_thread():  # as in worker processes, so that values are the same
-                future.set_result(fn(*args, **kwargs))
+            future.set_result(fn(*args, **kwargs))
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+def on_one_thread(work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> T:
+    """Work as in our own worker processes: with one thread of arithmetic, so that values are the same, and workers that
+    others started do not fight for the cores.
+    """
+    from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
+
+    with one_thread():
+        return work(*args, **settings)
 
 
 def jobs_of(client: Any) -> int:

@@ -107,6 +107,18 @@ def clean(out: Path, *, only_last: bool = False) -> Cleaned:
     return Cleaned(files, size, half_made, parts)
 
 
+def merge(out: Path) -> Cleaned:
+    """Merge the parts of a store into one a table; may run beside studies.
+
+    Raises:
+        InputError: the folder holds no study.
+        StoreError: results cannot be written.
+    """
+    store = Store(out)
+    store.study()
+    return Cleaned(0, 0, 0, store.parts.compact())
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """Files and folders named by keys, two levels down."""
     for below in sorted(folder.glob("??")):

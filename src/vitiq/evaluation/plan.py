@@ -16,10 +16,10 @@ from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs, read_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.record import RateKind
-from vitiq.evaluation.rows import batches
-from vitiq.evaluation.study import Series, Study, StudyImage
+from vitiq.evaluation.study import Series, Study, StudyImage, readable
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import signature_of
+from vitiq.workers import ordered, parts_of
 
 IMAGES_A_BATCH = 8
 READ_SECONDS = 0.1
@@ -140,20 +140,15 @@ def read_images(
     if step is not None:
         step(0, len(found.files))
     workers = workers.suited(len(found.files) * READ_SECONDS)
-    waiting = [
-        workers.submit(read_inputs, files)
-        for files in batches(found.files, max(1, min(IMAGES_A_BATCH, len(found.files) // (2 * workers.count))))
-    ]
+    parts = parts_of(found.files, max(1, min(IMAGES_A_BATCH, len(found.files) // (2 * workers.count))))
     images: list[StudyImage] = []
     problems = list(found.problems)
-    count = 0
-    for future in waiting:
-        for image in future.result():
-            count += 1
-            if isinstance(image, StudyImage):
-                images.append(image)
-            else:
-                problems.append(image)
+    read = ordered(workers, read_inputs, parts, lambda file, said: f"{readable(file[0])}: {said}")
+    for count, image in enumerate(read, 1):
+        if isinstance(image, StudyImage):
+            images.append(image)
+        else:
+            problems.append(image)
         if step is not None:
             step(count, len(found.files))
     return images, problems

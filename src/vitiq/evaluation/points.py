@@ -8,8 +8,10 @@ from pathlib import Path
 
 from vitiq import registry
 from vitiq.analysis.anchors import aligned, read_anchors
-from vitiq.analysis.points import RdPoint, codecs_of, metrics_of, points_of
-from vitiq.errors import InputError
+from vitiq.analysis.comparison import Comparison, Settings, compare_tables
+from vitiq.analysis.points import RdPoint, codecs_of, gather, metrics_of, points_of
+from vitiq.errors import InputError, UnknownNameError
+from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import Store
 
 
@@ -33,19 +35,13 @@ class Gathered:
         Raises:
             InputError: no such curve, or several.
         """
-        known = codecs_of(self.points)
-        found = [label for label in known if label == name] or [k for k in known if k.casefold() == name.casefold()]
-        found = found or list(self.labels.get(name, ()))
-        if len(found) != 1:
-            fault = f"stands for {len(found)} curves" if found else "is no curve here"
-            raise InputError(f"{name!r} {fault}; choose from {', '.join(repr(label) for label in found or known)}")
-        return found[0]
+        return choose_label(name, codecs_of(self.points), self.labels)
 
-    def metrics(self, names: str | None, default: Sequence[str]) -> dict[str, bool]:
+    def metrics(self, names: str | None) -> dict[str, bool]:
         """Name of each metric asked for -> whether higher is better.
 
         Args:
-            names: with commas; None for those of `default` that the points have, or else all that are known.
+            names: with commas; None for those of `COMPARED` that the points have, or else all that have a direction.
 
         Raises:
             InputError: no point has one of them.
@@ -53,7 +49,7 @@ class Gathered:
         """
         present = metrics_of(self.points)
         if names is None:
-            chosen = [name for name in default if name in present] or present
+            chosen = [name for name in COMPARED if name in present] or list(filter(_has_direction, present))
         else:
             chosen = [name.strip() for name in names.split(",") if name.strip()]
         missing = [name for name in chosen if name not in present]
@@ -62,6 +58,70 @@ class Gathered:
                 f"metric {', '.join(missing) or 'none'} given; the points have {', '.join(present) or 'none'}"
             )
         return {name: higher_is_better(name) for name in chosen}
+
+    def compared(
+        self, anchor: str, metrics: Mapping[str, bool], codecs: Sequence[str] = (), how: Settings | None = None
+    ) -> list[Comparison]:
+        """Every curve against one, metric by metric: BD-rates of the mean curves and of the images, with intervals.
+
+        Args:
+            anchor: label.
+            metrics: name -> whether higher is better.
+            codecs: labels; () for all others.
+            how: settings; the direction is the metric's own, and `mse` pools those that are a PSNR only.
+
+        """
+        how = how or Settings()
+        found = []
+        for metric, better in metrics.items():
+            points = [p for p in self.points if metric in p.values]
+            there = codecs_of(points)
+            if anchor not in there:
+                continue
+            own = replace(how, higher_is_better=better, pool=how.pool if metric.startswith("psnr") else "metric")
+            for codec in codecs or [c for c in codecs_of(self.points) if c != anchor]:
+                if codec not in there:
+                    continue
+                try:
+                    tables = gather(points, anchor, metric), gather(points, codec, metric)
+                    found.append(compare_tables(*tables, metric, own))
+                except InputError as error:
+                    found.append(Comparison.without(codec, anchor, metric, str(error)))
+        return found
+
+
+COMPARED = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
+"""Metrics that codecs are compared in where none are named, as far as the points have them."""
+
+
+def choose_label(name: str, known: Sequence[str], of_codecs: Mapping[str, Sequence[str]]) -> str:
+    """The curve that a person means: its label, whatever the case, or the name of its codec where it has one curve.
+
+    Args:
+        known: labels.
+        of_codecs: registered name of a codec -> its labels.
+
+    Raises:
+        InputError: no such curve, or several.
+
+    Example:
+        >>> choose_label("avif", ["JPEG", "AVIF"], {})
+        'AVIF'
+    """
+    found = [label for label in known if label == name] or [k for k in known if k.casefold() == name.casefold()]
+    found = found or list(dict.fromkeys(of_codecs.get(name, ())))
+    if len(found) != 1:
+        fault = f"stands for {len(found)} curves" if found else "is no curve here"
+        raise InputError(f"{name!r} {fault}; choose from {', '.join(repr(label) for label in found or known)}")
+    return found[0]
+
+
+def _has_direction(metric: str) -> bool:
+    try:
+        higher_is_better(metric)
+    except UnknownNameError:
+        return False
+    return True
 
 
 def higher_is_better(metric: str) -> bool:
@@ -86,10 +146,23 @@ def gather_points(sources: Sequence[Path], study: str | None = None) -> Gathered
     Raises:
         InputError: a folder without a study, a file that is no table, or nothing at all.
     """
+    folders = {path: Store(path).records(study, details=False) for path in sources if path.is_dir()}
+    return points_beside(folders, [path for path in sources if not path.is_dir()])
+
+
+def points_beside(folders: Mapping[Path, Sequence[Record]], tables: Sequence[Path] = ()) -> Gathered:
+    """`gather_points` of records that were read already.
+
+    Args:
+        folders: the records of each.
+        tables: files of published tables.
+
+    Raises:
+        InputError: a file that is no table, or nothing at all.
+    """
     own: list[tuple[Path, str, RdPoint]] = []
     problems = []
-    for folder in (path for path in sources if path.is_dir()):
-        records = Store(folder).records(study, details=False)
+    for folder, records in folders.items():
         done = [r for r in records if r.error is None]
         own += [(folder, r.codec, p) for r, p in zip(done, points_of(done), strict=True)]
         if len(done) < len(records):
@@ -102,12 +175,13 @@ def gather_points(sources: Sequence[Path], study: str | None = None) -> Gathered
         for folder, codec, p in own
     ]
     points = [p for _, p in named]
-    tables = read_anchors([path for path in sources if not path.is_dir()])
+    published = read_anchors(tables)
     clash = {p.codec for p in points}
-    tables = [replace(p, codec=f"{p.codec} [published]") if p.codec in clash else p for p in tables]
+    published = [replace(p, codec=f"{p.codec} [published]") if p.codec in clash else p for p in published]
     labels: dict[str, dict[str, None]] = {}
     for codec, p in named:
         labels.setdefault(codec, {})[p.codec] = None
-    if not points and not tables:
-        raise InputError(f"{', '.join(map(str, sources))}: no points; give a folder with finished tasks, or a table")
-    return Gathered((*points, *aligned(points, tables)), {k: tuple(v) for k, v in labels.items()}, tuple(problems))
+    if not points and not published:
+        given = ", ".join(map(str, [*folders, *tables]))
+        raise InputError(f"{given}: no points; give a folder with finished tasks, or a table")
+    return Gathered((*points, *aligned(points, published)), {k: tuple(v) for k, v in labels.items()}, tuple(problems))

@@ -5,28 +5,22 @@ Each worker is a process with one thread of arithmetic, so that values do not de
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from vitiq.errors import InputError, TaskError
-from vitiq.evaluation.executors import Workers
+from vitiq import workers
+from vitiq.errors import InputError
 from vitiq.evaluation.inputs import read_any
 from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.rows import batches
 from vitiq.evaluation.worker import metrics_of
 from vitiq.metrics.base import Metric
 from vitiq.metrics.doors import check_sizes
 from vitiq.metrics.scoring import score_pairs as metric_scores
 from vitiq.metrics.sets.rows import RowsByKey, rows_of
 from vitiq.types import ImageU8, Score
-from vitiq.workers import cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,8 +28,6 @@ Pair = tuple[Path, Path]
 
 ITEMS_A_WORKER = 4
 """Fewer are done sooner without a further process: one starts in about as long as one takes."""
-AHEAD = 2
-"""Batches a worker handed out before their turn, so that none waits."""
 LARGEST_BATCH = 8
 """Pairs that a worker scores at once, so that a ViT reads several images at a time."""
 PIXELS = 1_000_000
@@ -110,21 +102,26 @@ def score_pairs(
 ) -> Generator[Scored]:
     """Every pair, in order, as soon as it is known; few are in memory at any time.
 
+    A pair that ends its worker process even alone is a problem, as one that cannot be read.
+
     Args:
         jobs: worker processes at most; None for one a core.
         sets: gather the rows that metrics of sets need.
-
-    Raises:
-        TaskError: a worker was killed.
     """
     # Values of folders must not depend on the number of workers; two files alone may have all threads.
-    return in_order(partial(score_files, sets=sets), pairs, spec, jobs, one_thread=sets or len(pairs) > 1)
+    return in_order(partial(score_files, sets=sets), pairs, spec, lost_pair, jobs, one_thread=sets or len(pairs) > 1)
+
+
+def lost_pair(pair: Pair, said: str) -> Scored:
+    """What is known of a pair whose worker was killed."""
+    return Scored(*pair, problem=f"{pair[0]} and {pair[1]}: {said}")
 
 
 def in_order(
     work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]],
     items: Sequence[T],
     spec: MetricSpec,
+    lost: Callable[[T, str], R],
     jobs: int | None = None,
     *,
     one_thread: bool = True,
@@ -133,33 +130,20 @@ def in_order(
 
     Args:
         work: a function of a module, so that a process can find it; takes several items at once.
+        lost: the result of an item that ends its worker even alone, from the item and what is said of it.
         jobs: worker processes at most; None for one a core.
         one_thread: do the arithmetic on one thread where there are no workers too; False leaves torch's choice.
-
-    Raises:
-        TaskError: a worker was killed.
     """
-    count = min(jobs or cores(), len(items) // ITEMS_A_WORKER)
+    count = min(jobs or workers.cores(), len(items) // ITEMS_A_WORKER)
     if count < 2:
         yield from _in_process(work, items, spec, one_thread)
         return
-    todo = batches(items, max(1, min(LARGEST_BATCH, len(items) // (count * ITEMS_A_WORKER))))
-    waiting: deque[Future[Sequence[R]]] = deque()
-    with Workers("processes", count) as workers:
-        try:
-            waiting.extend(workers.submit(work_on, work, part, spec) for part in islice(todo, count * AHEAD))
-            while waiting:
-                yield from waiting.popleft().result()
-                waiting.extend(workers.submit(work_on, work, part, spec) for part in islice(todo, 1))
-        except BrokenProcessPool as error:
-            raise TaskError(
-                "a worker process was killed, most often because it was out of memory; "
-                "try again with fewer, as --jobs 1"
-            ) from error
+    size = max(1, min(LARGEST_BATCH, len(items) // (count * ITEMS_A_WORKER)))
+    yield from workers.in_order(partial(work_on, work, spec), items, lost, jobs=count, size=size)
 
 
 def work_on(
-    work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]], items: Sequence[T], spec: MetricSpec
+    work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]], spec: MetricSpec, items: Sequence[T]
 ) -> Sequence[R]:
     """`work` in a worker."""
     return work(items, metrics_of(spec))

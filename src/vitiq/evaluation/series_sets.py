@@ -9,19 +9,22 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.rows import batches
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, sha256_of
 from vitiq.evaluation.worker import metrics_of, spec_of
 from vitiq.image.io import read_image
 from vitiq.metrics.base import SetMetric
+from vitiq.metrics.doors import UNDEFINED
 from vitiq.metrics.scoring import signature_of, to_json
-from vitiq.metrics.sets.rows import RowGatherer, RowsByKey, rows_of
+from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
+from vitiq.workers import ordered, parts_of
 
 FILES_A_BATCH = 8
 ROWS_SECONDS = 0.2
@@ -46,6 +49,7 @@ def set_scores(
     known = _known(path)
     found: dict[str, dict[str, Any]] = {}
     originals: dict[str, RowsByKey] = {}
+    lost: list[Path] = []
     signatures = [signature_of(metric) for metric in metrics]
     for name, files in _sets(study, store).items():
         key = sha256_of([signatures, [rebuilt.stem for _, rebuilt in files]])
@@ -56,13 +60,14 @@ def set_scores(
             step(name)
         gatherer = RowGatherer(metrics)
         new = [original for original, _ in files if original.stem not in originals]
-        for original, rows in zip(new, _rows(new, spec, workers), strict=True):
+        for original, rows in zip(new, _rows(new, spec, workers, lost), strict=True):
             originals[original.stem] = rows
-        rebuilt = _rows([item for _, item in files], spec, workers)
+        rebuilt = _rows([item for _, item in files], spec, workers, lost)
         for (original, _), rows in zip(files, rebuilt, strict=True):
             gatherer.add(originals[original.stem], rows)
         scores = {key: to_json(score) for key, score in gatherer.scores().items()}
-        found[name] = {"key": key, "scores": scores}
+        # What a killed worker left out is tried again by the next command.
+        found[name] = {"key": "" if lost else key, "scores": scores}
         store.write_json(path, found)
     return {name: value["scores"] for name, value in found.items()}
 
@@ -94,14 +99,22 @@ def _sets(study: Study, store: Store) -> dict[str, list[tuple[Path, Path]]]:
     return found
 
 
-def _rows(paths: Sequence[Path], spec: MetricSpec, workers: Workers) -> Iterator[RowsByKey]:
+def _rows(paths: Sequence[Path], spec: MetricSpec, workers: Workers, lost: list[Path]) -> Iterator[RowsByKey]:
+    """Rows of images in order; of one whose worker was killed, the reason, and its path in `lost`."""
+
+    def without(path: Path, said: str) -> RowsByKey:
+        lost.append(path)
+        found: RowsByKey = {}
+        for metric in metrics_of(spec):
+            with suppress(*UNDEFINED):
+                found |= {metric.rows_key(): f"{path}: {said}"} if isinstance(metric, RowMetric) else {}
+        return found
+
     workers = workers.suited(len(paths) * ROWS_SECONDS)
-    waiting = [workers.submit(rows_of_files, part, spec) for part in batches(paths, FILES_A_BATCH)]
-    for future in waiting:
-        yield from future.result()
+    return ordered(workers, partial(rows_of_files, spec), parts_of(paths, FILES_A_BATCH), without)
 
 
-def rows_of_files(paths: Sequence[Path], spec: MetricSpec) -> list[RowsByKey]:
+def rows_of_files(spec: MetricSpec, paths: Sequence[Path]) -> list[RowsByKey]:
     """Rows of images, for a worker."""
     metrics = metrics_of(spec)
     return [rows_of(read_image(path), metrics) for path in paths]

@@ -50,6 +50,11 @@ def read_rows(paths: Sequence[Path], metrics: Sequence[Metric]) -> list[Read]:
     return results
 
 
+def lost_rows(path: Path, said: str) -> Read:
+    """What is known of an image whose worker was killed."""
+    return Read({}, f"{path}: {said}")
+
+
 def need_no_pairs(metrics: Sequence[Metric]) -> bool:
     """True where every metric compares whole sets, whatever the order of their images."""
     return bool(metrics) and all(isinstance(metric, RowMetric) and not metric.paired for metric in metrics)
@@ -90,7 +95,7 @@ def score_sets_of(
     gatherer = RowGatherer(metrics)
     both = [*folders[0], *folders[1]]
     step(len(both))
-    for index, read in enumerate(in_order(read_rows, both, spec, jobs)):
+    for index, read in enumerate(in_order(read_rows, both, spec, lost_rows, jobs)):
         step(len(both))
         side = int(index >= len(folders[0]))
         if read.problem is not None:
@@ -118,7 +123,7 @@ def statistics_of(
     paths = images_of(folder, problems)
     running = RunningMoments()
     step(len(paths))
-    for read in in_order(read_rows, paths, spec, jobs):
+    for read in in_order(read_rows, paths, spec, lost_rows, jobs):
         step(len(paths))
         rows = read.problem if read.problem is not None else read.rows[key]
         if isinstance(rows, str):

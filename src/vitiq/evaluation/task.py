@@ -169,13 +169,14 @@ def _image(item: Item) -> ImageU8:
     Raises:
         InputError: it cannot be read, or is not the one that was planned.
     """
-    if _held.image is None or _held.image[0] != item.sha256:
-        _held.image = None
+    held = _held.image  # taken once: other threads of a Dask worker hold theirs here too
+    if held is None or held[0] != item.sha256:
+        held = _held.image = None
         pixels = read_image(Path(item.image))
         if pixels_digest(pixels) != item.sha256:
             raise InputError(f"{readable(item.image)}: changed since the study was planned; run the command again")
-        _held.image = (item.sha256, pixels)
-    return _held.image[1]
+        held = _held.image = (item.sha256, pixels)
+    return held[1]
 
 
 def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8) -> tuple[dict[str, Any], ImageU8]:
@@ -212,7 +213,7 @@ def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8
             "sections": sections,
             "shared_bytes": codec.shared_bytes(),
             "optimised_against": optimised_against(codec),
-            "seed": json.loads(series.spec)["options"].get("seed", 0),
+            "seed": getattr(codec.options, "seed", 0),
         }
     if rebuilt.shape != image.shape:
         (h, w, _), (i, j, _) = image.shape, rebuilt.shape

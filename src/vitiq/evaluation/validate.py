@@ -7,17 +7,20 @@ from array import array
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
-from vitiq.analysis.correlation import Agreement, agreement
+from vitiq.analysis.correlation import MEASURES, Agreement, agreement
 from vitiq.datasets.opinions import Opinion, OpinionSet
 from vitiq.errors import InputError
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.scoring import score_pairs
 from vitiq.metrics.base import Metric, PairMetric
+from vitiq.workers import ordered
 
 FEWEST = 5
 """Images from which a correlation is given."""
@@ -34,11 +37,12 @@ DEFAULT = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Agreement of one metric on one kind of distortion ("all" for every one)."""
+    """Agreement of one metric on one kind of distortion ("all" for every one); `problem` says why it is not known."""
 
     metric: str
     distortion: str
     result: Agreement
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +123,31 @@ def validate(
         if np.isfinite(column[chosen]).sum() >= FEWEST
     ]
     work = sum(len(kinds[parts[part]]) for _, part in wanted) * resamples
+    asked = ([_Asked(values[n][parts[p]], opinions[parts[p]], references[parts[p]], better[n])] for n, p in wanted)
     with Workers("processes" if work > WORTH_PROCESSES else "inline") as workers:
-        results = [
-            workers.submit(
-                agreement,
-                values[name][parts[part]],
-                opinions[parts[part]],
-                references[parts[part]],
-                higher_is_better=better[name],
-                resamples=resamples,
-            )
-            for name, part in wanted
-        ]
-        return [Line(name, part, result.result()) for (name, part), result in zip(wanted, results, strict=True)]
+        found = ordered(workers, partial(_agreements, resamples), asked, _unknown)
+        return [Line(name, part, *result) for (name, part), result in zip(wanted, found, strict=True)]
+
+
+class _Asked(NamedTuple):
+    """What one agreement is computed from."""
+
+    values: Float[np.ndarray, " n"]
+    opinions: Float[np.ndarray, " n"]
+    references: Shaped[np.ndarray, " n"]
+    higher_is_better: bool
+
+
+def _agreements(resamples: int, items: Sequence[_Asked]) -> list[tuple[Agreement, None]]:
+    """Agreements, for a worker."""
+    return [(agreement(*item[:3], higher_is_better=item.higher_is_better, resamples=resamples), None) for item in items]
+
+
+def _unknown(item: _Asked, said: str) -> tuple[Agreement, str]:
+    """What is known where the worker was killed."""
+    count, nan = int(np.isfinite(item.values).sum()), math.nan
+    left_out = len(item.values) - count
+    return Agreement(count, left_out, nan, nan, nan, nan, dict.fromkeys(MEASURES, (nan, nan))), said
 
 
 def to_markdown(lines: Sequence[Line]) -> str:

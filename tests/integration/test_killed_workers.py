@@ -1,0 +1,153 @@
+"""A worker process that is killed in the middle: its item is named, the others are done.
+
+Truth: the result without the item. Workers end themselves by SIGKILL, as the system does that has no memory left, on
+images whose name has "deadly" in it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import killers
+from vitiq.cli.main import main
+from vitiq.codecs import files as codec_files
+from vitiq.evaluation import plan, scoring, series_sets, sets, validate
+from vitiq.evaluation.executors import Workers
+from vitiq.image.io import write_png
+from vitiq.workers import KILLED, in_order
+
+COUNT = 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _on_path() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(killers.__file__).parent))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two folders of the same names; one image of the second kills whoever reads it."""
+    top = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    for side in ("a", "b"):
+        for i in range(COUNT):
+            write_png(top / side / f"{i:02}{'-deadly' * (i == 7)}.png", rng.integers(0, 256, (16, 16, 3), np.uint8))
+    return top / "a", top / "b"
+
+
+def vitiq(capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, str, str]:
+    patch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_an_item_is_tried_alone_and_those_beside_it_are_done() -> None:
+    items = list(range(30))
+    found = list(in_order(killers.squares, items, lambda item, said: (item, said), jobs=2, size=4))
+    assert found == [(i, KILLED) if i in {5, 6, 29} else i * i for i in items]
+
+
+def test_an_item_that_fits_alone_is_done(tmp_path: Path) -> None:
+    found = list(in_order(killers.together, [1, 2, 3, 4, 5], lambda item, said: said, jobs=2, size=2))
+    assert found == [1, 2, 3, 4, 5]
+
+
+def test_errors_of_the_work_itself_are_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(in_order(killers.inverses, [1, 2, 0], lambda item, said: said, jobs=2))
+
+
+def test_score_names_the_pair_and_does_the_others(
+    folders: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(scoring, "score_files", killers.score_files)
+    out = tmp_path / "table.csv"
+    arguments = ("score", *folders, "-m", "mse", "-j", 2, "--json", "--quiet", "--out", out)
+    code, text, err = vitiq(capsys, monkeypatch, *arguments)
+    facts = json.loads(text)
+    assert code == 1
+    assert len(facts["pairs"]) == COUNT - 1
+    assert facts["problems"] == [f"{folders[0]}/07-deadly.png and {folders[1]}/07-deadly.png: {KILLED}"]
+    assert err == f"vitiq: {facts['problems'][0]}\n"
+    assert len(out.read_text().splitlines()) == COUNT
+    # The same command does the one that is missing, alone.
+    monkeypatch.undo()
+    code, text, _ = vitiq(capsys, monkeypatch, *arguments, "--force")
+    assert code == 0
+    assert len(json.loads(text)["pairs"]) == COUNT
+
+
+def test_sets_and_statistics_leave_the_image_out(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from vitiq.evaluation.metric_spec import MetricSpec
+
+    monkeypatch.setattr(sets, "read_rows", killers.read_rows)
+    found = sets.score_sets_of(*folders, MetricSpec("kid-pixel"), jobs=2)
+    assert found.problems == [f"{side}/07-deadly.png: {KILLED}" for side in folders]
+
+
+def test_the_images_of_a_study(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "read_inputs", killers.read_inputs)
+    with Workers("processes", 2) as workers:
+        images, problems = plan.read_images([folders[1]], workers)
+    assert len(images) == COUNT - 1
+    assert problems == [f"{folders[1]}/07-deadly.png: {KILLED}"]
+
+
+def test_an_agreement_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vitiq.datasets.opinions import Opinion, OpinionSet
+    from vitiq.metrics.scoring import resolve_metrics
+
+    rng = np.random.default_rng(0)
+    opinions = [
+        Opinion(Path(f"{i % 9}.png"), Path(f"{i}.png"), "jpeg" if i % 2 else "noise", float(i)) for i in range(40)
+    ]
+    values = {"mse": rng.normal(size=40), "ssim": np.arange(40.0)}
+    monkeypatch.setattr(validate, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(validate, "_agreements", killers.agreements)
+    lines = validate.validate(OpinionSet("x", tuple(opinions)), values, resolve_metrics("mse,ssim"), resamples=10)
+    assert [(line.metric, line.distortion, line.problem) for line in lines if line.problem] == [("ssim", "all", KILLED)]
+    assert len(lines) == 6
+    assert "| ssim | 40 | – | – | – | – |" in validate.to_markdown(lines)
+
+
+def test_folders_of_encode(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec_files, "_encode_some", killers.encode_some)
+    found = list(codec_files.encode_files([folders[1]], tmp_path, codec="jpeg", jobs=2))
+    failed = [one for one in found if isinstance(one, codec_files.Failed)]
+    assert failed == [codec_files.Failed(folders[1] / "07-deadly.png", f"{folders[1]}/07-deadly.png: {KILLED}")]
+    assert len(list(tmp_path.glob("*.jpg"))) == COUNT - 1
+
+
+def test_sets_of_a_study_say_why_and_are_tried_again(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import vitiq as library
+
+    def study() -> dict[str, object]:
+        done = library.run_study(folders[0], "jpeg@50", tmp_path, "mse,kid-pixel", executor="processes", jobs=2)
+        scores: dict[str, object] = done.sets["JPEG"]["kid-pixel"]
+        return scores
+
+    monkeypatch.setenv(killers.WHEN, "1")
+    monkeypatch.setattr(series_sets, "rows_of_files", killers.rows_of_files)
+    first = study()
+    assert first["value"] is None
+    assert str(first["undefined"]).endswith(KILLED)
+    monkeypatch.setenv(killers.WHEN, "")
+    assert study()["value"] is not None
