@@ -28,12 +28,24 @@ R = TypeVar("R")
 AHEAD = 2
 """Items a worker handed out before their turn, so that none waits."""
 
+GPU_JOBS = 4
+"""Processes that share a GPU where nobody says how many: enough to read images beside it."""
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def jobs_on(device: str, jobs: int | None) -> int | None:
+    """Worker processes at most, where networks run on a device: few share a GPU, each with its own copy of them.
+
+    Args:
+        jobs: as asked for; None for one a core.
+    """
+    return min(GPU_JOBS, cores()) if jobs is None and device != "cpu" else jobs
 
 
 def in_order(work: Callable[[T], R], items: Sequence[T], *, jobs: int | None = None) -> Generator[R]:

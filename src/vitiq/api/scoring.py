@@ -17,6 +17,7 @@ from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import DEFAULT_SETS, resolve_metrics
 from vitiq.metrics.scoring import score_pairs as score_image_pairs
 from vitiq.metrics.scoring import score_sets as score_image_sets
+from vitiq.models.device import check_device
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from vitiq.analysis.summary import Summary
     from vitiq.api.types import BackboneLike, ImageLike, OneImage
+    from vitiq.evaluation.metric_spec import MetricSpec
     from vitiq.evaluation.scoring import Scored
     from vitiq.models.backbones import Backbone
 
@@ -118,7 +120,7 @@ def score(
         metrics: names with commas or a list of names; "default" and "all" stand for many.
         backbone: the ViT that the `vit-…` metrics read images with, as `vitiq.backbone` takes or gives it.
         panel: further ones, for `vit-panel`.
-        device: "cuda" for the backbones.
+        device: "cuda" or "auto" for the backbones.
 
     Returns:
         Metric key -> Score. A metric that is not defined for these images is NaN, with the reason in
@@ -183,6 +185,7 @@ def score_folder(
     *,
     backbone: str | os.PathLike[str] | None = None,
     panel: Sequence[str | os.PathLike[str]] = (),
+    device: str | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> FolderScores:
@@ -192,7 +195,8 @@ def score_folder(
         reference, distorted: folders.
         metrics: as for `vitiq.score`; metrics of sets too.
         backbone, panel: checkpoints (paths), which worker processes load.
-        jobs: worker processes at most; None for one a core.
+        device: as for `vitiq.score`.
+        jobs: worker processes at most; None for one a core, or for a few that share a GPU.
         progress: whether a bar is shown; None for where somebody looks.
 
     Raises:
@@ -203,7 +207,7 @@ def score_folder(
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
 
-    spec = _spec(metrics, backbone, panel)
+    spec = _spec(metrics, backbone, panel, device)
     pairing = pair_up(Path(reference), Path(distorted))
     if not pairing.pairs:
         raise InputError(f"{reference} and {distorted}: no image has a partner; " + "; ".join(pairing.problems[:3]))
@@ -230,6 +234,7 @@ def score_sets(
     metrics: str | Sequence[str] = DEFAULT_SETS,
     *,
     backbone: BackboneLike | None = None,
+    device: str | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Scores:
@@ -240,6 +245,7 @@ def score_sets(
             pytorch-fid or clean-fid, or batches of images.
         metrics: names with commas or a list of names.
         backbone: the ViT of the `…-vit` metrics; a path where folders are given.
+        device: as for `vitiq.score`.
         jobs: worker processes at most for folders; None for one a core.
         progress: whether a bar is shown for folders; None for where somebody looks.
 
@@ -254,12 +260,12 @@ def score_sets(
     if any(as_files) and not all(as_files):
         raise InputError("a path and a batch of images given; give two folders or two batches")
     if not all(as_files):
-        made = _metrics(metrics, backbone, (), None)
+        made = _metrics(metrics, backbone, (), device)
         left, right = (to_images(side, name) for side, name in zip(sides, SIDES, strict=True))
         return Scores(score_image_sets(left.images, right.images, made))
     if backbone is not None and not isinstance(backbone, str | os.PathLike):
         raise InputError("backbone: an object given; give the path of its checkpoint for folders")
-    spec = _spec(metrics, backbone, ())
+    spec = _spec(metrics, backbone, (), device)
     shown = bar(None, "score", "image", shown=progress)
 
     def step(total: int) -> None:
@@ -352,7 +358,7 @@ def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | Non
 
     Args:
         weights: path of a checkpoint; None for the embedded ViT.
-        device: "cuda" to run it there.
+        device: "cuda" to run it there, "auto" where torch sees a GPU.
 
     Raises:
         InputError: torch has no such device here.
@@ -391,7 +397,7 @@ def _named(metrics: str | Sequence[str]) -> list[str]:
 def _metrics(
     names: str | Sequence[str], backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: str | None
 ) -> list[Metric]:
-    vit = None if backbone is None and device is None else _backbone(backbone, device)
+    vit = None if backbone is None and device in {None, "cpu"} else _backbone(backbone, device)
     made = resolve_metrics(_named(names), vit, [_backbone(one, device) for one in panel])
     if not made:
         raise InputError("no metric named; vitiq.list_metrics() lists them")
@@ -407,13 +413,16 @@ def _backbone(given: BackboneLike | None, device: str | None) -> Backbone:
 
 
 def _spec(
-    metrics: str | Sequence[str], backbone: str | os.PathLike[str] | None, panel: Sequence[str | os.PathLike[str]]
-) -> Any:
+    metrics: str | Sequence[str],
+    backbone: str | os.PathLike[str] | None,
+    panel: Sequence[str | os.PathLike[str]],
+    device: str | None,
+) -> MetricSpec:
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
 
-    return MetricSpec(
-        ",".join(_named(metrics)), None if backbone is None else Path(backbone), tuple(Path(path) for path in panel)
-    )
+    check_device(device or "cpu")
+    path = None if backbone is None else Path(backbone)
+    return MetricSpec(",".join(_named(metrics)), path, tuple(Path(path) for path in panel), device or "cpu")
 
 
 def _both(reference: ImageLike, distorted: ImageLike) -> tuple[Taken, Taken]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from vitiq.api.progress import bar
 from vitiq.errors import InputError
+from vitiq.models.device import check_device
+from vitiq.workers import jobs_on
 
 if TYPE_CHECKING:
     from vitiq.evaluation.presets import Finished
@@ -27,6 +29,7 @@ def run_study(
     panel: Sequence[str | os.PathLike[str]] = (),
     keep: str = "bitstreams,images",
     executor: str = "auto",
+    device: str = "cpu",
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Finished:
@@ -41,6 +44,7 @@ def run_study(
         backbone, panel: checkpoints (paths) of the ViTs that the `vit-…` metrics read images with.
         keep: files that stay: "bitstreams", "images", both with a comma, or "none".
         executor: "auto", "processes", "inline" (this process) or "dask".
+        device: where networks of codecs and ViTs run: "cpu", "cuda" or "auto".
         jobs: tasks at once; None for one a core.
         progress: whether a bar is shown; None for where somebody looks.
 
@@ -60,25 +64,26 @@ def run_study(
         >>> [(record.codec, record.quality, record.scores["mse"].value) for record in study.records]
         [('jpeg', 30.0, 0.0), ('jpeg', 80.0, 0.0)]
     """
-    from vitiq.codecs.spec import parse_codecs  # noqa: PLC0415
+    from vitiq.codecs.spec import on_device, parse_codecs  # noqa: PLC0415
     from vitiq.evaluation import engine, plan, presets  # noqa: PLC0415
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
 
+    check_device(device)
     names = metrics if isinstance(metrics, str) else ",".join(metrics)
-    spec = MetricSpec(names, None if backbone is None else Path(backbone), tuple(Path(path) for path in panel))
+    spec = MetricSpec(names, None if backbone is None else Path(backbone), tuple(Path(path) for path in panel), device)
     faults = plan.Faults()
     series = []
     with faults.gathered():
         for one in parse_codecs(codecs if isinstance(codecs, str) else ",".join(codecs)):
             with faults.gathered():
-                series.append(plan.series_of(one))
+                series.append(plan.series_of(on_device(one, device)))
     kept = plan.check_keep(keep)
     made = plan.check_metrics(spec, faults)
     faults.refuse()
     given = [images] if isinstance(images, str | os.PathLike) else images
-    with Workers(executor, jobs) as workers, bar(None, "study", "task", shown=progress) as shown:
+    with Workers(executor, jobs_on(device, jobs)) as workers, bar(None, "study", "task", shown=progress) as shown:
 
         def report(step: Step) -> None:
             shown.total = step.total

@@ -124,7 +124,7 @@ def config_of(
     """
     from dataclasses import replace  # noqa: PLC0415
 
-    from vitiq.codecs.spec import parse_codecs  # noqa: PLC0415
+    from vitiq.codecs.spec import on_device, parse_codecs  # noqa: PLC0415
     from vitiq.evaluation.bench import BenchConfig, read_study_file  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.plan import Faults, check_keep  # noqa: PLC0415
@@ -134,7 +134,7 @@ def config_of(
     config = BenchConfig(
         images=tuple(path for path in images if path not in files),
         precomputed=precomputed,
-        metrics=MetricSpec(options["metrics"], options["weights"], options["panel"]),
+        metrics=MetricSpec(options["metrics"], options["weights"], options["panel"], options["device"]),
     )
     with faults.gathered():
         config = replace(config, keep=check_keep(options["keep"]))
@@ -149,9 +149,13 @@ def config_of(
                 images=(*config.images, *read.images),
                 codecs=(*config.codecs, *read.codecs),
                 precomputed=(*config.precomputed, *read.precomputed),
-                metrics=read.metrics if options["metrics"] == "default" else config.metrics,
+                metrics=replace(read.metrics, device=options["device"])
+                if options["metrics"] == "default"
+                else config.metrics,
                 keep=read.keep if options["keep"] == "bitstreams,images" else config.keep,
             )
+    with faults.gathered():
+        config = replace(config, codecs=tuple(on_device(spec, options["device"]) for spec in config.codecs))
     if not config.images and not faults.found:
         raise click.UsageError("name images, folders or a study file")
     faults.refuse()

@@ -59,6 +59,28 @@ class RegisteredName(click.ParamType[str]):
         return [CompletionItem(head + comma + name) for name in known if name.startswith(word)]
 
 
+class Device(click.ParamType[str]):
+    """A device of torch, looked up before any work; torch is not imported to name the CPU."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """The device's own name, `auto` decided.
+
+        Raises:
+            InputError: torch does not have it here.
+        """
+        if value == "cpu" or (ctx is not None and ctx.resilient_parsing):
+            return str(value)
+        from vitiq.models.device import find_device  # noqa: PLC0415 - slow to import
+
+        return str(find_device(str(value)))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """What most machines have."""
+        return [CompletionItem(name) for name in ("cpu", "cuda", "auto") if name.startswith(incomplete)]
+
+
 CODEC = RegisteredName("codecs")
 METRIC = RegisteredName("metrics")
 METRICS = RegisteredName("metrics", several=True, more=("default", "all"))
@@ -101,6 +123,10 @@ codec_options = click.option(
 )  # fmt: skip
 force = click.option("--force", is_flag=True, help="Replace existing files.")
 jobs = click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
+device = click.option(
+    "--device", type=Device(), default="cpu", show_default=True,
+    help="Where networks of codecs and ViTs run: cpu, cuda, cuda:1, …; auto: a GPU if there is one.",
+)  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 quiet = click.option("--quiet", is_flag=True, help="No progress and no summary; problems are still reported.")
 

@@ -70,9 +70,10 @@ def command(  # noqa: PLR0917
         comparators=comparators,
         at_bytes=at_bytes,
         ladder=THESIS_LADDER if thesis else (),
-        metrics=MetricSpec(options["metrics"], options["weights"], options["panel"]),
+        metrics=MetricSpec(options["metrics"], options["weights"], options["panel"], options["device"]),
         preset=preset,
         keep=check_keep(options["keep"]),
+        device=options["device"],
     )
     with resumable(), StudyBar(quiet=options["quiet"]) as bar, workers_of(options) as workers:
         done = run_preset(config, images, out, workers, bar)

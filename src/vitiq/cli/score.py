@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import CountBar, print_json, report_problems
-from vitiq.cli.options import force
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable, undisturbed
 from vitiq.errors import InputError
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with one record a pair.")
 @click.option("--details", is_flag=True, help="With --json: the tables behind a score too, as shared labels.")
-@force
+@common.device
+@common.force
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(  # noqa: PLR0917
     reference: Path,
@@ -61,6 +62,7 @@ def command(  # noqa: PLR0917
     jobs: int | None,
     as_json: bool,
     details: bool,
+    device: str,
     force: bool,
     quiet: bool,
 ) -> None:
@@ -85,7 +87,7 @@ def command(  # noqa: PLR0917
     sides = (reference, distorted)
     if STATISTICS in {side.suffix for side in sides} and metrics == "default":
         metrics = metric_of_statistics(sides)
-    spec = MetricSpec(metrics, weights, panel)
+    spec = MetricSpec(metrics, weights, panel, device)
     chosen = spec.make()
     if need_no_pairs(chosen) and any(side.is_dir() or side.suffix == STATISTICS for side in sides):
         if out is not None or maps is not None:

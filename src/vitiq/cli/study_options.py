@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json
 from vitiq.cli.progress import ProgressBar
 
@@ -32,6 +33,7 @@ OPTIONS = (
         multiple=True,
         help="Further checkpoint for vit-panel; may be repeated.",
     ),
+    common.device,
     click.option(
         "--keep",
         default="bitstreams,images",
@@ -62,8 +64,9 @@ def study_options(function: F) -> F:
 def workers_of(options: dict[str, Any]) -> Workers:
     """The workers that the options ask for."""
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
+    from vitiq.workers import jobs_on  # noqa: PLC0415
 
-    return Workers(options["executor"], options["jobs"], options["scheduler"])
+    return Workers(options["executor"], jobs_on(options["device"], options["jobs"]), options["scheduler"])
 
 
 class StudyBar:

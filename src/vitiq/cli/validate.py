@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
 from vitiq.cli.progress import ProgressBar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT; embedded if not given.")
 @click.option("--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel.")
 @click.option("--resamples", default=1000, show_default=True, help="Bootstrap samples behind the intervals.")
+@common.device
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with every value.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -31,6 +33,7 @@ def command(  # noqa: PLR0917
     weights: Path | None,
     panel: tuple[Path, ...],
     resamples: int,
+    device: str,
     jobs: int | None,
     as_json: bool,
     quiet: bool,
@@ -44,7 +47,7 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation import validate as work  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
 
-    spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel)
+    spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel, device)
     chosen = spec.make()
     data = load_opinions(dataset)
     with ProgressBar("image", total=len(data.opinions), quiet=quiet) as bar:

@@ -33,7 +33,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, first_line
-from vitiq.options import NoOptions, changed_options, make_options
+from vitiq.models.device import check_device
+from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Rate
 
 
@@ -93,7 +94,7 @@ class Codec(ABC):
         options: the options of this instance.
 
     Raises:
-        InputError: an option that the codec does not take, or an illegal value.
+        InputError: an option that the codec does not take, an illegal value, or a device that torch does not have here.
     """
 
     name: ClassVar[str]
@@ -111,6 +112,7 @@ class Codec(ABC):
 
     def __init__(self, **options: object) -> None:
         self.options: Any = make_options(self.Options, options, f"codec {self.name}")
+        check_device(device_of(self.options))
 
     def encode(self, image: ImageU8, rate: Rate | None = None, *, progress: ProgressCallback | None = None) -> bytes:
         """Compress `image` to the bytes of a whole file.
@@ -197,7 +199,7 @@ class Codec(ABC):
 
         JSON-serialisable; results are stored under it.
         """
-        return {item.name: getattr(self.options, item.name) for item in fields(self.options)}
+        return settings(self.options)
 
     def label(self) -> str:
         """Title, with the options that differ from the default: for curves and tables."""

@@ -26,7 +26,7 @@ from vitiq.metrics.doors import check_sizes
 from vitiq.metrics.scoring import score_pairs as metric_scores
 from vitiq.metrics.sets.rows import RowsByKey, rows_of
 from vitiq.types import ImageU8, Score
-from vitiq.workers import cores
+from vitiq.workers import cores, jobs_on
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -139,7 +139,7 @@ def in_order(
     Raises:
         TaskError: a worker was killed.
     """
-    count = min(jobs or cores(), len(items) // ITEMS_A_WORKER)
+    count = min(jobs_on(spec.device, jobs) or cores(), len(items) // ITEMS_A_WORKER)
     if count < 2:
         yield from _in_process(work, items, spec, one_thread)
         return

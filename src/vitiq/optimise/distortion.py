@@ -16,8 +16,8 @@ Distortion = Callable[[Float[Tensor, "n 3 h w"]], Tensor]
 """Scalar distortion of images against a target fixed in advance."""
 
 
-def _window() -> Float[Tensor, "1 1 11 11"]:
-    x = torch.arange(11, dtype=torch.float32) - 5
+def _window(device: torch.device) -> Float[Tensor, "1 1 11 11"]:
+    x = torch.arange(11, dtype=torch.float32, device=device) - 5
     line = torch.exp(-(x**2) / (2 * 1.5**2))
     line = line / line.sum()
     return (line[:, None] * line[None, :])[None, None]
@@ -28,7 +28,7 @@ def ssim(a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Tensor:
 
     11×11 Gaussian window of σ 1.5, valid region, data range 1.
     """
-    window = _window().expand(3, 1, 11, 11)
+    window = _window(a.device).expand(3, 1, 11, 11)
 
     def blur(x: Tensor) -> Tensor:
         return F.conv2d(x, window, groups=3)
@@ -70,7 +70,7 @@ def distortion(name: LossName, target: Float[Tensor, "n 3 h w"]) -> Distortion:
     if name == "vit":
         from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - loads weights
 
-        backbone = load_backbone()
+        backbone = load_backbone(device=str(target.device))
         with torch.no_grad():
             wanted = backbone.tokens_tensor(target)
 
@@ -82,7 +82,7 @@ def distortion(name: LossName, target: Float[Tensor, "n 3 h w"]) -> Distortion:
     if name == "perceptual":
         from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - loads weights
 
-        reader = load_backbone()
+        reader = load_backbone(device=str(target.device))
         with torch.no_grad():
             levels = reader.levels_tensor(tiles(target, reader.image_size))
 

@@ -32,7 +32,7 @@ from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, symbols_cr
 from vitiq.errors import BitstreamError, WeightsError
 from vitiq.image.geometry import resize
 from vitiq.optimise.settings import LossName, OptimiserName, SearchSettings
-from vitiq.options import option
+from vitiq.options import device_option, option
 from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class InversionOptions:
     preview_every: int = option(250, "iterations between previews", low=1)
     entropy: str = option(OWN, "entropy model of the latents: the generator's own, or a registered one")
     learning_rate: float | None = option(None, "first learning rate; the optimiser's own if not given", low=0)
+    device: str = device_option()
 
 
 class Inversion(ViqCodec):
@@ -95,7 +96,7 @@ class Inversion(ViqCodec):
     def _generator(self) -> Generator:
         from vitiq.codecs.inversion.generators import load_generator
 
-        return load_generator(self.options.generator)
+        return load_generator(self.options.generator, self.options.device)
 
     def _entropy_model(self, generator: Generator, step: int, name: str = OWN) -> EntropyModel:
         """The model that codes the generator's layers: its own prior, or a registered one."""
@@ -118,6 +119,7 @@ class Inversion(ViqCodec):
         budget = int(quality)
         from vitiq.codecs.inversion.budget import STEPS, search_within
         from vitiq.codecs.inversion.working_size import choose
+        from vitiq.models.device import exact_convolutions
         from vitiq.models.threads import search_threads
 
         whole, entropy = self._generator(), self.options.entropy
@@ -135,7 +137,7 @@ class Inversion(ViqCodec):
             return wrap(head + encode_latents(symbols, model), symbols_crc(symbols))
 
         overhead = len(wrap(bytes(HEAD + 1), 0))
-        with search_threads():
+        with search_threads(), exact_convolutions(whole.device):
             wide, tall = choose(whole, image, 8 * (budget - overhead), STEPS[-1])
             return search_within(
                 whole.at(wide * STRIDE, tall * STRIDE),
@@ -191,11 +193,13 @@ class Inversion(ViqCodec):
 
     def identity(self) -> Mapping[str, object]:
         """The options, the hash of the generator's weights, and how the search is set up."""
+        from vitiq.models.device import device_identity
         from vitiq.models.threads import SEARCH_THREADS
 
         generator = self._generator()
         return {
             **super().identity(),
+            **device_identity(self.options.device),
             "generator": generator.name,
             "generator_sha256": generator.weights_sha256,
             "learning_rate": self._search.rate,

@@ -21,7 +21,7 @@ from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, symbols_cr
 from vitiq.errors import BitstreamError, WeightsError
 from vitiq.image.geometry import resize
 from vitiq.optimise.settings import LossName, OptimiserName, SearchSettings
-from vitiq.options import option
+from vitiq.options import device_option, option
 from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class VectorOptions:
     compat: Literal["thesis"] | None = option(None, "published behaviour, faults included (implies coder qsgd)")
     preview_every: int = option(250, "iterations between previews", low=1)
     learning_rate: float | None = option(None, "first learning rate; the optimiser's own if not given", low=0)
+    device: str = device_option()
 
 
 class InversionVector(ViqCodec):
@@ -84,9 +85,10 @@ class InversionVector(ViqCodec):
     ) -> Float64[np.ndarray, " n"]:
         """The best latent found, not quantised; the same for a seed at any number of threads."""
         from vitiq.codecs.inversion.search import best_vector
+        from vitiq.models.device import exact_convolutions
         from vitiq.models.threads import search_threads
 
-        with search_threads():
+        with search_threads(), exact_convolutions(generator.device):
             return best_vector(
                 generator,
                 resize(image, generator.resolution, generator.resolution),
@@ -102,7 +104,7 @@ class InversionVector(ViqCodec):
     def _generator(self) -> Generator:
         from vitiq.codecs.inversion.generators import load_generator
 
-        return load_generator(self.options.generator)
+        return load_generator(self.options.generator, self.options.device)
 
     @staticmethod
     def _range(generator: Generator, compat: bool) -> tuple[float, float]:
@@ -176,11 +178,13 @@ class InversionVector(ViqCodec):
 
     def identity(self) -> Mapping[str, object]:
         """The options, the hash of the generator's weights, and how the search is set up."""
+        from vitiq.models.device import device_identity
         from vitiq.models.threads import SEARCH_THREADS
 
         generator = self._generator()
         return {
             **super().identity(),
+            **device_identity(self.options.device),
             "generator": generator.name,
             "generator_sha256": generator.weights_sha256,
             "learning_rate": self._search.rate,

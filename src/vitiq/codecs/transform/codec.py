@@ -20,7 +20,7 @@ from vitiq.bitstream import container as viq
 from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, check_weights
 from vitiq.errors import BitstreamError, InputError
 from vitiq.optimise.settings import READS_VIT, LossName
-from vitiq.options import option
+from vitiq.options import device_option, option
 from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class TransformOptions:
     seed: int = option(0, "seed of the search's noise")
     preview_every: int = option(250, "iterations between previews", low=1)
     learning_rate: float | None = option(None, "of the search, in symbols an iteration; 0.1 if not given", low=0)
+    device: str = device_option()
 
 
 class TransformViqCodec(ViqCodec):
@@ -69,8 +70,10 @@ class TransformViqCodec(ViqCodec):
     def _decoder(self) -> Decoder:
         from vitiq.codecs.transform.decoder import load_decoder
         from vitiq.codecs.transform.networks.embedded import WEIGHTS
+        from vitiq.models.device import find_device
 
-        return load_decoder(WEIGHTS if self.options.generator == "embedded" else Path(self.options.generator))
+        path = WEIGHTS if self.options.generator == "embedded" else Path(self.options.generator)
+        return load_decoder(path, None if self.options.device == "cpu" else find_device(self.options.device))
 
     def _model(self) -> TransformModel:
         return self._decoder().model
@@ -90,6 +93,7 @@ class TransformViqCodec(ViqCodec):
         if height * width > MAX_PIXELS:
             raise InputError(f"{width}×{height} pixels given for {self.name}, at most {MAX_PIXELS} in all; shrink it")
         from vitiq.codecs.transform.refine import code, refine
+        from vitiq.models.device import exact_convolutions
 
         model = self._model()
 
@@ -97,22 +101,23 @@ class TransformViqCodec(ViqCodec):
             section = bytes([level]) + payload
             return self.pack(width, height, {LATENTS: section}, crc=crc, weights_sha256=model.weights_sha256)
 
-        if self.options.refine == 0:
-            return pack(*code(model, image, level))
-        return pack(
-            *refine(
-                self._decoder(),
-                image,
-                level,
-                synthesis=self._synthesis,
-                loss=self.options.loss,
-                iterations=self.options.refine,
-                learning_rate=self._rate,
-                preview_every=self.options.preview_every,
-                seed=self.options.seed,
-                progress=progress,
+        with exact_convolutions(model.device):
+            if self.options.refine == 0:
+                return pack(*code(model, image, level))
+            return pack(
+                *refine(
+                    self._decoder(),
+                    image,
+                    level,
+                    synthesis=self._synthesis,
+                    loss=self.options.loss,
+                    iterations=self.options.refine,
+                    learning_rate=self._rate,
+                    preview_every=self.options.preview_every,
+                    seed=self.options.seed,
+                    progress=progress,
+                )
             )
-        )
 
     @property
     def _rate(self) -> float:
@@ -125,11 +130,14 @@ class TransformViqCodec(ViqCodec):
             BitstreamError: damaged, foreign, or symbols that do not match their checksum.
             WeightsError: the file was made with other weights.
         """
+        from vitiq.models.device import exact_convolutions
         from vitiq.models.tensors import to_image
 
         file = self.unpack(data)
         level, symbols = self._read(file)
-        return to_image(self._decoder().reconstruct(symbols, level, self._synthesis, (file.height, file.width)))
+        decoder = self._decoder()
+        with exact_convolutions(decoder.model.device):
+            return to_image(decoder.reconstruct(symbols, level, self._synthesis, (file.height, file.width)))
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -166,9 +174,11 @@ class TransformViqCodec(ViqCodec):
 
     def identity(self) -> Mapping[str, object]:
         """Everything that changes the file or the image, and the hash of the weights."""
+        from vitiq.models.device import device_identity
         from vitiq.models.threads import SEARCH_THREADS
 
         found: dict[str, object] = {
+            **device_identity(self.options.device),
             "weights_sha256": self._model().weights_sha256,
             "synthesis": self.synthesis,
             "refine": self.options.refine,

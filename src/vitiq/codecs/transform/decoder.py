@@ -18,7 +18,6 @@ from vitiq.codecs.transform.networks.embedded import (
     SynthesisName,
     TransformModel,
     load_model,
-    quality_of,
 )
 from vitiq.errors import WeightsError
 from vitiq.models.threads import one_thread
@@ -30,6 +29,7 @@ class Decoder:
     Args:
         path: weights of `vitiq train codec` or `vitiq train perceptual`; the classifier that they name is the one that
             ships with vitiq, or lies beside them.
+        device: where both run; None for the CPU.
 
     Attributes:
         model: networks of the codec.
@@ -38,8 +38,9 @@ class Decoder:
         WeightsError: the weights are missing, damaged or of another format.
     """
 
-    def __init__(self, path: Path = WEIGHTS) -> None:
-        self.model: TransformModel = load_model(path)
+    def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
+        self._device = device
+        self.model: TransformModel = load_model(path, device)
         self._beside = path.with_name(latent_classifier.WEIGHTS.name)
 
     @cached_property
@@ -53,7 +54,7 @@ class Decoder:
         if not wanted:
             return None
         for path in (latent_classifier.WEIGHTS, self._beside):
-            if path.exists() and (found := load_classifier(path)).weights_sha256 == wanted:
+            if path.exists() and (found := load_classifier(path, self._device)).weights_sha256 == wanted:
                 found.check(self.model)
                 return found
         raise WeightsError(
@@ -85,16 +86,16 @@ class Decoder:
     ) -> Float[Tensor, "1 3 height width"]:
         """Image of `size` in about [0, 1] of latent symbols C×h×w; the same at any number of threads."""
         with one_thread(), torch.no_grad():
-            quality = quality_of(level)
-            latents = torch.from_numpy(symbols).float()[None] / self.model.gains(quality)
+            quality = self.model.quality(level)
+            latents = torch.from_numpy(symbols).to(quality.device).float()[None] / self.model.gains(quality)
             return self.output(name, latents, quality, size)[:, :, : size[0], : size[1]]
 
 
 @lru_cache(maxsize=2)
-def load_decoder(path: Path = WEIGHTS) -> Decoder:
-    """The decoder of a weights file, read once.
+def load_decoder(path: Path = WEIGHTS, device: torch.device | None = None) -> Decoder:
+    """The decoder of a weights file on a device, read once; the last two are kept.
 
     Raises:
         WeightsError: as `Decoder`.
     """
-    return Decoder(path)
+    return Decoder(path, device)

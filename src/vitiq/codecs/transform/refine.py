@@ -12,7 +12,7 @@ from torch import Tensor
 from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.latent_coding import encode_groups
-from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel, padded_to_blocks, quality_of
+from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel, padded_to_blocks
 from vitiq.codecs.transform.networks.transform_codec import error_weight, straight_through
 from vitiq.codecs.viq_codec import symbols_crc
 from vitiq.models.tensors import to_tensor
@@ -33,14 +33,14 @@ TEMPERATURES = (0.5, 0.025)
 
 def code(model: TransformModel, image: ImageU8, level: int) -> tuple[bytes, int]:
     """Coded latents of an image as the analysis transform gives them, and the checksum of their symbols."""
-    scaled, _ = model.analyse(padded_to_blocks(to_tensor(image)), level)
+    scaled, _ = model.analyse(padded_to_blocks(to_tensor(image, model.device)), level)
     data, crc, _ = _coded(model, scaled, level)
     return data, crc
 
 
 def coded_symbols(model: TransformModel, image: ImageU8, level: int) -> Int64[np.ndarray, "c h w"]:
     """Symbols of the latents in the file that `code` would write."""
-    scaled, _ = model.analyse(padded_to_blocks(to_tensor(image)), level)
+    scaled, _ = model.analyse(padded_to_blocks(to_tensor(image, model.device)), level)
     return _coded(model, scaled, level)[2]
 
 
@@ -51,7 +51,8 @@ def _lambda(level: int) -> float:
 def _coded(model: TransformModel, scaled: Float[np.ndarray, "c h w"], level: int) -> tuple[bytes, int, np.ndarray]:
     """Bytes, checksum and symbols of scaled latents."""
     with torch.no_grad():
-        hyper = model.prior.analysis(torch.from_numpy(scaled)[None])[0].round().numpy().astype(np.int64)
+        latents = model.prior.analysis(torch.from_numpy(scaled).to(model.device)[None])[0]
+        hyper = latents.round().cpu().numpy().astype(np.int64)
     # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
     rdo_weights = CONTEXT_RDO_WEIGHT * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
     data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, rdo_weights)
@@ -77,14 +78,15 @@ def refine(
     than those of the analysis transform. The same seed gives the same file at any number of threads.
     """
     with search_threads():
-        target, model = to_tensor(image), decoder.model
+        model = decoder.model
+        target = to_tensor(image, model.device)
         height, width = size = target.shape[2], target.shape[3]
         scaled, _ = model.analyse(padded_to_blocks(target), level)
-        lost, quality = distortion(loss, target), quality_of(level)
+        lost, quality = distortion(loss, target), model.quality(level)
         gain = model.gains(quality)
         weight = _lambda(level) * 255**2
-        variable = torch.from_numpy(scaled)[None].clone().requires_grad_()
-        noise = torch.Generator().manual_seed(seed)
+        variable = torch.from_numpy(scaled).to(model.device)[None].clone().requires_grad_()
+        noise = torch.Generator(model.device).manual_seed(seed)
 
         first, last = TEMPERATURES
 
@@ -98,7 +100,7 @@ def refine(
 
         minimise(objective, [variable], SearchSettings(iterations, "adam", learning_rate, preview_every), progress)
         best: tuple[float, bytes, int] = (math.inf, b"", 0)
-        for latents in (scaled, variable.detach()[0].numpy()):
+        for latents in (scaled, variable.detach()[0].cpu().numpy()):
             data, crc, symbols = _coded(model, latents, level)
             with torch.no_grad():
                 rebuilt = decoder.reconstruct(symbols, level, synthesis, size).clamp(0, 1)
