@@ -1,7 +1,7 @@
 """Where networks run: `--device` and `device=`.
 
-Truth: torch's "meta" device stands for a GPU: it refuses to mix its tensors with the CPU's, so that a tensor made on the
-CPU inside a network shows. On the CPU, files and keys are those from before there was a choice (golden files).
+Truth: torch's "meta" device stands for a GPU: it refuses to mix its tensors with the CPU's, so that a tensor made on
+the CPU inside a network shows. On the CPU, files and keys are those from before there was a choice (golden files).
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def test_a_gpu_decodes_the_cpus_files(name: str, bundled: dict[str, ImageU8]) ->
     for image in bundled.values():
         data = here.encode(image, Quality(20))
         symbols = [codec.inspect(data, symbols=True).symbols for codec in (here, there)]
-        assert all(np.array_equal(a, b) for a, b in zip(*map(lambda s: s or (), symbols), strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(symbols[0] or (), symbols[1] or (), strict=True))
         assert np.abs(here.decode(data).astype(int) - there.decode(data)).max() <= 1
         sizes = [len(codec.encode(image, Quality(20))) for codec in (here, there)]
         assert abs(sizes[0] - sizes[1]) <= 0.01 * sizes[0]

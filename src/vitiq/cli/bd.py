@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ DEFAULT = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
 @click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
 @click.option("--per-image", is_flag=True, help="The BD-rate on every image too.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+@common.as_json
 def command(  # noqa: PLR0917
     sources: tuple[Path, ...],
     anchor: str,

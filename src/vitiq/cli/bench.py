@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.bench_manage import clean, export, ls, means_table, show
 from vitiq.cli.bench_slurm import submit, worker
 from vitiq.cli.progress import duration
@@ -61,7 +62,10 @@ def command() -> None:
 
 @command.command(STUDY, hidden=True)
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-c", "--codec", "codecs", multiple=True, help="Codec with rates; may be repeated, or have commas.")
+@click.option(
+    "-c", "--codec", "codecs", multiple=True, type=common.CODECS,
+    help="Codec with rates; may be repeated, or have commas.",
+)  # fmt: skip
 @click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Folder of results.")
 @click.option(
     "--precomputed",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 OUT = click.argument("out", type=click.Path(path_type=Path))
 STUDY = click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
-JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+JSON = common.as_json
 
 
 @click.command("ls")

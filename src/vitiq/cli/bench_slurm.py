@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def job_of(options: dict[str, Any], shards: int) -> SlurmJob:
 @click.option("--shards", type=click.IntRange(min=1), default=8, show_default=True, help="Array tasks.")
 @job_options
 @click.option("--print", "print_only", is_flag=True, help="Print the batch script; submit nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Number of the job and path of the script as JSON.")
+@common.as_json
 def submit(out: Path, slurm: bool, shards: int, print_only: bool, as_json: bool, **options: Any) -> None:  # noqa: ARG001
     """Share the study in OUT among the array tasks of a SLURM job.
 

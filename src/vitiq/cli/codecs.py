@@ -48,11 +48,11 @@ def info(name: str, as_json: bool) -> None:
     from vitiq.codecs.spec import make_codec  # noqa: PLC0415
 
     codec = make_codec(name)
-    facts = metadata(type(codec))
+    facts = metadata(codec)
     if as_json:
         print_json(facts)
         return
-    options = describe_options(type(codec).Options)
+    options = describe_options(codec.Options)
     for key, value in facts.items():
         if key != "options":
             shown = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else value

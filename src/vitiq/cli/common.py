@@ -1,67 +1,17 @@
-"""What several commands share: codec options, progress bars, JSON output."""
+"""What several commands share: progress bars, JSON output."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.streams import STDIO
 from vitiq.errors import InputError
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-CODEC_OPTIONS = (
-    click.option("--generator", help="inversion, generative: 'embedded' or the path of weights."),
-    click.option(
-        "--loss",
-        type=click.Choice(["mse", "ssim", "vit", "perceptual"]),
-        help="inversion, generative: what a search minimises.",
-    ),
-    click.option("--optimizer", type=click.Choice(["adam", "sgd"]), help="inversion: optimiser (sgd as published)."),
-    click.option("--learning-rate", type=float, help="inversion: first learning rate."),
-    click.option("--iterations", type=int, help="inversion: iterations of the search."),
-    click.option("--refine", type=int, help="generative: iterations of a search of this image's latents."),
-    click.option("--restarts", type=int, help="inversion: searches from different starts; the best is kept."),
-    click.option("--seed", type=int, help="inversion: seed of everything random."),
-    click.option("--preview-every", type=int, help="inversion: iterations between previews."),
-    click.option("--start", type=click.Choice(["random", "encoder"]), help="inversion-vector: first latent."),
-    click.option("--coder", type=click.Choice(["range", "qsgd"]), help="inversion-vector: how the latent is coded."),
-    click.option(
-        "--compat", type=click.Choice(["thesis"]), help="inversion-vector: published behaviour, faults included."
-    ),
-)
-NAMES = (
-    "generator",
-    "loss",
-    "optimizer",
-    "learning_rate",
-    "iterations",
-    "refine",
-    "restarts",
-    "seed",
-    "preview_every",
-    "start",
-    "coder",
-    "compat",
-)
-
-
-def codec_options(function: F) -> F:
-    """Adds the options of codecs that optimise."""
-    for option in reversed(CODEC_OPTIONS):
-        function = option(function)
-    return function
-
-
-def given_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The codec options that the user gave."""
-    return {name: values[name] for name in NAMES if values.get(name) is not None}
 
 
 def read_bytes(path: Path) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json
 from vitiq.errors import InputError
 
@@ -35,7 +36,7 @@ def count_of(text: str) -> float:
 @click.option("--price", type=float, help="Dollars a unit and hour; the table's list price if not given.")
 @click.option("--watts", type=float, help="Watts a unit; the table's if not given.")
 @click.option("--pue", type=float, default=1.1, show_default=True, help="Power usage effectiveness of the building.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+@common.as_json
 def command(  # noqa: PLR0917
     model: str,
     images: str,

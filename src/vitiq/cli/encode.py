@@ -39,6 +39,7 @@ class Asked:
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-c", "--codec", "name", type=common.CODEC, help="Codec (vitiq codecs list); generative if not given.")
 @common.rate
+@click.option("--at-bytes", type=click.IntRange(min=1), hidden=True)
 @click.option(
     "-o",
     "--output",
@@ -76,7 +77,7 @@ def command(  # noqa: PLR0917
     from vitiq.codecs.files import check_rate, encode_files  # noqa: PLC0415
     from vitiq.codecs.spec import make_codec, parse_codec  # noqa: PLC0415
 
-    rate = common.rate_of(quality, max_bytes, bpp, at_bytes)
+    rate = common.rate_of(quality, max_bytes or at_bytes, bpp)
     named = parse_codec(name or ENCODE).rates
     if len(named) + (rate is not None) > 1:
         raise click.UsageError(f"{name} and the other options name several rates, one expected")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.common import print_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def _facts(info: ModelInfo) -> dict[str, object]:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@common.as_json
 def list_(as_json: bool) -> None:
     """List every known weights file."""
     from vitiq.weights.store import list_models  # noqa: PLC0415
@@ -40,7 +41,7 @@ def list_(as_json: bool) -> None:
 
 @command.command("info")
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@common.as_json
 def info(name: str, as_json: bool) -> None:
     """Everything known about one weights file."""
     from vitiq.weights.store import model_info  # noqa: PLC0415

@@ -82,6 +82,7 @@ class Device(click.ParamType[str]):
 
 
 CODEC = RegisteredName("codecs")
+CODECS = RegisteredName("codecs", several=True)
 METRIC = RegisteredName("metrics")
 METRICS = RegisteredName("metrics", several=True, more=("default", "all"))
 
@@ -121,6 +122,18 @@ codec_options = click.option(
     "-O", "--option", "options", multiple=True, metavar="KEY=VALUE",
     help="Option of the codec (vitiq codecs info NAME); --KEY VALUE is the same.",
 )  # fmt: skip
+metrics = click.option(
+    "-m", "--metrics", type=METRICS, default="default", show_default=True,
+    help="Names with commas (vitiq metrics list); 'default' and 'all' stand for many.",
+)  # fmt: skip
+weights = click.option(
+    "--weights", type=click.Path(path_type=Path), metavar="[NAME:]PATH",
+    help="Checkpoint of the ViT that scores; NAME of a plug-in's backbone before it; embedded if not given.",
+)  # fmt: skip
+panel = click.option(
+    "--panel", type=click.Path(path_type=Path), multiple=True, metavar="[NAME:]PATH",
+    help="Further checkpoint for vit-panel; may be repeated.",
+)  # fmt: skip
 force = click.option("--force", is_flag=True, help="Replace existing files.")
 jobs = click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 device = click.option(
@@ -128,13 +141,12 @@ device = click.option(
     help="Where networks of codecs and ViTs run: cpu, cuda, cuda:1, …; auto: a GPU if there is one.",
 )  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
-quiet = click.option("--quiet", is_flag=True, help="No progress and no summary; problems are still reported.")
+quiet = click.option("--quiet", is_flag=True, help="No progress, no line about files made; problems are still named.")
 
 
 def rate(function: F) -> F:
     """`--quality`, `--bytes` and `--bpp`: any codec takes any of the three."""
     for option in (
-        click.option("--at-bytes", type=click.IntRange(min=1), hidden=True),
         click.option("--bpp", type=float, metavar="B",
                      help="Instead of a quality: the best file of at most B bits per pixel."),
         click.option("--bytes", "max_bytes", type=click.IntRange(min=1), metavar="N",
@@ -145,7 +157,7 @@ def rate(function: F) -> F:
     return function
 
 
-def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None, at_bytes: int | None) -> RateSpec | None:
+def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None) -> RateSpec | None:
     """The rate that was asked for.
 
     Raises:
@@ -153,7 +165,7 @@ def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None, at_
     """
     from vitiq.codecs.spec import RateSpec  # noqa: PLC0415 - slow to import
 
-    given: dict[RateKind, float | None] = {"quality": quality, "bytes": max_bytes or at_bytes, "bpp": bpp}
+    given: dict[RateKind, float | None] = {"quality": quality, "bytes": max_bytes, "bpp": bpp}
     asked = [(kind, value) for kind, value in given.items() if value is not None]
     if len(asked) > 1:
         raise click.UsageError(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from vitiq.cli.common import codec_options, given_options
+from vitiq.cli import options as common
 from vitiq.cli.stop import resumable
 from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
 from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
 
-if TYPE_CHECKING:
-    from vitiq.evaluation.record import RateKind
 
-
-@click.command("run")
+@click.command("run", cls=common.CodecCommand)
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Folder for everything made."
@@ -28,21 +25,25 @@ if TYPE_CHECKING:
     show_default=True,
     help="thesis: the published experiment, with its ladder of qualities.",
 )
-@click.option("-c", "--codec", help=f"Codec that sets the size.  [default: {RUN}; thesis: {MAIN}]")
-@click.option("-q", "--quality", type=float, help="Its quality; its default if not given.")
-@click.option("--bytes", "size", type=int, help="Instead: its best file of at most this many bytes.")
-@click.option("--bpp", type=float, help="Instead: its best file of at most this many bits per pixel.")
+@click.option("-c", "--codec", type=common.CODEC, help=f"Codec that sets the size.  [default: {RUN}; thesis: {MAIN}]")
+@common.rate
 @click.option("--at-bytes", type=int, help="Compare at this many bytes; at the codec's own file size if not given.")
-@click.option("--comparators", default=",".join(COMPARATORS), show_default=True, help="Codecs compared at equal bytes.")
+@click.option(
+    "--comparators",
+    type=common.CODECS,
+    default=",".join(COMPARATORS),
+    show_default=True,
+    help="Codecs compared at equal bytes.",
+)
+@common.codec_options
 @study_options
-@codec_options
 def command(  # noqa: PLR0917
     images: tuple[Path, ...],
     out: Path,
     preset: str,
     codec: str | None,
     quality: float | None,
-    size: int | None,
+    max_bytes: int | None,
     bpp: float | None,
     at_bytes: int | None,
     comparators: str,
@@ -52,21 +53,18 @@ def command(  # noqa: PLR0917
 
     The same command resumes a run that was stopped.
     """
-    from vitiq.codecs.spec import RateSpec  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
     from vitiq.evaluation.presets import THESIS_LADDER, RunConfig, run_preset  # noqa: PLC0415
     from vitiq.report.build import build_report, summary_table  # noqa: PLC0415
 
-    rates: dict[RateKind, float | None] = {"quality": quality, "bytes": size, "bpp": bpp}
-    if sum(value is not None for value in rates.values()) > 1:
-        raise click.UsageError("give one of --quality, --bytes and --bpp")
+    rate = common.rate_of(quality, max_bytes, bpp)
     thesis = preset == "thesis"
     main = codec or (MAIN if thesis else RUN)
     config = RunConfig(
         codec=main,
-        options=given_options(options),
-        rate=next((RateSpec(kind, value) for kind, value in rates.items() if value is not None), None),
+        options=common.options_of(options["options"]),
+        rate=rate,
         comparators=comparators,
         at_bytes=at_bytes,
         ladder=THESIS_LADDER if thesis else (),

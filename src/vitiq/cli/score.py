@@ -30,13 +30,9 @@ if TYPE_CHECKING:
 @click.command("score")
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.argument("distorted", type=click.Path(path_type=Path))
-@click.option("-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas.")
-@click.option(
-    "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that scores; embedded if not given."
-)
-@click.option(
-    "--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel; may be repeated."
-)
+@common.metrics
+@common.weights
+@common.panel
 @click.option(
     "--map", "maps", type=click.Path(path_type=Path), help="Draw the semantic error map: a .png, or a folder."
 )
@@ -45,12 +41,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Table of one record a pair: .csv or .parquet; the same command resumes a stopped one.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with one record a pair.")
+@common.jobs
+@common.as_json
 @click.option("--details", is_flag=True, help="With --json: the tables behind a score too, as shared labels.")
 @common.device
 @common.force
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@common.quiet
 def command(  # noqa: PLR0917
     reference: Path,
     distorted: Path,

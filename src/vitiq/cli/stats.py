@@ -21,7 +21,7 @@ from vitiq.cli.common import CountBar, print_json, report_problems, say
     show_default=True,
     help="Fréchet distance that the file is for.",
 )
-@click.option("--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT; embedded if not given.")
+@common.weights
 @common.force
 @common.jobs
 @common.as_json

@@ -21,18 +21,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS = (
-    click.option(
-        "-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas."
-    ),
-    click.option(
-        "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that scores; embedded if not given."
-    ),
-    click.option(
-        "--panel",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        help="Further checkpoint for vit-panel; may be repeated.",
-    ),
+    common.metrics,
+    common.weights,
+    common.panel,
     common.device,
     click.option(
         "--keep",
@@ -48,9 +39,9 @@ OPTIONS = (
         help="Where tasks are done; auto: in processes, or in this one if there is little to do.",
     ),
     click.option("--scheduler", help="dask: address of the scheduler; a cluster on this machine if not given."),
-    click.option("-j", "--jobs", type=click.IntRange(min=1), help="Tasks at once; one a core if not given."),
-    click.option("--json", "as_json", is_flag=True, help="Paths and problems as JSON on stdout."),
-    click.option("--quiet", is_flag=True, help="No progress bar."),
+    common.jobs,
+    common.as_json,
+    common.quiet,
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
 
@@ -58,7 +59,7 @@ INSTEAD = {("perceptual", "begin"): "it starts from the synthesis in --codec: gi
     help="Stop at a checkpoint after this time; the same command resumes.",
 )
 @click.option("--smoke", is_flag=True, help="A few steps, to see that everything works.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@common.quiet
 def command(  # noqa: PLR0917
     model: str,
     data: tuple[Path, ...],

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @click.command("validate")
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-m", "--metrics", default="default", show_default=True, help="'default', 'all' or names with commas.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT; embedded if not given.")
-@click.option("--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel.")
+@common.metrics
+@common.weights
+@common.panel
 @click.option("--resamples", default=1000, show_default=True, help="Bootstrap samples behind the intervals.")
 @common.device
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, with every value.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@common.jobs
+@common.as_json
+@common.quiet
 def command(  # noqa: PLR0917
     dataset: Path,
     metrics: str,

@@ -259,8 +259,8 @@ def kind_of(error: Exception) -> str:
     return said if said == type(error).__name__ else f"{type(error).__name__}: {said}"
 
 
-def metadata(codec: type[Codec]) -> dict[str, object]:
-    """What a codec states about itself, JSON-serialisable."""
+def metadata(codec: Codec | type[Codec]) -> dict[str, object]:
+    """What a codec states about itself, JSON-serialisable; one that is made also says what its options changed."""
     return {
         "name": codec.name,
         "title": codec.title,

@@ -8,9 +8,15 @@ from pathlib import Path
 from vitiq.errors import PluginError
 from vitiq.models.backbones.base import Backbone
 from vitiq.models.device import find_device
-from vitiq.registry import load
+from vitiq.registry import load, names
 
 __all__ = ["Backbone", "load_backbone"]
+
+
+def split_name(weights: str | Path) -> tuple[str, Path]:
+    """Name of a registered backbone and path, of `NAME:PATH`; the name is empty where a path stands alone."""
+    name, _, path = str(weights).partition(":")
+    return (name, Path(path)) if path and name in names("backbones") else ("", Path(weights))
 
 
 @lru_cache(maxsize=3)
@@ -18,6 +24,7 @@ def load_backbone(name: str = "vit-embedded", weights: Path | None = None, devic
     """A registered backbone; with `weights`, the checkpoint at that path. The last few are kept.
 
     Args:
+        weights: path of a checkpoint; `NAME:PATH` for one that the registered backbone NAME reads.
         device: where torch runs it: "cpu", "cuda", "cuda:1", …, or "auto".
 
     Raises:
@@ -25,6 +32,8 @@ def load_backbone(name: str = "vit-embedded", weights: Path | None = None, devic
         UnknownNameError: no such backbone.
         WeightsError: its weights are missing or damaged.
     """
+    if weights is not None and name == "vit-embedded" and (named := split_name(weights))[0]:
+        name, weights = named
     backbone = load("backbones", "vit" if weights is not None and name == "vit-embedded" else name)(weights)
     if not isinstance(backbone, Backbone):
         raise PluginError(f"backbone {name!r} gave a {type(backbone).__name__}, a vitiq Backbone is expected")
