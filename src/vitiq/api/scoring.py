@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from vitiq import registry
-from vitiq.api.progress import bar
+from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
 from vitiq.image.arrays import Taken, to_image, to_images
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
@@ -270,7 +270,7 @@ def score_sets(
 
     def step(total: int) -> None:
         if shown.total is None:
-            shown.total = total
+            set_total(shown, total)
         else:
             shown.update()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitiq.api.progress import bar
+from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
 from vitiq.models.device import check_device
 from vitiq.workers import jobs_on
@@ -86,7 +86,7 @@ def run_study(
     with Workers(executor, jobs_on(device, jobs)) as workers, bar(None, "study", "task", shown=progress) as shown:
 
         def report(step: Step) -> None:
-            shown.total = step.total
+            set_total(shown, step.total)
             shown.set_postfix_str(step.label, refresh=False)
             shown.update(step.done - shown.n)
 
