@@ -88,6 +88,9 @@ class Codec(ABC):
             where the quality is itself a number of bytes.
         quality_falls: True where files shrink as the number grows (a quantiser, a distance).
         min_bytes: fewest bytes that can be asked for where the quality is a number of bytes.
+        usual_sizes: bits per pixel that the lowest quality usually has, and the factor by which files usually grow a
+            step of quality: what a search for a number of bytes starts from, for codecs that take a while. None for
+            halving the range.
         optimises: True if encoding is an optimisation that calls `progress`.
         Options: frozen dataclass of the options, one field an option (`vitiq.options.option`).
         argument: the option that `NAME:VALUE` sets on the command line; None for none.
@@ -106,6 +109,7 @@ class Codec(ABC):
     quality_range: ClassVar[tuple[float, float, float] | None]
     quality_falls: ClassVar[bool] = False
     min_bytes: ClassVar[int] = 1
+    usual_sizes: ClassVar[tuple[float, float] | None] = None
     optimises: ClassVar[bool] = False
     Options: ClassVar[type[Any]] = NoOptions
     argument: ClassVar[str | None] = None

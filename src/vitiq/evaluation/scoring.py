@@ -175,7 +175,7 @@ def _in_process(
         return
     from vitiq.models import threads  # noqa: PLC0415 - torch
 
-    for item in items:
+    for part in batches(items, LARGEST_BATCH):
         with threads.one_thread():
-            done = work([item], metrics)
+            done = work(part, metrics)
         yield from done

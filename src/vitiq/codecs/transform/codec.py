@@ -62,6 +62,7 @@ class TransformViqCodec(ViqCodec):
     default_quality = 18
     quality_help = f"0-{LEVELS - 1}, higher is better"
     quality_range = (0, LEVELS - 1, 1)
+    usual_sizes = (0.041, 1.052)  # medians of photographs
     optimises = True
     Options = TransformOptions
     section_names = {LATENTS: "latents"}  # noqa: RUF012 - a constant
