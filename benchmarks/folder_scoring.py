@@ -1,46 +1,71 @@
-"""Folder scoring beside the network alone: does reading starve it, and what are batches worth?
+"""`vitiq score` on two folders beside the network alone: does reading starve it, and what are batches worth?
 
     python benchmarks/folder_scoring.py --pairs 200
+    python benchmarks/folder_scoring.py --pairs 200 --network vit_tiny_patch16_224
 
-ViT-B/16 with random weights at 224 px scores pairs of 512×512 PNG files, all different, with `vit-topk`, three ways in
-one run, one after the other in each round:
+A ViT with random weights scores two folders of 512×512 PNG files, all different, with `vit-topk`, one after the other
+in each round:
 
 - the network alone: all images in memory, `Backbone.logits` in full batches (what benchmarks/vit_score.py shows),
 - pair by pair: read two files, score them (as folders were scored before batches),
-- in batches: read some pairs, hand them to `score_pairs` (as folders are scored).
+- the command itself, `vitiq score A B -m vit-topk --weights FILE -j 1`, without its start: a call before loads the
+  network.
 
 Times are the processor's (`time.process_time`), on one thread: on a machine that others use too they say what
-wall-clock time would on a quiet one. The best round of each counts.
+wall-clock time would on a quiet one. The best round of each counts. Each process of `-j N` does the same work, and
+starts in the seconds that are printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import save_file
 from vit_score import photographs
 
+from vitiq.cli.main import cli
 from vitiq.image.io import read_image
-from vitiq.metrics.scoring import resolve_metrics, score_pair, score_pairs
-from vitiq.models.backbones.base import Backbone, Preprocessing
+from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.models.backbones import Backbone, load_backbone
+from vitiq.models.backbones.cache import Cache
 from vitiq.models.vit import VisionTransformer, named_config
-
-PAIRS_AT_A_TIME = 16
 
 
 def write_pairs(folder: Path, count: int) -> list[tuple[Path, Path]]:
-    """Pairs of files."""
-    paths = []
-    for i, image in enumerate(photographs(2 * count, 512)):
-        paths.append(folder / f"{i}.png")
-        Image.fromarray(image).save(paths[-1], compress_level=1)
-    return list(zip(paths[::2], paths[1::2], strict=True))
+    """Pairs of files in the folders `a` and `b`."""
+    images = iter(photographs(2 * count, 512))
+    pairs = []
+    for side in "ab":
+        (folder / side).mkdir()
+    for number in range(count):
+        pairs.append((folder / "a" / f"{number:03d}.png", folder / "b" / f"{number:03d}.png"))
+        for path in pairs[-1]:
+            Image.fromarray(next(images)).save(path, compress_level=1)
+    return pairs
+
+
+def command(folder: Path, weights: Path, only: str = "") -> list[float]:
+    """Values that the command itself gives for two folders, or for one pair of them."""
+    words = ["score", str(folder / "a" / only), str(folder / "b" / only), "-m", "vit-topk", "--weights", str(weights)]
+    done = CliRunner().invoke(cli, [*words, "-j", "1", "--json", "--quiet"])
+    if done.exit_code:
+        raise SystemExit(f"vitiq score failed: {done.output} {done.exception}")
+    return [pair["scores"]["vit-topk"]["value"] for pair in json.loads(done.stdout)["pairs"]]
+
+
+def one_by_one(files: list[tuple[Path, Path]], backbone: Backbone) -> list[float]:
+    """Two files at a time."""
+    metrics = resolve_metrics("vit-topk", backbone)
+    return [score_pair(read_image(a), read_image(b), metrics)["vit-topk"].value for a, b in files]
 
 
 def main() -> None:
@@ -52,63 +77,39 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = VisionTransformer(named_config(options.network)).eval()
-    labels = tuple(map(str, range(model.config.classes)))
-    chosen = Backbone("chosen", model, labels, Preprocessing(model.config.image_size), "0" * 64, 0).precision
-
-    def backbone() -> Backbone:
-        fresh = Backbone(options.network, model, labels, Preprocessing(model.config.image_size), "0" * 64, 0, chosen)
-        _ = fresh._network
-        return fresh
-
-    with tempfile.TemporaryDirectory() as folder:
-        files = write_pairs(Path(folder), options.pairs)
-        times = dict.fromkeys(("the network alone", "pair by pair", "in batches"), float("inf"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files, weights = write_pairs(folder, options.pairs), folder / f"{options.network}.safetensors"
+        save_file(VisionTransformer(named_config(options.network)).state_dict(), weights)
+        start = time.process_time()
+        command(folder, weights, files[0][0].name)
+        start = time.process_time() - start
+        backbone = load_backbone(weights=weights)
+        memory = [read_image(path) for pair in files for path in pair]
         values: dict[str, list[float]] = {}
 
-        def alone() -> Iterator[float]:
-            memory = [read_image(path) for pair in files for path in pair]
-            fresh = backbone()
-            start = time.process_time()
-            fresh.logits(memory)
-            yield time.process_time() - start
+        def timed() -> Iterator[tuple[str, float]]:
+            for key, work in {
+                "the network alone": lambda: list(backbone.logits(memory)),
+                "pair by pair": lambda: one_by_one(files, backbone),
+                "vitiq score": lambda: command(folder, weights),
+            }.items():
+                backbone._cache = Cache()
+                begun = time.process_time()
+                values[key] = work()
+                yield key, time.process_time() - begun
 
-        def scored(work: Callable[[list[tuple[Path, Path]], Backbone], list[float]], key: str) -> Iterator[float]:
-            fresh = backbone()
-            start = time.process_time()
-            values[key] = work(files, fresh)
-            yield time.process_time() - start
-
+        times: dict[str, float] = {}
         for _ in range(options.rounds):
-            for key, timed in (
-                ("the network alone", alone()),
-                ("pair by pair", scored(one_by_one, "pair by pair")),
-                ("in batches", scored(in_batches, "in batches")),
-            ):
-                times[key] = min(times[key], next(timed))
+            for key, seconds in timed():
+                times[key] = min(times.get(key, seconds), seconds)
     images = 2 * options.pairs
-    print(f"{options.network}, {chosen}, {options.pairs} pairs of 512×512\n\n| | images/s | of the network alone |")
-    print("|---|---:|---:|")
+    print(f"{options.network}, {backbone.precision}, {options.pairs} pairs of 512×512; start {start:.1f} s\n")
+    print("| | images/s | of the network alone |\n|---|---:|---:|")
     for key, seconds in times.items():
         print(f"| {key} | {images / seconds:.2f} | {100 * times['the network alone'] / seconds:.0f} % |")
+    del values["the network alone"]
     print(f"\nlargest difference of the values: {np.abs(np.subtract(*values.values())).max():.4f}")
-
-
-def one_by_one(files: list[tuple[Path, Path]], backbone: Backbone) -> list[float]:
-    """Two files at a time."""
-    metrics = resolve_metrics("vit-topk", backbone)
-    return [score_pair(read_image(a), read_image(b), metrics)["vit-topk"].value for a, b in files]
-
-
-def in_batches(files: list[tuple[Path, Path]], backbone: Backbone) -> list[float]:
-    """Some pairs of files at a time."""
-    metrics = resolve_metrics("vit-topk", backbone)
-    found = []
-    for start in range(0, len(files), PAIRS_AT_A_TIME):
-        part = files[start : start + PAIRS_AT_A_TIME]
-        pairs = [(read_image(a), read_image(b)) for a, b in part]
-        found += [s["vit-topk"].value for s in score_pairs(*map(list, zip(*pairs, strict=True)), metrics)]
-    return found
 
 
 if __name__ == "__main__":

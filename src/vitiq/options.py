@@ -38,6 +38,31 @@ def option(default: T, help: str, *, low: float | None = None, high: float | Non
     return result
 
 
+def device_option() -> str:
+    """The field `device: str` of a codec or filter whose networks can run on a GPU.
+
+    `--device` of the commands sets it. It is no part of labels, nor of identities but where bytes may change.
+    """
+    help = "where its networks run: cpu, cuda, cuda:1, …, or auto; entropy coding stays on the CPU"
+    result: str = field(default="cpu", metadata={"help": help, "low": None, "high": None, "device": True})
+    return result
+
+
+def device_fields(kind: Any) -> list[str]:
+    """Names of the fields of options that `device_option` made: one, or none."""
+    return [item.name for item in fields(kind) if item.metadata.get("device")]
+
+
+def device_of(options: Any) -> str:
+    """The device that options name; the CPU where they name none."""
+    return next((str(getattr(options, name)) for name in device_fields(options)), "cpu")
+
+
+def settings(options: Any) -> dict[str, object]:
+    """The options by name, but for the device: those that a label or an identity is made of."""
+    return {item.name: getattr(options, item.name) for item in fields(options) if not item.metadata.get("device")}
+
+
 def make_options(kind: type[T], given: Mapping[str, object], owner: str) -> T:
     """Options of `kind` with the values given, checked.
 
@@ -125,9 +150,6 @@ def _expected(parts: tuple[object, ...], item: Field[Any]) -> str:
 
 def changed_options(options: Any) -> str:
     """The options that differ from their default, as they are written: " [tune=psnr]"; "" for none."""
-    changed = [
-        f"{item.name}={getattr(options, item.name)}"
-        for item in fields(options)
-        if getattr(options, item.name) != item.default
-    ]
+    defaults = {item.name: item.default for item in fields(options)}
+    changed = [f"{name}={value}" for name, value in settings(options).items() if value != defaults[name]]
     return f" [{', '.join(changed)}]" if changed else ""

@@ -27,6 +27,9 @@ R = TypeVar("R")
 AHEAD = 2
 """Parts a worker handed out before their turn, so that none waits."""
 
+GPU_JOBS = 4
+"""Processes that share a GPU where nobody says how many: enough to read images beside it."""
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 KILLED = "the worker process was killed, most often because it was out of memory; try --jobs 1"
@@ -97,6 +100,15 @@ def end_of(future: Future[Any]) -> BaseException | None:
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def jobs_on(device: str, jobs: int | None) -> int | None:
+    """Worker processes at most, where networks run on a device: few share a GPU, each with its own copy of them.
+
+    Args:
+        jobs: as asked for; None for one a core.
+    """
+    return min(GPU_JOBS, cores()) if jobs is None and device != "cpu" else jobs
 
 
 def in_order(

@@ -23,6 +23,7 @@ from vitiq.errors import BitstreamError, InputError, UnknownNameError, VitiqErro
 from vitiq.image.io import read_image
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import metadata, resolve_metrics, score_pair, to_json
+from vitiq.models.backbones import load_backbone
 from vitiq.types import ImageU8, Quality
 
 # These two need a program or weights; tests/unit/test_command_codec.py and test_compressai_codec.py hold them to it.
@@ -98,6 +99,33 @@ def outcome(codec: Codec, data: bytes, shape: tuple[int, ...], *, strict: bool) 
         assert codec.decode(data).ndim == len(shape)
     except VitiqError as error:
         assert isinstance(error, BitstreamError)  # noqa: PT017
+
+
+@pytest.mark.parametrize("name", registry.names("filters"))
+def test_filter_keeps_the_contract(name: str, small: ImageU8) -> None:
+    codec = make_codec(f"jpeg+{name}")
+    data = codec.encode(small, Quality(20))
+    image = codec.decode(data)
+    assert (image.shape, image.dtype) == (small.shape, np.uint8)
+    assert np.array_equal(codec.decode(data), image)
+    assert data == make_codec("jpeg").encode(small, Quality(20)), "a filter changes no file"
+    assert f'"name": "{name}"' in json.dumps(dict(codec.identity()))
+    assert codec.shared_bytes() >= 0
+
+
+@pytest.mark.parametrize("name", registry.names("backbones"))
+def test_backbone_keeps_the_contract(name: str, small: ImageU8) -> None:
+    path = GIVEN.get(name, {}).get("weights")
+    if path is None and name != "vit-embedded":
+        with pytest.raises(WeightsError, match="checkpoint"):
+            load_backbone(name)
+        return
+    backbone = load_backbone(name, None if path is None else Path(path))
+    logits = backbone.logits([small, small[::-1].copy()])
+    assert logits.shape == (2, len(backbone.labels))
+    assert np.allclose(logits[0], backbone.logits([small])[0], atol=1e-4)
+    assert backbone.weights_sha256[:12] in backbone.signature()
+    assert backbone.tokens([small]).shape[0] == 1
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vitiq.image.io import read_image, write_png
+from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.types import ImageU8
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "plugins"
@@ -268,17 +270,21 @@ def test_the_conformance_suite_holds_for_plugins(
 ) -> None:
     site: Path = request.getfixturevalue(conformance)
     suite = Path(__file__).parents[1] / "conformance" / "test_registry.py"
-    chosen = "outside-raw" if conformance == "outside" else "my-model"
+    chosen = "outside-raw or negative" if conformance == "outside" else "my-model or gmsd or reapply or vit-labelled"
     if conformance == "installed" and shutil.which("cjxl"):
         chosen += " or cjxl"
     weights = tmp_path / "weights.pth"
     if conformance == "installed":
         program = "import sys, torch, vitiq_compressai as v; torch.save(v.MyModel().state_dict(), sys.argv[1])"
+        torch.save(VisionTransformer(ViTConfig(32, 16, 64, 1, 1, 3)).state_dict(), tmp_path / "pets.pth")
+        (tmp_path / "pets.txt").write_text("cat\ndog\nhorse\n", encoding="utf-8")
         command = [sys.executable, "-c", program, str(weights)]
         subprocess.run(command, env=os.environ | {"PYTHONPATH": str(site)}, check=True)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", str(suite), "-k", chosen]
     variables = os.environ | {"PYTHONPATH": str(site), "VITIQ_WEIGHTS_PATH": str(tmp_path)}
-    variables["VITIQ_CONFORMANCE_OPTIONS"] = json.dumps({"my-model": {"weights": str(weights)}})
+    variables["VITIQ_CONFORMANCE_OPTIONS"] = json.dumps(
+        {"my-model": {"weights": str(weights)}, "vit-labelled": {"weights": str(tmp_path / "pets.pth")}}
+    )
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout

@@ -81,8 +81,10 @@ def test_other_weights_missing_ones_and_damage_are_told(zoo: Path, small: ImageU
     data = codec.encode(small, Quality(1))
     with pytest.raises(WeightsError, match="those at hand"):
         make_codec("compressai:stand-in", {"weights": str(zoo / "2.pth")}).decode(data)
-    with pytest.raises(WeightsError, match="none given"):
+    with pytest.raises(WeightsError, match=r"no release shipped them: .* or give its path: weights=PATH"):
         make_codec("compressai:stand-in").decode(data)
+    with pytest.raises(WeightsError, match="none given"):
+        make_codec("compressai:stand-in").encode(small)
     with pytest.raises(WeightsError, match=r"3\.pth given"):
         make_codec("compressai:stand-in", {"weights": str(zoo / "3.pth")}).encode(small)
     (zoo / "bad.pth").write_bytes(b"no weights")
@@ -100,8 +102,14 @@ def test_other_weights_missing_ones_and_damage_are_told(zoo: Path, small: ImageU
 def test_weights_are_found_by_their_hash(zoo: Path, small: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
     codec = make_codec("compressai:stand-in", {"weights": str(zoo / "2.pth")})
     data = codec.encode(small, Quality(1))
-    monkeypatch.setenv("VITIQ_WEIGHTS_PATH", str(zoo))
-    assert np.array_equal(make_codec("compressai:stand-in").decode(data), codec.decode(data))
+    expected = codec.decode(data)
+    monkeypatch.setenv("VITIQ_WEIGHTS_PATH", str(zoo.parent))
+    assert np.array_equal(make_codec("compressai:stand-in").decode(data), expected)
+    (zoo / "2.pth").rename(zoo / "checkpoint.pth.tar")
+    assert np.array_equal(make_codec("compressai:stand-in").decode(data), expected)
+    monkeypatch.delenv("VITIQ_WEIGHTS_PATH")
+    monkeypatch.setenv("VITIQ_CACHE", str(zoo))
+    assert np.array_equal(make_codec("compressai:stand-in").decode(data), expected), "as fetched weights are found"
 
 
 @pytest.mark.skipif(find_spec("compressai") is not None, reason="compressai is installed")

@@ -18,6 +18,7 @@ from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError
 from vitiq.image.arrays import to_image
+from vitiq.models.device import check_device
 from vitiq.types import Bytes, ImageU8, Quality, Rate
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def encode(
     quality: float | None = None,
     bytes: int | None = None,
     bpp: float | None = None,
+    device: str | None = None,
     progress: ProgressOption = None,
 ) -> EncodedImage:
     """Compress one image.
@@ -90,11 +92,12 @@ def encode(
         quality: the codec's own quality setting; its default where none of the three is given.
         bytes: the best file of at most so many bytes.
         bpp: the same in bits per pixel.
+        device: "cuda" or "auto" for the codec's networks, where a name is given and the codec has any.
         progress: True for a bar, a function that is called with each `Progress`, False for none; None shows a bar where
             somebody looks (a notebook, a terminal) and the codec searches.
 
     Raises:
-        InputError: the image, the quality or an option cannot be used.
+        InputError: the image, the quality, an option or the device cannot be used.
         UnknownNameError: no such codec.
 
     Example:
@@ -106,8 +109,8 @@ def encode(
         >>> vitiq.decode(encoded.data).shape
         (64, 96, 3)
     """
+    made = codec_named(codec, device)
     pixels, notes = to_image(image)
-    made = codec_named(codec)
     height, width, _ = pixels.shape
     rate = _rate(quality, bytes, bpp, width, height)
     with SearchProgress(progress, shown=made.optimises, title=made.name) as callback:
@@ -117,13 +120,19 @@ def encode(
     return EncodedImage(found.data, made.name, width, height, found.quality, found.reached, unique)
 
 
-def decode(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, codec: str | Codec | None = None) -> ImageU8:
+def decode(
+    data: builtins.bytes | str | os.PathLike[str] | EncodedImage,
+    codec: str | Codec | None = None,
+    *,
+    device: str | None = None,
+) -> ImageU8:
     """The image in a compressed file, whatever codec wrote it: H×W×3 uint8, sRGB.
 
     Args:
         data: the bytes of a file, its path, or what `vitiq.encode` gave.
         codec: None to recognise it by the file's first bytes; else as `vitiq.encode` takes it, for instance with the
             weights that the file was made with.
+        device: as for `vitiq.encode`; symbols are decoded exactly on the CPU all the same.
 
     Raises:
         InputError: the file cannot be read.
@@ -137,7 +146,7 @@ def decode(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, codec: 
         128
     """
     content = content_of(data)
-    made = codec_named(codec_of(content) if codec is None else codec)
+    made = codec_named(codec_of(content) if codec is None else codec, device)
     return made.decode(content)
 
 
@@ -167,11 +176,11 @@ def codec(name: str, **options: object) -> Codec:
 
     Args:
         name: as the command takes it, for instance `"avif"` or `"jpeg+deblock"`.
-        **options: the codec's own (`vitiq codecs list`).
+        **options: the codec's own (`vitiq codecs info NAME`), `device="cuda"` of neural codecs among them.
 
     Raises:
         UnknownNameError: no such codec.
-        InputError: an option that it does not take.
+        InputError: an option that it does not take, or a device that torch does not have here.
 
     Example:
         >>> import vitiq
@@ -192,16 +201,19 @@ def list_codecs() -> list[str]:
     return list(registry.names("codecs"))
 
 
-def codec_named(given: str | Codec) -> Codec:
+def codec_named(given: str | Codec, device: str | None = None) -> Codec:
     """The codec, made where a name is given.
 
     Raises:
-        InputError: neither a name nor a codec.
+        InputError: neither a name nor a codec; or a device beside a codec.
     """
     if isinstance(given, Codec):
+        if device is not None:
+            raise InputError("device: given beside a codec that is made already; give it to vitiq.codec instead")
         return given
     if isinstance(given, str):
-        return make_codec(given)
+        check_device(device or "cpu")
+        return make_codec(given, device=device or "cpu")
     raise InputError(f"codec: a {type(given).__name__} given, a name or what vitiq.codec() gave expected")
 
 

@@ -12,6 +12,7 @@ from vitiq.errors import InputError
 from vitiq.image.arrays import Taken, to_images
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics
+from vitiq.models.device import check_device
 
 if TYPE_CHECKING:
     from vitiq.api.types import BackboneLike, ImageLike
@@ -98,7 +99,7 @@ def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | Non
 
     Args:
         weights: path of a checkpoint; None for the embedded ViT.
-        device: "cuda" to run it there.
+        device: "cuda" to run it there, "auto" where torch sees a GPU.
 
     Raises:
         InputError: torch has no such device here.
@@ -148,7 +149,7 @@ def made_metrics(
         InputError: no name at all, or a device for a backbone that is loaded already.
         UnknownNameError: no such metric.
     """
-    vit = None if backbone is None and device is None else loaded(backbone, device)
+    vit = None if backbone is None and device in {None, "cpu"} else loaded(backbone, device)
     made = resolve_metrics(names_of(names), vit, [loaded(one, device) for one in panel])
     if not made:
         raise InputError("no metric named; vitiq.list_metrics() lists them")
@@ -156,18 +157,21 @@ def made_metrics(
 
 
 def spec_of(
-    metrics: str | Sequence[str], backbone: str | os.PathLike[str] | None, panel: Sequence[str | os.PathLike[str]]
+    metrics: str | Sequence[str],
+    backbone: str | os.PathLike[str] | None,
+    panel: Sequence[str | os.PathLike[str]],
+    device: str | None,
 ) -> MetricSpec:
     """Metrics by their names, for worker processes to make.
 
     Raises:
-        InputError: names in neither form.
+        InputError: names in neither form, or a device that torch does not see.
     """
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
 
-    return MetricSpec(
-        ",".join(names_of(metrics)), None if backbone is None else Path(backbone), tuple(Path(path) for path in panel)
-    )
+    check_device(device or "cpu")
+    path = None if backbone is None else Path(backbone)
+    return MetricSpec(",".join(names_of(metrics)), path, tuple(Path(path) for path in panel), device or "cpu")
 
 
 def loaded(given: BackboneLike | None, device: str | None) -> Backbone:

@@ -37,6 +37,14 @@ def bar(total: int | None, title: str, unit: str, *, shown: bool | None) -> Any:
     return tqdm(total=total, desc=title, unit=unit, disable=not (somebody_looks() if shown is None else shown))
 
 
+def set_total(shown: Any, total: int) -> None:
+    """How many units there are in all, once known: a notebook's bar takes no other way."""
+    if shown.total != total:
+        done = shown.n
+        shown.reset(total)
+        shown.update(done)
+
+
 class SearchProgress:
     """A context that gives the callback of a search: the caller's own, a bar's, or None.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, spec_of
-from vitiq.api.progress import bar
+from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
 from vitiq.image.arrays import to_image, to_images
 from vitiq.metrics.base import SetMetric
@@ -117,7 +117,7 @@ def score(
         metrics: names with commas or a list of names; "default" and "all" stand for many.
         backbone: the ViT that the `vit-…` metrics read images with, as `vitiq.backbone` takes or gives it.
         panel: further ones, for `vit-panel`.
-        device: "cuda" for the backbones.
+        device: "cuda" or "auto" for the backbones.
 
     Returns:
         Metric key -> Score. A metric that is not defined for these images is NaN, with the reason in
@@ -179,6 +179,7 @@ def score_folder(
     *,
     backbone: str | os.PathLike[str] | None = None,
     panel: Sequence[str | os.PathLike[str]] = (),
+    device: str | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> FolderScores:
@@ -188,7 +189,8 @@ def score_folder(
         reference, distorted: folders.
         metrics: as for `vitiq.score`; metrics of sets too.
         backbone, panel: checkpoints (paths), which worker processes load.
-        jobs: worker processes at most; None for one a core.
+        device: as for `vitiq.score`.
+        jobs: worker processes at most; None for one a core, or for a few that share a GPU.
         progress: whether a bar is shown; None for where somebody looks.
 
     Raises:
@@ -199,7 +201,7 @@ def score_folder(
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
 
-    spec = spec_of(metrics, backbone, panel)
+    spec = spec_of(metrics, backbone, panel, device)
     pairing = pair_up(Path(reference), Path(distorted))
     if not pairing.pairs:
         raise InputError(f"{reference} and {distorted}: no image has a partner; " + "; ".join(pairing.problems[:3]))
@@ -226,6 +228,7 @@ def score_sets(
     metrics: str | Sequence[str] = DEFAULT_SETS,
     *,
     backbone: BackboneLike | None = None,
+    device: str | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Scores:
@@ -236,6 +239,7 @@ def score_sets(
             pytorch-fid or clean-fid, or batches of images.
         metrics: names with commas or a list of names.
         backbone: the ViT of the `…-vit` metrics; a path where folders are given.
+        device: as for `vitiq.score`.
         jobs: worker processes at most for folders; None for one a core.
         progress: whether a bar is shown for folders; None for where somebody looks.
 
@@ -250,17 +254,17 @@ def score_sets(
     if any(as_files) and not all(as_files):
         raise InputError("a path and a batch of images given; give two folders or two batches")
     if not all(as_files):
-        made = made_metrics(metrics, backbone, (), None)
+        made = made_metrics(metrics, backbone, (), device)
         left, right = (to_images(side, name) for side, name in zip(sides, SIDES, strict=True))
         return Scores(score_image_sets(left.images, right.images, made))
     if backbone is not None and not isinstance(backbone, str | os.PathLike):
         raise InputError("backbone: an object given; give the path of its checkpoint for folders")
-    spec = spec_of(metrics, backbone, ())
+    spec = spec_of(metrics, backbone, (), device)
     shown = bar(None, "score", "image", shown=progress)
 
     def step(total: int) -> None:
         if shown.total is None:
-            shown.total = total
+            set_total(shown, total)
         else:
             shown.update()
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitiq.api.metrics import spec_of
-from vitiq.api.progress import bar
+from vitiq.api.progress import bar, set_total
+from vitiq.models.device import check_device
+from vitiq.workers import jobs_on
 
 if TYPE_CHECKING:
     from vitiq.evaluation.presets import Finished
@@ -27,6 +29,7 @@ def run_study(
     panel: Sequence[str | os.PathLike[str]] = (),
     keep: str = "bitstreams,images",
     executor: str = "auto",
+    device: str = "cpu",
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Finished:
@@ -41,6 +44,7 @@ def run_study(
         backbone, panel: checkpoints (paths) of the ViTs that the `vit-…` metrics read images with.
         keep: files that stay: "bitstreams", "images", both with a comma, or "none".
         executor: "auto", "processes", "inline" (this process) or "dask".
+        device: where networks of codecs and ViTs run: "cpu", "cuda" or "auto".
         jobs: tasks at once; None for one a core.
         progress: whether a bar is shown; None for where somebody looks.
 
@@ -60,22 +64,24 @@ def run_study(
         >>> [(record.codec, record.quality, record.scores["mse"].value) for record in study.records]
         [('jpeg', 30.0, 0.0), ('jpeg', 80.0, 0.0)]
     """
-    from vitiq.codecs.spec import parse_codecs  # noqa: PLC0415
+    from vitiq.codecs.spec import on_device, parse_codecs  # noqa: PLC0415
     from vitiq.evaluation.bench import BenchConfig, plan_bench, run_bench  # noqa: PLC0415
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
 
+    check_device(device)
+    specs = parse_codecs(codecs if isinstance(codecs, str) else ",".join(codecs))
     given = [images] if isinstance(images, str | os.PathLike) else images
     config = BenchConfig(
         images=tuple(Path(path) for path in given),
-        codecs=tuple(parse_codecs(codecs if isinstance(codecs, str) else ",".join(codecs))),
-        metrics=spec_of(metrics, backbone, panel),
+        codecs=tuple(on_device(spec, device) for spec in specs),
+        metrics=spec_of(metrics, backbone, panel, device),
         keep=check_keep(keep),
     )
-    with Workers(executor, jobs) as workers, bar(None, "study", "task", shown=progress) as shown:
+    with Workers(executor, jobs_on(device, jobs)) as workers, bar(None, "study", "task", shown=progress) as shown:
 
         def report(step: Step) -> None:
-            shown.total = step.total
+            set_total(shown, step.total)
             shown.set_postfix_str(step.label, refresh=False)
             shown.update(step.done - shown.n)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vitiq.cli import options as common
 from vitiq.cli.bench_manage import clean, export, ls, means_table, show
 from vitiq.cli.bench_slurm import submit, worker
 from vitiq.cli.progress import duration
@@ -59,7 +60,10 @@ def command() -> None:
 
 @command.command(STUDY, hidden=True)
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-c", "--codec", "codecs", multiple=True, help="Codec with rates; may be repeated, or have commas.")
+@click.option(
+    "-c", "--codec", "codecs", multiple=True, type=common.CODECS,
+    help="Codec with rates; may be repeated, or have commas.",
+)  # fmt: skip
 @click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Folder of results.")
 @click.option(
     "--precomputed",
@@ -120,7 +124,7 @@ def config_of(images: tuple[Path, ...], codecs: tuple[str, ...], options: dict[s
     """
     from dataclasses import replace  # noqa: PLC0415
 
-    from vitiq.codecs.spec import parse_codecs  # noqa: PLC0415
+    from vitiq.codecs.spec import on_device, parse_codecs  # noqa: PLC0415
     from vitiq.evaluation.bench import BenchConfig, read_study_file  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.plan import Faults, check_keep  # noqa: PLC0415
@@ -132,7 +136,7 @@ def config_of(images: tuple[Path, ...], codecs: tuple[str, ...], options: dict[s
         precomputed=options["precomputed"],
         anchors=options["anchors"],
         anchor=options["anchor"],
-        metrics=MetricSpec(options["metrics"], options["weights"], options["panel"]),
+        metrics=MetricSpec(options["metrics"], options["weights"], options["panel"], options["device"]),
     )
     with faults.gathered():
         config = replace(config, keep=check_keep(options["keep"]))
@@ -149,9 +153,13 @@ def config_of(images: tuple[Path, ...], codecs: tuple[str, ...], options: dict[s
                 precomputed=(*config.precomputed, *read.precomputed),
                 anchors=(*config.anchors, *read.anchors),
                 anchor=config.anchor or read.anchor,
-                metrics=read.metrics if options["metrics"] == "default" else config.metrics,
+                metrics=replace(read.metrics, device=options["device"])
+                if options["metrics"] == "default"
+                else config.metrics,
                 keep=read.keep if options["keep"] == "bitstreams,images" else config.keep,
             )
+    with faults.gathered():
+        config = replace(config, codecs=tuple(on_device(spec, options["device"]) for spec in config.codecs))
     if not config.images and not faults.found:
         raise click.UsageError("name images, folders or a study file")
     faults.refuse()

@@ -48,11 +48,11 @@ def info(name: str, as_json: bool) -> None:
     from vitiq.codecs.spec import make_codec  # noqa: PLC0415
 
     codec = make_codec(name)
-    stated = metadata(type(codec))
+    stated = metadata(codec)
     if as_json:
         print_json(stated)
         return
-    options = describe_options(type(codec).Options)
+    options = describe_options(codec.Options)
     for key, value in stated.items():
         if key != "options":
             shown = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else value

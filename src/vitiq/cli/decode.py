@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     help="Image to write (.png, .bmp, .ppm, .tif), or folder for several; FILE with the suffix .png if not given.",
 )
 @common.codec_options
+@common.device
 @click.option(
     "--verify", is_flag=True, help="Decode again under other threads and instructions, and report what was equal."
 )
@@ -41,6 +42,7 @@ def command(  # noqa: PLR0917
     files: tuple[Path, ...],
     wanted: common.Output | None,
     options: tuple[str, ...],
+    device: str,
     verify: bool,
     force: bool,
     jobs: int | None,
@@ -52,8 +54,8 @@ def command(  # noqa: PLR0917
     A folder is worked on in parallel; the same command makes only what is missing. `-` is standard input or output.
     Existing files are replaced only with --force.
 
-    With --verify a file is decoded in further processes, with one and two threads, with older vector instructions and
-    without oneDNN; the exit code is 1 where a pixel differs by more than one level.
+    With --verify a file is decoded in further processes, on the CPU with one and two threads, with older vector
+    instructions and without oneDNN; the exit code is 1 where a pixel differs by more than one level.
     """
     from vitiq.codecs.files import decode_files  # noqa: PLC0415 - slow to import
 
@@ -63,12 +65,12 @@ def command(  # noqa: PLR0917
     if folder is not None:
         if verify:
             raise click.UsageError("--verify takes one file")
-        start = partial(decode_files, files, folder, options=given, overwrite=force, jobs=jobs)
+        start = partial(decode_files, files, folder, options=given, device=device, overwrite=force, jobs=jobs)
         show_batch(lambda planned: start(planned=planned), "file", as_json=as_json, quiet=quiet)
         return
     if verify and STDIO in {files[0], output}:
         raise click.UsageError("--verify decodes the file again and needs one that is not standard input or output")
-    image, done = decode_one(files[0], output, given, force=force, as_json=as_json)
+    image, done = decode_one(files[0], output, given, device=device, force=force, as_json=as_json)
     if as_json:
         answer = done.as_json()
         if verify:
@@ -81,7 +83,7 @@ def command(  # noqa: PLR0917
 
 
 def decode_one(
-    source: Path, output: Path | None, options: Mapping[str, object], *, force: bool, as_json: bool
+    source: Path, output: Path | None, options: Mapping[str, object], *, device: str, force: bool, as_json: bool
 ) -> tuple[ImageU8, DecodedFile]:
     """One file, which may come from standard input, to one image, which may be standard output."""
     from vitiq.codecs.batch import default_output  # noqa: PLC0415
@@ -96,7 +98,7 @@ def decode_one(
         check_output(target, [] if source == STDIO else [source], overwrite=force)
     named = Path("standard input") if source == STDIO else source
     data = read_stdin() if source == STDIO else read_file(source)
-    image, done = decode_image(data, named, target, options=options)
+    image, done = decode_image(data, named, target, options=options, device=device)
     if target == STDIO:
         write_stdout(image_bytes(image, form))
     else:

@@ -29,6 +29,7 @@ class Asked:
     name: str
     options: Mapping[str, object]
     rate: RateSpec | None
+    device: str
     force: bool
     as_json: bool
     quiet: bool
@@ -47,6 +48,7 @@ class Asked:
     help="File to write, or folder for several; the name of the image with the codec's suffix if not given.",
 )
 @common.codec_options
+@common.device
 @common.force
 @common.jobs
 @common.as_json
@@ -60,6 +62,7 @@ def command(  # noqa: PLR0917
     at_bytes: int | None,
     wanted: common.Output | None,
     options: tuple[str, ...],
+    device: str,
     force: bool,
     jobs: int | None,
     as_json: bool,
@@ -82,19 +85,20 @@ def command(  # noqa: PLR0917
         name or ENCODE,
         common.options_of(options),
         named[0] if named else rate,
+        device,
         force,
         as_json,
         quiet,
     )
-    codec = make_codec(asked.name, asked.options)
+    codec = make_codec(asked.name, asked.options, device)
     check_rate(codec, asked.rate)
     output = wanted.path if wanted is not None else None
     folder = into_folder(images, wanted)
     if folder is None:
         encode_one(images[0], output, codec, asked)
         return
-    settings: dict[str, Any] = {"options": asked.options, "rate": asked.rate, "overwrite": force, "jobs": jobs}
-    start = partial(encode_files, images, folder, codec=asked.name, **settings)
+    settings: dict[str, Any] = {"options": asked.options, "rate": asked.rate, "overwrite": force}
+    start = partial(encode_files, images, folder, codec=asked.name, device=device, jobs=jobs, **settings)
     show_batch(lambda planned: start(planned=planned), "image", as_json=as_json, quiet=quiet)
 
 

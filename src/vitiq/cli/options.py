@@ -59,7 +59,30 @@ class RegisteredName(click.ParamType[str]):
         return [CompletionItem(head + comma + name) for name in known if name.startswith(word)]
 
 
+class Device(click.ParamType[str]):
+    """A device of torch, looked up before any work; torch is not imported to name the CPU."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """The device's own name, `auto` decided.
+
+        Raises:
+            InputError: torch does not have it here.
+        """
+        if value == "cpu" or (ctx is not None and ctx.resilient_parsing):
+            return str(value)
+        from vitiq.models.device import find_device  # noqa: PLC0415 - slow to import
+
+        return str(find_device(str(value)))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """What most machines have."""
+        return [CompletionItem(name) for name in ("cpu", "cuda", "auto") if name.startswith(incomplete)]
+
+
 CODEC = RegisteredName("codecs")
+CODECS = RegisteredName("codecs", several=True)
 METRIC = RegisteredName("metrics")
 METRICS = RegisteredName("metrics", several=True, more=("default", "all"))
 
@@ -99,26 +122,32 @@ codec_options = click.option(
     "-O", "--option", "options", multiple=True, metavar="KEY=VALUE",
     help="Option of the codec (vitiq codecs info NAME); --KEY VALUE is the same.",
 )  # fmt: skip
-force = click.option("--force", is_flag=True, help="Replace existing files.")
-jobs = click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
-as_json = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
-quiet = click.option("--quiet", is_flag=True, help="No progress and no remarks; results and problems are still shown.")
 metrics = click.option(
     "-m", "--metrics", type=METRICS, default="default", show_default=True,
-    help="'default', 'all' or names with commas.",
+    help="Names with commas (vitiq metrics list); 'default' and 'all' stand for many.",
 )  # fmt: skip
 weights = click.option(
-    "--weights", type=click.Path(path_type=Path), help="Checkpoint of the ViT that scores; embedded if not given."
-)
+    "--weights", type=click.Path(path_type=Path), metavar="[NAME:]PATH",
+    help="Checkpoint of the ViT that scores; NAME of a plug-in's backbone before it; embedded if not given.",
+)  # fmt: skip
 panel = click.option(
-    "--panel", type=click.Path(path_type=Path), multiple=True, help="Further checkpoint for vit-panel; may be repeated."
-)
+    "--panel", type=click.Path(path_type=Path), multiple=True, metavar="[NAME:]PATH",
+    help="Further checkpoint for vit-panel; may be repeated.",
+)  # fmt: skip
+force = click.option("--force", is_flag=True, help="Replace existing files.")
+jobs = click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
+device = click.option(
+    "--device", type=Device(), default="cpu", show_default=True,
+    help="Where networks of codecs and ViTs run: cpu, cuda, cuda:1, …; auto: a GPU if there is one.",
+)  # fmt: skip
+as_json = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+quiet = click.option("--quiet", is_flag=True, help="No progress and no remarks; results and problems are still shown.")
 study = click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
 
 
 def scoring(function: F) -> F:
-    """`--metrics`, `--weights` and `--panel`: what scores are made with."""
-    return metrics(weights(panel(function)))
+    """`--metrics`, `--weights`, `--panel` and `--device`: what scores are made with, and where."""
+    return metrics(weights(panel(device(function))))
 
 
 def rate(function: F) -> F:

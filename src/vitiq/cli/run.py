@@ -33,7 +33,13 @@ from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
     type=click.IntRange(min=1),
     help="Compare at this many bytes; at the codec's own file size if not given.",
 )
-@click.option("--comparators", default=",".join(COMPARATORS), show_default=True, help="Codecs compared at equal bytes.")
+@click.option(
+    "--comparators",
+    type=common.CODECS,
+    default=",".join(COMPARATORS),
+    show_default=True,
+    help="Codecs compared at equal bytes.",
+)
 @study_options
 def command(  # noqa: PLR0917
     images: tuple[Path, ...],
@@ -57,18 +63,20 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation.presets import THESIS_LADDER, RunConfig, run_preset  # noqa: PLC0415
     from vitiq.report.build import build_report, summary_table  # noqa: PLC0415
 
+    rate = common.rate_of(quality, max_bytes, bpp)
     thesis = preset == "thesis"
     main = codec or (MAIN if thesis else RUN)
     config = RunConfig(
         codec=main,
         options=common.options_of(options),
-        rate=common.rate_of(quality, max_bytes, bpp),
+        rate=rate,
         comparators=comparators,
         at_bytes=at_bytes,
         ladder=THESIS_LADDER if thesis else (),
-        metrics=MetricSpec(study["metrics"], study["weights"], study["panel"]),
+        metrics=MetricSpec(study["metrics"], study["weights"], study["panel"], study["device"]),
         preset=preset,
         keep=check_keep(study["keep"]),
+        device=study["device"],
     )
     with resumable(), StudyBar(quiet=study["quiet"]) as bar, workers_of(study) as workers:
         done = run_preset(config, images, out, workers, bar)

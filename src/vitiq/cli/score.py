@@ -55,6 +55,7 @@ def command(  # noqa: PLR0917
     jobs: int | None,
     as_json: bool,
     details: bool,
+    device: str,
     force: bool,
     quiet: bool,
 ) -> None:
@@ -79,7 +80,7 @@ def command(  # noqa: PLR0917
     sides = (reference, distorted)
     if STATISTICS in {side.suffix for side in sides} and metrics == "default":
         metrics = metric_of_statistics(sides)
-    spec = MetricSpec(metrics, weights, panel)
+    spec = MetricSpec(metrics, weights, panel, device)
     chosen = spec.make()
     if need_no_pairs(chosen) and any(side.is_dir() or side.suffix == STATISTICS for side in sides):
         if out is not None or maps is not None:

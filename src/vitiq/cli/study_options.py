@@ -52,8 +52,9 @@ def study_options(function: F) -> F:
 def workers_of(options: dict[str, Any]) -> Workers:
     """The workers that the options ask for."""
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
+    from vitiq.workers import jobs_on  # noqa: PLC0415
 
-    return Workers(options["executor"], options["jobs"], options["scheduler"])
+    return Workers(options["executor"], jobs_on(options["device"], options["jobs"]), options["scheduler"])
 
 
 class StudyBar:

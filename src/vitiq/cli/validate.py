@@ -30,6 +30,7 @@ def command(  # noqa: PLR0917
     weights: Path | None,
     panel: tuple[Path, ...],
     resamples: int,
+    device: str,
     jobs: int | None,
     as_json: bool,
     quiet: bool,
@@ -43,7 +44,7 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation import validate as work  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
 
-    spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel)
+    spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel, device)
     chosen = spec.make()
     data = load_opinions(dataset)
     with ProgressBar("image", total=len(data.opinions), quiet=quiet) as bar:

@@ -33,7 +33,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, first_line
-from vitiq.options import NoOptions, changed_options, make_options
+from vitiq.models.device import check_device
+from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Rate
 
 
@@ -87,13 +88,16 @@ class Codec(ABC):
             where the quality is itself a number of bytes.
         quality_falls: True where files shrink as the number grows (a quantiser, a distance).
         min_bytes: fewest bytes that can be asked for where the quality is a number of bytes.
+        usual_sizes: bits per pixel that the lowest quality usually has, and the factor by which files usually grow a
+            step of quality: what a search for a number of bytes starts from, for codecs that take a while. None for
+            halving the range.
         optimises: True if encoding is an optimisation that calls `progress`.
         Options: frozen dataclass of the options, one field an option (`vitiq.options.option`).
         argument: the option that `NAME:VALUE` sets on the command line; None for none.
         options: the options of this instance.
 
     Raises:
-        InputError: an option that the codec does not take, or an illegal value.
+        InputError: an option that the codec does not take, an illegal value, or a device that torch does not have here.
     """
 
     name: ClassVar[str]
@@ -105,12 +109,14 @@ class Codec(ABC):
     quality_range: ClassVar[tuple[float, float, float] | None]
     quality_falls: ClassVar[bool] = False
     min_bytes: ClassVar[int] = 1
+    usual_sizes: ClassVar[tuple[float, float] | None] = None
     optimises: ClassVar[bool] = False
     Options: ClassVar[type[Any]] = NoOptions
     argument: ClassVar[str | None] = None
 
     def __init__(self, **options: object) -> None:
         self.options: Any = make_options(self.Options, options, f"codec {self.name}")
+        check_device(device_of(self.options))
 
     def encode(self, image: ImageU8, rate: Rate | None = None, *, progress: ProgressCallback | None = None) -> bytes:
         """Compress `image` to the bytes of a whole file.
@@ -197,7 +203,7 @@ class Codec(ABC):
 
         JSON-serialisable; results are stored under it.
         """
-        return {item.name: getattr(self.options, item.name) for item in fields(self.options)}
+        return settings(self.options)
 
     def label(self) -> str:
         """Title, with the options that differ from the default: for curves and tables."""
@@ -257,8 +263,8 @@ def kind_of(error: Exception) -> str:
     return said if said == type(error).__name__ else f"{type(error).__name__}: {said}"
 
 
-def metadata(codec: type[Codec]) -> dict[str, object]:
-    """What a codec states about itself, JSON-serialisable."""
+def metadata(codec: Codec | type[Codec]) -> dict[str, object]:
+    """What a codec states about itself, JSON-serialisable; one that is made also says what its options changed."""
     return {
         "name": codec.name,
         "title": codec.title,

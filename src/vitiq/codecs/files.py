@@ -32,7 +32,7 @@ from vitiq.files import check_output, write_bytes
 from vitiq.image.io import read_image_details
 from vitiq.registry import plugin_fault
 from vitiq.types import ImageU8, ProgressCallback, Quality
-from vitiq.workers import in_order
+from vitiq.workers import in_order, jobs_on
 
 R = TypeVar("R")
 Frozen = tuple[tuple[str, object], ...]
@@ -192,6 +192,7 @@ def decode_file(
     *,
     options: Mapping[str, object] | None = None,
     overwrite: bool = False,
+    device: str = "cpu",
 ) -> DecodedFile:
     """Rebuild the image in a compressed file, whatever codec wrote it.
 
@@ -200,6 +201,7 @@ def decode_file(
         output: image to write (PNG, BMP, PPM or TIFF by its suffix); `source` with .png if not given.
         options: of the codec.
         overwrite: replace an existing file.
+        device: for networks.
 
     Raises:
         InputError: the file cannot be read, or the output exists or cannot be written.
@@ -208,18 +210,18 @@ def decode_file(
     target = output if output is not None else default_output(source, ".png", "decoded")
     form = image_format(target)
     check_output(target, [source], overwrite=overwrite)
-    image, done = decode_image(read_file(source), source, target, options=options)
+    image, done = decode_image(read_file(source), source, target, options=options, device=device)
     write_bytes(target, image_bytes(image, form), overwrite=overwrite, source=source)
     return done
 
 
 def decode_image(
-    data: bytes, source: Path, target: Path, *, options: Mapping[str, object] | None = None
+    data: bytes, source: Path, target: Path, *, options: Mapping[str, object] | None = None, device: str = "cpu"
 ) -> tuple[ImageU8, DecodedFile]:
     """The image in the bytes of `source`, and what is to be said about it; writes nothing."""
     begun = time.perf_counter()
     try:
-        codec = make_codec(codec_of(data), options)
+        codec = make_codec(codec_of(data), options, device)
         image = codec.decode(data)
     except (BitstreamError, InputError) as error:
         raise type(error)(f"{source}: {error}") from error
@@ -235,6 +237,7 @@ def encode_files(
     options: Mapping[str, object] | None = None,
     rate: RateSpec | None = None,
     overwrite: bool = False,
+    device: str = "cpu",
     jobs: int | None = None,
     planned: Callable[[int], object] | None = None,
 ) -> Generator[EncodedFile | Skipped | PassedOver | Failed]:
@@ -245,21 +248,22 @@ def encode_files(
         out: folder.
         codec: as `make_codec` takes it.
         options, rate, overwrite: as for one file.
+        device: for networks.
         jobs: worker processes at most; None for one a core.
         planned: called once, with the number of files that are to be made.
 
     Raises:
         InputError: unknown options, an illegal rate, or an `out` that is one of the inputs.
     """
-    made = make_codec(codec, options)
+    made = make_codec(codec, options, device)
     batch = plan_encoding(sources, out, made.extension, overwrite=overwrite)
-    work = partial(_encode_some, codec=codec, options=_frozen(options), rate=rate, overwrite=overwrite)
+    work = partial(_encode_some, codec=codec, options=_frozen(options), device=device, rate=rate, overwrite=overwrite)
     if planned is not None:
         planned(len(batch.todo))
     yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, _lost, jobs=jobs)
+    yield from in_order(work, batch.todo, _lost, jobs=jobs_on(device, jobs))
 
 
 def decode_files(
@@ -268,18 +272,19 @@ def decode_files(
     *,
     options: Mapping[str, object] | None = None,
     overwrite: bool = False,
+    device: str = "cpu",
     jobs: int | None = None,
     planned: Callable[[int], object] | None = None,
 ) -> Generator[DecodedFile | Skipped | PassedOver | Failed]:
     """Decode files and folders of compressed files into the folder `out`; as `encode_files`."""
     batch = plan_decoding(sources, out, overwrite=overwrite)
-    work = partial(_decode_some, options=_frozen(options), overwrite=overwrite)
+    work = partial(_decode_some, options=_frozen(options), device=device, overwrite=overwrite)
     if planned is not None:
         planned(len(batch.todo))
     yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, _lost, jobs=jobs)
+    yield from in_order(work, batch.todo, _lost, jobs=jobs_on(device, jobs))
 
 
 def check_rate(codec: Codec, rate: RateSpec | None) -> None:
@@ -355,22 +360,30 @@ def _frozen(options: Mapping[str, object] | None) -> Frozen:
 
 
 @lru_cache(maxsize=4)
-def _codec(name: str, options: Frozen) -> Codec:
+def _codec(name: str, options: Frozen, device: str) -> Codec:
     """A codec of a worker process, made once."""
-    return make_codec(name, dict(options))
+    return make_codec(name, dict(options), device)
 
 
 def _encode_some(
-    items: Sequence[tuple[Path, Path]], *, codec: str, options: Frozen, rate: RateSpec | None, overwrite: bool
+    items: Sequence[tuple[Path, Path]],
+    *,
+    codec: str,
+    options: Frozen,
+    device: str,
+    rate: RateSpec | None,
+    overwrite: bool,
 ) -> list[EncodedFile | Failed]:
     def one(source: Path, target: Path) -> EncodedFile:
-        return encode_file(source, target, codec=_codec(codec, options), rate=rate, overwrite=overwrite)
+        return encode_file(source, target, codec=_codec(codec, options, device), rate=rate, overwrite=overwrite)
 
     return [_caught(source, partial(one, source, target)) for source, target in items]
 
 
-def _decode_some(items: Sequence[tuple[Path, Path]], *, options: Frozen, overwrite: bool) -> list[DecodedFile | Failed]:
-    one = partial(decode_file, options=dict(options), overwrite=overwrite)
+def _decode_some(
+    items: Sequence[tuple[Path, Path]], *, options: Frozen, device: str, overwrite: bool
+) -> list[DecodedFile | Failed]:
+    one = partial(decode_file, options=dict(options), overwrite=overwrite, device=device)
     return [_caught(source, partial(one, source, target)) for source, target in items]
 
 

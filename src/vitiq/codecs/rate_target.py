@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from vitiq.codecs.base import Codec
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate
+
+GUESSES = 5
+"""Guesses before the range is halved; they close in after three or four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,9 @@ def encode_within(
 ) -> Encoded:
     """Encode at a quality, or at the highest quality whose file has at most a number of bytes.
 
-    Found by bisection over the codec's legal qualities, on the assumption that files grow with quality. Where even
-    the lowest quality gives a larger file, that file, with `reached` False and a note.
+    Found by a search of the codec's legal qualities, on the assumption that files grow with quality: by halving, or
+    from the codec's usual sizes, which takes three encodes or four. Where even the lowest quality gives a larger file,
+    that file, with `reached` False and a note.
 
     Raises:
         InputError: the image or the rate is not one that the codec takes.
@@ -86,6 +91,7 @@ class _Ladder:
         # From the smallest file on, whichever way the number goes.
         self._start, self._step = (high, -step) if codec.quality_falls else (low, step)
         self._files: dict[int, bytes] = {}
+        self._usual, self._pixels = codec.usual_sizes, image.shape[0] * image.shape[1]
         self._encode: Callable[[Quality], bytes] = lambda quality: codec.encode(image, quality, progress=progress)
 
     def quality(self, index: int) -> float:
@@ -99,7 +105,30 @@ class _Ladder:
         return self._files[index]
 
     def last_within(self, target: int) -> int:
-        """The highest step whose file has at most `target` bytes, by bisection; 0 where there is none."""
+        """The highest step whose file has at most `target` bytes; 0 where there is none."""
+        return self._halved(target) if self._usual is None else self._guessed(target, *self._usual)
+
+    def _guessed(self, target: int, bpp: float, factor: float) -> int:
+        """First where a file of `target` bytes usually is, then where the files made so far tell it is."""
+        growth, bottom, above = math.log(factor), -1, self.top + 1
+        guess = math.log(8 * target / (self._pixels * bpp)) / growth
+        for count in range(self.top + 1):
+            index = math.floor(guess) if count < GUESSES else (bottom + above) // 2
+            index = min(max(index, bottom + 1), above - 1)
+            size = len(self.file(index))
+            bottom, above = (index, above) if size <= target else (bottom, index)
+            if above - bottom == 1:
+                break
+            if bottom >= 0 and above <= self.top and (steeper := self._growth(bottom, above)) > 0:
+                growth = steeper
+            guess = index + math.log(target / max(size, 1)) / growth
+        return max(bottom, 0)
+
+    def _growth(self, low: int, high: int) -> float:
+        """Mean growth of the logarithm of the size between two files made."""
+        return math.log(len(self.file(high)) / max(len(self.file(low)), 1)) / (high - low)
+
+    def _halved(self, target: int) -> int:
         if len(self.file(0)) > target or self.top == 0:
             return 0
         bottom, above = 0, self.top + 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vitiq import registry
@@ -19,6 +19,8 @@ from vitiq.codecs.base import Codec
 from vitiq.codecs.defaults import ALIASES
 from vitiq.codecs.filtered import FilteredCodec, load_filter
 from vitiq.errors import InputError
+from vitiq.options import device_fields
+from vitiq.registry import Group
 from vitiq.types import Bytes, Quality, Rate
 
 RateKind = Literal["quality", "bytes", "bpp"]
@@ -98,15 +100,37 @@ class CodecSpec:
         return FilteredCodec(codec, [load_filter(item.name, item.options) for item in self.filters])
 
 
-def make_codec(name: str, options: Mapping[str, object] | None = None) -> Codec:
+def make_codec(name: str, options: Mapping[str, object] | None = None, device: str = "cpu") -> Codec:
     """A codec by its name or by all that `parse_codec` reads, with further options of the codec.
+
+    Args:
+        device: for the networks of the codec and of its filters, where they have any.
 
     Raises:
         UnknownNameError: no such codec.
-        InputError: it does not take one of the options.
+        InputError: it does not take one of the options, or torch does not have the device here.
     """
     spec = parse_codec(name)
-    return CodecSpec(spec.name, {**spec.options, **(options or {})}, spec.argument, spec.filters, spec.rates).make()
+    return on_device(replace(spec, options={**spec.options, **(options or {})}), device).make()
+
+
+def on_device(spec: CodecSpec, device: str) -> CodecSpec:
+    """The codec with its networks and those of its filters on a device; those without networks stay as they are.
+
+    A device among the options themselves counts.
+
+    Raises:
+        UnknownNameError: no such codec or filter.
+    """
+    if device == "cpu":
+        return spec
+
+    def placed(group: Group, name: str, options: Mapping[str, object]) -> Mapping[str, object]:
+        names = device_fields(registry.load(group, name).Options)
+        return {**dict.fromkeys(names, device), **options}
+
+    filters = tuple(FilterSpec(one.name, placed("filters", one.name, one.options)) for one in spec.filters)
+    return replace(spec, options=placed("codecs", spec.name, spec.options), filters=filters)
 
 
 def parse_codec(text: str) -> CodecSpec:

@@ -102,7 +102,7 @@ def encode_row(item: Item, series: Series, size: tuple[int, int]) -> dict[str, A
         "title": series.title,
         "extension": series.extension,
         "versions": versions(),
-        "device": f"cpu {platform.machine()}",
+        "device": f"{_device(series)} {platform.machine()}",
     }
     return {
         "encode_key": item.key,
@@ -124,6 +124,11 @@ def encode_row(item: Item, series: Series, size: tuple[int, int]) -> dict[str, A
         "details": as_json(details),
         "written": time.time(),
     }
+
+
+def _device(series: Series) -> str:
+    """Where the codec's networks run, as its options say."""
+    return str(json.loads(series.spec).get("options", {}).get("device", "cpu")) if series.spec else "cpu"
 
 
 def score_row(

@@ -269,8 +269,8 @@ def read_study_file(path: Path) -> BenchConfig:
         precomputed=tuple(_relative(item, here) for item in lists["precomputed"]),
         metrics=MetricSpec(
             ",".join(lists["metrics"]) or "default",
-            None if weights is None else here / str(weights),
-            tuple(here / item for item in lists["panel"]),
+            None if weights is None else _checkpoint(str(weights), here),
+            tuple(_checkpoint(item, here) for item in lists["panel"]),
         ),
         keep=check_keep(",".join(lists["keep"]) or "none") if "keep" in facts else KEEP,
         anchors=tuple(here / item for item in lists["anchors"]),
@@ -301,6 +301,14 @@ def _check_keys(facts: Mapping[str, Any], known: Sequence[str], place: str, faul
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"expected {', '.join(known)}"
             faults.found.append(InputError(f"{place}: unknown key {key!r}: {hint}"))
+
+
+def _checkpoint(text: str, here: Path) -> Path:
+    """`PATH`, or `NAME:PATH` of a registered backbone, below a folder."""
+    from vitiq.models.backbones import split_name  # noqa: PLC0415 - torch
+
+    name, path = split_name(text)
+    return Path(f"{name}:{here / path}") if name else here / path
 
 
 def _relative(text: str, here: Path) -> str:

@@ -21,28 +21,32 @@ class MetricSpec:
         names: as `resolve_metrics` takes them.
         weights: checkpoint of the ViT that scores; None for the embedded one.
         panel: further checkpoints.
+        device: where the ViTs run.
     """
 
     names: str = "default"
     weights: Path | None = None
     panel: tuple[Path, ...] = ()
+    device: str = "cpu"
 
     def make(self) -> list[Metric]:
         """The metrics.
 
         Raises:
             UnknownNameError, WeightsError: no such metric or checkpoint.
+            InputError: torch does not have the device here.
         """
-        if self.weights is None and not self.panel:
+        if self.weights is None and not self.panel and self.device == "cpu":
             return resolve_metrics(self.names)
         from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
-        return resolve_metrics(self.names, self.backbone(), [load_backbone(weights=path) for path in self.panel])
+        panel = [load_backbone(weights=path, device=self.device) for path in self.panel]
+        return resolve_metrics(self.names, self.backbone(), panel)
 
     def backbone(self) -> Backbone | None:
-        """The ViT of `weights`; None for the embedded one."""
-        if self.weights is None:
+        """The ViT of `weights` on the device; None for the embedded one on the CPU."""
+        if self.weights is None and self.device == "cpu":
             return None
         from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
-        return load_backbone(weights=self.weights)
+        return load_backbone(weights=self.weights, device=self.device)

@@ -178,4 +178,5 @@ def make_study(
         preset=preset,
         maps=maps and any(metric.kind == "semantic" for metric in metrics),
         problems=tuple(problems),
+        device=spec.device,
     )

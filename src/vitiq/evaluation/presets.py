@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vitiq.codecs.defaults import COMPARATORS, LADDER, LADDER_QUALITIES
-from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codec, parse_codecs
+from vitiq.codecs.spec import CodecSpec, RateSpec, on_device, parse_codec, parse_codecs
 from vitiq.errors import InputError
 from vitiq.evaluation.engine import Outcome, run_study
 from vitiq.evaluation.executors import Workers
@@ -41,6 +41,7 @@ class RunConfig:
         metrics: what scores are made with.
         preset: "run" or "thesis".
         keep: files that are kept.
+        device: where networks of codecs run.
     """
 
     codec: str
@@ -52,6 +53,7 @@ class RunConfig:
     metrics: MetricSpec = field(default_factory=MetricSpec)
     preset: str = "run"
     keep: tuple[str, ...] = KEEP
+    device: str = "cpu"
 
 
 THESIS_LADDER = ((LADDER, tuple(map(float, LADDER_QUALITIES))),)
@@ -84,15 +86,16 @@ def run_preset(
     faults = Faults()
     main = None
     with faults.gathered():
-        spec = _with_options(parse_codec(config.codec), config.options)
+        spec = on_device(_with_options(parse_codec(config.codec), config.options), config.device)
         main = series_of(spec, rates=[_main_rate(spec, config.rate)], group="main")
     others = []
     with faults.gathered():
         compared = parse_codecs(config.comparators) if config.comparators.strip(", ") else []
-        for spec in compared:
-            if spec != parse_codec(config.codec):
+        for other in compared:
+            if other != parse_codec(config.codec):
                 with faults.gathered():
-                    others.append(series_of(spec, group="equal-bytes", nearest=True, own_targets=True))
+                    placed = on_device(other, config.device)
+                    others.append(series_of(placed, group="equal-bytes", nearest=True, own_targets=True))
     waiting = len(others) if config.at_bytes is None else 0
     for text, qualities in config.ladder:
         with faults.gathered():

@@ -134,7 +134,7 @@ def in_order(
         jobs: worker processes at most; None for one a core.
         one_thread: do the arithmetic on one thread where there are no workers too; False leaves torch's choice.
     """
-    count = min(jobs or workers.cores(), len(items) // ITEMS_A_WORKER)
+    count = min(workers.jobs_on(spec.device, jobs) or workers.cores(), len(items) // ITEMS_A_WORKER)
     if count < 2:
         yield from _in_process(work, items, spec, one_thread)
         return
@@ -159,7 +159,7 @@ def _in_process(
         return
     from vitiq.models import threads  # noqa: PLC0415 - torch
 
-    for item in items:
+    for part in workers.parts_of(items, LARGEST_BATCH):
         with threads.one_thread():
-            done = work([item], metrics)
+            done = work(part, metrics)
         yield from done

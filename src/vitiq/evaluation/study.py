@@ -141,6 +141,7 @@ class Study:
         signatures: of the metrics of pairs, by name.
         weights: checkpoint of the ViT that scores; None for the embedded one.
         panel: further checkpoints.
+        device: where the ViTs that score run; no part of the study's name.
         keep: "bitstreams", "images" or both, or none.
         preset: what made it: "bench", "run" or "thesis".
         maps: whether semantic error maps are written.
@@ -157,12 +158,14 @@ class Study:
     preset: str = "bench"
     maps: bool = False
     problems: tuple[str, ...] = ()
+    device: str = "cpu"
 
     @cached_property
     def name(self) -> str:
         """Twelve hexadecimal digits that change with everything that is asked for."""
         asked = self.to_json()
         asked.pop("problems")
+        asked.pop("device")
         for series in asked["series"]:
             series.pop("targets")
         return sha256_of(asked)[:12]

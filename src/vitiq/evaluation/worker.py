@@ -63,7 +63,7 @@ def metrics_of(spec: MetricSpec) -> list[Metric]:
 def spec_of(study: Study, names: Sequence[str]) -> MetricSpec:
     """Some metrics of a study."""
     weights = None if study.weights is None else Path(study.weights)
-    return MetricSpec(",".join(names), weights, tuple(map(Path, study.panel)))
+    return MetricSpec(",".join(names), weights, tuple(map(Path, study.panel)), study.device)
 
 
 class Trace:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, ClassVar
 
-from vitiq.options import NoOptions, changed_options, make_options
+from vitiq.models.device import check_device
+from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
 from vitiq.types import ImageU8
 
 
@@ -39,6 +39,7 @@ class Filter(ABC):
 
     def __init__(self, **options: object) -> None:
         self.options: Any = make_options(self.Options, options, f"filter {self.name}")
+        check_device(device_of(self.options))
 
     @abstractmethod
     def apply(self, image: ImageU8, data: bytes | None = None) -> ImageU8:
@@ -52,7 +53,7 @@ class Filter(ABC):
 
     def identity(self) -> Mapping[str, object]:
         """Everything that changes the filtered image: name, options, sha256 of weights; JSON-serialisable."""
-        return {"name": self.name, **{item.name: getattr(self.options, item.name) for item in fields(self.options)}}
+        return {"name": self.name, **settings(self.options)}
 
     def label(self) -> str:
         """Title, with the options that differ from the default."""

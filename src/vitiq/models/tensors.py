@@ -13,12 +13,12 @@ from vitiq.types import ImageU8
 def to_image(output: Float[Tensor, "1 3 h w"]) -> ImageU8:
     """The 8-bit image of a tensor in [0, 1] (values outside are clipped, halves round to even)."""
     values = output.detach()[0].permute(1, 2, 0).clamp(0, 1).mul(255).round()
-    return np.ascontiguousarray(values.to(torch.uint8).numpy())
+    return np.ascontiguousarray(values.to(torch.uint8).cpu().numpy())
 
 
-def to_tensor(image: ImageU8) -> Float[Tensor, "1 3 h w"]:
-    """An image as float32 in [0, 1]."""
-    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+def to_tensor(image: ImageU8, device: torch.device | None = None) -> Float[Tensor, "1 3 h w"]:
+    """An image as float32 in [0, 1], on a device if one is given."""
+    return torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)[None].float() / 255
 
 
 def to_unit_range(output: Float[Tensor, "n 3 h w"], output_range: tuple[float, float]) -> Float[Tensor, "n 3 h w"]:

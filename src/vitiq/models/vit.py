@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitiq.errors import InputError, WeightsError
+from vitiq.models.device import exact_convolutions
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,8 @@ class PatchEmbed(nn.Module):
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n p d"]:
         """N×3×H×W -> N×(H·W/patch²)×D."""
-        result: Tensor = self.proj(x).flatten(2).transpose(1, 2)
+        with exact_convolutions(x.device):
+            result: Tensor = self.proj(x).flatten(2).transpose(1, 2)
         return result
 
 
@@ -223,7 +225,7 @@ class VisionTransformer(nn.Module):
         if (rows, columns) == (grid, grid):
             return self.pos_embed
         if self.config.positions == "sincos":
-            return sincos_positions(rows, columns, self.config.width, prefix)
+            return sincos_positions(rows, columns, self.config.width, prefix).to(self.pos_embed)
         own = self.pos_embed[:, prefix:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
         resized = F.interpolate(own, size=(rows, columns), mode="bicubic", align_corners=False, antialias=True)
         return torch.cat([self.pos_embed[:, :prefix], resized.flatten(2).transpose(1, 2)], dim=1)

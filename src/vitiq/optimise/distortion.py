@@ -27,7 +27,7 @@ def distortion(name: str, target: Float[Tensor, "n 3 h w"]) -> Distortion:
     chosen = weighting(name)
     if not chosen.factor:
         return lambda image: chosen.mse * F.mse_loss(image, target)
-    criterion = loss(chosen.loss)
+    criterion = loss(chosen.loss).to(target.device)
     compare = criterion.against(_extended(target, criterion.smallest))
 
     def weighed(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, ""]:

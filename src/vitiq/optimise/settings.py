@@ -8,7 +8,7 @@ from typing import Literal
 
 from vitiq import registry
 from vitiq.errors import InputError
-from vitiq.options import option
+from vitiq.options import device_option, option
 
 OptimiserName = Literal["adam", "sgd"]
 OPTIMISERS: tuple[OptimiserName, ...] = ("adam", "sgd")
@@ -98,6 +98,7 @@ class SearchOptions:
     learning_rate: float | None = option(None, "first learning rate; the optimiser's own if not given", low=0)
     seed: int = option(0, "seed of what is random in the search")
     preview_every: int = option(250, "iterations between previews", low=1)
+    device: str = device_option()
 
     def __post_init__(self) -> None:
         weighting(self.loss)

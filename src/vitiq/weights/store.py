@@ -157,10 +157,10 @@ def _files_at_hand() -> Iterator[Path]:
     named = [Path(folder) for folder in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if folder]
     for folder in (*named, cache_folder()):
         if folder.is_dir():
-            yield from sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+            yield from sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
 
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npz")
+SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".bin", ".npz")
 
 
 def _hash_of(path: Path) -> str:

@@ -84,7 +84,7 @@ def search_within(
         InputError: the budget cannot hold even an empty image.
         WeightsError: the generator has no prior or no encoder.
     """
-    target = to_tensor(image)
+    target = to_tensor(image, generator.device)
     low, high = generator.output_range
     encoded = generator.encode(target * (high - low) + low)
     if encoded is None or generator.prior is None:
@@ -95,7 +95,7 @@ def search_within(
     found: list[tuple[float, bytes]] = []
     for restart in range(restarts):
         random = torch.Generator().manual_seed(seed + restart)
-        start = encoded if restart == 0 else [torch.randn(v.shape, generator=random) for v in encoded]
+        start = encoded if restart == 0 else [torch.randn(v.shape, generator=random).to(v.device) for v in encoded]
         for latents in search.run(start, step, settings, progress, restart * settings.iterations, total, seed):
             symbols, data = fit(latents, lambda symbols: pack(symbols, step), budget)
             found.append((search.distortion(symbols, step), data))
@@ -110,7 +110,7 @@ class BudgetSearch:
 
     def bits(self, symbols: Sequence[Tensor], step: int) -> Tensor:
         """Estimated bits of all layers."""
-        log_step = torch.full((1, 1, 1, 1), math.log(step_size(step)))
+        log_step = torch.full((1, 1, 1, 1), math.log(step_size(step)), device=self._generator.device)
         return torch.stack([layer.sum() for layer in self._prior.bits(symbols, log_step)]).sum()
 
     @torch.no_grad()
@@ -139,13 +139,13 @@ class BudgetSearch:
         low_high = self._generator.output_range
         # Bits are weighed against distortion as in training at this step, then steered to the budget.
         weight = RateController(TRAINED_WEIGHT * size**2.5, self._budget, RAMP * settings.iterations)
-        noise = torch.Generator().manual_seed(seed)
+        noise = torch.Generator(self._generator.device).manual_seed(seed)
 
         @torch.no_grad()
         def look(iteration: int) -> None:
             nonlocal best, over
             symbols = [torch.round(v) for v in variables]
-            used, lost = float(self.bits(symbols, step)), self.distortion([s[0].numpy() for s in symbols], step)
+            used, lost = float(self.bits(symbols, step)), self.distortion([s[0].cpu().numpy() for s in symbols], step)
             if used <= self._budget and (best is None or lost < best[0]):
                 best = lost, _copies(variables)
             weight.update(used, searched + iteration)
@@ -172,21 +172,21 @@ class BudgetSearch:
     @torch.no_grad()
     def distortion(self, symbols: Sequence[np.ndarray], step: int) -> float:
         """Loss of the image image from `symbols`."""
-        latents = [torch.from_numpy(s * step_size(step)).float()[None] for s in symbols]
+        latents = [torch.from_numpy(s * step_size(step)).to(self._generator.device).float()[None] for s in symbols]
         return float(self._distort(to_unit_range(self._generator.generate(latents), self._generator.output_range)))
 
 
 def relaxed(values: Float[Tensor, "1 c h w"], share: float, noise: torch.Generator) -> Float[Tensor, "1 c h w"]:
     """What stands in for rounded latents when `share` of the iterations is done."""
     if share < ANNEALED_FROM:
-        return values + torch.rand(values.shape, generator=noise) - 0.5
+        return values + torch.rand(values.shape, generator=noise, device=noise.device) - 0.5
     first, last = TEMPERATURES
     done = min(1.0, (share - ANNEALED_FROM) / (1 - ANNEALED_FROM))
     return gumbel_annealed(values, first * (last / first) ** done, noise)
 
 
 def _copies(variables: Sequence[Tensor]) -> list[Float[np.ndarray, "c h w"]]:
-    return [v.detach()[0].numpy().copy() for v in variables]
+    return [v.detach()[0].cpu().numpy().copy() for v in variables]
 
 
 def fit(

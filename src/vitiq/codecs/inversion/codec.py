@@ -90,7 +90,7 @@ class Inversion(ViqCodec):
     def _generator(self) -> Generator:
         from vitiq.codecs.inversion.generators import load_generator
 
-        return load_generator(self.options.generator)
+        return load_generator(self.options.generator, self.options.device)
 
     def _entropy_model(self, generator: Generator, step: int, name: str = OWN) -> EntropyModel:
         """The model that codes the generator's layers: its own prior, or a registered one."""
@@ -113,6 +113,7 @@ class Inversion(ViqCodec):
         budget = int(quality)
         from vitiq.codecs.inversion.budget import STEPS, search_within
         from vitiq.codecs.inversion.working_size import choose
+        from vitiq.models.device import exact_convolutions
         from vitiq.models.threads import search_threads
 
         whole, entropy = self._generator(), self.options.entropy
@@ -130,7 +131,7 @@ class Inversion(ViqCodec):
             return wrap(head + encode_latents(symbols, model), symbols_crc(symbols))
 
         overhead = len(wrap(bytes(HEAD + 1), 0))
-        with search_threads():
+        with search_threads(), exact_convolutions(whole.device):
             wide, tall = choose(whole, image, 8 * (budget - overhead), STEPS[-1])
             return search_within(
                 whole.at(wide * STRIDE, tall * STRIDE),
@@ -185,11 +186,13 @@ class Inversion(ViqCodec):
 
     def identity(self) -> Mapping[str, object]:
         """The options, the hash of the generator's weights, and how the search is set up."""
+        from vitiq.models.device import device_identity
         from vitiq.models.threads import SEARCH_THREADS
 
         generator = self._generator()
         return {
             **super().identity(),
+            **device_identity(self.options.device),
             "generator": generator.name,
             "generator_sha256": generator.weights_sha256,
             "learning_rate": self._search.rate,

@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from vitiq.codecs.inversion.generators import Generator
+from vitiq.models.device import exact_convolutions
 from vitiq.models.tensors import to_image, to_tensor, to_unit_range
 from vitiq.models.threads import one_thread
 from vitiq.optimise.distortion import distortion
@@ -21,8 +22,8 @@ from vitiq.types import ImageU8, ProgressCallback
 
 def reconstruct(generator: Generator, latents: Sequence[np.ndarray], output_range: tuple[float, float]) -> ImageU8:
     """The image of dequantised latents (C×H×W a layer); the same at any number of threads."""
-    with one_thread(), torch.no_grad():
-        tensors = [torch.from_numpy(values).float()[None] for values in latents]
+    with one_thread(), torch.no_grad(), exact_convolutions(generator.device):
+        tensors = [torch.from_numpy(values).to(generator.device).float()[None] for values in latents]
         return to_image(to_unit_range(generator.generate(tensors), output_range))
 
 
@@ -46,16 +47,16 @@ def best_vector(
         output_range: range that the generator's output is taken to have.
         from_encoder: start from the generator's encoder where it has one; further restarts are random.
     """
-    target = to_tensor(image)
+    target = to_tensor(image, generator.device)
     low, high = output_range
     lost = distortion(loss, target)
     scale = (high - low) ** 2 if loss == "mse" else 1.0
     shape = generator.layers[0]
     encoded = generator.encode(target * (high - low) + low) if from_encoder else None
-    best_loss, best = math.inf, torch.zeros(1, shape.channels, shape.height, shape.width)
+    best_loss, best = math.inf, torch.zeros(1, shape.channels, shape.height, shape.width, device=generator.device)
     for restart in range(restarts):
         random = torch.Generator().manual_seed(seed + restart)
-        latent = torch.randn(best.shape, generator=random)
+        latent = torch.randn(best.shape, generator=random).to(generator.device)
         if encoded is not None and restart == 0:
             latent = encoded[0].clone()
         latent.requires_grad_()
@@ -70,4 +71,4 @@ def best_vector(
 
         done = restart * settings.iterations
         minimise(objective, [latent], settings, progress, done=done, total=restarts * settings.iterations)
-    return np.asarray(best.flatten().numpy(), dtype=np.float64)
+    return np.asarray(best.flatten().cpu().numpy(), dtype=np.float64)

@@ -80,9 +80,10 @@ class InversionVector(ViqCodec):
     ) -> Float64[np.ndarray, " n"]:
         """The best latent found, not quantised; the same for a seed at any number of threads."""
         from vitiq.codecs.inversion.search import best_vector
+        from vitiq.models.device import exact_convolutions
         from vitiq.models.threads import search_threads
 
-        with search_threads():
+        with search_threads(), exact_convolutions(generator.device):
             return best_vector(
                 generator,
                 resize(image, generator.resolution, generator.resolution),
@@ -98,7 +99,7 @@ class InversionVector(ViqCodec):
     def _generator(self) -> Generator:
         from vitiq.codecs.inversion.generators import load_generator
 
-        return load_generator(self.options.generator)
+        return load_generator(self.options.generator, self.options.device)
 
     @staticmethod
     def _range(generator: Generator, compat: bool) -> tuple[float, float]:
@@ -171,11 +172,13 @@ class InversionVector(ViqCodec):
 
     def identity(self) -> Mapping[str, object]:
         """The options, the hash of the generator's weights, and how the search is set up."""
+        from vitiq.models.device import device_identity
         from vitiq.models.threads import SEARCH_THREADS
 
         generator = self._generator()
         return {
             **super().identity(),
+            **device_identity(self.options.device),
             "generator": generator.name,
             "generator_sha256": generator.weights_sha256,
             "learning_rate": self._search.rate,

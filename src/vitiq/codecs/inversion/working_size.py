@@ -52,10 +52,10 @@ def choose(generator: Generator, image: ImageU8, bits: float, step: int) -> tupl
         return generator.resolution // STRIDE, generator.resolution // STRIDE
     low, high = generator.output_range
     size = step_size(step)
-    log_step = torch.full((1, 1, 1, 1), float(torch.tensor(size).log()))
+    log_step = torch.full((1, 1, 1, 1), float(torch.tensor(size).log()), device=generator.device)
     options = resolutions(image.shape[1], image.shape[0])
     for wide, tall in options:
-        pixels = to_tensor(resize(image, wide * STRIDE, tall * STRIDE))
+        pixels = to_tensor(resize(image, wide * STRIDE, tall * STRIDE), generator.device)
         latents = generator.encode(pixels * (high - low) + low) or []
         cost = sum(float(b.sum()) for b in generator.prior.bits([torch.round(v / size) for v in latents], log_step))
         if cost <= LARGEST_SHARE * bits:

@@ -67,6 +67,7 @@ class TransformViqCodec(ViqCodec):
     default_quality = 18
     quality_help = f"0-{LEVELS - 1}, higher is better"
     quality_range = (0, LEVELS - 1, 1)
+    usual_sizes = (0.041, 1.052)  # medians of photographs
     optimises = True
     Options = TransformOptions
     section_names = {LATENTS: "latents"}  # noqa: RUF012 - a constant
@@ -80,13 +81,15 @@ class TransformViqCodec(ViqCodec):
         """
         from vitiq.codecs.transform.decoder import load_decoder
         from vitiq.codecs.transform.networks.embedded import WEIGHTS
+        from vitiq.models.device import find_device
 
+        device = None if self.options.device == "cpu" else find_device(self.options.device)
         given = self.options.generator
-        decoder = load_decoder(WEIGHTS if given == EMBEDDED else Path(given))
+        decoder = load_decoder(WEIGHTS if given == EMBEDDED else Path(given), device)
         if file is None:
             return decoder
         if given == EMBEDDED and not made_with(file, decoder.model.weights_sha256):
-            return load_decoder(named_weights(file, "codec"))
+            return load_decoder(named_weights(file, "codec"), device)
         check_weights(file, decoder.model.weights_sha256, "codec", "give the right ones with --generator PATH")
         return decoder
 
@@ -108,6 +111,7 @@ class TransformViqCodec(ViqCodec):
         if height * width > MAX_PIXELS:
             raise InputError(f"{width}×{height} pixels given for {self.name}, at most {MAX_PIXELS} in all; shrink it")
         from vitiq.codecs.transform.refine import code, refine
+        from vitiq.models.device import exact_convolutions
 
         model = self._model()
 
@@ -115,20 +119,21 @@ class TransformViqCodec(ViqCodec):
             section = bytes([level]) + payload
             return self.pack(width, height, {LATENTS: section}, crc=crc, weights_sha256=model.weights_sha256)
 
-        if self.options.refine == 0:
-            return pack(*code(model, image, level))
-        return pack(
-            *refine(
-                self._decoder(),
-                image,
-                level,
-                synthesis=self._synthesis,
-                loss=self.options.loss,
-                settings=self._search(),
-                seed=self.options.seed,
-                progress=progress,
+        with exact_convolutions(model.device):
+            if self.options.refine == 0:
+                return pack(*code(model, image, level))
+            return pack(
+                *refine(
+                    self._decoder(),
+                    image,
+                    level,
+                    synthesis=self._synthesis,
+                    loss=self.options.loss,
+                    settings=self._search(),
+                    seed=self.options.seed,
+                    progress=progress,
+                )
             )
-        )
 
     def _search(self) -> SearchSettings:
         settings = self.options.search(self.options.refine)
@@ -142,9 +147,13 @@ class TransformViqCodec(ViqCodec):
             BitstreamError: damaged, foreign, or symbols that do not match their checksum.
             WeightsError: the file was made with other weights.
         """
+        from vitiq.models.device import exact_convolutions
+
         file = self.unpack(data)
         level, symbols = self._read(file)
-        return self._decoder(file).image(symbols, level, self._synthesis, (file.height, file.width))
+        decoder = self._decoder(file)
+        with exact_convolutions(decoder.model.device):
+            return decoder.image(symbols, level, self._synthesis, (file.height, file.width))
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -181,9 +190,11 @@ class TransformViqCodec(ViqCodec):
 
     def identity(self) -> Mapping[str, object]:
         """Everything that changes the file or the image, and the hash of the weights."""
+        from vitiq.models.device import device_identity
         from vitiq.models.threads import SEARCH_THREADS
 
         found: dict[str, object] = {
+            **device_identity(self.options.device),
             "weights_sha256": self._model().weights_sha256,
             "synthesis": self.synthesis,
             "refine": self.options.refine,

@@ -20,7 +20,6 @@ from vitiq.codecs.transform.networks.embedded import (
     SynthesisName,
     TransformModel,
     load_model,
-    quality_of,
 )
 from vitiq.codecs.transform.networks.residual_dct import SYNTHESIS_HALO
 from vitiq.errors import WeightsError
@@ -37,6 +36,7 @@ class Decoder:
     Args:
         path: weights of `vitiq train codec` or `vitiq train perceptual`; the classifier that they name is the one that
             ships with vitiq, or lies beside them.
+        device: where both run; None for the CPU.
 
     Attributes:
         model: networks of the codec.
@@ -45,8 +45,9 @@ class Decoder:
         WeightsError: the weights are missing, damaged or of another format.
     """
 
-    def __init__(self, path: Path = WEIGHTS) -> None:
-        self.model: TransformModel = load_model(path)
+    def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
+        self._device = device
+        self.model: TransformModel = load_model(path, device)
         self._beside = path.with_name(latent_classifier.WEIGHTS.name)
 
     @cached_property
@@ -60,11 +61,11 @@ class Decoder:
         if not wanted:
             return None
         for path in (latent_classifier.WEIGHTS, self._beside):
-            if path.exists() and (found := load_classifier(path)).weights_sha256 == wanted:
+            if path.exists() and (found := load_classifier(path, self._device)).weights_sha256 == wanted:
                 break
         else:
             try:
-                found = load_classifier(resolve(wanted))
+                found = load_classifier(resolve(wanted), self._device)
             except WeightsError as error:
                 raise WeightsError(
                     f"the codec's perceptual synthesis needs the classifier with sha256 {wanted[:12]}…, which is not "
@@ -97,8 +98,8 @@ class Decoder:
     ) -> Float[Tensor, "1 3 height width"]:
         """Image of `size` in about [0, 1] of latent symbols C×h×w; the same at any number of threads."""
         with one_thread(), torch.no_grad():
-            quality = quality_of(level)
-            latents = torch.from_numpy(symbols).float()[None] / self.model.gains(quality)
+            quality = self.model.quality(level)
+            latents = torch.from_numpy(symbols).to(quality.device).float()[None] / self.model.gains(quality)
             return self.output(name, latents, quality, size)[:, :, : size[0], : size[1]]
 
     def image(self, symbols: np.ndarray, level: int, name: SynthesisName, size: tuple[int, int]) -> ImageU8:
@@ -110,7 +111,7 @@ class Decoder:
         parts = tiles(*symbols.shape[1:], STRIP, SYNTHESIS_HALO)
         if len(parts) == 1:
             return to_image(self.reconstruct(symbols, level, name, size))
-        quality = quality_of(level)
+        quality = self.model.quality(level)
         with one_thread(), torch.no_grad():
             gains = self.model.gains(quality)
             aggregated = self._aggregated(symbols, gains, quality, size) if name == "perceptual" else None
@@ -119,7 +120,7 @@ class Decoder:
         def rebuilt(tile: Tile) -> ImageU8:
             down, across = tile.seen
             with torch.no_grad():
-                latents = torch.from_numpy(symbols[:, down, across].astype(np.float32))[None] / gains
+                latents = torch.from_numpy(symbols[:, down, across].astype(np.float32)).to(gains.device)[None] / gains
                 features = None if aggregated is None else aggregated[:, :, down, across]
                 return to_image(synthesis.rebuilt(latents, quality, features, tile.margins))
 
@@ -137,16 +138,16 @@ class Decoder:
         if self.classifier is None:
             return None
         height, width = (max(side, SMALLEST) for side in size)
-        latents = torch.from_numpy(symbols.astype(np.float32))[None].div_(gains)
+        latents = torch.from_numpy(symbols.astype(np.float32)).to(gains.device)[None].div_(gains)
         features = self.classifier.features(latents, height, width, quality)
         return self.model.synthesis("perceptual").aggregated(features, *symbols.shape[1:])
 
 
 @lru_cache(maxsize=2)
-def load_decoder(path: Path = WEIGHTS) -> Decoder:
-    """The decoder of a weights file, read once.
+def load_decoder(path: Path = WEIGHTS, device: torch.device | None = None) -> Decoder:
+    """The decoder of a weights file on a device, read once; the last two are kept.
 
     Raises:
         WeightsError: as `Decoder`.
     """
-    return Decoder(path)
+    return Decoder(path, device)

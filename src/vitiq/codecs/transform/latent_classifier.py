@@ -127,6 +127,7 @@ class EmbeddedClassifier:
 
     Args:
         path: file of `vitiq train classifier`.
+        device: where it runs; None for the CPU.
 
     Attributes:
         labels: one name a class.
@@ -137,7 +138,7 @@ class EmbeddedClassifier:
         WeightsError: the file is missing, damaged or of another format.
     """
 
-    def __init__(self, path: Path = WEIGHTS) -> None:
+    def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
         tensors, metadata = read_weights(path, FORMAT, "classifier")
         data = path.read_bytes()
         self.weights_sha256, self.weights_bytes = hashlib.sha256(data).hexdigest(), len(data)
@@ -150,7 +151,7 @@ class EmbeddedClassifier:
                 f"{path}: tensors do not fit the latent classifier ({str(error).splitlines()[0]}); reinstall vitiq or "
                 f"train the file again with `vitiq train classifier`"
             ) from error
-        self.model.eval().requires_grad_(False)
+        self.model.eval().requires_grad_(False).to(device)
         self.labels = imagenet_labels()
 
     @property
@@ -176,8 +177,9 @@ class EmbeddedClassifier:
         self, latents: Float32[np.ndarray, "c h w"], height: int, width: int, level: int
     ) -> Float32[np.ndarray, " labels"]:
         """Logits of dequantised latents of an image of height × width pixels at a quality level."""
-        patches = self.model.patches(torch.from_numpy(latents), height, width)
-        found: np.ndarray = self.model(patches[None], quality_of(level))[0].numpy()
+        device = self.model.cls_token.device
+        patches = self.model.patches(torch.from_numpy(latents).to(device), height, width)
+        found: np.ndarray = self.model(patches[None], quality_of(level).to(device))[0].cpu().numpy()
         return found
 
     @torch.no_grad()
@@ -189,13 +191,13 @@ class EmbeddedClassifier:
 
 
 @lru_cache(maxsize=2)
-def load_classifier(path: Path = WEIGHTS) -> EmbeddedClassifier:
-    """The classifier of a weights file, read once.
+def load_classifier(path: Path = WEIGHTS, device: torch.device | None = None) -> EmbeddedClassifier:
+    """The classifier of a weights file on a device, read once; the last two are kept.
 
     Raises:
         WeightsError: as `EmbeddedClassifier`.
     """
-    return EmbeddedClassifier(path)
+    return EmbeddedClassifier(path, device)
 
 
 def export_weights(classifier: LatentClassifier, space: str, steps: int, path: Path) -> None:

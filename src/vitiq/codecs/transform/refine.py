@@ -12,7 +12,7 @@ from torch import Tensor
 from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.latent_coding import encode_groups
-from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel, padded_to_blocks, quality_of
+from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel, padded_to_blocks
 from vitiq.codecs.transform.networks.transform_codec import error_weight, straight_through
 from vitiq.codecs.viq_codec import symbols_crc
 from vitiq.models.tensors import to_tensor
@@ -74,14 +74,15 @@ def refine(
     than those of the analysis transform. The same seed gives the same file at any number of threads.
     """
     with search_threads():
-        target, model = to_tensor(image), decoder.model
+        model = decoder.model
+        target = to_tensor(image, model.device)
         height, width = size = target.shape[2], target.shape[3]
         scaled, _ = model.analyse(padded_to_blocks(target), level)
-        lost, quality = distortion(loss, target), quality_of(level)
+        lost, quality = distortion(loss, target), model.quality(level)
         gain = model.gains(quality)
         weight = _lambda(level) * 255**2
-        variable = torch.from_numpy(scaled)[None].clone().requires_grad_()
-        noise = torch.Generator().manual_seed(seed)
+        variable = torch.from_numpy(scaled).to(model.device)[None].clone().requires_grad_()
+        noise = torch.Generator(model.device).manual_seed(seed)
 
         first, last = TEMPERATURES
 
@@ -95,10 +96,10 @@ def refine(
 
         minimise(objective, [variable], settings, progress)
         best: tuple[float, bytes, int] = (math.inf, b"", 0)
-        for latents in (scaled, variable.detach()[0].numpy()):
+        for latents in (scaled, variable.detach()[0].cpu().numpy()):
             with torch.no_grad():
-                hyper_latents = model.prior.analysis(torch.from_numpy(latents)[None])[0].numpy()
-            data, crc, symbols = _coded(model, latents, hyper_latents, level)
+                found = model.prior.analysis(torch.from_numpy(latents).to(model.device)[None])[0].cpu().numpy()
+            data, crc, symbols = _coded(model, latents, found, level)
             with torch.no_grad():
                 rebuilt = decoder.reconstruct(symbols, level, synthesis, size).clamp(0, 1)
                 cost = 8 * len(data) / (height * width) + weight * float(lost(rebuilt))

@@ -10,7 +10,6 @@ a file is promised to decode on the kind of machine that wrote it only. One's ow
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from vitiq.codecs.viq_codec import Contents, ViqCodec, check_weights
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, WeightsError, first_line
 from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
-from vitiq.weights.store import sha256_file
+from vitiq.weights.store import resolve, sha256_file
 
 # torch is imported where it is used, so that listing codecs stays quick.
 # ruff: noqa: PLC0415
@@ -81,14 +80,17 @@ class CompressAiCodec(ViqCodec):
         """The state dict of a quality.
 
         Args:
-            prefix: first bytes of its sha256, where a file to decode says so: then it is also looked for in the folders
-                of the environment variable VITIQ_WEIGHTS_PATH.
+            prefix: first bytes of its sha256, where a file to decode says so: then it is found as all weights are
+                (`weights.store.resolve`), unless a path is given.
 
         Raises:
             WeightsError: none is named or found, or it is no file.
         """
-        if prefix and not self.options.weights and (found := _find(prefix)):
-            return found
+        if prefix and not self.options.weights:
+            try:
+                return resolve(prefix.hex())
+            except WeightsError as error:
+                raise WeightsError(f"codec {self.name}: {error}, or give its path: weights=PATH") from error
         path = Path(self.options.weights.replace("{q}", str(quality)))
         if not self.options.weights or not path.is_file():
             named = str(path) if self.options.weights else "none"
@@ -176,15 +178,6 @@ def _head(file: viq.Container) -> tuple[int, tuple[int, int]]:
     if not (0 < rows <= file.height + MULTIPLE and 0 < columns <= file.width + MULTIPLE):
         raise BitstreamError(f"latents of {rows}×{columns} do not belong to {file.width}×{file.height} pixels")
     return quality, (rows, columns)
-
-
-def _find(prefix: bytes) -> Path | None:
-    """A file whose sha256 begins so, in the folders of VITIQ_WEIGHTS_PATH."""
-    folders = [Path(folder) for folder in os.environ.get("VITIQ_WEIGHTS_PATH", "").split(os.pathsep) if folder]
-    for path in (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())):
-        if path.is_file() and bytes.fromhex(sha256_file(path)).startswith(prefix):
-            return path
-    return None
 
 
 _networks: dict[tuple[str, int, str, str], Any] = {}

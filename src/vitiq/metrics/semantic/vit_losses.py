@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +38,12 @@ class VitLoss(loss.Loss):
     def __init__(self, backbone: Backbone | None = None) -> None:
         super().__init__()
         self.backbone = backbone if backbone is not None else load_backbone()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What `to("cuda")` and its like call: the backbone, which metrics may share, goes along as a copy."""
+        found = super()._apply(fn, recurse)
+        self.backbone = self.backbone.on(fn(torch.zeros((), device=self.backbone.device)).device)
+        return found
 
     def _compare(self, distorted: Images, reference: Images) -> Each:
         y = self._read(distorted)

@@ -74,7 +74,8 @@ class VitPanel(PairMetric):
         """The backbones asked, the embedded one first."""
         from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
-        return list({b.weights_sha256: b for b in (load_backbone(), *self._given)}.values())
+        device = str(self._given[0].device) if self._given else "cpu"
+        return list({b.weights_sha256: b for b in (load_backbone(device=device), *self._given)}.values())
 
     def signature(self) -> str:
         """n, and every backbone's signature."""

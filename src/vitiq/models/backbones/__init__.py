@@ -5,13 +5,18 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-import torch
-
-from vitiq.errors import InputError, PluginError, first_line
+from vitiq.errors import PluginError
 from vitiq.models.backbones.base import Backbone
-from vitiq.registry import load
+from vitiq.models.device import find_device
+from vitiq.registry import load, names
 
 __all__ = ["Backbone", "load_backbone"]
+
+
+def split_name(weights: str | Path) -> tuple[str, Path]:
+    """Name of a registered backbone and path, of `NAME:PATH`; the name is empty where a path stands alone."""
+    name, _, path = str(weights).partition(":")
+    return (name, Path(path)) if path and name in names("backbones") else ("", Path(weights))
 
 
 @lru_cache(maxsize=3)
@@ -19,24 +24,17 @@ def load_backbone(name: str = "vit-embedded", weights: Path | None = None, devic
     """A registered backbone; with `weights`, the checkpoint at that path. The last few are kept.
 
     Args:
-        device: where torch runs it: "cpu", "cuda", "cuda:1", …
+        weights: path of a checkpoint; `NAME:PATH` for one that the registered backbone NAME reads.
+        device: where torch runs it: "cpu", "cuda", "cuda:1", …, or "auto".
 
     Raises:
         InputError: a device that torch does not have here.
         UnknownNameError: no such backbone.
         WeightsError: its weights are missing or damaged.
     """
+    if weights is not None and name == "vit-embedded" and (named := split_name(weights))[0]:
+        name, weights = named
     backbone = load("backbones", "vit" if weights is not None and name == "vit-embedded" else name)(weights)
     if not isinstance(backbone, Backbone):
         raise PluginError(f"backbone {name!r} gave a {type(backbone).__name__}, a vitiq Backbone is expected")
-    return backbone if device == "cpu" else backbone.to(_device(device))
-
-
-def _device(name: str) -> torch.device:
-    """The device of a name, if a number can be put there and read back."""
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"device {name!r} given, which torch does not have here ({first_line(error)})") from error
-    return device
+    return backbone if device == "cpu" else backbone.to(find_device(device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -80,6 +81,18 @@ class Backbone:
             self._device = device
             self.__dict__.pop("_network", None)
         return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self._device
+
+    def on(self, device: torch.device) -> Backbone:
+        """This backbone where it is there already, else a copy of it on the device: others may share this one."""
+        if device == self._device:
+            return self
+        fixed = (self.labels, self.preprocessing, self.weights_sha256, self.weights_bytes, self._precision)
+        return Backbone(self.name, deepcopy(self._model), *fixed).to(device)
 
     @property
     def precision(self) -> Precision:

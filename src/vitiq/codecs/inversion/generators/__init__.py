@@ -8,22 +8,31 @@ from pathlib import Path
 from vitiq import registry
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import UnknownNameError, WeightsError
+from vitiq.models.device import find_device
 from vitiq.weights.store import model_info
 
 __all__ = ["Generator", "LatentLayer", "load_generator"]
 
 
 @lru_cache(maxsize=2)
-def load_generator(name: str = "embedded") -> Generator:
+def load_generator(name: str = "embedded", device: str = "cpu") -> Generator:
     """A generator: a registered name, `NAME:PATH`, the path of a weights file, or a fetched one (`vitiq models list`).
 
     Of a path alone, `.safetensors` is the embedded generator's own format; any other file is read as a checkpoint of
     pytorch_GAN_zoo's Progressive GAN. The last two loaded are kept.
 
+    Args:
+        device: where it runs.
+
     Raises:
+        InputError: a device that torch does not have here, or a generator that runs on the CPU only.
         WeightsError: no such file, not fetched yet, or not weights of a known generator.
         PluginError: the registered generator cannot be imported.
     """
+    return _made(name) if device == "cpu" else _made(name).to(find_device(device))
+
+
+def _made(name: str) -> Generator:
     kind, _, given = name.partition(":")
     if kind in registry.names("generators"):
         factory = registry.load("generators", kind)

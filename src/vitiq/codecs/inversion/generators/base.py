@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -45,6 +46,7 @@ class Generator(Protocol):
         prior: differentiable rate of the latents (`prior.bits(symbols, log_step)`), or None.
         integer_prior: its exact integer twin, which the codec codes with, or None.
         optimised_against: networks that looked on when it was trained, by name or sha256.
+        device: where it runs, and where latents and targets are expected.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Generator(Protocol):
     prior: LatentPrior | None = None
     integer_prior: IntegerPrior | None = None
     optimised_against: tuple[str, ...] = ()
+    device: torch.device = torch.device("cpu")
 
     @abstractmethod
     def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
@@ -72,6 +75,16 @@ class Generator(Protocol):
     ) -> list[Float[Tensor, "n c h w"]] | None:
         """Latents of a target in `output_range` to start a search from, or None if it has no encoder."""
         return None
+
+    def to(self, device: torch.device) -> Generator:
+        """The generator with all its networks on a device; `device` says so.
+
+        Raises:
+            InputError: another device than the CPU, by a generator that does not say how.
+        """
+        if device.type != "cpu":
+            raise InputError(f"generator {self.name} runs on the CPU only, device {str(device)!r} given")
+        return self
 
     def at(self, width: int, height: int) -> Generator:
         """The same network at another size, multiples of `stride`.

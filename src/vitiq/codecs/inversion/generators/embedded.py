@@ -82,9 +82,10 @@ class EmbeddedGenerator(Generator):
             ) from error
 
     def to(self, device: torch.device) -> EmbeddedGenerator:
-        """The networks on a device, for training."""
+        """The networks on a device."""
         for module in (self._encoder, self._synthesis, self.prior):
             module.to(device)
+        self.device = device
         return self
 
     def at(self, width: int, height: int) -> EmbeddedGenerator:

@@ -99,6 +99,12 @@ class ProgressiveGenerator(Generator):
         self.weights_sha256 = sha256_file(path)
         self.weights_bytes = path.stat().st_size
 
+    def to(self, device: torch.device) -> ProgressiveGenerator:
+        """The weights on a device."""
+        self._state = {name: value.to(device) for name, value in self._state.items()}
+        self.device = device
+        return self
+
     def _conv(self, x: Tensor, name: str, padding: int = 1) -> Tensor:
         weight, bias = self._state[f"{name}.weight"], self._state[f"{name}.bias"]
         scale = math.sqrt(2.0 / weight[0].numel())

@@ -40,8 +40,10 @@ class TransformModel:
 
     Args:
         path: weights in safetensors.
+        device: where the networks run; the integer prior is NumPy's.
 
     Attributes:
+        device: as given.
         analysis, gains: image -> scaled latents.
         prior: float prior, for the hyper-latents and for refinement.
         integer_prior: its exact twin, for coding.
@@ -54,7 +56,7 @@ class TransformModel:
         WeightsError: the file is missing, damaged or of another format.
     """
 
-    def __init__(self, path: Path = WEIGHTS) -> None:
+    def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
         tensors, metadata = read_weights(path, FORMAT, "codec")
         data = path.read_bytes()
         self.weights_sha256 = hashlib.sha256(data).hexdigest()
@@ -79,25 +81,33 @@ class TransformModel:
                 f"{path}: tensors do not fit the transform codec ({str(error).splitlines()[0]}); "
                 f"reinstall vitiq or train the file again with `vitiq train codec`"
             ) from error
+        self.device = torch.device("cpu")
+        if device is not None:
+            self.to(device)
 
     def synthesis(self, name: SynthesisName) -> Synthesis:
         """The synthesis trained for squared error, or the one trained to look like an image."""
         return self._syntheses[name]
 
     def to(self, device: torch.device) -> TransformModel:
-        """The networks on a device, for training."""
+        """The networks on a device."""
         for module in (self.analysis, self.gains, self.prior, *self._syntheses.values()):
             module.to(device)
+        self.device = device
         return self
+
+    def quality(self, level: int) -> Float[Tensor, "1 3"]:
+        """What the conditioned layers read at a quality level, where the networks are."""
+        return quality_of(level).to(self.device)
 
     @torch.no_grad()
     def analyse(
         self, images: Float[Tensor, "1 3 h w"], level: int
     ) -> tuple[Float32[np.ndarray, "c h w"], Float32[np.ndarray, "z i j"]]:
         """Latents times their gains, and hyper-latents, before rounding; sides are multiples of 16."""
-        quality = quality_of(level)
+        quality = self.quality(level)
         scaled = self.analysis(images, quality) * self.gains(quality)
-        return scaled[0].numpy(), self.prior.analysis(scaled)[0].numpy()
+        return scaled[0].cpu().numpy(), self.prior.analysis(scaled)[0].cpu().numpy()
 
     def analyse_image(
         self, image: ImageU8, level: int
@@ -106,12 +116,12 @@ class TransformModel:
         height, width = coded_size(*image.shape[:2])
         parts = tiles(height // BLOCK, width // BLOCK, STRIP, ANALYSIS_HALO)
         if len(parts) == 1:
-            return self.analyse(padded_to_blocks(to_tensor(image)), level)
+            return self.analyse(padded_to_blocks(to_tensor(image, self.device)), level)
         scaled: np.ndarray = np.empty((CHANNELS, height // BLOCK, width // BLOCK), dtype=np.float32)
 
         def latents(tile: Tile) -> Float32[np.ndarray, "c h w"]:
             down, across = (slice(seen.start * BLOCK, seen.stop * BLOCK) for seen in tile.seen)
-            return self._latents(padded_to_blocks(to_tensor(image[down, across])), level, tile.margins)
+            return self._latents(padded_to_blocks(to_tensor(image[down, across], self.device)), level, tile.margins)
 
         for tile, found in zip(parts, in_order(latents, parts), strict=True):
             scaled[:, tile.rows, tile.columns] = found
@@ -119,8 +129,8 @@ class TransformModel:
         def hyper(rows: slice) -> Float32[np.ndarray, "z i j"]:
             above = min(rows.start, HYPER_STRIDE)
             with torch.no_grad():
-                read = torch.from_numpy(scaled[:, rows.start - above : rows.stop])[None]
-                found: np.ndarray = self.prior.analysis(read)[0, :, above // HYPER_STRIDE :].numpy()
+                read = torch.from_numpy(scaled[:, rows.start - above : rows.stop]).to(self.device)[None]
+                found: np.ndarray = self.prior.analysis(read)[0, :, above // HYPER_STRIDE :].cpu().numpy()
             return found
 
         rows = strips(height // BLOCK, width // BLOCK, STRIP, HYPER_STRIDE)
@@ -128,14 +138,14 @@ class TransformModel:
 
     @torch.no_grad()
     def _latents(self, images: Float[Tensor, "1 3 h w"], level: int, margins: Margins) -> Float32[np.ndarray, "c i j"]:
-        quality = quality_of(level)
-        found: np.ndarray = (self.analysis(images, quality, margins) * self.gains(quality))[0].numpy()
+        quality = self.quality(level)
+        found: np.ndarray = (self.analysis(images, quality, margins) * self.gains(quality))[0].cpu().numpy()
         return found
 
     @torch.no_grad()
     def gain(self, level: int) -> Float32[np.ndarray, " c"]:
         """Gain of every latent channel at a quality level."""
-        values: np.ndarray = self.gains(quality_of(level))[0, :, 0, 0].numpy()
+        values: np.ndarray = self.gains(self.quality(level))[0, :, 0, 0].cpu().numpy()
         return values
 
 
@@ -158,13 +168,13 @@ def padded_to_blocks(images: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 i j
 
 
 @lru_cache(maxsize=2)
-def load_model(path: Path = WEIGHTS) -> TransformModel:
-    """The networks of a weights file, read once.
+def load_model(path: Path = WEIGHTS, device: torch.device | None = None) -> TransformModel:
+    """The networks of a weights file on a device, read once; the last two are kept.
 
     Raises:
         WeightsError: as `TransformModel`.
     """
-    return TransformModel(path)
+    return TransformModel(path, device)
 
 
 def _load(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:

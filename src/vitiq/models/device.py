@@ -1,0 +1,76 @@
+"""The device that networks run on: named by the user, looked up before any work.
+
+"cpu" is the default everywhere. Entropy coding and everything that decides what a file holds of symbols stays with
+whole numbers on the CPU; networks on a GPU run in float32 without TF32, so that they differ from the CPU as two CPUs
+with other vector instructions differ: in the last bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vitiq.errors import InputError, first_line
+
+if TYPE_CHECKING:
+    import torch
+
+CPU, AUTO = "cpu", "auto"
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name, if a number can be put there and read back.
+
+    Args:
+        name: as torch names them: "cpu", "cuda", "cuda:1", …; "auto" for a GPU where torch sees one, else the CPU.
+
+    Raises:
+        InputError: torch has no such device here.
+
+    Example:
+        >>> find_device("cpu")
+        device(type='cpu')
+    """
+    import torch  # noqa: PLC0415 - slow to import, and not needed to name the CPU
+
+    if name == AUTO:
+        name = "cuda" if torch.cuda.is_available() else CPU
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        known = "cpu and cuda" if torch.cuda.is_available() else "only cpu"
+        raise InputError(
+            f"device {name!r} given, which torch does not have here ({first_line(error)}); it has {known}"
+        ) from error
+    return device
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that torch does not have here; the CPU is never asked for, so that torch is not imported.
+
+    Raises:
+        InputError: as `find_device`.
+    """
+    if name != CPU:
+        find_device(name)
+
+
+def device_identity(name: str) -> dict[str, str]:
+    """What a device adds to a codec's identity: nothing for the CPU, else its kind, whose rounding can change bytes."""
+    if name == CPU or (kind := find_device(name).type) == CPU:
+        return {}
+    return {"device": kind}
+
+
+@contextmanager
+def exact_convolutions(device: torch.device) -> Iterator[None]:
+    """On a GPU, convolutions in whole float32 and by the same kernels each time; as they are elsewhere."""
+    if device.type != "cuda":
+        yield
+        return
+    import torch  # noqa: PLC0415
+
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield

@@ -1,0 +1,75 @@
+"""The search for a file of a number of bytes. Truth: every legal quality, tried one after the other."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vitiq.codecs.base import Codec
+from vitiq.codecs.rate_target import encode_nearest, encode_within
+from vitiq.codecs.transform.codec import TransformViqCodec
+from vitiq.types import Bytes, ImageU8
+
+IMAGE = np.zeros((64, 64, 3), np.uint8)
+
+
+class Sized(Codec):
+    """Files of the sizes that it is given; counts how many it made."""
+
+    name, title, extension = "sized", "Sized", ".sized"
+    qualities, default_quality, quality_help = (0,), 0, "0 and more"
+
+    def __init__(self, sizes: list[int], usual: tuple[float, float] | None, *, falls: bool = False) -> None:
+        super().__init__()
+        self.sizes, self.made = sizes, 0
+        self.usual_sizes, self.quality_falls = usual, falls  # type: ignore[misc]
+        self.quality_range = (0, len(sizes) - 1, 1)  # type: ignore[misc]
+
+    def compress(self, image: ImageU8, quality: float, progress: Any = None) -> bytes:
+        self.made += 1
+        return bytes(self.sizes[len(self.sizes) - 1 - int(quality) if self.quality_falls else int(quality)])
+
+    def decompress(self, data: bytes) -> ImageU8:
+        return IMAGE
+
+
+@given(
+    st.integers(1, 500),
+    st.lists(st.integers(0, 400), min_size=0, max_size=80),
+    st.integers(1, 20_000),
+    st.sampled_from([None, (0.04, 1.05), (3.0, 1.5)]),
+    st.booleans(),
+)
+def test_the_best_file_within_and_the_nearest_are_found(
+    first: int, steps: list[int], target: int, usual: tuple[float, float] | None, falls: bool
+) -> None:
+    sizes = list(accumulate([first, *steps]))
+    codec = Sized(sizes, usual, falls=falls)
+    found = encode_within(codec, IMAGE, Bytes(target))
+    fitting = [size for size in sizes if size <= target]
+    assert len(found.data) == (max(fitting) if fitting else sizes[0])
+    assert found.reached == bool(fitting)
+    assert codec.made <= 6 + len(sizes).bit_length()
+    nearest = encode_nearest(Sized(sizes, usual, falls=falls), IMAGE, Bytes(target))
+    assert abs(len(nearest.data) - target) == min(abs(size - target) for size in sizes)
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("growth", [0.8, 1.0, 1.2])
+def test_from_usual_sizes_few_files_are_made(scale: float, growth: float) -> None:
+    bpp, factor = TransformViqCodec.usual_sizes
+    sizes = [round(scale * 512 * 768 * bpp / 8 * factor ** (growth * level)) for level in range(64)]
+    image = np.zeros((512, 768, 3), np.uint8)
+    counts = []
+    for target in range(1000, 60_000, 1000):
+        codec, halving = Sized(sizes, (bpp, factor)), Sized(sizes, None)
+        assert encode_within(codec, image, Bytes(target)) == encode_within(halving, image, Bytes(target))
+        counts.append((codec.made, halving.made))
+    guessed, halved = np.mean(counts, axis=0)
+    assert guessed <= 4
+    assert guessed < 0.6 * halved or scale == 4.0
