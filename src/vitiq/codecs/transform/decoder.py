@@ -108,7 +108,7 @@ class Decoder:
         The same at any number of threads. Tiles overlap by all that a pixel is made of, so that their borders differ
         from a whole image's by the rounding of sums.
         """
-        parts = tiles(*symbols.shape[1:], STRIP, SYNTHESIS_HALO)
+        parts = tiles(symbols.shape[1], symbols.shape[2], STRIP, SYNTHESIS_HALO)
         if len(parts) == 1:
             return to_image(self.reconstruct(symbols, level, name, size))
         quality = self.model.quality(level)

@@ -136,7 +136,7 @@ class _Group:
         if self.before is not None:
             read = convolve(_signs_and_sizes(around(before, rows, "zeros")), self.before, SQUARE)
             found += read * 2**FRACTION
-        return narrow(found) + parabola(self.quality, level, LEVELS - 1)
+        return np.asarray(narrow(found) + parabola(self.quality, level, LEVELS - 1))
 
     def predict(
         self,
