@@ -20,13 +20,16 @@ from openpyxl import Workbook
 from PIL import Image
 from scipy.io import savemat
 from scipy.optimize import minimize
+from scipy.stats import spearmanr
 
 from vitiq.cli.validate import command
 from vitiq.datasets.compression import is_learned
 from vitiq.datasets.elo import elo_scores
 from vitiq.datasets.opinions import load_opinions
 from vitiq.datasets.spreadsheet import read_sheet
-from vitiq.errors import InputError
+from vitiq.errors import InputError, UnknownNameError
+from vitiq.evaluation import opinion_values
+from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.image.io import read_image
 from vitiq.metrics.fidelity.pixel import mean_squared_error
 
@@ -306,6 +309,83 @@ def test_the_command_tells_agreement(tmp_path: Path) -> None:
     assert len(answer["images"]) == 5
     table = CliRunner().invoke(command, [str(tmp_path), "-m", "mse", "--quiet"]).stdout
     assert "| mse | 5 | 1.000 |" in table
+
+
+def test_values_are_kept_and_nothing_is_computed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+    scored = opinion_values.score_pairs
+
+    def counting(pairs: list[tuple[Path, Path]], spec: MetricSpec, **settings: object) -> object:
+        asked.append((spec.names, len(pairs)))
+        return scored(pairs, spec, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(opinion_values, "score_pairs", counting)
+    data = tmp_path / "data"
+    tid(data)
+
+    def values(metrics: str) -> list[dict[str, float]]:
+        words = [str(data), "-m", metrics, "--out", str(tmp_path / "out"), "--json", "--quiet", "--resamples", "0"]
+        result = CliRunner().invoke(command, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return [image["values"] for image in json.loads(result.stdout)["images"]]
+
+    first = values("mse,psnr-rgb")
+    assert values("mse,psnr-rgb") == first
+    more = values("mse,psnr-rgb,mae")
+    assert [{k: v for k, v in row.items() if k != "mae"} for row in more] == first
+    write_image(data / "distorted_images" / "i01_10_2.bmp", 9)
+    changed = values("mse,psnr-rgb,mae")
+    assert [a == b for a, b in zip(changed, more, strict=True)] == [True, False, True, True, True]
+    assert asked == [("mse,psnr-rgb", 5), ("", 0), ("mae", 5), ("mse,psnr-rgb,mae", 1)]
+
+
+def test_a_run_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    tid(data)
+    opinions = load_opinions(data).opinions
+    seen = 0
+
+    def stop() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        opinion_values.values_of(opinions, MetricSpec("mse"), jobs=1, step=stop, keep=tmp_path / "kept")
+    metric = MetricSpec("mse").make()[0]
+    store = opinion_values.KeptValues(tmp_path / "kept", {"mse": metric.signature()})
+    assert len(store.read()) == 3
+    again = opinion_values.values_of(opinions, MetricSpec("mse"), jobs=1, keep=tmp_path / "kept")
+    assert np.isfinite(again.values["mse"]).all()
+
+
+def test_published_values_are_compared_without_images(tmp_path: Path) -> None:
+    """A table of the published form: the SROCC of what it holds is scipy's."""
+    rng = np.random.default_rng(0)
+    jnd, rows, scores = rng.uniform(0, 5, 40), [], []
+    value = 100 - 10 * jnd + rng.normal(0, 4, 40)
+    for i in range(40):
+        codec, level = (("AVIF", 1), ("JPEG-AI", 6))[i % 2], i % 10 + 1
+        name = f"PTC_{i // 8:05d}_{codec[0]}_{i:02d}.png"
+        rows.append(f"{i // 8},{codec[1]},{level},ref{i // 8}.png,{name},{jnd[i]},0,9")
+        scores.append(f"{name},{i // 8},{codec[1]},{level},{jnd[i]},{value[i]},{rng.uniform()}")
+    head = "img_num,codec,dlevel,img_source,img_distorted,distortion,CI_min,CI_max"
+    (tmp_path / "JPEG_AIC_reconstructed_jnd_scores.csv").write_text("\n".join([head, *rows]))
+    head = "img_distorted,img_num,codec,dlevel,distortion,SSIMULACRA2,CVVDP"
+    (tmp_path / "JPEG-AIC_metric_scores.csv").write_text("\n".join([head, *scores]))
+    words = [str(tmp_path), "--quiet", "--resamples", "100"]
+    answer = json.loads(CliRunner().invoke(command, [*words, "--json"], catch_exceptions=False).stdout)
+    found = {line["metric"]: line for line in answer["agreement"] if line["of"] == "all"}
+    wanted = spearmanr(value, -jnd).statistic
+    assert found["published:ssimulacra2"]["srcc"] == pytest.approx(wanted)
+    assert {entry["metric"] for entry in answer["jnd"]} == set(found)
+    assert {entry["metric"] for entry in answer["learned_codecs"]} == set(found)
+    text = CliRunner().invoke(command, words, catch_exceptions=False).stdout
+    assert "40 rated images, not here themselves" in text
+    assert "published:cvvdp is worse than published:ssimulacra2 by" in text
+    with pytest.raises(UnknownNameError, match="choose published:ssimulacra2, published:cvvdp"):
+        CliRunner().invoke(command, [*words, "--against", "ssim"], catch_exceptions=False)
 
 
 def test_real_images_of_tid2013(vitiq_data: Path) -> None:
