@@ -13,7 +13,11 @@ from vitiq.evaluation import inputs, scoring, series_sets, sets, validate
 
 # As they are before a test replaces them.
 _score_files, _read_rows, _read_inputs = scoring.score_files, sets.read_rows, inputs.read_inputs
-_agreements, _encode_some, _rows_of_files = validate._agreements, codec_files._encode_some, series_sets.rows_of_files
+_agreements, _encode_some, _rows_of_files = (
+    validate._some_resampled,
+    codec_files._encode_some,
+    series_sets.rows_of_files,
+)
 
 WHEN = "VITIQ_TEST_DEADLY"
 

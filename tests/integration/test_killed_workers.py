@@ -110,7 +110,8 @@ def test_the_images_of_a_study(folders: tuple[Path, Path], monkeypatch: pytest.M
 
 
 def test_an_agreement_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vitiq.datasets.opinions import Opinion, OpinionSet
+    from vitiq.datasets.opinion import Opinion, OpinionSet
+    from vitiq.evaluation.validate_text import to_markdown
     from vitiq.metrics.scoring import resolve_metrics
 
     rng = np.random.default_rng(0)
@@ -119,11 +120,12 @@ def test_an_agreement_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     values = {"mse": rng.normal(size=40), "ssim": np.arange(40.0)}
     monkeypatch.setattr(validate, "WORTH_PROCESSES", 0)
-    monkeypatch.setattr(validate, "_agreements", killers.agreements)
-    lines = validate.validate(OpinionSet("x", tuple(opinions)), values, resolve_metrics("mse,ssim"), resamples=10)
+    monkeypatch.setattr(validate, "_some_resampled", killers.agreements)
+    answer = validate.validate(OpinionSet("x", tuple(opinions)), values, resolve_metrics("mse,ssim"), resamples=10)
+    lines = answer.lines
     assert [(line.metric, line.distortion, line.problem) for line in lines if line.problem] == [("ssim", "all", KILLED)]
     assert len(lines) == 6
-    assert "| ssim | 40 | – | – | – | – |" in validate.to_markdown(lines)
+    assert "| ssim | 40 | – | – | – | – |" in to_markdown(answer)
 
 
 def test_folders_of_encode(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

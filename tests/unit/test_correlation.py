@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import curve_fit
 from scipy.stats import kendalltau, pearsonr, rankdata, spearmanr
 
 from vitiq.analysis import resampled_ranks
-from vitiq.analysis.correlation import agreement, fit_logistic, kendall, logistic4, pearson, spearman
+from vitiq.analysis.correlation import agreement, kendall, pearson, pearson_rows, spearman
+from vitiq.analysis.logistic import fit_logistic, logistic4, refit
 from vitiq.analysis.resampled_ranks import WeightedRanks, kendall_of_groups
 from vitiq.errors import InputError
 
@@ -118,3 +120,29 @@ def test_values_without_a_number_are_left_out() -> None:
         agreement(x[:5], np.arange(5.0), np.zeros(5), higher_is_better=True)
     with pytest.raises(InputError, match="7 values, 6 opinions"):
         agreement(x, np.arange(6.0), np.zeros(7), higher_is_better=True)
+
+
+@given(st.integers(0, 1000), st.sampled_from([30, 700]))
+def test_a_refit_is_as_good_as_scipys(seed: int, count: int) -> None:
+    """scipy 1.17's curve_fit, from the same start, on the images that a resample draws."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(0, 1, count)
+    y = logistic4(z, 7, 1, 0.2, 0.4) + rng.normal(0, 0.5, count)
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=3).astype(float)
+    start = fit_logistic(z, y)
+    for own, fit in zip(weights, refit(z, y, weights, start), strict=True):
+        drawn = np.repeat(np.arange(count), own.astype(int))
+        wanted, _ = curve_fit(logistic4, z[drawn], y[drawn], start, maxfev=5000)
+        mine, best = (np.square(logistic4(z, *fitted) - y)[drawn].sum() for fitted in (fit, wanted))
+        assert mine <= best * 1.002, "bins of neighbouring values cost a little where there are many"
+
+
+@given(st.integers(0, 1000))
+def test_rows_are_what_each_row_gives(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(0, 1, (4, 12)), rng.normal(0, 1, 12)
+    weights = rng.integers(0, 3, (4, 12)).astype(float) + np.eye(4, 12)
+    wanted = [pearson(a, y, w) for a, w in zip(x, weights, strict=True)]
+    np.testing.assert_allclose(pearson_rows(x, y, weights), wanted, atol=1e-12)
+    ranks = WeightedRanks(np.round(y))
+    np.testing.assert_allclose(ranks.rows(weights), [ranks(w) for w in weights], atol=1e-12)

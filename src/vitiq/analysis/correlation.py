@@ -12,14 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from vitiq.analysis.logistic import BLOCK, Rows, curves, fit_logistic, logistic4, refit
 from vitiq.analysis.resampled_ranks import Groups, Values, WeightedRanks, kendall_of_groups
 from vitiq.errors import InputError
 
 FEWEST = 5
 """Images from which a correlation is given."""
-
-MOST_BINS = 500
-"""Bins of neighbouring values that a resample's logistic is fitted to."""
 
 MEASURES = ("srcc", "krcc", "plcc", "rmse")
 
@@ -44,77 +42,6 @@ class Agreement:
     plcc: float
     rmse: float
     intervals: dict[str, tuple[float, float]]
-
-
-def logistic4(x: Values, top: float, bottom: float, middle: float, slope: float) -> Values:
-    """β2 + (β1 - β2) / (1 + exp(-(x - β3) / |β4|)): VQEG Phase I and II."""
-    return np.asarray(bottom + (top - bottom) * _sigmoid((x - middle) / (abs(slope) + 1e-12)), dtype=np.float64)
-
-
-def _sigmoid(x: Values) -> Values:
-    return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
-
-
-def fit_logistic(z: Values, y: Values) -> Values:
-    """Parameters of the least-squares logistic from metric values to opinions, the best from several starts.
-
-    Args:
-        z: metric values, larger is better, of mean 0 and deviation 1 or so.
-        y: opinions, larger is better.
-    """
-    small = _Bins(z, y)(np.ones(len(z)))
-    fits = [_least_squares(*small, start) for start in _starts(z, y)]
-    best = min(fits, key=lambda fit: fit[1])[0]
-    return _least_squares(z, y, np.ones(len(z)), best)[0]
-
-
-def _least_squares(z: Values, y: Values, weights: Values, start: Values) -> tuple[Values, float]:
-    """Parameters and half the sum of squares (Levenberg-Marquardt with the exact derivatives)."""
-    from scipy.optimize import least_squares  # noqa: PLC0415 - slow to import
-
-    root = np.sqrt(weights)
-
-    def residual(b: Values) -> Values:
-        return np.asarray(root * (logistic4(z, *b) - y), dtype=np.float64)
-
-    def jacobian(b: Values) -> Float[np.ndarray, "n 4"]:
-        top, bottom, middle, slope = b
-        width = abs(slope) + 1e-12
-        s = _sigmoid((z - middle) / width)
-        steep = (top - bottom) * s * (1 - s) / width
-        columns = (s, 1 - s, -steep, -steep * (z - middle) / width * np.sign(slope))
-        return np.asarray(root[:, None] * np.stack(columns, 1), dtype=np.float64)
-
-    fit = least_squares(residual, start, jac=jacobian, method="lm", max_nfev=500)
-    return np.asarray(fit.x, dtype=np.float64), float(fit.cost)
-
-
-class _Bins:
-    """Neighbouring values together, for fits that are made a thousand times: a curve hardly bends within a bin.
-
-    Args:
-        z, y: the points; as they are where they are few.
-    """
-
-    def __init__(self, z: Values, y: Values) -> None:
-        count = min(len(z), MOST_BINS)
-        self._z, self._y = z, y
-        self._bin = np.empty(len(z), np.int64)
-        self._bin[np.argsort(z, kind="stable")] = np.arange(len(z)) * count // len(z)
-
-    def __call__(self, weights: Values) -> tuple[Values, Values, Values]:
-        """Mean place, mean opinion and weight of every bin that counts."""
-        total = np.bincount(self._bin, weights)
-        some = total > 0
-        means = (np.bincount(self._bin, weights * v)[some] / total[some] for v in (self._z, self._y))
-        z, y = means
-        return z, y, total[some]
-
-
-def _starts(z: Values, y: Values) -> list[Values]:
-    middle = float(z[np.abs(y - (y.max() + y.min()) / 2).argmin()])
-    high, low = float(y.max()), float(y.min())
-    return [np.array([high, low, m, width]) for m in (middle, 0.0, float(z.max())) for width in (0.3, 1.0)]
 
 
 def spearman(x: Values, y: Values) -> float:
@@ -146,6 +73,20 @@ def kendall(x: Values, y: Values) -> float:
     return float(kendalltau(x, y).statistic)
 
 
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """Agreement of a metric, and its measures in every resample.
+
+    Attributes:
+        agreement: on all images.
+        samples: a row a resample, columns as `MEASURES`; resample i draws the same references for every metric that
+            has values on the same images, so that rows can be subtracted.
+    """
+
+    agreement: Agreement
+    samples: Float[np.ndarray, "b 4"]
+
+
 def agreement(
     values: Values,
     opinions: Values,
@@ -169,6 +110,22 @@ def agreement(
     Raises:
         InputError: arrays of different length, or fewer than five images with a value.
     """
+    return resampled(values, opinions, groups, higher_is_better=higher_is_better, resamples=resamples).agreement
+
+
+def resampled(
+    values: Values,
+    opinions: Values,
+    groups: Shaped[np.ndarray, " n"],
+    *,
+    higher_is_better: bool,
+    resamples: int = 1000,
+) -> Resampled:
+    """`agreement`, with every resample's measures for paired differences between metrics.
+
+    Raises:
+        InputError: as for `agreement`.
+    """
     if not len(values) == len(opinions) == len(groups):
         raise InputError(f"{len(values)} values, {len(opinions)} opinions and {len(groups)} references given")
     keep = np.isfinite(values) & np.isfinite(opinions)
@@ -181,30 +138,52 @@ def agreement(
     fit = fit_logistic(x, y)
     fitted = logistic4(x, *fit)
     whole = (spearman(x, y), kendall(x, y), pearson(fitted, y), float(np.sqrt(np.square(fitted - y).mean())))
-    intervals = _intervals(x, y, members, fit, resamples)
-    return Agreement(int(keep.sum()), int((~keep).sum()), *whole, dict(zip(MEASURES, intervals, strict=True)))
+    samples = _samples(x, y, members, fit, resamples)
+    intervals = {name: interval_of(column) for name, column in zip(MEASURES, samples.T, strict=True)}
+    return Resampled(Agreement(int(keep.sum()), int((~keep).sum()), *whole, intervals), samples)
 
 
-def _intervals(x: Values, y: Values, members: Groups, fit: Values, resamples: int) -> list[tuple[float, float]]:
-    """2.5 and 97.5 % of every measure over resampled groups."""
+def draws_of(members: Groups, resamples: int) -> Float[np.ndarray, "b g"]:
+    """How often each group is drawn in each resample, with seed 0; no resamples where there is one group."""
     count = int(members.max()) + 1
-    if count == 1 or resamples == 0:
-        return [(float("nan"), float("nan"))] * len(MEASURES)
+    if count == 1:
+        return np.empty((0, 1))
     rng = np.random.default_rng(0)
-    times = np.stack([np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(resamples)])
+    times = [np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(resamples)]
+    return np.array(times, dtype=np.float64).reshape(-1, count)
+
+
+def _samples(x: Values, y: Values, members: Groups, fit: Values, resamples: int) -> Float[np.ndarray, "b 4"]:
+    """Every measure of every resample of the groups."""
+    times = draws_of(members, resamples)
+    if not len(times):
+        return np.empty((0, len(MEASURES)))
     tau = kendall_of_groups(x, y, members)
-    ranks, bins = (WeightedRanks(x), WeightedRanks(y)), _Bins(x, y)
-    rows = []
-    for drawn in times:
-        weights = drawn[members].astype(np.float64)
-        fitted = logistic4(x, *_least_squares(*bins(weights), fit)[0])
-        error = float(np.sqrt(np.average(np.square(fitted - y), weights=weights)))
-        srcc = pearson(ranks[0](weights), ranks[1](weights), weights)
-        rows.append((srcc, tau(drawn.astype(np.float64)), pearson(fitted, y, weights), error))
-    return [_percentiles(column) for column in np.array(rows).T]
+    ranks = WeightedRanks(x), WeightedRanks(y)
+    parts = []
+    step = max(1, BLOCK // len(x))
+    for first in range(0, len(times), step):
+        drawn = times[first : first + step]
+        weights = drawn[:, members]
+        fitted = curves(x, refit(x, y, weights, fit))
+        error = np.sqrt((weights * np.square(fitted - y)).sum(axis=1) / weights.sum(axis=1))
+        srcc = pearson_rows(ranks[0].rows(weights), ranks[1].rows(weights), weights)
+        krcc = np.array([tau(row) for row in drawn])
+        parts.append(np.stack([srcc, krcc, pearson_rows(fitted, y, weights), error], axis=1))
+    return np.concatenate(parts)
 
 
-def _percentiles(column: Values) -> tuple[float, float]:
+def pearson_rows(x: Rows, y: Rows | Values, weights: Rows) -> Values:
+    """Pearson's correlation of every row, as `pearson` gives it."""
+    total = weights.sum(axis=1, keepdims=True)
+    a, b = (v - (weights * v).sum(axis=1, keepdims=True) / total for v in (x, y))
+    length = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(length > 0, (weights * a * b).sum(axis=1) / length, np.nan), dtype=np.float64)
+
+
+def interval_of(column: Values) -> tuple[float, float]:
+    """2.5 and 97.5 % of what is finite; NaN where nothing is."""
     finite = column[np.isfinite(column)]
     if not finite.size:
         return float("nan"), float("nan")

@@ -32,6 +32,14 @@ class WeightedRanks:
 
     def __init__(self, values: Values) -> None:
         _, self._level = np.unique(values, return_inverse=True)
+        self._order = np.argsort(self._level, kind="stable")
+        self._starts = np.searchsorted(self._level[self._order], np.arange(int(self._level.max(initial=0)) + 1))
+
+    def rows(self, weights: Float[np.ndarray, "b n"]) -> Float[np.ndarray, "b n"]:
+        """`self` of every row of weights."""
+        size = np.add.reduceat(weights[:, self._order], self._starts, axis=1)
+        middle = np.cumsum(size, axis=1) - size / 2 + 0.5
+        return np.asarray(middle[:, self._level], dtype=np.float64)
 
     def __call__(self, weights: Values) -> Values:
         """Rank of each value, 1 … sum of the weights; ties share their mean rank."""

@@ -29,36 +29,57 @@ def command() -> None:
 @command.command("list")
 @common.as_json
 def list_(as_json: bool) -> None:
-    """List them: direction, range, what each compares, and whether what it needs is here."""
+    """List them by the question they answer: direction, range, what each compares, whether what it needs is here."""
     from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
     from vitiq.errors import VitiqError  # noqa: PLC0415
+    from vitiq.metrics.questions import question_of  # noqa: PLC0415
     from vitiq.metrics.scoring import metadata  # noqa: PLC0415
 
     entries: list[dict[str, Any]] = []
     for name in registry.names("metrics"):
         try:
             metric = registry.load("metrics", name)
-            entries.append({**metadata(metric), "asks": ASKS.get(metric.kind, metric.kind), "missing": missing(metric)})
+            question = question_of(metric)
+            asks = ASKS["distribution"] if question == "sets" else ASKS.get(metric.kind, metric.kind)
+            facts = {"asks": asks, "question": question}
+            entries.append({**metadata(metric), **facts, "missing": missing(metric)})
         except VitiqError as error:
             click.echo(f"vitiq: {error}", err=True)
     if as_json:
         print_json(entries)
         return
-    rows = [("name", "better", "range", "compares", "here", "title")]
-    rows += [
-        (
-            entry["name"],
-            "higher" if entry["higher_is_better"] else "lower",
+    show(entries)
+
+
+def show(entries: list[dict[str, Any]]) -> None:
+    """A line a metric under its question; ↑ where higher is better, ↓ where lower is."""
+    from vitiq.metrics.questions import QUESTIONS  # noqa: PLC0415
+
+    head = ("  name", "range", "compares", "here", "title")
+    rows = {
+        entry["name"]: (
+            f"{'↑' if entry['higher_is_better'] else '↓'} {entry['name']}",
             span(entry),
             entry["asks"],
             "no" if entry["missing"] else "yes",
             entry["title"],
         )
         for entry in entries
-    ]
-    widths = [max(len(row[i]) for row in rows) + 2 for i in range(5)]
-    for row in rows:
-        click.echo("".join(f"{cell:{wide}}" for cell, wide in zip(row[:5], widths, strict=True)) + row[5])
+    }
+    widths = [max(len(row[i]) for row in (head, *rows.values())) + 2 for i in range(4)]
+
+    def line(row: tuple[str, ...]) -> str:
+        return "".join(f"{cell:{wide}}" for cell, wide in zip(row[:4], widths, strict=True)) + row[4]
+
+    click.echo(line(head) + "   (↑ higher is better, ↓ lower is)")
+    for question, title in QUESTIONS.items():
+        own = [entry["name"] for entry in entries if entry["question"] == question]
+        if own:
+            click.echo(f"\n{title}")
+            for name in own:
+                click.echo(line(rows[name]))
+    if any(entry["missing"] for entry in entries):
+        click.echo("")
     for reason in dict.fromkeys(entry["missing"] for entry in entries if entry["missing"]):
         click.echo(f"not here: {', '.join(e['name'] for e in entries if e['missing'] == reason)}: {reason}")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.command("score")
 @click.argument("reference", type=click.Path(path_type=Path))
-@click.argument("distorted", type=click.Path(path_type=Path))
+@click.argument("distorted", type=click.Path(path_type=Path), required=False)
 @common.scoring
 @click.option(
     "--map", "maps", type=click.Path(path_type=Path), help="Draw the semantic error map: a .png, or a folder."
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @common.quiet
 def command(  # noqa: PLR0917
     reference: Path,
-    distorted: Path,
+    distorted: Path | None,
     metrics: str,
     weights: Path | None,
     panel: tuple[Path, ...],
@@ -59,7 +59,7 @@ def command(  # noqa: PLR0917
     force: bool,
     quiet: bool,
 ) -> None:
-    """Score DISTORTED against REFERENCE: two images, or two folders.
+    """Score DISTORTED against REFERENCE: two images, or two folders. One alone: metrics that need no reference.
 
     Folders are paired by relative path, or by relative stem where the suffixes differ. Images without a partner and
     broken files are named, the others are scored; then the exit code is 1, as where a metric that is asked for by name
@@ -74,12 +74,11 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
-    from vitiq.evaluation.sets import STATISTICS, metric_of_statistics, need_no_pairs  # noqa: PLC0415
+    from vitiq.evaluation.sets import STATISTICS, need_no_pairs  # noqa: PLC0415
     from vitiq.evaluation.table import check_replaceable  # noqa: PLC0415
 
+    distorted, metrics, alone = two_sides(reference, distorted, metrics, maps)
     sides = (reference, distorted)
-    if STATISTICS in {side.suffix for side in sides} and metrics == "default":
-        metrics = metric_of_statistics(sides)
     spec = MetricSpec(metrics, weights, panel, device)
     chosen = spec.make()
     if need_no_pairs(chosen) and any(side.is_dir() or side.suffix == STATISTICS for side in sides):
@@ -100,7 +99,9 @@ def command(  # noqa: PLR0917
         score, add_row = stack.enter_context(
             recorded(partial(score_pairs, spec=spec, jobs=jobs, sets=folders), out, chosen)
         )
-        answer = stack.enter_context(JsonAnswer(details=details) if as_json else TextAnswer(folders))
+        answer = stack.enter_context(
+            JsonAnswer(details=details, alone=alone) if as_json else TextAnswer(folders, alone=alone)
+        )
         bar = stack.enter_context(ProgressBar("pair", total=len(pairs), quiet=quiet or len(pairs) < 2))
         work = stack.enter_context(closing(score(pairs)))
         for scored in work:
@@ -120,6 +121,23 @@ def command(  # noqa: PLR0917
         problems += undefined_by_name(aggregate, metrics)
         answer.end(aggregate if folders and aggregate.pairs else None, problems)
     report_problems(problems)
+
+
+def two_sides(reference: Path, distorted: Path | None, metrics: str, maps: Path | None) -> tuple[Path, str, bool]:
+    """The second side, the metrics, and whether one image was given: then it stands on both sides.
+
+    Raises:
+        InputError: a metric or a map that needs two images.
+    """
+    from vitiq.evaluation.alone import names_alone  # noqa: PLC0415
+    from vitiq.evaluation.sets import STATISTICS, metric_of_statistics  # noqa: PLC0415
+
+    if distorted is not None:
+        statistics = metrics == "default" and STATISTICS in {reference.suffix, distorted.suffix}
+        return distorted, metric_of_statistics((reference, distorted)) if statistics else metrics, False
+    if maps is not None:
+        raise InputError("--map shows what was lost between two images, one given; give a second one")
+    return reference, names_alone(metrics), True
 
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:

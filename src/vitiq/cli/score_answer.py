@@ -6,10 +6,12 @@ import json
 import textwrap
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from vitiq.metrics.questions import QUESTIONS, described, grouped
 from vitiq.metrics.scoring import number, to_json
 from vitiq.types import Score
 
@@ -39,19 +41,19 @@ class Answer(AbstractContextManager["Answer"]):
 class TextAnswer(Answer):
     """For people: the scores of two images, the summary of two folders."""
 
-    def __init__(self, folders: bool) -> None:
-        self._folders = folders
+    def __init__(self, folders: bool, *, alone: bool = False) -> None:
+        self._folders, self._alone = folders, alone
 
     def pair(self, scored: Scored) -> None:
         """A table for two images."""
         if not self._folders:
-            click.echo(f"{scored.reference}  {scored.distorted}")
-            show_scores(scored.scores)
+            click.echo(str(scored.reference) if self._alone else f"{scored.reference}  {scored.distorted}")
+            show_scores(_alone(scored.scores) if self._alone else scored.scores)
 
     def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:  # noqa: ARG002 - reported on stderr
         """The summary of two folders."""
         if aggregate is not None:
-            show_summary(aggregate.summaries(), len(aggregate.pairs))
+            show_summary(aggregate.summaries(), len(aggregate.pairs), "images" if self._alone else "pairs")
             sets = aggregate.sets()
             if sets:
                 click.echo("sets")
@@ -61,17 +63,19 @@ class TextAnswer(Answer):
 class JsonAnswer(Answer):
     """`{"pairs": […], "summary": …, "sets": …, "problems": …}`, never all in memory; valid also after Ctrl-C."""
 
-    def __init__(self, *, details: bool = False) -> None:
-        self._count, self._details = 0, details
+    def __init__(self, *, details: bool = False, alone: bool = False) -> None:
+        self._count, self._details, self._alone = 0, details, alone
 
     def __enter__(self) -> Self:
-        click.echo('{\n  "pairs": [', nl=False)
+        click.echo('{\n  "images": [' if self._alone else '{\n  "pairs": [', nl=False)
         return self
 
     def pair(self, scored: Scored) -> None:
         """One more record."""
-        scores = {key: self._score(score) for key, score in scored.scores.items()}
-        record = {"reference": str(scored.reference), "distorted": str(scored.distorted), "scores": scores}
+        found = _alone(scored.scores) if self._alone else scored.scores
+        scores = {key: self._score(score) for key, score in found.items()}
+        files = {"reference": str(scored.reference), "distorted": str(scored.distorted)}
+        record = {**({"image": str(scored.reference)} if self._alone else files), "scores": scores}
         click.echo(("," if self._count else "") + "\n" + textwrap.indent(_json(record), "    "), nl=False)
         self._count += 1
 
@@ -122,38 +126,60 @@ def _summary_json(summary: Summary) -> dict[str, object]:
     }
 
 
-def show_summary(summaries: dict[str, Summary], count: int) -> None:
-    """A line a metric: mean, standard deviation, 95 % interval of the mean."""
+def _alone(scores: Mapping[str, Score]) -> dict[str, Score]:
+    """Scores without what compares an image with itself."""
+    kept = ("undefined",)
+    return {
+        key: replace(score, details={name: score.details[name] for name in kept if name in score.details})
+        for key, score in scores.items()
+    }
+
+
+def show_summary(summaries: Mapping[str, Summary], count: int, what: str = "pairs") -> None:
+    """A line a metric, by the question it answers: mean, standard deviation, 95 % interval of the mean."""
     wide = max(16, *(len(name) + 2 for name in summaries)) if summaries else 16
-    click.echo(f"{count} pairs\n  {'metric':{wide}}{'mean':>12}{'deviation':>12}   95 % interval of the mean")
-    for name, s in summaries.items():
-        if not s.count:
-            click.echo(f"  {name:{wide}}{'–':>12}   no finite value")
-            continue
-        rest = f"{s.deviation:12.4f}   {s.interval[0]:.4f} … {s.interval[1]:.4f}" if s.count > 1 else f"{'–':>12}   –"
-        left = f"   ({s.left_out} infinite or undefined left out)" if s.left_out else ""
-        click.echo(f"  {name:{wide}}{s.mean:12.4f}{rest}{left}")
+    click.echo(f"{count} {what}\n    {'metric':{wide}}{'mean':>12}{'deviation':>12}   95 % interval of the mean")
+    for question, own in grouped(summaries).items():
+        click.echo(f"  {QUESTIONS[question]}")
+        for name, summary in own.items():
+            click.echo(f"  {described(name)[1]:1} {name:{wide}}{_summary_text(summary)}")
+
+
+def _summary_text(s: Summary) -> str:
+    if not s.count:
+        return f"{'–':>12}   no finite value"
+    rest = f"{s.deviation:12.4f}   {s.interval[0]:.4f} … {s.interval[1]:.4f}" if s.count > 1 else f"{'–':>12}   –"
+    left = f"   ({s.left_out} infinite or undefined left out)" if s.left_out else ""
+    return f"{s.mean:12.4f}{rest}{left}"
 
 
 def show_scores(scores: Mapping[str, Score]) -> None:
-    """One line a metric; a ViT-Score with its chance level and p-value. Then why the others have no value."""
+    """One line a metric, by the question it answers, ↑ where higher is better; then why the others have no value."""
     wide = max(16, *(len(key) + 2 for key in scores)) if scores else 16
+    facts = {key: to_json(score) for key, score in scores.items()}
     reasons: dict[str, list[str]] = {}
-    for key, found in scores.items():
-        score: dict[str, Any] = to_json(found)
-        value = score["value"]
-        if value is None and "undefined" in score:
+    for key, score in facts.items():
+        if score["value"] is None and "undefined" in score:
             reasons.setdefault(str(score["undefined"]), []).append(key)
-            continue
-        shown = f"{float(value):12.4f}" if value is not None else f"{'–':>12}"
-        extra = ""
-        if "chance_deviation" in score:
-            corrected = "–" if score["adjusted"] is None else f"{score['adjusted']:.2f}"  # K is all labels
-            extra = f"  chance {score['chance']:.2f}, corrected {corrected}, p {score['p_value']:.2g}"
-        if isinstance(score.get("samples"), list):
-            extra = "  of {} and {} samples".format(*(n if n is not None else "unknown" for n in score["samples"]))
-        if "original" in score and score["original"] is not None:
-            extra += f"  original {float(score['original']):.2f}"
-        click.echo(f"  {key:{wide}}{shown}{extra}")
+    known = {key: score for key, score in facts.items() if not (score["value"] is None and "undefined" in score)}
+    for question, own in grouped(known).items():
+        click.echo(f"  {QUESTIONS[question]}")
+        for key, score in own.items():
+            click.echo(f"  {described(key)[1]:1} {key:{wide}}{_score_text(score)}")
     for reason, keys in reasons.items():
         click.echo(f"  not defined: {', '.join(keys)}: {reason}")
+
+
+def _score_text(score: dict[str, Any]) -> str:
+    """The value; of a ViT-Score with its chance level and p-value."""
+    value = score["value"]
+    shown = f"{float(value):12.4f}" if value is not None else f"{'–':>12}"
+    extra = ""
+    if "chance_deviation" in score:
+        corrected = "–" if score["adjusted"] is None else f"{score['adjusted']:.2f}"  # K is all labels
+        extra = f"  chance {score['chance']:.2f}, corrected {corrected}, p {score['p_value']:.2g}"
+    if isinstance(score.get("samples"), list):
+        extra = "  of {} and {} samples".format(*(n if n is not None else "unknown" for n in score["samples"]))
+    if "original" in score and score["original"] is not None:
+        extra += f"  original {float(score['original']):.2f}"
+    return shown + extra

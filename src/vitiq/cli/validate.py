@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,27 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
 from vitiq.cli.progress import ProgressBar
+from vitiq.cli.stop import resumable
+from vitiq.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from vitiq.datasets.opinions import OpinionSet
-    from vitiq.evaluation.validate import Line, Measured
+    from vitiq.datasets.opinion import OpinionSet
+    from vitiq.evaluation.metric_spec import MetricSpec
+    from vitiq.evaluation.opinion_values import Measured
+    from vitiq.evaluation.validate import Validation
+    from vitiq.metrics.base import Metric
 
 
 @click.command("validate")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @common.scoring
+@click.option("--against", metavar="METRIC", help="Compare the others with it; the best if not given.")
+@click.option("--learned", default="", metavar="NAMES", help="Codecs that are neural networks, beside those known.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder that keeps every value: the same command resumes, a further metric is computed alone.",
+)
 @click.option("--resamples", default=1000, show_default=True, help="Bootstrap samples behind the intervals.")
 @common.jobs
 @common.as_json
@@ -29,61 +41,85 @@ def command(  # noqa: PLR0917
     metrics: str,
     weights: Path | None,
     panel: tuple[Path, ...],
+    against: str | None,
+    learned: str,
+    out: Path | None,
     resamples: int,
     device: str,
     jobs: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Agreement of metrics with the human scores of DATASET: SRCC, PLCC, KRCC, RMSE.
+    """Agreement of metrics with the human scores of DATASET, and whether one agrees better than another.
 
-    DATASET is a folder as published of TID2013, LIVE, CSIQ, KADID-10k, CID22 or PIPAL, or one with a mos.csv of the
-    columns distorted, reference, mos. Broken images are named, the others are compared; then the exit code is 1.
+    SRCC, PLCC, KRCC and RMSE with 95 % intervals; differences between metrics on the same images (paired bootstrap);
+    SRCC by codec or distortion and by rate; how often a metric flatters learned codecs; the error of published maps to
+    just noticeable differences.
+
+    DATASET is a folder as published of TID2013, LIVE, CSIQ, KADID-10k, AIC-3, AIC-4, CID22, mucped22, mucped23 or
+    PIPAL, or one with a mos.csv of the columns distorted, reference, mos. Values of metrics that a set publishes are
+    compared too; where its images are not here, they alone. Broken images are named, the others are compared; then the
+    exit code is 1.
     """
     from vitiq.datasets.opinions import load_opinions  # noqa: PLC0415
     from vitiq.evaluation import validate as work  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
+    from vitiq.evaluation.validate_text import as_facts, to_markdown  # noqa: PLC0415
 
     spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel, device)
     chosen = spec.make()
     data = load_opinions(dataset)
-    with ProgressBar("image", total=len(data.opinions), quiet=quiet) as bar:
-        found = work.values_of(data.opinions, spec, jobs=jobs, step=bar.advance)
-    lines = work.validate(data, found.values, chosen, resamples=resamples)
+    found = measure(data, spec, jobs=jobs, out=out, quiet=quiet)
+    if against is not None and against not in found.values:
+        raise UnknownNameError(f"--against {against!r} given, which is not compared; choose {', '.join(found.values)}")
+    names = frozenset(name.strip().lower() for name in learned.split(",") if name.strip())
+    answer = agreement_of(data, found, chosen, resamples=resamples, jobs=jobs, learned=names, quiet=quiet)
     if as_json:
-        print_json(as_facts(data, found, lines))
+        print_json(as_facts(data, found, answer))
     else:
-        count = len(data.opinions) - found.broken
-        click.echo(f"{data.layout}: {count} images, 95 % intervals from resampled references\n")
-        click.echo(work.to_markdown(lines))
-    lost = [f"{line.metric}, {line.distortion}: {line.problem}" for line in lines if line.problem is not None]
+        rated = len(data.opinions)
+        what = f"{rated - found.broken} images" if data.with_images else f"{rated} rated images, not here themselves"
+        click.echo(f"{data.layout}: {what}, 95 % intervals from resampled references\n")
+        click.echo(to_markdown(answer, against=against))
+    lost = [f"{line.metric}, {line.distortion}: {line.problem}" for line in answer.lines if line.problem is not None]
     report_problems([*found.problems, *lost])
 
 
-def as_facts(data: OpinionSet, found: Measured, lines: Sequence[Line]) -> dict[str, object]:
-    """The whole answer as JSON values."""
-    from vitiq.metrics.scoring import number  # noqa: PLC0415
+def measure(data: OpinionSet, spec: MetricSpec, *, jobs: int | None, out: Path | None, quiet: bool) -> Measured:
+    """Every metric on every image, and what the set publishes."""
+    from vitiq.evaluation.opinion_values import Measured, published_values, values_of  # noqa: PLC0415
 
-    agreements = [
-        {
-            "metric": line.metric,
-            "distortion": line.distortion,
-            "n": line.result.count,
-            "left_out": line.result.left_out,
-            **{name: number(getattr(line.result, name)) for name in ("srcc", "plcc", "krcc", "rmse")},
-            "intervals_95": {k: [number(v) for v in pair] for k, pair in line.result.intervals.items()},
-        }
-        for line in lines
-    ]
-    images = [
-        {
-            "distorted": str(o.distorted),
-            "reference": str(o.reference),
-            "distortion": o.distortion,
-            "quality": o.quality,
-            "values": {name: number(float(column[i])) for name, column in found.values.items()},
-        }
-        for i, o in enumerate(data.opinions)
-    ]
-    answer = {"layout": data.layout, "signatures": found.signatures, "agreement": agreements, "images": images}
-    return {**answer, **({"problems": found.problems} if found.problems else {})}
+    published = published_values(data.opinions)
+    if not data.with_images:
+        return Measured(published, {}, [], 0)
+    bar = ProgressBar("image", total=len(data.opinions), label="score", quiet=quiet)
+    with nullcontext() if out is None else resumable(), bar:
+        found = values_of(
+            data.opinions, spec, jobs=jobs, step=bar.advance, keep=None if out is None else out / "values"
+        )
+    return Measured({**found.values, **published}, found.signatures, found.problems, found.broken)
+
+
+def agreement_of(
+    data: OpinionSet,
+    found: Measured,
+    metrics: list[Metric],
+    *,
+    resamples: int,
+    jobs: int | None,
+    learned: frozenset[str],
+    quiet: bool,
+) -> Validation:
+    """What follows from the values, with progress."""
+    from vitiq.evaluation.validate import validate  # noqa: PLC0415
+
+    with ProgressBar("agreement", label="resample", quiet=quiet) as bar:
+        return validate(
+            data,
+            found.values,
+            metrics,
+            resamples=resamples,
+            jobs=jobs,
+            learned=learned,
+            step=lambda done, total: bar.update(done, total=total),
+        )

@@ -6,47 +6,28 @@
 | LIVE release 2 | `refnames_all.mat`, `dmos_realigned.mat` or `dmos.mat`, `refimgs/`, `jp2k/` … | DMOS, negated |
 | CSIQ | `csiq.DMOS.xlsx`, `src_imgs/`, `dst_imgs/` | DMOS 0 … 1, negated |
 | KADID-10k | `dmos.csv`, `images/` | "DMOS" 1 … 5, where 5 is best |
-| CID22 | `CID22_validation_set.csv` and the folders it names | MCOS 0 … 100 |
+| AIC-3, AIC-4, CID22, mucped22, mucped23 | see `compression` | JND, MCOS, Elo |
 | PIPAL | `Train_Label/`, `Train_Ref/`, `Train_Dist/` or `Distortion_1/` … | Elo |
-| plain | `mos.csv` with columns distorted, reference, mos and, if wanted, distortion | larger is better |
+| plain | `mos.csv` with columns distorted, reference, mos and, if wanted, distortion and bpp | larger is better |
 """
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from vitiq.datasets.compression import aic3, aic4, cid22, mucped22, mucped23, rows
+from vitiq.datasets.opinion import Opinion, OpinionSet
 from vitiq.datasets.spreadsheet import read_sheet
 from vitiq.errors import InputError
 
-
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """One distorted image and what people think of it.
-
-    Attributes:
-        reference, distorted: files.
-        distortion: its kind.
-        quality: larger is better, on the data set's own scale.
-    """
-
-    reference: Path
-    distorted: Path
-    distortion: str
-    quality: float
-
-
-@dataclass(frozen=True, slots=True)
-class OpinionSet:
-    """A data set: its layout's name and every opinion."""
-
-    layout: str
-    opinions: tuple[Opinion, ...]
-
+__all__ = ["LAYOUTS", "Opinion", "OpinionSet", "load_opinions"]
 
 TID_DISTORTIONS = (
     "additive noise",
@@ -122,6 +103,8 @@ CSIQ_KINDS = {
 def load_opinions(folder: Path) -> OpinionSet:
     """Every opinion of a data set in the layout found.
 
+    Where no image is there, but the set publishes values of metrics, opinions and these values are given.
+
     Raises:
         InputError: no such folder, no known layout, a damaged table, or none of its images there.
     """
@@ -130,17 +113,26 @@ def load_opinions(folder: Path) -> OpinionSet:
     for mark, (layout, read) in LAYOUTS.items():
         if (folder / mark).exists():
             try:
-                found = tuple(read(folder))
-            except (KeyError, ValueError, IndexError, TypeError, OSError, csv.Error) as error:
+                found = read(folder)
+            except (KeyError, ValueError, IndexError, TypeError, AttributeError, OSError, csv.Error) as error:
                 raise InputError(
                     f"{folder / mark}: not as {layout} publishes it ({error!r}); unpack it again"
                 ) from error
-            present = tuple(o for o in found if o.reference.is_file() and o.distorted.is_file())
-            if not present:
-                example = f"{found[0].distorted} and {found[0].reference}" if found else "a table with rows"
-                raise InputError(f"{folder}: looks like {layout}, but no image is there; expected {example}")
-            return OpinionSet(layout, present)
+            return _of_images_here(folder, found)
     raise InputError(f"{folder}: no known layout; expected one of {', '.join(sorted(LAYOUTS))} in it")
+
+
+def _of_images_here(folder: Path, found: OpinionSet) -> OpinionSet:
+    present = tuple(o for o in found.opinions if o.reference.is_file() and o.distorted.is_file())
+    if present:
+        here = {o.distorted for o in present}
+        choices = tuple(c for c in found.choices if c.better in here and c.worse in here)
+        return replace(found, opinions=present, choices=choices)
+    if any(o.published for o in found.opinions):
+        return replace(found, with_images=False)
+    first = found.opinions[0] if found.opinions else None
+    example = f"{first.distorted} and {first.reference}" if first else "a table with rows"
+    raise InputError(f"{folder}: looks like {found.layout}, but no image is there; expected {example}")
 
 
 class _Files:
@@ -157,16 +149,12 @@ class _Files:
         return self._found.get(name.lower(), self._first / name)
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.DictReader(file)
-
-
 def _plain(folder: Path) -> Iterator[Opinion]:
-    for row in _rows(folder / "mos.csv"):
+    for row in rows(folder / "mos.csv"):
         distorted = folder / row["distorted"]
         kind = row.get("distortion") or distorted.parent.name
-        yield Opinion(folder / row["reference"], distorted, kind, float(row["mos"]))
+        rate = float(row.get("bpp") or math.nan)
+        yield Opinion(folder / row["reference"], distorted, kind, float(row["mos"]), rate)
 
 
 def _tid(folder: Path) -> Iterator[Opinion]:
@@ -174,11 +162,12 @@ def _tid(folder: Path) -> Iterator[Opinion]:
     for line in (folder / "mos_with_names.txt").read_text(encoding="utf-8").split("\n"):
         if line.strip():
             mos, name = line.split()
-            image, kind, _ = name.split(".")[0].split("_")
+            image, kind, level = name.split(".")[0].split("_")
             number = int(kind)
             if not 1 <= number <= len(TID_DISTORTIONS):
                 raise ValueError(f"distortion {number} in {name}")
-            yield Opinion(references[f"{image}.bmp"], distorted[name], TID_DISTORTIONS[number - 1], float(mos))
+            images = references[f"{image}.bmp"], distorted[name]
+            yield Opinion(*images, TID_DISTORTIONS[number - 1], float(mos), float(level))
 
 
 def _live(folder: Path) -> Iterator[Opinion]:
@@ -212,21 +201,15 @@ def _csiq(folder: Path) -> Iterator[Opinion]:
         folder_name, token = CSIQ_KINDS[kind]
         stem = f"{float(image):.0f}" if image.replace(".", "", 1).isdigit() else image
         name = f"{stem}.{token}.{float(level):.0f}.png"
-        yield Opinion(references[f"{stem}.png"], distorted[name], folder_name, -float(dmos))
+        yield Opinion(references[f"{stem}.png"], distorted[name], folder_name, -float(dmos), float(level))
 
 
 def _kadid(folder: Path) -> Iterator[Opinion]:
     images = folder / "images"
-    for row in _rows(folder / "dmos.csv"):
-        kind = KADID_DISTORTIONS[int(row["dist_img"].split("_")[1]) - 1]
-        yield Opinion(images / row["ref_img"], images / row["dist_img"], kind, float(row["dmos"]))
-
-
-def _cid22(folder: Path) -> Iterator[Opinion]:
-    for row in _rows(folder / "CID22_validation_set.csv"):
-        if row["encoder"] != "Reference":
-            distorted = folder / row["distorted_img"]
-            yield Opinion(folder / row["reference_img"], distorted, row["encoder"], float(row["MCOS"]))
+    for row in rows(folder / "dmos.csv"):
+        _, number, level = Path(row["dist_img"]).stem.split("_")
+        kind = KADID_DISTORTIONS[int(number) - 1]
+        yield Opinion(images / row["ref_img"], images / row["dist_img"], kind, float(row["dmos"]), float(level))
 
 
 def _pipal(folder: Path) -> Iterator[Opinion]:
@@ -240,13 +223,22 @@ def _pipal(folder: Path) -> Iterator[Opinion]:
                 yield Opinion(references[f"{image}.bmp"], distorted[name], f"group {kind}", float(elo))
 
 
-LAYOUTS: dict[str, tuple[str, Callable[[Path], Iterator[Opinion]]]] = {
-    "mos_with_names.txt": ("TID2013", _tid),
-    "refnames_all.mat": ("LIVE", _live),
-    "csiq.DMOS.xlsx": ("CSIQ", _csiq),
-    "dmos.csv": ("KADID-10k", _kadid),
-    "CID22_validation_set.csv": ("CID22", _cid22),
-    "Train_Label": ("PIPAL", _pipal),
-    "mos.csv": ("plain", _plain),
+def _set(layout: str, unit: str, rate_unit: str, read: Callable[[Path], Iterator[Opinion]], folder: Path) -> OpinionSet:
+    return OpinionSet(layout, tuple(read(folder)), unit, rate_unit)
+
+
+LAYOUTS: dict[str, tuple[str, Callable[[Path], OpinionSet]]] = {
+    "mos_with_names.txt": ("TID2013", partial(_set, "TID2013", "MOS", "level", _tid)),
+    "refnames_all.mat": ("LIVE", partial(_set, "LIVE", "DMOS", "", _live)),
+    "csiq.DMOS.xlsx": ("CSIQ", partial(_set, "CSIQ", "DMOS", "level", _csiq)),
+    "dmos.csv": ("KADID-10k", partial(_set, "KADID-10k", "DMOS", "level", _kadid)),
+    "JPEG_AIC_reconstructed_jnd_scores.csv": ("AIC-4", aic4),
+    "decoded/info_with_bitrates.csv": ("AIC-3", aic3),
+    "decoded/info.csv": ("AIC-3", aic3),
+    "CID22_validation_set.csv": ("CID22", cid22),
+    "answers.csv": ("mucped23", mucped23),
+    "evaluations.json": ("mucped22", mucped22),
+    "Train_Label": ("PIPAL", partial(_set, "PIPAL", "Elo", "", _pipal)),
+    "mos.csv": ("plain", partial(_set, "plain", "MOS", "bits per pixel", _plain)),
 }
 """File that gives a layout away -> its name and its reader."""

@@ -72,7 +72,7 @@ def score_files(pairs: Sequence[Pair], metrics: Sequence[Metric], *, sets: bool 
         try:
             # One image of many pairs is read once, and a network reads it once.
             left = held[-1][1] if held and held[-1][0][0] == pair[0] else read_any(pair[0])
-            right = read_any(pair[1])
+            right = left if pair[1] == pair[0] else read_any(pair[1])
             check_sizes(left, right)
         except InputError as error:
             results += _scored(held, metrics, sets=sets)

@@ -1,32 +1,45 @@
-"""Metrics against people: every metric on every image of a data set, then its agreement with the opinions."""
+"""Metrics against people: agreement, differences between metrics, by codec and rate, and what learned codecs do."""
 
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 
-from vitiq.analysis.correlation import MEASURES, Agreement, agreement
-from vitiq.datasets.opinions import Opinion, OpinionSet
+from vitiq.analysis.choices import Agreed, agreed
+from vitiq.analysis.correlation import MEASURES as ALL_MEASURES
+from vitiq.analysis.correlation import Agreement, Resampled, resampled
+from vitiq.analysis.flattery import Flattery, flattery
+from vitiq.analysis.jnd import JndError, jnd_error
+from vitiq.analysis.paired import Difference, difference
+from vitiq.datasets.compression import is_learned
+from vitiq.datasets.opinion import OpinionSet
 from vitiq.errors import InputError
 from vitiq.evaluation.executors import Workers
-from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.scoring import score_pairs
-from vitiq.metrics.base import Metric, PairMetric
+from vitiq.evaluation.opinion_values import PUBLISHED, Measured, published_values, values_of
+from vitiq.metrics.base import Metric
 from vitiq.workers import ordered
+
+__all__ = ["DEFAULT", "Line", "Measured", "Validation", "published_values", "validate", "values_of"]
 
 FEWEST = 5
 """Images from which a correlation is given."""
 
-WORTH_PROCESSES = 20_000_000
+BANDS = 3
+FEWEST_OF_A_BAND = 10
+"""Images from which one third of the rates has a correlation of its own."""
+
+WORTH_PROCESSES = 300_000_000
 """Images × resamples × metrics from which processes, a second each to start, save time."""
+
+MEASURES = ("srcc", "krcc", "plcc")
+"""Whose differences between metrics are given."""
 
 DEFAULT = (
     "psnr-rgb,ssim,ms-ssim,brisque,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@5,vit-topk@10,"
@@ -34,138 +47,201 @@ DEFAULT = (
 )
 """Metrics compared where none are named."""
 
+Values = Float[np.ndarray, " n"]
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Agreement of one metric on one kind of distortion ("all" for every one); `problem` says why it is not known."""
+    """Agreement of one metric on one part of the images.
+
+    Attributes:
+        metric: key.
+        distortion: the part: "all", a distortion or codec, or a band of rates.
+        result: the agreement.
+        of: what the part is one of: "all", "distortion" or "rate".
+        problem: why the agreement is not known; None where it is.
+    """
 
     metric: str
     distortion: str
     result: Agreement
+    of: str = "all"
     problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """The metrics of a data set's images.
+class Validation:
+    """Everything that is known of metrics on one data set.
 
     Attributes:
-        values: metric -> its value on every image, in order; NaN where it is not defined or the image is broken.
-        signatures: of the metrics.
-        problems: one line for each thing that is broken.
-        broken: number of images that have no value, since their file cannot be read.
+        lines: agreement of every metric on every part.
+        differences: of all pairs of metrics on all images, for each of `MEASURES`.
+        choices: share of people's choices that each metric makes, where single choices are published.
+        flattery: errors between learned and other codecs, where the set has both.
+        jnd: error of the published maps to JND, where opinions are JND.
     """
 
-    values: dict[str, Float[np.ndarray, " n"]]
-    signatures: dict[str, str]
-    problems: list[str]
-    broken: int
+    lines: tuple[Line, ...]
+    differences: tuple[Difference, ...]
+    choices: tuple[Agreed, ...] = ()
+    flattery: tuple[Flattery, ...] = ()
+    jnd: tuple[JndError, ...] = ()
 
 
-def values_of(
-    opinions: Sequence[Opinion],
-    spec: MetricSpec,
-    *,
-    jobs: int | None = None,
-    step: Callable[[], object] | None = None,
-) -> Measured:
-    """Every pair metric on every image; one that cannot be read is named, and the others go on.
-
-    Args:
-        opinions: of the images.
-        spec: of the metrics.
-        jobs: worker processes at most; None for one a core.
-        step: called after each image.
-    """
-    names = [metric.name for metric in spec.make() if isinstance(metric, PairMetric)]
-    values = {name: array("d") for name in names}
-    signatures: dict[str, str] = {}
-    problems: dict[str, None] = {}
-    broken = 0
-    pairs = [(opinion.reference, opinion.distorted) for opinion in opinions]
-    with closing(score_pairs(pairs, spec, jobs=jobs, sets=False)) as work:
-        for scored in work:
-            if scored.problem is not None:
-                problems[scored.problem] = None
-                broken += 1
-            for name, column in values.items():
-                score = scored.scores.get(name)
-                column.append(math.nan if score is None else score.value)
-                if score is not None and math.isfinite(score.value):
-                    signatures[name] = score.signature
-            if step is not None:
-                step()
-    columns = {name: np.array(column) for name, column in values.items()}
-    return Measured(columns, signatures, list(problems), broken)
-
-
-def validate(
-    data: OpinionSet, values: dict[str, Float[np.ndarray, " n"]], metrics: Sequence[Metric], *, resamples: int = 1000
-) -> list[Line]:
-    """Agreement of every metric on all images and on every distortion with at least five.
-
-    Raises:
-        InputError: no pair metric given.
-    """
-    opinions = np.array([o.quality for o in data.opinions])
-    references = np.array([str(o.reference) for o in data.opinions])
-    kinds = np.array([o.distortion for o in data.opinions])
-    parts = {"all": np.full(len(kinds), True)}
-    if len(set(kinds)) > 1:
-        parts |= {str(kind): kinds == kind for kind in dict.fromkeys(kinds)}
-    better = {m.name: m.higher_is_better for m in metrics}
-    if not values:
-        raise InputError("no metric of a pair given; a distance between sets has no opinion to agree with")
-    wanted = [
-        (name, part)
-        for part, chosen in parts.items()
-        for name, column in values.items()
-        if np.isfinite(column[chosen]).sum() >= FEWEST
-    ]
-    work = sum(len(kinds[parts[part]]) for _, part in wanted) * resamples
-    asked = ([_Asked(values[n][parts[p]], opinions[parts[p]], references[parts[p]], better[n])] for n, p in wanted)
-    with Workers("processes" if work > WORTH_PROCESSES else "inline") as workers:
-        found = ordered(workers, partial(_agreements, resamples), asked, _unknown)
-        return [Line(name, part, *result) for (name, part), result in zip(wanted, found, strict=True)]
-
-
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """What one agreement is computed from."""
 
-    values: Float[np.ndarray, " n"]
-    opinions: Float[np.ndarray, " n"]
+    values: Values
+    opinions: Values
     references: Shaped[np.ndarray, " n"]
     higher_is_better: bool
 
 
-def _agreements(resamples: int, items: Sequence[_Asked]) -> list[tuple[Agreement, None]]:
-    """Agreements, for a worker."""
-    return [(agreement(*item[:3], higher_is_better=item.higher_is_better, resamples=resamples), None) for item in items]
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: str
+    of: str
+    mask: Bool[np.ndarray, " n"]
 
 
-def _unknown(item: _Asked, said: str) -> tuple[Agreement, str]:
+def validate(
+    data: OpinionSet,
+    values: dict[str, Values],
+    metrics: Sequence[Metric],
+    *,
+    resamples: int = 1000,
+    jobs: int | None = None,
+    learned: frozenset[str] = frozenset(),
+    step: Callable[[int, int], object] | None = None,
+) -> Validation:
+    """Agreement of every metric on all images and on every part with at least five, and what follows from it.
+
+    Args:
+        values: metric -> its value on every image; those that the set publishes go under "published:" and their key.
+        metrics: that know the directions of `values`.
+        jobs: worker processes at most; None for one a core.
+        learned: codecs that are neural networks, in lower case, beside those known as such.
+        step: called with the number of agreements that are known, and of all.
+
+    Raises:
+        InputError: no pair metric given.
+    """
+    if not values:
+        raise InputError("no metric of a pair given; a distance between sets has no opinion to agree with")
+    opinions = np.array([o.quality for o in data.opinions])
+    references = np.array([str(o.reference) for o in data.opinions])
+    better = {m.name: m.higher_is_better for m in metrics} | {n: True for n in values if n.startswith(PUBLISHED)}
+    parts = list(_parts(data))
+    own = [(n, p) for p in parts for n, column in values.items() if np.isfinite(column[p.mask]).sum() >= FEWEST]
+    compared = [name for name, part in own if part.of == "all"]
+    joint = list(_joint(compared, values))
+
+    def asked(name: str, mask: Bool[np.ndarray, " n"]) -> Asked:
+        return Asked(values[name][mask], opinions[mask], references[mask], better[name])
+
+    todo = [*(asked(n, p.mask) for n, p in own), *(asked(n, m) for a, b, m in joint for n in (a, b))]
+    answers = list(_resampled(todo, resamples, jobs, step))
+    found = [answer for answer, _ in answers]
+    lines = tuple(Line(n, p.name, r.agreement, p.of, why) for (n, p), (r, why) in zip(own, answers, strict=False))
+    alone = {n: r for (n, p), r in zip(own, found, strict=False) if p.of == "all"}
+    pairs = {(a, b): (alone[a], alone[b]) for a, b in combinations(compared, 2)}
+    rest = found[len(own) :]
+    pairs |= {(a, b): (rest[2 * i], rest[2 * i + 1]) for i, (a, b, _) in enumerate(joint)}
+    # Where a worker was killed nothing is known, and nothing can be subtracted.
+    known = {id(answer) for answer, problem in answers if problem is None}
+    whole = {names: both for names, both in pairs.items() if all(id(one) in known for one in both)}
+    differences = tuple(difference(a, x, b, y, m) for (a, b), (x, y) in whole.items() for m in MEASURES)
+    made = np.array([is_learned(o.distortion, learned) for o in data.opinions])
+    flattered = [
+        flattery(n, values[n], opinions, references, made, higher_is_better=better[n], resamples=resamples)
+        for n in compared
+    ]
+    errors = [jnd_error(n.removeprefix(PUBLISHED), values[n], opinions) for n in compared] if data.is_jnd else []
+    return Validation(
+        lines,
+        differences,
+        tuple(_choices(data, {n: values[n] for n in compared}, references, better, resamples)),
+        tuple(f for f in flattered if f is not None),
+        tuple(JndError(n, e.rmse, e.bias) for n, e in zip(compared, errors, strict=False) if e is not None),
+    )
+
+
+def _parts(data: OpinionSet) -> Iterator[_Part]:
+    """All images; each distortion, where there are several; thirds of the rates, where they are known."""
+    kinds = np.array([o.distortion for o in data.opinions])
+    rates = np.array([o.rate for o in data.opinions])
+    yield _Part("all", "all", np.full(len(kinds), True))
+    if len(set(kinds)) > 1:
+        for kind in dict.fromkeys(kinds):
+            yield _Part(str(kind), "distortion", kinds == kind)
+    known = rates[np.isfinite(rates)]
+    if len(known) < BANDS * FEWEST_OF_A_BAND or len(set(known)) < BANDS:
+        return
+    edges = np.quantile(known, np.arange(1, BANDS) / BANDS, method="closest_observation")
+    band = np.searchsorted(edges, rates, side="left")
+    for place in range(BANDS):
+        mask = np.isfinite(rates) & (band == place)
+        if mask.sum() >= FEWEST_OF_A_BAND:
+            low, high = rates[mask].min(), rates[mask].max()
+            span = f"{low:.3g}" if low == high else f"{low:.3g} … {high:.3g}"
+            yield _Part(f"{data.rate_unit or 'rate'} {span}", "rate", mask)
+
+
+def _joint(names: Sequence[str], values: dict[str, Values]) -> Iterator[tuple[str, str, Bool[np.ndarray, " n"]]]:
+    """Pairs of metrics that have values on different images, with the images that have both."""
+    there = {name: np.isfinite(values[name]) for name in names}
+    for a, b in combinations(names, 2):
+        if not np.array_equal(there[a], there[b]) and (there[a] & there[b]).sum() >= FEWEST:
+            yield a, b, there[a] & there[b]
+
+
+def _resampled(
+    todo: Sequence[Asked], resamples: int, jobs: int | None, step: Callable[[int, int], object] | None
+) -> Iterator[tuple[Resampled, str | None]]:
+    """Each agreement, and why it is not known."""
+    work = sum(len(item.values) for item in todo) * resamples
+    with Workers("processes" if work > WORTH_PROCESSES and jobs != 1 else "inline", jobs) as workers:
+        parts = ([item] for item in todo)
+        for place, found in enumerate(ordered(workers, partial(_some_resampled, resamples), parts, _unknown)):
+            if step is not None:
+                step(place, len(todo))
+            yield found
+
+
+def _some_resampled(resamples: int, items: Sequence[Asked]) -> list[tuple[Resampled, None]]:
+    return [(resampled_of(item, resamples), None) for item in items]
+
+
+def _unknown(item: Asked, said: str) -> tuple[Resampled, str]:
     """What is known where the worker was killed."""
     count, nan = int(np.isfinite(item.values).sum()), math.nan
-    left_out = len(item.values) - count
-    return Agreement(count, left_out, nan, nan, nan, nan, dict.fromkeys(MEASURES, (nan, nan))), said
+    intervals = dict.fromkeys(ALL_MEASURES, (nan, nan))
+    unknown = Agreement(count, len(item.values) - count, nan, nan, nan, nan, intervals)
+    return Resampled(unknown, np.full((1, len(ALL_MEASURES)), nan)), said
 
 
-def to_markdown(lines: Sequence[Line]) -> str:
-    """A table a distortion, best SRCC first, each measure with its 95 % interval."""
-    parts = []
-    for part in dict.fromkeys(line.distortion for line in lines):
-        own = sorted((x for x in lines if x.distortion == part), key=lambda x: -np.nan_to_num(x.result.srcc, nan=-2))
-        parts += [f"### {part}: {own[0].result.count} images", ""] if part != "all" else []
-        parts += ["| metric | n | SRCC | PLCC | KRCC | RMSE |", "|---|---:|---|---|---|---|"]
-        for line in own:
-            r = line.result
-            cells = (_cell(getattr(r, name), r.intervals[name]) for name in ("srcc", "plcc", "krcc", "rmse"))
-            parts.append(f"| {line.metric} | {r.count} | " + " | ".join(cells) + " |")
-        parts.append("")
-    return "\n".join(parts)
+def resampled_of(item: Asked, resamples: int) -> Resampled:
+    """The agreement of one metric on some images, for a worker."""
+    return resampled(
+        item.values, item.opinions, item.references, higher_is_better=item.higher_is_better, resamples=resamples
+    )
 
 
-def _cell(value: float, interval: tuple[float, float]) -> str:
-    low, high = interval
-    shown = f"{value:.3f}" if np.isfinite(value) else "–"
-    return f"{shown} [{low:.3f}, {high:.3f}]" if np.isfinite(low) else shown
+def _choices(
+    data: OpinionSet,
+    values: dict[str, Values],
+    references: Shaped[np.ndarray, " n"],
+    better: dict[str, bool],
+    resamples: int,
+) -> Iterable[Agreed]:
+    if not data.choices:
+        return []
+    place = {opinion.distorted: i for i, opinion in enumerate(data.opinions)}
+    first, second = (
+        np.array([place[getattr(choice, side)] for choice in data.choices], dtype=np.int64)
+        for side in ("better", "worse")
+    )
+    return [
+        agreed(name, column, first, second, references, higher_is_better=better[name], resamples=resamples)
+        for name, column in values.items()
+    ]

@@ -57,7 +57,7 @@ class Brisque(PairMetric):
         """Value of `distorted`; details: original (NaN where undefined), generated, delta (their difference)."""
         generated = self.score_one(distorted)
         try:
-            original = self.score_one(reference)
+            original = generated if reference is distorted else self.score_one(reference)
         except InputError:
             original = float("nan")
         details = {"original": original, "generated": generated, "delta": generated - original}

@@ -1,0 +1,84 @@
+"""Whether one metric agrees better with people than another: differences on the same images, with intervals.
+
+Two intervals that overlap show nothing: both metrics see the same images, and where one resample suits one of them it
+mostly suits the other too. The difference within each resample does not have that part in it (paired bootstrap, Efron
+& Tibshirani 1993, chapters 8 and 16; for correlations of image metrics: Krasula et al. 2016, DOI
+10.1109/QoMEX.2016.7498936, who warn of judging by correlations alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitiq.analysis.correlation import MEASURES, Resampled, interval_of
+
+FEWEST_RESAMPLES = 10
+"""Resamples from which an interval is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One metric's agreement less another's.
+
+    Attributes:
+        first, second: keys of the metrics.
+        measure: "srcc", "krcc", "plcc" or "rmse".
+        value: on all images; for the correlations above 0 where the first agrees better.
+        low, high: 95 % interval over resampled references; NaN where there is one reference.
+        count: images, those that have a value of both.
+    """
+
+    first: str
+    second: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    count: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether the difference is one: its interval does not hold 0."""
+        return bool(np.isfinite(self.low) and (self.low > 0 or self.high < 0))
+
+
+def difference(first: str, a: Resampled, second: str, b: Resampled, measure: str = "srcc") -> Difference:
+    """The paired difference of two metrics that were resampled on the same images.
+
+    Raises:
+        ValueError: they have another number of images or resamples.
+    """
+    if a.agreement.count != b.agreement.count or a.samples.shape != b.samples.shape:
+        raise ValueError("metrics on different images have no paired difference")
+    column = MEASURES.index(measure)
+    value = getattr(a.agreement, measure) - getattr(b.agreement, measure)
+    rest = a.samples[:, column] - b.samples[:, column]
+    low, high = interval_of(rest) if len(rest) >= FEWEST_RESAMPLES else (np.nan, np.nan)
+    return Difference(first, second, measure, float(value), float(low), float(high), a.agreement.count)
+
+
+def sentence(found: Difference) -> str:
+    """The difference as people say it.
+
+    Example:
+        >>> sentence(Difference("a", "b", "srcc", 0.02, 0.01, 0.03, 60))
+        'a is better than b by 0.020 [0.010, 0.030]'
+        >>> sentence(Difference("a", "b", "srcc", -0.02, -0.05, 0.01, 60))
+        'a is not shown to differ from b: -0.020 [-0.050, 0.010]'
+    """
+    if not np.isfinite(found.low):
+        return f"{found.first} and {found.second} differ by {found.value:+.3f}, too few references for an interval"
+    interval = f"[{found.low:.3f}, {found.high:.3f}]"
+    if not found.shown:
+        return f"{found.first} is not shown to differ from {found.second}: {found.value:.3f} {interval}"
+    if found.value < 0:
+        return f"{found.first} is worse than {found.second} by {-found.value:.3f} [{-found.high:.3f}, {-found.low:.3f}]"
+    return f"{found.first} is better than {found.second} by {found.value:.3f} {interval}"
+
+
+def against_best(names: Sequence[str], scores: Sequence[float]) -> str:
+    """The metric of the highest score, the first where several have it."""
+    return names[int(np.argmax(np.nan_to_num(np.asarray(scores), nan=-2.0)))]

@@ -1,0 +1,146 @@
+"""What is known of metrics on a data set, as Markdown for people and as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from vitiq.analysis.paired import Difference, sentence
+from vitiq.datasets.opinion import OpinionSet
+from vitiq.evaluation.opinion_values import Measured
+from vitiq.evaluation.validate import Line, Validation
+from vitiq.metrics.scoring import number
+
+OF = {"distortion": "By distortion", "rate": "By rate"}
+
+
+def to_markdown(found: Validation, *, against: str | None = None) -> str:
+    """Tables, best SRCC first: agreement, differences against one metric, parts, learned codecs, JND.
+
+    Args:
+        against: metric that the others are compared with; None for the one of the highest SRCC.
+    """
+    lines = _sorted([line for line in found.lines if line.of == "all"])
+    order = [line.metric for line in lines]
+    against = against or (order[0] if order else None)
+    text = _agreement(lines)
+    if against is not None and len(order) > 1:
+        text += _differences(found.differences, order, against)
+    for of, title in OF.items():
+        text += _by_part(title, [line for line in found.lines if line.of == of], order)
+    if found.choices:
+        text += ["### Single choices of people that the metric makes too", "", "| metric | choices | share |"]
+        text += ["|---|---:|---|"]
+        text += [f"| {c.metric} | {c.count} | {_cell(c.share, c.interval)} |" for c in found.choices] + [""]
+    if found.flattery:
+        text += ["### Learned codecs against others, pairs of one reference", ""]
+        text += ["| metric | pairs | flattered | slighted | flattered less slighted |", "|---|---:|---:|---:|---|"]
+        text += [
+            f"| {f.metric} | {f.pairs} | {_share(f.flattered)} | {_share(f.slighted)} | {_cell(f.bias, f.interval)} |"
+            for f in sorted(found.flattery, key=lambda f: order.index(f.metric))
+        ] + [""]
+    if found.jnd:
+        text += ["### Published maps to JND", "", "| metric | error, JND | mean error, JND |", "|---|---:|---:|"]
+        text += [f"| {e.metric} | {e.rmse:.3f} | {e.bias:+.3f} |" for e in found.jnd] + [""]
+    return "\n".join(text)
+
+
+def _sorted(lines: Sequence[Line]) -> list[Line]:
+    return sorted(lines, key=lambda x: -np.nan_to_num(x.result.srcc, nan=-2))
+
+
+def _agreement(lines: Sequence[Line]) -> list[str]:
+    text = ["| metric | n | SRCC | PLCC | KRCC | RMSE |", "|---|---:|---|---|---|---|"]
+    for line in lines:
+        r = line.result
+        cells = (_cell(getattr(r, name), r.intervals[name]) for name in ("srcc", "plcc", "krcc", "rmse"))
+        text.append(f"| {line.metric} | {r.count} | " + " | ".join(cells) + " |")
+    return [*text, ""]
+
+
+def _differences(differences: Sequence[Difference], order: Sequence[str], against: str) -> list[str]:
+    """One sentence a metric, its SRCC less that of `against`, best first."""
+    found = {}
+    for d in differences:
+        if d.measure == "srcc":
+            found[d.first, d.second] = d
+            found[d.second, d.first] = Difference(d.second, d.first, d.measure, -d.value, -d.high, -d.low, d.count)
+    text = [f"### Against {against}: SRCC on the same images, paired", ""]
+    text += [f"- {sentence(found[name, against])}" for name in order if (name, against) in found]
+    return [*text, ""]
+
+
+def _by_part(title: str, lines: Sequence[Line], order: Sequence[str]) -> list[str]:
+    """SRCC of every metric on every part: a row a metric."""
+    if not lines:
+        return []
+    parts = {line.distortion: line.result.count for line in lines}
+    cell = {(line.metric, line.distortion): line.result.srcc for line in lines}
+    text = [f"### {title}: SRCC (images)", ""]
+    text += ["| metric | " + " | ".join(f"{part} ({count})" for part, count in parts.items()) + " |"]
+    text += ["|---|" + "---:|" * len(parts)]
+    for name in order:
+        row = [cell.get((name, part), float("nan")) for part in parts]
+        text.append(f"| {name} | " + " | ".join(f"{v:.3f}" if np.isfinite(v) else "–" for v in row) + " |")
+    return [*text, ""]
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %" if np.isfinite(value) else "–"
+
+
+def _cell(value: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    shown = f"{value:.3f}" if np.isfinite(value) else "–"
+    return f"{shown} [{low:.3f}, {high:.3f}]" if np.isfinite(low) else shown
+
+
+def as_facts(data: OpinionSet, measured: Measured, found: Validation) -> dict[str, object]:
+    """The whole answer as JSON values."""
+    agreements = [
+        {
+            "metric": line.metric,
+            "distortion": line.distortion,
+            "of": line.of,
+            "n": line.result.count,
+            "left_out": line.result.left_out,
+            **{name: number(getattr(line.result, name)) for name in ("srcc", "plcc", "krcc", "rmse")},
+            "intervals_95": {k: [number(v) for v in pair] for k, pair in line.result.intervals.items()},
+        }
+        for line in found.lines
+    ]
+    images = [
+        {
+            "distorted": str(o.distorted),
+            "reference": str(o.reference),
+            "distortion": o.distortion,
+            "rate": number(o.rate),
+            "quality": o.quality,
+            "values": {name: number(float(column[i])) for name, column in measured.values.items()},
+        }
+        for i, o in enumerate(data.opinions)
+    ]
+    facts: dict[str, object] = {
+        "layout": data.layout,
+        "unit": data.unit,
+        "rate_unit": data.rate_unit,
+        "signatures": measured.signatures,
+        "agreement": agreements,
+        "differences": [_numbers(asdict(d)) for d in found.differences],
+        "choices": [_numbers(asdict(c)) for c in found.choices],
+        "learned_codecs": [_numbers(asdict(f)) for f in found.flattery],
+        "jnd": [_numbers(asdict(e)) for e in found.jnd],
+        "images": images,
+    }
+    return {**facts, **({"problems": measured.problems} if measured.problems else {})}
+
+
+def _numbers(facts: dict[str, object]) -> dict[str, object]:
+    def clean(value: object) -> object:
+        if isinstance(value, float):
+            return number(value)
+        return [clean(v) for v in value] if isinstance(value, tuple | list) else value
+
+    return {key: clean(value) for key, value in facts.items()}
