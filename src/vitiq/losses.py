@@ -30,6 +30,13 @@ from vitiq.metrics.fidelity.losses import (
     SsimYLoss,
 )
 from vitiq.metrics.loss import Loss
+from vitiq.metrics.measures.fsim import FsimLoss
+from vitiq.metrics.measures.gmsd import GmsdLoss
+from vitiq.metrics.measures.haarpsi import HaarPsiLoss
+from vitiq.metrics.measures.iw_ssim import IwSsimLoss
+from vitiq.metrics.measures.nlpd import NlpdLoss
+from vitiq.metrics.measures.ssimulacra2 import Ssimulacra2Loss
+from vitiq.metrics.measures.vif import VifLoss
 from vitiq.metrics.perceptual.losses import DistsLoss, LpipsLoss, LpipsVggLoss
 from vitiq.metrics.semantic.vit_losses import (
     VitBcLoss,
@@ -44,6 +51,10 @@ from vitiq.metrics.semantic.vit_losses import (
 __all__ = [
     "LOSSES",
     "DistsLoss",
+    "FsimLoss",
+    "GmsdLoss",
+    "HaarPsiLoss",
+    "IwSsimLoss",
     "Loss",
     "LpipsLoss",
     "LpipsVggLoss",
@@ -51,12 +62,15 @@ __all__ = [
     "MsSsimLoss",
     "MsSsimYLoss",
     "MseLoss",
+    "NlpdLoss",
     "PsnrRgbLoss",
     "PsnrYLoss",
     "RmseLoss",
     "SsimLoss",
     "SsimSkimageLoss",
     "SsimYLoss",
+    "Ssimulacra2Loss",
+    "VifLoss",
     "VitBcLoss",
     "VitClsLoss",
     "VitJsLoss",
@@ -71,7 +85,8 @@ LOSSES: dict[str, type[Loss]] = {
     found.metric: found
     for found in (
         *(MseLoss, RmseLoss, MaeLoss, PsnrRgbLoss, PsnrYLoss, SsimLoss, SsimYLoss, SsimSkimageLoss),
-        *(MsSsimLoss, MsSsimYLoss, LpipsLoss, LpipsVggLoss, DistsLoss),
+        *(MsSsimLoss, MsSsimYLoss, IwSsimLoss, VifLoss, FsimLoss, GmsdLoss, HaarPsiLoss, NlpdLoss, Ssimulacra2Loss),
+        *(LpipsLoss, LpipsVggLoss, DistsLoss),
         *(VitJsLoss, VitBcLoss, VitProbLoss, VitClsLoss, VitTokensLoss, VitTokensLockedLoss, VitTilesLoss),
     )
 }

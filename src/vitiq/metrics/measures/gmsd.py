@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from vitiq.metrics.fidelity.losses import luma
 from vitiq.metrics.loss import DistanceLoss, Each, Images
 from vitiq.metrics.measures.luma import Plane
 
@@ -54,7 +55,5 @@ class GmsdLoss(DistanceLoss):
     metric = "gmsd"
 
     def _compare(self, distorted: Images, reference: Images) -> Each:
-        from vitiq.metrics.fidelity.losses import luma  # noqa: PLC0415 - it imports no measure
-
         pairs = zip(luma(reference)[:, 0] * 255, luma(distorted)[:, 0] * 255, strict=True)
         return torch.stack([gmsd(a, b) for a, b in pairs])
