@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from jaxtyping import Float64, UInt16
+from jaxtyping import Float, Float64, UInt16
 
 from vitiq.errors import InputError, UndefinedError
 from vitiq.image.colour import luma709, yuv709_10bit
@@ -105,7 +105,7 @@ def luma_10bit(image: ImageU8) -> Float64[np.ndarray, "h w"]:
     return ten_bit_planes(image)[0] * (255 / 1023)
 
 
-def on_tensors(function: Callable[..., Tensor], *arrays: Float64[np.ndarray, ...]) -> float:
+def on_tensors(function: Callable[..., Tensor], *arrays: Float[np.ndarray, ...]) -> float:
     """A function of tensors on arrays, without gradients."""
     import torch  # noqa: PLC0415 - imported where used
 

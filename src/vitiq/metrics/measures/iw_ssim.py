@@ -21,7 +21,6 @@ from vitiq.metrics.measures.windows import Rows, mirrored, strips, window_sums
 
 SMALLEST = (WANG.size - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
 BINOMIAL = tuple(math.sqrt(2) * value / 16 for value in (1, 4, 6, 4, 1))
-BOX = (1 / 3,) * 3
 NOISE = 0.4
 """Variance of the eye's noise."""
 
@@ -61,13 +60,11 @@ def _parents(size: int, parents: int) -> tuple[Tensor, Tensor]:
     return first[:size].long(), (places - first)[:size]
 
 
-def _drawn(values: Plane, dim: int, size: int, rows: slice) -> Plane:
-    """The band above at places `rows` of a band of `size`."""
-    first, share = _parents(size, values.shape[dim])
-    first, share = first[rows].to(values.device), share[rows].to(values)
-    share = share[:, None] if dim == 0 else share
-    low, high = values.index_select(dim, first), values.index_select(dim, first + 1)
-    return low + (high - low) * share
+def _drawn(values: Plane, size: int) -> Plane:
+    """A plane's rows at the places of a band of `size` rows."""
+    first, share = _parents(size, values.shape[0])
+    low, high = values.index_select(0, first.to(values.device)), values.index_select(0, first.to(values.device) + 1)
+    return torch.lerp(low, high, share.to(values)[:, None])
 
 
 def _neighbours(band: Plane, parent: Plane | None, rows: slice) -> Float[Tensor, "k i j"]:
@@ -77,8 +74,7 @@ def _neighbours(band: Plane, parent: Plane | None, rows: slice) -> Float[Tensor,
     count = rows.stop - rows.start
     around = [strip[i : i + count, j : j + width - 2] for i in range(3) for j in range(3)]
     if parent is not None:
-        above = _drawn(parent, 0, height, slice(rows.start + 1, rows.stop + 1))
-        around.append(_drawn(above, 1, width, slice(1, width - 1)))
+        around.append(parent[rows.start + 1 : rows.stop + 1, 1:-1])
     return torch.stack(around)
 
 
@@ -109,7 +105,7 @@ def _information(
     top, bottom = rows.start, rows.stop + 2
     planes = torch.stack([x[top:bottom], y[top:bottom]], dim=1)
     maps = torch.cat([planes, planes * planes, planes[:, :1] * planes[:, 1:]], dim=1)
-    mean_x, mean_y, xx, yy, xy = window_sums(maps, BOX).unbind(1)
+    mean_x, mean_y, xx, yy, xy = _box_means(maps).unbind(1)
     var_x, var_y = (xx - mean_x * mean_x).clamp_min(0), (yy - mean_y * mean_y).clamp_min(0)
     both = xy - mean_x * mean_y
     empty = var_y < eps
@@ -118,14 +114,21 @@ def _information(
     gain, rest = torch.where(var_x < eps, 0.0, gain), torch.where(var_x < eps, 0.0, rest)
     values, whitening = mixture
     around = _neighbours(y, parent, rows)
-    scale = (whitening.T @ around.flatten(1)).square().sum(dim=0).view(around.shape[1:]) / len(values)
-    slope = (rest + (1 + gain * gain) * NOISE) * scale / NOISE**2
-    start = 1 + rest / NOISE
+    white = whitening.T @ around.flatten(1)
+    scale = (white * white).sum(dim=0).view(around.shape[1:])
+    slope = (rest + NOISE + gain * gain * NOISE) * scale * (1 / NOISE**2 / len(values))
+    start = 1 + rest * (1 / NOISE)
     product = slope * values[0] + start
     for value in values[1:]:
-        product = product * (slope * value + start)
+        product = product * torch.addcmul(start, slope, value)
     bits = product.log2()
     return torch.where(bits < eps, 0.0, bits)
+
+
+def _box_means(maps: Rows) -> Float[Tensor, "i p j"]:
+    """Means of 3×3."""
+    rows = maps[:-2] + maps[1:-1] + maps[2:]
+    return (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]) * (1 / 9)
 
 
 def _structure(x: Plane, y: Plane, rows: slice, luminance: bool) -> Float[Tensor, "i j"]:
@@ -157,6 +160,9 @@ def iw_ssim(reference: Plane, distorted: Plane) -> Float[Tensor, ""]:
     means = []
     for scale, (x, y) in enumerate(bands[:-1]):
         parent = bands[scale + 1][1] if scale < len(bands) - 2 else None
+        if parent is not None:
+            columns = _drawn(parent.T.contiguous(), y.shape[1])
+            parent = _drawn(columns.T.contiguous(), y.shape[0])
         means.append(_band_mean(x, y, parent))
     x, y = bands[-1]
     means.append(_structure(x, y, slice(0, x.shape[0] - WANG.size + 1), True).mean())

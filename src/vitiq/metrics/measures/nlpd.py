@@ -1,7 +1,7 @@
 """NLPD: distance of Laplacian pyramids normalised by local amplitude, a model of the eye's early stages.
 
-Laparra, Ballé, Berardino and Simoncelli 2016, as `NLPD` of iqa-pytorch 0.1 has it (six levels, one plane), in double
-precision. The package `pyiqa` computes another algorithm under the name.
+Laparra, Ballé, Berardino and Simoncelli 2016, as `NLPD` of iqa-pytorch 0.1 has it (six levels, one plane).
+The package `pyiqa` computes another algorithm under the name.
 """
 
 from __future__ import annotations

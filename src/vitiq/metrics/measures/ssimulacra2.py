@@ -19,11 +19,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.metrics.loss import DistanceLoss, Each, Given, Images
-from vitiq.metrics.measures.windows import Rows, strips, window_sums
+from vitiq.metrics.measures.luma import Plane
+from vitiq.metrics.measures.windows import Rows, strips
 
 SCALES, SMALLEST = 6, 8
 C2 = 0.0009
 RADIUS, SIGMA = 5, 1.5
+VALUES = 2**15
+"""Values of a plane in a strip: twelve planes of it stay in the cache."""
 
 OPSIN = ((0.30, 0.622, 0.078), (0.23, 0.692, 0.078), (0.24342268924547819, 0.20476744424496821, 0.55180986650955360))
 BIAS = 0.0037930732552754493
@@ -79,26 +82,50 @@ def xyb(light: Float[Tensor, "h 3 w"]) -> Float[Tensor, "h 3 w"]:
     """X, Y and B - Y in about 0 … 1, of linear light."""
     red, green, blue = light.unbind(1)
     root = BIAS ** (1 / 3)
-    l, m, s = ((a * red + b * green + c * blue + BIAS).clamp_min(0) ** (1 / 3) - root for a, b, c in OPSIN)
+    mixed = (torch.add(torch.add(red * a + BIAS, green, alpha=b), blue, alpha=c) for a, b, c in OPSIN)
+    l, m, s = (_cube_root(values) for values in mixed)
     y = (l + m) * 0.5
-    return torch.stack([(l - m) * 7 + 0.42, y + 0.01, s - y + 0.55], dim=1)
+    return torch.stack([(l - m) * 7 + 0.42, y + (0.01 - root), s - y + 0.55], dim=1)
+
+
+def _cube_root(values: Plane) -> Plane:
+    """Of values from BIAS; several times faster than a power, and as exact in single precision."""
+    return (values.log() * (1 / 3)).exp()
+
+
+def _smooth(planes: Rows) -> Float[Tensor, "i p w"]:
+    """Means under the Gaussian of the rows whose windows lie inside; zeros stand beside the columns.
+
+    Taps of equal weight are added first: of planes in single precision faster than products with bands.
+    """
+    window = taps()
+    reach = len(window) // 2
+    height, width = planes.shape[0] - 2 * reach, planes.shape[2]
+    found = planes[reach : reach + height] * window[reach]
+    for k in range(reach):
+        pair = planes[k : k + height] + planes[2 * reach - k : 2 * reach - k + height]
+        found = torch.add(found, pair, alpha=window[k])
+    wide = F.pad(found, (reach, reach))
+    found = found * window[reach]
+    for k in range(reach):
+        pair = wide[..., k : k + width] + wide[..., 2 * reach - k : 2 * reach - k + width]
+        found = torch.add(found, pair, alpha=window[k])
+    return found
 
 
 def errors(a: Rows, b: Rows) -> Float[Tensor, "c 3 2"]:
     """1-norm and 4-norm of the structural error, of added and of lost edges, of one scale of linear light."""
     height, count, width = a.shape
-    window = taps()
-    reach = len(window) // 2
+    reach = len(taps()) // 2
     sums = a.new_zeros(count, 3, 2, dtype=torch.float64)
-    for rows in strips(height, width):
+    for rows in strips(height, width, VALUES):
         top, bottom = max(0, rows.start - reach), min(height, rows.stop + reach)
-        x, y = xyb(a[top:bottom]), xyb(b[top:bottom])
+        edges = (0, 0, 0, 0, top - rows.start + reach, rows.stop + reach - bottom)
+        x, y = (F.pad(xyb(image[top:bottom]), edges) for image in (a, b))
+        inside = slice(reach, reach + rows.stop - rows.start)
         s, d = x + y, x - y
-        maps = torch.cat([s, d, s * s, d * d], dim=1)
-        edges = (reach, reach, 0, 0, top - rows.start + reach, rows.stop + reach - bottom)
-        means = window_sums(F.pad(maps, edges), window)
-        inner = slice(rows.start - top, rows.stop - top)
-        sums = sums + _norms(s[inner], d[inner], *means.chunk(4, dim=1))
+        means = [_smooth(values) for values in (s, d, s * s, d * d)]
+        sums = sums + _norms(s[inside], d[inside], *means)
     norms = sums / (height * width)
     return torch.stack([norms[..., 0], norms[..., 1].clamp_min(1e-40) ** 0.25 * (norms[..., 1] > 0)], dim=-1)
 
@@ -107,12 +134,17 @@ def _norms(s: Rows, d: Rows, mean_s: Rows, mean_d: Rows, mean_ss: Rows, mean_dd:
     """Sums of the three errors and of their fourth powers."""
     squared = mean_d * mean_d
     spread, apart = mean_ss - mean_s * mean_s, mean_dd - squared
-    structure = (1 - (1 - squared) * (spread - apart + 2 * C2) / (spread + apart + 2 * C2)).clamp_min(0)
-    s, d = (s - mean_s) * 0.5, (d - mean_d) * 0.5
-    edge = ((s - d).abs() + 1) / ((s + d).abs() + 1) - 1
-    found = torch.stack([structure, edge.clamp_min(0), (-edge).clamp_min(0)], dim=2)
-    fourth = (found * found).square()
-    return torch.stack([found.sum(dim=(0, 3)), fourth.sum(dim=(0, 3))], dim=-1).double()
+    kept = (spread - apart + 2 * C2) / (spread + apart + 2 * C2)
+    structure = (1 - (1 - squared) * kept).clamp_min(0)
+    s, d = s - mean_s, d - mean_d
+    edge = ((s - d).abs() + 2) / ((s + d).abs() + 2) - 1  # twice the edges, twice the 1 beside them
+    return torch.stack([_powers(structure), _powers(edge.clamp_min(0)), _powers((-edge).clamp_min(0))], dim=1)
+
+
+def _powers(values: Rows) -> Float[Tensor, "c 2"]:
+    """Sums of the values of each channel and of their fourth powers."""
+    squares = values * values
+    return torch.stack([values.sum(dim=(0, 2)), (squares * squares).sum(dim=(0, 2))], dim=-1).double()
 
 
 def halve(light: Rows) -> Float[Tensor, "i p j"]:

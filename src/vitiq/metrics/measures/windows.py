@@ -16,15 +16,15 @@ from torch import Tensor
 BLOCK = 16
 """Sums of a block: about the fastest for windows of 5 to 17."""
 
-STRIP = 2**17
+STRIP = 2**15
 """Values of a plane in a strip: more do not stay in the cache, fewer are not worth the calls."""
 
 Rows = Float[Tensor, "h p w"]
 
 
-def strips(rows: int, width: int) -> Iterator[slice]:
-    """Some rows at a time, so that memory does not grow with the image."""
-    step = max(BLOCK, STRIP // width // BLOCK * BLOCK)
+def strips(rows: int, width: int, values: int = STRIP) -> Iterator[slice]:
+    """Some rows at a time, about `values` of a plane, so that memory does not grow with the image."""
+    step = max(BLOCK, values // width // BLOCK * BLOCK)
     for top in range(0, rows, step):
         yield slice(top, min(top + step, rows))
 
@@ -71,19 +71,11 @@ def window_sums(planes: Rows, taps: tuple[float, ...], stride: int = 1) -> Float
     return across(down(planes, taps, stride), taps, stride)
 
 
-def mirrored(planes: Rows, reach: int, more: int | None = None) -> Float[Tensor, "i p j"]:
-    """Planes with `reach` rows and columns added on each side as in a mirror that stands on the outermost pixel.
-
-    Args:
-        more: rows and columns to add below and to the right, where not `reach`.
-    """
-    far = reach if more is None else more
-    rows, columns = (mirror(size, reach, far, planes.device) for size in (planes.shape[0], planes.shape[2]))
-    return planes.index_select(0, rows).index_select(2, columns)
-
-
-def mirror(size: int, before: int, behind: int, device: torch.device) -> Tensor:
-    """Indices -before … size + behind - 1 of a line, mirrored at its first and last place."""
-    places = torch.arange(-before, size + behind, device=device).abs()
-    last = size - 1
-    return last - (last - places).abs()
+def mirrored(planes: Rows, reach: int) -> Float[Tensor, "i p j"]:
+    """Planes with `reach` rows and columns added on each side as in a mirror that stands on the outermost pixel."""
+    for dim in (0, 2):
+        size = planes.shape[dim]
+        before = planes.narrow(dim, 1, reach).flip(dim)
+        behind = planes.narrow(dim, size - 1 - reach, reach).flip(dim)
+        planes = torch.cat([before, planes, behind], dim)
+    return planes

@@ -40,7 +40,7 @@ def _lab(image: ImageU8) -> tuple[Tensor, Tensor, Tensor]:
     roots = []
     for (r, g, b), white in zip(XYZ, WHITE, strict=True):
         value = (red * r + green * g + blue * b) / white
-        roots.append(torch.where(value > 0.008856, value.clamp_min(1e-9) ** (1 / 3), 7.787 * value + 16 / 116))
+        roots.append(torch.where(value > 0.008856, (value.clamp_min(1e-9).log() * (1 / 3)).exp(), 7.787 * value + 16 / 116))
     x, y, z = roots
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
@@ -56,20 +56,26 @@ def _differences(reference: ImageU8, distorted: ImageU8) -> Tensor:
     """ΔE00 of every pixel of some rows."""
     (l1, a1, b1), (l2, a2, b2) = _lab(reference), _lab(distorted)
     mean = 0.5 * ((a1 * a1 + b1 * b1).sqrt() + (a2 * a2 + b2 * b2).sqrt())
-    seventh = mean**7
-    stretch = 1.5 - 0.5 * (seventh / (seventh + 25.0**7)).sqrt()
+    stretch = 1.5 - 0.5 * _saturated(mean)
     a1, a2 = a1 * stretch, a2 * stretch
     c1, c2 = (a1 * a1 + b1 * b1).sqrt(), (a2 * a2 + b2 * b2).sqrt()
-    light = (0.5 * (l1 + l2) - 50) ** 2
+    light = 0.5 * (l1 + l2) - 50
+    light = light * light
     lightness = (l2 - l1) / (1 + 0.015 * light / (20 + light).sqrt())
     chroma = 0.5 * (c1 + c2)
     saturation = (c2 - c1) / (1 + 0.045 * chroma)
     turn, middle = _hues(_hue(a1, b1), _hue(a2, b2), c1 * c2)
     hue = 2 * (c1 * c2).sqrt() * (turn / 2).sin() / (1 + 0.015 * chroma * _tone(middle))
-    seventh = chroma**7
-    blue = (math.pi / 3) * (-(((middle * (180 / math.pi) - 275) / 25) ** 2)).exp()
-    rotation = -blue.sin() * 2 * (seventh / (seventh + 25.0**7)).sqrt() * saturation * hue
-    return (lightness**2 + saturation**2 + hue**2 + rotation).clamp_min(0).sqrt()
+    away = middle * (180 / math.pi / 25) - 275 / 25
+    rotation = ((-away * away).exp() * (math.pi / 3)).sin() * -2 * _saturated(chroma) * saturation * hue
+    squares = lightness * lightness + saturation * saturation + hue * hue
+    return (squares + rotation).clamp_min(0).sqrt()
+
+
+def _saturated(chroma: Tensor) -> Tensor:
+    squared = chroma * chroma
+    seventh = squared * squared * squared * chroma
+    return (seventh / (seventh + 25.0**7)).sqrt()
 
 
 def _hues(one: Tensor, other: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
@@ -85,13 +91,18 @@ def _hues(one: Tensor, other: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _tone(hue: Tensor) -> Tensor:
+    """Weight of a hue; its cosines of multiples follow from one sine and one cosine."""
     degree = math.pi / 180
+    one, other = hue.cos(), hue.sin()
+    cos2, sin2 = 2 * one * one - 1, 2 * one * other
+    cos3, sin3 = cos2 * one - sin2 * other, sin2 * one + cos2 * other
+    cos4, sin4 = 2 * cos2 * cos2 - 1, 2 * sin2 * cos2
     return (
         1
-        - 0.17 * (hue - 30 * degree).cos()
-        + 0.24 * (2 * hue).cos()
-        + 0.32 * (3 * hue + 6 * degree).cos()
-        - 0.20 * (4 * hue - 63 * degree).cos()
+        - (one * math.cos(30 * degree) + other * math.sin(30 * degree)) * 0.17
+        + cos2 * 0.24
+        + (cos3 * math.cos(6 * degree) - sin3 * math.sin(6 * degree)) * 0.32
+        - (cos4 * math.cos(63 * degree) + sin4 * math.sin(63 * degree)) * 0.20
     )
 
 
