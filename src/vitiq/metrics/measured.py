@@ -113,6 +113,6 @@ def on_tensors(function: Callable[..., Tensor], *arrays: Float[np.ndarray, ...])
         return float(function(*(torch.from_numpy(array) for array in arrays)))
 
 
-def colour_planes(image: ImageU8, kind: type[np.floating] = np.float64) -> Float64[np.ndarray, "3 h w"]:
+def colour_planes(image: ImageU8, kind: type[np.floating] = np.float64) -> Float[np.ndarray, "3 h w"]:
     """R, G and B as planes of floats, 0 … 255."""
     return np.ascontiguousarray(image.transpose(2, 0, 1), dtype=kind)

@@ -107,7 +107,7 @@ def _alike(planes: Planes, constant: float) -> Plane:
     return (2 * x * y + constant) / (x * x + y * y + constant)
 
 
-def smaller(images: Float[Tensor, "2 3 h w"]) -> Float[Tensor, "2 3 i j"]:
+def smaller(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
     """Means of f×f pixels, so that the short side is about 256."""
     factor = max(1, round(min(images.shape[2:]) / SIDE))
     return F.avg_pool2d(images, factor) if factor > 1 else images

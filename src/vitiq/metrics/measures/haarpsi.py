@@ -21,7 +21,7 @@ SCALES = 3
 SMALLEST = 2 ** (SCALES + 1)
 
 
-def _box(plane: Plane, size: int, dim: int) -> Plane:
+def _box(plane: Plane, size: int, dim: int) -> Float[Tensor, "i j"]:
     """Sums of `size` places, a power of two, where they lie inside."""
     reach = 1
     while reach < size:
@@ -31,7 +31,7 @@ def _box(plane: Plane, size: int, dim: int) -> Plane:
     return plane
 
 
-def _halves(plane: Plane, size: int, dim: int) -> Plane:
+def _halves(plane: Plane, size: int, dim: int) -> Float[Tensor, "i j"]:
     """Sum of the first half of `size` places less that of the second."""
     sums = _box(plane, size // 2, dim)
     count = sums.shape[dim] - size // 2

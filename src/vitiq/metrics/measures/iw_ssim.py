@@ -28,7 +28,7 @@ CROP = WANG.size // 2 - 1
 """Places of the information's map before the first window of SSIM."""
 
 
-def pyramid(planes: Rows) -> list[Rows]:
+def pyramid(planes: Rows) -> list[Float[Tensor, "_ p _"]]:
     """Four differences from the next coarser plane, and the coarsest plane."""
     bands = []
     for _ in range(len(SCALE_WEIGHTS) - 1):
@@ -38,7 +38,7 @@ def pyramid(planes: Rows) -> list[Rows]:
     return [*bands, planes]
 
 
-def _enlarged(low: Rows, dim: int, size: int) -> Rows:
+def _enlarged(low: Rows, dim: int, size: int) -> Float[Tensor, "i p j"]:
     """Twice the places of one dimension: zeros between, mirrored, and the binomial over both."""
     count = low.shape[dim]
     before, behind = low.narrow(dim, 1, 1), low.narrow(dim, count - 1, 1)
@@ -60,7 +60,7 @@ def _parents(size: int, parents: int) -> tuple[Tensor, Tensor]:
     return first[:size].long(), (places - first)[:size]
 
 
-def _drawn(values: Plane, size: int) -> Plane:
+def _drawn(values: Plane, size: int) -> Float[Tensor, "i w"]:
     """A plane's rows at the places of a band of `size` rows."""
     first, share = _parents(size, values.shape[0])
     low, high = values.index_select(0, first.to(values.device)), values.index_select(0, first.to(values.device) + 1)

@@ -30,7 +30,7 @@ SIGMAS = (0.0248, 0.0185, 0.0179, 0.0191, 0.0220, 0.2782)
 SMALLEST = 2 ** len(SIGMAS) + 1
 
 
-def _enlarged(low: Rows, height: int, width: int) -> Rows:
+def _enlarged(low: Rows, height: int, width: int) -> Float[Tensor, "i p j"]:
     """Twice the size, bilinear with the corners in place, smoothed; cut or stretched to the size by nearest places."""
     size = (2 * low.shape[0], 2 * low.shape[2])
     wide = F.interpolate(low.transpose(0, 1)[None], size, mode="bilinear", align_corners=True)
