@@ -160,7 +160,7 @@ def _programs(ssimulacra2: str | None) -> list[Peer]:
     if ssimulacra2:
         run = by_program(ssimulacra2, r"(-?[0-9.]+)")
         name = "cloudinary/ssimulacra2 2.1 (C++)"
-        peers.append(Program("ssimulacra2", name, "ssimulacra2 a.png b.png", run, 0.02))
+        peers.append(Program("ssimulacra2", name, "ssimulacra2 a.png b.png", run, 0.2))
     if shutil.which("butteraugli_main"):
         settings = ("--intensity_target", "80", "--pnorm", "3")
         run = by_program("butteraugli_main", r"3-norm: ([0-9.]+)", *settings)

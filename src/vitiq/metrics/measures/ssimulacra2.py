@@ -160,15 +160,16 @@ def halve(light: Rows) -> Float[Tensor, "i p j"]:
 
 def distance(a: Rows, b: Rows) -> Float[Tensor, ""]:
     """The weighted sum of all errors of linear light, 0 for equal images; the score is a curve of it."""
-    total = a.new_zeros((), dtype=torch.float64)
-    weights = a.new_tensor(WEIGHTS, dtype=torch.float64).view(a.shape[1], SCALES, 2, 3)
+    found = []
     for scale in range(SCALES):
         if min(a.shape[0], a.shape[2]) < SMALLEST:
             break
         if scale:
             a, b = halve(a), halve(b)
-        total = total + (weights[:, scale] * errors(a, b).transpose(1, 2)).sum()
-    return total
+        found.append(errors(a, b).transpose(1, 2))
+    norms = torch.stack(found, dim=1).flatten()
+    # As in the program, the weights are taken one after the other: where small images have fewer scales, they shift.
+    return (norms * norms.new_tensor(WEIGHTS[: len(norms)])).sum()
 
 
 def score(distance: Float[Tensor, ""]) -> Float[Tensor, ""]:
