@@ -159,7 +159,9 @@ def memory_of(name: str, megapixels: float) -> float:
     """Peak MiB of a process that measures one pair, beyond imports and the two images."""
     side = int((megapixels * 1e6 * 2 / 3) ** 0.5)
     rng = np.random.default_rng(0)
-    a = np.kron(rng.integers(0, 256, (side // 16, side * 3 // 2 // 16, 3), dtype=np.uint8), np.ones((16, 16, 1), np.uint8))
+    a = np.kron(
+        rng.integers(0, 256, (side // 16, side * 3 // 2 // 16, 3), dtype=np.uint8), np.ones((16, 16, 1), np.uint8)
+    )
     b = a ^ rng.integers(0, 8, a.shape, dtype=np.uint8)
     call = ours([name])[name]
     call(np.ascontiguousarray(a[:200, :200]), np.ascontiguousarray(b[:200, :200]))

@@ -81,7 +81,7 @@ def _piq_peers() -> list[Peer]:
         Peer("iw-ssim", "piq", "information_weighted_ssim on BT.709 Y, float64", iw(F64), 1e-9),
         Peer("iw-ssim", "piq", "the same, float32", iw(F32), 1e-3),
         Peer("iw-ssim@jpeg-ai-cttc", "piq", "information_weighted_ssim on Y of 10 bits, float64", iw(F64, True), 1e-9),
-        Peer("fsim", "piq", "fsim, float32", rgb(piq.fsim, F32), 5e-5),
+        Peer("fsim", "piq", "fsim, float32", rgb(piq.fsim, F32), 2e-3),
         Peer("gmsd", "piq", "gmsd, float64", rgb(piq.gmsd, F64), 1e-9),
         Peer("gmsd", "piq", "gmsd, float32", rgb(piq.gmsd, F32), 1e-5),
         Peer("haarpsi", "piq", "haarpsi, float64", rgb(piq.haarpsi, F64), 1e-9),

@@ -26,7 +26,7 @@ from vitiq.types import ImageU8
 FACTS = json.loads((Path(__file__).parent / "data" / "codec-metrics.json").read_text(encoding="utf-8"))
 PROGRAMS = ("butteraugli", "cvvdp")
 NOISE = {"flat, brighter", "flat, noise"}
-"""Pairs in which the value of some programs is the rounding of their arithmetic; see docs/reference/metrics-codec.md."""
+"""Pairs in which the value of some programs is the rounding of their arithmetic (docs/reference/metrics-codec.md)."""
 
 Pairs = dict[str, tuple[ImageU8, ImageU8]]
 

@@ -48,7 +48,9 @@ def jpeg(image: ImageU8, quality: int) -> ImageU8:
     return np.array(Image.open(buffer).convert("RGB"))
 
 
-@given(st.integers(0, 300), st.integers(0, 300), st.integers(161, 190), st.integers(161, 190), st.integers(0, 2**32 - 1))
+@given(
+    st.integers(0, 300), st.integers(0, 300), st.integers(161, 190), st.integers(161, 190), st.integers(0, 2**32 - 1)
+)
 @settings(max_examples=4, phases=(Phase.generate,))
 def test_identity_range_and_symmetry(top: int, left: int, height: int, width: int, seed: int) -> None:
     image = np.ascontiguousarray(PORTRAIT[top : top + height, left : left + width])

@@ -1,8 +1,8 @@
 """FSIM of colour images: similarity of phase congruency, gradient and chroma, weighted by phase congruency.
 
 Zhang et al. 2011 (DOI 10.1109/TIP.2011.2109730), FSIMc as `FSIM` of iqa-pytorch 0.1 has it: YIQ, means of f×f pixels
-with f = round(short side / 256), 4 scales × 4 orientations of log-Gabor filters. The filters of a size are kept, and the
-noise of an orientation is taken from their spectrum (Parseval) instead of from their images.
+with f = round(short side / 256), 4 scales × 4 orientations of log-Gabor filters. The filters of a size are kept, and
+the noise of an orientation is taken from their spectrum (Parseval) instead of from their images.
 """
 
 from __future__ import annotations

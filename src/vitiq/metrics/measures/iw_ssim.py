@@ -1,8 +1,8 @@
 """IW-SSIM: SSIM of the bands of a Laplacian pyramid, each place weighted by the information it carries.
 
 Wang and Li 2011 (DOI 10.1109/TIP.2010.2092435), as in piq 0.8.0 and IW_SSIM_PyTorch, in double precision. What an eye
-learns from a place is the mutual information of a Gaussian scale mixture over 3×3 neighbours and the band above; the sum
-of its ten logarithms is the logarithm of their product, and the images are gone through in strips.
+learns from a place is the mutual information of a Gaussian scale mixture over 3×3 neighbours and the band above; the
+sum of its ten logarithms is the logarithm of their product, and the images are gone through in strips.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _drawn(values: Plane, size: int) -> Float[Tensor, "i w"]:
 
 def _neighbours(band: Plane, parent: Plane | None, rows: slice) -> Float[Tensor, "k i j"]:
     """The 3×3 neighbours of inner places in rows of the map, and their place in the band above."""
-    height, width = band.shape
+    width = band.shape[1]
     strip = band[rows.start : rows.stop + 2]
     count = rows.stop - rows.start
     around = [strip[i : i + count, j : j + width - 2] for i in range(3) for j in range(3)]

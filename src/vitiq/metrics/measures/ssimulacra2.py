@@ -37,7 +37,14 @@ WEIGHTS = (
     *(0.0, 0.0004371155730107379, 0.0, 1.1041726426657346, 0.00066284834129271, 0.00015231632783718752),
     *(0.0, 0.0016406437456599754, 0.0, 1.8422455520539298, 11.441172603757666, 0.0),
     *(0.0007989109436015163, 0.000176816438078653, 0.0, 1.8787594979546387, 10.94906990605142, 0.0),
-    *(0.0007289346991508072, 0.9677937080626833, 0.0, 0.00014003424285435884, 0.9981766977854967, 0.00031949755934435053),
+    *(
+        0.0007289346991508072,
+        0.9677937080626833,
+        0.0,
+        0.00014003424285435884,
+        0.9981766977854967,
+        0.00031949755934435053,
+    ),
     *(0.0004550992113792063, 0.0, 0.0, 0.0013648766163243398, 0.0, 0.0),
     *(0.0, 0.0, 0.0, 7.466890328078848, 0.0, 17.445833984131262),
     *(0.0006235601634041466, 0.0, 0.0, 6.683678146179332, 0.00037724407979611296, 1.027889937768264),
@@ -49,7 +56,14 @@ WEIGHTS = (
     *(0.0, 0.0005313191874358747, 0.0, 0.00016533814161379112, 0.0, 0.0),
     *(0.0, 0.0, 0.0, 0.0004179171803251336, 0.0017290828234722833, 0.0),
     *(0.0020827005846636437, 0.0, 0.0, 8.826982764996862, 23.19243343998926, 0.0),
-    *(95.1080498811086, 0.9863978034400682, 0.9834382792465353, 0.0012286405048278493, 171.2667255897307, 0.9807858872435379),
+    *(
+        95.1080498811086,
+        0.9863978034400682,
+        0.9834382792465353,
+        0.0012286405048278493,
+        171.2667255897307,
+        0.9807858872435379,
+    ),
     *(0.0, 0.0, 0.0, 0.0005130064588990679, 0.0, 0.00010854057858411537),
 )
 
@@ -73,7 +87,7 @@ def taps() -> tuple[float, ...]:
     return tuple(sum(b * math.cos(w * k) for b, w in zip(beta, omega, strict=True)) for k in places)
 
 
-def linear(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def linear(values: Float[Tensor, ...]) -> Float[Tensor, ...]:
     """Linear light of sRGB values, 0 … 1."""
     return torch.where(values <= 0.04045, values / 12.92, ((values.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
 
@@ -83,9 +97,9 @@ def xyb(light: Float[Tensor, "h 3 w"]) -> Float[Tensor, "h 3 w"]:
     red, green, blue = light.unbind(1)
     root = BIAS ** (1 / 3)
     mixed = (torch.add(torch.add(red * a + BIAS, green, alpha=b), blue, alpha=c) for a, b, c in OPSIN)
-    l, m, s = (_cube_root(values) for values in mixed)
-    y = (l + m) * 0.5
-    return torch.stack([(l - m) * 7 + 0.42, y + (0.01 - root), s - y + 0.55], dim=1)
+    long, medium, short = (_cube_root(values) for values in mixed)
+    y = (long + medium) * 0.5
+    return torch.stack([(long - medium) * 7 + 0.42, y + (0.01 - root), short - y + 0.55], dim=1)
 
 
 def _cube_root(values: Plane) -> Plane:
@@ -124,14 +138,15 @@ def errors(a: Rows, b: Rows) -> Float[Tensor, "c 3 2"]:
         x, y = (F.pad(xyb(image[top:bottom]), edges) for image in (a, b))
         inside = slice(reach, reach + rows.stop - rows.start)
         s, d = x + y, x - y
-        means = [_smooth(values) for values in (s, d, s * s, d * d)]
-        sums = sums + _norms(s[inside], d[inside], *means)
+        means = (_smooth(s), _smooth(d), _smooth(s * s), _smooth(d * d))
+        sums = sums + _norms((s[inside], d[inside]), means)
     norms = sums / (height * width)
     return torch.stack([norms[..., 0], norms[..., 1].clamp_min(1e-40) ** 0.25 * (norms[..., 1] > 0)], dim=-1)
 
 
-def _norms(s: Rows, d: Rows, mean_s: Rows, mean_d: Rows, mean_ss: Rows, mean_dd: Rows) -> Float[Tensor, "c 3 2"]:
-    """Sums of the three errors and of their fourth powers."""
+def _norms(values: tuple[Rows, Rows], means: tuple[Rows, Rows, Rows, Rows]) -> Float[Tensor, "c 3 2"]:
+    """Sums of the three errors and of their fourth powers, of s and d and of the means of s, d, s² and d²."""
+    (s, d), (mean_s, mean_d, mean_ss, mean_dd) = values, means
     squared = mean_d * mean_d
     spread, apart = mean_ss - mean_s * mean_s, mean_dd - squared
     kept = (spread - apart + 2 * C2) / (spread + apart + 2 * C2)

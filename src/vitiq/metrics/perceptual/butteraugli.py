@@ -71,7 +71,9 @@ class Butteraugli(MeasuredMetric):
             )
         height, width, _ = reference.shape
         if min(height, width) < SMALLEST:
-            raise InputError(f"an image of {width}×{height} pixels given, Butteraugli needs sides of at least {SMALLEST}")
+            raise InputError(
+                f"an image of {width}×{height} pixels given, Butteraugli needs sides of at least {SMALLEST}"
+            )
         with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
             folder = Path(name)
             for file, image in (("reference.png", reference), ("distorted.png", distorted)):

@@ -40,7 +40,9 @@ def _lab(image: ImageU8) -> tuple[Tensor, Tensor, Tensor]:
     roots = []
     for (r, g, b), white in zip(XYZ, WHITE, strict=True):
         value = (red * r + green * g + blue * b) / white
-        roots.append(torch.where(value > 0.008856, (value.clamp_min(1e-9).log() * (1 / 3)).exp(), 7.787 * value + 16 / 116))
+        roots.append(
+            torch.where(value > 0.008856, (value.clamp_min(1e-9).log() * (1 / 3)).exp(), 7.787 * value + 16 / 116)
+        )
     x, y, z = roots
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
