@@ -58,7 +58,7 @@ def _iqa_peers(ten: bool) -> list[Peer]:
 
     end = "@jpeg-ai-cttc" if ten else ""
     peers = [
-        Peer(f"vif{end}", "iqa-pytorch", "VIFs(channels=1) on Y", on_luma(vif), 3e-5),
+        Peer(f"vif{end}", "iqa-pytorch", "VIFs(channels=1) on Y", on_luma(vif), 2e-4),
         Peer(f"nlpd{end}", "iqa-pytorch", "NLPD(channels=1) on Y", on_luma(nlpd), 3e-6),
     ]
     if not ten:
@@ -120,7 +120,7 @@ def _other_packages() -> list[Peer]:
 
     return [
         Peer("ciede2000", "scikit-image", "mean of deltaE_ciede2000", ciede, 1e-5),
-        Peer("ms-ssim-y@jpeg-ai-cttc", "pytorch-msssim", "ms_ssim on Y of 10 bits, float64", ms_ssim(True), 1e-6),
+        Peer("ms-ssim-y@jpeg-ai-cttc", "pytorch-msssim", "ms_ssim on Y of 10 bits, float64", ms_ssim(True), 1e-5),
     ]
 
 

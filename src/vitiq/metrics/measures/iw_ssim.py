@@ -90,7 +90,7 @@ def _covariance(band: Plane, parent: Plane | None) -> Float[Tensor, "k k"]:
 
 
 def _mixture(band: Plane, parent: Plane | None) -> tuple[Float[Tensor, " k"], Float[Tensor, "k k"]]:
-    """Eigenvalues of the neighbours' covariance, those below 0 taken away and the sum kept, and the whitening matrix."""
+    """Eigenvalues of the neighbours' covariance, none below 0 and their sum kept, and the whitening matrix."""
     values, vectors = torch.linalg.eigh(_covariance(band, parent))
     positive = values.clamp_min(0)
     found = positive * values.sum() / positive.sum()
