@@ -68,3 +68,32 @@ def write_random_weights(folder: Path) -> None:
 def weights_of(metric: type[PerceptualMetric], folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Tensors of a metric and of its trunk in a folder of `write_random_weights`."""
     return metric(folder).states
+
+
+def codec_pairs(images: Mapping[str, ImageU8]) -> dict[str, tuple[ImageU8, ImageU8]]:
+    """Pairs on which metrics of codecs are compared: whole images, odd sizes, tiny and flat ones.
+
+    Args:
+        images: the bundled ones by name, 512×512 or more.
+    """
+
+    def piece(name: str, top: int, left: int, height: int, width: int) -> ImageU8:
+        return np.ascontiguousarray(images[name][top : top + height, left : left + width])
+
+    grey = np.full((192, 192, 3), 120, np.uint8)
+    ramp = np.ascontiguousarray(np.broadcast_to(np.arange(180, dtype=np.uint8)[None, :, None], (170, 180, 3)))
+    sources = {
+        "animal/jpeg": (images["animal"], "jpeg", 0.3),
+        "building/blur": (images["building"], "blur", 0.5),
+        "graphic/jpeg": (images["graphic"], "jpeg", 1),
+        "portrait/noise": (images["portrait"], "noise", 0.3),
+        "odd 333×201": (piece("animal", 3, 5, 333, 201), "jpeg", 0.5),
+        "odd 161×255": (piece("portrait", 101, 99, 161, 255), "noise", 1),
+        "65×70": (piece("building", 200, 200, 65, 70), "jpeg", 1),
+        "41×43": (piece("portrait", 200, 200, 41, 43), "blur", 1),
+        "16×17": (piece("portrait", 150, 250, 16, 17), "jpeg", 0.5),
+        "9×8": (piece("building", 150, 250, 9, 8), "noise", 0.5),
+        "ramp": (ramp, "noise", 0.1),
+    }
+    pairs = {name: (image, degrade(image, kind, strength)) for name, (image, kind, strength) in sources.items()}
+    return pairs | {"flat, brighter": (grey, grey + np.uint8(8)), "flat, noise": (grey, degrade(grey, "noise", 0.1))}

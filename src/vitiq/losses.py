@@ -36,6 +36,13 @@ from vitiq.metrics.fidelity.losses import (
     SsimYLoss,
 )
 from vitiq.metrics.loss import Given, Loss
+from vitiq.metrics.measures.fsim import FsimLoss
+from vitiq.metrics.measures.gmsd import GmsdLoss
+from vitiq.metrics.measures.haarpsi import HaarPsiLoss
+from vitiq.metrics.measures.iw_ssim import IwSsimLoss
+from vitiq.metrics.measures.nlpd import NlpdLoss
+from vitiq.metrics.measures.ssimulacra2 import Ssimulacra2Loss
+from vitiq.metrics.measures.vif import VifLoss
 from vitiq.metrics.perceptual.losses import DistsLoss, LpipsLoss, LpipsVggLoss
 from vitiq.metrics.semantic.vit_losses import (
     VitBcLoss,
@@ -54,6 +61,10 @@ __all__ = [
     "STAND_INS",
     "Criterion",
     "DistsLoss",
+    "FsimLoss",
+    "GmsdLoss",
+    "HaarPsiLoss",
+    "IwSsimLoss",
     "Loss",
     "LpipsLoss",
     "LpipsVggLoss",
@@ -61,6 +72,7 @@ __all__ = [
     "MsSsimLoss",
     "MsSsimYLoss",
     "MseLoss",
+    "NlpdLoss",
     "PatchFidLoss",
     "PatchFidVitLoss",
     "PsnrRgbLoss",
@@ -69,6 +81,8 @@ __all__ = [
     "SsimLoss",
     "SsimSkimageLoss",
     "SsimYLoss",
+    "Ssimulacra2Loss",
+    "VifLoss",
     "VitBcLoss",
     "VitClsLoss",
     "VitJsLoss",
@@ -105,7 +119,8 @@ LOSSES: dict[str, type[Loss]] = {
     found.metric: found
     for found in (
         *(MseLoss, RmseLoss, MaeLoss, PsnrRgbLoss, PsnrYLoss, SsimLoss, SsimYLoss, SsimSkimageLoss),
-        *(MsSsimLoss, MsSsimYLoss, LpipsLoss, LpipsVggLoss, DistsLoss),
+        *(MsSsimLoss, MsSsimYLoss, IwSsimLoss, VifLoss, FsimLoss, GmsdLoss, HaarPsiLoss, NlpdLoss, Ssimulacra2Loss),
+        *(LpipsLoss, LpipsVggLoss, DistsLoss),
         *(VitJsLoss, VitBcLoss, VitProbLoss, VitClsLoss, VitTokensLoss, VitTokensLockedLoss, VitTilesLoss),
     )
 }

@@ -37,6 +37,8 @@ from vitiq.types import ImageU8, Score
 
 METRICS = registry.names("metrics")
 NETWORKLESS = {"mse", "rmse", "mae", "psnr-rgb", "psnr-y", "ssim", "ssim-y", "ssim-skimage", "ms-ssim", "ms-ssim-y"}
+NETWORKLESS |= {"psnr-u", "psnr-v", "iw-ssim", "vif", "fsim", "gmsd", "ssimulacra2", "nlpd", "haarpsi", "psnr-hvs"}
+NETWORKLESS |= {"psnr-hvs-m", "ciede2000", "butteraugli", "cvvdp", "vmaf"}
 NETWORKLESS |= {"frechet-pixel", "fid-pixel", "kid-pixel", "precision-pixel", "recall-pixel"}
 NETWORKLESS |= {"patch-fid-pixel", "patch-kid-pixel", "patch-precision-pixel", "patch-recall-pixel"}
 """Their arithmetic is on bytes: nothing in it can be NaN."""

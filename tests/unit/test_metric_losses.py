@@ -25,6 +25,7 @@ from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.types import ImageU8
 
 PIXELS = ("mse", "rmse", "mae", "psnr-rgb", "psnr-y", "ssim", "ssim-y", "ssim-skimage", "ms-ssim", "ms-ssim-y")
+MEASURED = ("iw-ssim", "vif", "fsim", "gmsd", "haarpsi", "nlpd", "ssimulacra2")
 PERCEPTUAL = ("lpips", "lpips-vgg", "dists")
 SEMANTIC = tuple(name for name in LOSSES if name.startswith("vit-"))
 
@@ -69,10 +70,10 @@ def test_differentiable_metrics_are_those_with_a_loss() -> None:
     """Both ways: what a metric says of itself, and what can be minimised."""
     stated = {name for name in registry.names("metrics") if registry.load("metrics", name).differentiable}
     assert stated == set(LOSSES)
-    assert set(LOSSES) == {*PIXELS, *PERCEPTUAL, *SEMANTIC}
+    assert set(LOSSES) == {*PIXELS, *MEASURED, *PERCEPTUAL, *SEMANTIC}
 
 
-@pytest.mark.parametrize("name", [*PIXELS, *PERCEPTUAL])
+@pytest.mark.parametrize("name", [*PIXELS, *MEASURED, *PERCEPTUAL])
 def test_values_are_the_metrics(name: str, pairs: tuple[list[ImageU8], list[ImageU8]], weights: Path) -> None:
     metric = resolve_metrics(f"{name}@{weights}" if name in PERCEPTUAL else name)
     expected = [scores[name].value for scores in score_pairs(*pairs, metric)]
@@ -81,10 +82,10 @@ def test_values_are_the_metrics(name: str, pairs: tuple[list[ImageU8], list[Imag
     assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-4 if name.startswith("psnr") else 1e-5)
 
 
-@pytest.mark.parametrize("name", [*PIXELS, *PERCEPTUAL])
+@pytest.mark.parametrize("name", [*PIXELS, *MEASURED, *PERCEPTUAL])
 def test_gradients_are_the_slopes(name: str, weights: Path) -> None:
     torch.manual_seed(0)
-    side = 176 if name.startswith("ms-ssim") else 32
+    side = {"ms-ssim": 176, "ms-ssim-y": 176, "iw-ssim": 161, "nlpd": 65, "vif": 41}.get(name, 32)
     reference = torch.rand(1, 3, side, side, dtype=torch.float64)
     image = (reference + 0.1 * torch.randn_like(reference)).clamp(0.01, 0.99).requires_grad_()
     criterion = made(name, weights)
@@ -117,7 +118,7 @@ def test_gradcheck_of_the_vit_losses(name: str) -> None:
     assert torch.autograd.gradcheck(lambda t: criterion(start.detach() + t * direction, reference), (at,), eps=1e-6)
 
 
-@pytest.mark.parametrize("name", [*PIXELS, *PERCEPTUAL])
+@pytest.mark.parametrize("name", [*PIXELS, *MEASURED, *PERCEPTUAL])
 def test_identical_and_flat_images_have_a_finite_slope(name: str, weights: Path) -> None:
     criterion = made(name, weights)
     for level in (0.0, 0.5):

@@ -29,6 +29,7 @@ class Metric(ABC):
         formula: the definition in one line.
         parameter: the setting that may follow the name (`vit-topk@10%`), a keyword of the constructor; "" for none.
         signature_form: what the signature is made of, where the class says.
+        identical: value of two equal images where it is not the best end of the range; NaN where it depends on them.
 
     The docstring of each metric ends with this metadata.
     """
@@ -44,6 +45,7 @@ class Metric(ABC):
     formula: ClassVar[str]
     parameter: ClassVar[str] = ""
     signature_form: ClassVar[str] = ""
+    identical: ClassVar[float | None] = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

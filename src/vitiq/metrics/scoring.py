@@ -24,6 +24,12 @@ DEFAULT = ("vit-topk", "vit-topk-adj", "ssim", "ms-ssim", "mse", "psnr-rgb", "br
 
 DEFAULT_SETS = ("patch-fid-vit", "patch-kid-vit", "patch-is-vit")
 
+JPEG_AI = (
+    *("ms-ssim-y@jpeg-ai-cttc", "vif@jpeg-ai-cttc", "fsim", "nlpd@jpeg-ai-cttc", "iw-ssim@jpeg-ai-cttc"),
+    *("psnr-hvs@jpeg-ai-cttc", "vmaf", "psnr-y@jpeg-ai-cttc", "psnr-u", "psnr-v"),
+)
+"""Metrics of JPEG AI's common training and test conditions."""
+
 ALIASES = {"psnr": "psnr-rgb"}
 """Names that other tools use."""
 
@@ -31,7 +37,7 @@ ALIASES = {"psnr": "psnr-rgb"}
 def resolve_metrics(
     names: str | Sequence[str] = "default", backbone: Backbone | None = None, panel: Sequence[Backbone] = ()
 ) -> list[Metric]:
-    """Metrics by name: names with commas or a list of names; "default" and "all" stand for many.
+    """Metrics by name: names with commas or a list of names; "default", "all" and "jpeg-ai-cttc" stand for many.
 
     A name may carry its metric's parameter after an @: `vit-topk@10`, `vit-topk@10%`, `vit-panel@5`, `vit-rbo@0.9`.
 
@@ -62,7 +68,9 @@ def resolve_metrics(
 
 
 def _named(name: str) -> Sequence[str]:
-    """The names that "default" and "all" stand for; any other stands for itself."""
+    """The names that "default", "all" and "jpeg-ai-cttc" stand for; any other stands for itself."""
+    if name == "jpeg-ai-cttc":
+        return JPEG_AI
     first = (*DEFAULT, *DEFAULT_SETS)
     if name == "all":
         every = registry.names("metrics")

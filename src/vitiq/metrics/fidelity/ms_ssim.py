@@ -6,6 +6,7 @@ sides below 176, whose fifth scale would be smaller than the window, are refused
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from vitiq.metrics.fidelity.ssim import (
     rgb_planes,
     rgb_similarity,
 )
+from vitiq.metrics.measured import check_conditions, luma_10bit
 from vitiq.types import ImageU8, Score
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -41,13 +43,24 @@ def halve(values: Planes) -> Float64[np.ndarray, "i c j"]:
     return np.asarray(rows[..., ::2] + rows[..., 1::2], dtype=np.float64) / 4
 
 
+def halve_zeros(values: Float64[np.ndarray, "h c w"]) -> Float64[np.ndarray, "i c j"]:
+    """Means of 2×2 blocks as pytorch-msssim takes them: of an odd side, zeros stand before the first row or column."""
+    height, _, width = values.shape
+    if height % 2 or width % 2:
+        values = np.pad(values, ((height % 2, 0), (0, 0), (width % 2, 0)))
+    return halve(values)
+
+
 def combine(
-    first: tuple[Float64[np.ndarray, " c"], Float64[np.ndarray, " c"]], a: Planes, b: Planes
+    first: tuple[Float64[np.ndarray, " c"], Float64[np.ndarray, " c"]],
+    a: Planes,
+    b: Planes,
+    smaller: Callable[[Planes], Planes] = halve,
 ) -> Float64[np.ndarray, " c"]:
     """MS-SSIM of each channel, given `mean_similarity` of the finest scale; negative means of a scale count as 0."""
     product: Float64[np.ndarray, " c"] = np.maximum(first[1], 0) ** SCALE_WEIGHTS[0]
     for weight in SCALE_WEIGHTS[1:]:
-        a, b = halve(a), halve(b)
+        a, b = smaller(a), smaller(b)
         full, structure = mean_similarity(a, b)
         last = weight == SCALE_WEIGHTS[-1]
         product *= np.maximum(full if last else structure, 0) ** weight
@@ -69,12 +82,12 @@ class _MsSsim(PairMetric):
         return f"{self.name}|{window}|{self.channels}|valid|v2"
 
     @staticmethod
-    def check(reference: ImageU8) -> None:
-        """Raises InputError for a side below 176."""
+    def check(reference: ImageU8, smallest: int = SMALLEST) -> None:
+        """Raises InputError for a side below 176, or another smallest."""
         height, width, _ = reference.shape
-        if min(height, width) < SMALLEST:
+        if min(height, width) < smallest:
             raise InputError(
-                f"an image of {width}×{height} pixels given, MS-SSIM needs sides of at least {SMALLEST}; "
+                f"an image of {width}×{height} pixels given, MS-SSIM needs sides of at least {smallest}; "
                 f"use ssim for smaller ones"
             )
 
@@ -93,14 +106,36 @@ class MsSsim(_MsSsim):
 
 
 class MsSsimY(_MsSsim):
-    """Multi-scale SSIM of the luma, as in the paper."""
+    """Multi-scale SSIM of the luma, as in the paper.
+
+    Args:
+        conditions: `jpeg-ai-cttc` for JPEG AI's: BT.709 luma of 10 bits, halved as pytorch-msssim 1.0.0 does.
+    """
 
     name = "ms-ssim-y"
     title = "MS-SSIM (luma)"
     channels = "luma:bt601-full"
+    parameter = "conditions"
+
+    def __init__(self, conditions: str = "") -> None:
+        check_conditions(type(self).name, conditions)
+        self._jpeg_ai = bool(conditions)
+        if conditions:
+            self.name = f"{type(self).name}@{conditions}"
+
+    def signature(self) -> str:
+        """Window, scales, data range and channels."""
+        if not self._jpeg_ai:
+            return super().signature()
+        window = "gauss:11-1.5|scales:5|mean-pool:zeros|cov:population|range:255"
+        return f"{self.name}|{window}|luma:bt709-full-10bit|valid|v1"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """MS-SSIM; InputError for sides below 176."""
+        """MS-SSIM; InputError for sides below 176, for JPEG AI's below 161."""
+        if self._jpeg_ai:
+            self.check(reference, SMALLEST - 15)
+            a, b = (luma_10bit(image)[:, None, :] for image in (reference, distorted))
+            return Score(float(combine(mean_similarity(a, b), a, b, halve_zeros).mean()), self.signature())
         self.check(reference)
         first = luma_similarity(reference, distorted)
         return Score(float(combine(first, luma_plane(reference), luma_plane(distorted)).mean()), self.signature())

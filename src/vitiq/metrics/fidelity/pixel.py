@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -11,6 +12,7 @@ from jaxtyping import UInt8
 from vitiq.image.colour import THOUSANDTHS
 from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
+from vitiq.metrics.measured import check_conditions, ten_bit_planes
 from vitiq.types import ImageU8, Score
 
 DATA_RANGE = 255
@@ -149,7 +151,11 @@ class PsnrRgb(_PixelMetric):
 
 
 class PsnrY(_PixelMetric):
-    """Peak signal-to-noise ratio of the luma."""
+    """Peak signal-to-noise ratio of the luma.
+
+    Args:
+        conditions: `jpeg-ai-cttc` for JPEG AI's: BT.709 luma of 10 bits, data range 1023.
+    """
 
     name = "psnr-y"
     title = "PSNR (luma)"
@@ -158,8 +164,69 @@ class PsnrY(_PixelMetric):
     higher_is_better = True
     formula = "10 log10(255² / MSE of 0.299 R + 0.587 G + 0.114 B)"
     channels = "luma:bt601-full"
+    parameter = "conditions"
+
+    def __init__(self, conditions: str = "") -> None:
+        check_conditions(type(self).name, conditions)
+        self._jpeg_ai = bool(conditions)
+        if conditions:
+            self.name = f"{type(self).name}@{conditions}"
+
+    def signature(self) -> str:
+        """Channels and data range."""
+        return _TEN_BITS.format(self.name, "y") if self._jpeg_ai else super().signature()
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """The PSNR in dB (+inf for identical images)."""
+        value = ten_bit_psnr(reference, distorted, 0) if self._jpeg_ai else self.measure(reference, distorted)
+        return Score(value, self.signature())
 
     @staticmethod
     def measure(reference: ImageU8, distorted: ImageU8) -> float:
         """PSNR of `mean_squared_luma_error`."""
         return psnr(mean_squared_luma_error(reference, distorted))
+
+
+_TEN_BITS = "{}|{}:bt709-full-10bit|range:1023|v1"
+
+
+def ten_bit_psnr(reference: ImageU8, distorted: ImageU8, plane: int) -> float:
+    """PSNR in dB of Y, U or V (0, 1, 2) of BT.709, full range, rounded to 10 bits; exact."""
+    a, b = ten_bit_planes(reference)[plane], ten_bit_planes(distorted)[plane]
+    total = sum(int(np.square(x.astype(np.int64) - y).sum()) for x, y in zip(a, b, strict=True))
+    return math.inf if total == 0 else 10 * math.log10(1023**2 * a.size / total)
+
+
+class _PsnrChroma(_PixelMetric):
+    unit = "dB"
+    range = (0.0, math.inf)
+    higher_is_better = True
+    differentiable = False
+    plane: ClassVar[int]
+
+    def signature(self) -> str:
+        """Plane and data range."""
+        return _TEN_BITS.format(self.name, "yuv"[self.plane])
+
+    @classmethod
+    def measure(cls, reference: ImageU8, distorted: ImageU8) -> float:
+        """As `ten_bit_psnr`."""
+        return ten_bit_psnr(reference, distorted, cls.plane)
+
+
+class PsnrU(_PsnrChroma):
+    """Peak signal-to-noise ratio of U, as in JPEG AI's common test conditions."""
+
+    name = "psnr-u"
+    title = "PSNR (U)"
+    formula = "10 log10(1023² / MSE of U of BT.709, 10 bits)"
+    plane = 1
+
+
+class PsnrV(_PsnrChroma):
+    """Peak signal-to-noise ratio of V, as in JPEG AI's common test conditions."""
+
+    name = "psnr-v"
+    title = "PSNR (V)"
+    formula = "10 log10(1023² / MSE of V of BT.709, 10 bits)"
+    plane = 2

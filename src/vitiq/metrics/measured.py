@@ -1,0 +1,118 @@
+"""What metrics that are a function of two images' planes have in common: sizes, equal images, conditions, torch."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from jaxtyping import Float, Float64, UInt16
+
+from vitiq.errors import InputError, UndefinedError
+from vitiq.image.colour import luma709, yuv709_10bit
+from vitiq.image.shared import shared
+from vitiq.metrics.base import PairMetric
+from vitiq.types import ImageU8, Score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+CTTC = "jpeg-ai-cttc"
+"""JPEG AI's common training and test conditions: luma of BT.709, full range, rounded to 10 bits."""
+
+
+def check_conditions(name: str, conditions: str) -> None:
+    """Raises InputError for anything but nothing and `jpeg-ai-cttc`."""
+    if conditions not in ("", CTTC):
+        raise InputError(f"{name}@{conditions} given, {name} or {name}@{CTTC} expected")
+
+
+class MeasuredMetric(PairMetric):
+    """A metric that `measure` gives as one number; equal images have the best value without a measurement."""
+
+    kind = "full-reference"
+    smallest: ClassVar[int] = 1
+    settings: ClassVar[str]
+    unmeasurable: ClassVar[str] = "an image without any detail has no value"
+    """Why `measure` may give no number, for the reader."""
+
+    def signature(self) -> str:
+        """The settings of the class."""
+        return f"{self.name}|{self.settings}|v1"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """The value; InputError for sides below the smallest, NaN with the reason where it is not defined."""
+        height, width, _ = reference.shape
+        if min(height, width) < self.smallest:
+            raise InputError(
+                f"an image of {width}×{height} pixels given, {self.title} needs sides of at least {self.smallest}"
+            )
+        best = self.range[self.higher_is_better] if self.identical is None else self.identical
+        if not math.isnan(best) and np.array_equal(reference, distorted):
+            return Score(best, self.signature())
+        value = self.measure(reference, distorted)
+        if math.isnan(value):
+            raise UndefinedError(f"{self.title}: {self.unmeasurable}")
+        return Score(value, self.signature())
+
+    @abstractmethod
+    def measure(self, reference: ImageU8, distorted: ImageU8) -> float:
+        """The value of two different images of one size; NaN where there is none."""
+
+
+class LumaMetric(MeasuredMetric):
+    """A metric of the luma: BT.709, full range.
+
+    Args:
+        conditions: `jpeg-ai-cttc` for a luma rounded to 10 bits, as JPEG AI's common test conditions have it.
+    """
+
+    parameter = "conditions"
+
+    def __init__(self, conditions: str = "") -> None:
+        check_conditions(type(self).name, conditions)
+        self.ten_bits = bool(conditions)
+        if conditions:
+            self.name = f"{type(self).name}@{conditions}"
+
+    def signature(self) -> str:
+        """The settings of the class, and the luma."""
+        return f"{self.name}|{self.settings}|luma:bt709-full{'-10bit' if self.ten_bits else ''}|v1"
+
+    def plane(self, image: ImageU8) -> Float64[np.ndarray, "h w"]:
+        """The luma, 0 … 255."""
+        return luma_10bit(image) if self.ten_bits else luma_plane(image)
+
+
+@shared
+def luma_plane(image: ImageU8) -> Float64[np.ndarray, "h w"]:
+    """BT.709 luma, 0 … 255."""
+    return luma709(image)
+
+
+@shared
+def ten_bit_planes(image: ImageU8) -> UInt16[np.ndarray, "3 h w"]:
+    """Y, U and V of BT.709, full range, 0 … 1023."""
+    return yuv709_10bit(image)
+
+
+@shared
+def luma_10bit(image: ImageU8) -> Float64[np.ndarray, "h w"]:
+    """BT.709 luma rounded to 10 bits, on the scale of 0 … 255."""
+    return ten_bit_planes(image)[0] * (255 / 1023)
+
+
+def on_tensors(function: Callable[..., Tensor], *arrays: Float[np.ndarray, ...]) -> float:
+    """A function of tensors on arrays, without gradients."""
+    import torch  # noqa: PLC0415 - imported where used
+
+    with torch.no_grad():
+        return float(function(*(torch.from_numpy(array) for array in arrays)))
+
+
+def colour_planes(image: ImageU8, kind: type[np.floating] = np.float64) -> Float[np.ndarray, "3 h w"]:
+    """R, G and B as planes of floats, 0 … 255."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1), dtype=kind)

@@ -1,0 +1,178 @@
+"""IW-SSIM: SSIM of the bands of a Laplacian pyramid, each place weighted by the information it carries.
+
+Wang and Li 2011 (DOI 10.1109/TIP.2010.2092435), as in piq 0.8.0 and IW_SSIM_PyTorch, in double precision. What an eye
+learns from a place is the mutual information of a Gaussian scale mixture over 3×3 neighbours and the band above; the
+sum of its ten logarithms is the logarithm of their product, and the images are gone through in strips.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.metrics.fidelity.ms_ssim import SCALE_WEIGHTS
+from vitiq.metrics.fidelity.ssim import C1, C2, WANG
+from vitiq.metrics.measures.luma import LumaLoss, Plane
+from vitiq.metrics.measures.windows import Rows, mirrored, strips, window_sums
+
+SMALLEST = (WANG.size - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
+BINOMIAL = tuple(math.sqrt(2) * value / 16 for value in (1, 4, 6, 4, 1))
+NOISE = 0.4
+"""Variance of the eye's noise."""
+
+CROP = WANG.size // 2 - 1
+"""Places of the information's map before the first window of SSIM."""
+
+
+def pyramid(planes: Rows) -> list[Float[Tensor, "_ p _"]]:
+    """Four differences from the next coarser plane, and the coarsest plane."""
+    bands = []
+    for _ in range(len(SCALE_WEIGHTS) - 1):
+        low = window_sums(mirrored(planes, 2), BINOMIAL, 2)
+        bands.append(planes - _enlarged(_enlarged(low, 0, planes.shape[0]), 2, planes.shape[2]))
+        planes = low
+    return [*bands, planes]
+
+
+def _enlarged(low: Rows, dim: int, size: int) -> Float[Tensor, "i p j"]:
+    """Twice the places of one dimension: zeros between, mirrored, and the binomial over both."""
+    count = low.shape[dim]
+    before, behind = low.narrow(dim, 1, 1), low.narrow(dim, count - 1, 1)
+    wide = torch.cat([before, low, behind], dim)
+    left, middle, right = (wide.narrow(dim, start, count) for start in range(3))
+    even = (left + right) * BINOMIAL[0] + middle * BINOMIAL[2]
+    odd = (middle + right) * BINOMIAL[1]
+    return torch.stack([even, odd], dim + 1).flatten(dim, dim + 1).narrow(dim, 0, size)
+
+
+@lru_cache(maxsize=32)
+def _parents(size: int, parents: int) -> tuple[Tensor, Tensor]:
+    """For the places of a band, the two places of the band above and the share of the second: bilinear to 4 n - 3
+    places, one more at each end on the same line, and every second of them."""
+    places = (torch.arange(2 * parents, dtype=torch.float64) * 2 - 0.5) * parents / (4 * parents - 3) - 0.5
+    places = places.clamp(0, parents - 1)
+    places[-1] = parents - 1
+    first = places.floor().clamp_max(max(parents - 2, 0))
+    return first[:size].long(), (places - first)[:size]
+
+
+def _drawn(values: Plane, size: int) -> Float[Tensor, "i w"]:
+    """A plane's rows at the places of a band of `size` rows."""
+    first, share = _parents(size, values.shape[0])
+    low, high = values.index_select(0, first.to(values.device)), values.index_select(0, first.to(values.device) + 1)
+    return torch.lerp(low, high, share.to(values)[:, None])
+
+
+def _neighbours(band: Plane, parent: Plane | None, rows: slice) -> Float[Tensor, "k i j"]:
+    """The 3×3 neighbours of inner places in rows of the map, and their place in the band above."""
+    width = band.shape[1]
+    strip = band[rows.start : rows.stop + 2]
+    count = rows.stop - rows.start
+    around = [strip[i : i + count, j : j + width - 2] for i in range(3) for j in range(3)]
+    if parent is not None:
+        around.append(parent[rows.start + 1 : rows.stop + 1, 1:-1])
+    return torch.stack(around)
+
+
+def _covariance(band: Plane, parent: Plane | None) -> Float[Tensor, "k k"]:
+    height, width = band.shape
+    total: Tensor | None = None
+    for rows in strips(height - 2, width):
+        around = _neighbours(band, parent, rows).flatten(1)
+        part = around @ around.T
+        total = part if total is None else total + part
+    assert total is not None
+    return total / ((height - 2) * (width - 2))
+
+
+def _mixture(band: Plane, parent: Plane | None) -> tuple[Float[Tensor, " k"], Float[Tensor, "k k"]]:
+    """Eigenvalues of the neighbours' covariance, none below 0 and their sum kept, and the whitening matrix."""
+    values, vectors = torch.linalg.eigh(_covariance(band, parent))
+    positive = values.clamp_min(0)
+    found = positive * values.sum() / positive.sum()
+    return found, vectors / found.sqrt()
+
+
+def _information(
+    x: Plane, y: Plane, parent: Plane | None, mixture: tuple[Tensor, Tensor], rows: slice
+) -> Float[Tensor, "i j"]:
+    """Bits at inner places; `rows` are those of the map."""
+    eps = torch.finfo(x.dtype).eps
+    top, bottom = rows.start, rows.stop + 2
+    planes = torch.stack([x[top:bottom], y[top:bottom]], dim=1)
+    maps = torch.cat([planes, planes * planes, planes[:, :1] * planes[:, 1:]], dim=1)
+    mean_x, mean_y, xx, yy, xy = _box_means(maps).unbind(1)
+    var_x, var_y = (xx - mean_x * mean_x).clamp_min(0), (yy - mean_y * mean_y).clamp_min(0)
+    both = xy - mean_x * mean_y
+    empty = var_y < eps
+    gain = torch.where(empty, 0.0, both / (var_y + eps))
+    rest = torch.where(empty, var_x, var_x - gain * both)
+    gain, rest = torch.where(var_x < eps, 0.0, gain), torch.where(var_x < eps, 0.0, rest)
+    values, whitening = mixture
+    around = _neighbours(y, parent, rows)
+    white = whitening.T @ around.flatten(1)
+    scale = (white * white).sum(dim=0).view(around.shape[1:])
+    slope = (rest + NOISE + gain * gain * NOISE) * scale * (1 / NOISE**2 / len(values))
+    start = 1 + rest * (1 / NOISE)
+    product = slope * values[0] + start
+    for value in values[1:]:
+        product = product * torch.addcmul(start, slope, value)
+    bits = product.log2()
+    return torch.where(bits < eps, 0.0, bits)
+
+
+def _box_means(maps: Rows) -> Float[Tensor, "i p j"]:
+    """Means of 3×3."""
+    rows = maps[:-2] + maps[1:-1] + maps[2:]
+    return (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]) * (1 / 9)
+
+
+def _structure(x: Plane, y: Plane, rows: slice, luminance: bool) -> Float[Tensor, "i j"]:
+    """SSIM's contrast and structure of every window, and the luminance where asked for."""
+    strip = slice(rows.start, rows.stop + WANG.size - 1)
+    s, d = x[strip] + y[strip], x[strip] - y[strip]
+    maps = torch.stack([s, d, s * s, d * d], dim=1)
+    mean_s, mean_d, ss, dd = window_sums(maps, WANG.taps).unbind(1)
+    mean_s, mean_d = mean_s * mean_s, mean_d * mean_d
+    var_s, var_d = ss - mean_s, dd - mean_d
+    found = (var_s - var_d + 2 * C2) / (var_s + var_d + 2 * C2)
+    return found * (mean_s - mean_d + 2 * C1) / (mean_s + mean_d + 2 * C1) if luminance else found
+
+
+def _band_mean(x: Plane, y: Plane, parent: Plane | None) -> Float[Tensor, ""]:
+    """The mean of a band's structure, weighted by information."""
+    mixture = _mixture(y, parent)
+    total, weight = x.new_zeros(()), x.new_zeros(())
+    for rows in strips(x.shape[0] - WANG.size + 1, x.shape[1]):
+        bits = _information(x, y, parent, mixture, slice(rows.start + CROP, rows.stop + CROP))[:, CROP:-CROP]
+        total = total + (_structure(x, y, rows, False) * bits).sum()
+        weight = weight + bits.sum()
+    return total / weight
+
+
+def iw_ssim(reference: Plane, distorted: Plane) -> Float[Tensor, ""]:
+    """IW-SSIM of two planes of luma, 0 … 255, with sides from 161. NaN where a band has no information."""
+    bands = [band.unbind(1) for band in pyramid(torch.stack([reference, distorted], dim=1))]
+    means = []
+    for scale, (x, y) in enumerate(bands[:-1]):
+        parent = bands[scale + 1][1] if scale < len(bands) - 2 else None
+        if parent is not None:
+            columns = _drawn(parent.T.contiguous(), y.shape[1])
+            parent = _drawn(columns.T.contiguous(), y.shape[0])
+        means.append(_band_mean(x, y, parent))
+    x, y = bands[-1]
+    means.append(_structure(x, y, slice(0, x.shape[0] - WANG.size + 1), True).mean())
+    weights = reference.new_tensor(SCALE_WEIGHTS) / sum(SCALE_WEIGHTS)
+    return (torch.stack(means).abs() ** weights).prod()
+
+
+class IwSsimLoss(LumaLoss):
+    """1 - IW-SSIM of the luma."""
+
+    metric = "iw-ssim"
+    smallest = SMALLEST
+    measure = staticmethod(iw_ssim)

@@ -1,0 +1,94 @@
+"""VMAF by libvmaf, in an ffmpeg that has it: the one on the path, or the one that the package imageio-ffmpeg ships.
+
+JPEG AI's common test conditions: both images as one frame of BT.709 YUV 4:4:4, full range, 10 bits; model
+vmaf_v0.6.1. Identical images get about 97, not 100, since a frame alone has no motion.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from vitiq.errors import MissingDependencyError, UndefinedError
+from vitiq.metrics.measured import MeasuredMetric, ten_bit_planes
+from vitiq.metrics.programs import output_of
+from vitiq.types import ImageU8, Score
+
+MODEL = "vmaf_v0.6.1"
+
+
+@lru_cache(maxsize=1)
+def program() -> tuple[str, str] | None:
+    """An ffmpeg with libvmaf and its version."""
+    for candidate in (shutil.which("ffmpeg"), _packaged()):
+        if candidate is None:
+            continue
+        done = subprocess.run([candidate, "-hide_banner", "-filters"], capture_output=True, text=True, check=False)
+        if " libvmaf " in done.stdout:
+            shown = subprocess.run([candidate, "-version"], capture_output=True, text=True, check=False).stdout
+            return candidate, shown.split()[2] if len(shown.split()) > 2 else "unknown"
+    return None
+
+
+def _packaged() -> str | None:
+    try:
+        import imageio_ffmpeg  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return None
+
+
+class Vmaf(MeasuredMetric):
+    """VMAF of one frame; details hold libvmaf's features."""
+
+    name = "vmaf"
+    title = "VMAF"
+    range = (0.0, 100.0)
+    higher_is_better = True
+    identical = math.nan
+    reference = "Li et al. 2016, https://github.com/Netflix/vmaf (model vmaf_v0.6.1)"
+    formula = "support vector regression of VIF of 4 scales, detail loss and motion (0 here)"
+    smallest = 16
+
+    def signature(self) -> str:
+        """Version of ffmpeg, model and planes."""
+        found = program()
+        return f"vmaf|ffmpeg:{found[1] if found else 'missing'}|{MODEL}|yuv:bt709-full-10bit-444|v1"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """The score; MissingDependencyError without an ffmpeg that has libvmaf."""
+        found = program()
+        if found is None:
+            raise MissingDependencyError("vmaf needs an ffmpeg with libvmaf: run pip install 'vitiq[vmaf]'")
+        score = self._frame(found[0], reference, distorted)
+        return Score(float(score.pop("vmaf")), self.signature(), {"features": score})
+
+    def measure(self, reference: ImageU8, distorted: ImageU8) -> float:
+        """As the call."""
+        return self(reference, distorted).value
+
+    @staticmethod
+    def _frame(ffmpeg: str, reference: ImageU8, distorted: ImageU8) -> dict[str, float]:
+        height, width, _ = reference.shape
+        raw = ["-f", "rawvideo", "-pix_fmt", "yuv444p10le", "-s", f"{width}x{height}", "-i"]
+        with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
+            folder = Path(name)
+            for file, image in (("reference.yuv", reference), ("distorted.yuv", distorted)):
+                (folder / file).write_bytes(ten_bit_planes(image).astype("<u2").tobytes())
+            graph = f"libvmaf=log_fmt=json:log_path=score.json:n_threads=1:model=version={MODEL}"
+            begin = [ffmpeg, "-hide_banner", "-loglevel", "error", "-threads", "1"]
+            inputs = [*raw, "distorted.yuv", *raw, "reference.yuv"]
+            output_of([*begin, *inputs, "-lavfi", graph, "-f", "null", "-"], folder)
+            try:
+                frames = json.loads((folder / "score.json").read_text("utf-8"))["frames"]
+                return {str(key): float(value) for key, value in frames[0]["metrics"].items()}
+            except (OSError, ValueError, LookupError) as error:
+                raise UndefinedError(f"libvmaf wrote no score ({error})") from error

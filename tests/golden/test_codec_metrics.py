@@ -1,0 +1,101 @@
+"""The metrics that codec people quote against their reference programs: whole, odd, tiny and flat images.
+
+Truth: data/codec-metrics.json, which names for each value the program, its version, the call, the tolerance and the
+command that wrote it (benchmarks/codec_metrics.py). No reference program is needed here; `butteraugli` and `cvvdp` are
+compared where they are installed in that version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import math
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from vitiq.errors import InputError
+from vitiq.metrics.base import PairMetric
+from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.types import ImageU8
+
+FACTS = json.loads((Path(__file__).parent / "data" / "codec-metrics.json").read_text(encoding="utf-8"))
+PROGRAMS = ("butteraugli", "cvvdp")
+NOISE = {"flat, brighter", "flat, noise"}
+"""Pairs in which the value of some programs is the rounding of their arithmetic (docs/reference/metrics-codec.md)."""
+
+Pairs = dict[str, tuple[ImageU8, ImageU8]]
+
+
+@pytest.fixture(scope="session")
+def pairs(bundled: dict[str, ImageU8]) -> Pairs:
+    inputs = benchmark_inputs()
+    made: Pairs = inputs.codec_pairs(bundled)
+    for name, (_, other) in made.items():
+        found = hashlib.sha256(other.tobytes()).hexdigest()
+        assert found == FACTS["images"][name], f"Pillow makes another {name}; run: {FACTS['command']}"
+    return made
+
+
+def benchmark_inputs() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "inputs.py"
+    spec = importlib.util.spec_from_file_location("codec_inputs", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["codec_inputs"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def scores(pairs: Pairs) -> dict[str, dict[str, float]]:
+    names = sorted({e["metric"] for e in FACTS["entries"]} - set(PROGRAMS))
+    metrics = resolve_metrics(names)
+    return {name: {k: s.value for k, s in score_pair(a, b, metrics).items()} for name, (a, b) in pairs.items()}
+
+
+def entries(*, programs: bool) -> list[Any]:
+    chosen = [e for e in FACTS["entries"] if (e["metric"] in PROGRAMS) == programs]
+    return [pytest.param(e, id=f"{e['metric']}: {e['source']}, {e['call']}") for e in chosen]
+
+
+@pytest.mark.parametrize("entry", entries(programs=False))
+def test_values_are_the_programs(entry: dict[str, Any], scores: dict[str, dict[str, float]]) -> None:
+    assert len(entry["values"]) == len(scores)
+    compared = 0
+    for name, value in entry["values"].items():
+        found = scores[name][entry["metric"]]
+        if value is None or name in NOISE or math.isnan(found):
+            continue
+        assert found == pytest.approx(value, abs=entry["tolerance"]), name
+        compared += 1
+    assert compared >= 6
+
+
+@pytest.mark.parametrize("entry", entries(programs=True))
+def test_programs_are_called_rightly(entry: dict[str, Any], pairs: Pairs) -> None:
+    metric = resolve_metrics(entry["metric"])[0]
+    assert isinstance(metric, PairMetric)
+    for name, value in entry["values"].items():
+        try:
+            found = score_pair(*pairs[name], [metric])[entry["metric"]]
+        except InputError:
+            continue
+        if "undefined" in found.details or value is None:
+            assert math.isnan(found.value) == ("undefined" in found.details)
+            continue
+        assert found.value == pytest.approx(value, abs=max(entry["tolerance"], 1e-5)), name
+
+
+def test_every_metric_without_a_program_is_compared() -> None:
+    compared = {e["metric"] for e in FACTS["entries"]}
+    assert compared >= {
+        *("ssimulacra2", "iw-ssim", "vif", "fsim", "nlpd", "psnr-hvs", "psnr-hvs-m", "gmsd", "haarpsi", "ciede2000"),
+        *("iw-ssim@jpeg-ai-cttc", "vif@jpeg-ai-cttc", "nlpd@jpeg-ai-cttc", "psnr-hvs@jpeg-ai-cttc"),
+        *("ms-ssim-y@jpeg-ai-cttc", "butteraugli"),
+    }

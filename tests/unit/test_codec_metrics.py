@@ -1,0 +1,214 @@
+"""Properties and degenerate input of the metrics that codec people quote.
+
+Truth: arithmetic (equal images, black beside white, a constant added), the definitions (who is symmetric), and that
+JPEG of a lower quality is worse. Values of reference programs: tests/golden/test_codec_metrics.py.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from vitiq.errors import InputError, MissingDependencyError
+from vitiq.image.colour import luma709, yuv709_10bit
+from vitiq.image.io import read_image
+from vitiq.metrics.base import PairMetric
+from vitiq.metrics.measures.ssimulacra2 import taps
+from vitiq.metrics.perceptual import butteraugli, cvvdp, vmaf
+from vitiq.metrics.perceptual.ciede2000 import difference_map
+from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.types import ImageU8
+
+OURS = (
+    *("ssimulacra2", "iw-ssim", "vif", "fsim", "nlpd", "gmsd", "haarpsi", "psnr-hvs", "psnr-hvs-m", "ciede2000"),
+    *("psnr-u", "psnr-v"),
+)
+SYMMETRIC = ("fsim", "nlpd", "gmsd", "haarpsi", "psnr-hvs", "psnr-hvs-m", "ciede2000", "psnr-u", "psnr-v")
+CTTC = ("psnr-y", "ms-ssim-y", "iw-ssim", "vif", "nlpd", "psnr-hvs")
+SMALLEST = {"ssimulacra2": 8, "iw-ssim": 161, "vif": 41, "nlpd": 65, "haarpsi": 16, "ms-ssim-y@jpeg-ai-cttc": 161}
+PORTRAIT = read_image(Path(__file__).parents[2] / "examples" / "images" / "portrait.png")
+
+
+def metric(name: str) -> PairMetric:
+    found = resolve_metrics(name)[0]
+    assert isinstance(found, PairMetric)
+    return found
+
+
+def jpeg(image: ImageU8, quality: int) -> ImageU8:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return np.array(Image.open(buffer).convert("RGB"))
+
+
+@given(
+    st.integers(0, 300), st.integers(0, 300), st.integers(161, 190), st.integers(161, 190), st.integers(0, 2**32 - 1)
+)
+@settings(max_examples=4, phases=(Phase.generate,))
+def test_identity_range_and_symmetry(top: int, left: int, height: int, width: int, seed: int) -> None:
+    image = np.ascontiguousarray(PORTRAIT[top : top + height, left : left + width])
+    noise = np.random.default_rng(seed).normal(0, 1 + seed % 40, image.shape)
+    other = np.clip(image + noise, 0, 255).astype(np.uint8)
+    metrics = resolve_metrics([*OURS, *(f"{name}@jpeg-ai-cttc" for name in CTTC)])
+    same = score_pair(image, image.copy(), metrics)
+    there, back = score_pair(image, other, metrics), score_pair(other, image, metrics)
+    for m in metrics:
+        low, high = m.range
+        best = m.identical if m.identical is not None else (high if m.higher_is_better else low)
+        assert same[m.name].value == best
+        assert low <= there[m.name].value <= high
+        if m.name in SYMMETRIC:
+            assert there[m.name].value == pytest.approx(back[m.name].value, rel=1e-6, abs=1e-6)
+        if not np.array_equal(image, other) and m.name not in ("psnr-u", "psnr-v"):
+            assert there[m.name].value < best if m.higher_is_better else there[m.name].value > best
+
+
+@given(st.sampled_from(["animal", "building", "portrait", "graphic"]), st.integers(8, 60))
+@settings(max_examples=4, phases=(Phase.generate,))
+def test_a_lower_jpeg_quality_is_worse(name: str, quality: int) -> None:
+    image = read_image(Path(__file__).parents[2] / "examples" / "images" / f"{name}.png")[100:356, 100:356]
+    image = np.ascontiguousarray(image)
+    metrics = resolve_metrics([*OURS[:10], *(f"{name}@jpeg-ai-cttc" for name in CTTC)])
+    low, high = (score_pair(image, jpeg(image, q), metrics) for q in (quality, min(95, quality + 30)))
+    for m in metrics:
+        better, worse = high[m.name].value, low[m.name].value
+        assert better > worse if m.higher_is_better else better < worse, m.name
+
+
+@pytest.mark.parametrize("name", [*OURS, *(f"{name}@jpeg-ai-cttc" for name in CTTC)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (9, 7), (8, 8), (40, 41), (64, 200), (160, 300), (177, 162)])
+def test_any_size_has_a_value_or_a_reason(name: str, shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for _ in range(2))
+    found = metric(name)
+    smallest = SMALLEST.get(name, SMALLEST.get(name.partition("@")[0], 1))
+    if min(shape) < smallest:
+        with pytest.raises(InputError, match=f"{shape[1]}×{shape[0]} pixels given, .*at least {smallest}"):
+            found(a, b)
+        with pytest.raises(InputError, match="at least"):
+            found(a, a)
+        return
+    low, high = found.range
+    score = found(a, b)
+    assert low <= score.value <= high or "structure" in str(score.details["undefined"])
+
+
+@pytest.mark.parametrize("name", [*OURS, *(f"{name}@jpeg-ai-cttc" for name in CTTC)])
+def test_flat_images_have_a_value_or_a_reason(name: str) -> None:
+    black = np.zeros((192, 176, 3), np.uint8)
+    white = black + np.uint8(255)
+    texture = np.random.default_rng(0).integers(0, 256, black.shape, dtype=np.uint8)
+    found = metric(name)
+    for a, b in ((black, white), (white, black), (black, black + np.uint8(1)), (texture, black), (black, texture)):
+        score = found(a, b)
+        low, high = found.range
+        if math.isnan(score.value):
+            assert found.title in str(score.details["undefined"])
+        else:
+            assert low <= score.value <= high
+            blind = name.partition("@")[0] in ("psnr-u", "psnr-v", "gmsd", "nlpd")  # they see no constant, or no grey
+            assert blind or score.value != (high if found.higher_is_better else low)
+
+
+def test_flat_images_without_structure_are_undefined() -> None:
+    grey = np.full((192, 192, 3), 100, np.uint8)
+    scores = score_pair(grey, grey + np.uint8(9), resolve_metrics("vif,iw-ssim,fsim"))
+    for name, reason in (("vif", "flat reference"), ("iw-ssim", "no information"), ("fsim", "any structure")):
+        assert math.isnan(scores[name].value)
+        assert reason in str(scores[name].details["undefined"])
+
+
+def test_black_beside_white_has_the_largest_lightness_difference() -> None:
+    black = np.zeros((4, 4, 3), np.uint8)
+    score = metric("ciede2000")(black, black + np.uint8(255))
+    assert score.value == pytest.approx(100, abs=1e-4)
+    assert score.details["p95"] == pytest.approx(100, abs=1e-4)
+
+
+def test_the_95th_percentile_is_of_the_map() -> None:
+    other = jpeg(PORTRAIT, 20)
+    differences = difference_map(PORTRAIT, other)
+    score = metric("ciede2000")(PORTRAIT, other)
+    assert score.details["p95"] == pytest.approx(float(np.percentile(differences, 95)))
+    assert score.details["max"] == float(differences.max())
+
+
+def test_ten_bits_are_bt709() -> None:
+    """ITU-R BT.709-6, item 3: Kr 0.2126, Kb 0.0722; full range, so that white is 1023 and grey has chroma 512."""
+    colours = np.array([[[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 0, 0], [0, 0, 255]]], np.uint8)
+    planes = yuv709_10bit(colours)
+    assert planes[:, 0].T.tolist() == [
+        [0, 512, 512],
+        [1023, 512, 512],
+        [514, 512, 512],
+        [217, 395, 1023],
+        [74, 1023, 465],
+    ]
+    assert luma709(colours)[0, 3] == pytest.approx(54.213)
+
+
+def test_libjxl_s_gaussian() -> None:
+    """The impulse response of libjxl's FastGaussian(1.5), printed by the C++ program at an impulse of 1."""
+    expected = (0.264621, 0.212929, 0.109335, 0.036011, 0.009414)
+    assert taps()[4:] == pytest.approx(expected, abs=1e-6)
+    assert taps()[:5] == taps()[4:][::-1]
+
+
+def test_conditions_are_in_name_and_signature() -> None:
+    for name in CTTC:
+        found = metric(f"{name}@jpeg-ai-cttc")
+        assert found.name == f"{name}@jpeg-ai-cttc"
+        assert found.signature().startswith(f"{name}@jpeg-ai-cttc|")
+        assert "bt709-full-10bit" in found.signature()
+        assert metric(name).signature() != found.signature()
+        with pytest.raises(InputError, match="jpeg-ai-cttc expected"):
+            metric(f"{name}@jpeg-ai")
+
+
+def test_one_name_for_all_of_jpeg_ai() -> None:
+    names = [m.name for m in resolve_metrics("jpeg-ai-cttc")]
+    assert names == [
+        *("ms-ssim-y@jpeg-ai-cttc", "vif@jpeg-ai-cttc", "fsim", "nlpd@jpeg-ai-cttc", "iw-ssim@jpeg-ai-cttc"),
+        *("psnr-hvs@jpeg-ai-cttc", "vmaf", "psnr-y@jpeg-ai-cttc", "psnr-u", "psnr-v"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["butteraugli@0", "butteraugli@x", "butteraugli@nan", "butteraugli@20000"])
+def test_a_brightness_that_means_nothing_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="brightness in nits"):
+        resolve_metrics(name)
+
+
+def test_without_programs_the_reason_says_what_to_install(small: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(butteraugli.shutil, "which", lambda _: None)
+    monkeypatch.setattr(vmaf, "program", lambda: None)
+
+    def missing(_: object) -> None:
+        raise MissingDependencyError("cvvdp needs its package: run pip install 'vitiq[cvvdp]'")
+
+    monkeypatch.setattr(cvvdp.Cvvdp, "model", missing)
+    other = small + np.uint8(1)
+    scores = score_pair(small, other, resolve_metrics("butteraugli,vmaf,cvvdp"))
+    for name, words in (("butteraugli", "libjxl-devtools"), ("vmaf", "vitiq[vmaf]"), ("cvvdp", "vitiq[cvvdp]")):
+        assert math.isnan(scores[name].value)
+        assert words in str(scores[name].details["undefined"])
+    assert "missing" in metric("butteraugli").signature()
+    assert "missing" in metric("vmaf").signature()
+
+
+def test_a_program_that_fails_is_a_reason(small: ImageU8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, reason in (("echo what; exit 0", "expected"), ("echo broken >&2; exit 3", "exit code 3: broken")):
+        program = tmp_path / "butteraugli_main"
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(butteraugli.shutil, "which", lambda _, found=str(program): found)
+        score = metric("butteraugli")(small, small + np.uint8(1))
+        assert math.isnan(score.value)
+        assert reason in str(score.details["undefined"])
