@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from vitiq.analysis.batched import growing, mean_difference
+from vitiq.analysis.batched import mean_difference, ordered, points_used
 from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
-from vitiq.analysis.curve import Method
+from vitiq.analysis.curve import LEAST_POINTS, Method
 from vitiq.analysis.mean_curve import Pool, common_images, pooled
 from vitiq.analysis.points import CodecTable, RdPoint, gather
 from vitiq.errors import InputError
@@ -203,8 +203,14 @@ def _deltas(a: tuple[Values, Values], b: tuple[Values, Values], how: _Settings) 
 
 
 def _of_images(a: CodecTable, b: CodecTable, how: _Settings) -> dict[str, tuple[float, float]]:
-    rows = zip(a.images, a.rate, a.value, b.rate, b.value, strict=True)
-    return {image: _deltas((ra, qa), (rb, qb), how).pair for image, ra, qa, rb, qb in rows}
+    """Both deltas on every image, all images at once."""
+
+    def rows(table: CodecTable) -> tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]:
+        order = np.argsort(table.rate, axis=1, kind="stable")
+        return np.take_along_axis(table.rate, order, 1), how.sign * np.take_along_axis(table.value, order, 1)
+
+    found = _of_rows(rows(a), rows(b), how)
+    return {image: (float(rate), float(quality)) for image, rate, quality in zip(a.images, *found, strict=True)}
 
 
 def _resampled(
@@ -215,16 +221,35 @@ def _resampled(
     if count < FEWEST_IMAGES or resamples == 0:
         return (np.nan, np.nan), (np.nan, np.nan)
     rows_a, rows_b = (_rows(t, draws(count, resamples, seed), how) for t in (a, b))
-    easy = growing(*rows_a) & growing(*rows_b) if how.method != "cubic" else np.zeros(resamples, dtype=np.bool_)
-    found = np.full((2, resamples), np.nan)
-    if how.method != "cubic" and easy.any():
-        (xa, ya), (xb, yb) = ((np.log(x[easy]), y[easy]) for x, y in (rows_a, rows_b))
-        found[0, easy] = 100 * np.expm1(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
-        found[1, easy] = how.sign * mean_difference((xa, ya), (xb, yb), how.method, how.least_shared)
+    found = _of_rows(rows_a, rows_b, how)
+    return interval(found[0]), interval(found[1])
+
+
+Rows = tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]
+"""Rates and qualities (larger is better) of many curves, a row a curve."""
+
+
+def _of_rows(rows_a: Rows, rows_b: Rows, how: _Settings) -> Float[np.ndarray, "2 b"]:
+    """Both deltas of every row: rows whose curves are made of the same points at once, odd ones one by one."""
+    count = len(rows_a[0])
+    found = np.full((2, count), np.nan)
+    easy = ordered(*rows_a) & ordered(*rows_b) if how.method != "cubic" else np.zeros(count, dtype=np.bool_)
+    places = np.flatnonzero(easy)
+    used_a, used_b = (points_used(x[easy], y[easy]) for x, y in (rows_a, rows_b))
+    kinds, kind = np.unique(np.concatenate([used_a, used_b], axis=1), axis=0, return_inverse=True)
+    for n in range(len(kinds)):
+        keep_a, keep_b = np.split(kinds[n], [used_a.shape[1]])
+        if how.method == "cubic" or min(keep_a.sum(), keep_b.sum()) < LEAST_POINTS:
+            continue
+        some = places[kind.ravel() == n]
+        xa, ya = np.log(rows_a[0][some][:, keep_a]), rows_a[1][some][:, keep_a]
+        xb, yb = np.log(rows_b[0][some][:, keep_b]), rows_b[1][some][:, keep_b]
+        found[0, some] = 100 * np.expm1(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
+        found[1, some] = how.sign * mean_difference((xa, ya), (xb, yb), how.method, how.least_shared)
     for i in np.flatnonzero(~easy):
         one, other = ((x[i], how.sign * y[i]) for x, y in (rows_a, rows_b))
         found[:, i] = _deltas(one, other, how).pair
-    return interval(found[0]), interval(found[1])
+    return found
 
 
 def _rows(

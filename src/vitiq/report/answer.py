@@ -56,6 +56,8 @@ def answer(model: Model) -> Answer:
             table = bd_table(model, chosen, anchor)
             if any(math.isfinite(cell.percent) for cell in table.values()):
                 return _of_curves(model, chosen, anchor, table)
+    if len(model.curves) == 1:
+        return _alone(model, column)
     return Answer(
         f"{_count(len(model.records), 'file')} of {_count(len(model.curves), 'codec')}",
         "No two codecs share a size or a range of qualities, so none is ahead of another here.",
@@ -63,6 +65,27 @@ def answer(model: Model) -> Answer:
         limits(model),
         column,
     )
+
+
+def _alone(model: Model, column: Column | None) -> Answer:
+    """One codec: what it reaches, and that nothing is said of any other."""
+    curve, rows = model.curves[0], [point.row for point in model.points]
+    rates = [row.bpp for row in rows]
+    values = [row.means[column.info.key].value for row in rows if column]
+    reaches = [value for value in values if math.isfinite(value)]
+    head = f"{curve.label} alone, at {_range(rates, '.2f')} bits per pixel"
+    if column and reaches:
+        ends = list(dict.fromkeys(column.text(value) for value in (min(reaches), max(reaches))))
+        head += f": {column.info.short} {' to '.join(ends)} {column.info.unit}".rstrip()
+    weights = f", and {size_text(curve.shared_bytes)} of weights in every decoder" if curve.shared_bytes else ""
+    price = f"Its price: {seconds_text(rows[0].encode_seconds)} to encode an image{weights}. "
+    return Answer(
+        head, price + "There is no other codec to compare it with.", compared_text(model), limits(model), column
+    )
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    return " to ".join(dict.fromkeys(format(value, form) for value in (min(values), max(values))))
 
 
 def first_level(model: Model) -> list[Row]:
@@ -153,9 +176,7 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
         f"For the same {column.info.short}, {model.curves[top].label} needs "
         f"{abs(cell.percent):.0f} % {change} bits than {name}"
     )
-    parts = []
-    if math.isfinite(cell.low):
-        parts.append(f"95 % interval over {cell.count} images: {_percent(cell.low)} to {_percent(cell.high)}.")
+    parts = [_both_means(cell)]
     if len(known) > 1:
         parts.append(f"Next: {model.curves[known[1]].label}, {_percent(table[known[1]].percent)}.")
     if cell.overlap < LITTLE_OVERLAP:
@@ -164,6 +185,16 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
     if column.info.key in model.curves[top].dependent:
         parts.append("Its score is not independent of what it was optimised against.")
     return Answer(headline, " ".join(parts), compared_text(model), limits(model), column, anchor, table)
+
+
+def _both_means(cell: BdCell) -> str:
+    """How sure the headline's number is: its interval, and the other mean in use."""
+    text = f"That is the mean curve over {_count(cell.count, 'image')}"
+    if math.isfinite(cell.low):
+        text += f" (95 % interval {_percent(cell.low)} to {_percent(cell.high)})"
+    if math.isfinite(cell.mean) and cell.count > 1:
+        text += f"; the mean of each image's own change is {_percent(cell.mean)}"
+    return text + "."
 
 
 def _curve_price(model: Model, top: int, anchor: int) -> str:
@@ -211,6 +242,15 @@ def limits(model: Model) -> list[str]:
     if len(model.images) < FEW:
         says = f"{_count(len(model.images), 'image')} {'says' if len(model.images) == 1 else 'say'}"
         found.append(f"{says} nothing about images in general: no interval is given below {FEW}.")
+    counts: dict[str, int] = {}
+    for curve, _ in model.files:
+        counts[model.curves[curve].label] = counts.get(model.curves[curve].label, 0) + 1
+    few = {label: count for label, count in counts.items() if count < len(model.images)}
+    if few:
+        said = _list([f"{label} has {count}" for label, count in few.items()])
+        found.append(
+            f"{said} of {_count(len(model.images), 'image')}: means over fewer images are not of the same ones."
+        )
     over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
     if over:
         found.append(
