@@ -252,7 +252,7 @@ def test_many_metrics_are_chosen_from(opened: Open, crowded_page: str) -> None:
     page.locator("#every").scroll_into_view_if_needed()
     heads = page.locator("#files thead th")
     until(page, "document.querySelectorAll('#files thead th').length === 14")
-    page.get_by_label("every metric").check()
+    page.locator("#allmetrics").check()
     assert heads.count() == 6 + page.evaluate("vitiq.data().metrics.length")
     assert page.locator("#metric optgroup").count() == 4
     page.get_by_text("metrics, by the question they ask").click()

@@ -189,10 +189,12 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
 
 def _both_means(cell: BdCell) -> str:
     """How sure the headline's number is: its interval, and the other mean in use."""
+    if cell.count == 1:
+        return "That is on one image."
     text = f"That is the mean curve over {_count(cell.count, 'image')}"
     if math.isfinite(cell.low):
         text += f" (95 % interval {_percent(cell.low)} to {_percent(cell.high)})"
-    if math.isfinite(cell.mean) and cell.count > 1:
+    if math.isfinite(cell.mean):
         text += f"; the mean of each image's own change is {_percent(cell.mean)}"
     return text + "."
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -66,7 +65,7 @@ def _rd_points(model: Model, curve: int) -> list[RdPoint]:
     if key not in model.bd:
         own = [record for index, record in zip(model.curve_of, model.records, strict=True) if index == curve]
         chosen = [record for record in own if record.details.get("group") not in SINGLE]
-        model.bd[key] = [replace(point, codec=str(curve)) for point in points_of(chosen)]
+        model.bd[key] = [replace(point, codec=model.curves[curve].label) for point in points_of(chosen)]
     found: list[RdPoint] = model.bd[key]
     return found
 
@@ -85,21 +84,19 @@ def _both_ways(model: Model, column: Column, anchor: int, curve: int) -> tuple[B
     points = [*_rd_points(model, anchor), *_rd_points(model, curve)]
     better = column.info.direction >= 0
     try:
-        found = compare(points, str(curve), str(anchor), column.info.key, higher_is_better=better)
+        labels = (model.curves[curve].label, model.curves[anchor].label)
+        found = compare(points, *labels, column.info.key, higher_is_better=better)
     except InputError as error:
         refused = BdCell(math.nan, why=str(error))
         return refused, refused
     rate, own = found.rate, [*found.image_rate.values()]
-    ends = (rate.low, rate.high) if found.images >= FEW else (math.nan, math.nan)
-    shared: dict[str, Any] = {
-        "overlap": found.overlap if math.isfinite(found.overlap) else 0.0,
-        "count": found.images,
-        "left_out": len(model.images) - found.images,
-        "why": found.refused or "",
-    }
-    there = BdCell(rate.value, *ends, **shared, **_mean_of_images(own))
-    back = (turned(x) for x in (rate.value, ends[1], ends[0]))
-    return there, BdCell(*back, **shared, **_mean_of_images([turned(x) for x in own]))
+    low, high = (rate.low, rate.high) if found.images >= FEW else (math.nan, math.nan)
+    overlap = found.overlap if math.isfinite(found.overlap) else 0.0
+    shared = (overlap, found.images, len(model.images) - found.images)
+    there = BdCell(rate.value, low, high, *shared, *_mean_of_images(own), found.refused or "")
+    back = [turned(percent) for percent in own]
+    other = BdCell(turned(rate.value), turned(high), turned(low), *shared, *_mean_of_images(back), found.refused or "")
+    return there, other
 
 
 def turned(percent: float) -> float:
@@ -107,13 +104,13 @@ def turned(percent: float) -> float:
     return 100 * math.expm1(-math.log1p(percent / 100))
 
 
-def _mean_of_images(rates: Sequence[float]) -> dict[str, float]:
-    """Mean of each image's own BD-rate, with its interval from `FEW` images on."""
+def _mean_of_images(rates: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of each image's own BD-rate, with its interval from `FEW` images on; NaN without one."""
     known = np.array([rate for rate in rates if math.isfinite(rate)])
     if not known.size:
-        return {}
+        return math.nan, math.nan, math.nan
     ends = interval(draws(known.size, RESAMPLES) @ known) if known.size >= FEW else (math.nan, math.nan)
-    return {"mean": float(known.mean()), "mean_low": ends[0], "mean_high": ends[1]}
+    return float(known.mean()), *ends
 
 
 def anchor_of(model: Model, column: Column) -> int | None:

@@ -77,11 +77,18 @@ def about(column: Column) -> str:
     return "; ".join(part for part in (*parts, f"signature {column.signature}") if part)
 
 
-def _costs() -> list[dict[str, str]]:
-    return [
-        {"text": "encode", "about": "Median seconds an image"},
-        {"text": "decoder's weights", "about": "Bytes every decoder must own"},
-    ]
+def _cost_heads(model: Model) -> list[dict[str, str]]:
+    heads = [{"text": "encode", "about": "Median seconds an image"}]
+    if any(curve.shared_bytes for curve in model.curves):
+        heads.append({"text": "decoder's weights", "about": "Bytes every decoder must own"})
+    return heads
+
+
+def _costs(model: Model, curve: int, seconds: float) -> list[Cell]:
+    """What a codec costs beside bits; weights only where a codec of the study has any."""
+    shared = model.curves[curve].shared_bytes
+    weights = [_cell(size_text(shared) if shared else "none")] if len(_cost_heads(model)) > 1 else []
+    return [_cell(seconds_text(seconds)), *weights]
 
 
 def _equal_table(model: Model, rows: list[Row]) -> dict[str, Any]:
@@ -98,7 +105,7 @@ def _equal_table(model: Model, rows: list[Row]) -> dict[str, Any]:
     if any(curve.dependent for curve in model.curves):
         note += "†: scored by a network, or a relative of it, that the codec was optimised against."
     title = f"Means over {_images(model)} at equal bytes"
-    return {"title": title, "heads": [*heads, *_costs()], "groups": groups, "note": note.strip()}
+    return {"title": title, "heads": [*heads, *_cost_heads(model)], "groups": groups, "note": note.strip()}
 
 
 def _equal_row(model: Model, row: Row, rows: list[Row], columns: list[Column]) -> dict[str, Any]:
@@ -110,8 +117,7 @@ def _equal_row(model: Model, row: Row, rows: list[Row], columns: list[Column]) -
         over = f"larger than asked for {len(row.over)} of {row.count} images: {', '.join(row.over[:6])}"
         cells = [_cell(number_text(row.bytes, 0), "over", over, sub)]
     cells += [_equal_cell(model, row, rows, column) for column in columns]
-    cells.append(_cell(seconds_text(row.encode_seconds)))
-    cells.append(_cell(size_text(curve.shared_bytes) if curve.shared_bytes else "none"))
+    cells += _costs(model, row.curve, row.encode_seconds)
     few = f"{row.count} of {_images(model)}" if row.count < len(model.images) else ""
     return {"mark": _mark(model, row.curve), "label": curve.label, "about": "", "cells": cells, "sub": few}
 
@@ -144,13 +150,12 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
         points = [point.row for point in model.points if point.curve == curve]
         rates = f"{min(p.bpp for p in points):.2f} … {max(p.bpp for p in points):.2f}"
         encode = sorted(point.encode_seconds for point in points)[len(points) // 2]
-        shared = model.curves[curve].shared_bytes
         cells = [_curve_cell(model, column, anchor, curve) for column in columns]
-        cells += [_cell(rates), _cell(seconds_text(encode)), _cell(size_text(shared) if shared else "none")]
+        cells += [_cell(rates), *_costs(model, curve, encode)]
         rows.append({"mark": _mark(model, curve), "label": model.curves[curve].label, "about": "", "cells": cells})
     heads = [{"text": "codec", "about": ""}]
     heads += [{"text": f"bits for equal {c.info.short}", "about": about(c)} for c in columns]
-    heads += [{"text": "bits per pixel", "about": "From the least to the most of its mean points"}, *_costs()]
+    heads += [{"text": "bits per pixel", "about": "From the least to the most of its mean points"}, *_cost_heads(model)]
     note = (
         "Change in bits at equal quality (BD-rate) of the mean curve over the images; negative saves bits. "
         "On hover: 95 % intervals, and the mean of each image's own BD-rate, which weighs images alike."

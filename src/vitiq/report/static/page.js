@@ -292,7 +292,7 @@
     at("morefiles").textContent = `Show all ${rows.length} rows`;
     table.tBodies[0].replaceChildren(...rows.slice(0, most).map(([r, n]) => {
       const tr = el("tr"), name = el("td"), codec = el("td"), go = el("button", "link", D.images[r.i].name);
-      go.type = "button"; go.title = "Compare with the original"; go.onclick = () => r.src && viewer.open(["o", n]);
+      go.type = "button"; go.title = D.images[r.i].name + ": compare with the original"; go.onclick = () => r.src && viewer.open(["o", n]);
       name.append(go); codec.append(swatch(r.c), D.codecs[r.c].label);
       const size = el("td", r.over ? "over" : "", whole(r.b) + (r.over ? " ▲" : ""));
       if (r.over) size.title = `asked for ${whole(r.a)} bytes: it cannot write files this small`;
