@@ -114,6 +114,7 @@ def test_the_answer_names_winner_price_and_what_is_not_independent(tmp_path: Pat
     words = answer(model_of(equal_bytes(tmp_path)))
     assert "vitiq inversion keeps the most meaning: ViT-Score 0.63, the next best 0.50" in words.headline
     assert "not independent" in words.price
+    assert words.facts[0][0] == "Price"
     assert "40 s to encode" in words.price
     assert "10.7 MB of weights" in words.price
     assert any("3 images say nothing" in line for line in words.limits)

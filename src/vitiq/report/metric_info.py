@@ -80,7 +80,7 @@ def metric_info(key: str) -> MetricInfo:
     return MetricInfo(
         key,
         title,
-        _short(title),
+        _short(str(found.title)) + (f" @{setting}" if setting else ""),
         found.unit,
         float(found.range[0]),
         float(found.range[1]),

@@ -96,7 +96,7 @@
     box.append(table, el("p", "soft", `${l.shared} of ${l.k} labels shared.${chance}`));
     return box;
   }
-  function bar(v) { const td = el("td", "bar", v >= 0.001 ? num(v, 3) : v === null ? "–" : v.toExponential(0)); td.style.setProperty("--v", v); return td; }
+  function bar(v) { const td = el("td", "share", v >= 0.001 ? num(v, 3) : v === null ? "–" : v.toExponential(0)); td.style.setProperty("--v", v); return td; }
   function parts(r) {
     const box = el("div", "parts"), line = el("div", "line"), words = [];
     r.parts.forEach(([name, size], k) => { const piece = el("span", "p" + (k % 4)); piece.style.flexGrow = size; line.append(piece); words.push(`${name} ${whole(size)}`); });
@@ -274,7 +274,7 @@
     table.classList.toggle("many", n > 8);
     const head = el("tr"); head.append(el("td"), ...D.metrics.map((m) => { const th = el("th", "", ""); th.scope = "col"; th.title = m.about; th.append(el("span", "", m.short)); return th; }));
     table.tHead.replaceChildren(head);
-    table.tBodies[0].replaceChildren(...D.metrics.map((m, a) => { const tr = el("tr"), th = el("th", "", m.short); th.scope = "row"; tr.append(th, ...D.metrics.map((_, b) => { const v = D.agreement[a][b], td = el("td", v < 0 ? "neg" : "pos", a === b ? "" : num(v, 2)); td.style.setProperty("--v", a === b ? 0 : Math.abs(v || 0)); return td; })); return tr; }));
+    table.tBodies[0].replaceChildren(...D.metrics.map((m, a) => { const tr = el("tr"), th = el("th", "", m.short); th.scope = "row"; tr.append(th, ...D.metrics.map((_, b) => { const v = D.agreement[a][b], td = el("td", v < 0 ? "neg" : "pos", a === b ? "" : n > 8 ? num(v, 2).replace("0.", ".") : num(v, 2)); td.style.setProperty("--v", a === b ? 0 : Math.abs(v || 0)); return td; })); return tr; }));
   }
 
   // ----- every file -----
