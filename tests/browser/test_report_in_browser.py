@@ -160,6 +160,17 @@ def test_the_difference_is_the_images_difference_times_eight(opened: Open, equal
     assert min(np.abs(piece - expected).max() for piece in moved) <= 8
 
 
+def test_labels_of_original_and_reconstruction_stand_side_by_side(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    compare(page)
+    page.get_by_text("Labels: tabby → tabby").click()
+    boxes = [cell.bounding_box() for cell in page.locator(".meta table.small tbody tr").first.locator("td").all()]
+    assert len(boxes) == 3
+    assert len({box["y"] for box in boxes}) == 1
+    assert [box["x"] for box in boxes] == sorted(box["x"] for box in boxes)
+    assert "0.650" in page.locator(".meta table.small tbody tr").first.inner_text()
+
+
 def test_next_and_previous_image_keep_the_codec(opened: Open, equal_page: str) -> None:
     page = opened(equal_page)
     stage = compare(page)

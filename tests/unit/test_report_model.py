@@ -24,7 +24,7 @@ from vitiq.report.metric_info import QUESTIONS, digits, metric_infos, number_tex
 from vitiq.report.model import Model, build_model, mean_of
 from vitiq.report.page import packed, render
 from vitiq.report.payload import to_script
-from vitiq.report.source import Study
+from vitiq.report.source import Study, counted, visible
 from vitiq.report.style import COLOURS, codec_style, styles
 from vitiq.report.tables import all_tables, thesis_tables
 from vitiq.report.tables import equal_bytes as equal_table
@@ -74,6 +74,21 @@ def test_a_codec_looks_the_same_in_every_study_and_no_two_built_in_families_shar
     assert (both[0].marker, both[0].dash) != (both[1].marker, both[1].dash)
 
 
+def test_no_two_codecs_of_a_study_are_drawn_alike() -> None:
+    # thirty names share eight colours
+    names = [(f"codec{n}", label) for n in range(30) for label in ("with its own settings", "with others")]
+    drawn = styles([*names, *names])
+    assert len(set(drawn)) == len(names)
+    assert drawn[: len(names)] == drawn[len(names) :]
+    assert all(style.light == codec_style(codec).light for (codec, _), style in zip(names, drawn, strict=False))
+
+
+def test_a_name_does_not_turn_the_sentence_around_it() -> None:
+    assert visible("a\u202egnp.exe\n") == "a\\u202egnp.exe\\n"
+    assert visible("Größe ☃ 図.png") == "Größe ☃ 図.png"
+    assert counted(["a", "b", "a"]) == ["a (2 times)", "b"]
+
+
 def luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
@@ -118,6 +133,38 @@ def test_the_answer_names_winner_price_and_what_is_not_independent(tmp_path: Pat
     assert "40 s to encode" in words.price
     assert "10.7 MB of weights" in words.price
     assert any("3 images say nothing" in line for line in words.limits)
+
+
+def test_a_codec_that_alone_reaches_the_size_is_not_said_to_win(tmp_path: Path) -> None:
+    study = equal_bytes(tmp_path)
+    kept = [(record, files) for record, files in study.records if record.codec != "avif"]
+    words = answer(model_of(replace(study, records=kept)))
+    assert words.headline.startswith("Only vitiq inversion can write every file in about ")
+    alone = [(record, files) for record, files in kept if record.codec == "jpeg"]
+    words = answer(model_of(replace(study, records=alone)))
+    assert words.headline.startswith("JPEG alone, at ")
+    assert "no other codec" in words.price
+
+
+def test_means_over_fewer_images_are_said_to_be(tmp_path: Path) -> None:
+    study = equal_bytes(tmp_path)
+    kept = [pair for pair in study.records if (pair[0].codec, pair[0].image) != ("avif", "piece-01.png")]
+    model = model_of(replace(study, records=kept))
+    assert any("AVIF has 2 of 3 images" in line for line in answer(model).limits)
+    assert "AVIF 2 of 3" in equal_table(model, model.levels[0]).note
+    assert "2 of 3 images" in render(replace(study, records=kept), model, FolderAssets(tmp_path))
+
+
+def test_files_made_elsewhere_have_one_mean_over_the_images(tmp_path: Path) -> None:
+    study = curves(tmp_path, images=3, qualities=(30,))
+    made = [
+        (replace(record, quality=None, rate_value=record.bpp), files)
+        for record, files in study.records
+        if record.codec == "jpeg"
+    ]
+    (point,) = model_of(replace(study, records=made)).points
+    assert point.row.count == 3
+    assert point.setting == "as given"
 
 
 def test_the_answer_of_curves_is_a_bd_rate_with_its_interval(tmp_path: Path) -> None:

@@ -131,8 +131,11 @@ def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer
         else ("is" if len(level) == 1 else "are")
     )
     what = "the most meaning" if column.info.kind == "semantic" else "ahead"
+    unit = f" {column.info.unit}" if column.info.unit else ""
     against = f", the next best {column.text(fair[len(level)].means[key].value)}" if len(fair) > len(level) else ""
-    headline = f"At about {size} bytes an image, {names} {does} {what}: {name} {shown}{against}"
+    headline = f"At about {size} bytes an image, {names} {does} {what}: {name} {shown}{unit}{against}"
+    if len(fair) == 1:
+        headline = f"Only {names} can write every file in about {size} bytes an image: {name} {shown}{unit}"
     return Answer(headline, _facts(model, rows, top, column), compared_text(model), limits(model), column)
 
 
@@ -164,8 +167,8 @@ def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[
 def _not_independent(model: Model, rows: Sequence[Row], curve: Curve, column: Column) -> str:
     key = column.info.key
     text = (
-        f"that score is not independent (†). It comes from {curve.dependent[key]}, a network {curve.label} was "
-        "optimised against."
+        f"that score is not independent (†). It comes from {curve.dependent[key]}, the network that "
+        f"{curve.label} was optimised against."
     )
     others = [row for row in ranked(rows, column) if row.reached and key not in model.curves[row.curve].dependent]
     if others:
@@ -186,13 +189,15 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
     facts = [("Price", _curve_price(model, top, anchor)), ("How sure", _both_means(cell))]
     caution = []
     if cell.overlap < LITTLE_OVERLAP:
-        caution.append(f"the curves share only {cell.overlap:.0%} of their qualities; beyond these nothing is known.")
+        caution.append(
+            f"the curves share only {share_text(cell.overlap)} of their qualities; beyond these nothing is known."
+        )
     if column.info.key in model.curves[top].dependent:
         caution.append("the score is not independent (†): it comes from a network the codec was optimised against.")
     if caution:
         facts.append(("Caution", " ".join(caution)))
     if len(known) > 1:
-        facts.append(("Next", f"{model.curves[known[1]].label}, {_percent(table[known[1]].percent)} bits."))
+        facts.append(("Next", f"{model.curves[known[1]].label}, with {_percent(table[known[1]].percent)}."))
     return Answer(headline, facts, compared_text(model), limits(model), column, anchor, table)
 
 
@@ -209,13 +214,21 @@ def _both_means(cell: BdCell) -> str:
 
 
 def _curve_price(model: Model, top: int, anchor: int) -> str:
-    def encode(curve: int) -> float:
-        return sorted(point.row.encode_seconds for point in model.points if point.curve == curve)[0]
-
-    against = f"{model.curves[anchor].label}: {seconds_text(encode(anchor))}"
-    text = f"{seconds_text(encode(top))} to encode an image ({against})"
+    against = f"{model.curves[anchor].label}: {seconds_text(typical_seconds(model, anchor))}"
+    text = f"{seconds_text(typical_seconds(model, top))} to encode an image ({against})"
     shared = model.curves[top].shared_bytes
     return text + (f", and {size_text(shared)} of weights in every decoder." if shared else ".")
+
+
+def typical_seconds(model: Model, curve: int) -> float:
+    """Seconds to encode an image, the median over a codec's settings."""
+    seconds = sorted(point.row.encode_seconds for point in model.points if point.curve == curve)
+    return seconds[len(seconds) // 2]
+
+
+def share_text(value: float) -> str:
+    """A share for people, in per cent."""
+    return f"{value * 100:.0f} %"
 
 
 def _percent(value: float) -> str:
@@ -264,8 +277,10 @@ def limits(model: Model) -> list[str]:
         )
     over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
     if over:
+        missed = [number_text(_size(rows), 0) for rows in model.levels if any(row.over for row in rows)]
+        sizes = _list(list(dict.fromkeys(missed)))
         found.append(
-            f"{_list(list(over))} could not write every file as small as asked: "
+            f"{_list(list(over))} could not write every file as small as asked ({sizes} bytes): "
             "set apart in the table and hollow in charts, not compared."
         )
     dependent = [curve.label for curve in model.curves if curve.dependent]

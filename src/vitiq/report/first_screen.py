@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from vitiq.report.answer import Answer, first_level, percent_text, seconds_text, size_text
+from vitiq.report.answer import Answer, first_level, percent_text, seconds_text, share_text, size_text, typical_seconds
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, bd_table
 from vitiq.report.marks import mark
@@ -149,9 +149,8 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
     for curve in _order(model, words):
         points = [point.row for point in model.points if point.curve == curve]
         rates = f"{min(p.bpp for p in points):.2f} … {max(p.bpp for p in points):.2f}"
-        encode = sorted(point.encode_seconds for point in points)[len(points) // 2]
         cells = [_curve_cell(model, column, anchor, curve) for column in columns]
-        cells += [_cell(rates), *_costs(model, curve, encode)]
+        cells += [_cell(rates), *_costs(model, curve, typical_seconds(model, curve))]
         rows.append({"mark": _mark(model, curve), "label": model.curves[curve].label, "about": "", "cells": cells})
     heads = [{"text": "codec", "about": ""}]
     heads += [{"text": f"bits for equal {c.info.short}", "about": about(c)} for c in columns]
@@ -162,7 +161,8 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
     )
     texts = [cell["text"] for row in rows for cell in row["cells"]]
     if any(text.endswith("?") for text in texts):
-        note += f" ?: the curves share less than {LITTLE_OVERLAP:.0%} of their qualities, so the number says little."
+        part = share_text(LITTLE_OVERLAP)
+        note += f" ?: the curves share less than {part} of their qualities, so the number says little."
     if any(text == "–" for text in texts):
         note += " –: refused, as the curves share too little; why on hover."
     title = f"Bits needed against {model.curves[anchor].label}, {_images(model)}"
@@ -190,7 +190,7 @@ def bd_words(cell: BdCell) -> str:
         f"mean curve {percent_text(cell.percent)}{_between(cell.low, cell.high)}"
         f"{mean if math.isfinite(cell.mean) else ''}; {cell.count} image{'s' if cell.count != 1 else ''}"
         f"{f', {cell.left_out} left out' if cell.left_out else ''}, "
-        f"the curves share {cell.overlap:.0%} of their qualities"
+        f"the curves share {share_text(cell.overlap)} of their qualities"
     )
 
 

@@ -41,12 +41,9 @@ def gallery(study: Study, model: Model, assets: Assets, start: int, words: Answe
     if original is not None:
         first = {"src": assets.thumbnail(original), "alt": f"{name}, original", "label": "Original", "mark": ""}
         shown.insert(0, {**first, "text": size_text(size) if size else "", "key": shown[0]["key"]})
-    what = "" if model.levels else " Files nearest in size; they are not of equal bytes."
-    title = f"{name}, {TYPICAL}: select a file to compare it with the original.{what}"
+    what = "" if model.levels else " Files nearest in size, not of equal bytes."
+    title = f"{name}, the image of the median score. Select a file to compare it with the original.{what}"
     return {"title": title, "shown": [{**item, "width": width, "height": height} for item in shown]}
-
-
-TYPICAL = "a typical image (the median score of the codec that is ahead)"
 
 
 def _chosen(model: Model, image: str, where: Mapping[tuple[str, str], Files]) -> list[tuple[int, Record]]:

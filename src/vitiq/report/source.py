@@ -66,8 +66,8 @@ def read_study(out: Path) -> Study:
         if record.bytes:
             details = {**record.details, "preset": study.preset}
             files = Files(*(getattr(store, kind)(record) for kind in Files.__dataclass_fields__))
-            names = {"image": visible(record.image), "label": visible(record.label)}
-            records.append((replace(record, details=details, **names), files))
+            image, label = visible(record.image), visible(record.label)
+            records.append((replace(record, image=image, label=label, details=details), files))
     missing = counted(missing)
     problems = [*counted([visible(line) for line in study.problems]), *missing]
     settings = {"preset": study.preset, "metrics": list(study.metrics)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitiq.evaluation.record import Record
-from vitiq.report.answer import first_level, percent_text, seconds_text, size_text
+from vitiq.report.answer import first_level, percent_text, seconds_text, share_text, size_text
 from vitiq.report.choice import MOST, by_question
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table
 from vitiq.report.metric_info import number_text
@@ -188,7 +188,9 @@ def _bd_rates(  # noqa: PLR0917 - what one of two tables is made of
     cells = {head: [text(table[curve]) for curve in curves] for head, table in tables.items()}
     every = " ".join(cell for row in cells.values() for cell in row)
     notes = [note, "In brackets: 95 % intervals." if "(" in every else ""]
-    notes.append(f"? The curves share less than {LITTLE_OVERLAP:.0%} of their qualities." if "?" in every else "")
+    notes.append(
+        f"? The curves share less than {share_text(LITTLE_OVERLAP)} of their qualities." if "?" in every else ""
+    )
     said = " ".join(part for part in [*notes, *_missing(model)] if part)
     images = f"{len(model.images)} image{'s' if len(model.images) > 1 else ''}"
     whole = f"{title} against {model.curves[anchor].label}, {images}"

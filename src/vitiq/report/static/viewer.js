@@ -28,7 +28,7 @@ function vitiqViewer(root, D) {
   }
   const real = () => s.p.filter((p) => p !== "o");
   function defaults(i) {
-    const lead = ofCodec(i, D.lead), own = lead.length ? lead : of(i);
+    const lead = ofCodec(i, D.lead), all = lead.length ? lead : of(i), fair = all.filter((n) => !rec(n).over), own = fair.length ? fair : all;
     return ["o", own[Math.floor((own.length - 1) / 4)] ?? "o"];
   }
   // the next codec at the bytes of the first compressed pane
