@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from browsing import until
-from report_studies import curves, equal_bytes
+from report_studies import curves, equal_bytes, with_hostile_names, with_many_metrics
 from vitiq.report.assets import FolderAssets
 from vitiq.report.model import build_model
 from vitiq.report.page import render
@@ -85,7 +85,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
 def built(study: Study, folder: Path) -> str:
     """The page of a study as a file; its address."""
     assets = FolderAssets(folder)
-    model = build_model(study.name, [record for record, _ in study.records])
+    model = build_model(study.name, [record for record, _ in study.records], study.problems)
     html = render(study, model, assets)
     assets.finish()
     (folder / "report.html").write_text(html, encoding="utf-8")
@@ -104,6 +104,20 @@ def curve_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Address of a report of curves."""
     folder = tmp_path_factory.mktemp("curves")
     return built(curves(folder), folder)
+
+
+@pytest.fixture(scope="session")
+def crowded_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a report with many metrics and long, hostile names."""
+    folder = tmp_path_factory.mktemp("crowded")
+    return built(with_hostile_names(with_many_metrics(equal_bytes(folder))), folder)
+
+
+@pytest.fixture(scope="session")
+def crowded_curves(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Likewise of curves."""
+    folder = tmp_path_factory.mktemp("crowded-curves")
+    return built(with_hostile_names(with_many_metrics(curves(folder, images=5))), folder)
 
 
 @pytest.fixture(scope="session")

@@ -173,6 +173,49 @@ def equal_bytes(folder: Path, images: int = 3, preset: str = "run") -> Study:
     return Study("equal bytes", found, planned=len(found))
 
 
+MANY = [
+    "vit-topk-adj",
+    "vit-topk-area",
+    "vit-rbo",
+    "vit-js",
+    "vit-bc",
+    "vit-prob",
+    "vit-cls",
+    "rmse",
+    "mae",
+    "psnr-y",
+    "ssim-y",
+    "ssim-skimage",
+    "ms-ssim",
+    "ms-ssim-y",
+    "brisque",
+    "lpips",
+    "lpips-vgg",
+    "dists",
+    "plug-in-metric",
+    "vit-topk@10",
+]
+
+
+def with_many_metrics(study: Study) -> Study:
+    """The same study with 24 metrics or more, the further ones made up, and one nobody has installed."""
+    found = []
+    for n, (made, files) in enumerate(study.records):
+        more = {key: Score(round(0.2 + (n * 7 + at * 3) % 11 / 14, 3), f"{key}|v1") for at, key in enumerate(MANY)}
+        found.append((replace(made, scores={**made.scores, **more}), files))
+    return replace(study, records=found)
+
+
+def with_hostile_names(study: Study) -> Study:
+    """The same study, its images and codecs named as no style sheet likes it."""
+    found = []
+    for made, files in study.records:
+        name = f"{'a-very-long-name-without-a-space-' * 4}{made.image} <b>&\"' Ünï☃ \u202e"
+        label = f"{made.label} with options speed=6, subsampling=4:4:4, tune=psnr, range=full, <script>"
+        found.append((replace(made, image=name, label=label), files))
+    return replace(study, records=found, problems=["x" * 300, "<img src=x>: could not be made"])
+
+
 def _trace(folder: Path, main: Record, image: ImageU8, rebuilt: ImageU8) -> Path:
     previews = []
     for step, share in ((0, 0.0), (125, 0.5), (250, 1.0)):

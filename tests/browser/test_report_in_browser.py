@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from browsing import loaded
+from browsing import loaded, until
 
 Open = Callable[..., Any]
 
@@ -160,6 +160,17 @@ def test_the_difference_is_the_images_difference_times_eight(opened: Open, equal
     assert min(np.abs(piece - expected).max() for piece in moved) <= 8
 
 
+def test_labels_of_original_and_reconstruction_stand_side_by_side(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    compare(page)
+    page.get_by_text("Labels: tabby → tabby").click()
+    boxes = [cell.bounding_box() for cell in page.locator(".meta table.small tbody tr").first.locator("td").all()]
+    assert len(boxes) == 3
+    assert len({box["y"] for box in boxes}) == 1
+    assert [box["x"] for box in boxes] == sorted(box["x"] for box in boxes)
+    assert "0.650" in page.locator(".meta table.small tbody tr").first.inner_text()
+
+
 def test_next_and_previous_image_keep_the_codec(opened: Open, equal_page: str) -> None:
     page = opened(equal_page)
     stage = compare(page)
@@ -237,6 +248,33 @@ def test_codecs_are_chosen_and_the_table_of_points_follows(opened: Open, curve_p
     assert "JPEG" in page.locator("#bdtable tbody").inner_text()
 
 
+def test_what_is_below_the_first_screen_is_built_when_it_is_near_or_later(opened: Open, curve_page: str) -> None:
+    page = opened(curve_page)
+    assert page.locator("#files tbody tr").count() == 0
+    assert page.locator("#plot canvas").count() == 0
+    page.locator("#curves").scroll_into_view_if_needed()
+    until(page, "document.querySelectorAll('#plot canvas').length === 1", 1)
+    # nobody scrolled to the table; it comes by itself, for a search in the page
+    until(page, "document.querySelectorAll('#files tbody tr').length === 72")
+
+
+def test_many_metrics_are_chosen_from(opened: Open, crowded_page: str) -> None:
+    page = opened(crowded_page)
+    page.locator("#every").scroll_into_view_if_needed()
+    heads = page.locator("#files thead th")
+    until(page, "document.querySelectorAll('#files thead th').length === 14")
+    page.locator("#allmetrics").check()
+    assert heads.count() == 6 + page.evaluate("vitiq.data().metrics.length")
+    assert page.locator("#metric optgroup").count() == 4
+    page.get_by_text("metrics, by the question they ask").click()
+    assert page.locator(".questions tbody").count() == 4
+    summary = page.locator(".meta summary", has_text="more metrics").first
+    summary.scroll_into_view_if_needed()
+    before = page.locator(".meta dt:visible").count()
+    summary.click()
+    assert page.locator(".meta dt:visible").count() > before
+
+
 def test_the_table_sorts_and_filters(opened: Open, curve_page: str) -> None:
     page = opened(curve_page)
     table = page.locator("#files")
@@ -272,11 +310,20 @@ def test_everything_is_reached_with_the_keyboard_alone(opened: Open, equal_page:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 def test_no_sideways_scrolling_and_no_id_twice(
-    opened: Open, equal_page: str, curve_page: str, width: int, scheme: str, shots: Path
+    opened: Open,
+    equal_page: str,
+    curve_page: str,
+    crowded_page: str,
+    crowded_curves: str,
+    width: int,
+    scheme: str,
+    shots: Path,
 ) -> None:
-    for name, address in (("equal", equal_page), ("curves", curve_page)):
+    pages = {"equal": equal_page, "curves": curve_page, "crowded": crowded_page, "crowded-curves": crowded_curves}
+    for name, address in pages.items():
         page = opened(address, width=width, height=844, color_scheme=scheme)
-        page.wait_for_timeout(400)
+        page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
+        until(page, "document.querySelectorAll('#files tbody tr').length > 0")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
         assert len(ids) == len(set(ids))
@@ -284,10 +331,13 @@ def test_no_sideways_scrolling_and_no_id_twice(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(opened: Open, equal_page: str, curve_page: str, scheme: str) -> None:
+def test_axe_finds_no_serious_fault(
+    opened: Open, equal_page: str, curve_page: str, crowded_page: str, scheme: str
+) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    for address in (equal_page, curve_page):
+    for address in (equal_page, curve_page, crowded_page):
         page = opened(address, color_scheme=scheme)
+        until(page, "document.querySelectorAll('#files tbody tr').length > 0")
         page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
         found = axe.Axe().run(page).response["violations"]
         said = [

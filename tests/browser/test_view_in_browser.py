@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -163,6 +164,10 @@ def test_nothing_is_written_into_the_folder(server: ViewServer, tmp_path: Path) 
         assert ask(server, path)[0] == 200
     data = json.loads(ask(server, "/content")[1])["data"]
     for record in data["records"]:
-        for address in (record["src"], record["t"], *record["ov"].values()):
+        for address in (record["src"], *record["ov"].values()):
             assert ask(server, address)[0] == 200
+    thumbnails = re.findall(r'<img src="(/image/[0-9a-f]+)"', json.loads(ask(server, "/content")[1])["head"]["answer"])
+    assert len(thumbnails) > 1
+    for address in thumbnails:
+        assert ask(server, address)[0] == 200
     assert listing() == before

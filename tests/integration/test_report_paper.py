@@ -6,12 +6,13 @@ import csv
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from report_studies import curves, equal_bytes
+from report_studies import curves, equal_bytes, with_hostile_names, with_many_metrics
 from vitiq.cli.report import command
 from vitiq.errors import InputError
 from vitiq.report import build
@@ -59,11 +60,9 @@ def test_figures_are_vector_pdf_of_one_and_two_columns(thesis: Path) -> None:
     assert float(wide[1]) == pytest.approx(7.1 * 72, abs=1)
 
 
-def test_the_document_compiles(thesis: Path) -> None:
+def compiled(folder: Path) -> None:
     if shutil.which("pdflatex") is None:
         pytest.skip("no pdflatex here: apt-get install texlive-latex-recommended texlive-fonts-recommended")
-    export(thesis, "tex")
-    folder = thesis / "paper"
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
         cwd=folder,
@@ -77,12 +76,27 @@ def test_the_document_compiles(thesis: Path) -> None:
     assert "undefined" not in log.lower()
 
 
+def test_the_document_compiles(thesis: Path) -> None:
+    export(thesis, "tex")
+    compiled(thesis / "paper")
+
+
+@pytest.mark.parametrize("make", [equal_bytes, curves])
+def test_a_document_of_many_metrics_and_hostile_names_compiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Study]
+) -> None:
+    study = with_hostile_names(with_many_metrics(make(tmp_path)))
+    monkeypatch.setattr(build, "read_study", lambda out: study)
+    export(tmp_path, "tex")
+    compiled(tmp_path / "paper")
+
+
 def test_a_study_of_curves_has_its_bd_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = curves(tmp_path)
     monkeypatch.setattr(build, "read_study", lambda out: study)
     made = {path.name: path for path in export(tmp_path, "csv")}
-    assert set(made) == {"bd-rate.csv"}
-    assert "BD-rate against JPEG" in summary_table(tmp_path)
+    assert set(made) == {"bd-rate.csv", "bd-rate-of-images.csv"}
+    assert "BD-rate of the mean curves against JPEG" in summary_table(tmp_path)
     assert build_report(tmp_path).name == "report.html"
     single = build_report(tmp_path, single_file=True)
     assert "assets/" not in single.read_text(encoding="utf-8").split('id="data">')[1]

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from vitiq.analysis.batched import growing, mean_difference
+from vitiq.analysis.batched import mean_difference, ordered, points_used
 from vitiq.analysis.bd_rate import bd_rate
 from vitiq.analysis.bootstrap import draws, interval
 from vitiq.analysis.comparison import average_over_metrics, compare
-from vitiq.analysis.curve import Method
+from vitiq.analysis.curve import Method, curve
 from vitiq.analysis.mean_curve import mean_curves
 from vitiq.analysis.points import RdPoint, codecs_of, gather, metrics_of, points_of
 from vitiq.errors import InputError
@@ -75,7 +75,8 @@ def test_many_curves_at_once_are_what_one_at_a_time_gives(seed: int, points: int
         np.cumsum(rng.uniform(0.1, 3, (2, 5, points)), 2),
     )
     logs = np.log(rates)
-    assert growing(rates[0], values[0]).all()
+    assert ordered(rates[0], values[0]).all()
+    assert points_used(rates[0], values[0]).all()
     assert method != "cubic"
     found = mean_difference((values[0], logs[0]), (values[1], logs[1]), method, 0.3)
     for row, mean in enumerate(found):
@@ -87,6 +88,19 @@ def test_many_curves_at_once_are_what_one_at_a_time_gives(seed: int, points: int
             assert np.expm1(mean) * 100 == pytest.approx(
                 bd_rate(*one, method=method, least_shared=0.3).percent, rel=1e-9
             )
+
+
+@given(seed=st.integers(0, 999), points=st.integers(3, 9))
+def test_the_points_of_many_curves_are_those_of_one_at_a_time(seed: int, points: int) -> None:
+    rng = np.random.default_rng(seed)
+    rates = np.cumsum(rng.uniform(0.05, 1, (20, points)), 1)
+    values = np.cumsum(rng.uniform(-1, 1, (20, points)), 1)
+    for rate, value, used in zip(rates, values, points_used(rates, values), strict=True):
+        if used.sum() < 3:
+            with pytest.raises(InputError, match="points of a curve"):
+                curve(rate, value)
+        else:
+            assert curve(rate, value).rate.tolist() == rate[used].tolist()
 
 
 def test_resamples_that_are_no_curve_take_their_hull() -> None:

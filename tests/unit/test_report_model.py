@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from report_studies import curves, equal_bytes
+from report_studies import curves, equal_bytes, with_many_metrics
+from vitiq.analysis.comparison import compare
+from vitiq.analysis.points import points_of
 from vitiq.report.answer import answer, warnings_of
 from vitiq.report.assets import FolderAssets, InlineAssets, lossless, ssim_overlay
+from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import agreement, bd_table, pareto
-from vitiq.report.metric_info import digits, metric_infos, number_text
+from vitiq.report.metric_info import QUESTIONS, digits, metric_infos, number_text
 from vitiq.report.model import Model, build_model, mean_of
 from vitiq.report.page import packed, render
 from vitiq.report.payload import to_script
-from vitiq.report.source import Study
+from vitiq.report.source import Study, counted, visible
 from vitiq.report.style import COLOURS, codec_style, styles
-from vitiq.report.tables import all_tables, thesis_tables, to_csv, to_latex, to_markdown
+from vitiq.report.tables import all_tables, thesis_tables
 from vitiq.report.tables import equal_bytes as equal_table
+from vitiq.report.written import to_csv, to_latex, to_markdown
 
 BUILT_IN = ("avif", "generative", "inversion", "jpeg", "jpeg2000", "jxl", "webp")
 
@@ -67,6 +74,21 @@ def test_a_codec_looks_the_same_in_every_study_and_no_two_built_in_families_shar
     assert (both[0].marker, both[0].dash) != (both[1].marker, both[1].dash)
 
 
+def test_no_two_codecs_of_a_study_are_drawn_alike() -> None:
+    # thirty names share eight colours
+    names = [(f"codec{n}", label) for n in range(30) for label in ("with its own settings", "with others")]
+    drawn = styles([*names, *names])
+    assert len(set(drawn)) == len(names)
+    assert drawn[: len(names)] == drawn[len(names) :]
+    assert all(style.light == codec_style(codec).light for (codec, _), style in zip(names, drawn, strict=False))
+
+
+def test_a_name_does_not_turn_the_sentence_around_it() -> None:
+    assert visible("a\u202egnp.exe\n") == "a\\u202egnp.exe\\n"
+    assert visible("Größe ☃ 図.png") == "Größe ☃ 図.png"
+    assert counted(["a", "b", "a"]) == ["a (2 times)", "b"]
+
+
 def luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
@@ -107,9 +129,42 @@ def test_the_answer_names_winner_price_and_what_is_not_independent(tmp_path: Pat
     words = answer(model_of(equal_bytes(tmp_path)))
     assert "vitiq inversion keeps the most meaning: ViT-Score 0.63, the next best 0.50" in words.headline
     assert "not independent" in words.price
+    assert words.facts[0][0] == "Price"
     assert "40 s to encode" in words.price
     assert "10.7 MB of weights" in words.price
     assert any("3 images say nothing" in line for line in words.limits)
+
+
+def test_a_codec_that_alone_reaches_the_size_is_not_said_to_win(tmp_path: Path) -> None:
+    study = equal_bytes(tmp_path)
+    kept = [(record, files) for record, files in study.records if record.codec != "avif"]
+    words = answer(model_of(replace(study, records=kept)))
+    assert words.headline.startswith("Only vitiq inversion can write every file in about ")
+    alone = [(record, files) for record, files in kept if record.codec == "jpeg"]
+    words = answer(model_of(replace(study, records=alone)))
+    assert words.headline.startswith("JPEG alone, at ")
+    assert "no other codec" in words.price
+
+
+def test_means_over_fewer_images_are_said_to_be(tmp_path: Path) -> None:
+    study = equal_bytes(tmp_path)
+    kept = [pair for pair in study.records if (pair[0].codec, pair[0].image) != ("avif", "piece-01.png")]
+    model = model_of(replace(study, records=kept))
+    assert any("AVIF has 2 of 3 images" in line for line in answer(model).limits)
+    assert "AVIF 2 of 3" in equal_table(model, model.levels[0]).note
+    assert "2 of 3 images" in render(replace(study, records=kept), model, FolderAssets(tmp_path))
+
+
+def test_files_made_elsewhere_have_one_mean_over_the_images(tmp_path: Path) -> None:
+    study = curves(tmp_path, images=3, qualities=(30,))
+    made = [
+        (replace(record, quality=None, rate_value=record.bpp), files)
+        for record, files in study.records
+        if record.codec == "jpeg"
+    ]
+    (point,) = model_of(replace(study, records=made)).points
+    assert point.row.count == 3
+    assert point.setting == "as given"
 
 
 def test_the_answer_of_curves_is_a_bd_rate_with_its_interval(tmp_path: Path) -> None:
@@ -117,7 +172,8 @@ def test_the_answer_of_curves_is_a_bd_rate_with_its_interval(tmp_path: Path) -> 
     words = answer(model)
     assert "bits than" in words.headline
     assert words.anchor is not None
-    assert "95 % interval over 6 images" in words.price
+    assert "mean curve over 6 images (95 % interval" in words.price
+    assert "the mean of each image's own change is" in words.price
     psnr = bd_table(model, model.column("psnr-rgb"), [c.label for c in model.curves].index("JPEG"))
     avif = psnr[[c.label for c in model.curves].index("AVIF")]
     assert avif.percent < -20
@@ -183,6 +239,73 @@ def test_nothing_hostile_in_a_name_reaches_the_page_as_markup(tmp_path: Path) ->
     assert r"\textless{}b\textgreater{}" in made
 
 
+def test_with_many_metrics_the_first_screen_keeps_some_of_every_question(tmp_path: Path) -> None:
+    few = model_of(equal_bytes(tmp_path / "few"))
+    assert first_columns(few) == few.columns
+    model = model_of(with_many_metrics(equal_bytes(tmp_path / "many")))
+    assert len(model.columns) == 24
+    shown = first_columns(model)
+    assert len(shown) == MOST
+    assert {column.info.key for column in shown} >= {"vit-topk", "psnr-rgb"}
+    assert {column.info.question for column in shown} == set(list(QUESTIONS.values())[:3])
+    grouped = by_question(model.columns)
+    assert [question for question, _ in grouped][-1] == "Other metrics"
+    assert sum(len(columns) for _, columns in grouped) == len(model.columns)
+
+
+@pytest.mark.parametrize("make", [equal_bytes, curves])
+def test_many_metrics_are_rows(tmp_path: Path, make: Callable[[Path], Study]) -> None:
+    study = with_many_metrics(make(tmp_path))
+    table = all_tables(model_of(study))[0]
+    assert table.header[0] == "metric"
+    assert len(table.header) == 4 - (make is curves)
+    assert len({row[0] for row in table.rows}) == len(table.rows) >= 23
+    for row, column in table.bold:
+        assert 0 < column < len(table.header)
+        assert row < len(table.rows)
+    page = render(study, model_of(study), FolderAssets(tmp_path))
+    every = page.split('class="every"')[1].split("</details>")[0]
+    assert every.count('scope="rowgroup"') >= 3
+    assert "All 2" in every
+
+
+def test_a_bd_rate_is_the_one_that_vitiq_bd_prints(tmp_path: Path) -> None:
+    study = curves(tmp_path)
+    model = model_of(study)
+    points = points_of(record for record, _ in study.records)
+    jpeg, webp = (next(n for n, c in enumerate(model.curves) if c.label == label) for label in ("JPEG", "WebP"))
+    column = model.column("psnr-rgb")
+    cell = bd_table(model, column, jpeg)[webp]
+    peer = compare(points, "WebP", "JPEG", "psnr-rgb")
+    assert (cell.percent, cell.low, cell.high) == (peer.rate.value, peer.rate.low, peer.rate.high)
+    assert (cell.mean, cell.mean_low, cell.mean_high) == pytest.approx(
+        (peer.mean_rate.value, peer.mean_rate.low, peer.mean_rate.high)
+    )
+    # the other way round, computed anew and turned: to the last digits alike
+    back, other = bd_table(model, column, webp)[jpeg], compare(points, "JPEG", "WebP", "psnr-rgb")
+    assert back.percent == pytest.approx(other.rate.value, rel=1e-9)
+    assert back.mean == pytest.approx(other.mean_rate.value, rel=1e-9)
+    assert (back.low, back.high) == pytest.approx((other.rate.low, other.rate.high), rel=0.02)
+    tables = {table.name: table for table in all_tables(model)}
+    assert set(tables) == {"bd-rate", "bd-rate-of-images"}
+    assert f"{cell.mean:+.1f}".replace("-", "−") in str(tables["bd-rate-of-images"].rows)
+
+
+def test_a_large_study_is_a_small_page(tmp_path: Path) -> None:
+    study = with_many_metrics(curves(tmp_path))
+    many = [
+        (replace(record, image=f"{n}-{record.image}", key=f"{n:03d}{record.key}"), files)
+        for n in range(40)
+        for record, files in study.records
+    ]
+    study = replace(study, records=many)
+    page = render(study, model_of(study), FolderAssets(tmp_path))
+    assert len(many) == 2880
+    assert len(page.encode()) < 500_000
+    data = page.split('id="data" data-gzip="1">')[1].split("</script>")[0]
+    assert len(json.loads(gzip.decompress(base64.b64decode(data)))["records"]) == len(many)
+
+
 def test_an_empty_study_has_a_page(tmp_path: Path) -> None:
     study = Study("nothing", [])
     assert "Nothing to compare yet" in render(study, model_of(study), FolderAssets(tmp_path))
@@ -212,12 +335,14 @@ def test_assets_are_exact_named_by_content_and_made_once(tmp_path: Path) -> None
     assets.finish()
     assert not old.exists()
     assert kept.exists()
-    made = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "assets").glob("*.webp")}
+    made = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "assets").glob("*.*.*")}
+    # a full-size image is the study's own file under a second name
+    assert all(path.stat().st_nlink > 1 for path in (tmp_path / "assets").glob("*.full.png"))
     assert {name.split(".")[1] for name in made} == {"full", "thumb", "ssim", "semantic", "attention"}
     again = FolderAssets(tmp_path)
     render(study, model_of(study), again)
     again.finish()
-    assert made == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "assets").glob("*.webp")}
+    assert made == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "assets").glob("*.*.*")}
     _, files = study.records[0]
     assert files.original is not None
     shown = np.asarray(Image.open(tmp_path / FolderAssets(tmp_path).full(files.original)).convert("RGB"))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from vitiq.analysis.batched import growing, mean_difference
+from vitiq.analysis.batched import mean_difference, ordered, points_used
 from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
-from vitiq.analysis.curve import Method
+from vitiq.analysis.curve import LEAST_POINTS, Method
 from vitiq.analysis.mean_curve import Pool, common_images, pooled
 from vitiq.analysis.points import CodecTable, RdPoint, gather
 from vitiq.errors import InputError
@@ -254,13 +254,24 @@ def _resampled(a: CodecTable, b: CodecTable, how: Settings) -> tuple[tuple[float
 
 
 def _many(a: Rows, b: Rows, how: Settings) -> Float[np.ndarray, "2 b"]:
-    """Both deltas of many pairs of curves, NaN where refused; those that are curves as they stand all at once."""
+    """Both deltas of many pairs of curves, NaN where refused.
+
+    Rows whose curves are made of the same points are computed at once, the odd ones one by one.
+    """
     found = np.full((2, len(a[0])), np.nan)
-    easy = growing(*a) & growing(*b) & (how.method != "cubic")
-    if how.method != "cubic" and easy.any():
-        (xa, ya), (xb, yb) = ((np.log(x[easy]), y[easy]) for x, y in (a, b))
-        found[0, easy] = 100 * np.expm1(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
-        found[1, easy] = how.sign * mean_difference((xa, ya), (xb, yb), how.method, how.least_shared)
+    easy = ordered(*a) & ordered(*b) & (how.method != "cubic")
+    places = np.flatnonzero(easy)
+    used_a, used_b = (points_used(x[easy], y[easy]) for x, y in (a, b))
+    kinds, kind = np.unique(np.concatenate([used_a, used_b], axis=1), axis=0, return_inverse=True)
+    for n in range(len(kinds)):
+        keep_a, keep_b = np.split(kinds[n], [used_a.shape[1]])
+        if how.method == "cubic" or min(keep_a.sum(), keep_b.sum()) < LEAST_POINTS:
+            continue
+        some = places[kind.ravel() == n]
+        xa, ya = np.log(a[0][some][:, keep_a]), a[1][some][:, keep_a]
+        xb, yb = np.log(b[0][some][:, keep_b]), b[1][some][:, keep_b]
+        found[0, some] = 100 * np.expm1(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
+        found[1, some] = how.sign * mean_difference((xa, ya), (xb, yb), how.method, how.least_shared)
     for i in np.flatnonzero(~easy):
         one, other = ((x[i], how.sign * y[i]) for x, y in (a, b))
         found[:, i] = _deltas(one, other, how).pair

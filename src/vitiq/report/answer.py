@@ -10,7 +10,7 @@ from typing import Any
 from vitiq.evaluation.record import Record
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table
 from vitiq.report.metric_info import number_text
-from vitiq.report.model import FEW, Column, Model, Row, ranked
+from vitiq.report.model import FEW, Column, Curve, Model, Row, ranked
 
 NATURAL = 5.0
 """A no-reference score may be worse than the original's by so much and the image still looks natural."""
@@ -24,7 +24,7 @@ class Answer:
 
     Attributes:
         headline: what won.
-        price: what it costs and how sure it is, one or two sentences.
+        facts: what it costs, how sure it is and what speaks against it, each a word or two and a sentence.
         compared: what was compared, on what.
         limits: what the study does not show, a sentence each.
         anchor: curve that BD-rates are taken against; None in a comparison at equal bytes.
@@ -33,18 +33,23 @@ class Answer:
     """
 
     headline: str
-    price: str
+    facts: list[tuple[str, str]]
     compared: str
     limits: list[str]
     column: Column | None
     anchor: int | None = None
     bd: dict[int, BdCell] = field(default_factory=dict)
 
+    @property
+    def price(self) -> str:
+        """The facts as one paragraph."""
+        return " ".join(f"{name}: {text}" for name, text in self.facts)
+
 
 def answer(model: Model) -> Answer:
     """Words for a study at equal bytes or, where every codec has several qualities, of curves."""
     if not model.records:
-        return Answer("Nothing to compare yet", "No file has been made.", "", [], None)
+        return Answer("Nothing to compare yet", [("So far", "No file has been made.")], "", [], None)
     column = model.primary
     if model.levels and column:
         return _at_equal_bytes(model, first_level(model), column)
@@ -56,13 +61,37 @@ def answer(model: Model) -> Answer:
             table = bd_table(model, chosen, anchor)
             if any(math.isfinite(cell.percent) for cell in table.values()):
                 return _of_curves(model, chosen, anchor, table)
+    if len(model.curves) == 1:
+        return _alone(model, column)
     return Answer(
         f"{_count(len(model.records), 'file')} of {_count(len(model.curves), 'codec')}",
-        "No two codecs share a size or a range of qualities, so none is ahead of another here.",
+        [("Why", "No two codecs share a size or a range of qualities, so none is ahead of another here.")],
         compared_text(model),
         limits(model),
         column,
     )
+
+
+def _alone(model: Model, column: Column | None) -> Answer:
+    """One codec: what it reaches, and that nothing is said of any other."""
+    curve, rows = model.curves[0], [point.row for point in model.points]
+    rates = [row.bpp for row in rows]
+    values = [row.means[column.info.key].value for row in rows if column]
+    reaches = [value for value in values if math.isfinite(value)]
+    head = f"{curve.label} alone, at {_range(rates, '.2f')} bits per pixel"
+    if column and reaches:
+        ends = list(dict.fromkeys(column.text(value) for value in (min(reaches), max(reaches))))
+        head += f": {column.info.short} {' to '.join(ends)} {column.info.unit}".rstrip()
+    weights = f", and {size_text(curve.shared_bytes)} of weights in every decoder" if curve.shared_bytes else ""
+    facts = [
+        ("Price", f"{seconds_text(rows[0].encode_seconds)} to encode an image{weights}."),
+        ("Against what", "There is no other codec here to compare it with."),
+    ]
+    return Answer(head, facts, compared_text(model), limits(model), column)
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    return " to ".join(dict.fromkeys(format(value, form) for value in (min(values), max(values))))
 
 
 def first_level(model: Model) -> list[Row]:
@@ -90,7 +119,7 @@ def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer
     size = number_text(_size(rows), 0)
     if not fair:
         head = f"No codec could write files of {size} bytes for every image"
-        return Answer(head, "", compared_text(model), limits(model), column)
+        return Answer(head, [], compared_text(model), limits(model), column)
     top = fair[0]
     key, name = column.info.key, column.info.short
     shown = column.text(top.means[key].value)
@@ -102,9 +131,12 @@ def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer
         else ("is" if len(level) == 1 else "are")
     )
     what = "the most meaning" if column.info.kind == "semantic" else "ahead"
+    unit = f" {column.info.unit}" if column.info.unit else ""
     against = f", the next best {column.text(fair[len(level)].means[key].value)}" if len(fair) > len(level) else ""
-    headline = f"At about {size} bytes an image, {names} {does} {what}: {name} {shown}{against}"
-    return Answer(headline, _price(model, rows, top, column), compared_text(model), limits(model), column)
+    headline = f"At about {size} bytes an image, {names} {does} {what}: {name} {shown}{unit}{against}"
+    if len(fair) == 1:
+        headline = f"Only {names} can write every file in about {size} bytes an image: {name} {shown}{unit}"
+    return Answer(headline, _facts(model, rows, top, column), compared_text(model), limits(model), column)
 
 
 def _size(rows: Sequence[Row]) -> float:
@@ -112,36 +144,37 @@ def _size(rows: Sequence[Row]) -> float:
     return asked[0] if asked else rows[0].bytes
 
 
-def _price(model: Model, rows: Sequence[Row], top: Row, column: Column) -> str:
+def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[tuple[str, str]]:
     curve = model.curves[top.curve]
-    parts = []
-    pixel = model.pixel_metric
+    fastest = min((row.encode_seconds for row in rows if math.isfinite(row.encode_seconds)), default=math.nan)
+    cost = f"{seconds_text(top.encode_seconds)} to encode an image"
+    if top.encode_seconds > 3 * fastest:
+        cost += f", where the fastest codec takes {seconds_text(fastest)}"
+    if curve.shared_bytes:
+        cost += f", and {size_text(curve.shared_bytes)} of weights that every decoder must own"
+    facts = [("Price", cost + ".")]
     if column.info.key in curve.dependent:
-        parts.append(
-            f"That score is not independent: it comes from {curve.dependent[column.info.key]}, "
-            f"a network {curve.label} was optimised against."
-        )
-        others = [
-            row
-            for row in ranked(rows, column)
-            if row.reached and column.info.key not in model.curves[row.curve].dependent
-        ]
-        if others:
-            value = column.text(others[0].means[column.info.key].value)
-            parts.append(f"The best independently scored codec is {model.curves[others[0].curve].label} ({value}).")
+        facts.append(("Caution", _not_independent(model, rows, curve, column)))
+    pixel = model.pixel_metric
     if pixel and pixel is not column:
         leader = next(iter(ranked([row for row in rows if row.reached], pixel)))
         value = f"{pixel.text(leader.means[pixel.info.key].value)} {pixel.info.unit}".strip()
         who = "it leads too" if leader.curve == top.curve else f"{model.curves[leader.curve].label} leads"
-        parts.append(f"In {pixel.info.short} {who} ({value}).")
-    cost = f"Its price: {seconds_text(top.encode_seconds)} to encode an image"
-    fastest = min((row.encode_seconds for row in rows if math.isfinite(row.encode_seconds)), default=math.nan)
-    if top.encode_seconds > 3 * fastest:
-        cost += f" where the fastest takes {seconds_text(fastest)}"
-    if curve.shared_bytes:
-        cost += f", and {size_text(curve.shared_bytes)} of weights that every decoder must own"
-    parts.append(cost + ".")
-    return " ".join(parts)
+        facts.append(("In pixels", f"{who}, with {pixel.info.short} {value}."))
+    return facts
+
+
+def _not_independent(model: Model, rows: Sequence[Row], curve: Curve, column: Column) -> str:
+    key = column.info.key
+    text = (
+        f"that score is not independent (†). It comes from {curve.dependent[key]}, the network that "
+        f"{curve.label} was optimised against."
+    )
+    others = [row for row in ranked(rows, column) if row.reached and key not in model.curves[row.curve].dependent]
+    if others:
+        value = column.text(others[0].means[key].value)
+        text += f" The best codec that was not: {model.curves[others[0].curve].label} ({value})."
+    return text
 
 
 def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCell]) -> Answer:
@@ -153,27 +186,49 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
         f"For the same {column.info.short}, {model.curves[top].label} needs "
         f"{abs(cell.percent):.0f} % {change} bits than {name}"
     )
-    parts = []
-    if math.isfinite(cell.low):
-        parts.append(f"95 % interval over {cell.count} images: {_percent(cell.low)} to {_percent(cell.high)}.")
-    if len(known) > 1:
-        parts.append(f"Next: {model.curves[known[1]].label}, {_percent(table[known[1]].percent)}.")
+    facts = [("Price", _curve_price(model, top, anchor)), ("How sure", _both_means(cell))]
+    caution = []
     if cell.overlap < LITTLE_OVERLAP:
-        parts.append(f"The curves share only {cell.overlap:.0%} of their qualities: beyond these nothing is known.")
-    parts.append(_curve_price(model, top, anchor))
+        caution.append(
+            f"the curves share only {share_text(cell.overlap)} of their qualities; beyond these nothing is known."
+        )
     if column.info.key in model.curves[top].dependent:
-        parts.append("Its score is not independent of what it was optimised against.")
-    return Answer(headline, " ".join(parts), compared_text(model), limits(model), column, anchor, table)
+        caution.append("the score is not independent (†): it comes from a network the codec was optimised against.")
+    if caution:
+        facts.append(("Caution", " ".join(caution)))
+    if len(known) > 1:
+        facts.append(("Next", f"{model.curves[known[1]].label}, with {_percent(table[known[1]].percent)}."))
+    return Answer(headline, facts, compared_text(model), limits(model), column, anchor, table)
+
+
+def _both_means(cell: BdCell) -> str:
+    """How sure the headline's number is: its interval, and the other mean in use."""
+    if cell.count == 1:
+        return "it is one image."
+    text = f"mean curve over {_count(cell.count, 'image')}"
+    if math.isfinite(cell.low):
+        text += f" (95 % interval {_percent(cell.low)} to {_percent(cell.high)})"
+    if math.isfinite(cell.mean):
+        text += f"; the mean of each image's own change is {_percent(cell.mean)}"
+    return text + "."
 
 
 def _curve_price(model: Model, top: int, anchor: int) -> str:
-    def encode(curve: int) -> float:
-        return sorted(point.row.encode_seconds for point in model.points if point.curve == curve)[0]
-
-    against = f"{model.curves[anchor].label}: {seconds_text(encode(anchor))}"
-    text = f"Its price: {seconds_text(encode(top))} to encode an image ({against})"
+    against = f"{model.curves[anchor].label}: {seconds_text(typical_seconds(model, anchor))}"
+    text = f"{seconds_text(typical_seconds(model, top))} to encode an image ({against})"
     shared = model.curves[top].shared_bytes
     return text + (f", and {size_text(shared)} of weights in every decoder." if shared else ".")
+
+
+def typical_seconds(model: Model, curve: int) -> float:
+    """Seconds to encode an image, the median over a codec's settings."""
+    seconds = sorted(point.row.encode_seconds for point in model.points if point.curve == curve)
+    return seconds[len(seconds) // 2]
+
+
+def share_text(value: float) -> str:
+    """A share for people, in per cent."""
+    return f"{value * 100:.0f} %"
 
 
 def _percent(value: float) -> str:
@@ -211,10 +266,21 @@ def limits(model: Model) -> list[str]:
     if len(model.images) < FEW:
         says = f"{_count(len(model.images), 'image')} {'says' if len(model.images) == 1 else 'say'}"
         found.append(f"{says} nothing about images in general: no interval is given below {FEW}.")
+    counts: dict[str, int] = {}
+    for curve, _ in model.files:
+        counts[model.curves[curve].label] = counts.get(model.curves[curve].label, 0) + 1
+    few = {label: count for label, count in counts.items() if count < len(model.images)}
+    if few:
+        said = _list([f"{label} has {count}" for label, count in few.items()])
+        found.append(
+            f"{said} of {_count(len(model.images), 'image')}: means over fewer images are not of the same ones."
+        )
     over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
     if over:
+        missed = [number_text(_size(rows), 0) for rows in model.levels if any(row.over for row in rows)]
+        sizes = _list(list(dict.fromkeys(missed)))
         found.append(
-            f"{_list(list(over))} could not write every file as small as asked: "
+            f"{_list(list(over))} could not write every file as small as asked ({sizes} bytes): "
             "set apart in the table and hollow in charts, not compared."
         )
     dependent = [curve.label for curve in model.curves if curve.dependent]

@@ -1,4 +1,4 @@
-"""Images of a report: full-size lossless copies, thumbnails and overlays, each named by the hash of what it shows.
+"""Images of a report: full-size exact copies, thumbnails and overlays, each named by the hash of what it shows.
 
 A name says its content: a copy that is there already is not made again, and two reports of one study share their files.
 """
@@ -55,12 +55,6 @@ def lossless(image: ImageU8) -> tuple[bytes, str]:
     return _saved(Image.fromarray(image), kind, lossless=True, method=0, quality=0, exact=True), kind
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height, from the header alone."""
-    with Image.open(path) as image:
-        return image.size
-
-
 def display(image: ImageU8, quality: int) -> bytes:
     """A WebP that looks like the image but is not it."""
     return _saved(_within(Image.fromarray(image), WEBP_SIDE), "webp", quality=quality, method=2)
@@ -83,20 +77,29 @@ def _saved(image: Image.Image, kind: str, **settings: object) -> bytes:
 
 
 def ssim_overlay(original: ImageU8, rebuilt: ImageU8) -> bytes:
-    """1 - SSIM of the luma, Gaussian window of deviation 1.5 (Wang et al. 2004): nothing where equal, full where 0."""
-    from scipy.ndimage import gaussian_filter  # noqa: PLC0415 - imported where used
+    """1 - SSIM of the luma, Gaussian window of deviation 1.5 (Wang et al. 2004): nothing where equal, full where 0.
 
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    x, y = (image.astype(np.float32) @ weights for image in (original, rebuilt))
+    At the scale that its authors advise for a whole image (ssim.m, "suggested usage"): means over squares of
+    max(1, round(min(height, width) / 256)) pixels.
+    """
+    from scipy.ndimage import gaussian_filter  # noqa: PLC0415 - imported where used
 
     def blur(values: np.ndarray) -> np.ndarray:
         return np.asarray(gaussian_filter(values, 1.5, truncate=3.5))
 
+    x, y = (_luma(image) for image in (original, rebuilt))
     mx, my = blur(x), blur(y)
     vx, vy, vxy = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     ssim = (2 * mx * my + c1) * (2 * vxy + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
     return _tinted(1 - ssim)
+
+
+def _luma(image: ImageU8) -> Float[np.ndarray, "h w"]:
+    """Luma, as Pillow's whole numbers, in means over squares."""
+    step = max(1, round(min(image.shape[:2]) / 256))
+    grey = Image.fromarray(image).convert("L")
+    return np.asarray(grey.reduce(step) if step > 1 else grey, dtype=np.float32)
 
 
 def map_overlay(path: Path, kind: str) -> bytes:
@@ -145,12 +148,14 @@ class FolderAssets:
 
     out: Path
     wanted: dict[str, Callable[[], bytes]] = field(default_factory=dict)
+    sources: dict[str, Path] = field(default_factory=dict)
     _digests: dict[tuple[Path, ...], str] = field(default_factory=dict)
 
     def full(self, path: Path) -> str:
-        """As `Assets`."""
-        kind = "webp" if max(image_size(path)) <= WEBP_SIDE else "png"
-        return self._want((path,), f"full.{kind}", lambda: lossless(read_image(path))[0])
+        """As `Assets`: the study's own PNG, a second name of one file where the file system knows such."""
+        name = self._want((path,), "full.png", path.read_bytes)
+        self.sources[name.rpartition("/")[2]] = path
+        return name
 
     def thumbnail(self, path: Path) -> str:
         """As `Assets`."""
@@ -173,11 +178,31 @@ class FolderAssets:
         missing = [(name, make) for name, make in self.wanted.items() if not (folder / name).exists()]
         # Reading and coding of images release the interpreter's lock, so that threads are enough.
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
-            for _ in pool.map(lambda item: write_bytes(folder / item[0], item[1]()), missing):
+            for _ in pool.map(lambda item: self._make(folder / item[0], item[1]), missing):
                 pass
         for path in folder.glob("*"):
             if NAME.fullmatch(path.name) and path.name not in self.wanted:
                 path.unlink(missing_ok=True)
+
+    def _make(self, target: Path, make: Callable[[], bytes]) -> None:
+        source = self.sources.get(target.name)
+        if source is None or not _linked(source, target):
+            write_bytes(target, make())
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Give a file a second name; False where the file system cannot.
+
+    The study replaces its files and never writes into them, so that the second name keeps what it named.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source.resolve())
+    except FileExistsError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 @dataclass

@@ -10,7 +10,8 @@ from vitiq.report.assets import FolderAssets, InlineAssets
 from vitiq.report.model import Model, build_model
 from vitiq.report.page import SINGLE_FILE_BUDGET, render
 from vitiq.report.source import Study, read_study
-from vitiq.report.tables import all_tables, answer_table, to_latex, to_markdown
+from vitiq.report.tables import all_tables, answer_table
+from vitiq.report.written import to_latex, to_markdown
 
 
 def read_model(out: Path) -> tuple[Study, Model]:

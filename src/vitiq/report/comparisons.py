@@ -4,107 +4,113 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from vitiq.analysis.bd_rate import ENOUGH_OVERLAP, bd_rate
+from vitiq.analysis.bd_rate import ENOUGH_OVERLAP
+from vitiq.analysis.bootstrap import draws, interval
+from vitiq.analysis.comparison import compare
 from vitiq.analysis.curve import LEAST_POINTS
+from vitiq.analysis.points import RdPoint, points_of
 from vitiq.errors import InputError
 from vitiq.report.model import FEW, RESAMPLES, Column, Model, Point
 
 LITTLE_OVERLAP = ENOUGH_OVERLAP
 """A mean over less than this share of the qualities says little."""
+SINGLE = ("main", "equal-bytes")
+"""Groups of files that are made one an image, of a size that differs from image to image: no settings of a curve."""
 
 
 @dataclass(frozen=True, slots=True)
 class BdCell:
-    """BD-rate of one codec against an anchor: the mean of the images' own BD-rates.
+    """BD-rate of one codec against an anchor, as `vitiq bd` states it.
 
     Attributes:
-        percent: negative where fewer bits are needed; NaN where it is not defined, then `why` says so.
-        low, high: 95 % bootstrap interval over images; NaN below `FEW` images.
-        overlap: mean share of the qualities that both curves reach.
-        count, left_out: images used, and those whose curves allow none.
+        percent: of the mean curves, negative where fewer bits are needed; NaN where it is refused, then `why` says so.
+        low, high: its 95 % bootstrap interval over images; NaN below `FEW` images.
+        overlap: share of the qualities of both mean curves that both reach, 0 … 1.
+        count, left_out: images compared, and those that one of the codecs lacks at a setting.
+        mean, mean_low, mean_high: mean over the images of each image's own BD-rate, and its interval; NaN without one.
         why: reason without a value.
     """
 
     percent: float
-    low: float
-    high: float
-    overlap: float
-    count: int
-    left_out: int
+    low: float = math.nan
+    high: float = math.nan
+    overlap: float = 0.0
+    count: int = 0
+    left_out: int = 0
+    mean: float = math.nan
+    mean_low: float = math.nan
+    mean_high: float = math.nan
     why: str = ""
 
 
 def has_curves(model: Model) -> list[int]:
-    """Curves with enough points for a BD-rate."""
-    return [
-        index
-        for index in range(len(model.curves))
-        if sum(point.curve == index for point in model.points) >= LEAST_POINTS
-    ]
+    """Curves with enough settings for a BD-rate."""
+    settings = [{point.setting for point in _rd_points(model, index)} for index in range(len(model.curves))]
+    return [index for index, own in enumerate(settings) if len(own) >= LEAST_POINTS]
 
 
 def bd_table(model: Model, column: Column, anchor: int) -> dict[int, BdCell]:
     """BD-rate of every other codec with a curve against the anchor; computed once a model."""
-    key = (column.info.key, anchor)
+    return {curve: _cell(model, column, anchor, curve) for curve in has_curves(model) if curve != anchor}
+
+
+def _rd_points(model: Model, curve: int) -> list[RdPoint]:
+    """Points of one codec's curve; files made at the size of another codec's are no setting of its own."""
+    key = ("points", curve)
     if key not in model.bd:
-        model.bd[key] = {
-            curve: _cell(_logs(model, column, anchor, curve), len(model.images))
-            for curve in has_curves(model)
-            if curve != anchor
-        }
-    found: dict[int, BdCell] = model.bd[key]
+        own = [record for index, record in zip(model.curve_of, model.records, strict=True) if index == curve]
+        chosen = [record for record in own if record.details.get("group") not in SINGLE]
+        model.bd[key] = [replace(point, codec=model.curves[curve].label) for point in points_of(chosen)]
+    found: list[RdPoint] = model.bd[key]
     return found
 
 
-Logs = list["tuple[float, float] | str"]
-"""For each image the logarithm of the ratio of rates and the overlap, or why there is none."""
-
-
-def _logs(model: Model, column: Column, anchor: int, curve: int) -> Logs:
-    """Of one pair of codecs; the pair the other way round is the same with its sign changed."""
-    key = (column.info.key, min(anchor, curve), max(anchor, curve))
+def _cell(model: Model, column: Column, anchor: int, curve: int) -> BdCell:
+    """Of one pair; the pair the other way round comes with it."""
+    key = (column.info.key, anchor, curve)
     if key not in model.bd:
-        model.bd[key] = [_log(model, column, key[1], key[2], image) for image, *_ in model.images]
-    sign = 1 if anchor < curve else -1
-    return [(sign * found[0], found[1]) if isinstance(found, tuple) else found for found in model.bd[key]]
+        model.bd[key], model.bd[column.info.key, curve, anchor] = _both_ways(model, column, anchor, curve)
+    made: BdCell = model.bd[key]
+    return made
 
 
-def _log(model: Model, column: Column, anchor: int, curve: int, image: str) -> tuple[float, float] | str:
+def _both_ways(model: Model, column: Column, anchor: int, curve: int) -> tuple[BdCell, BdCell]:
+    """A codec against the anchor, and the anchor against the codec: the same curves, resampled once."""
+    points = [*_rd_points(model, anchor), *_rd_points(model, curve)]
     better = column.info.direction >= 0
     try:
-        rates = (*_curve(model, column, anchor, image), *_curve(model, column, curve, image))
-        found = bd_rate(*rates, higher_is_better=better)
+        labels = (model.curves[curve].label, model.curves[anchor].label)
+        found = compare(points, *labels, column.info.key, higher_is_better=better)
     except InputError as error:
-        return str(error)
-    return math.log1p(found.percent / 100), found.overlap
+        refused = BdCell(math.nan, why=str(error))
+        return refused, refused
+    rate, own = found.rate, [*found.image_rate.values()]
+    low, high = (rate.low, rate.high) if found.images >= FEW else (math.nan, math.nan)
+    overlap = found.overlap if math.isfinite(found.overlap) else 0.0
+    shared = (overlap, found.images, len(model.images) - found.images)
+    there = BdCell(rate.value, low, high, *shared, *_mean_of_images(own), found.refused or "")
+    back = [turned(percent) for percent in own]
+    other = BdCell(turned(rate.value), turned(high), turned(low), *shared, *_mean_of_images(back), found.refused or "")
+    return there, other
 
 
-def _cell(logs: Logs, images: int) -> BdCell:
-    values = np.array([math.expm1(found[0]) * 100 for found in logs if isinstance(found, tuple)])
-    overlaps = [found[1] for found in logs if isinstance(found, tuple)]
-    left_out = images - len(values)
-    if not len(values):
-        why = next((found for found in logs if isinstance(found, str)), "")
-        return BdCell(math.nan, math.nan, math.nan, 0.0, 0, left_out, why)
-    low = high = math.nan
-    if len(values) >= FEW:
-        drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-        low, high = (float(end) for end in np.quantile(values[drawn].mean(axis=1), [0.025, 0.975]))
-    return BdCell(float(values.mean()), low, high, float(np.mean(overlaps)), len(values), left_out)
+def turned(percent: float) -> float:
+    """A BD-rate of the pair the other way round: the logarithm of the ratio of rates changes its sign."""
+    return 100 * math.expm1(-math.log1p(percent / 100))
 
 
-def _curve(
-    model: Model, column: Column, curve: int, image: str
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Rates and values of one image's files."""
-    own = sorted((record.bpp, record.value(column.info.key)) for record in model.files.get((curve, image), ()))
-    rates, values = np.array(own, dtype=np.float64).reshape(-1, 2).T
-    return rates, values
+def _mean_of_images(rates: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of each image's own BD-rate, with its interval from `FEW` images on; NaN without one."""
+    known = np.array([rate for rate in rates if math.isfinite(rate)])
+    if not known.size:
+        return math.nan, math.nan, math.nan
+    ends = interval(draws(known.size, RESAMPLES) @ known) if known.size >= FEW else (math.nan, math.nan)
+    return float(known.mean()), *ends
 
 
 def anchor_of(model: Model, column: Column) -> int | None:

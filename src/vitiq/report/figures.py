@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vitiq.report.choice import first_columns
 from vitiq.report.comparisons import pareto
 from vitiq.report.model import Column, Model, Row, first_rows
 from vitiq.report.style import CodecStyle
@@ -192,11 +193,11 @@ def _direction(column: Column) -> str:
 
 
 def equal_bytes(model: Model, rows: Sequence[Row], columns: int = 2) -> Figure:
-    """Mean of every metric a codec at equal bytes as a mark, single images as ticks.
+    """Mean of each metric of the first screen, a codec at equal bytes a mark, single images as ticks.
 
     Codecs that could not reach the size stand apart, under a line, with open marks.
     """
-    shown = [c for c in model.columns if any(math.isfinite(row.means[c.info.key].value) for row in rows)]
+    shown = [c for c in first_columns(model) if any(math.isfinite(row.means[c.info.key].value) for row in rows)]
     across = min(4 if columns == 2 else 2, len(shown))
     down = math.ceil(len(shown) / across)
     figure, axes = _figure(down, across, WIDTHS[columns], down * (0.55 + 0.15 * len(rows)))

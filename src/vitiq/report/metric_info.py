@@ -9,6 +9,21 @@ from dataclasses import dataclass
 from vitiq import registry
 from vitiq.errors import VitiqError
 
+QUESTIONS = {
+    "semantic": "Does it mean the same?",
+    "perceptual": "Does it look the same, or natural?",
+    "fidelity": "Are its pixels and structure the same?",
+    "sets": "Are images of the same kind made?",
+}
+"""Package of metrics -> what they ask."""
+KINDS = {
+    "semantic": QUESTIONS["semantic"],
+    "no-reference": QUESTIONS["perceptual"],
+    "full-reference": QUESTIONS["fidelity"],
+    "distribution": QUESTIONS["sets"],
+}
+"""Kind of a metric of somebody else's -> what it asks."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
@@ -23,6 +38,7 @@ class MetricInfo:
         direction: 1 where higher is better, -1 where lower is, 0 where not known.
         kind: as `Metric.kind`, or "" where not known.
         formula, reference: definition and source.
+        question: what it asks, in words (`QUESTIONS`).
     """
 
     key: str
@@ -35,6 +51,7 @@ class MetricInfo:
     kind: str = ""
     formula: str = ""
     reference: str = ""
+    question: str = ""
 
     @property
     def direction_text(self) -> str:
@@ -63,7 +80,7 @@ def metric_info(key: str) -> MetricInfo:
     return MetricInfo(
         key,
         title,
-        _short(title),
+        _short(str(found.title)) + (f" @{setting}" if setting else ""),
         found.unit,
         float(found.range[0]),
         float(found.range[1]),
@@ -71,7 +88,13 @@ def metric_info(key: str) -> MetricInfo:
         found.kind,
         found.formula,
         found.reference,
+        _question(found.__module__, found.kind),
     )
+
+
+def _question(module: str, kind: str) -> str:
+    """By the package of a metric of ours, else by what it needs."""
+    return next((text for part, text in QUESTIONS.items() if f".metrics.{part}" in module), KINDS.get(kind, ""))
 
 
 def metric_infos(keys: Sequence[str]) -> list[MetricInfo]:

@@ -264,12 +264,22 @@ def _points(model: Model) -> list[Point]:
     """Mean points of every codec and rate that was asked for, over the images."""
     groups: dict[tuple[int, str, float], list[Record]] = {}
     for curve, record in zip(model.curve_of, model.records, strict=True):
-        value = (
-            -1.0 if record.rate_kind == "bytes" and record.details.get("group") == "equal-bytes" else record.rate_value
-        )
-        groups.setdefault((curve, record.rate_kind, value), []).append(record)
+        groups.setdefault((curve, record.rate_kind, _setting(model, curve, record)), []).append(record)
     found = [Point(curve, setting_text(own[0]), _row(model, curve, own)) for (curve, _, _), own in groups.items()]
     return sorted(found, key=lambda point: (point.curve, point.row.bpp))
+
+
+def _setting(model: Model, curve: int, record: Record) -> float:
+    """What files of several images have in common: the rate asked for.
+
+    Files made at the size of another codec's are one setting; of files made elsewhere, whose settings are not known,
+    the n-th of each image are.
+    """
+    if record.rate_kind == "bytes" and record.details.get("group") == "equal-bytes":
+        return -1.0
+    if record.rate_kind == "quality" and record.quality is None:
+        return float(sum(other.bytes < record.bytes for other in model.files[curve, record.image]))
+    return record.rate_value
 
 
 def setting_text(record: Record) -> str:

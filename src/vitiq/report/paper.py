@@ -18,11 +18,13 @@ from vitiq.image.io import read_image
 from vitiq.report import figures
 from vitiq.report.answer import answer, first_level
 from vitiq.report.build import read_model
+from vitiq.report.choice import first_columns
 from vitiq.report.maps import over_image
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Model
 from vitiq.report.source import Files, Study, read_trace
-from vitiq.report.tables import THESIS_PRESET, all_tables, escape_latex, main_records, to_csv, to_latex, to_markdown
+from vitiq.report.tables import THESIS_PRESET, all_tables, main_records
+from vitiq.report.written import escape_latex, to_csv, to_latex, to_markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -197,7 +199,7 @@ def _of_image(
     captions = [
         (f"{r.label}{'' if r.reached else ' ▲'}\n{number_text(r.bytes, 0)} bytes", f.reconstruction) for r, f in others
     ]
-    values = [(c.info.short, c.text(record.value(c.info.key))) for c in model.columns]
+    values = [(c.info.short, c.text(record.value(c.info.key))) for c in first_columns(model)]
     yield (
         f"image-{index}",
         f"{record.image} from every codec; the values are of {record.label}.",

@@ -10,7 +10,8 @@ from typing import Any
 from vitiq.evaluation.record import Record
 from vitiq.report.answer import answer, warnings_of
 from vitiq.report.assets import Assets
-from vitiq.report.comparisons import agreement, bd_table, has_curves, pareto
+from vitiq.report.choice import first_columns
+from vitiq.report.comparisons import BdCell, agreement, bd_table, has_curves, pareto
 from vitiq.report.model import Column, Model, asked_bytes, setting_text
 from vitiq.report.source import Files, Study, read_trace
 
@@ -35,11 +36,13 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
         _record(record, files[record.key, record.image], curve, images, model, words, assets)
         for curve, record in zip(model.curve_of, model.records, strict=True)
     ]
-    first = answer(model)
+    words_of = answer(model)
+    first = first_columns(model)
     return {
         "name": model.name,
-        "primary": first.column.info.key if first.column else None,
+        "primary": words_of.column.info.key if words_of.column else None,
         "metrics": [_column(column) for column in model.columns],
+        "first": [index for index, column in enumerate(model.columns) if column in first],
         "codecs": [
             {
                 "name": curve.codec,
@@ -57,8 +60,8 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
         "records": records,
         "words": list(words),
         "points": _points(model),
-        "anchor": first.anchor,
-        "bd": _bd(model),
+        "anchor": words_of.anchor,
+        "bd": _bd(model, words_of.anchor),
         "agreement": [[_short(value, 3) for value in row] for row in agreement(model)],
     }
 
@@ -87,6 +90,7 @@ def _column(column: Column) -> dict[str, Any]:
         "unit": info.unit,
         "places": column.places,
         "sign": info.direction,
+        "asks": info.question,
         "chance": _short(column.chance, 3),
         "about": "\n".join(line for line in about if line),
     }
@@ -97,7 +101,7 @@ def _image(study: Study, model: Model, assets: Assets, index: int) -> dict[str, 
     path = next((f.original for r, f in study.records if r.image == name and f.original), None)
     found = {"name": name, "w": width, "h": height, "bytes": size}
     if path is not None:
-        found |= {"src": assets.full(path), "thumb": assets.thumbnail(path)}
+        found["src"] = assets.full(path)
     return found
 
 
@@ -130,7 +134,6 @@ def _record(  # noqa: PLR0917 - what a file is made of
         found["over"] = 1
     if files.reconstruction is not None:
         found["src"] = assets.full(files.reconstruction)
-        found["t"] = assets.thumbnail(files.reconstruction)
         found["ov"] = _overlays(files, assets)
     sections = record.details.get("sections")
     if isinstance(sections, Mapping) and len(sections) > 1:
@@ -226,23 +229,26 @@ def _points(model: Model) -> list[dict[str, Any]]:
     return found
 
 
-def _bd(model: Model) -> dict[str, dict[int, dict[int, list[Any]]]]:
-    """Metric -> anchor -> curve -> percent, low, high, overlap, images."""
+PAIRS = 600
+"""BD-rates that are computed at most, some hundredths of a second each: of more, those of one anchor alone."""
+
+
+def _bd(model: Model, anchor: int | None) -> dict[str, dict[int, dict[int, list[Any]]]]:
+    """Metric -> anchor -> curve -> percent, low, high, overlap, images, mean of the images' own, its interval, why."""
     able = has_curves(model)
+    columns = [column for column in model.columns if column.info.direction and len(able) > 1]
+    many = len(columns) * len(able) * (len(able) - 1) > 2 * PAIRS
+    anchors = [able[0] if anchor is None else anchor] if many else able
     return {
         column.info.key: {
-            anchor: {
-                curve: [
-                    _short(cell.percent, 4),
-                    _short(cell.low, 4),
-                    _short(cell.high, 4),
-                    _short(cell.overlap, 2),
-                    cell.count,
-                ]
-                for curve, cell in bd_table(model, column, anchor).items()
-            }
-            for anchor in able
+            anchor: {curve: _bd_cell(cell) for curve, cell in bd_table(model, column, anchor).items()}
+            for anchor in anchors
         }
-        for column in model.columns
-        if column.info.direction and len(able) > 1
+        for column in columns
     }
+
+
+def _bd_cell(cell: BdCell) -> list[Any]:
+    mean = [_short(value, 4) for value in (cell.mean, cell.mean_low, cell.mean_high)]
+    bounds = [_short(value, 4) for value in (cell.percent, cell.low, cell.high)]
+    return [*bounds, _short(cell.overlap, 2), cell.count, *mean, *([cell.why] if cell.why else [])]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,14 +62,32 @@ def read_study(out: Path) -> Study:
     missing: list[str] = []
     for record in store.records(study):
         if record.error is not None:
-            missing.append(f"{record.image}: {record.codec}: {record.error}")
+            missing.append(visible(f"{record.image}: {record.codec}: {record.error}"))
         if record.bytes:
             details = {**record.details, "preset": study.preset}
             files = Files(*(getattr(store, kind)(record) for kind in Files.__dataclass_fields__))
-            records.append((replace(record, details=details), files))
-    problems = [*study.problems, *missing]
+            image, label = visible(record.image), visible(record.label)
+            records.append((replace(record, image=image, label=label, details=details), files))
+    missing = counted(missing)
+    problems = [*counted([visible(line) for line in study.problems]), *missing]
     settings = {"preset": study.preset, "metrics": list(study.metrics)}
     return Study(out.resolve().name, records, missing, problems, read_set_scores(study, store), settings, len(study))
+
+
+def visible(text: str) -> str:
+    """Text whose control characters are seen as escapes: one that turns the direction of writing would else turn the
+    sentence around a name.
+    """
+    return "".join(c if unicodedata.category(c) not in HIDDEN else c.encode("unicode-escape").decode() for c in text)
+
+
+HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+"""Categories of characters that have no picture of their own (Unicode Standard, table 4-4)."""
+
+
+def counted(lines: Sequence[str]) -> list[str]:
+    """Lines without repetitions, with how often each stood there."""
+    return [f"{line} ({count} times)" if count > 1 else line for line, count in Counter(lines).items()]
 
 
 def study_version(out: Path) -> str:

@@ -72,9 +72,15 @@ def codec_style(codec: str, variant: int = 0) -> CodecStyle:
 
 def styles(curves: Sequence[tuple[str, str]]) -> list[CodecStyle]:
     """Styles of the curves of a study, each a registered name and a label; labels of one codec differ."""
-    labels: dict[str, list[str]] = {}
+    given: dict[tuple[str, str], CodecStyle] = {}
+    variants: dict[str, int] = {}
     for codec, label in curves:
-        known = labels.setdefault(codec, [])
-        if label not in known:
-            known.append(label)
-    return [codec_style(codec, labels[codec].index(label)) for codec, label in curves]
+        if (codec, label) in given:
+            continue
+        # Two families may share a colour; they never share colour, marker and line within one study.
+        for variant in range(variants.get(codec, 0), variants.get(codec, 0) + len(MARKERS) * len(DASHES)):
+            given[codec, label] = codec_style(codec, variant)
+            variants[codec] = variant + 1
+            if list(given.values()).count(given[codec, label]) == 1:
+                break
+    return [given[key] for key in curves]

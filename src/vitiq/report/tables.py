@@ -1,19 +1,18 @@
-"""Tables of a model as rows of text, and rows as Markdown, LaTeX and CSV; their notes go with them."""
+"""Tables of a model as rows of text; their notes go with them."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vitiq.evaluation.record import Record
-from vitiq.report.answer import first_level, percent_text, seconds_text, size_text
-from vitiq.report.comparisons import LITTLE_OVERLAP, anchor_of, bd_table
+from vitiq.report.answer import first_level, percent_text, seconds_text, share_text, size_text
+from vitiq.report.choice import MOST, by_question
+from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table
 from vitiq.report.metric_info import number_text
-from vitiq.report.model import Model, Row, best, ranked, sets_the_size
+from vitiq.report.model import Column, Model, Row, best, ranked, sets_the_size
 
 THESIS = (
     ("Bevo", 0.14, 0.26, 3479.34, 12.68, 32.92, 39.55, 1241999.9),
@@ -53,39 +52,68 @@ class Table:
 def all_tables(model: Model) -> list[Table]:
     """Every table that the study has numbers for."""
     made = [equal_bytes(model, rows, index) for index, rows in enumerate(model.levels)]
-    rates = bd_rates(model)
-    return [*made, *([rates] if rates else []), *thesis_tables(model)]
+    return [*made, *bd_rates(model), *thesis_tables(model)]
 
 
 def answer_table(model: Model) -> Table | None:
     """The one table that answers the study's question: codecs at equal bytes, or BD-rates; None without either."""
-    return equal_bytes(model, first_level(model)) if model.levels else bd_rates(model)
+    return equal_bytes(model, first_level(model)) if model.levels else next(iter(bd_rates(model)), None)
 
 
 def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:
-    """Codecs at one size, those that could not reach it below a rule and starred."""
+    """Codecs at one size, those that could not reach it below a rule and starred.
+
+    With more than `MOST` metrics a metric is a row and a codec a column, so that the table fits a page.
+    """
     order = ranked(rows, model.primary)
-    cells, bold = [], set()
-    for place, row in enumerate(order):
-        curve = model.curves[row.curve]
-        line = [curve.label + ("" if row.reached else "*"), number_text(row.bytes, 0)]
-        for index, column in enumerate(model.columns):
-            key = column.info.key
-            line.append(column.text(row.means[key].value) + ("†" if key in curve.dependent else ""))
-            if row.curve in best(rows, column):
-                bold.add((place, index + 2))
-        cells.append((*line, seconds_text(row.encode_seconds)))
-    fair = sum(row.reached for row in order)
-    header = ("codec", "bytes", *(_head(c.info.short, c.info.unit, c.info.arrow) for c in model.columns), "encode")
+    labels = [model.curves[row.curve].label + ("" if row.reached else "*") for row in order]
+    sizes = [number_text(row.bytes, 0) for row in order]
+    times = [seconds_text(row.encode_seconds) for row in order]
+    values = [_values(model, order, column) for column in model.columns]
+    heads = [_head(column) for column in model.columns]
+    bold = {
+        (place, index)
+        for index, column in enumerate(model.columns)
+        for place, row in enumerate(order)
+        if row.curve in best(rows, column)
+    }
     title = f"Means over {len(model.images)} images at equal bytes" if len(model.images) > 1 else "At equal bytes"
+    note, name = _equal_note(model, order), f"equal-bytes-{level + 1}"
+    if len(model.columns) > MOST:
+        body, rules = _by_question(model, dict(zip(heads, values, strict=True)))
+        places = {row[0]: at + 1 for at, row in enumerate(body)}
+        marked = frozenset((places[heads[index]], place + 1) for place, index in bold)
+        lines = (("bytes", *sizes), *body, ("encode", *times))
+        return Table(name, title, ("metric", *labels), lines, note, marked, rules | {1, len(lines) - 1})
+    fair = sum(row.reached for row in order)
+    cells = tuple(zip(labels, sizes, *values, times, strict=True))
     rules = frozenset({fair} if 0 < fair < len(order) else ())
-    return Table(
-        f"equal-bytes-{level + 1}", title, header, tuple(cells), _equal_note(model, order), frozenset(bold), rules
-    )
+    marked = frozenset((place, index + 2) for place, index in bold)
+    return Table(name, title, ("codec", "bytes", *heads, "encode"), cells, note, marked, rules)
 
 
-def _head(name: str, unit: str, arrow: str) -> str:
-    return " ".join(part for part in (f"{name}, {unit}" if unit else name, arrow) if part)
+def _values(model: Model, rows: Sequence[Row], column: Column) -> list[str]:
+    key = column.info.key
+    return [
+        column.text(row.means[key].value) + ("†" if key in model.curves[row.curve].dependent else "") for row in rows
+    ]
+
+
+def _by_question(
+    model: Model, values: Mapping[str, Sequence[str]]
+) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
+    """Rows of metrics under a rule a question, and where the rules stand, counted with one row before them."""
+    rows: list[tuple[str, ...]] = []
+    rules = set()
+    for _, columns in by_question(model.columns):
+        rules.add(len(rows) + 1)
+        rows += [(_head(column), *values[_head(column)]) for column in columns if _head(column) in values]
+    return tuple(rows), frozenset(rules)
+
+
+def _head(column: Column) -> str:
+    info = column.info
+    return " ".join(part for part in (f"{info.short}, {info.unit}" if info.unit else info.short, info.arrow) if part)
 
 
 def _equal_note(model: Model, rows: Sequence[Row]) -> str:
@@ -102,8 +130,11 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     if shared:
         said = ", ".join(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)
         note.append(f"Weights that every decoder must own: {said}.")
-    if model.missing:
-        note.append(f"Not in the means: {'; '.join(model.missing)}.")
+    few = [row for row in rows if row.count < len(model.images)]
+    if few:
+        said = ", ".join(f"{model.curves[row.curve].label} {row.count} of {len(model.images)}" for row in few)
+        note.append(f"Means over fewer images, so not of the same ones: {said}.")
+    note += _missing(model)
     lost = {c.info.short for c in model.columns for row in rows if row.means[c.info.key].left_out}
     if lost:
         note.append(f"Means of {', '.join(sorted(lost))} leave out files without a finite value.")
@@ -112,40 +143,81 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     return " ".join(note)
 
 
+def _missing(model: Model) -> list[str]:
+    """Files that could not be made, the first ones by name."""
+    if not model.missing:
+        return []
+    more = f", and {len(model.missing) - 3} more" if len(model.missing) > 3 else ""
+    return [f"Not in the means, as they could not be made: {'; '.join(model.missing[:3])}{more}."]
+
+
 def _common(model: Model, note: str) -> bool:
     """A note that several files have, so that it is about a codec and not about one size."""
     return sum(note in record.notes for record in model.records) > max(1, len(model.images) // 2)
 
 
-def bd_rates(model: Model) -> Table | None:
-    """BD-rates in every metric against one anchor, with intervals; None without two curves."""
-    column = model.primary
-    if column is None:
-        return None
-    anchor = anchor_of(model, column)
-    if anchor is None:
-        return None
+def bd_rates(model: Model) -> list[Table]:
+    """BD-rates in every metric against one anchor, with intervals: of the mean curves, and the mean of the images' own.
+
+    None without two curves.
+    """
+    anchor = anchor_of(model, model.primary) if model.primary else None
+    if anchor is None or model.primary is None:
+        return []
+    first = bd_table(model, model.primary, anchor)
+    curves = sorted(first, key=lambda c: math.inf if math.isnan(first[c].percent) else first[c].percent)
+    return [
+        _bd_rates(model, anchor, curves, "bd-rate", "BD-rate of the mean curves", MEAN_CURVE, _mean_curve),
+        _bd_rates(
+            model,
+            anchor,
+            curves,
+            "bd-rate-of-images",
+            "Mean of the images' own BD-rates",
+            MEAN_OF_IMAGES,
+            _mean_of_images,
+        ),
+    ]
+
+
+def _bd_rates(  # noqa: PLR0917 - what one of two tables is made of
+    model: Model, anchor: int, curves: list[int], name: str, title: str, note: str, text: Callable[[BdCell], str]
+) -> Table:
     columns = [column for column in model.columns if column.info.direction]
-    tables = [bd_table(model, column, anchor) for column in columns]
-    rows, few = [], False
-    for curve in sorted(
-        tables[0], key=lambda c: math.inf if math.isnan(tables[0][c].percent) else tables[0][c].percent
-    ):
-        line = [model.curves[curve].label]
-        for table in tables:
-            cell = table[curve]
-            text = percent_text(cell.percent)
-            if math.isfinite(cell.low):
-                text += f" ({cell.low:+.1f} … {cell.high:+.1f})".replace("-", "−")
-            if math.isfinite(cell.percent) and cell.overlap < LITTLE_OVERLAP:
-                few, text = True, text + "?"
-            line.append(text)
-        rows.append(tuple(line))
-    note = "Mean change in bits at equal quality over the images, negative saves bits; in brackets 95 % intervals."
-    if few:
-        note += f" ? The curves share less than {LITTLE_OVERLAP:.0%} of their qualities."
-    title = f"BD-rate against {model.curves[anchor].label}, {len(model.images)} images"
-    return Table("bd-rate", title, ("codec", *(c.info.short for c in columns)), tuple(rows), note)
+    tables = {_head(column): bd_table(model, column, anchor) for column in columns}
+    cells = {head: [text(table[curve]) for curve in curves] for head, table in tables.items()}
+    every = " ".join(cell for row in cells.values() for cell in row)
+    notes = [note, "In brackets: 95 % intervals." if "(" in every else ""]
+    notes.append(
+        f"? The curves share less than {share_text(LITTLE_OVERLAP)} of their qualities." if "?" in every else ""
+    )
+    said = " ".join(part for part in [*notes, *_missing(model)] if part)
+    images = f"{len(model.images)} image{'s' if len(model.images) > 1 else ''}"
+    whole = f"{title} against {model.curves[anchor].label}, {images}"
+    labels = [model.curves[curve].label for curve in curves]
+    if len(columns) > MOST:
+        body, rules = _by_question(model, cells)
+        rules = frozenset(rule - 1 for rule in rules if rule > 1)
+        return Table(name, whole, ("metric", *labels), body, said, frozenset(), rules)
+    heads = tuple(column.info.short for column in columns)
+    return Table(name, whole, ("codec", *heads), tuple(zip(labels, *cells.values(), strict=True)), said)
+
+
+MEAN_CURVE = "Change in bits at equal quality; negative saves bits. The mean curve weighs images by their bits."
+MEAN_OF_IMAGES = "Change in bits at equal quality on each image, averaged; negative saves bits. Images weigh alike."
+
+
+def _mean_curve(cell: BdCell) -> str:
+    few = "?" if math.isfinite(cell.percent) and cell.overlap < LITTLE_OVERLAP else ""
+    return percent_text(cell.percent) + _bounds(cell.low, cell.high) + few
+
+
+def _mean_of_images(cell: BdCell) -> str:
+    return percent_text(cell.mean) + _bounds(cell.mean_low, cell.mean_high)
+
+
+def _bounds(low: float, high: float) -> str:
+    return f" ({low:+.1f} … {high:+.1f})".replace("-", "−") if math.isfinite(low) else ""
 
 
 def main_records(model: Model) -> list[Record]:
@@ -235,7 +307,7 @@ def _summary(model: Model, keys: set[str]) -> Table:
             (f"{name} (thesis)", "1,540", "266", "–", *(number_text(known[k], places) for k, places in columns))
         )
     titles = {key: model.column(key).info for key, _ in columns}
-    heads = tuple(_head(titles[key].short, titles[key].unit, "") for key, _ in columns)
+    heads = tuple(", ".join(part for part in (titles[key].short, titles[key].unit) if part) for key, _ in columns)
     note = (
         "Rows marked (thesis) are published, on other images, with ViT-B/16: the sizes compare, the images do not."
         + (" The last column is what the thesis calls FID." if "frechet-pixel" in keys else "")
@@ -243,93 +315,3 @@ def _summary(model: Model, keys: set[str]) -> Table:
     header = ("image", "bytes", "file : file", "file : latent", *heads)
     title = "Summary (the thesis's Table 3.3)"
     return Table("summary", title, header, tuple(rows), note, frozenset(), frozenset({rule}))
-
-
-def to_markdown(table: Table) -> str:
-    """A Markdown section."""
-
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-    rule = "|" + "|".join(["---"] + ["---:"] * (len(table.header) - 1)) + "|"
-    shown = [[f"**{c}**" if (i, j) in table.bold else c for j, c in enumerate(row)] for i, row in enumerate(table.rows)]
-    body = [f"## {table.title}", "", line(table.header), rule, *(line(row) for row in shown), ""]
-    note = table.note.replace("* Larger", "\\* Larger", 1)
-    return "\n".join([*body, note, ""] if note else body)
-
-
-ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "±": r"$\pm$",
-    "–": "--",
-    "−": r"$-$",
-    "∞": r"$\infty$",
-    "×": r"$\times$",
-    "…": r"\dots{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "†": r"\textsuperscript{\dag}",
-    "\n": " ",
-}
-
-
-def escape_latex(value: str) -> str:
-    """Text that LaTeX prints as it is; a letter that T1 fonts have not is printed as a question mark."""
-    shown = []
-    for character in value:
-        known = ESCAPES.get(character)
-        shown.append(
-            known if known is not None else character if ord(character) < 0x180 and character.isprintable() else "?"
-        )
-    return "".join(shown)
-
-
-def to_latex(table: Table) -> str:
-    """A table environment for the booktabs package, its notes below it; `table*` spans two columns where it is wide."""
-
-    def cell(row: int, column: int, text: str) -> str:
-        return rf"\textbf{{{escape_latex(text)}}}" if (row, column) in table.bold else escape_latex(text)
-
-    kind = "table*" if len(table.header) > 5 else "table"
-    parts = [
-        rf"\begin{{{kind}}}",
-        r"\centering\small",
-        rf"\caption{{{escape_latex(table.title)}}}",
-        rf"\label{{tab:{table.name}}}",
-        # Shrunk to the line where it is wider, else as it is.
-        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
-        r"\toprule",
-        " & ".join(escape_latex(head) for head in table.header) + r" \\",
-        r"\midrule",
-    ]
-    for index, row in enumerate(table.rows):
-        if index in table.rules:
-            parts.append(r"\midrule")
-        parts.append(" & ".join(cell(index, place, text) for place, text in enumerate(row)) + r" \\")
-    parts += [r"\bottomrule", r"\end{tabular}}"]
-    if table.note:
-        parts.append(rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {escape_latex(table.note)}}}")
-    return "\n".join([*parts, rf"\end{{{kind}}}", ""])
-
-
-def to_csv(table: Table) -> str:
-    """Comma-separated cells, the note in a last row of its own."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.header)
-    writer.writerows(table.rows)
-    if table.note:
-        writer.writerow([f"# {table.note}"])
-    return text.getvalue()

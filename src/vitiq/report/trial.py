@@ -18,7 +18,7 @@ from vitiq import registry
 from vitiq.errors import InputError
 from vitiq.evaluation.record import Record
 from vitiq.image.io import decode_image, write_png
-from vitiq.report.source import Files, Study
+from vitiq.report.source import Files, Study, visible
 from vitiq.types import ImageU8, Quality
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Trial:
         Raises:
             InputError: it cannot be read.
         """
+        name = visible(name)
         image, notes = decode_image(data, name)
         sha = hashlib.sha256(data).hexdigest()
         path = self.folder / f"{sha[:24]}.png"
@@ -84,7 +85,9 @@ class Trial:
         if rebuilt.shape != image.shape:
             sizes = " and ".join(f"{i.shape[1]}×{i.shape[0]}" for i in (image, rebuilt))
             raise InputError(f"images of {sizes} pixels given, two of one size expected; resize one of them")
-        return self._scored(original, rebuilt, data, ("given", f"given: {name}", 0.0, math.nan, math.nan), notes)
+        return self._scored(
+            original, rebuilt, data, ("given", f"given: {visible(name)}", 0.0, math.nan, math.nan), notes
+        )
 
     def encode(self, original: str, codec: str, quality: float) -> dict[str, Any]:
         """Compress a dropped image.

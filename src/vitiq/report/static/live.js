@@ -9,6 +9,7 @@
     return value;
   };
   async function refresh() {
+    if (!window.vitiq) return;
     const s = await ask(`/state?of=${of}`);
     if (s.version !== version) {
       const c = await ask(`/content?of=${of}`);

@@ -1,8 +1,11 @@
 // Curves, tables and panels around the compare view. Reads `#data`; keeps what the reader chose.
 "use strict";
-(() => {
-  let D = JSON.parse(document.getElementById("data").textContent);
+(async () => {
   const at = (id) => document.getElementById(id);
+  const unpack = (text) => new Response(new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  const source = at("data");
+  let D = JSON.parse(source.dataset.gzip ? await unpack(source.textContent) : source.textContent);
+  if (at("blobs")) D.blobs = JSON.parse(at("blobs").textContent);
   const el = (name, cls, text) => { const e = document.createElement(name); if (cls) e.className = cls; if (text !== undefined) e.textContent = text; return e; };
   const SVG = "http://www.w3.org/2000/svg";
   let printing = false;
@@ -39,9 +42,10 @@
 
   // ----- what stands under each pane -----
   const compare = at("viewer");
+  let opened = false;
   compare.describe = (card, r, image, first, all, scrub) => {
     const dl = el("dl");
-    const row = (name, value, about, cls) => { const dt = el("dt", "", name), dd = el("dd", cls || "", value); if (about) dt.title = about; dl.append(dt, dd); };
+    const row = (name, value, about, cls, list = dl) => { const dt = el("dt", "", name), dd = el("dd", cls || "", value); if (about) dt.title = about; list.append(dt, dd); };
     if (!r) {
       row("size", image.bytes ? whole(image.bytes) + " bytes" : "–");
       row("pixels", `${image.w}×${image.h}`);
@@ -52,13 +56,15 @@
     row("size", `${whole(r.b)} bytes${change}`, "Bytes of the whole file; in brackets against the first compressed pane", r.over ? "over" : "");
     if (r.over) row("asked for", `${whole(r.a)} bytes: it cannot write files this small`, "", "over");
     row("rate", `${num(r.p, 3)} bits per pixel, ${r.q}`);
+    const more = el("details"), rest = el("dl");
     D.metrics.forEach((m, k) => {
       const others = all.map((x) => x.s[k]).filter((v) => typeof v === "number");
       const top = m.sign && others.length > 1 && typeof r.s[k] === "number" && r.s[k] === (m.sign > 0 ? Math.max(...others) : Math.min(...others));
-      row(`${m.short} ${m.sign > 0 ? "↑" : m.sign < 0 ? "↓" : ""}${D.codecs[r.c].dependent.includes(m.key) ? " †" : ""}`, `${num(r.s[k], m.places)} ${typeof r.s[k] === "number" ? m.unit : ""}`, m.about, top ? "top" : "");
+      row(`${m.short} ${m.sign > 0 ? "↑" : m.sign < 0 ? "↓" : ""}${D.codecs[r.c].dependent.includes(m.key) ? " †" : ""}`, `${num(r.s[k], m.places)} ${typeof r.s[k] === "number" ? m.unit : ""}`, m.about, top ? "top" : "", D.first.includes(k) ? dl : rest);
     });
     row("time", `${seconds(r.e)} to encode, ${seconds(r.d)} to decode`);
     card.append(dl);
+    if (rest.children.length) { more.append(el("summary", "", `${rest.children.length / 2} more metrics`), rest); more.open = opened; more.ontoggle = () => (opened = more.open); card.append(more); }
     for (const text of r.n || []) card.append(el("p", "note", text));
     if (r.strip) {
       const label = el("label", "scrub", "Search: "), range = el("input"), out = el("output", "", "final");
@@ -90,7 +96,7 @@
     box.append(table, el("p", "soft", `${l.shared} of ${l.k} labels shared.${chance}`));
     return box;
   }
-  function bar(v) { const td = el("td", "bar", v >= 0.001 ? num(v, 3) : v === null ? "–" : v.toExponential(0)); td.style.setProperty("--v", v); return td; }
+  function bar(v) { const td = el("td", "share", v >= 0.001 ? num(v, 3) : v === null ? "–" : v.toExponential(0)); td.style.setProperty("--v", v); return td; }
   function parts(r) {
     const box = el("div", "parts"), line = el("div", "line"), words = [];
     r.parts.forEach(([name, size], k) => { const piece = el("span", "p" + (k % 4)); piece.style.flexGrow = size; line.append(piece); words.push(`${name} ${whole(size)}`); });
@@ -108,6 +114,17 @@
   compare.help = "Compared images. Arrows: slider or pan. Plus, minus: zoom. 0: fit. 1: pixel to pixel. F: flicker. O held: original. N, P: next, previous image. G: layout. D: overlay.";
   const viewer = vitiqViewer(compare, D);
   window.vitiq = { viewer, data: () => D };
+
+  // Parts below the first screen are built when they come near it, or when nothing else is to be done.
+  const later = new Map();
+  const part = (id, build) => {
+    const p = { build, due: true };
+    p.run = (force) => { if ((p.seen || force) && p.due) { p.due = false; p.seen = true; p.build(); } };
+    new IntersectionObserver((found) => { if (found.some((e) => e.isIntersecting)) { p.seen = true; p.run(); } }, { rootMargin: "300px" }).observe(at(id));
+    later.set(id, p);
+  };
+  const rebuild = () => later.forEach((p) => { p.due = true; p.run(); });
+  const buildAll = () => later.forEach((p) => p.run(true));
 
   // ----- curves -----
   const chosen = { metric: 0, axis: "log", image: "", off: new Set(), dots: true };
@@ -214,7 +231,7 @@
     axisSelect.onchange = () => { chosen.axis = axisSelect.value; draw(); };
     imageSelect.onchange = () => { chosen.image = imageSelect.value; draw(); };
     at("dots").onchange = (e) => { chosen.dots = e.target.checked; draw(); };
-    new ResizeObserver(() => { if (holder.clientWidth !== drawnAt) draw(); }).observe(holder);
+    new ResizeObserver(() => { if (plot && holder.clientWidth !== drawnAt) draw(); }).observe(holder);
   }
   function legend() {
     at("key").replaceChildren(...D.codecs.map((c, n) => {
@@ -230,7 +247,7 @@
     at("pointmetric").textContent = m.short;
     body.replaceChildren(...groups.flatMap((g, c) => (chosen.off.has(c) ? [] : g.map((p) => { const tr = el("tr"); const [b, q] = p.p ? [p.p.b, p.p.q] : [D.records[p.r].b, D.records[p.r].q]; tr.append(el("td", "", D.codecs[c].label), el("td", "", q), el("td", "", whole(b) + (p.over ? " ▲" : "")), el("td", "", num(p.y, m.places)), el("td", "", p.front ? "yes" : "")); return tr; }))));
   }
-  function bd() {
+  function bd() { // mean curve first, then the mean of the images' own
     const holder = at("bd"), table = D.bd[D.metrics[chosen.metric]?.key];
     holder.hidden = !table;
     if (!table) return;
@@ -239,10 +256,12 @@
     if (!anchor.dataset.set) { anchor.value = able.includes(D.anchor) ? D.anchor : able[0]; anchor.dataset.set = "1"; }
     const rows = Object.entries(table[anchor.value] || {}).sort((a, b) => (a[1][0] ?? 1e9) - (b[1][0] ?? 1e9));
     at("bdmetric").textContent = D.metrics[chosen.metric].short;
-    at("bdtable").tBodies[0].replaceChildren(...rows.map(([c, [v, lo, hi, share, n]]) => {
+    at("bdtable").tBodies[0].replaceChildren(...rows.map(([c, [v, lo, hi, share, n, mean, meanLo, meanHi, why]]) => {
       const tr = el("tr"), head = el("th"), sign = (x) => (x > 0 ? "+" : "") + num(x, 1);
       head.scope = "row"; head.append(swatch(c), D.codecs[c].label);
-      tr.append(head, el("td", v === null ? "" : v < 0 ? "top" : "", v === null ? "–" : sign(v) + " %"), el("td", "", lo === null ? "–" : `${sign(lo)} … ${sign(hi)} %`), el("td", share < 0.75 ? "over" : "", Math.round(share * 100) + " %"), el("td", "", n));
+      const both = (x, a, b, cls) => { const td = el("td", x !== null && x < 0 ? cls : "", x === null ? "–" : sign(x) + " %"); if (a !== null) td.append(el("small", "", ` ${sign(a)} … ${sign(b)}`)); return td; };
+      tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, ""), el("td", share < 0.75 ? "over" : "", v === null ? "–" : Math.round(share * 100) + " %"), el("td", "", n));
+      if (why) { tr.cells[1].title = why; tr.cells[1].append(el("small", "over", " refused: " + why.replace(/^BD-rate refused: /, ""))); }
       return tr;
     }));
   }
@@ -252,27 +271,32 @@
   function agreement() {
     const n = D.metrics.length, table = at("agree");
     at("agreement").hidden = n < 2 || D.agreement.flat().every((v) => v === null);
-    const head = el("tr"); head.append(el("td"), ...D.metrics.map((m) => { const th = el("th", "", m.short); th.scope = "col"; th.title = m.about; return th; }));
+    table.classList.toggle("many", n > 8);
+    const head = el("tr"); head.append(el("td"), ...D.metrics.map((m) => { const th = el("th", "", ""); th.scope = "col"; th.title = m.about; th.append(el("span", "", m.short)); return th; }));
     table.tHead.replaceChildren(head);
-    table.tBodies[0].replaceChildren(...D.metrics.map((m, a) => { const tr = el("tr"), th = el("th", "", m.short); th.scope = "row"; tr.append(th, ...D.metrics.map((_, b) => { const v = D.agreement[a][b], td = el("td", v < 0 ? "neg" : "pos", a === b ? "" : num(v, 2)); td.style.setProperty("--v", a === b ? 0 : Math.abs(v || 0)); return td; })); return tr; }));
+    table.tBodies[0].replaceChildren(...D.metrics.map((m, a) => { const tr = el("tr"), th = el("th", "", m.short); th.scope = "row"; tr.append(th, ...D.metrics.map((_, b) => { const v = D.agreement[a][b], td = el("td", v < 0 ? "neg" : "pos", a === b ? "" : n > 8 ? num(v, 2).replace("0.", ".") : num(v, 2)); td.style.setProperty("--v", a === b ? 0 : Math.abs(v || 0)); return td; })); return tr; }));
   }
 
   // ----- every file -----
   const sort = { by: "", down: false };
   const cells = [["image", (r) => D.images[r.i].name], ["codec", (r) => D.codecs[r.c].label], ["setting", (r) => r.q], ["bytes", (r) => r.b], ["bpp", (r) => r.p], ["encode", (r) => r.e]];
+  const metricsShown = () => (at("allmetrics").checked ? D.metrics.map((m, k) => k) : D.first);
+  let most = 200;
   function files() {
     const table = at("files"), words = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
     const value = sort.by.startsWith("m") && !isNaN(sort.by.slice(1)) ? (r) => r.s[+sort.by.slice(1)] : (cells.find(([n]) => n === sort.by) || [, null])[1];
     let rows = D.records.map((r, n) => [r, n]).filter(([r]) => { const text = `${D.images[r.i].name} ${D.codecs[r.c].label} ${D.codecs[r.c].name} ${r.q} ${(r.n || []).join(" ")}`.toLowerCase(); return words.every((w) => text.includes(w)); });
     if (value) { const rank = (v) => (v === "∞" ? Infinity : v); rows.sort(([a], [b]) => { const x = rank(value(a)), y = rank(value(b)); if (x === null || y === null) return (x === null) - (y === null); const d = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y; return sort.down ? -d : d; }); }
     at("count").textContent = `${rows.length} of ${D.records.length} files`;
-    table.tBodies[0].replaceChildren(...rows.map(([r, n]) => {
+    at("morefiles").hidden = rows.length <= most;
+    at("morefiles").textContent = `Show all ${rows.length} rows`;
+    table.tBodies[0].replaceChildren(...rows.slice(0, most).map(([r, n]) => {
       const tr = el("tr"), name = el("td"), codec = el("td"), go = el("button", "link", D.images[r.i].name);
-      go.type = "button"; go.title = "Compare with the original"; go.onclick = () => r.src && viewer.open(["o", n]);
+      go.type = "button"; go.title = D.images[r.i].name + ": compare with the original"; go.onclick = () => r.src && viewer.open(["o", n]);
       name.append(go); codec.append(swatch(r.c), D.codecs[r.c].label);
       const size = el("td", r.over ? "over" : "", whole(r.b) + (r.over ? " ▲" : ""));
       if (r.over) size.title = `asked for ${whole(r.a)} bytes: it cannot write files this small`;
-      tr.append(name, codec, el("td", "", r.q), size, el("td", "", num(r.p, 3)), el("td", "", seconds(r.e)), ...D.metrics.map((m, k) => el("td", "", num(r.s[k], m.places))));
+      tr.append(name, codec, el("td", "", r.q), size, el("td", "", num(r.p, 3)), el("td", "", seconds(r.e)), ...metricsShown().map((k) => el("td", "", num(r.s[k], D.metrics[k].places))));
       return tr;
     }));
     for (const th of table.tHead.rows[0].cells) th.ariaSort = th.dataset.by === sort.by ? (sort.down ? "descending" : "ascending") : "none";
@@ -280,32 +304,43 @@
   function fileHead() {
     const tr = el("tr"), names = { image: "image", codec: "codec", setting: "setting", bytes: "bytes", bpp: "bits per pixel", encode: "encode" };
     const head = (by, text, about) => { const th = el("th"), b = el("button", "link", text); th.scope = "col"; th.dataset.by = by; b.type = "button"; if (about) b.title = about; b.onclick = () => { sort.down = sort.by === by ? !sort.down : by.startsWith("m") && D.metrics[+by.slice(1)]?.sign > 0; sort.by = by; files(); }; th.append(b); return th; };
-    tr.append(...cells.map(([n]) => head(n, names[n])), ...D.metrics.map((m, k) => head("m" + k, `${m.short} ${m.sign > 0 ? "↑" : m.sign < 0 ? "↓" : ""}`, m.about)));
+    tr.append(...cells.map(([n]) => head(n, names[n])), ...metricsShown().map((k) => { const m = D.metrics[k]; return head("m" + k, `${m.short} ${m.sign > 0 ? "↑" : m.sign < 0 ? "↓" : ""}`, m.about); }));
     at("files").tHead.replaceChildren(tr);
   }
   at("filter").oninput = files;
+  at("morefiles").onclick = () => { most = Infinity; files(); };
+  at("allmetrics").onchange = () => { fileHead(); files(); };
 
   // ----- all of it, at first and whenever a run has gone on -----
   function fill() {
     const metric = D.metrics.findIndex((m) => m.key === D.primary);
-    metricSelect.replaceChildren(...D.metrics.map((m, k) => { const o = el("option", "", m.short); o.value = k; return o; }));
+    const option = (m, k) => { const o = el("option", "", m.short); o.value = k; return o; }, questions = [...new Set(D.metrics.map((m) => m.asks))];
+    metricSelect.replaceChildren(...(D.metrics.length < 9 ? D.metrics.map(option) : questions.map((q) => { const g = el("optgroup"); g.label = q || "Other"; D.metrics.forEach((m, k) => m.asks === q && g.append(option(m, k))); return g; })));
+    at("allmetrics").parentNode.hidden = D.first.length === D.metrics.length;
     if (chosen.metric >= D.metrics.length || !fill.done) chosen.metric = Math.max(0, metric);
     metricSelect.value = chosen.metric;
     imageSelect.replaceChildren(...["", ...D.images.map((m) => m.name)].map((n) => { const o = el("option", "", n || "mean of all images"); o.value = n; return o; }));
     imageSelect.value = chosen.image;
     fill.done = true;
-    legend(); draw(); bd(); agreement(); fileHead(); thumbs();
+    thumbs();
+    at("overfiles").hidden = !D.records.some((r) => r.over);
     at("count").textContent = `${D.records.length} of ${D.records.length} files`;
-    // the long table after the first picture
-    setTimeout(files, 0);
+    at("bd").hidden = !D.bd[D.metrics[chosen.metric]?.key];
+    rebuild();
   }
+  part("curves", () => { legend(); draw(); bd(); agreement(); });
+  part("every", () => { fileHead(); files(); });
+  const rest = () => setTimeout(() => (window.requestIdleCallback || setTimeout)(buildAll), 1500);
+  if (document.readyState === "complete") rest();
+  else addEventListener("load", rest);
   function thumbs() {
     for (const img of document.querySelectorAll("img[data-src]")) { img.src = url(img.dataset.src); img.removeAttribute("data-src"); }
     for (const a of document.querySelectorAll("[data-open]")) a.onclick = (e) => { e.preventDefault(); const keys = Object.fromEntries(D.records.map((r, n) => [r.k + "." + r.i, n])), n = keys[a.dataset.open]; if (n !== undefined) viewer.open(["o", n]); };
   }
   window.vitiq.update = (data, head) => { D = data; at("marks").innerHTML = head.marks; at("answer").innerHTML = head.answer; viewer.update(D); fill(); };
-  at("theme").onclick = () => { const to = dark() ? "light" : "dark"; document.documentElement.dataset.theme = to; try { localStorage.setItem("vitiq-theme", to); } catch { /* private mode */ } draw(); };
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => { printing = on; draw(); });
+  const redraw = () => plot && draw();
+  at("theme").onclick = () => { const to = dark() ? "light" : "dark"; document.documentElement.dataset.theme = to; try { localStorage.setItem("vitiq-theme", to); } catch { /* private mode */ } redraw(); };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => { printing = on; buildAll(); redraw(); });
   fill();
 })();

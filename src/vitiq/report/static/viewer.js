@@ -28,7 +28,7 @@ function vitiqViewer(root, D) {
   }
   const real = () => s.p.filter((p) => p !== "o");
   function defaults(i) {
-    const lead = ofCodec(i, D.lead), own = lead.length ? lead : of(i);
+    const lead = ofCodec(i, D.lead), all = lead.length ? lead : of(i), fair = all.filter((n) => !rec(n).over), own = fair.length ? fair : all;
     return ["o", own[Math.floor((own.length - 1) / 4)] ?? "o"];
   }
   // the next codec at the bytes of the first compressed pane
@@ -130,7 +130,7 @@ function vitiqViewer(root, D) {
   const pan = (dx, dy) => { const z = fit() * s.z; s.x -= dx / (image().w * z); s.y -= dy / (image().h * z); place(); };
 
   // ----- drawing -----
-  const img = (src, alt, cls = "") => $("img", { src: url(src), alt, className: cls, draggable: false, decoding: "async" });
+  const img = (src, alt, cls = "") => $("img", { src: url(src), alt, className: cls, draggable: false, decoding: quiet ? "async" : "sync" });
   const nameOf = (p) => (rec(p) ? D.codecs[rec(p).c].label : "Original");
   function pixels(p) {
     const m = image(), r = rec(p), pix = $("div", { className: "pix" });

@@ -1,0 +1,99 @@
+"""Tables written as Markdown, LaTeX and CSV, each with its note."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from vitiq.report.tables import Table
+
+
+def to_markdown(table: Table) -> str:
+    """A Markdown section."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+    rule = "|" + "|".join(["---"] + ["---:"] * (len(table.header) - 1)) + "|"
+    shown = [[f"**{c}**" if (i, j) in table.bold else c for j, c in enumerate(row)] for i, row in enumerate(table.rows)]
+    body = [f"## {table.title}", "", line(table.header), rule, *(line(row) for row in shown), ""]
+    note = table.note.replace("* Larger", "\\* Larger", 1)
+    return "\n".join([*body, note, ""] if note else body)
+
+
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "–": "--",
+    "−": r"$-$",
+    "∞": r"$\infty$",
+    "×": r"$\times$",
+    "…": r"\dots{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "†": r"\textsuperscript{\dag}",
+    "\n": " ",
+}
+
+
+def escape_latex(value: str) -> str:
+    """Text that LaTeX prints as it is; a letter that T1 fonts have not is printed as a question mark."""
+    shown = []
+    for character in value:
+        known = ESCAPES.get(character)
+        shown.append(
+            known if known is not None else character if ord(character) < 0x180 and character.isprintable() else "?"
+        )
+    return "".join(shown)
+
+
+def to_latex(table: Table) -> str:
+    """A table environment for the booktabs package, its notes below it; `table*` spans two columns where it is wide."""
+
+    def cell(row: int, column: int, text: str) -> str:
+        return rf"\textbf{{{escape_latex(text)}}}" if (row, column) in table.bold else escape_latex(text)
+
+    kind = "table*" if len(table.header) > 5 else "table"
+    parts = [
+        rf"\begin{{{kind}}}",
+        r"\centering\small",
+        rf"\caption{{{escape_latex(table.title)}}}",
+        rf"\label{{tab:{table.name}}}",
+        # Shrunk to the line where it is wider, else as it is.
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
+        r"\toprule",
+        " & ".join(escape_latex(head) for head in table.header) + r" \\",
+        r"\midrule",
+    ]
+    for index, row in enumerate(table.rows):
+        if index in table.rules:
+            parts.append(r"\midrule")
+        parts.append(" & ".join(cell(index, place, text) for place, text in enumerate(row)) + r" \\")
+    parts += [r"\bottomrule", r"\end{tabular}}"]
+    if table.note:
+        parts.append(rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {escape_latex(table.note)}}}")
+    return "\n".join([*parts, rf"\end{{{kind}}}", ""])
+
+
+def to_csv(table: Table) -> str:
+    """Comma-separated cells, the note in a last row of its own."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.header)
+    writer.writerows(table.rows)
+    if table.note:
+        writer.writerow([f"# {table.note}"])
+    return text.getvalue()
