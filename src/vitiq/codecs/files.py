@@ -368,7 +368,7 @@ def _encode_one(
     overwrite: bool,
 ) -> EncodedFile | Failed:
     source, target = item
-    return _caught(
+    return caught(
         source,
         lambda: encode_file(source, target, codec=_codec(codec, options), rate=rate, overwrite=overwrite),
     )
@@ -378,10 +378,10 @@ def _decode_one(
     item: tuple[Path, Path], *, options: tuple[tuple[str, object], ...], overwrite: bool
 ) -> DecodedFile | Failed:
     source, target = item
-    return _caught(source, lambda: decode_file(source, target, options=dict(options), overwrite=overwrite))
+    return caught(source, lambda: decode_file(source, target, options=dict(options), overwrite=overwrite))
 
 
-def _caught(source: Path, work: Callable[[], R]) -> R | Failed:
+def caught(source: Path, work: Callable[[], R]) -> R | Failed:
     """What is wrong with one file must not end the work on the others; a full disk or a plug-in's fault is said."""
     try:
         return work()
