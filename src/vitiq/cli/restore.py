@@ -60,9 +60,7 @@ def command(  # noqa: PLR0917
     show_batch(lambda planned: start(planned=planned), "file", as_json=as_json, quiet=quiet)
 
 
-def restore_one(
-    source: Path, output: Path | None, *, project: bool, force: bool, as_json: bool, quiet: bool
-) -> None:
+def restore_one(source: Path, output: Path | None, *, project: bool, force: bool, as_json: bool, quiet: bool) -> None:
     """One file, which may come from standard input, to one image, which may be standard output."""
     from vitiq.codecs.batch import default_output  # noqa: PLC0415 - slow to import, as the following
     from vitiq.codecs.files import image_bytes, image_format  # noqa: PLC0415

@@ -159,9 +159,7 @@ class DeblockRecipe(Recipe):
         loss = errors[0] + config.chroma_weight * errors[1]
         rate = trapezoid(step, config)
         set_rate(self._optimiser, rate)
-        norm = descend(
-            loss, self._optimiser, self.corrector.parameters(), config.gradient_clip, average_over=hardware
-        )
+        norm = descend(loss, self._optimiser, self.corrector.parameters(), config.gradient_clip, average_over=hardware)
         self.average.update(self.corrector)
         values = [float(value.detach()) for value in (loss, *errors)]
         names = ("loss", "luma", "chroma", "gradient_norm", "learning_rate")
