@@ -56,7 +56,7 @@ def to_rgb(planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
 
 
 def draw_tables(rng: np.random.Generator, low: float, high: float) -> Float[Tensor, "2 64"]:
-    """Tables of luma and chroma: libjpeg's, the logarithm of their quality is drawn; now and then flatter or steeper."""
+    """Tables of luma and chroma: libjpeg's, the logarithm of their quality drawn; now and then flatter or steeper."""
     quality = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     tables = torch.from_numpy(standard_tables(round(quality))).float()
     if rng.random() < 0.15:
