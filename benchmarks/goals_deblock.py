@@ -150,7 +150,9 @@ def every_quality(references: Sequence[Grey]) -> Iterator[Figure]:
     for name, gains in (("JPEG", over_jpeg), ("jpegqs", over_peer)):
         if gains:
             note = ", ".join(f"{quality}: {gain:+.2f}" for quality, gain in gains.items())
-            yield Figure(f"LIVE1, grey: least gain over {name}, qualities 5-90", min(gains.values()), 0.0, unit=" dB", note=note)
+            yield Figure(
+                f"LIVE1, grey: least gain over {name}, qualities 5-90", min(gains.values()), 0.0, unit=" dB", note=note
+            )
 
 
 def colour_set(name: str, references: Sequence[ImageU8]) -> Iterator[Figure]:
@@ -183,7 +185,9 @@ def towards_others(references: Sequence[ImageU8]) -> Iterator[Figure]:
     for kind, ladder in ((WebP, (0, 10, 25, 45, 65, 80, 90)), (Avif, (10, 20, 30, 40, 50, 60, 70))):
         anchor = curve(kind(), ladder, references)
         for title, own in curves.items():
-            yield compared(f"{title}: BD-rate against {kind.title}", anchor, own, RATES, note=f"{len(references)} images")
+            yield compared(
+                f"{title}: BD-rate against {kind.title}", anchor, own, RATES, note=f"{len(references)} images"
+            )
     yield compared("jpeg+deblock: BD-rate against JPEG", curves["JPEG"], curves["jpeg+deblock"], RATES, goal=0.0)
 
 
