@@ -1,7 +1,7 @@
 """The correction of JPEG artefacts: LIVE1, Classic5 and BSDS500's test part by PSNR, PSNR-B and SSIM; speed; peers.
 
-Sub-folders of $VITIQ_DATA: `live1` (29 colour images), `classic5` (5 grey ones), `bsds500` (200 test images); where each
-comes from stands in docs/howto/train-the-models.md. jpegqs, where it is installed, is measured beside it.
+Sub-folders of $VITIQ_DATA: `live1` (29 colour images), `classic5` (5 grey ones), `bsds500` (200 test images); where
+each comes from stands in docs/howto/mend-jpegs.md. jpegqs, where it is installed, is measured beside it.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def grey_figures(references: Sequence[Grey], quality: int, restore: Restore) -> 
 
 def grey_set(name: str, references: Sequence[Grey], *, goals: bool) -> Iterator[Figure]:
     """A test set in grey at three qualities, with JPEG and jpegqs beside."""
-    for quality in GOALS:
+    for quality, target in GOALS.items():
         before = grey_figures(references, quality, plain)
         found = grey_figures(references, quality, deblocked)
         note = f"JPEG {before[0]:.2f} dB, PSNR-B {before[1]:.2f} dB, SSIM {before[2]:.4f}"
@@ -130,7 +130,7 @@ def grey_set(name: str, references: Sequence[Grey], *, goals: bool) -> Iterator[
             note += f"; jpegqs {peer[0]:.2f}, {peer[1]:.2f}, {peer[2]:.4f}"
         if goals:
             note += f"; published: {PUBLISHED[quality]}"
-        goal = GOALS[quality] if goals else None
+        goal = target if goals else None
         label = f"{name}, grey, quality {quality}"
         yield Figure(f"{label}: PSNR", found[0], goal, unit=" dB", note=note)
         gap = 0.3 if goals else None
