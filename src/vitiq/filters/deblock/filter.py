@@ -53,7 +53,7 @@ class Deblock(Filter):
             raise InputError("filter deblock reads the coefficients of a JPEG file; use it as jpeg+deblock")
         if not np.array_equal(decode_image(data, "JPEG file")[0], image):
             raise InputError("filter deblock begins from the JPEG file itself; name it first, as in jpeg+deblock+NAME")
-        return restore_jpeg(data, f"JPEG file of {len(data)} bytes", project=self.options.project)[0]
+        return _restored(data, f"JPEG file of {len(data)} bytes", project=self.options.project)[0]
 
     def identity(self) -> Mapping[str, object]:
         """Options and weights."""
@@ -81,14 +81,19 @@ def restore_jpeg(data: bytes, name: str, *, project: bool = True) -> tuple[Image
         InputError: no JPEG, damaged, too large, or of a kind that is not corrected (CMYK).
         WeightsError: the weights are missing.
     """
+    if not data.startswith(START):
+        raise InputError(f"{name}: no JPEG file, whose artefacts alone are corrected; give a .jpg as it was received")
+    decode_image(data, name)  # what is damaged or too large is refused as everywhere
+    return _restored(data, name, project=project)
+
+
+def _restored(data: bytes, name: str, *, project: bool) -> tuple[ImageU8, list[str]]:
+    """As `restore_jpeg`, of a file that `decode_image` has read."""
     from vitiq.filters.deblock.coefficients import read_coefficients  # noqa: PLC0415
     from vitiq.filters.deblock.correct import restore  # noqa: PLC0415 - loads torch
     from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415
     from vitiq.models.threads import threads  # noqa: PLC0415
 
-    if not data.startswith(START):
-        raise InputError(f"{name}: no JPEG file, whose artefacts alone are corrected; give a .jpg as it was received")
-    decode_image(data, name)  # what is damaged or too large is refused as everywhere
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of broken metadata, as in decode_image
         raster = read_jpeg(data, name)
