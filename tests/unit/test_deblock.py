@@ -263,7 +263,7 @@ def test_reading_coefficients_back_is_what_analysis_gives(photo: ImageU8) -> Non
 def test_threads_do_not_change_the_image(photo: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
     data, found = as_jpeg(photo), []
     for count in (1, 2):
-        monkeypatch.setattr("vitiq.filters.deblock.filter.THREADS", count)
+        monkeypatch.setattr("vitiq.models.threads.SEARCH_THREADS", count)
         found.append(restore_jpeg(data, "file")[0])
     assert np.abs(found[0].astype(int) - found[1]).max() <= 1
 

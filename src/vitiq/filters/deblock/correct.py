@@ -22,6 +22,9 @@ from vitiq.filters.deblock.render import Plane, analyse, as_samples, planes_of, 
 ROUNDS = 5
 """Times that coefficients are moved back, at most."""
 
+COARSE = 1.5
+"""How many times further the coefficients of planes that are interpolated are moved back."""
+
 STRIP = 64
 """Rows of blocks that are corrected at once: memory then does not grow with the image's height."""
 
@@ -97,4 +100,6 @@ def _beyond(offset: Float[Tensor, "64 i j"], plane: Plane) -> Float[Tensor, "64 
     # Encoders compute with whole numbers: very near the end of an interval they may round the other way.
     room = HALF - torch.clamp(0.05 + 0.3 / plane.steps, max=0.45)
     outside = offset.abs() > HALF - torch.clamp(0.02 + 0.05 / plane.steps, max=0.2)
-    return torch.where(outside, offset - torch.clamp(offset, -room, room), torch.zeros_like(offset))
+    over = torch.where(outside, offset - torch.clamp(offset, -room, room), torch.zeros_like(offset))
+    # Interpolated and averaged again, the finest waves of chroma are weakened: what moves them back is so, too.
+    return over if plane.down == plane.across == 1 else COARSE * over

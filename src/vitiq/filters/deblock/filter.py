@@ -25,9 +25,6 @@ from vitiq.types import ImageU8
 START = b"\xff\xd8\xff"
 """First bytes of every JPEG."""
 
-THREADS = 2
-"""Threads of the networks, whatever the machine has: sums are rounded in an order that may depend on their number."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class DeblockOptions:
@@ -92,7 +89,7 @@ def _restored(data: bytes, name: str, *, project: bool) -> tuple[ImageU8, list[s
     from vitiq.filters.deblock.coefficients import read_coefficients  # noqa: PLC0415
     from vitiq.filters.deblock.correct import restore  # noqa: PLC0415 - loads torch
     from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415
-    from vitiq.models.threads import threads  # noqa: PLC0415
+    from vitiq.models.threads import search_threads  # noqa: PLC0415
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of broken metadata, as in decode_image
@@ -100,7 +97,7 @@ def _restored(data: bytes, name: str, *, project: bool) -> tuple[ImageU8, list[s
     if raster.model == "cmyk":
         raise InputError(f"{name}: a JPEG of four inks given, grey or colour expected; convert it to RGB")
     coefficients = read_coefficients(without_metadata(data), name)
-    with threads(THREADS):
+    with search_threads():  # sums are rounded in an order that may depend on their number
         samples = restore(coefficients, load_corrector().model, project=project)
     if samples.shape != raster.samples.shape:
         raise InputError(f"{name}: its parts do not agree on the size of the image; save it again as JPEG")
