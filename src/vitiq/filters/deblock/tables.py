@@ -28,4 +28,5 @@ def standard_tables(quality: int) -> Int64[np.ndarray, "2 64"]:
     """Steps of luma and of chroma at a quality 1 … 100, as libjpeg scales them (jcparam.c), row after row."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     tables = np.array([LUMA_TABLE, CHROMA_TABLE]).reshape(2, 64)
-    return np.clip((tables * scale + 50) // 100, 1, 255)
+    found: Int64[np.ndarray, "2 64"] = np.clip((tables * scale + 50) // 100, 1, 255)
+    return found
