@@ -1,6 +1,7 @@
 """Every goal of the embedded models beside the figure reached: `make benchmark-models`.
 
-    python benchmarks/models.py [vit] [generator] [codec] [artefacts] [classifier] [--docs docs/reference/models.md]
+    python benchmarks/models.py [vit] [generator] [codec] [artefacts] [deblock] [classifier]
+        [--docs docs/reference/models.md]
 
 Prints a Markdown table, a part after the other, and with --docs writes each part's between its marks in the page. Data
 that vitiq does not ship is looked for in the folder $VITIQ_DATA: the Kodak images, two real ViTs, training images,
@@ -17,6 +18,7 @@ from pathlib import Path
 import goals_artefacts
 import goals_classifier
 import goals_codec
+import goals_deblock
 import goals_generator
 import goals_vit
 from goals import AbsentError, Part, data_folder
@@ -29,6 +31,7 @@ PARTS: dict[str, Part] = {
     "codec": goals_codec.part,
     "artefacts": goals_artefacts.part,
     "classifier": goals_classifier.part,
+    "deblock": goals_deblock.part,
 }
 HEAD = "| figure | goal | reached | | |\n|---|---:|---:|---|---|"
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "stats": "mean and covariance of a folder's features, for FID",
     "encode": "compress an image to a file",
     "decode": "rebuild the image from a file",
+    "restore": "correct the artefacts of a JPEG",
     "info": "what is in a compressed file",
     "classify": "labels of a compressed image, read from its latents",
     "bd": "BD-rate of codecs against an anchor, with intervals",

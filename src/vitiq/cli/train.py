@@ -18,6 +18,7 @@ INPUTS = {
     "codec": {"begin"},
     "perceptual": {"codec", "classifier"},
     "classifier": {"teacher", "codec", "begin"},
+    "deblock": {"begin"},
 }
 """Model -> options with weights that its training takes; each is a module of `vitiq.training.recipes`."""
 
@@ -49,7 +50,9 @@ INSTEAD = {("perceptual", "begin"): "it starts from the synthesis in --codec: gi
     help="perceptual: weights of `vitiq train classifier` whose features the synthesis aggregates; none if not given.",
 )
 @click.option(
-    "--begin", type=click.Path(path_type=Path), help="vit, generator, codec, classifier: weights to start from."
+    "--begin",
+    type=click.Path(path_type=Path),
+    help="vit, generator, codec, classifier, deblock: weights to start from.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,9 @@ from vitiq.image.folders import find_images, is_housekeeping, pairing_key
 
 HEAD = 4096
 """Bytes by which compressed files are recognised."""
+
+JPEG = b"\xff\xd8\xff"
+"""Bytes that every JPEG begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,18 @@ def plan_decoding(sources: Sequence[Path], out: Path, *, overwrite: bool) -> Bat
     Raises:
         InputError: `out` is a file, or a folder of inputs.
     """
+    return _plan_images(sources, out, is_compressed, "compressed images", overwrite=overwrite)
+
+
+def plan_restoring(sources: Sequence[Path], out: Path, *, overwrite: bool) -> Batch:
+    """JPEGs among files and folders, recognised by content, and their images below `out`; as `plan_decoding`."""
+    return _plan_images(sources, out, is_jpeg, "JPEGs", overwrite=overwrite)
+
+
+def _plan_images(
+    sources: Sequence[Path], out: Path, wanted: Callable[[Path], bool], kind: str, *, overwrite: bool
+) -> Batch:
+    """Files, and those of folders that are wanted; `kind`: what they are, in words."""
     _check_folder(sources, out)
     batch, pairs = Batch(), []
     for source in sources:
@@ -91,11 +106,11 @@ def plan_decoding(sources: Sequence[Path], out: Path, *, overwrite: bool) -> Bat
             pairs.append((source, source.name))
             continue
         below = [p for p in sorted(source.rglob("*")) if p.is_file() and not is_housekeeping(p.relative_to(source))]
-        inside = [p for p in below if is_compressed(p) and not _below(p, out, [source])]
+        inside = [p for p in below if wanted(p) and not _below(p, out, [source])]
         if not inside:
-            batch.problems.append((source, f"{source}: no compressed images in this folder"))
+            batch.problems.append((source, f"{source}: no {kind} in this folder"))
         elif len(inside) < len(below):
-            note = f"{source}: {len(below) - len(inside)} files that are no compressed images passed over"
+            note = f"{source}: {len(below) - len(inside)} files that are no {kind} passed over"
             batch.passed_over.append(PassedOver(note))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
     _fill(batch, pairs, out, ".png", overwrite=overwrite)
@@ -109,6 +124,15 @@ def is_compressed(path: Path) -> bool:
             head = file.read(HEAD)
         return head.startswith(viq.MAGIC) or bool(codec_of(head))
     except (OSError, BitstreamError):
+        return False
+
+
+def is_jpeg(path: Path) -> bool:
+    """True where the first bytes are those of a JPEG."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(JPEG)) == JPEG
+    except OSError:
         return False
 
 

@@ -377,21 +377,21 @@ def _encode_some(
     def one(source: Path, target: Path) -> EncodedFile:
         return encode_file(source, target, codec=_codec(codec, options, device), rate=rate, overwrite=overwrite)
 
-    return [_caught(source, partial(one, source, target)) for source, target in items]
+    return [caught(source, partial(one, source, target)) for source, target in items]
 
 
 def _decode_some(
     items: Sequence[tuple[Path, Path]], *, options: Frozen, device: str, overwrite: bool
 ) -> list[DecodedFile | Failed]:
     one = partial(decode_file, options=dict(options), overwrite=overwrite, device=device)
-    return [_caught(source, partial(one, source, target)) for source, target in items]
+    return [caught(source, partial(one, source, target)) for source, target in items]
 
 
 def _lost(item: tuple[Path, Path], said: str) -> Failed:
     return Failed(item[0], f"{item[0]}: {said}")
 
 
-def _caught(source: Path, work: Callable[[], R]) -> R | Failed:
+def caught(source: Path, work: Callable[[], R]) -> R | Failed:
     """What is wrong with one file must not end the work on the others; a full disk or a plug-in's fault is said."""
     try:
         return work()

@@ -58,6 +58,15 @@ def read_jpeg(data: bytes, name: str) -> Raster:
     return raster
 
 
+def without_metadata(data: bytes) -> bytes:
+    """The JPEG with what its pixels need alone: no Exif, profile or comment, nothing after its end.
+
+    Raises:
+        ValueError: damaged.
+    """
+    return bytes(_split(data).kept)
+
+
 def _check_length(segments: _Segments) -> None:
     """Refuse an image that cannot be in what follows: Huffman coding spends a bit or more on each block of 8×8 pixels.
 

@@ -63,7 +63,7 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
             # Our own limits decide, and broken metadata must not stop a good image.
             warnings.simplefilter("ignore")
             raster = _READERS.get(form, _through_pillow(form))(data, name)
-            return _to_image(raster), raster.notes
+            return to_image(raster), raster.notes
     except InputError:
         raise
     except colour_space.UnsupportedColourError as error:
@@ -78,7 +78,8 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
         ) from error
 
 
-def _to_image(raster: Raster) -> ImageU8:
+def to_image(raster: Raster) -> ImageU8:
+    """A raster in 8-bit sRGB, opaque and turned as it is to be shown; what is changed is added to its notes."""
     if raster.model == "grey":
         raster.notes.insert(_frames_first(raster), "grey repeated in three channels")
     colour = _coloured(raster)

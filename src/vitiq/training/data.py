@@ -17,7 +17,7 @@ from vitiq.errors import InputError
 from vitiq.files import open_output, write_text
 from vitiq.types import ImageU8
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif"}
 
 
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -125,7 +125,7 @@ class ImageSet:
                         pixels.write(image.tobytes())
             if not names:
                 given = ", ".join(str(source) for source in sources)
-                raise InputError(f"{given}: no images found; expected JPEG, PNG or WebP files")
+                raise InputError(f"{given}: no images found; expected JPEG, PNG, WebP or AVIF files")
             ready.unlink(missing_ok=True)
         write_text(ready, json.dumps({"digest": digest, "names": names, "shapes": shapes}))
         return cls(cache)

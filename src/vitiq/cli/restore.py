@@ -1,0 +1,89 @@
+"""`vitiq restore`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from vitiq.cli import options as common
+from vitiq.cli.batch import into_folder, show_batch
+from vitiq.cli.common import on_stdout, print_json, say
+from vitiq.cli.streams import STDIO, read_stdin, write_stdout
+
+
+@click.command("restore")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "wanted",
+    type=common.OutputPath(),
+    help="Image to write (.png, .bmp, .ppm, .tif), or folder for several; FILE with the suffix .png if not given.",
+)
+@click.option(
+    "--no-projection",
+    "free",
+    is_flag=True,
+    help="Let coefficients leave the file's quantisation intervals: for a file that was a coarser JPEG before.",
+)
+@common.force
+@common.jobs
+@common.as_json
+@common.quiet
+def command(  # noqa: PLR0917
+    files: tuple[Path, ...],
+    wanted: common.Output | None,
+    free: bool,
+    force: bool,
+    jobs: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Correct the artefacts of the JPEGs FILES: one file, or several or a folder into the folder -o.
+
+    Any JPEG: grey or colour, any subsampling, progressive, from any encoder; its quantisation tables are read from it.
+    A folder is worked on in parallel; the same command makes only what is missing. `-` is standard input or output.
+    Existing files are replaced only with --force.
+
+    Coded again with the same tables, the result gives the same coefficients but for what rounding to 8 bits moves.
+    """
+    from vitiq.codecs.restored import restore_files  # noqa: PLC0415 - slow to import
+
+    folder = into_folder(files, wanted)
+    if folder is None:
+        output = wanted.path if wanted is not None else None
+        restore_one(files[0], output, project=not free, force=force, as_json=as_json, quiet=quiet)
+        return
+    start = partial(restore_files, files, folder, project=not free, overwrite=force, jobs=jobs)
+    show_batch(lambda planned: start(planned=planned), "file", as_json=as_json, quiet=quiet)
+
+
+def restore_one(source: Path, output: Path | None, *, project: bool, force: bool, as_json: bool, quiet: bool) -> None:
+    """One file, which may come from standard input, to one image, which may be standard output."""
+    from vitiq.codecs.batch import default_output  # noqa: PLC0415 - slow to import, as the following
+    from vitiq.codecs.files import image_bytes, image_format  # noqa: PLC0415
+    from vitiq.codecs.restored import restore_image  # noqa: PLC0415
+    from vitiq.files import check_output, write_bytes  # noqa: PLC0415
+    from vitiq.image.limits import read_bounded  # noqa: PLC0415
+
+    target = output or (STDIO if source == STDIO else default_output(source, ".png", "restored"))
+    if target == STDIO and as_json:
+        raise click.UsageError("--json and -o - both write to standard output; give a file with -o")
+    form = image_format(target)
+    if target != STDIO:
+        check_output(target, [] if source == STDIO else [source], overwrite=force)
+    named = Path("standard input") if source == STDIO else source
+    data = read_stdin() if source == STDIO else read_bounded(source)
+    image, done = restore_image(data, named, target, project=project)
+    if target == STDIO:
+        write_stdout(image_bytes(image, form))
+    else:
+        write_bytes(target, image_bytes(image, form), overwrite=force, source=named)
+    for note in done.notes:
+        click.echo(f"{named}: {note}", err=True)
+    if as_json:
+        print_json(done.as_json())
+    else:
+        say(str(done), err=on_stdout(done.path), quiet=quiet)

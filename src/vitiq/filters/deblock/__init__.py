@@ -1,0 +1,1 @@
+"""Learned correction of JPEG artefacts: `jpeg+deblock`, `vitiq restore`."""

@@ -1,0 +1,57 @@
+"""The networks of the correction from a weights file, the one that ships with vitiq by default."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from vitiq.errors import WeightsError
+from vitiq.filters.deblock.network import Corrector
+from vitiq.weights.file import in_float, read_weights
+
+FORMAT = "vitiq-deblock-1"
+WEIGHTS = Path(__file__).parents[2] / "weights" / "deblock_embedded.safetensors"
+
+
+class EmbeddedCorrector:
+    """Networks of the correction, frozen.
+
+    Args:
+        path: weights in safetensors.
+
+    Attributes:
+        model: the networks.
+        weights_sha256, weights_bytes: of the file.
+        steps_trained: optimiser steps behind the weights.
+
+    Raises:
+        WeightsError: the file is missing, damaged or of another format.
+    """
+
+    def __init__(self, path: Path = WEIGHTS) -> None:
+        tensors, metadata = read_weights(path, FORMAT, "deblock")
+        data = path.read_bytes()
+        self.weights_sha256 = hashlib.sha256(data).hexdigest()
+        self.weights_bytes = len(data)
+        self.steps_trained = int(str(metadata.get("steps", 0)))
+        self.model = Corrector()
+        try:
+            self.model.load_state_dict(in_float(tensors))
+        except RuntimeError as error:
+            raise WeightsError(
+                f"{path}: tensors do not fit the correction of JPEG artefacts ({str(error).splitlines()[0]}); "
+                f"reinstall vitiq or train the file again with `vitiq train deblock`"
+            ) from error
+        self.model.requires_grad_(False)
+        self.model.eval()
+
+
+@lru_cache(maxsize=2)
+def load_corrector(path: Path = WEIGHTS) -> EmbeddedCorrector:
+    """The networks of a weights file, read once.
+
+    Raises:
+        WeightsError: as `EmbeddedCorrector`.
+    """
+    return EmbeddedCorrector(path)

@@ -1,0 +1,105 @@
+"""`jpeg+deblock`, and the same for a JPEG from anywhere.
+
+Example:
+    >>> from vitiq.codecs.spec import make_codec
+    >>> codec = make_codec("jpeg+deblock")  # its files are plain JPEGs
+    >>> codec.name
+    'jpeg+deblock'
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitiq.errors import InputError
+from vitiq.filters.base import Filter
+from vitiq.image.jpeg import read_jpeg, without_metadata
+from vitiq.image.read import decode_image, to_image
+from vitiq.options import option
+from vitiq.types import ImageU8
+
+START = b"\xff\xd8\xff"
+"""First bytes of every JPEG."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeblockOptions:
+    """Options of the correction."""
+
+    project: bool = option(True, "keep each coefficient within half a step of the file's, as the original's are")
+
+
+class Deblock(Filter):
+    """Learned correction of JPEG artefacts; reads the file's quantisation tables and coefficients."""
+
+    name = "deblock"
+    title = "deblocked"
+    Options = DeblockOptions
+
+    def apply(self, image: ImageU8, data: bytes | None = None) -> ImageU8:
+        """The corrected image of the file; see `restore_jpeg`.
+
+        Raises:
+            InputError: no JPEG file is at hand, or another filter has changed the image before.
+        """
+        if data is None or not data.startswith(START):
+            raise InputError("filter deblock reads the coefficients of a JPEG file; use it as jpeg+deblock")
+        if not np.array_equal(decode_image(data, "JPEG file")[0], image):
+            raise InputError("filter deblock begins from the JPEG file itself; name it first, as in jpeg+deblock+NAME")
+        return _restored(data, f"JPEG file of {len(data)} bytes", project=self.options.project)[0]
+
+    def identity(self) -> Mapping[str, object]:
+        """Options and weights."""
+        from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415 - loads torch
+
+        return {**super().identity(), "weights": load_corrector().weights_sha256}
+
+    def shared_bytes(self) -> int:
+        """Size of the weights file."""
+        from vitiq.filters.deblock.embedded import WEIGHTS  # noqa: PLC0415 - loads torch
+
+        return WEIGHTS.stat().st_size
+
+
+def restore_jpeg(data: bytes, name: str, *, project: bool = True) -> tuple[ImageU8, list[str]]:
+    """The corrected image of a JPEG file, read as `vitiq.image` reads it, and notes of what was changed.
+
+    Args:
+        data: the file.
+        name: stands in messages.
+        project: keep each coefficient within half a step of the file's. False can mend more where a file was a
+            coarser JPEG before.
+
+    Raises:
+        InputError: no JPEG, damaged, too large, or of a kind that is not corrected (CMYK).
+        WeightsError: the weights are missing.
+    """
+    if not data.startswith(START):
+        raise InputError(f"{name}: no JPEG file, whose artefacts alone are corrected; give a .jpg as it was received")
+    decode_image(data, name)  # what is damaged or too large is refused as everywhere
+    return _restored(data, name, project=project)
+
+
+def _restored(data: bytes, name: str, *, project: bool) -> tuple[ImageU8, list[str]]:
+    """As `restore_jpeg`, of a file that `decode_image` has read."""
+    from vitiq.filters.deblock.coefficients import read_coefficients  # noqa: PLC0415
+    from vitiq.filters.deblock.correct import restore  # noqa: PLC0415 - loads torch
+    from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415
+    from vitiq.models.threads import search_threads  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of broken metadata, as in decode_image
+        raster = read_jpeg(data, name)
+    if raster.model == "cmyk":
+        raise InputError(f"{name}: a JPEG of four inks given, grey or colour expected; convert it to RGB")
+    coefficients = read_coefficients(without_metadata(data), name)
+    with search_threads():  # sums are rounded in an order that may depend on their number
+        samples = restore(coefficients, load_corrector().model, project=project)
+    if samples.shape != raster.samples.shape:
+        raise InputError(f"{name}: its parts do not agree on the size of the image; save it again as JPEG")
+    raster.samples = samples
+    return to_image(raster), raster.notes

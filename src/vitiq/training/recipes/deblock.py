@@ -1,0 +1,274 @@
+"""Training of the correction of JPEG artefacts (`vitiq train deblock`): least squared error at all qualities.
+
+Each crop is coded as a JPEG of a quality drawn for it, some a second time, and the network learns its coefficients'
+offsets. Squared errors are weighted by what JPEG lost, so that no quality is forgotten: PSNR is a logarithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Unpack
+
+import msgspec
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from vitiq.filters.deblock.dct import LEVEL, to_coefficients
+from vitiq.filters.deblock.embedded import FORMAT, load_corrector
+from vitiq.filters.deblock.network import HALF, Corrector, PlaneCorrector, corrected, guide_of
+from vitiq.filters.deblock.tables import standard_tables
+from vitiq.training.checkpoint import Ema, Stateful
+from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, TrainingConfig, Whole, read_config
+from vitiq.training.crops import Sampler, phase_at
+from vitiq.training.data import ImageSet
+from vitiq.training.engine import Recipe, Row, RunOptions, descend, set_rate, train
+from vitiq.training.hardware import Hardware
+from vitiq.training.jpeg_views import Coded, code, coded_before, draw_tables, subsampled, to_ycc
+from vitiq.weights.file import eight_bit, half, steps_behind, write_weights
+
+VALIDATED = (10, 20, 30, 60)
+"""Qualities at which held-out crops are corrected."""
+
+SUBSAMPLINGS = ((2, 2), (1, 1), (1, 2))
+"""Chroma down and across: 4:2:0, 4:4:4, 4:2:2."""
+
+
+class DeblockTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+    """Settings of `configs/deblock.toml`, in the same words."""
+
+    warmup_steps: Whole
+    cooldown_steps: Whole
+    graphic_share: Share
+    largest_shrink: Positive
+    lowest_quality: Count
+    highest_quality: Count
+    twice_share: Share
+    chroma_weight: NotNegative
+    error_floor: Positive
+    phases: tuple[Phase, ...]
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+
+def load_config(path: Path | None = None, *, smoke: bool = False) -> DeblockTrainingConfig:
+    """Read a configuration file (default: the shipped one).
+
+    Raises:
+        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
+    """
+    config = read_config(path, "deblock", DeblockTrainingConfig)
+    if smoke:
+        small = (Phase(4, 32, 2), Phase(2, 48, 1))
+        every = {"checkpoint_every": 3, "validate_every": 6}
+        return msgspec.structs.replace(config, phases=small, warmup_steps=2, cooldown_steps=2, held_out=2, **every)
+    return config
+
+
+def train_deblock(
+    config_path: Path | None,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    begin: Path | None = None,
+    **run: Unpack[RunOptions],
+) -> Path:
+    """Train, or resume training, the correction; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training images.
+        out: run folder.
+        begin: weights file to start from where there is no checkpoint; None for no correction at all.
+        **run: as in `RunOptions`.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: the weights to start from or the checkpoint cannot be used.
+    """
+    config = load_config(config_path, smoke=run.get("smoke", False))
+    return train(lambda hardware: DeblockRecipe(config, data, out, begin, hardware), out, **run)
+
+
+class DeblockRecipe(Recipe):
+    """The correction of luma and that of chroma, trained together."""
+
+    weights_file = "deblock_embedded.safetensors"
+    losses = ("loss", "luma", "chroma")
+    figures = tuple(f"luma_gain_{quality}" for quality in VALIDATED)
+
+    def __init__(
+        self,
+        config: DeblockTrainingConfig,
+        data: Sequence[Path],
+        out: Path,
+        begin: Path | None,
+        hardware: Hardware,
+    ) -> None:
+        self.schedule = self.config = config
+        self.hardware = hardware
+        torch.manual_seed(config.seed)
+        model = Corrector()
+        if begin is not None:
+            model.load_state_dict(load_corrector(begin).model.state_dict())
+        self._earlier = steps_behind(begin)
+        self.model = self.corrector = hardware.to_device(model)
+        self._optimiser = torch.optim.AdamW(
+            self.corrector.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+        )
+        self.average = Ema(self.corrector, config.ema)
+
+        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512))
+        training, held_out = images.split(config.held_out)
+        self._sampler = Sampler(images, training, config)
+        crop = max(phase.crop for phase in config.phases)
+        large = [i for i in held_out if min(images.shape(i)) >= crop] or training[:1]
+        sampler = Sampler(images, large, config)
+        crops = sampler.batch([config.seed], Phase(1, crop, config.held_out))
+        self._validation = to_ycc(crops.to(hardware.device))
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Networks, optimiser and average."""
+        return {"model": self.corrector, "optimiser": self._optimiser, "average": self.average}
+
+    def batch(self, step: int) -> Tensor:
+        """Crops of this process, as bytes."""
+        phase = phase_at(self.config.phases, step)
+        return self._sampler.batch([self.config.seed, 1, step], phase, self.hardware.local_indices(phase.batch))
+
+    def step(self, batch: Tensor, step: int) -> Row:
+        """One step, each crop at tables of its own."""
+        config, hardware = self.config, self.hardware
+        rng = np.random.default_rng([config.seed, 2, step])
+        factors = SUBSAMPLINGS[int(rng.choice(3, p=(0.7, 0.15, 0.15)))]  # one for all: tensors have one shape
+        own = np.random.default_rng([config.seed, 3, step, hardware.rank])
+        luma, chroma = self._coded(batch, own, factors)
+        with hardware.mixed_precision():
+            offsets = self.corrector.luma(luma.quantised, luma.tables)
+            guide = _guide(luma, offsets, chroma)
+            chroma_offsets = self.corrector.chroma(chroma.quantised, chroma.tables, guide)
+        errors = [
+            relative_error(luma, offsets.float(), config.error_floor),
+            relative_error(chroma, chroma_offsets.float(), config.error_floor / 4),
+        ]
+        loss = errors[0] + config.chroma_weight * errors[1]
+        rate = trapezoid(step, config)
+        set_rate(self._optimiser, rate)
+        norm = descend(loss, self._optimiser, self.corrector.parameters(), config.gradient_clip, average_over=hardware)
+        self.average.update(self.corrector)
+        values = [float(value.detach()) for value in (loss, *errors)]
+        names = ("loss", "luma", "chroma", "gradient_norm", "learning_rate")
+        return dict(zip(names, [*values, norm, rate], strict=True))
+
+    def _coded(
+        self, batch: UInt8[Tensor, "n s s 3"], rng: np.random.Generator, factors: tuple[int, int]
+    ) -> tuple[Coded, Coded]:
+        """Luma and chroma of a batch, coded by tables drawn for each crop; targets are the pixels before any coding."""
+        config = self.config
+        clean = to_ycc(batch)
+        seen, tables = clean.clone(), []
+        for k in range(len(clean)):
+            tables.append(draw_tables(rng, config.lowest_quality, config.highest_quality))
+            if rng.random() < config.twice_share:
+                first = draw_tables(rng, config.lowest_quality, config.highest_quality)
+                shift = (int(rng.integers(0, 8)), int(rng.integers(0, 8)))
+                seen[k] = coded_before(clean[k], first, shift)
+        steps = torch.stack(tables).to(clean)
+        luma = code(seen[:, :1], steps[:, :1])
+        chroma = code(subsampled(seen[:, 1:], factors), steps[:, [1, 1]])
+        return (
+            Coded(clean[:, :1], luma.quantised, luma.tables),
+            Coded(subsampled(clean[:, 1:], factors), chroma.quantised, chroma.tables),
+        )
+
+    def validate(self, done: int) -> Row:  # noqa: ARG002
+        """What is gained in PSNR on held-out crops: luma at some qualities, chroma (4:2:0) at the first."""
+        return validate(self.corrector, self._validation)
+
+    def export(self, done: int, path: Path) -> None:
+        """Both networks."""
+        export_weights(self.corrector, self._earlier + done, path)
+
+
+def trapezoid(step: int, config: DeblockTrainingConfig) -> float:
+    """Learning rate of 0-based `step`: warm-up, the highest, and a straight way to the last one.
+
+    Held at the highest, a run can be stopped, resumed and made longer; the averaged parameters are good at any time.
+    """
+    high, low, left = config.learning_rate, config.final_learning_rate, config.steps - step
+    if step < config.warmup_steps:
+        return high * (step + 1) / config.warmup_steps
+    return low + (high - low) * min(1.0, left / max(1, config.cooldown_steps))
+
+
+def relative_error(coded: Coded, offsets: Float[Tensor, "n p 64 i j"], floor: float) -> Tensor:
+    """Squared error over JPEG's own, averaged over a batch; `floor`: added to JPEG's, on the 0-255 scale squared.
+
+    Coefficients are compared, which is the same as pixels. Beyond the quantisation intervals, where the correction will
+    be clamped, a tenth of the error without the clamp still pulls back.
+    """
+    steps = coded.tables[..., None, None]
+    wanted = to_coefficients(coded.planes) / steps - coded.quantised
+    clamped = offsets.clamp(-HALF, HALF)
+
+    def error(found: Tensor) -> Tensor:
+        return ((found - wanted) * steps).square().mean(dim=(1, 2, 3, 4))
+
+    lost = error(torch.zeros_like(offsets)) + floor
+    return ((error(clamped) + 0.1 * error(offsets)) / lost).mean()
+
+
+def _guide(luma: Coded, offsets: Tensor, chroma: Coded) -> Tensor:
+    """Corrected luma at the resolution of chroma, through which no gradient flows."""
+    found = corrected(luma.quantised, offsets.detach().float(), luma.tables)
+    return guide_of(found, *chroma.planes.shape[2:])
+
+
+@torch.no_grad()
+def validate(model: Corrector, planes: Float[Tensor, "n 3 s s"]) -> Row:
+    """Mean gain in dB over JPEG of held-out crops, luma at `VALIDATED`, chroma at the first of them."""
+    model.eval()
+    row: Row = {}
+    for quality in VALIDATED:
+        steps = torch.from_numpy(standard_tables(quality)).to(planes).expand(len(planes), 2, 64)
+        luma = code(planes[:, :1], steps[:, :1])
+        found = _found(model.luma, luma)
+        row[f"luma_gain_{quality}"] = _gain(luma, found)
+        if quality == VALIDATED[0]:
+            chroma = code(subsampled(planes[:, 1:], (2, 2)), steps[:, [1, 1]])
+            guide = guide_of(found, *chroma.planes.shape[2:])
+            row["chroma_gain"] = _gain(chroma, _found(model.chroma, chroma, guide))
+    model.train()
+    return row
+
+
+def _found(model: PlaneCorrector, coded: Coded, guide: Tensor | None = None) -> Tensor:
+    parts = zip(
+        coded.quantised.split(4), coded.tables.split(4), [None] * 99 if guide is None else guide.split(4), strict=False
+    )
+    return torch.cat([corrected(q, model(q, t, g), t) for q, t, g in parts])
+
+
+def _gain(coded: Coded, found: Tensor) -> float:
+    """PSNR of corrected planes minus that of decoded ones, averaged over crops."""
+
+    def psnr(planes: Tensor) -> Tensor:
+        error = (planes.clamp(-LEVEL, LEVEL - 1) - coded.planes).square().mean(dim=(1, 2, 3))
+        return -10 * torch.log10(error.clamp_min(1e-3))
+
+    plain = corrected(coded.quantised, torch.zeros_like(coded.quantised), coded.tables)
+    return float((psnr(found) - psnr(plain)).mean())
+
+
+def export_weights(model: Corrector, steps: int, path: Path) -> None:
+    """Write the weights file: kernels of 3×3 pixels in 8 bits, all else in half precision."""
+    tensors: dict[str, Tensor] = {}
+    for name, value in model.state_dict().items():
+        inner = name.endswith((".first.weight", ".second.weight"))
+        tensors |= (eight_bit if inner else half)(name, value)
+    write_weights(path, tensors, {"format": FORMAT, "steps": steps})

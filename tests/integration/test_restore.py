@@ -1,0 +1,153 @@
+"""`vitiq restore`: the grammar of `decode`, on JPEGs alone.
+
+Truth: the correction of one file from Python; Pillow reads what is written; files that must be kept, before and after.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitiq.cli import streams
+from vitiq.cli.main import main
+from vitiq.filters.deblock.filter import restore_jpeg
+from vitiq.types import ImageU8
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int | str | None
+    out: str
+    err: str
+
+
+Vitiq = Callable[..., Answer]
+
+
+@pytest.fixture
+def vitiq(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vitiq:
+    """The program in this process, as its user starts it."""
+    monkeypatch.delenv("VITIQ_DEBUG", raising=False)
+
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
+        code: int | str | None = 0
+        try:
+            main()
+        except SystemExit as stopped:
+            code = stopped.code
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return Answer(code, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def jpeg(tmp_path: Path, small: ImageU8) -> Path:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(small).save(path, quality=20)
+    return path
+
+
+def pixels(path: Path) -> ImageU8:
+    with Image.open(path) as image:
+        assert image.mode == "RGB"
+        return np.asarray(image)
+
+
+def test_a_jpeg_becomes_an_image(vitiq: Vitiq, jpeg: Path, tmp_path: Path) -> None:
+    answer = vitiq("restore", jpeg, "-o", tmp_path / "out.png")
+    assert answer.code == 0
+    assert answer.out.startswith(f"{tmp_path / 'out.png'}: 96×80 pixels, ")
+    assert answer.err == ""
+    np.testing.assert_array_equal(pixels(tmp_path / "out.png"), restore_jpeg(jpeg.read_bytes(), "x")[0])
+
+
+def test_names_and_formats_are_those_of_decode(vitiq: Vitiq, jpeg: Path, tmp_path: Path) -> None:
+    assert vitiq("restore", jpeg).code == 0
+    assert pixels(tmp_path / "photo.png").shape == (80, 96, 3)
+    assert vitiq("restore", jpeg, "-o", tmp_path / "out.bmp").code == 0
+    np.testing.assert_array_equal(pixels(tmp_path / "photo.png"), pixels(tmp_path / "out.bmp"))
+    answer = vitiq("restore", jpeg, "-o", tmp_path / "out.jpg")
+    assert answer.code == 1
+    assert "decoded images are written as .png" in answer.err
+
+
+def test_nothing_is_replaced_unless_asked(vitiq: Vitiq, jpeg: Path, tmp_path: Path) -> None:
+    there = tmp_path / "photo.png"
+    there.write_bytes(b"mine")
+    answer = vitiq("restore", jpeg)
+    assert answer.code == 1
+    assert len(answer.err.splitlines()) == 1
+    assert there.read_bytes() == b"mine"
+    assert vitiq("restore", jpeg, "--force").code == 0
+    assert pixels(there).shape == (80, 96, 3)
+
+
+@pytest.mark.parametrize("kind", ["png", "text", "empty", "missing", "cut", "inks"])
+def test_anything_else_gets_one_line(vitiq: Vitiq, small: ImageU8, tmp_path: Path, kind: str) -> None:
+    path, buffer = tmp_path / "given.jpg", io.BytesIO()
+    image = Image.fromarray(small)
+    if kind == "png":
+        image.save(path, "PNG")
+    elif kind == "inks":
+        image.convert("CMYK").save(path, "JPEG")
+    elif kind != "missing":
+        image.save(buffer, "JPEG", quality=30)
+        path.write_bytes({"text": b"hello", "empty": b"", "cut": buffer.getvalue()[:900]}[kind])
+    answer = vitiq("restore", path, "-o", tmp_path / "out.png")
+    assert answer.code == 1
+    assert len(answer.err.splitlines()) == 1
+    assert str(path) in answer.err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_png_is_named_as_what_it_is_not(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
+    Image.fromarray(small).save(tmp_path / "a.png")
+    answer = vitiq("restore", tmp_path / "a.png", "-o", tmp_path / "out.png")
+    assert answer.err == (
+        f"vitiq: error: {tmp_path / 'a.png'}: no JPEG file, whose artefacts alone are corrected; "
+        "give a .jpg as it was received\n"
+    )
+
+
+def test_folders_keep_their_tree(vitiq: Vitiq, jpeg: Path, tmp_path: Path, small: ImageU8) -> None:
+    source = tmp_path / "in"
+    (source / "deep").mkdir(parents=True)
+    for name in ("a.jpg", "deep/b.jpeg"):
+        (source / name).write_bytes(jpeg.read_bytes())
+    Image.fromarray(small).save(source / "c.png")
+    answer = vitiq("restore", source, "-o", tmp_path / "out", "-j", "1")
+    assert answer.code == 0
+    assert "1 files that are no JPEGs passed over" in answer.err
+    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png")) == [
+        "a.png",
+        "deep/b.png",
+    ]
+    again = vitiq("restore", source, "-o", tmp_path / "out", "--json")
+    assert len(json.loads(again.out)["skipped"]) == 2
+
+
+def test_json_and_standard_streams(vitiq: Vitiq, jpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = json.loads(vitiq("restore", jpeg, "-o", tmp_path / "out.png", "--json").out)
+    assert (facts["width"], facts["height"], facts["codec"]) == (96, 80, "deblock")
+    written: list[bytes] = []
+    monkeypatch.setattr("vitiq.cli.restore.read_stdin", jpeg.read_bytes)
+    monkeypatch.setattr("vitiq.cli.restore.write_stdout", written.append)
+    assert Path("-") == streams.STDIO
+    assert vitiq("restore", "-").code == 0
+    assert written[0].startswith(b"\x89PNG")
+
+
+def test_the_projection_can_be_left_out(vitiq: Vitiq, jpeg: Path, tmp_path: Path) -> None:
+    assert vitiq("restore", jpeg, "-o", tmp_path / "free.png", "--no-projection").code == 0
+    np.testing.assert_array_equal(pixels(tmp_path / "free.png"), restore_jpeg(jpeg.read_bytes(), "x", project=False)[0])

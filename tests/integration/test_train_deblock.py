@@ -1,0 +1,100 @@
+"""`vitiq train deblock` on images made here.
+
+Truth: identities (a run that was stopped ends with the bits of one that was not; weights in the file are those of the
+network to the precision they are kept in).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vitiq.errors import InputError, WeightsError
+from vitiq.filters.deblock.embedded import EmbeddedCorrector
+from vitiq.filters.deblock.network import Corrector
+from vitiq.training.jpeg_views import code
+from vitiq.training.recipes.deblock import export_weights, load_config, relative_error, train_deblock, trapezoid
+from vitiq.weights.file import steps_behind
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noisy gradients, large enough for every crop."""
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for k in range(5):
+        ramp = np.linspace(0, 200, 120)[None, :, None] + rng.normal(0, 12, (110, 120, 3)) + 10 * k
+        Image.fromarray(ramp.clip(0, 255).astype(np.uint8)).save(folder / f"{k}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of an uninterrupted smoke run."""
+    return train_deblock(None, [photos], tmp_path_factory.mktemp("whole"), smoke=True, threads=1)
+
+
+def test_a_stopped_run_ends_with_the_same_bits(photos: Path, weights: Path, tmp_path: Path) -> None:
+    train_deblock(None, [photos], tmp_path, smoke=True, threads=1, time_limit=0)
+    path = train_deblock(None, [photos], tmp_path, smoke=True, threads=1)
+    assert path.read_bytes() == weights.read_bytes()
+
+
+def test_the_log_has_losses_and_gains(weights: Path) -> None:
+    head, *rows = (weights.parent / "log.csv").read_text().splitlines()
+    assert head.startswith("step,loss,luma,chroma,")
+    assert len(rows) == 6
+    assert "luma_gain_10" in head
+
+
+def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Path) -> None:
+    path = train_deblock(None, [photos], tmp_path, begin=weights, smoke=True, threads=1)
+    assert steps_behind(path) == 2 * steps_behind(weights) == 12
+
+
+def test_weights_are_kept_to_their_precision(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Corrector()
+    export_weights(model, 7, tmp_path / "w.safetensors")
+    found = EmbeddedCorrector(tmp_path / "w.safetensors")
+    assert found.steps_trained == 7
+    for name, value in model.state_dict().items():
+        step = float(value.abs().max()) / 127
+        assert float((found.model.state_dict()[name] - value).abs().max()) <= 0.51 * step + 1e-6
+
+
+def test_other_weights_are_refused_in_one_line(tmp_path: Path, weights: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(weights)
+    tensors.pop("luma.phase")
+    save_file(tensors, tmp_path / "w.safetensors", {"vitiq_config": '{"format": "vitiq-deblock-1"}'})
+    with pytest.raises(WeightsError, match="do not fit the correction of JPEG artefacts"):
+        EmbeddedCorrector(tmp_path / "w.safetensors")
+
+
+def test_unknown_settings_are_named(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("speed = 3\n")
+    with pytest.raises(InputError, match="not a deblock training configuration"):
+        load_config(tmp_path / "c.toml")
+
+
+def test_the_learning_rate_rises_is_held_and_falls() -> None:
+    config = load_config()
+    first, middle, last = (trapezoid(step, config) for step in (0, config.steps // 2, config.steps - 1))
+    assert first < config.learning_rate == middle
+    assert last < 2 * config.final_learning_rate
+
+
+def test_perfect_offsets_have_no_error() -> None:
+    torch.manual_seed(0)
+    planes = 40 * torch.randn(2, 1, 16, 24)
+    coded = code(planes, torch.full((2, 1, 64), 16.0))
+    from vitiq.filters.deblock.dct import to_coefficients
+
+    perfect = to_coefficients(planes) / 16 - coded.quantised
+    assert float(relative_error(coded, perfect, 1.0)) < 1e-6
+    assert float(relative_error(coded, torch.zeros_like(perfect), 1.0)) > 0.5
