@@ -70,11 +70,11 @@ class Device(click.ParamType[str]):
         Raises:
             InputError: torch does not have it here.
         """
-        if value == "cpu" or (ctx is not None and ctx.resilient_parsing):
+        if ctx is not None and ctx.resilient_parsing:
             return str(value)
-        from vitiq.models.device import find_device  # noqa: PLC0415 - slow to import
+        from vitiq.api.devices import device_name  # noqa: PLC0415 - slow to import
 
-        return str(find_device(str(value)))
+        return device_name(str(value))
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """What most machines have."""
