@@ -1,7 +1,7 @@
 """What an eye sees of the generative codec beside AVIF at equal bytes: the weave, saturated colours, the twin's score.
 
-- **Weave**: power of the luma's spectrum at a period of 4 pixels (along either axis) over that of its neighbours, by
-  image; 1 for an image without a pattern of that period, as most originals are.
+- **Weave**: power of the luma's spectrum at a period of 4 pixels over that of its neighbours, in the median block of
+  64×64 pixels; about 1 for an image without a pattern of that period, as most originals are.
 - **Saturated colours**: mean CIEDE2000 (Sharma et al. 2005, DOI 10.1002/col.20070) over the pixels whose CIELAB chroma
   is 30 or more.
 - ViT-Score by DeiT-Ti of `generative` and of its squared-error twin at equal bytes: on how many images is which ahead?
@@ -30,22 +30,29 @@ SATURATED = 30.0
 """CIELAB chroma from which a pixel counts as saturated."""
 
 PERIOD = 4
-NEAR, APART = 0.006, (0.02, 0.05)
+SIDE = 64
+"""Of a block, in pixels."""
+
+NEAR, APART = 0.012, (0.03, 0.08)
 """Frequencies, in cycles a pixel, within NEAR of 1 / PERIOD are the pattern's; those APART from it its neighbours."""
 
 
 def weave(image: ImageU8) -> float:
-    """Spectral power at a period of 4 pixels along rows or columns over that beside it; the larger of both."""
+    """Spectral power at a period of 4 pixels over that beside it: the median of the image's blocks, each along the axis
+    that has more of it.
+    """
     luma = image.astype(np.float64) @ (0.2126, 0.7152, 0.0722)
+    rows, columns = (side // SIDE for side in luma.shape)
+    blocks = luma[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE).transpose(0, 2, 1, 3)
+    distance = np.abs(np.fft.rfftfreq(SIDE - 1) - 1 / PERIOD)
+    beside = (distance >= APART[0]) & (distance <= APART[1])
     found = []
-    for plane in (luma, luma.T):
+    for axis in (2, 3):
         # Differences along the axis flatten the spectrum of photographs; the window keeps edges from leaking.
-        rows = np.diff(plane, axis=1)
-        power = (np.abs(np.fft.rfft(rows * np.hanning(rows.shape[1]), axis=1)) ** 2).mean(axis=0)
-        distance = np.abs(np.fft.rfftfreq(rows.shape[1]) - 1 / PERIOD)
-        beside = (distance >= APART[0]) & (distance <= APART[1])
-        found.append(power[distance <= NEAR].mean() / power[beside].mean())
-    return float(max(found))
+        lines = np.moveaxis(np.diff(blocks, axis=axis), axis, 3)
+        power = (np.abs(np.fft.rfft(lines * np.hanning(SIDE - 1), axis=3)) ** 2).mean(axis=2)
+        found.append(power[..., distance <= NEAR].mean(axis=-1) / power[..., beside].mean(axis=-1))
+    return float(np.median(np.maximum(*found)))
 
 
 def colour_error(reference: ImageU8, image: ImageU8) -> float:
