@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -92,6 +93,9 @@ class Criterion(Protocol):
 
     def __call__(self, distorted: Given, reference: Given) -> Float[Tensor, ""]:
         """A scalar; gradients reach `distorted`."""
+
+    def to(self, device: torch.device) -> Self:
+        """On another device."""
 
     def against(self, reference: Given) -> Callable[[Given], Float[Tensor, ""]]:
         """The same against one reference, for a search: a network reads the reference once."""

@@ -17,6 +17,7 @@ from vitiq.analysis.points import CodecTable, RdPoint, gather
 from vitiq.errors import InputError
 
 Values = Float[np.ndarray, " n"]
+Others = Float[np.ndarray, " m"]
 
 FEW_IMAGES = 6
 """Images below which an interval carries a note: six can be drawn in 462 ways, five in 126."""
@@ -179,14 +180,14 @@ def _paired(a: CodecTable, b: CodecTable) -> tuple[CodecTable, CodecTable, list[
     return a, b, notes
 
 
-def _means(table: CodecTable, weights: Values | None, pool: Pool) -> tuple[Values, Values]:
+def _means(table: CodecTable, weights: Float[np.ndarray, " images"] | None, pool: Pool) -> tuple[Values, Values]:
     count = len(table.images)
     if weights is None or table.aggregate:
         weights = np.full(count, 1 / count)
     return weights @ table.rate, pooled(table.value, weights[None], pool)[0]
 
 
-def _deltas(a: tuple[Values, Values], b: tuple[Values, Values], how: _Settings) -> _Deltas:
+def _deltas(a: tuple[Values, Values], b: tuple[Others, Others], how: _Settings) -> _Deltas:
     rate = quality = None
     refused = []
     try:

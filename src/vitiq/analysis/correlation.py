@@ -18,6 +18,10 @@ from vitiq.errors import InputError
 FEWEST = 5
 """Images from which a correlation is given."""
 
+Parameters = Float[np.ndarray, " p"]
+"""Of the logistic: four."""
+Binned = Float[np.ndarray, " bins"]
+
 MOST_BINS = 500
 """Bins of neighbouring values that a resample's logistic is fitted to."""
 
@@ -55,7 +59,7 @@ def _sigmoid(x: Values) -> Values:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
 
 
-def fit_logistic(z: Values, y: Values) -> Values:
+def fit_logistic(z: Values, y: Values) -> Parameters:
     """Parameters of the least-squares logistic from metric values to opinions, the best from several starts.
 
     Args:
@@ -68,16 +72,16 @@ def fit_logistic(z: Values, y: Values) -> Values:
     return _least_squares(z, y, np.ones(len(z)), best)[0]
 
 
-def _least_squares(z: Values, y: Values, weights: Values, start: Values) -> tuple[Values, float]:
+def _least_squares(z: Values, y: Values, weights: Values, start: Parameters) -> tuple[Parameters, float]:
     """Parameters and half the sum of squares (Levenberg-Marquardt with the exact derivatives)."""
     from scipy.optimize import least_squares  # noqa: PLC0415 - slow to import
 
     root = np.sqrt(weights)
 
-    def residual(b: Values) -> Values:
+    def residual(b: Parameters) -> Values:
         return np.asarray(root * (logistic4(z, *b) - y), dtype=np.float64)
 
-    def jacobian(b: Values) -> Float[np.ndarray, "n 4"]:
+    def jacobian(b: Parameters) -> Float[np.ndarray, "n 4"]:
         top, bottom, middle, slope = b
         width = abs(slope) + 1e-12
         s = _sigmoid((z - middle) / width)
@@ -102,7 +106,7 @@ class _Bins:
         self._bin = np.empty(len(z), np.int64)
         self._bin[np.argsort(z, kind="stable")] = np.arange(len(z)) * count // len(z)
 
-    def __call__(self, weights: Values) -> tuple[Values, Values, Values]:
+    def __call__(self, weights: Values) -> tuple[Binned, Binned, Binned]:
         """Mean place, mean opinion and weight of every bin that counts."""
         total = np.bincount(self._bin, weights)
         some = total > 0
@@ -111,7 +115,7 @@ class _Bins:
         return z, y, total[some]
 
 
-def _starts(z: Values, y: Values) -> list[Values]:
+def _starts(z: Values, y: Values) -> list[Parameters]:
     middle = float(z[np.abs(y - (y.max() + y.min()) / 2).argmin()])
     high, low = float(y.max()), float(y.min())
     return [np.array([high, low, m, width]) for m in (middle, 0.0, float(z.max())) for width in (0.3, 1.0)]
@@ -185,7 +189,7 @@ def agreement(
     return Agreement(int(keep.sum()), int((~keep).sum()), *whole, dict(zip(MEASURES, intervals, strict=True)))
 
 
-def _intervals(x: Values, y: Values, members: Groups, fit: Values, resamples: int) -> list[tuple[float, float]]:
+def _intervals(x: Values, y: Values, members: Groups, fit: Parameters, resamples: int) -> list[tuple[float, float]]:
     """2.5 and 97.5 % of every measure over resampled groups."""
     count = int(members.max()) + 1
     if count == 1 or resamples == 0:

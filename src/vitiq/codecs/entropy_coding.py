@@ -22,8 +22,8 @@ from vitiq.errors import BitstreamError
 
 MAX_SYMBOL = 2**15 - 1
 
-Layer: TypeAlias = Int64[np.ndarray, "c h w"]
-"""Symbols of one latent layer."""
+Layer: TypeAlias = Int64[np.ndarray, "_ _ _"]
+"""Symbols of one latent layer, channels × height × width."""
 
 
 class SymbolGroup(NamedTuple):

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.losses import loss
-from vitiq.optimise.settings import weighting
+from vitiq.models.backbones import load_backbone
+from vitiq.optimise.settings import networks_of, weighting
 
 Distortion = Callable[[Float[Tensor, "n 3 h w"]], Float[Tensor, ""]]
 """Scalar distortion of images against a target fixed in advance."""
@@ -27,7 +28,10 @@ def distortion(name: str, target: Float[Tensor, "n 3 h w"]) -> Distortion:
     chosen = weighting(name)
     if not chosen.factor:
         return lambda image: chosen.mse * F.mse_loss(image, target)
-    criterion = loss(chosen.loss)
+    # The ViT that is loaded already may serve metrics on the CPU: the loss has one of its own on another device.
+    elsewhere = target.device.type != "cpu" and networks_of(name) == ("vit-embedded",)
+    own = {"backbone": load_backbone(device=str(target.device))} if elsewhere else {}
+    criterion = loss(chosen.loss, **own).to(target.device)
     compare = criterion.against(_extended(target, criterion.smallest))
 
     def weighed(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, ""]:

@@ -48,6 +48,8 @@ _SQUARE = tuple((dy, dx) for dy in range(3) for dx in range(3))
 _RING = tuple(tap for tap in _SQUARE if tap != (1, 1))
 
 Values = Float64[np.ndarray, "*grid c"]
+Plane = Float64[np.ndarray, "h w c"]
+Padded = Float64[np.ndarray, "h+2 w+2 c"]
 """Whole numbers carried in float64, channels last."""
 
 
@@ -82,7 +84,9 @@ def _product(a: Float64[np.ndarray, "n c"], b: Float64[np.ndarray, "c o"]) -> Fl
     return np.asarray((torch.from_numpy(np.ascontiguousarray(a)) @ torch.from_numpy(b)).numpy())
 
 
-def _convolve(padded: Values, weights: Float64[np.ndarray, "taps c o"], taps: tuple[tuple[int, int], ...]) -> Values:
+def _convolve(
+    padded: Float64[np.ndarray, "i j c"], weights: Float64[np.ndarray, "taps c o"], taps: tuple[tuple[int, int], ...]
+) -> Float64[np.ndarray, "i-2 j-2 o"]:
     """3×3 convolution of an array padded by one on each side, by one matrix product a tap."""
     height, width, channels = padded.shape[0] - 2, padded.shape[1] - 2, padded.shape[2]
     total = np.zeros((height * width, weights.shape[2]))
@@ -91,16 +95,16 @@ def _convolve(padded: Values, weights: Float64[np.ndarray, "taps c o"], taps: tu
     return total.reshape(height, width, -1)
 
 
-def _with_zeros(x: Values) -> Values:
+def _with_zeros(x: Plane) -> Padded:
     return np.pad(x, ((1, 1), (1, 1), (0, 0)))
 
 
-def _extended(x: Values) -> Values:
+def _extended(x: Plane) -> Padded:
     """As `hyperprior.extended`."""
     return np.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
 
 
-def _reflected(x: Values) -> Values:
+def _reflected(x: Plane) -> Padded:
     """As `hyperprior.reflected`."""
     for pad, side in ((((1, 1), (0, 0), (0, 0)), x.shape[0]), (((0, 0), (1, 1), (0, 0)), x.shape[1])):
         x = np.pad(x, pad, mode="reflect" if side > 1 else "edge")
@@ -119,7 +123,7 @@ def _rectify(x: Values) -> Values:
     return np.asarray(np.clip(x, 0, ACTIVATION_CLIP * 2**FRACTION))
 
 
-def _signs_and_sizes(symbols: Values) -> Values:
+def _signs_and_sizes(symbols: Plane) -> Float64[np.ndarray, "h w 2*c"]:
     clipped = np.clip(symbols, -CLIP, CLIP)
     return np.concatenate([clipped, np.abs(clipped)], axis=-1)
 
@@ -144,12 +148,12 @@ class _Group:
 
     def predict(
         self,
-        shared: Values,
-        own: Values,
-        direct: Values,
+        shared: Float64[np.ndarray, "h w k"],
+        own: Plane,
+        direct: Plane,
         coded: tuple[int, np.ndarray] | None,
         positions: Int64[np.ndarray, " n"],
-    ) -> tuple[Values, Values]:
+    ) -> tuple[Float64[np.ndarray, "n c"], Float64[np.ndarray, "n c"]]:
         """Mean and log-scale at some positions, FRACTION fractional bits; as `GroupPrior.predict`.
 
         Args:
@@ -244,7 +248,7 @@ class IntegerHyperprior:
             start += size
         return _layer(hyper), _layer(known)
 
-    def _walk_hyper(self, level: int, height: int, width: int, code: Code) -> Values:
+    def _walk_hyper(self, level: int, height: int, width: int, code: Code) -> Plane:
         mean = np.broadcast_to(_parabola(self._hyper_mean, level), (height * width, HYPER_CHANNELS))
         log_scale = np.broadcast_to(_parabola(self._hyper_scale, level), (height * width, HYPER_CHANNELS))
         whole, offset, scale = _table_of(mean, log_scale)
@@ -254,7 +258,7 @@ class IntegerHyperprior:
         symbols = code(SymbolGroup(HYPER, channels, positions, whole, offset, scale))
         return symbols.reshape(height, width, HYPER_CHANNELS).astype(np.float64)
 
-    def _features(self, hyper: Values, level: int) -> Values:
+    def _features(self, hyper: Float64[np.ndarray, "i j z"], level: int) -> Float64[np.ndarray, "h w f"]:
         """From padded hyper-latents, features at the latents' resolution, FRACTION fractional bits."""
         x = _convolve(hyper, self._first, _SQUARE)
         x = _shuffle(_narrow(x, WEIGHT_BITS - FRACTION) + self._first_bias)
@@ -263,7 +267,9 @@ class IntegerHyperprior:
         return _rectify(_shuffle(_narrow(x)))
 
 
-def _depthwise(padded: Values, weights: Float64[np.ndarray, "taps c"]) -> Values:
+def _depthwise(
+    padded: Float64[np.ndarray, "i j c"], weights: Float64[np.ndarray, "taps c"]
+) -> Float64[np.ndarray, "i-2 j-2 c"]:
     height, width = padded.shape[0] - 2, padded.shape[1] - 2
     total = np.zeros((height, width, padded.shape[2]))
     for (dy, dx), weight in zip(_RING, weights, strict=True):
@@ -271,7 +277,7 @@ def _depthwise(padded: Values, weights: Float64[np.ndarray, "taps c"]) -> Values
     return total
 
 
-def _parabola(coefficients: Float64[np.ndarray, "c 3"], level: int) -> Values:
+def _parabola(coefficients: Float64[np.ndarray, "c 3"], level: int) -> Float64[np.ndarray, " c"]:
     """a + b·t + c·t² at t = level / (LEVELS - 1), rounded down, FRACTION fractional bits."""
     last = LEVELS - 1
     a, b, c = coefficients.T
@@ -285,7 +291,7 @@ def _table_of(
     return *mean_and_offset(mean.astype(np.int64), LARGEST_MEAN), scale_index(log_scale.astype(np.int64))
 
 
-def _layer(values: Values) -> Layer:
+def _layer(values: Plane) -> Layer:
     return np.ascontiguousarray(values.transpose(2, 0, 1)).astype(np.int64)
 
 

@@ -89,7 +89,7 @@ class Analysis(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "n 3 h w"], quality: Float[Tensor, "n 3"]
-    ) -> Float[Tensor, "n c h/16 w/16"]:
+    ) -> Float[Tensor, "n c h//16 w//16"]:
         """Latents of images in [0, 1] whose sides are multiples of 16, on the scale of DCT coefficients."""
         centred = images * 255 - LEVEL
         x = self.stem(F.pixel_unshuffle(centred / SPREAD, 8))
@@ -133,7 +133,7 @@ class Synthesis(nn.Module):
         latents: Float[Tensor, "n c h w"],
         quality: Float[Tensor, "n 3"],
         features: Float[Tensor, "n f g g"] | None = None,
-    ) -> Float[Tensor, "n 3 16h 16w"]:
+    ) -> Float[Tensor, "n 3 16*h 16*w"]:
         """Images in about [0, 1], not clipped; `features` of the whole image, for a synthesis that aggregates."""
         base = self.linear(latents).float()
         x = self.stem(latents / SPREAD)
