@@ -52,10 +52,14 @@ clean:
 	rm -rf $(VENV) out build
 
 # A wheel in an empty environment, on one image: what a user's `pip install` gives.
-wheel-test: setup
-	rm -rf build/wheel && mkdir -p build/wheel
-	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir build/wheel .
-	$(PYTHON) -m venv build/wheel/venv
-	build/wheel/venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt build/wheel/*.whl
-	cd build/wheel && venv/bin/vitiq encode ../../examples/images/portrait.png -o portrait.viq --force && venv/bin/vitiq decode portrait.viq -o portrait.png --force && \
-	  venv/bin/vitiq run ../../examples/images/portrait.png -o out && test -s out/report.html
+WHEEL := build/wheel
+WHEEL_PIP := $(WHEEL)/venv/bin/python -m pip --disable-pip-version-check
+wheel-test:
+	rm -rf $(WHEEL) && mkdir -p $(WHEEL)
+	$(PYTHON) -m venv $(WHEEL)/venv
+	$(WHEEL_PIP) wheel --quiet --no-deps --wheel-dir $(WHEEL) .
+	$(WHEEL_PIP) install --quiet --retries 5 --timeout 60 --constraint constraints.txt $(WHEEL)/*.whl
+	cd $(WHEEL) && venv/bin/vitiq encode ../../examples/images/portrait.png -o portrait.viq && \
+	  venv/bin/vitiq decode portrait.viq -o portrait.png && \
+	  venv/bin/vitiq run ../../examples/images/portrait.png -o out --quiet && test -s out/report.html
+	@du -sm $(WHEEL)/venv/lib/python3*/site-packages | sed 's/\t.*/ MB installed/'

@@ -15,12 +15,7 @@ weights that do not ship with vitiq (LPIPS, DISTS, FID) are fetched before, as f
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from typing import Any, ClassVar, Protocol, Self
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from typing import Any
 
 from vitiq.errors import UnknownNameError
 from vitiq.metrics.fidelity.losses import (
@@ -35,7 +30,7 @@ from vitiq.metrics.fidelity.losses import (
     SsimSkimageLoss,
     SsimYLoss,
 )
-from vitiq.metrics.loss import Given, Loss
+from vitiq.metrics.loss import Loss
 from vitiq.metrics.measures.fsim import FsimLoss
 from vitiq.metrics.measures.gmsd import GmsdLoss
 from vitiq.metrics.measures.haarpsi import HaarPsiLoss
@@ -59,7 +54,6 @@ from vitiq.metrics.sets.losses import PatchFidLoss, PatchFidVitLoss
 __all__ = [
     "LOSSES",
     "STAND_INS",
-    "Criterion",
     "DistsLoss",
     "FsimLoss",
     "GmsdLoss",
@@ -95,26 +89,6 @@ __all__ = [
     "loss",
 ]
 
-
-class Criterion(Protocol):
-    """What can be minimised: a module of distorted and reference images, N×3×H×W in [0, 1].
-
-    Attributes:
-        smallest: pixels that a side needs.
-    """
-
-    smallest: ClassVar[int]
-
-    def __call__(self, distorted: Given, reference: Given) -> Float[Tensor, ""]:
-        """A scalar; gradients reach `distorted`."""
-
-    def to(self, device: torch.device) -> Self:
-        """The same on a device."""
-
-    def against(self, reference: Given) -> Callable[[Given], Float[Tensor, ""]]:
-        """The same against one reference, for a search: a network reads the reference once."""
-
-
 LOSSES: dict[str, type[Loss]] = {
     found.metric: found
     for found in (
@@ -127,7 +101,7 @@ LOSSES: dict[str, type[Loss]] = {
 """The loss of each differentiable metric, by the metric's key."""
 
 
-STAND_INS: dict[str, Callable[..., Criterion]] = {
+STAND_INS: dict[str, type[Loss]] = {
     "vit-topk": VitTopKLoss,
     "vit-levels": VitLevelsLoss,
     "fid": PatchFidLoss,
@@ -136,7 +110,7 @@ STAND_INS: dict[str, Callable[..., Criterion]] = {
 """What is minimised in the place of a metric that is not differentiable or compares sets, by name."""
 
 
-def loss(name: str, **options: Any) -> Criterion:
+def loss(name: str, **options: Any) -> Loss:
     """The loss of a metric, or a stand-in.
 
     Args:
@@ -147,7 +121,7 @@ def loss(name: str, **options: Any) -> Criterion:
         UnknownNameError: no metric of that name has a loss.
         WeightsError: its weights are not here.
     """
-    known: dict[str, Callable[..., Criterion]] = {**LOSSES, **STAND_INS}
+    known: dict[str, type[Loss]] = {**LOSSES, **STAND_INS}
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"

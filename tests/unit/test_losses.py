@@ -151,7 +151,7 @@ def test_patch_fid_is_the_metrics(bundled: dict[str, ImageU8]) -> None:
 
 
 class _Means(PatchFrechetLoss):
-    patch, stride = 8, 4
+    metric, patch, stride = "means", 8, 4
 
     def features(self, patches: Tensor) -> Tensor:
         return torch.cat([patches.mean(dim=(2, 3)), patches.amax(dim=(2, 3))], dim=1)

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 Table = Float[np.ndarray, "b n"]
+Others = Float[np.ndarray, "b m"]
+Between = Float[np.ndarray, "b s"]
 Column = Float[np.ndarray, " b"]
 
 
@@ -49,7 +51,7 @@ def points_used(x: Table, y: Table) -> Bool[np.ndarray, "b n"]:
 
 
 def mean_difference(
-    a: tuple[Table, Table], b: tuple[Table, Table], method: Literal["akima", "pchip"], least_shared: float
+    a: tuple[Table, Table], b: tuple[Others, Others], method: Literal["akima", "pchip"], least_shared: float
 ) -> Column:
     """Mean over the common part of x of the second line less the first; NaN where they share too little.
 
@@ -83,7 +85,7 @@ def _integral(x: Table, y: Table, low: Column, high: Column, method: Literal["ak
     return np.asarray(total, dtype=np.float64)
 
 
-def _akima(m: Table) -> Table:
+def _akima(m: Between) -> Float[np.ndarray, "b s+1"]:
     """Slopes at the points from those between them (Akima 1970, DOI 10.1145/321607.321609, equation 1)."""
     first = 2 * m[:, :1] - m[:, 1:2]
     last = 2 * m[:, -1:] - m[:, -2:-1]
@@ -96,7 +98,7 @@ def _akima(m: Table) -> Table:
     return np.asarray(np.where(flat, (m[:, 3:] + m[:, :-3]) / 2, weighted), dtype=np.float64)
 
 
-def _pchip(h: Table, m: Table) -> Table:
+def _pchip(h: Between, m: Between) -> Float[np.ndarray, "b s+1"]:
     """Slopes at the points of growing data (Fritsch & Butland 1984, DOI 10.1137/0905021; ends by three points)."""
     w1, w2 = 2 * h[:, 1:] + h[:, :-1], h[:, 1:] + 2 * h[:, :-1]
     inner = (w1 + w2) / (w1 / m[:, :-1] + w2 / m[:, 1:])

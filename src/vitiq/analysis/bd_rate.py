@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitiq.analysis.curve import Curve, Method, Values, curve, mean_between
+from vitiq.analysis.curve import Curve, Method, Others, Values, curve, mean_between
 from vitiq.errors import InputError
 
 LEAST_SHARED = 0.5
@@ -61,8 +61,8 @@ class BdMetric:
 
 
 def bd_rate(
-    anchor_rate: Values,
-    anchor_quality: Values,
+    anchor_rate: Others,
+    anchor_quality: Others,
     rate: Values,
     quality: Values,
     *,
@@ -98,8 +98,8 @@ def bd_rate(
 
 
 def bd_metric(
-    anchor_rate: Values,
-    anchor_quality: Values,
+    anchor_rate: Others,
+    anchor_quality: Others,
     rate: Values,
     quality: Values,
     *,
@@ -118,7 +118,8 @@ def bd_metric(
     return BdMetric(sign * mean, overlap, shared, float(np.exp(low)), float(np.exp(high)), _notes(a, b, overlap))
 
 
-def _curves(anchor_rate: Values, anchor_quality: Values, rate: Values, quality: Values, sign: float) -> list[Curve]:
+def _curves(anchor_rate: Others, anchor_quality: Others, rate: Values, quality: Values, sign: float) -> list[Curve]:
+    """Both curves; an InputError says whose points are at fault."""
     found = []
     for name, x, y in (("anchor", anchor_rate, anchor_quality), ("tested codec", rate, quality)):
         try:
@@ -128,7 +129,7 @@ def _curves(anchor_rate: Values, anchor_quality: Values, rate: Values, quality: 
     return found
 
 
-def _common(a: Values, b: Values, sign: float, unit: str, least: float) -> tuple[float, float, float, float]:
+def _common(a: Others, b: Values, sign: float, unit: str, least: float) -> tuple[float, float, float, float]:
     """The common part of two ranges, and its share of both together and of the narrower."""
     low, high = max(a[0], b[0]), min(a[-1], b[-1])
     width = max(high - low, 0.0)

@@ -19,6 +19,7 @@ from vitiq.errors import InputError
 Values = Float[np.ndarray, " n"]
 Rows = tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]
 """Rates and qualities, larger is better, of a curve a row."""
+Others = Float[np.ndarray, " m"]
 
 FEW_IMAGES = 6
 """Images below which an interval carries a note: six can be drawn in 462 ways, five in 126."""
@@ -214,7 +215,7 @@ def _means(table: CodecTable, pool: Pool) -> tuple[Values, Values]:
     return (weights @ table.rate)[0], pooled(table.value, weights, pool)[0]
 
 
-def _deltas(a: tuple[Values, Values], b: tuple[Values, Values], how: Settings) -> _Deltas:
+def _deltas(a: tuple[Values, Values], b: tuple[Others, Others], how: Settings) -> _Deltas:
     rate = quality = None
     refused = []
     try:

@@ -153,7 +153,7 @@ def draws_of(members: Groups, resamples: int) -> Float[np.ndarray, "b g"]:
     return np.array(times, dtype=np.float64).reshape(-1, count)
 
 
-def _samples(x: Values, y: Values, members: Groups, fit: Values, resamples: int) -> Float[np.ndarray, "b 4"]:
+def _samples(x: Values, y: Values, members: Groups, fit: Float[np.ndarray, " p"], resamples: int) -> Float[np.ndarray, "b 4"]:
     """Every measure of every resample of the groups."""
     times = draws_of(members, resamples)
     if not len(times):
@@ -173,7 +173,7 @@ def _samples(x: Values, y: Values, members: Groups, fit: Values, resamples: int)
     return np.concatenate(parts)
 
 
-def pearson_rows(x: Rows, y: Rows | Values, weights: Rows) -> Values:
+def pearson_rows(x: Rows, y: Rows | Values, weights: Rows) -> Float[np.ndarray, " b"]:
     """Pearson's correlation of every row, as `pearson` gives it."""
     total = weights.sum(axis=1, keepdims=True)
     a, b = (v - (weights * v).sum(axis=1, keepdims=True) / total for v in (x, y))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
 
 Values = Float[np.ndarray, " n"]
+Others = Float[np.ndarray, " m"]
 Method = Literal["akima", "pchip", "cubic"]
 
 LEAST_POINTS = 3
@@ -84,7 +85,7 @@ def curve(rate: Values, quality: Values) -> Curve:
     return Curve(x, y, tuple(notes))
 
 
-def _upper_hull(x: Values, y: Values) -> tuple[Values, Values]:
+def _upper_hull(x: Values, y: Values) -> tuple[Others, Others]:
     """The concave part from the lowest rate up to the best quality (Andrew 1979, the upper chain)."""
     kept: list[int] = []
     for i in range(len(x)):
@@ -122,7 +123,7 @@ def mean_between(x: Values, y: Values, low: float, high: float, method: Method) 
     return float(interpolator(x, y, method).integrate(low, high)) / (high - low)
 
 
-def within(rate: Values, quality: Values, low: float, high: float) -> tuple[Values, Values]:
+def within(rate: Values, quality: Values, low: float, high: float) -> tuple[Others, Others]:
     """The part of a curve between two rates, its ends interpolated where the curve continues beyond them.
 
     Raises:

@@ -13,8 +13,13 @@ from jaxtyping import Bool, Float
 
 from vitiq.analysis.resampled_ranks import Values
 
+Parameters = Float[np.ndarray, " p"]
+"""Of the logistic: four."""
+
 Rows = Float[np.ndarray, "b n"]
 Fits = Float[np.ndarray, "b 4"]
+Each = Float[np.ndarray, " b"]
+Binned = Float[np.ndarray, "b bins"]
 
 MOST_BINS = 500
 """Bins of neighbouring values that a resample's logistic is fitted to."""
@@ -38,7 +43,7 @@ def _sigmoid(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
 
 
-def fit_logistic(z: Values, y: Values) -> Values:
+def fit_logistic(z: Values, y: Values) -> Parameters:
     """Parameters of the least-squares logistic from metric values to opinions, the best from several starts.
 
     Args:
@@ -52,7 +57,7 @@ def fit_logistic(z: Values, y: Values) -> Values:
     return _least_squares(z, y, best)
 
 
-def refit(z: Values, y: Values, weights: Rows, start: Values) -> Fits:
+def refit(z: Values, y: Values, weights: Rows, start: Parameters) -> Fits:
     """The least-squares logistic of every resample.
 
     Args:
@@ -103,7 +108,7 @@ def _refit(z: Rows, y: Rows, weights: Rows, starts: Fits) -> Fits:
     return fits
 
 
-def _errors(z: Rows, y: Rows, weights: Rows, fits: Fits) -> Values:
+def _errors(z: Rows, y: Rows, weights: Rows, fits: Fits) -> Each:
     top, bottom, middle, slope = (column[:, None] for column in fits.T)
     with np.errstate(over="ignore", invalid="ignore"):
         rest = bottom + (top - bottom) * _sigmoid((z - middle) / (np.abs(slope) + 1e-12)) - y
@@ -111,7 +116,7 @@ def _errors(z: Rows, y: Rows, weights: Rows, fits: Fits) -> Values:
     return np.asarray(np.where(np.isfinite(total), total, np.inf), dtype=np.float64)
 
 
-def _steps(z: Rows, y: Rows, weights: Rows, fits: Fits, damping: Values) -> Fits:
+def _steps(z: Rows, y: Rows, weights: Rows, fits: Fits, damping: Each) -> Fits:
     """One damped step of every resample, each parameter in its own unit (Marquardt 1963, DOI 10.1137/0111030)."""
     top, bottom, middle, slope = (column[:, None] for column in fits.T)
     width = np.abs(slope) + 1e-12
@@ -131,14 +136,14 @@ def _steps(z: Rows, y: Rows, weights: Rows, fits: Fits, damping: Values) -> Fits
     return -np.linalg.solve(squares, slopes[:, :, None])[:, :, 0]
 
 
-def _least_squares(z: Values, y: Values, start: Values) -> Values:
+def _least_squares(z: Values, y: Values, start: Parameters) -> Parameters:
     """Parameters (Levenberg-Marquardt with the exact derivatives)."""
     from scipy.optimize import least_squares  # noqa: PLC0415 - slow to import
 
-    def residual(b: Values) -> Values:
+    def residual(b: Parameters) -> Values:
         return logistic4(z, *b) - y
 
-    def jacobian(b: Values) -> Float[np.ndarray, "n 4"]:
+    def jacobian(b: Parameters) -> Float[np.ndarray, "n 4"]:
         top, bottom, middle, slope = b
         width = abs(slope) + 1e-12
         s = _sigmoid((z - middle) / width)
@@ -163,13 +168,13 @@ class _Bins:
         self._z, self._y = z[self._order], y[self._order]
         self._starts = np.unique(np.arange(len(z)) * count // len(z), return_index=True)[1]
 
-    def __call__(self, weights: Rows) -> tuple[Rows, Rows, Rows]:
+    def __call__(self, weights: Rows) -> tuple[Binned, Binned, Binned]:
         """Mean place, mean opinion and weight of every bin; a bin that does not count weighs 0."""
         own = weights[:, self._order]
         if len(self._starts) == len(self._z):
             return np.broadcast_to(self._z, own.shape), np.broadcast_to(self._y, own.shape), own
         total = np.add.reduceat(own, self._starts, axis=1)
-        some: Bool[np.ndarray, "b m"] = total > 0
+        some: Bool[np.ndarray, "b bins"] = total > 0
         z, y = (
             np.divide(np.add.reduceat(own * v, self._starts, axis=1), total, out=np.zeros_like(total), where=some)
             for v in (self._z, self._y)
@@ -177,7 +182,7 @@ class _Bins:
         return z, y, total
 
 
-def _starts(z: Values, y: Values) -> list[Values]:
+def _starts(z: Values, y: Values) -> list[Parameters]:
     middle = float(z[np.abs(y - (y.max() + y.min()) / 2).argmin()])
     high, low = float(y.max()), float(y.min())
     return [np.array([high, low, m, width]) for m in (middle, 0.0, float(z.max())) for width in (0.3, 1.0)]

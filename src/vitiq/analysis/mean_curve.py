@@ -46,9 +46,9 @@ class MeanCurve:
     value: Values
     value_low: Values
     value_high: Values
-    band_rate: Values
-    band_low: Values
-    band_high: Values
+    band_rate: Float[np.ndarray, " m"]
+    band_low: Float[np.ndarray, " m"]
+    band_high: Float[np.ndarray, " m"]
     notes: tuple[str, ...]
 
 
@@ -141,8 +141,8 @@ def _mean_curve(
 
 
 def _band(
-    rate: Values, value: Values, rates: Float[np.ndarray, "b n"], values: Float[np.ndarray, "b n"], sign: float
-) -> tuple[Values, Float[np.ndarray, "m 2"], tuple[str, ...]]:
+    rate: Values, value: Values, rates: Float[np.ndarray, "b k"], values: Float[np.ndarray, "b k"], sign: float
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m 2"], tuple[str, ...]]:
     """Interval of the line through each resample's points, at 40 rates of the whole curve's span."""
     try:
         whole = curve(rate, sign * value)

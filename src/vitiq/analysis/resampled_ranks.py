@@ -104,7 +104,7 @@ def _pair_sums(x: Values, y: Values, members: Groups, count: int) -> tuple[Matri
     return sums[0], sums[1], sums[2]
 
 
-def _signs(some: Groups, every: Groups) -> Int8[np.ndarray, "m n"]:
+def _signs(some: Int[np.ndarray, " m"], every: Groups) -> Int8[np.ndarray, "m n"]:
     """Sign of each difference."""
     left = some[:, None]
     return np.asarray((left > every).view(np.int8) - (left < every).view(np.int8), dtype=np.int8)

@@ -31,8 +31,8 @@ SHORT, MEDIUM = 2**7, 2**15 - 1
 LONG = b"\xff\xff"
 """Stands before a length of 4 bytes."""
 
-Layer: TypeAlias = Int[np.ndarray, "c h w"]
-"""Symbols of one latent layer."""
+Layer: TypeAlias = Int[np.ndarray, "_ _ _"]
+"""Symbols of one latent layer, channels × height × width."""
 
 
 class SymbolGroup(NamedTuple):

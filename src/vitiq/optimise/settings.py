@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vitiq import registry
 from vitiq.errors import InputError
 from vitiq.options import device_option, option
+
+if TYPE_CHECKING:
+    from vitiq.metrics.base import Metric
 
 OptimiserName = Literal["adam", "sgd"]
 OPTIMISERS: tuple[OptimiserName, ...] = ("adam", "sgd")
@@ -80,8 +83,8 @@ def networks_of(name: str) -> tuple[str, ...]:
     return tuple(getattr(_metric(found), "models", ()))
 
 
-def _metric(name: str) -> type:
-    found: type = registry.load("metrics", name)
+def _metric(name: str) -> type[Metric]:
+    found: type[Metric] = registry.load("metrics", name)
     return found
 
 

@@ -28,7 +28,7 @@ class PatchDiscriminator(nn.Module):
 
     def forward(
         self, image: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n 3 h w"]
-    ) -> Float[Tensor, "n 1 h/8 w/8"]:
+    ) -> Float[Tensor, "n 1 h//8 w//8"]:
         """Higher where the patch looks real."""
         x = torch.cat([image, condition], dim=1) * 2 - 1
         for down in self.downs:

@@ -30,7 +30,7 @@ class TokenReaders(nn.Module):
                 nn.init.eye_(weight) if number == 0 else nn.init.zeros_(weight)
 
     def distance(
-        self, hidden: Sequence[Float[Tensor, "n t d"]], teachers: Sequence[Sequence[Float[Tensor, "n t d"]]]
+        self, hidden: Sequence[Float[Tensor, "n t d"]], teachers: Sequence[Sequence[Float[Tensor, "n t _"]]]
     ) -> Tensor:
         """Mean square distance of normalised tokens over teachers, blocks and tokens, plus the last class tokens'.
 

@@ -57,7 +57,7 @@ TEMPERATURES = (0.5, 0.1)
 DEAD_ZONES = 32
 """Widths of the dead zone of the last rounding that are tried; the widest makes zeros of all within ±1."""
 
-Pack = Callable[[Sequence[Int64[np.ndarray, "c h w"]], int], bytes]
+Pack = Callable[[Sequence[Int64[np.ndarray, "_ _ _"]], int], bytes]
 """Symbols and step number -> a whole file."""
 
 
@@ -123,14 +123,14 @@ class BudgetSearch:
 
     def run(  # noqa: PLR0917 - one call site
         self,
-        start: Sequence[Float[Tensor, "1 c h w"]],
+        start: Sequence[Float[Tensor, "1 _ _ _"]],
         step: int,
         settings: SearchSettings,
         progress: ProgressCallback | None,
         done: int,
         total: int,
         seed: int,
-    ) -> list[list[Float[np.ndarray, "c h w"]]]:
+    ) -> list[list[Float[np.ndarray, "_ _ _"]]]:
         """Search from `start`; returns the last latents in units of the step, and the best that met the budget."""
         size = step_size(step)
         variables = [(v.detach() / size).clone().requires_grad_() for v in start]
@@ -185,15 +185,15 @@ def relaxed(values: Float[Tensor, "1 c h w"], share: float, noise: torch.Generat
     return gumbel_annealed(values, first * (last / first) ** done, noise)
 
 
-def _copies(variables: Sequence[Tensor]) -> list[Float[np.ndarray, "c h w"]]:
+def _copies(variables: Sequence[Tensor]) -> list[Float[np.ndarray, "_ _ _"]]:
     return [v.detach()[0].cpu().numpy().copy() for v in variables]
 
 
 def fit(
-    latents: Sequence[Float[np.ndarray, "c h w"]],
-    pack: Callable[[Sequence[Int64[np.ndarray, "c h w"]]], bytes],
+    latents: Sequence[Float[np.ndarray, "_ _ _"]],
+    pack: Callable[[Sequence[Int64[np.ndarray, "_ _ _"]]], bytes],
     budget: int,
-) -> tuple[list[Int64[np.ndarray, "c h w"]], bytes]:
+) -> tuple[list[Int64[np.ndarray, "_ _ _"]], bytes]:
     """Round `latents`, the finest layer with the narrowest dead zone whose file meets the budget.
 
     Coarser layers are rounded plainly: the prior reads the finer ones from them.
@@ -216,10 +216,10 @@ def fit(
 
 
 def thin(
-    symbols: list[Int64[np.ndarray, "c h w"]],
-    pack: Callable[[Sequence[Int64[np.ndarray, "c h w"]]], bytes],
+    symbols: list[Int64[np.ndarray, "_ _ _"]],
+    pack: Callable[[Sequence[Int64[np.ndarray, "_ _ _"]]], bytes],
     budget: int,
-) -> tuple[list[Int64[np.ndarray, "c h w"]], bytes]:
+) -> tuple[list[Int64[np.ndarray, "_ _ _"]], bytes]:
     """Drop symbols, finest layer and smallest first, until the file meets the budget."""
     layers = [s.copy() for s in symbols]
     for layer in reversed(layers):

@@ -125,7 +125,7 @@ class Inversion(ViqCodec):
             sections = {**named, LATENTS: payload}
             return self.pack(width, height, sections, crc=crc, weights_sha256=whole.weights_sha256)
 
-        def pack(symbols: Sequence[Int64[np.ndarray, "c h w"]], step: int) -> bytes:
+        def pack(symbols: Sequence[Int64[np.ndarray, "_ _ _"]], step: int) -> bytes:
             head = bytes([wide, tall, step])
             model = self._entropy_model(whole.at(wide * STRIDE, tall * STRIDE), step, entropy)
             return wrap(head + encode_latents(symbols, model), symbols_crc(symbols))
@@ -175,7 +175,7 @@ class Inversion(ViqCodec):
         read = self._read(file)[1]
         return Contents(None, notes, details, tuple(read), tuple(_dequantise(read, step)))
 
-    def _read(self, file: viq.Container) -> tuple[Generator, list[Int64[np.ndarray, "c h w"]], int]:
+    def _read(self, file: viq.Container) -> tuple[Generator, list[Int64[np.ndarray, "_ _ _"]], int]:
         generator = generator_of(file, self.options.generator)
         payload = file.section(LATENTS)
         wide, tall, step = _head(payload)
@@ -234,5 +234,5 @@ def _head(payload: bytes) -> tuple[int, int, int]:
     return wide, tall, step
 
 
-def _dequantise(symbols: Sequence[Int64[np.ndarray, "c h w"]], step: int) -> list[np.ndarray]:
+def _dequantise(symbols: Sequence[Int64[np.ndarray, "_ _ _"]], step: int) -> list[np.ndarray]:
     return [(s * step_size(step)).astype(np.float32) for s in symbols]

@@ -75,8 +75,8 @@ class LatentPrior(nn.Module):
         self.layers = nn.ModuleList(LayerPrior(c, p) for c, p in zip(channels, parents, strict=True))
 
     def bits(
-        self, symbols: Sequence[Float[Tensor, "n c h w"]], log_step: Float[Tensor, "n 1 1 1"]
-    ) -> list[Float[Tensor, "n c h w"]]:
+        self, symbols: Sequence[Float[Tensor, "n _ _ _"]], log_step: Float[Tensor, "n 1 1 1"]
+    ) -> list[Float[Tensor, "n _ _ _"]]:
         """Bits of every symbol of every given layer; `symbols` are latents divided by the step."""
         result = []
         parent: Tensor | None = None

@@ -136,7 +136,7 @@ class TransformViqCodec(ViqCodec):
             )
 
     def _search(self) -> SearchSettings:
-        settings = self.options.search(self.options.refine)
+        settings: SearchSettings = self.options.search(self.options.refine)
         unset = self.options.learning_rate is None and settings.optimiser == "adam"
         return replace(settings, learning_rate=LEARNING_RATE) if unset else settings
 

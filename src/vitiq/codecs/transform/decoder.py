@@ -86,7 +86,7 @@ class Decoder:
         latents: Float[Tensor, "n c h w"],
         quality: Float[Tensor, "n 3"],
         size: tuple[int, int],
-    ) -> Float[Tensor, "n 3 16h 16w"]:
+    ) -> Float[Tensor, "n 3 16*h 16*w"]:
         """Images in about [0, 1] of dequantised latents of images of `size` (height, width) pixels."""
         height, width = (max(side, SMALLEST) for side in size)
         features = self.features(latents, quality, (height, width)) if name == "perceptual" else None

@@ -84,7 +84,7 @@ def extended(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h+2 w+2"]:
     return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
-def signs_and_sizes(symbols: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 2c h w"]:
+def signs_and_sizes(symbols: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 2*c h w"]:
     """Clipped symbols and their absolute values."""
     clipped = symbols.clamp(-CLIP, CLIP)
     return torch.cat([clipped, clipped.abs()], dim=1)
@@ -123,13 +123,13 @@ class HyperSynthesis(nn.Module):
             own = slice(channel * HYPER_STRIDE**2, (channel + 1) * HYPER_STRIDE**2)
             self.direct.weight.data[own, channel, 1, 1] = 1.0
 
-    def leading(self, hyper: Float[Tensor, "n z i j"]) -> Float[Tensor, "n l 4i 4j"]:
+    def leading(self, hyper: Float[Tensor, "n z i j"]) -> Float[Tensor, "n l 4*i 4*j"]:
         """The first latents as the hyper-latents alone predict them."""
         clipped = hyper[:, :LEADING].clamp(-HYPER_CLIP, HYPER_CLIP)
         hinted: Tensor = F.pixel_shuffle(self.direct(extended(clipped)), HYPER_STRIDE)
         return hinted
 
-    def forward(self, hyper: Float[Tensor, "n z i j"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n f 4i 4j"]:
+    def forward(self, hyper: Float[Tensor, "n z i j"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n f 4*i 4*j"]:
         """Features, not negative."""
         x = F.pixel_shuffle(self.first(extended(hyper.clamp(-HYPER_CLIP, HYPER_CLIP))), 2)
         x = rectify(x + self.quality(quality)[:, :, None, None])

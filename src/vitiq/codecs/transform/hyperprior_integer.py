@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32, Int64
+from jaxtyping import Float32, Float64, Int, Int32, Int64
 
 from vitiq.codecs.entropy_coding import Code, Layer, SymbolGroup
 from vitiq.codecs.logistic import FRACTION, frequency_tables, mean_and_offset, read_tables, scale_index
@@ -34,6 +34,7 @@ from vitiq.codecs.transform.whole_numbers import (
     RING,
     SQUARE,
     WEIGHT_BITS,
+    Plane,
     Values,
     around,
     convolve,
@@ -60,7 +61,8 @@ HYPER, LATENTS = 0, 1
 STRIP = 2**12
 """Latent positions of a strip or tile, one megapixel: it bounds the memory of large images."""
 
-Whole = Int[np.ndarray, "h w c"]
+Whole = Int[np.ndarray, "_ _ _"]
+"""Whole numbers on a grid: height × width × channels."""
 
 
 def export_hyperprior(prior: Any) -> dict[str, np.ndarray]:
@@ -89,7 +91,7 @@ def _rectify(x: Values) -> Values:
     return np.asarray(np.clip(x, 0, ACTIVATION_CLIP * 2**FRACTION))
 
 
-def _signs_and_sizes(symbols: Values) -> Values:
+def _signs_and_sizes(symbols: Plane) -> Float64[np.ndarray, "h w 2*c"]:
     clipped = np.clip(symbols, -CLIP, CLIP)
     return np.concatenate([clipped, np.abs(clipped)], axis=-1)
 
@@ -107,14 +109,14 @@ class _Coded(NamedTuple):
     number: int
     when: Whole
     symbols: Whole
-    hinted: Values | None
+    hinted: Float64[np.ndarray, "_ _ _"] | None
 
 
 class _Group:
     """Integer weights of one group."""
 
     def __init__(self, tensors: Mapping[str, np.ndarray], prefix: str) -> None:
-        def matrix(name: str) -> Values:
+        def matrix(name: str) -> Float64[np.ndarray, "i o"]:
             return np.ascontiguousarray(tensors[prefix + name][:, :, 0, 0].T.astype(np.float64))
 
         self.hyper, self.hyper_bias = matrix("hyper.weight"), wide(tensors[prefix + "hyper.bias"])
@@ -128,7 +130,7 @@ class _Group:
         self.hidden, self.hidden_bias = matrix("hidden.weight"), wide(tensors[prefix + "hidden.bias"])
         self.out, self.out_bias = matrix("out.weight"), wide(tensors[prefix + "out.bias"])
 
-    def shared(self, features: np.ndarray, before: Whole, rows: slice, level: int) -> Values:
+    def shared(self, features: np.ndarray, before: Whole, rows: slice, level: int) -> Plane:
         """What all passes read, of a strip; as `GroupPrior.shared`."""
         height, width = rows.stop - rows.start, features.shape[1]
         found = product(features[rows].reshape(height * width, -1).astype(np.float64), self.hyper) + self.hyper_bias
@@ -140,12 +142,12 @@ class _Group:
 
     def predict(
         self,
-        shared: Values,
-        hinted: Values | None,
+        shared: Float64[np.ndarray, "h w k"],
+        hinted: Float64[np.ndarray, "h w c"] | None,
         coded: _Coded | None,
         rows: slice,
         positions: Int64[np.ndarray, " n"],
-    ) -> tuple[Values, Values]:
+    ) -> tuple[Float64[np.ndarray, "n c"], Float64[np.ndarray, "n c"]]:
         """Mean and log-scale at some positions of a strip, FRACTION fractional bits; as `GroupPrior.predict`.
 
         Args:
@@ -154,7 +156,7 @@ class _Group:
             positions: counted in the strip.
         """
         x = shared.reshape(-1, shared.shape[2])[positions]
-        linear: Values | float = 0.0
+        linear: Float64[np.ndarray, "n c"] | float = 0.0
         if coded is not None:
             done = (around(coded.when, rows, "mirror") < coded.number).astype(np.float64)
             own = around(coded.symbols, rows, "mirror")
@@ -181,9 +183,9 @@ class _Grids(NamedTuple):
         known: symbols of all groups, of those that come later zeros.
     """
 
-    features: Float32[np.ndarray, "h w f"]
-    hinted: Values | None
-    known: Int32[np.ndarray, "h w c"]
+    features: Float32[np.ndarray, "_ _ _"]
+    hinted: Float64[np.ndarray, "_ _ _"] | None
+    known: Int32[np.ndarray, "_ _ _"]
 
 
 class IntegerHyperprior:
@@ -223,7 +225,7 @@ class IntegerHyperprior:
         for number in range(len(GROUPS)):
             self._walk_group(number, level, _Grids(features, hinted if number == 0 else None, known), code)
         # A view: symbols of a large image are not copied.
-        return _layer(hyper).astype(np.int32), _layer(known)
+        return _layer(hyper.astype(np.int32)), _layer(known)
 
     def _walk_group(self, number: int, level: int, grids: _Grids, code: Code) -> None:
         """Code one group, and write its symbols into the grid of those that are known."""
@@ -256,7 +258,7 @@ class IntegerHyperprior:
                 if found is not None:
                     flat[found.positions, channels] = code(found)
 
-    def _walk_hyper(self, level: int, height: int, width: int, code: Code) -> Values:
+    def _walk_hyper(self, level: int, height: int, width: int, code: Code) -> Plane:
         last = LEVELS - 1
         mean = np.broadcast_to(parabola(self._hyper_mean, level, last), (height * width, HYPER_CHANNELS))
         log_scale = np.broadcast_to(parabola(self._hyper_scale, level, last), (height * width, HYPER_CHANNELS))
@@ -267,13 +269,13 @@ class IntegerHyperprior:
         symbols = code(SymbolGroup(HYPER, channels, positions, whole, offset, scale))
         return symbols.reshape(height, width, HYPER_CHANNELS).astype(np.float64)
 
-    def _features(self, hyper: Values, level: int) -> Float32[np.ndarray, "h w f"]:
+    def _features(self, hyper: Float64[np.ndarray, "i j z"], level: int) -> Float32[np.ndarray, "h w f"]:
         """Features at the latents' resolution, FRACTION fractional bits; below 2**24, so exact in half the memory."""
         x = convolve(around(hyper, slice(0, len(hyper)), "repeat"), self._first, SQUARE)
         x = shuffle(narrow(x, WEIGHT_BITS - FRACTION) + self._first_bias)
         x = _rectify(x + parabola(self._quality, level, LEVELS - 1))
 
-        def second(rows: slice) -> Float32[np.ndarray, "h w f"]:
+        def second(rows: slice) -> Float32[np.ndarray, "rows w f"]:
             found = convolve(around(x, rows, "repeat"), self._second, SQUARE) + self._second_bias
             return _rectify(shuffle(narrow(found))).astype(np.float32)
 

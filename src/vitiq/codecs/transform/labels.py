@@ -13,12 +13,12 @@ from jaxtyping import Float32
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.errors import BitstreamError
+from vitiq.models.top_labels import shared_labels
+from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
     from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
     from vitiq.models.backbones import Backbone
-from vitiq.models.top_labels import shared_labels
-from vitiq.types import ImageU8
 
 # torch is imported where it is used.
 # ruff: noqa: PLC0415

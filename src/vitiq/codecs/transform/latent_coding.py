@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int64
 
 from vitiq.codecs import entropy_coding
-from vitiq.codecs.entropy_coding import SymbolGroup
+from vitiq.codecs.entropy_coding import Layer, SymbolGroup
 from vitiq.codecs.transform.hyperprior_integer import HYPER, HyperpriorModel, IntegerHyperprior
 
 Reals = Float[np.ndarray, "c h w"]
@@ -75,9 +75,7 @@ def _cheapest(
     return best
 
 
-def decode_groups(
-    data: bytes, height: int, width: int, prior: IntegerHyperprior, level: int
-) -> tuple[Symbols, Symbols]:
+def decode_groups(data: bytes, height: int, width: int, prior: IntegerHyperprior, level: int) -> tuple[Layer, Layer]:
     """Inverse of `encode_groups`: hyper-latents' and latents' symbols, for latents of height×width.
 
     Raises:

@@ -20,6 +20,7 @@ SQUARE: tuple[Tap, ...] = tuple((dy, dx) for dy in range(3) for dx in range(3))
 RING: tuple[Tap, ...] = tuple(tap for tap in SQUARE if tap != (1, 1))
 
 Values = Float64[np.ndarray, "*grid c"]
+Plane = Float64[np.ndarray, "h w c"]
 """Whole numbers carried in float64, channels last."""
 
 Border = Literal["zeros", "repeat", "mirror"]
@@ -35,7 +36,9 @@ def product(a: Float64[np.ndarray, "n c"], b: Float64[np.ndarray, "c o"]) -> Flo
     return np.asarray((torch.from_numpy(np.ascontiguousarray(a)) @ torch.from_numpy(b)).numpy())
 
 
-def convolve(padded: Values, weights: Float64[np.ndarray, "taps c o"], which: tuple[Tap, ...]) -> Values:
+def convolve(
+    padded: Float64[np.ndarray, "i j c"], weights: Float64[np.ndarray, "taps c o"], which: tuple[Tap, ...]
+) -> Float64[np.ndarray, "i-2 j-2 o"]:
     """3×3 convolution of a grid padded by one on each side."""
     height, width, channels = padded.shape[0] - 2, padded.shape[1] - 2, padded.shape[2]
     total = np.zeros((height * width, weights.shape[2]))
@@ -44,7 +47,9 @@ def convolve(padded: Values, weights: Float64[np.ndarray, "taps c o"], which: tu
     return total.reshape(height, width, -1)
 
 
-def depthwise(padded: Values, weights: Float64[np.ndarray, "taps c"]) -> Values:
+def depthwise(
+    padded: Float64[np.ndarray, "i j c"], weights: Float64[np.ndarray, "taps c"]
+) -> Float64[np.ndarray, "i-2 j-2 c"]:
     """3×3 convolution of each channel with its own weights, without the centre."""
     height, width = padded.shape[0] - 2, padded.shape[1] - 2
     total = np.zeros((height, width, padded.shape[2]))
@@ -53,7 +58,7 @@ def depthwise(padded: Values, weights: Float64[np.ndarray, "taps c"]) -> Values:
     return total
 
 
-def around(x: Num[np.ndarray, "h w c"], rows: slice, border: Border) -> Values:
+def around(x: Num[np.ndarray, "h w c"], rows: slice, border: Border) -> Float64[np.ndarray, "rows w+2 c"]:
     """Rows of a grid with one more on each side, and one more column on each side.
 
     Beyond the grid are zeros, its last row or column again (`hyperprior.extended`), or its mirror image without the
@@ -80,7 +85,7 @@ def shuffle(x: Float64[np.ndarray, "h w rrc"], factor: int = 2) -> Float64[np.nd
     return split.reshape(factor * height, factor * width, kept)
 
 
-def wide(bias: np.ndarray) -> Values:
+def wide(bias: np.ndarray) -> Float64[np.ndarray, " c"]:
     """A bias at the scale of products of activations and weights."""
     return np.asarray(bias.astype(np.float64) * 2**WEIGHT_BITS)
 
@@ -90,7 +95,7 @@ def narrow(x: Values, bits: int = WEIGHT_BITS) -> Values:
     return np.asarray(np.floor(x / 2**bits))
 
 
-def parabola(coefficients: Float64[np.ndarray, "c 3"], level: int, last: int) -> Values:
+def parabola(coefficients: Float64[np.ndarray, "c 3"], level: int, last: int) -> Float64[np.ndarray, " c"]:
     """a + b·t + c·t² at t = level / last, rounded down, with the coefficients' fractional bits."""
     a, b, c = coefficients.T
     return np.asarray(np.floor((a * last**2 + b * (last * level) + c * level**2) / last**2))

@@ -10,13 +10,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.errors import InputError
-from vitiq.metrics.loss import Given, Images
+from vitiq.metrics.loss import DistanceLoss, Each, Given, Images
 from vitiq.metrics.sets import inception, vit
 from vitiq.models.backbones import Backbone, load_backbone
 from vitiq.models.inception_reader import InceptionReader, fid_reader
@@ -35,39 +35,37 @@ def frechet(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> Float[Tensor, "
     means = a.mean(dim=0), b.mean(dim=0)
     x, y = ((s - mean) / (len(s) - 1) ** 0.5 for s, mean in zip((a, b), means, strict=True))
     root = torch.linalg.svdvals(x @ y.T).sum()
-    return (means[0] - means[1]).square().sum() + x.square().sum() + y.square().sum() - 2 * root
+    found: Tensor = (means[0] - means[1]).square().sum() + x.square().sum() + y.square().sum() - 2 * root
+    return found
 
 
-class PatchFrechetLoss(torch.nn.Module):
-    """Fréchet distance of the patches of two batches of images, N×3×H×W in [0, 1].
+class PatchFrechetLoss(DistanceLoss):
+    """Fréchet distance of the patches of an image; a mean over images.
 
     Attributes:
         patch, stride: pixels; of images in which fewer than two fit along a side, smaller.
-        smallest: pixels that a side needs.
     """
 
-    patch: int
-    stride: int
+    patch: ClassVar[int]
+    stride: ClassVar[int]
     smallest = 2
 
-    def forward(self, distorted: Given, reference: Given) -> Float[Tensor, ""]:
-        """The distance of all patches; gradients reach `distorted`.
-
-        Raises:
-            InputError: not N×3×H×W of one size.
-        """
+    def _compare(self, distorted: Images, reference: Images) -> Each:
         with torch.no_grad():
-            wanted = self._all(reference)
-        return frechet(wanted, self._all(distorted))
+            wanted = [self._all(image[None]) for image in reference]
+        found = [self._all(image[None]) for image in distorted]
+        return torch.stack([frechet(a, b) for a, b in zip(wanted, found, strict=True)])
 
     def against(self, reference: Given) -> Callable[[Given], Float[Tensor, ""]]:
         """The loss for a search: with gradients, of a few random patches within running statistics; else of all."""
+        self.check(reference, reference)
         with torch.no_grad():
             wanted = self._all(reference)
         noise = torch.Generator().manual_seed(0)
         seen: deque[Float[Tensor, "k d"]] = deque(maxlen=REMEMBERED)
 
         def value(distorted: Given) -> Float[Tensor, ""]:
+            self.check(distorted, reference)
             if not torch.is_grad_enabled():
                 return frechet(wanted, self._all(distorted))
             side, _ = self._plan(*distorted.shape[2:])
@@ -93,11 +91,7 @@ class PatchFrechetLoss(torch.nn.Module):
     def features(self, patches: Images) -> Float[Tensor, "n d"]:
         """What the network makes of patches."""
 
-    def _all(self, images: Given) -> Float[Tensor, "m d"]:
-        if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < self.smallest:
-            raise InputError(
-                f"images of shape {tuple(images.shape)} given, N×3×H×W with sides of {self.smallest} or more expected"
-            )
+    def _all(self, images: Images) -> Float[Tensor, "m d"]:
         height, width = images.shape[2:]
         side, stride = self._plan(height, width)
         tops, lefts = (range(0, length - side + 1, stride) for length in (height, width))
@@ -123,6 +117,7 @@ class PatchFidVitLoss(PatchFrechetLoss):
         backbone: None for the embedded ViT.
     """
 
+    metric = "patch-fid-vit"
     patch, stride = vit.PATCH, vit.STRIDE
 
     def __init__(self, backbone: Backbone | None = None) -> None:
@@ -144,6 +139,7 @@ class PatchFidLoss(PatchFrechetLoss):
         WeightsError: they are not here.
     """
 
+    metric = "patch-fid"
     patch, stride = inception.PATCH, inception.PATCH // 2
 
     def __init__(self, reader: InceptionReader | None = None) -> None:

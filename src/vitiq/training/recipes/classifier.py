@@ -107,7 +107,7 @@ class Reader(nn.Module):
         self.classifier = classifier
 
     def forward(
-        self, latents: Sequence[Float[Tensor, "c h w"]], sizes: Sequence[tuple[int, int]], quality: Float[Tensor, "n 3"]
+        self, latents: Sequence[Float[Tensor, "_ _ _"]], sizes: Sequence[tuple[int, int]], quality: Float[Tensor, "n 3"]
     ) -> Float[Tensor, "n classes"]:
         """Logits of dequantised latents of images of `sizes` (height, width)."""
         patches = [self.classifier.patches(y, *size) for y, size in zip(latents, sizes, strict=True)]

@@ -62,7 +62,7 @@ class Generator(Protocol):
     device: torch.device = torch.device("cpu")
 
     @abstractmethod
-    def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 r r"]:
+    def generate(self, latents: Sequence[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n 3 r r"]:
         """Images in `output_range` (not clipped) from latents.
 
         Layers beyond those given count as zero, so `generate([z])` is the published single-latent mode.
@@ -72,7 +72,7 @@ class Generator(Protocol):
     def encode(
         self,
         target: Float[Tensor, "n 3 r r"],  # noqa: ARG002
-    ) -> list[Float[Tensor, "n c h w"]] | None:
+    ) -> list[Float[Tensor, "n _ _ _"]] | None:
         """Latents of a target in `output_range` to start a search from, or None if it has no encoder."""
         return None
 

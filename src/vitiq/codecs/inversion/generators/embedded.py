@@ -94,7 +94,7 @@ class EmbeddedGenerator(Generator):
         other.layers = _layers(width, height)
         return other
 
-    def generate(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 h w"]:
+    def generate(self, latents: Sequence[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n 3 h w"]:
         """Images in [0, 1], not clipped; missing finer layers count as zero."""
         if not latents:
             raise InputError("no latents given: the generator needs at least layer 0 (n×8×8×8)")
@@ -105,7 +105,7 @@ class EmbeddedGenerator(Generator):
         return rebuilt
 
     @torch.no_grad()
-    def encode(self, target: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c h w"]]:
+    def encode(self, target: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _ _ _"]]:
         """Latents of the trained encoder, not quantised."""
         latents, _ = encode_layers(self._encoder, self._synthesis, target, lambda _, latents: latents)
         return latents

@@ -102,7 +102,7 @@ class Synthesis(nn.Module):
         fine = F.pixel_shuffle(self.to_rgb(self.ups[3](x)), 4)
         return base + fine.float() + 0.5
 
-    def forward(self, latents: Sequence[Float[Tensor, "n c h w"]]) -> Float[Tensor, "n 3 rh rw"]:
+    def forward(self, latents: Sequence[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n 3 rh rw"]:
         """All layers, coarsest first -> image."""
         state = self.stage(0, None, latents[0])
         for index in (1, 2):

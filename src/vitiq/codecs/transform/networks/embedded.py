@@ -103,7 +103,7 @@ class TransformModel:
     @torch.no_grad()
     def analyse(
         self, images: Float[Tensor, "1 3 h w"], level: int
-    ) -> tuple[Float32[np.ndarray, "c h w"], Float32[np.ndarray, "z i j"]]:
+    ) -> tuple[Float32[np.ndarray, "c h//16 w//16"], Float32[np.ndarray, "z i j"]]:
         """Latents times their gains, and hyper-latents, before rounding; sides are multiples of 16."""
         quality = self.quality(level)
         scaled = self.analysis(images, quality) * self.gains(quality)

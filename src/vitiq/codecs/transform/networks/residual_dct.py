@@ -148,7 +148,7 @@ class Synthesis(nn.Module):
         latents: Float[Tensor, "n c h w"],
         quality: Float[Tensor, "n 3"],
         features: Float[Tensor, "n f g g"] | None = None,
-    ) -> Float[Tensor, "n 3 16h 16w"]:
+    ) -> Float[Tensor, "n 3 16*h 16*w"]:
         """Images in about [0, 1], not clipped; `features` of the whole image, for a synthesis that aggregates."""
         aggregated = None if features is None else self.aggregated(features, latents.shape[2], latents.shape[3])
         return self.rebuilt(latents, quality, aggregated)
