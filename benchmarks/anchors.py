@@ -21,8 +21,8 @@ from vitiq.codecs.spec import parse_codec
 from vitiq.errors import MissingDependencyError
 from vitiq.evaluation.points import COMPARED, gather_points
 
-TESTED = "generative-mse@0:54:9"
-AVIF = "0,8,18,30,45"
+TESTED = "generative-mse@0:54:18"
+AVIF = "0,8,18,45"
 ANCHORS = (
     f"avif@{AVIF}",
     f"avif[tune=psnr]@{AVIF}",
