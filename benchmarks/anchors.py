@@ -21,15 +21,15 @@ from vitiq.codecs.spec import parse_codec
 from vitiq.errors import MissingDependencyError
 from vitiq.evaluation.points import COMPARED, gather_points
 
-TESTED = "generative-mse@0:54:9"
-AVIF = "0,5,10,20,30,45"
+TESTED = "generative-mse@0:54:18"
+AVIF = "0,8,18,45"
 ANCHORS = (
     f"avif@{AVIF}",
     f"avif[tune=psnr]@{AVIF}",
     f"avif[tune=psnr,subsampling=4:4:4]@{AVIF}",
-    "webp@0,5,15,30,50,70",
-    "jpeg2000@0.05,0.1,0.2,0.35,0.6,1",
-    "jxl@1,10,25,40,55,70",
+    "webp@0,10,30,60",
+    "jpeg2000@0.05,0.1,0.2,0.4,0.8",
+    "jxl@1,15,40,70",
 )
 
 

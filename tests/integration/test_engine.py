@@ -11,9 +11,10 @@ import math
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -360,3 +361,39 @@ def test_a_dask_scheduler_that_is_not_there_is_said() -> None:
     pytest.importorskip("distributed")
     with pytest.raises(InputError, match="scheduler 'nowhere' given, no Dask scheduler answers there"):
         Workers("dask", 1, "nowhere")
+
+
+class Leaving(Executor):
+    """A cluster whose scheduler ends after one piece of work: what it had is cancelled, it takes no more."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: object, **settings: object) -> Future[Any]:
+        self.count += 1
+        future: Future[Any] = Future()
+        if self.count == 1:
+            future.set_result(fn(*args, **settings))
+        elif self.count == 2:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        else:
+            raise RuntimeError("client is closed")
+        return future
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_a_cluster_that_is_gone_ends_the_study_and_keeps_what_is_done(images: Path, tmp_path: Path, first: int) -> None:
+    study = plan(images, "test-grey@1,2")
+    store = Store(tmp_path)
+    store.begin(study)
+    with Workers("inline") as workers:
+        executor = Leaving()
+        executor.count = first
+        workers.executor, workers.kind = executor, "dask"
+        with pytest.raises(TaskError, match=r"scheduler is gone .*the same command resumes"):
+            run_study(study, store, workers)
+    done = len(store.records())
+    assert done == (0 if first else 2)
+    assert all(record.error is None for record in store.records())
+    assert run(study, tmp_path).kept == done

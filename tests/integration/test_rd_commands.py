@@ -139,6 +139,9 @@ def test_tables_of_rd(out: Path) -> None:
     near = json.loads(run(rd, out, "--at", "900", "--unit", "bytes", "--nearest", "--format", "json", "-m", "mse"))
     assert all(row["images"] == 4 for row in near)
     assert "expected numbers" in run_error(rd, out, "--at", "a,b")
+    far = CliRunner().invoke(rd, [str(out), "--at", "77,0.0001"])
+    assert far.exit_code == 0
+    assert "no image on which every codec reaches 77, 0.0001 bpp" in far.stderr
 
 
 def test_two_studies_and_a_published_table_side_by_side(out: Path, tmp_path: Path) -> None:

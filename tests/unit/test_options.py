@@ -40,3 +40,21 @@ def test_an_option_is_defined_once(name: str) -> None:
     }
     assert len(found) > 1
     assert len(set(found.values())) == 1, found
+
+
+@pytest.mark.parametrize("text", ["--coder qsgd", "--compat thesis", "--iterations 3", "--learning-rate 0.1"])
+def test_options_of_codecs_are_taken_however_near_they_are_to_those_of_the_command(text: str) -> None:
+    for name in ("run", "encode"):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        context = command.make_context(name, ["a.png", "-o", "out", *text.split()])
+        key, value = text[2:].split()
+        assert context.params["options"] == (f"{key.replace('-', '_')}={value}",)
+
+
+def test_a_mistyped_option_is_no_codecs() -> None:
+    command = cli.get_command(click.Context(cli), "run")
+    assert command is not None
+    with pytest.raises(click.NoSuchOption) as refused:
+        command.make_context("run", ["a.png", "-o", "out", "--metrisc", "mse"])
+    assert "--metrics" in (refused.value.possibilities or ())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from read_tables import parquet_rows
-from vitiq.errors import InputError, TaskError
+from vitiq.errors import InputError
 from vitiq.evaluation import scoring
 from vitiq.evaluation.aggregate import Aggregate, ImageFiles
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -124,18 +124,6 @@ def test_metrics_of_sets_that_read_images_get_them_from_the_files(images: list[t
         if scored.problem is None:
             aggregate.add(scored)
     assert aggregate.sets()["count"].value == 8 * 24
-
-
-def test_a_killed_worker_is_told(images: list[tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "work_on", _die)
-    with pytest.raises(TaskError, match="--jobs 1"):
-        list(score_pairs(images, MetricSpec("mse"), jobs=2))
-
-
-def _die(*_: object) -> None:
-    import os
-
-    os._exit(1)
 
 
 def records() -> Iterator[Scored]:

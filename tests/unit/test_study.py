@@ -130,6 +130,16 @@ def test_results_are_never_inputs(tmp_path: Path) -> None:
     assert "new/b.png" not in [name for _, name in find_inputs([tmp_path], tmp_path / "new").files]
 
 
+def test_what_lies_in_results_is_not_even_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_png(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "out" / "studies").mkdir(parents=True)
+    (tmp_path / "out" / "studies" / "x.json").write_text("{}")
+    assert [name for _, name in find_inputs([tmp_path], tmp_path / "out").files] == ["a.png"]
+    assert caplog.text == ""
+    with pytest.raises(InputError, match="is a folder of images too; give another folder for the results"):
+        find_inputs([tmp_path], tmp_path)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="file names that are no text need a file system that takes them")
 def test_names_that_are_no_text_are_read_and_written_as_escapes(tmp_path: Path) -> None:
     path = Path(os.fsdecode(bytes(tmp_path) + b"/\xff\xe9.png"))

@@ -115,7 +115,25 @@ class CodecCommand(click.Command):
 
 def _mistyped(name: str, known: Iterable[str]) -> bool:
     """True where an option of the command itself was meant: click then says which."""
-    return bool(difflib.get_close_matches(name, known, n=1, cutoff=0.75))
+    return bool(difflib.get_close_matches(name, known, n=1, cutoff=0.75)) and not _is_codecs(name)
+
+
+def _is_codecs(name: str) -> bool:
+    """True where a registered codec has the option, however near it is to one of the command (`--coder`, `--codec`)."""
+    from dataclasses import fields  # noqa: PLC0415
+
+    from vitiq import registry  # noqa: PLC0415 - slow to import, as the codecs
+    from vitiq.errors import VitiqError  # noqa: PLC0415
+
+    wanted = name[2:].replace("-", "_")
+    for codec in registry.names("codecs"):
+        try:
+            options = registry.load("codecs", codec).Options
+        except VitiqError:  # a plug-in that is broken has no options
+            continue
+        if any(item.name == wanted for item in fields(options)):
+            return True
+    return False
 
 
 codec_options = click.option(

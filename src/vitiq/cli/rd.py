@@ -84,11 +84,18 @@ def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: 
     chosen = gathered.metrics(metrics)
     how: Literal["interpolate", "nearest"] = "nearest" if nearest else "interpolate"
     rows: list[Row] = []
+    empty: dict[str, None] = {}
     for found in at_rates([p for p in gathered.points if not p.aggregate], chosen, targets, unit=unit, how=how):
         row: Row = {"codec": found.codec, f"target_{unit}": found.target, unit: found.rate, "images": found.images}
+        if not found.images:
+            empty[f"{found.target:g}"] = None
         for name, value in found.values.items():
             row |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
         rows.append(row)
+    if empty:
+        click.echo(
+            f"vitiq: no image on which every codec reaches {', '.join(empty)} {unit}; compare fewer codecs", err=True
+        )
     return rows
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec, FileInfo
@@ -22,7 +22,7 @@ from vitiq.weights.store import resolve
 WEIGHTS_PREFIX = 8
 """Bytes of the weights' sha256 that a file carries."""
 
-Symbols = Int64[np.ndarray, "..."]
+Symbols = Int[np.ndarray, "..."]
 
 
 @dataclass(frozen=True, slots=True)

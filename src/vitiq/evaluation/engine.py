@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from typing import Any
 from vitiq.errors import StoreError, TaskError
 from vitiq.evaluation import worker
 from vitiq.evaluation.batch import Batch, Item, Result
-from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.executors import Workers, cluster_is_gone
 from vitiq.evaluation.parts import synchronise_files
 from vitiq.evaluation.progress import Clock, Step
 from vitiq.evaluation.rows import Done, read_done
@@ -239,7 +239,8 @@ class _Run:
 
     def _collect(self, finished: set[Future[list[Result]]], _: object) -> None:
         broken = False
-        for future in finished:
+        # Those with results first: an error may end the study.
+        for future in sorted(finished, key=lambda future: end_of(future) is not None):
             items = self.flying.pop(future)
             error = end_of(future)
             if error is None:
@@ -247,6 +248,8 @@ class _Run:
                     self._keep(result)
             elif isinstance(error, StoreError):
                 raise error
+            elif isinstance(error, CancelledError):
+                raise cluster_is_gone(error)
             elif len(items) > 1 or (isinstance(error, BrokenProcessPool) and self.flying):
                 # One of them ended its worker: each is tried again alone, so that the others get through.
                 self.again.extend(items)

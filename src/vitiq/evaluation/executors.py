@@ -18,7 +18,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from vitiq.errors import InputError, MissingDependencyError, first_line
+from vitiq.errors import InputError, MissingDependencyError, TaskError, first_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
 from vitiq.workers import Processes, cores, end_with_parent, hidden_main, quiet_children
@@ -105,8 +105,12 @@ class Workers:
         self._started = True
         if self._processes is not None:
             return self._processes.submit(work, *args, **settings)
-        with hidden_main():
+        if self.kind == "inline":
             return self.executor.submit(partial(on_one_thread, work, *args, **settings))
+        try:
+            return self.executor.submit(partial(on_one_thread, work, *args, **settings))
+        except Exception as error:  # Dask's own kinds differ between its versions
+            raise cluster_is_gone(error) from error
 
     def restart(self) -> None:
         """Start anew after a worker process died; Dask and SLURM see to that themselves."""
@@ -150,6 +154,13 @@ class Inline(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+def cluster_is_gone(error: BaseException) -> TaskError:
+    """What is said where a cluster takes no more work, or has dropped what it had."""
+    return TaskError(
+        f"the cluster's scheduler is gone ({first_line(error)}); what is done is kept, the same command resumes"
+    )
 
 
 def on_one_thread(work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> T:

@@ -35,26 +35,23 @@ def find_inputs(paths: Sequence[Path], out: Path | None = None) -> Found:
     Args:
         out: folder that results go to; what lies in it is no input, nor what lies in any other folder of results
             below the inputs. A file that is named outright always is one.
+
+    Raises:
+        InputError: `out` is one of the folders of images.
     """
-    found = find_images(paths)
+
+    def is_out(folder: Path) -> bool:
+        return out is not None and out.exists() and folder.samefile(out)
+
+    if out is not None and any(path.is_dir() and is_out(path) for path in map(Path, paths)):
+        raise InputError(
+            f"{out}: is a folder of images too; give another folder for the results, such as {out / 'study'}"
+        )
+    found = find_images(paths, leave_out=lambda folder: (folder / MARK).exists() or is_out(folder))
     for line in found.skipped:
         log.warning("%s", line)
-    tops = {Path(path) for path in paths}
-    results: dict[Path, bool] = {}
-
-    def in_results(folder: Path) -> bool:
-        if folder not in results:
-            if out is not None and out.exists() and folder.exists() and folder.samefile(out):
-                results[folder] = True
-            elif folder in tops or folder == folder.parent:
-                results[folder] = False
-            else:
-                results[folder] = (folder / MARK).exists() or in_results(folder.parent)
-        return results[folder]
-
-    kept = [image for image in found.images if image.path in tops or not in_results(image.path.parent)]
-    names = unique_names([readable(image.name) for image in kept])
-    return Found([(image.path, name) for image, name in zip(kept, names, strict=True)], list(found.problems))
+    names = unique_names([readable(image.name) for image in found.images])
+    return Found([(image.path, name) for image, name in zip(found.images, names, strict=True)], list(found.problems))
 
 
 def read_input(file: tuple[Path, str]) -> StudyImage | str:

@@ -224,5 +224,16 @@ def synchronise_files(folder: Path) -> None:
 
 def cannot_write(place: Path, error: BaseException) -> StoreError:
     """What is said where results cannot be kept."""
-    said = getattr(error, "strerror", None) or first_line(error)
+    said = getattr(error, "strerror", None) or system_words(error)
     return StoreError(f"{place}: results cannot be written ({said}); make room, then run the same command: it resumes")
+
+
+def system_words(error: BaseException) -> str:
+    """What the system said, out of what DuckDB says around it: a number in JSON, or its words at the end.
+
+    Example:
+        >>> system_words(OSError('IO Error: Async write failed: {"exception_message":"…","errno":"28"}'))
+        'No space left on device'
+    """
+    number = re.search(r'"errno":"(\d+)"', str(error))
+    return os.strerror(int(number[1])) if number else first_line(error)

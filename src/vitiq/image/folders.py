@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -61,7 +61,9 @@ def is_housekeeping(path: PurePosixPath | Path) -> bool:
     )
 
 
-def find_images(paths: Sequence[Path], *, viq: bool = False) -> FoundImages:
+def find_images(
+    paths: Sequence[Path], *, viq: bool = False, leave_out: Callable[[Path], bool] | None = None
+) -> FoundImages:
     """Images of files and folders (walked in sorted order); what is broken becomes a problem, not a stop.
 
     In a folder, a file is an image if its content says so, or if its suffix announces one (so that a broken image is
@@ -70,12 +72,13 @@ def find_images(paths: Sequence[Path], *, viq: bool = False) -> FoundImages:
     Args:
         paths: files and folders.
         viq: take vitiq's own files in folders for images too.
+        leave_out: whether a folder below one of `paths` is not walked.
     """
     found = FoundImages()
     taken: set[str] = set()
     counts: Counter[str] = Counter()
     for path in map(Path, paths):
-        for image in _candidates(path, found, viq):
+        for image in _candidates(path, found, viq, leave_out):
             name = _free(image.name, taken, counts)
             taken.add(pairing_key(name))
             found.images.append(FoundImage(image.path, name))
@@ -96,7 +99,9 @@ def _free(name: str, taken: set[str], counts: Counter[str]) -> str:
             return numbered
 
 
-def _candidates(path: Path, found: FoundImages, viq: bool) -> Iterator[FoundImage]:
+def _candidates(
+    path: Path, found: FoundImages, viq: bool, leave_out: Callable[[Path], bool] | None
+) -> Iterator[FoundImage]:
     try:
         is_folder, exists = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
@@ -105,17 +110,19 @@ def _candidates(path: Path, found: FoundImages, viq: bool) -> Iterator[FoundImag
         )
         return
     if is_folder:
-        yield from _inside(path, found, viq)
+        yield from _inside(path, found, viq, leave_out)
     elif exists:
         yield FoundImage(path, path.name)
     else:
         found.problems.append(f"{path}: no such file or folder; check the path")
 
 
-def _inside(folder: Path, found: FoundImages, viq: bool) -> Iterator[FoundImage]:
+def _inside(
+    folder: Path, found: FoundImages, viq: bool, leave_out: Callable[[Path], bool] | None
+) -> Iterator[FoundImage]:
     others: Counter[str] = Counter()
     images = 0
-    for file in sorted(_files(folder, found.problems)):
+    for file in sorted(_files(folder, found.problems, leave_out)):
         below = file.relative_to(folder)
         if is_housekeeping(below):
             others["of the system"] += 1
@@ -132,13 +139,15 @@ def _inside(folder: Path, found: FoundImages, viq: bool) -> Iterator[FoundImage]
         found.skipped.append(f"{folder}: {others.total()} files that are no images passed over ({kinds}{more})")
 
 
-def _files(folder: Path, problems: list[str]) -> Iterator[Path]:
+def _files(folder: Path, problems: list[str], leave_out: Callable[[Path], bool] | None = None) -> Iterator[Path]:
     """Every file below a folder; links to files are followed, links to folders are not (they may run in circles)."""
 
     def report(error: OSError) -> None:
         problems.append(f"{error.filename}: cannot be looked into ({error.strerror}); check its permissions")
 
-    for root, _, names in os.walk(folder, onerror=report):
+    for root, below, names in os.walk(folder, onerror=report):
+        if leave_out is not None:
+            below[:] = [name for name in below if not leave_out(Path(root, name))]
         for name in names:
             file = Path(root, name)
             if file.is_file():

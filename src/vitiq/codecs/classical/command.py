@@ -163,7 +163,7 @@ class Command(Codec):
     def label(self) -> str:
         """The template without its file names."""
         words = [word for word in self._encode if word not in {"{in}", "{out}"}]
-        return shlex.join(words) if words else self.title
+        return shlex.join(words).replace("'{q}'", "{q}") if words else self.title
 
     def check_quality(self, quality: float) -> None:
         """A number in the range."""
