@@ -136,7 +136,7 @@ def _least_squares(z: Values, y: Values, start: Values) -> Values:
     from scipy.optimize import least_squares  # noqa: PLC0415 - slow to import
 
     def residual(b: Values) -> Values:
-        return logistic4(z, *b) - y
+        return np.asarray(logistic4(z, *b) - y, dtype=np.float64)
 
     def jacobian(b: Values) -> Float[np.ndarray, "n 4"]:
         top, bottom, middle, slope = b

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -149,9 +150,9 @@ def blurred(image: ImageU8, deviation: float) -> ImageU8:
 
 
 LOOKS: dict[str, tuple[Callable[[ImageU8], ImageU8], ...]] = {
-    "downscaled": tuple(lambda image, f=factor: downscaled(image, f) for factor in (1.5, 2.0, 3.0)),
-    "JPEG": tuple(lambda image, q=quality: jpeg(image, q) for quality in (40, 20, 10)),
-    "blur": tuple(lambda image, d=deviation: blurred(image, d) for deviation in (0.8, 1.5, 2.5)),
+    "downscaled": tuple(partial(downscaled, factor=factor) for factor in (1.5, 2.0, 3.0)),
+    "JPEG": tuple(partial(jpeg, quality=quality) for quality in (40, 20, 10)),
+    "blur": tuple(partial(blurred, deviation=deviation) for deviation in (0.8, 1.5, 2.5)),
 }
 """What looks worse and shows the same: name -> mild, medium, strong."""
 
