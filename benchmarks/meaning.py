@@ -25,6 +25,7 @@ from vitiq.evaluation.forced_choice.changes import STRENGTHS, Face
 from vitiq.evaluation.forced_choice.trial import (
     CERTAIN,
     KINDS,
+    LOCAL,
     Item,
     Subject,
     answers,
@@ -91,8 +92,10 @@ def table(items: list[Item], values: dict[str, np.ndarray], better: dict[str, bo
     """A row a metric, best first: right answers in all, by kind of change, by strength."""
     whole = answers(items, values, better, CERTAIN)
     kinds = {kind: answers(items, values, better, [kind], resamples=0) for kind in KINDS}
-    strengths = {s: answers(items, values, better, CERTAIN, [s], resamples=0) for s in STRENGTHS}
-    heads = [f"{kind} ({len(questions(items, [kind]))})" for kind in KINDS] + [f"{s} damage" for s in STRENGTHS]
+    strengths = {s: answers(items, values, better, CERTAIN, [s], resamples=0) for s in (*STRENGTHS, LOCAL)}
+    heads = [f"{kind} ({len(questions(items, [kind]))})" for kind in KINDS] + [
+        f"{s} damage" for s in (*STRENGTHS, LOCAL)
+    ]
     lines = [f"| metric | all but regrown ({len(questions(items, CERTAIN))}) | " + " | ".join(heads) + " |"]
     lines.append("|---|---|" + "---:|" * len(heads))
     for name in sorted(whole, key=lambda name: -np.nan_to_num(whole[name].share)):
