@@ -121,7 +121,7 @@ def sign_box(image: ImageU8) -> Box:
 
 def _letters(image: ImageU8) -> int:
     height, width, _ = image.shape
-    return max(8, min(height // 9, width // 6))
+    return int(max(8, min(height // 9, width // 6)))
 
 
 def sign(image: ImageU8, word: str) -> ImageU8:

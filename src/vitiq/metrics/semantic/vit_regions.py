@@ -33,7 +33,7 @@ def worst_places(distances: Float64[np.ndarray, "tile level p"]) -> float:
     largest = float(both.max())
     if largest == 0:
         return 0.0
-    return largest * float(np.mean((both / largest) ** POWER)) ** (1 / POWER)
+    return largest * math.pow(float(np.mean((both / largest) ** POWER)), 1 / POWER)
 
 
 class VitRegions(VitMetric):
