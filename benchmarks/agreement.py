@@ -22,7 +22,10 @@ VITS = {
     "DeiT-Ti": "deit_tiny_patch16_224.safetensors",
 }
 PIXELS = "psnr-rgb,psnr-y,ssim,ms-ssim,brisque"
-READ = "vit-tiles,vit-topk@300,vit-topk,vit-topk-area,vit-tokens,vit-tokens-locked,vit-cls,vit-rbo,vit-js,vit-prob"
+READ = (
+    "vit-tiles,vit-regions,vit-topk@300,vit-topk,vit-topk-area,vit-tokens,vit-tokens-locked,vit-cls,vit-rbo,vit-js,"
+    "vit-prob"
+)
 
 
 def run(*words: object) -> None:

@@ -25,6 +25,7 @@ from vitiq.evaluation.forced_choice.changes import STRENGTHS, Face
 from vitiq.evaluation.forced_choice.trial import (
     CERTAIN,
     KINDS,
+    LOCAL,
     Item,
     Subject,
     answers,
@@ -68,8 +69,11 @@ FACES = {
     "portrait": Face((0.375, 0.17, 0.44, 0.215), (0.405, 0.255, 0.48, 0.31)),
 }
 
+BLOCK = "largest error of 16×16 pixels"
+"""No metric of vitiq: says how far looking for the worst place alone leads."""
+
 METRICS = (
-    "psnr-rgb,ssim,ms-ssim,brisque,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@10,vit-topk,"
+    "psnr-rgb,ssim,ms-ssim,brisque,vit-regions,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@10,vit-topk,"
     "vit-topk-area,vit-rbo,vit-js,vit-prob,vit-panel"
 )
 
@@ -87,12 +91,25 @@ def rebuild(image: ImageU8) -> ImageU8:
     return codec.decode(codec.encode(image, Quality(0)))
 
 
+def block_errors(items: list[Item], side: int = 16) -> np.ndarray:
+    """Largest mean squared error of a block of each image: what looks for the worst place and reads no meaning."""
+    found = []
+    for item in items:
+        a, b = (read_image(path).astype(np.float64) for path in (item.reference, item.file))
+        rows, columns = (length // side * side for length in a.shape[:2])
+        error = np.square(a - b).mean(axis=2)[:rows, :columns]
+        found.append(error.reshape(rows // side, side, columns // side, side).mean(axis=(1, 3)).max())
+    return np.array(found)
+
+
 def table(items: list[Item], values: dict[str, np.ndarray], better: dict[str, bool]) -> str:
     """A row a metric, best first: right answers in all, by kind of change, by strength."""
     whole = answers(items, values, better, CERTAIN)
     kinds = {kind: answers(items, values, better, [kind], resamples=0) for kind in KINDS}
-    strengths = {s: answers(items, values, better, CERTAIN, [s], resamples=0) for s in STRENGTHS}
-    heads = [f"{kind} ({len(questions(items, [kind]))})" for kind in KINDS] + [f"{s} damage" for s in STRENGTHS]
+    strengths = {s: answers(items, values, better, CERTAIN, [s], resamples=0) for s in (*STRENGTHS, LOCAL)}
+    heads = [f"{kind} ({len(questions(items, [kind]))})" for kind in KINDS] + [
+        f"{s} damage" for s in (*STRENGTHS, LOCAL)
+    ]
     lines = [f"| metric | all but regrown ({len(questions(items, CERTAIN))}) | " + " | ".join(heads) + " |"]
     lines.append("|---|---|" + "---:|" * len(heads))
     for name in sorted(whole, key=lambda name: -np.nan_to_num(whole[name].share)):
@@ -135,6 +152,7 @@ def main() -> None:
         print(*found.problems, sep="\n", end="", file=sys.stderr)
         values |= {f"{name}{label}": column for name, column in found.values.items()}
         better |= {f"{metric.name}{label}": metric.higher_is_better for metric in spec.make()}
+    values[BLOCK], better[BLOCK] = block_errors(items), False
     print(table(items, values, better))
 
 

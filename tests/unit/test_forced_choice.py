@@ -22,9 +22,11 @@ from vitiq.evaluation.forced_choice.changes import (
     pixels,
     regrown,
     sign,
+    sign_box,
 )
 from vitiq.evaluation.forced_choice.trial import (
     CERTAIN,
+    LOCAL,
     Subject,
     answers,
     as_opinions,
@@ -116,7 +118,8 @@ def test_the_set_has_the_key_that_it_was_made_with(image: ImageU8, bundled: dict
     assert sorted(kinds) == sorted(
         [*["other word"] * 3, *["other object", "other hue", "regrown"] * 2, "moved features"]
     )
-    assert len(items) == len(kinds) + 3 * 2 * 9
+    places = 3 + 2 + 1  # signs, objects, a face
+    assert len(items) == len(kinds) + 3 * 2 * 9 + places * len(LOOKS)
     for item in items:
         assert read_image(item.file).shape == read_image(item.reference).shape
         assert ("sign" in item.reference.name) == ("sign" in item.file.name)
@@ -124,6 +127,15 @@ def test_the_set_has_the_key_that_it_was_made_with(image: ImageU8, bundled: dict
     assert len(questions(items, CERTAIN)) == 8 * 9
     assert len(questions(items, ["regrown"])) == 2 * 9
     assert len(questions(items, CERTAIN, ["mild"])) == 8 * 3
+    local = questions(items, CERTAIN, [LOCAL])
+    assert len(local) == 8 * 3
+    for looks, meaning in local:
+        box_of = {"thing": subjects[0].thing, "sign": sign_box(image)}
+        box = box_of.get(items[looks].place)
+        if items[looks].image == "one" and box is not None:
+            for item in (items[looks], items[meaning]):
+                pair = read_image(item.file), read_image(item.reference)
+                assert (pair[0] == pair[1])[outside(image, box)].all(), "both change one place"
     knows = np.array([1.0 if item.strength else 0.0 for item in items])
     found = answers(items, {"knows": knows, "no idea": knows * 0}, {"knows": True, "no idea": True}, CERTAIN)
     assert (found["knows"].share, found["no idea"].share) == (1.0, 0.5)

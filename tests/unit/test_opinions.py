@@ -30,6 +30,7 @@ from vitiq.datasets.spreadsheet import read_sheet
 from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation import opinion_values
 from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.scoring import score_pairs
 from vitiq.image.io import read_image
 from vitiq.metrics.fidelity.pixel import mean_squared_error
 
@@ -313,11 +314,10 @@ def test_the_command_tells_agreement(tmp_path: Path) -> None:
 
 def test_values_are_kept_and_nothing_is_computed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, int]] = []
-    scored = opinion_values.score_pairs
 
     def counting(pairs: list[tuple[Path, Path]], spec: MetricSpec, **settings: object) -> object:
         asked.append((spec.names, len(pairs)))
-        return scored(pairs, spec, **settings)  # type: ignore[arg-type]
+        return score_pairs(pairs, spec, **settings)  # type: ignore[arg-type]
 
     monkeypatch.setattr(opinion_values, "score_pairs", counting)
     data = tmp_path / "data"

@@ -141,7 +141,7 @@ def _least_squares(z: Values, y: Values, start: Parameters) -> Parameters:
     from scipy.optimize import least_squares  # noqa: PLC0415 - slow to import
 
     def residual(b: Parameters) -> Values:
-        return logistic4(z, *b) - y
+        return np.asarray(logistic4(z, *b) - y, dtype=np.float64)
 
     def jacobian(b: Parameters) -> Float[np.ndarray, "n 4"]:
         top, bottom, middle, slope = b

@@ -77,7 +77,7 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation.sets import STATISTICS, need_no_pairs  # noqa: PLC0415
     from vitiq.evaluation.table import check_replaceable  # noqa: PLC0415
 
-    distorted, metrics, alone = two_sides(reference, distorted, metrics, maps)
+    distorted, metrics, single = two_sides(reference, distorted, metrics, maps)
     sides = (reference, distorted)
     spec = MetricSpec(metrics, weights, panel, device)
     chosen = spec.make()
@@ -100,7 +100,7 @@ def command(  # noqa: PLR0917
             recorded(partial(score_pairs, spec=spec, jobs=jobs, sets=folders), out, chosen)
         )
         answer = stack.enter_context(
-            JsonAnswer(details=details, alone=alone) if as_json else TextAnswer(folders, alone=alone)
+            JsonAnswer(details=details, alone=single) if as_json else TextAnswer(folders, alone=single)
         )
         bar = stack.enter_context(ProgressBar("pair", total=len(pairs), quiet=quiet or len(pairs) < 2))
         work = stack.enter_context(closing(score(pairs)))

@@ -9,8 +9,9 @@ image, in three strengths, of which even the last leaves what the image shows to
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -106,17 +107,33 @@ def moved_features(image: ImageU8, face: Face) -> ImageU8:
     return out
 
 
-def sign(image: ImageU8, word: str) -> ImageU8:
-    """The image with a sign in its lower left corner, an eighth of its height, that reads `word`."""
+def sign_box(image: ImageU8) -> Box:
+    """Where `sign` puts its sign: in the lower left corner, about a sixth of the image's height."""
     height, width, _ = image.shape
-    size = max(8, min(height // 9, width // 6))
-    font = ImageFont.load_default(size)
+    size = _letters(image)
+    left, upper = width // 20, height - height // 20 - round(1.5 * size)
+    right, lower = (
+        left + round(0.68 * size * max(len(word) for pair in WORDS for word in pair)),
+        upper + round(1.5 * size),
+    )
+    return left / width, upper / height, right / width, lower / height
+
+
+def _letters(image: ImageU8) -> int:
+    height, width, _ = image.shape
+    return int(max(8, min(height // 9, width // 6)))
+
+
+def sign(image: ImageU8, word: str) -> ImageU8:
+    """The image with a sign that reads `word`."""
+    size = _letters(image)
+    rows, columns = pixels(image, sign_box(image))
     drawn = Image.fromarray(image)
     pen = ImageDraw.Draw(drawn)
-    left, upper = width // 20, height - height // 20 - round(1.5 * size)
-    right, lower = left + round(0.68 * size * (max(len(w) for pair in WORDS for w in pair))), upper + round(1.5 * size)
-    pen.rounded_rectangle((left, upper, right, lower), radius=size // 5, fill=(246, 240, 214), outline=(40, 40, 40))
-    pen.text(((left + right) / 2, (upper + lower) / 2), word, font=font, fill=(30, 30, 40), anchor="mm")
+    edges = (columns.start, rows.start, columns.stop, rows.stop)
+    pen.rounded_rectangle(edges, radius=size // 5, fill=(246, 240, 214), outline=(40, 40, 40))
+    middle = ((columns.start + columns.stop) / 2, (rows.start + rows.stop) / 2)
+    pen.text(middle, word, font=ImageFont.load_default(size), fill=(30, 30, 40), anchor="mm")
     return np.asarray(drawn)
 
 
@@ -127,6 +144,14 @@ def regrown(image: ImageU8, box: Box, rebuild: Callable[[ImageU8], ImageU8]) -> 
         rebuild: the codec's reconstruction of a whole image.
     """
     return blend(image, box, rebuild(image)[pixels(image, box)].astype(np.float64))
+
+
+def only_there(image: ImageU8, boxes: Sequence[Box], change: Callable[[ImageU8], ImageU8]) -> ImageU8:
+    """A change of the whole image, kept in some boxes alone."""
+    whole, out = change(image), image
+    for box in boxes:
+        out = blend(out, box, whole[pixels(image, box)].astype(np.float64))
+    return out
 
 
 def downscaled(image: ImageU8, factor: float) -> ImageU8:
@@ -149,9 +174,9 @@ def blurred(image: ImageU8, deviation: float) -> ImageU8:
 
 
 LOOKS: dict[str, tuple[Callable[[ImageU8], ImageU8], ...]] = {
-    "downscaled": tuple(lambda image, f=factor: downscaled(image, f) for factor in (1.5, 2.0, 3.0)),
-    "JPEG": tuple(lambda image, q=quality: jpeg(image, q) for quality in (40, 20, 10)),
-    "blur": tuple(lambda image, d=deviation: blurred(image, d) for deviation in (0.8, 1.5, 2.5)),
+    "downscaled": tuple(partial(downscaled, factor=factor) for factor in (1.5, 2.0, 3.0)),
+    "JPEG": tuple(partial(jpeg, quality=quality) for quality in (40, 20, 10)),
+    "blur": tuple(partial(blurred, deviation=deviation) for deviation in (0.8, 1.5, 2.5)),
 }
 """What looks worse and shows the same: name -> mild, medium, strong."""
 

@@ -1,8 +1,9 @@
 """A set of images with a forced-choice key: made once as PNG files, scored as a data set with opinions is.
 
 Of a question's two images one shows something else and looks as good as before, one shows the same and looks worse.
-The right answer puts the first below the second. `regrown` is asked but not counted among the others: how much a codec
-of few bits invents is not known by construction.
+The right answer puts the first below the second. Damage is spread over the image, in three strengths; or it is strong
+and lies where the other image was changed, so that looking for the worst place is no answer. `regrown` is asked but not
+counted among the others: how much a codec of few bits invents is not known by construction.
 """
 
 from __future__ import annotations
@@ -29,8 +30,20 @@ KINDS = ("other object", "other hue", "other word", "moved features", "regrown")
 """What changes the meaning; the key of the last is not certain."""
 CERTAIN = KINDS[:-1]
 
+PLACES = {
+    "other object": "thing",
+    "other hue": "thing",
+    "regrown": "thing",
+    "other word": "sign",
+    "moved features": "face",
+}
+"""What changes the meaning -> where."""
+
+LOCAL = "local"
+"""Strength of damage that lies where the meaning changes: as `strong`, and there alone."""
+
 KEY = "key.csv"
-COLUMNS = ("image", "reference", "file", "kind", "strength")
+COLUMNS = ("image", "reference", "file", "kind", "strength", "place")
 
 Values = Float[np.ndarray, " n"]
 
@@ -61,6 +74,7 @@ class Item:
         reference, file: paths.
         kind: what was done to it: one of `KINDS` or of `LOOKS`.
         strength: of what looks worse; "" for the others.
+        place: of local damage: one of the places of `PLACES`; "" for the others.
     """
 
     image: str
@@ -68,6 +82,19 @@ class Item:
     file: Path
     kind: str
     strength: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One image to write: a reference where `kind` is empty, or a change of it; fields as of `Item`."""
+
+    subject: Subject
+    reference: str
+    pixels: ImageU8
+    kind: str = ""
+    strength: str = ""
+    place: str = ""
 
 
 def fitted(pixels: ImageU8, longest: int) -> ImageU8:
@@ -77,10 +104,8 @@ def fitted(pixels: ImageU8, longest: int) -> ImageU8:
     return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)), "bicubic")
 
 
-def changed(
-    subjects: Sequence[Subject], rebuild: Callable[[ImageU8], ImageU8] | None = None
-) -> Iterator[tuple[Subject, str, str, str, ImageU8]]:
-    """Every reference ("", "" as kind and strength) and every change of it: subject, reference, kind, strength, pixels.
+def changed(subjects: Sequence[Subject], rebuild: Callable[[ImageU8], ImageU8] | None = None) -> Iterator[Change]:
+    """Every reference and every change of it.
 
     Args:
         rebuild: reconstruction by a codec of few bits, for `regrown`; None leaves that out.
@@ -88,15 +113,20 @@ def changed(
     objects = [subject for subject in subjects if subject.thing is not None]
     for place, subject in enumerate(subjects):
         image = subject.pixels
-        yield subject, "plain", "", "", image
+        yield Change(subject, "plain", image)
         for kind, pixels in _meanings(subject, objects, rebuild):
-            yield subject, "plain", kind, "", pixels
+            yield Change(subject, "plain", pixels, kind)
         yield from _looks(subject, "plain", image)
+        if subject.thing is not None:
+            yield from _local(subject, "plain", image, "thing", [subject.thing])
+        if subject.face is not None:
+            yield from _local(subject, "plain", image, "face", [subject.face.eye, subject.face.mouth])
         first, second = WORDS[place % len(WORDS)]
         signed = changes.sign(image, first)
-        yield subject, "sign", "", "", signed
-        yield subject, "sign", "other word", "", changes.sign(image, second)
+        yield Change(subject, "sign", signed)
+        yield Change(subject, "sign", changes.sign(image, second), "other word")
         yield from _looks(subject, "sign", signed)
+        yield from _local(subject, "sign", signed, "sign", [changes.sign_box(image)])
 
 
 def _meanings(
@@ -114,10 +144,16 @@ def _meanings(
         yield "moved features", changes.moved_features(image, subject.face)
 
 
-def _looks(subject: Subject, reference: str, image: ImageU8) -> Iterator[tuple[Subject, str, str, str, ImageU8]]:
+def _looks(subject: Subject, reference: str, image: ImageU8) -> Iterator[Change]:
     for kind, strengths in LOOKS.items():
         for strength, change in zip(STRENGTHS, strengths, strict=True):
-            yield subject, reference, kind, strength, change(image)
+            yield Change(subject, reference, change(image), kind, strength)
+
+
+def _local(subject: Subject, reference: str, image: ImageU8, place: str, boxes: Sequence[Box]) -> Iterator[Change]:
+    for kind, strengths in LOOKS.items():
+        pixels = changes.only_there(image, boxes, strengths[-1])
+        yield Change(subject, reference, pixels, kind, LOCAL, place)
 
 
 def make_set(
@@ -131,15 +167,15 @@ def make_set(
     if len({subject.name for subject in subjects}) < len(subjects):
         raise InputError("two images of one name given; rename one")
     items = []
-    for subject, reference, kind, strength, pixels in changed(subjects, rebuild):
-        words = [subject.name, reference, kind, strength]
-        path = folder / (" ".join(word for word in words if word).replace(" ", "-") + ".png")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_png(path, pixels)
-        if kind:
-            items.append(Item(subject.name, folder / f"{subject.name}-{reference}.png", path, kind, strength))
+    for change in changed(subjects, rebuild):
+        name, reference = change.subject.name, f"{change.subject.name}-{change.reference}.png"
+        words = [name, change.reference, change.kind, change.strength, change.place]
+        path = folder / ("-".join(word.replace(" ", "-") for word in words if word) + ".png")
+        write_png(path, change.pixels)
+        if change.kind:
+            items.append(Item(name, folder / reference, path, change.kind, change.strength, change.place))
     lines = [",".join(COLUMNS)]
-    lines += [f"{i.image},{i.reference.name},{i.file.name},{i.kind},{i.strength}" for i in items]
+    lines += [f"{i.image},{i.reference.name},{i.file.name},{i.kind},{i.strength},{i.place}" for i in items]
     write_bytes(folder / KEY, ("\n".join(lines) + "\n").encode())
     return items
 
@@ -154,7 +190,7 @@ def read_set(folder: Path) -> list[Item]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [
-                Item(r["image"], folder / r["reference"], folder / r["file"], r["kind"], r["strength"])
+                Item(r["image"], folder / r["reference"], folder / r["file"], r["kind"], r["strength"], r["place"])
                 for r in csv.DictReader(file)
             ]
     except (OSError, KeyError) as error:
@@ -169,14 +205,14 @@ def as_opinions(items: Sequence[Item]) -> list[Opinion]:
 def questions(items: Sequence[Item], kinds: Sequence[str], strengths: Sequence[str] = STRENGTHS) -> np.ndarray:
     """Places of the image that looks worse and of the one that shows something else, a row a question.
 
-    Both are of one reference.
+    Both are of one reference; of local damage, that of the place where the other was changed.
     """
     found = [
         (place, other)
         for place, looks in enumerate(items)
         if looks.strength in strengths and looks.kind in LOOKS
         for other, meaning in enumerate(items)
-        if meaning.kind in kinds and meaning.reference == looks.reference
+        if meaning.kind in kinds and meaning.reference == looks.reference and looks.place in ("", PLACES[meaning.kind])
     ]
     return np.array(found, dtype=np.int64).reshape(-1, 2)
 
