@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vitiq.metrics.loss import Each, Images, Loss
 from vitiq.metrics.measures.gmsd import halved
-from vitiq.metrics.measures.luma import Plane
+from vitiq.metrics.measures.luma import Plane, defined
 
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 CONSTANT, ALPHA = 30.0, 4.2
@@ -85,4 +85,4 @@ class HaarPsiLoss(Loss):
 
     def _compare(self, distorted: Images, reference: Images) -> Each:
         pairs = zip(reference * 255, distorted * 255, strict=True)
-        return torch.stack([haarpsi(a, b) for a, b in pairs])
+        return torch.stack([defined(haarpsi(a, b), b) for a, b in pairs])
