@@ -71,9 +71,8 @@ def test_a_metric_from_outside_in_the_commands(folders: list[str], small: ImageU
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
         return done.stdout
 
-    assert (
-        json.loads(run("score", "a.png", "b.png", "-m", "gmsd-plugin", "--json"))["pairs"][0]["scores"]["gmsd-plugin"]["value"] == 0
-    )
+    found = json.loads(run("score", "a.png", "b.png", "-m", "gmsd-plugin", "--json"))
+    assert found["pairs"][0]["scores"]["gmsd-plugin"]["value"] == 0
     assert "gmsd-plugin" in run("metrics", "list")
 
 

@@ -56,9 +56,9 @@ def _chroma(plane: Plane) -> Plane:
 
 
 def haarpsi(reference: Float[Tensor, "3 h w"], distorted: Float[Tensor, "3 h w"]) -> Float[Tensor, ""]:
-    """HaarPSI of two RGB images, 0 … 255, with sides from 16."""
+    """HaarPSI of two RGB images, 0 … 255, after `halved` of each channel; with sides from 8."""
     (y1, i1, q1), (y2, i2, q2) = (
-        [halved(a * image[0] + b * image[1] + c * image[2]) for a, b, c in YIQ] for image in (reference, distorted)
+        [a * image[0] + b * image[1] + c * image[2] for a, b, c in YIQ] for image in (reference, distorted)
     )
     fine, coarse = (
         [list(zip(_coefficients(y1, scale), _coefficients(y2, scale), strict=True)) for scale in scales]
@@ -84,5 +84,7 @@ class HaarPsiLoss(Loss):
     smallest = SMALLEST
 
     def _compare(self, distorted: Images, reference: Images) -> Each:
-        pairs = zip(reference * 255, distorted * 255, strict=True)
-        return torch.stack([defined(haarpsi(a, b), b) for a, b in pairs])
+        halves = (
+            [torch.stack([halved(c) for c in image * 255]) for image in images] for images in (reference, distorted)
+        )
+        return torch.stack([defined(haarpsi(a, b), b) for a, b in zip(*halves, strict=True)])
