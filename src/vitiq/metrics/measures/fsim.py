@@ -33,7 +33,8 @@ Planes = Float[Tensor, "n h w"]
 def _frequencies(size: int, whole: bool) -> Tensor:
     """Frequencies of a transform's lines, from -0.5; of odd sizes scaled to reach ±0.5 where not `whole`."""
     places = torch.arange(size, dtype=torch.float64) - size // 2
-    return torch.fft.ifftshift(places / (size if whole or size % 2 == 0 else max(size - 1, 1)))
+    shifted: Tensor = torch.fft.ifftshift(places / (size if whole or size % 2 == 0 else max(size - 1, 1)))
+    return shifted
 
 
 @lru_cache(maxsize=2)

@@ -42,7 +42,8 @@ def _coefficients(plane: Plane, scale: int) -> tuple[Plane, Plane]:
     """Absolute horizontal and vertical Haar coefficients, zeros around the plane."""
     size = 2 ** (scale + 1)
     wide = F.pad(plane, (size // 2 - 1, size // 2, size // 2 - 1, size // 2))
-    return tuple(_halves(_box(wide, size, 1 - dim), size, dim).abs() / size for dim in (0, 1))  # type: ignore[return-value]
+    down, across = (_halves(_box(wide, size, 1 - dim), size, dim).abs() / size for dim in (0, 1))
+    return down, across
 
 
 def _alike(x: Plane, y: Plane) -> Plane:
