@@ -58,7 +58,7 @@ def _iqa_peers(ten: bool) -> list[Peer]:
 
     end = "@jpeg-ai-cttc" if ten else ""
     peers = [
-        Peer(f"vif{end}", "iqa-pytorch", "VIFs(channels=1) on Y", on_luma(vif), 2e-4),
+        Peer(f"vif{end}", "iqa-pytorch", "VIFs(channels=1) on Y, float32", on_luma(vif), 2e-3),
         Peer(f"nlpd{end}", "iqa-pytorch", "NLPD(channels=1) on Y", on_luma(nlpd), 3e-6),
     ]
     if not ten:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from vitiq.image.colour import luma709, yuv709_10bit
 from vitiq.image.io import read_image
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.measures.ssimulacra2 import taps
-from vitiq.metrics.perceptual import butteraugli, cvvdp, vmaf
+from vitiq.metrics.perceptual import cvvdp, vmaf
 from vitiq.metrics.perceptual.ciede2000 import difference_map
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 from vitiq.types import ImageU8
@@ -187,7 +188,7 @@ def test_a_brightness_that_means_nothing_is_refused(name: str) -> None:
 
 
 def test_without_programs_the_reason_says_what_to_install(small: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(butteraugli.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(vmaf, "program", lambda: None)
 
     def missing(_: object) -> None:
@@ -208,7 +209,7 @@ def test_a_program_that_fails_is_a_reason(small: ImageU8, tmp_path: Path, monkey
         program = tmp_path / "butteraugli_main"
         program.write_text(f"#!/bin/sh\n{text}\n")
         program.chmod(0o755)
-        monkeypatch.setattr(butteraugli.shutil, "which", lambda _, found=str(program): found)
+        monkeypatch.setattr(shutil, "which", lambda _, found=str(program): found)
         score = metric("butteraugli")(small, small + np.uint8(1))
         assert math.isnan(score.value)
         assert reason in str(score.details["undefined"])

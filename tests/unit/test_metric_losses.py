@@ -25,6 +25,9 @@ from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.types import ImageU8
 
 PIXELS = ("mse", "rmse", "mae", "psnr-rgb", "psnr-y", "ssim", "ssim-y", "ssim-skimage", "ms-ssim", "ms-ssim-y")
+WITHIN = {"psnr-rgb": 1e-4, "psnr-y": 1e-4, "ssimulacra2": 5e-3}
+"""Of values in dB and on a scale of 100; 1e-5 for the others."""
+
 MEASURED = ("iw-ssim", "vif", "fsim", "gmsd", "haarpsi", "nlpd", "ssimulacra2")
 PERCEPTUAL = ("lpips", "lpips-vgg", "dists")
 SEMANTIC = tuple(name for name in LOSSES if name.startswith("vit-"))
@@ -79,7 +82,7 @@ def test_values_are_the_metrics(name: str, pairs: tuple[list[ImageU8], list[Imag
     expected = [scores[name].value for scores in score_pairs(*pairs, metric)]
     with torch.no_grad():
         found = made(name, weights).scores(tensor(pairs[1]), tensor(pairs[0]))
-    assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-4 if name.startswith("psnr") else 1e-5)
+    assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=WITHIN.get(name, 1e-5))
 
 
 @pytest.mark.parametrize("name", [*PIXELS, *MEASURED, *PERCEPTUAL])
@@ -87,7 +90,8 @@ def test_gradients_are_the_slopes(name: str, weights: Path) -> None:
     torch.manual_seed(0)
     side = {"ms-ssim": 176, "ms-ssim-y": 176, "iw-ssim": 161, "nlpd": 65, "vif": 41}.get(name, 32)
     reference = torch.rand(1, 3, side, side, dtype=torch.float64)
-    image = (reference + 0.1 * torch.randn_like(reference)).clamp(0.01, 0.99).requires_grad_()
+    strength = 0.02 if name == "fsim" else 0.1  # its power of 0.03 has no end of slope where colours are opposite
+    image = (reference + strength * torch.randn_like(reference)).clamp(0.01, 0.99).requires_grad_()
     criterion = made(name, weights)
     (slope,) = torch.autograd.grad(criterion(image, reference), image)
     rng = torch.Generator().manual_seed(1)

@@ -24,7 +24,7 @@ def gradient(image: ImageU8) -> np.ndarray:
 class Gmsd(PairMetric):
     """Gradient magnitude similarity deviation."""
 
-    name = "gmsd"
+    name = "gmsd-plugin"
     title = "GMSD"
     range = (0.0, 0.5)
     higher_is_better = False
@@ -34,7 +34,7 @@ class Gmsd(PairMetric):
 
     def signature(self) -> str:
         """What changes the value."""
-        return "gmsd|luma:bt601-full|half:box|prewitt|c:170|v1"
+        return "gmsd-plugin|luma:bt601-full|half:box|prewitt|c:170|v1"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """The deviation, 0 for identical images."""

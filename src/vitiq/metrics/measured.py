@@ -102,7 +102,7 @@ def ten_bit_planes(image: ImageU8) -> UInt16[np.ndarray, "3 h w"]:
 @shared
 def luma_10bit(image: ImageU8) -> Float64[np.ndarray, "h w"]:
     """BT.709 luma rounded to 10 bits, on the scale of 0 … 255."""
-    return ten_bit_planes(image)[0] * (255 / 1023)
+    return np.asarray(ten_bit_planes(image)[0] * (255 / 1023))
 
 
 def on_tensors(function: Callable[..., Tensor], *arrays: Float[np.ndarray, ...]) -> float:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.metrics.loss import Each, Images, Loss
-from vitiq.metrics.measures.luma import Plane
+from vitiq.metrics.measures.luma import Plane, defined
 
 YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 SIDE = 256
@@ -33,7 +33,8 @@ Planes = Float[Tensor, "n h w"]
 def _frequencies(size: int, whole: bool) -> Tensor:
     """Frequencies of a transform's lines, from -0.5; of odd sizes scaled to reach ±0.5 where not `whole`."""
     places = torch.arange(size, dtype=torch.float64) - size // 2
-    return torch.fft.ifftshift(places / (size if whole or size % 2 == 0 else max(size - 1, 1)))
+    shifted: Tensor = torch.fft.ifftshift(places / (size if whole or size % 2 == 0 else max(size - 1, 1)))
+    return shifted
 
 
 @lru_cache(maxsize=2)
@@ -131,4 +132,4 @@ class FsimLoss(Loss):
 
     def _compare(self, distorted: Images, reference: Images) -> Each:
         pairs = zip(reference * 255, distorted * 255, strict=True)
-        return torch.stack([fsim(smaller(torch.stack(pair))) for pair in pairs])
+        return torch.stack([defined(fsim(smaller(torch.stack(pair))), pair[1]) for pair in pairs])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vitiq.metrics.loss import Each, Images, Loss
 from vitiq.metrics.measures.gmsd import halved
-from vitiq.metrics.measures.luma import Plane
+from vitiq.metrics.measures.luma import Plane, defined
 
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 CONSTANT, ALPHA = 30.0, 4.2
@@ -42,7 +42,8 @@ def _coefficients(plane: Plane, scale: int) -> tuple[Plane, Plane]:
     """Absolute horizontal and vertical Haar coefficients, zeros around the plane."""
     size = 2 ** (scale + 1)
     wide = F.pad(plane, (size // 2 - 1, size // 2, size // 2 - 1, size // 2))
-    return tuple(_halves(_box(wide, size, 1 - dim), size, dim).abs() / size for dim in (0, 1))  # type: ignore[return-value]
+    down, across = (_halves(_box(wide, size, 1 - dim), size, dim).abs() / size for dim in (0, 1))
+    return down, across
 
 
 def _alike(x: Plane, y: Plane) -> Plane:
@@ -56,9 +57,9 @@ def _chroma(plane: Plane) -> Plane:
 
 
 def haarpsi(reference: Float[Tensor, "3 h w"], distorted: Float[Tensor, "3 h w"]) -> Float[Tensor, ""]:
-    """HaarPSI of two RGB images, 0 … 255, with sides from 16."""
+    """HaarPSI of two RGB images, 0 … 255, after `halved` of each channel; with sides from 8."""
     (y1, i1, q1), (y2, i2, q2) = (
-        [halved(a * image[0] + b * image[1] + c * image[2]) for a, b, c in YIQ] for image in (reference, distorted)
+        [a * image[0] + b * image[1] + c * image[2] for a, b, c in YIQ] for image in (reference, distorted)
     )
     fine, coarse = (
         [list(zip(_coefficients(y1, scale), _coefficients(y2, scale), strict=True)) for scale in scales]
@@ -84,5 +85,7 @@ class HaarPsiLoss(Loss):
     smallest = SMALLEST
 
     def _compare(self, distorted: Images, reference: Images) -> Each:
-        pairs = zip(reference * 255, distorted * 255, strict=True)
-        return torch.stack([haarpsi(a, b) for a, b in pairs])
+        halves = (
+            [torch.stack([halved(c) for c in image * 255]) for image in images] for images in (reference, distorted)
+        )
+        return torch.stack([defined(haarpsi(a, b), b) for a, b in zip(*halves, strict=True)])

@@ -156,7 +156,8 @@ def _band_mean(x: Plane, y: Plane, parent: Plane | None) -> Float[Tensor, ""]:
 
 def iw_ssim(reference: Plane, distorted: Plane) -> Float[Tensor, ""]:
     """IW-SSIM of two planes of luma, 0 … 255, with sides from 161. NaN where a band has no information."""
-    bands = [band.unbind(1) for band in pyramid(torch.stack([reference, distorted], dim=1))]
+    pyramids = [pyramid(plane[:, None]) for plane in (reference, distorted)]  # one after the other, for their memory
+    bands = [(x[:, 0], y[:, 0]) for x, y in zip(*pyramids, strict=True)]
     means = []
     for scale, (x, y) in enumerate(bands[:-1]):
         parent = bands[scale + 1][1] if scale < len(bands) - 2 else None

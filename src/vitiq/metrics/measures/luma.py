@@ -20,12 +20,19 @@ def luma709(images: Images) -> Float[Tensor, "n h w"]:
     return (red * BT709[0] + green * BT709[1] + blue * BT709[2]) * 255
 
 
+def defined(value: Float[Tensor, ""], distorted: Float[Tensor, ...], best: float = 1.0) -> Float[Tensor, ""]:
+    """A value, or `best` without a slope where it is not defined (flat images), so that a training goes on."""
+    if bool(value.isfinite()):
+        return value
+    return (distorted * 0).sum() + best
+
+
 class LumaLoss(Loss):
-    """The measure of two planes of BT.709 luma."""
+    """The measure of two planes of BT.709 luma, in double precision."""
 
     def _compare(self, distorted: Images, reference: Images) -> Each:
-        pairs = zip(luma709(reference), luma709(distorted), strict=True)
-        return torch.stack([self.measure(a, b) for a, b in pairs])
+        pairs = zip(luma709(reference.double()), luma709(distorted.double()), strict=True)
+        return torch.stack([defined(self.measure(a, b), b) for a, b in pairs]).to(distorted)
 
     @staticmethod
     @abstractmethod

@@ -187,7 +187,7 @@ def distance(a: Rows, b: Rows) -> Float[Tensor, ""]:
     return (norms * norms.new_tensor(WEIGHTS[: len(norms)])).sum()
 
 
-def score(distance: Float[Tensor, ""]) -> Float[Tensor, ""]:
+def score(distance: Float[Tensor, ...]) -> Float[Tensor, ...]:
     """The score of a distance: 100 for 0, without a lower end."""
     x = distance * 0.9562382616834844
     x = 2.326765642916932 * x - 0.020884521182843837 * x * x + 6.248496625763138e-05 * x * x * x

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from vitiq.metrics.measured import MeasuredMetric, colour_planes, on_tensors
+import numpy as np
+
+from vitiq.metrics.measured import MeasuredMetric
 from vitiq.types import ImageU8
 
 
@@ -21,6 +23,14 @@ class HaarPsi(MeasuredMetric):
 
     def measure(self, reference: ImageU8, distorted: ImageU8) -> float:
         """HaarPSI of R, G and B."""
+        import torch  # noqa: PLC0415 - torch
+
+        from vitiq.metrics.measures.gmsd import halved  # noqa: PLC0415 - torch
         from vitiq.metrics.measures.haarpsi import haarpsi  # noqa: PLC0415 - torch
 
-        return on_tensors(haarpsi, colour_planes(reference), colour_planes(distorted))
+        with torch.no_grad():
+            pair = []
+            for image in (reference, distorted):
+                channels = (torch.from_numpy(image[..., c].astype(np.float64)) for c in range(3))
+                pair.append(torch.stack([halved(channel) for channel in channels]))
+            return float(haarpsi(*pair))
