@@ -283,6 +283,7 @@
   const metricsShown = () => (at("allmetrics").checked ? D.metrics.map((m, k) => k) : D.first);
   let most = 200;
   function files() {
+    if (!at("files").tHead.rows.length) fileHead(); // somebody filters before the part was built
     const table = at("files"), words = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
     const value = sort.by.startsWith("m") && !isNaN(sort.by.slice(1)) ? (r) => r.s[+sort.by.slice(1)] : (cells.find(([n]) => n === sort.by) || [, null])[1];
     let rows = D.records.map((r, n) => [r, n]).filter(([r]) => { const text = `${D.images[r.i].name} ${D.codecs[r.c].label} ${D.codecs[r.c].name} ${r.q} ${(r.n || []).join(" ")}`.toLowerCase(); return words.every((w) => text.includes(w)); });
