@@ -15,7 +15,7 @@
   const colour = (c) => (night ? D.codecs[c].dark : D.codecs[c].light);
   const num = (v, places) => (v === null || v === undefined ? "–" : typeof v === "string" ? v : v.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−"));
   const whole = (v) => Math.round(v).toLocaleString("en");
-  const seconds = (v) => (v === null ? "–" : v < 1 ? Math.round(v * 1000) + " ms" : num(v, v < 10 ? 1 : 0) + " s");
+  const seconds = (v) => (v === null ? "–" : v < 1 ? (v < 0.0005 ? "< 1 ms" : Math.round(v * 1000) + " ms") : num(v, v < 10 ? 1 : 0) + " s");
   const url = (x) => (D.blobs && D.blobs[x]) || x || "";
 
   // ----- markers, the same as in the paper figures -----
