@@ -377,8 +377,10 @@ def test_a_page_of_its_own_with_packed_data_shows_its_images(
     assert "data-gzip" in html
     (tmp_path / "report-single.html").write_text(html, encoding="utf-8")
     page = opened((tmp_path / "report-single.html").as_uri())
+    page.locator(".gallery").scroll_into_view_if_needed()
+    until(page, "[...document.querySelectorAll('.gallery img')].every(i => i.naturalWidth === 160)")
     compare(page)
-    until(page, "[...document.querySelectorAll('.pix img,.gallery img')].every(i => i.naturalWidth === 160)")
+    assert page.evaluate("[...document.querySelectorAll('.pix img')].every(i => i.naturalWidth === 160)")
     until(page, "document.querySelectorAll('#files tbody tr').length === 9")
 
 

@@ -331,7 +331,7 @@
   }
   part("curves", () => { legend(); draw(); bd(); agreement(); });
   part("every", () => { fileHead(); files(); });
-  const rest = () => setTimeout(() => (window.requestIdleCallback || setTimeout)(buildAll), 1500);
+  const rest = () => setTimeout(() => (window.requestIdleCallback || setTimeout)(buildAll, { timeout: 3000 }), 1500);
   if (document.readyState === "complete") rest();
   else addEventListener("load", rest);
   function thumbs() {
