@@ -12,6 +12,10 @@ import pytest
 from PIL import Image
 
 from browsing import loaded, until
+from report_studies import equal_bytes
+from vitiq.report.assets import InlineAssets
+from vitiq.report.model import build_model
+from vitiq.report.page import render
 
 Open = Callable[..., Any]
 
@@ -362,6 +366,22 @@ def test_print_shows_the_answer_on_white(opened: Open, equal_page: str, shots: P
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator("#theme").is_hidden()
     page.pdf(path=shots / "print.pdf", format="A4")
+
+
+def test_a_page_of_its_own_with_packed_data_shows_its_images(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitiq.report.page.PLAIN", 1000)
+    study = equal_bytes(tmp_path)
+    html = render(study, build_model(study.name, [record for record, _ in study.records]), InlineAssets(24_000_000))
+    assert "data-gzip" in html
+    (tmp_path / "report-single.html").write_text(html, encoding="utf-8")
+    page = opened((tmp_path / "report-single.html").as_uri())
+    page.locator(".gallery").scroll_into_view_if_needed()
+    until(page, "[...document.querySelectorAll('.gallery img')].every(i => i.naturalWidth === 160)")
+    compare(page)
+    assert page.evaluate("[...document.querySelectorAll('.pix img')].every(i => i.naturalWidth === 160)")
+    until(page, "document.querySelectorAll('#files tbody tr').length === 9")
 
 
 def test_images_are_loaded_when_seen(opened: Open, equal_page: str) -> None:

@@ -144,6 +144,19 @@ def test_a_link_out_of_the_folder_is_not_followed(server: ViewServer, run: Growi
     assert b"outside the folder" in body
 
 
+def test_a_run_is_not_slowed_by_those_who_watch_it(
+    server: ViewServer, run: Growing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REST", 1e6)
+    monkeypatch.setattr(module, "LONGEST_REST", 1e6)
+    shown = json.loads(ask(server, "/content")[1])["version"]
+    run.shown = 6
+    state = json.loads(ask(server, "/state")[1])
+    assert (state["version"], state["done"]) == (shown, 6), "not shown anew yet, but counted"
+    run.shown = 9
+    assert json.loads(ask(server, "/state")[1])["version"] == "9", "a run that has ended is shown at once"
+
+
 def test_other_sites_are_refused(server: ViewServer) -> None:
     assert ask(server, "/", Host="evil.example")[0] == 403
     assert ask(server, "/drop?name=x", "POST", b"x", Origin="http://evil.example")[0] == 403

@@ -245,7 +245,7 @@ def seconds_text(value: float) -> str:
     if not math.isfinite(value):
         return "–"
     if value < 1:
-        return f"{value * 1000:.0f} ms"
+        return f"{value * 1000:.0f} ms" if value >= 0.0005 else "< 1 ms"
     return f"{value:.1f} s" if value < 10 else (f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min")
 
 

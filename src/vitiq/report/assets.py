@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -82,17 +83,26 @@ def ssim_overlay(original: ImageU8, rebuilt: ImageU8) -> bytes:
     At the scale that its authors advise for a whole image (ssim.m, "suggested usage"): means over squares of
     max(1, round(min(height, width) / 256)) pixels.
     """
+    return _ssim_overlay(_luma(original), _luma(rebuilt))
+
+
+def _ssim_overlay(x: Float[np.ndarray, "h w"], y: Float[np.ndarray, "h w"]) -> bytes:
     from scipy.ndimage import gaussian_filter  # noqa: PLC0415 - imported where used
 
     def blur(values: np.ndarray) -> np.ndarray:
         return np.asarray(gaussian_filter(values, 1.5, truncate=3.5))
 
-    x, y = (_luma(image) for image in (original, rebuilt))
     mx, my = blur(x), blur(y)
     vx, vy, vxy = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     ssim = (2 * mx * my + c1) * (2 * vxy + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
     return _tinted(1 - ssim)
+
+
+@lru_cache(maxsize=32)
+def _luma_of(original: Path) -> Float[np.ndarray, "h w"]:
+    """Luma of an original, which is the same for every codec and setting."""
+    return _luma(read_image(original))
 
 
 def _luma(image: ImageU8) -> Float[np.ndarray, "h w"]:
@@ -129,8 +139,8 @@ def _tinted(
 def overlay_bytes(kind: str, *paths: Path) -> bytes:
     """An overlay from the files it is made of."""
     if kind == "ssim":
-        original, rebuilt = (read_image(path) for path in paths)
-        return ssim_overlay(original, rebuilt)
+        original, rebuilt = paths
+        return _ssim_overlay(_luma_of(original), _luma(read_image(rebuilt)))
     return map_overlay(paths[0], kind)
 
 

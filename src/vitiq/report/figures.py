@@ -178,14 +178,23 @@ def rate_distortion(model: Model, column: Column, columns: int = 1) -> Figure:
             ax.annotate("▲", place, (4, 2), textcoords="offset points", fontsize=5, color=curve.style.light)
         for row in (row for n, row in own if n in front):
             ax.plot([row.bpp], [row.means[key].value], "o", ms=9, mfc="none", mec=curve.style.light, mew=0.6)
-    ax.set_xscale("log")
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter("{x:g}")
-    ax.tick_params(axis="x", which="minor", labelsize=6)
+    _rate_axis(ax)
     ax.set_xlabel("bits per pixel")
     ax.set_ylabel(f"{column.info.short}{', ' + column.info.unit if column.info.unit else ''} {_direction(column)}")
     ax.legend(loc="best", ncols=1 if columns == 1 and len(model.curves) < 7 else 2)
     return figure
+
+
+def _rate_axis(ax: Axes) -> None:
+    """Bits per pixel as logarithms, with as many numbers as have room."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # noqa: PLC0415 - slow to import
+
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    wide = high / low > 30
+    ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if wide else (1, 1.5, 2, 3, 5, 7)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _direction(column: Column) -> str:

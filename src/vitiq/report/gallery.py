@@ -42,7 +42,8 @@ def gallery(study: Study, model: Model, assets: Assets, start: int, words: Answe
         first = {"src": assets.thumbnail(original), "alt": f"{name}, original", "label": "Original", "mark": ""}
         shown.insert(0, {**first, "text": size_text(size) if size else "", "key": shown[0]["key"]})
     what = "" if model.levels else " Files nearest in size, not of equal bytes."
-    title = f"{name}, the image of the median score. Select a file to compare it with the original.{what}"
+    middle = ", the image of the median score" if len(model.images) > 2 else ""
+    title = f"{name}{middle}. Select a file to compare it with the original.{what}"
     return {"title": title, "shown": [{**item, "width": width, "height": height} for item in shown]}
 
 

@@ -57,12 +57,15 @@ def export(out: Path, kind: Format) -> list[Path]:
     elif kind == "csv":
         made |= {f"{table.name}.csv": to_csv(table).encode() for table in tables}
     else:
-        drawn = [(name, caption, columns, _pdf(make())) for name, caption, columns, make in _figures(study, model)]
-        made |= {f"{name}.pdf": data for name, _, _, data in drawn}
+        drawn = []
+        for name, caption, columns, make in _figures(study, model):
+            figure = make()
+            made[f"{name}.pdf"] = _pdf(figure)
+            drawn.append((name, caption, columns, min(1.0, figure.get_figwidth() / figures.WIDTHS[columns])))
         if kind == "tex":
             made |= {f"{table.name}.tex": to_latex(table).encode() for table in tables}
             names = [table.name for table in tables]
-            made["paper.tex"] = document(model, names, [(n, c, w) for n, c, w, _ in drawn]).encode()
+            made["paper.tex"] = document(model, names, drawn).encode()
     for name, data in made.items():
         write_bytes(folder / name, data)
     return [folder / name for name in made]
@@ -75,8 +78,14 @@ def _markdown(model: Model, tables: list[str]) -> str:
     return "\n".join([head, *tables])
 
 
-def document(model: Model, tables: list[str], drawn: list[tuple[str, str, int]]) -> str:
-    """A two-column LaTeX document that shows every table and figure; packages of any TeX installation only."""
+def document(model: Model, tables: list[str], drawn: list[tuple[str, str, int, float]]) -> str:
+    """A two-column LaTeX document that shows every table and figure; packages of any TeX installation only.
+
+    Args:
+        model: gives the words.
+        tables: names of files.
+        drawn: figures, each its name, caption, width in columns, and the share of that width that it fills.
+    """
     words = answer(model)
     lines = [
         r"\documentclass[10pt,twocolumn]{article}",
@@ -98,11 +107,11 @@ def document(model: Model, tables: list[str], drawn: list[tuple[str, str, int]])
         ),
         *(rf"\input{{{name}.tex}}" for name in tables),
     ]
-    for name, caption, columns in drawn:
+    for name, caption, columns, share in drawn:
         kind = "figure*" if columns == 2 else "figure"
         lines += [
             rf"\begin{{{kind}}}\centering",
-            rf"\includegraphics[width=\linewidth]{{{name}.pdf}}",
+            rf"\includegraphics[width={share:.2f}\linewidth,height=.8\textheight,keepaspectratio]{{{name}.pdf}}",
             rf"\caption{{{escape_latex(caption)}}}",
             rf"\label{{fig:{name}}}",
             rf"\end{{{kind}}}",

@@ -10,23 +10,25 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from vitiq.errors import InputError, VitiqError
 from vitiq.image.io import read_image
 from vitiq.report.assets import overlay_bytes, thumbnail
-from vitiq.report.model import build_model
+from vitiq.report.model import Model, build_model
 from vitiq.report.page import contents, render
 from vitiq.report.source import Study, read_study, study_version
 from vitiq.report.trial import LARGEST, Trial
 
+Shown = TypeVar("Shown")
 LOOPBACK = "127.0.0.1"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -35,6 +37,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 PAGES = {"/": "study", "/try": "trial"}
+REST, LONGEST_REST = 4.0, 10.0
+"""A study in progress is shown anew after so many times as long as that took, seconds at most: the run needs the
+processor more."""
 
 
 @dataclass
@@ -104,6 +109,8 @@ class ViewServer(ThreadingHTTPServer):
         self.trial = Trial()
         self.assets = ServerAssets((out, self.trial.folder))
         self._lock = threading.Lock()
+        self._shown, self._rested = "", 0.0
+        self._counted = ("", 0, 0)
 
     @property
     def url(self) -> str:
@@ -124,23 +131,44 @@ class ViewServer(ThreadingHTTPServer):
     def page(self, which: str) -> str:
         """The page as HTML."""
         with self._lock:
-            study, version = self.study(which)
-            model = build_model(study.name, [record for record, _ in study.records], study.problems, study.missing)
+            study, version, model = self._model(which)
             panel = self.trial.panel() if which == "trial" else ""
-            return render(study, model, self.assets, live=which, version=version, panel=panel)
+            return self._timed(
+                which, version, lambda: render(study, model, self.assets, live=which, version=version, panel=panel)
+            )
 
     def content(self, which: str) -> dict[str, Any]:
         """What the page shows anew."""
         with self._lock:
-            study, version = self.study(which)
-            model = build_model(study.name, [record for record, _ in study.records], study.problems, study.missing)
-            data, head = contents(study, model, self.assets)
+            study, version, model = self._model(which)
+            data, head = self._timed(which, version, lambda: contents(study, model, self.assets))
             return {"version": version, "data": data, "head": head}
 
-    def state(self, which: str) -> dict[str, Any]:
-        """How far the run is."""
+    def _model(self, which: str) -> tuple[Study, str, Model]:
         study, version = self.study(which)
-        return {"version": version, "done": len(study.records), "planned": study.planned}
+        records = [record for record, _ in study.records]
+        return study, version, build_model(study.name, records, study.problems, study.missing)
+
+    def _timed(self, which: str, version: str, make: Callable[[], Shown]) -> Shown:
+        start = time.monotonic()
+        made = make()
+        end = time.monotonic()
+        if which == "study":
+            self._shown, self._rested = version, end + min(LONGEST_REST, REST * (end - start))
+        return made
+
+    def state(self, which: str) -> dict[str, Any]:
+        """How far the run is, and the version that a page should show by now."""
+        if which == "trial":
+            study, version = self.study(which)
+            return {"version": version, "done": len(study.records), "planned": study.planned}
+        version = study_version(self.out)
+        if version != self._counted[0]:
+            study = read_study(self.out)
+            self._counted = (version, len(study.records), study.planned)
+        _, done, planned = self._counted
+        rests = done < planned and time.monotonic() < self._rested
+        return {"version": self._shown if rests else version, "done": done, "planned": planned}
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -147,8 +147,12 @@ def _missing(model: Model) -> list[str]:
     """Files that could not be made, the first ones by name."""
     if not model.missing:
         return []
-    more = f", and {len(model.missing) - 3} more" if len(model.missing) > 3 else ""
-    return [f"Not in the means, as they could not be made: {'; '.join(model.missing[:3])}{more}."]
+    more = f", and {len(model.missing) - NAMED} more" if len(model.missing) > NAMED else ""
+    return [f"Not in the means: {'; '.join(model.missing[:NAMED])}{more}."]
+
+
+NAMED = 6
+"""Files that could not be made, named in a note."""
 
 
 def _common(model: Model, note: str) -> bool:

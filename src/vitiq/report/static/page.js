@@ -15,7 +15,7 @@
   const colour = (c) => (night ? D.codecs[c].dark : D.codecs[c].light);
   const num = (v, places) => (v === null || v === undefined ? "–" : typeof v === "string" ? v : v.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−"));
   const whole = (v) => Math.round(v).toLocaleString("en");
-  const seconds = (v) => (v === null ? "–" : v < 1 ? Math.round(v * 1000) + " ms" : num(v, v < 10 ? 1 : 0) + " s");
+  const seconds = (v) => (v === null ? "–" : v < 1 ? (v < 0.0005 ? "< 1 ms" : Math.round(v * 1000) + " ms") : num(v, v < 10 ? 1 : 0) + " s");
   const url = (x) => (D.blobs && D.blobs[x]) || x || "";
 
   // ----- markers, the same as in the paper figures -----
@@ -283,6 +283,7 @@
   const metricsShown = () => (at("allmetrics").checked ? D.metrics.map((m, k) => k) : D.first);
   let most = 200;
   function files() {
+    if (!at("files").tHead.rows.length) fileHead(); // somebody filters before the part was built
     const table = at("files"), words = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
     const value = sort.by.startsWith("m") && !isNaN(sort.by.slice(1)) ? (r) => r.s[+sort.by.slice(1)] : (cells.find(([n]) => n === sort.by) || [, null])[1];
     let rows = D.records.map((r, n) => [r, n]).filter(([r]) => { const text = `${D.images[r.i].name} ${D.codecs[r.c].label} ${D.codecs[r.c].name} ${r.q} ${(r.n || []).join(" ")}`.toLowerCase(); return words.every((w) => text.includes(w)); });
@@ -330,7 +331,7 @@
   }
   part("curves", () => { legend(); draw(); bd(); agreement(); });
   part("every", () => { fileHead(); files(); });
-  const rest = () => setTimeout(() => (window.requestIdleCallback || setTimeout)(buildAll), 1500);
+  const rest = () => setTimeout(() => (window.requestIdleCallback || setTimeout)(buildAll, { timeout: 3000 }), 1500);
   if (document.readyState === "complete") rest();
   else addEventListener("load", rest);
   function thumbs() {

@@ -1,5 +1,4 @@
 // The compare view: two to six panes of one image, in step. State lives in `s` and in the URL's hash.
-"use strict";
 function vitiqViewer(root, D) {
   const $ = (name, props = {}, ...kids) => {
     const e = document.createElement(name);
@@ -10,6 +9,7 @@ function vitiqViewer(root, D) {
   const url = (x) => (D.blobs && D.blobs[x]) || x || "";
   const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
   const rec = (n) => D.records[n];
+  const some = (a, b) => (a.length ? a : b);
   const byKey = () => Object.fromEntries(D.records.map((r, n) => [r.k + "." + r.i, n]));
   const { overlays: OVERLAYS, legends: LEGEND, help: HELP } = root;
   const s = { i: 0, p: ["o", 0], m: "slider", z: 1, x: 0.5, y: 0.5, s: 0.5, d: "" };
@@ -28,7 +28,7 @@ function vitiqViewer(root, D) {
   }
   const real = () => s.p.filter((p) => p !== "o");
   function defaults(i) {
-    const lead = ofCodec(i, D.lead), all = lead.length ? lead : of(i), fair = all.filter((n) => !rec(n).over), own = fair.length ? fair : all;
+    const all = some(ofCodec(i, D.lead), of(i)), own = some(all.filter((n) => !rec(n).over), all);
     return ["o", own[Math.floor((own.length - 1) / 4)] ?? "o"];
   }
   // the next codec at the bytes of the first compressed pane
@@ -78,7 +78,7 @@ function vitiqViewer(root, D) {
   for (const [m, text] of [["slider", "Slider"], ["grid", "Side by side"]])
     modes.append((mode[m] = button(text, text, () => { s.m = m; build(); })));
   const flick = button("Flicker", "Flicker between the first two panes (F)", () => flip(!flipped));
-  const add = button("+ Pane", "Add a pane", () => { s.p.push(addable()); s.m = s.p.length > 2 ? "grid" : s.m; build(); });
+  const add = button("+ Pane", "Add a pane", () => { s.p.push(addable()); if (s.p.length > 2) s.m = "grid"; build(); });
   const full = button("Full screen", "Full screen", () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen?.()));
   const stage = $("div", { className: "stage", tabIndex: 0, role: "group", ariaLabel: HELP });
   const metas = $("div", { className: "metas" });
@@ -130,7 +130,7 @@ function vitiqViewer(root, D) {
   const pan = (dx, dy) => { const z = fit() * s.z; s.x -= dx / (image().w * z); s.y -= dy / (image().h * z); place(); };
 
   // ----- drawing -----
-  const img = (src, alt, cls = "") => $("img", { src: url(src), alt, className: cls, draggable: false, decoding: quiet ? "async" : "sync" });
+  const img = (src, alt, cls = "") => $("img", { src: url(src), alt, className: cls, draggable: false, decoding: "sync" });
   const nameOf = (p) => (rec(p) ? D.codecs[rec(p).c].label : "Original");
   function pixels(p) {
     const m = image(), r = rec(p), pix = $("div", { className: "pix" });
@@ -163,7 +163,7 @@ function vitiqViewer(root, D) {
     stage.className = "stage " + s.m; stage.style.setProperty("--ratio", m.w / m.h); stage.style.setProperty("--n", s.p.length);
     if (s.m === "slider") {
       const bottom = $("div", { className: "layer" }), top = $("div", { className: "layer" });
-      const bar = $("div", { className: "handle", tabIndex: 0, role: "slider", ariaLabel: "Share of the left image", ariaValueMin: "0", ariaValueMax: "100" });
+      const bar = $("div", { className: "handle", tabIndex: 0, role: "slider", ariaLabel: "Share of the left image" });
       const view = $("div", { className: "view" }, bottom, top, bar, mark(s.p[0]), mark(s.p[1]));
       view.lastChild.classList.add("right");
       views.push({ view, layers: [bottom, top], of: [s.p[1], s.p[0]], top, bar });
@@ -176,7 +176,7 @@ function vitiqViewer(root, D) {
     pick.replaceChildren(...D.images.map((im, n) => $("option", { value: n, textContent: im.name })));
     pick.value = s.i;
     overlay.replaceChildren(...Object.entries(OVERLAYS).map(([value, textContent]) => $("option", { value, textContent })));
-    for (const k in mode) mode[k].ariaPressed = String(k === s.m);
+    for (const k in mode) mode[k].ariaPressed = k === s.m;
     flick.ariaPressed = "false";
     add.disabled = s.p.length > 5;
     draw();
@@ -198,7 +198,7 @@ function vitiqViewer(root, D) {
     }));
   }
   function scrub(r, n) { steps[r.k] = n; for (const v of views) v.of.forEach((p, k) => { if (rec(p) === r) v.pixels[k].firstChild.src = url(r.strip[n][1]); }); }
-  function flip(on) { flipped = on; flick.ariaPressed = String(on); if (s.m === "grid") views.forEach((v, n) => swap(v, on && n < 2 ? s.p[1 - n] : s.p[n])); place(); }
+  function flip(on) { flipped = on; flick.ariaPressed = on; if (s.m === "grid") views.forEach((v, n) => swap(v, on && n < 2 ? s.p[1 - n] : s.p[n])); place(); }
   function swap(v, p) { v.of = [p]; v.pixels = [pixels(p)]; v.layers[0].replaceChildren(v.pixels[0]); }
   function original(on) { hold = on; if (s.m === "grid") views.forEach((v, n) => swap(v, on ? "o" : s.p[n])); place(); }
   function go(i) {
