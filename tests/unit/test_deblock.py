@@ -177,7 +177,7 @@ def test_any_kind_and_size(photo: ImageU8, kind: str, size: tuple[int, int]) -> 
 
 def test_progressive_is_corrected_as_sequential_is(photo: ImageU8) -> None:
     found = [restore_jpeg(as_jpeg(photo, "4:2:0", 20, progressive=value), "file")[0] for value in (False, True)]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_it_is_turned_and_coloured_as_everywhere(photo: ImageU8) -> None:
