@@ -102,7 +102,7 @@ def test_they_are_listed_with_what_they_state(site: Site) -> None:
     listed = {entry["name"] for entry in site.json("codecs", "list")}
     assert {"cjxl", "my-model"} <= listed
     assert "state dict" in site("codecs", "info", "my-model")
-    assert "gmsd" in site("metrics", "list")
+    assert "gmsd-plugin" in site("metrics", "list")
     assert site.json("codecs", "info", "jpeg+reapply")["name"] == "jpeg+reapply"
     assert "subsampling" in site("codecs", "info", "jpeg+reapply")
 
@@ -120,7 +120,7 @@ def test_a_codec_in_the_commands_for_files(name: str, site: Site) -> None:
     options = ("-O", "weights=weights.pth") if name == "my-model" else ()
     site("decode", file, "-o", f"{name}.png", *options)
     scores = site.json("score", "images/a.png", f"{name}.png", "-m", "gmsd,psnr-rgb")["pairs"][0]["scores"]
-    assert 0 < scores["gmsd"]["value"] < 0.4
+    assert 0 < scores["gmsd-plugin"]["value"] < 0.4
     assert scores["psnr-rgb"]["value"] > 14
     if name != "my-model":  # whose weights `score` would find in VITIQ_WEIGHTS_PATH
         assert site.json("score", "images/a.png", file, "-m", "mse")["pairs"][0]["scores"]["mse"]["value"] > 0
@@ -141,7 +141,7 @@ def test_codecs_metric_and_backbone_in_studies_and_reports(site: Site) -> None:
     rows = site("rd", "study").splitlines()
     for label in ("cjxl", "My model", "re-applied"):
         assert any(label in row for row in rows), label
-    assert "gmsd" in rows[0]
+    assert "gmsd-plugin" in rows[0]
     assert "re-applied" in site("bd", "study", "--anchor", "jpeg", "--metric", "psnr-rgb", "-c", "jpeg+reapply")
     assert "My model" in site("bench", "show", "study")
     site("run", "images/a.png", "-c", "cjxl", "-q", 50, "--comparators", "jpeg+reapply,jpeg", *scoring, "-o", "out")
@@ -154,7 +154,7 @@ def test_codecs_metric_and_backbone_in_studies_and_reports(site: Site) -> None:
 def test_the_metric_and_the_backbone_where_scores_are_made(site: Site) -> None:
     (site.folder / "mos.csv").write_text("distorted,reference,mos\n", encoding="utf-8")
     found = site.json("score", "images", "images", "-m", "gmsd,vit-topk@1", "--weights", "vit-labelled:pets.pth")
-    assert found["summary"]["gmsd"]["mean"] == 0
+    assert found["summary"]["gmsd-plugin"]["mean"] == 0
     assert "vit-labelled:pets" in found["pairs"][0]["scores"]["vit-topk@1"]["signature"]
     assert "give one each" in site.python(
         "import vitiq, shutil\nshutil.copy('pets.pth', 'other.pth')\nopen('other.txt', 'w').write('cat')\n"
@@ -179,7 +179,7 @@ def test_opinions_are_compared_with_the_metric(site: Site) -> None:
         site("encode", "images/a.png", "-c", "jpeg", "-q", quality, "-o", f"opinions/{quality}.jpg")
         lines.append(f"{quality}.jpg,../images/a.png,{quality}")
     (folder / "mos.csv").write_text("\n".join(lines), encoding="utf-8")
-    agreement = site.json("validate", "opinions", "-m", "gmsd", "--resamples", 20, "--jobs", 1)["agreement"]
+    agreement = site.json("validate", "opinions", "-m", "gmsd-plugin", "--resamples", 20, "--jobs", 1)["agreement"]
     assert agreement[0]["srcc"] == pytest.approx(1)
 
 

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from vitiq.errors import InputError, WeightsError
+from vitiq.filters.deblock.dct import basis, to_coefficients
 from vitiq.filters.deblock.embedded import EmbeddedCorrector
+from vitiq.filters.deblock.filter import restore_jpeg
 from vitiq.filters.deblock.network import Corrector
 from vitiq.training.jpeg_views import code
 from vitiq.training.recipes.deblock import export_weights, load_config, relative_error, train_deblock, trapezoid
@@ -67,8 +70,6 @@ def test_weights_are_kept_to_their_precision(tmp_path: Path) -> None:
 
 
 def test_other_weights_are_refused_in_one_line(tmp_path: Path, weights: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
     tensors = load_file(weights)
     tensors.pop("luma.phase")
     save_file(tensors, tmp_path / "w.safetensors", {"vitiq_config": '{"format": "vitiq-deblock-1"}'})
@@ -93,8 +94,17 @@ def test_perfect_offsets_have_no_error() -> None:
     torch.manual_seed(0)
     planes = 40 * torch.randn(2, 1, 16, 24)
     coded = code(planes, torch.full((2, 1, 64), 16.0))
-    from vitiq.filters.deblock.dct import to_coefficients
-
     perfect = to_coefficients(planes) / 16 - coded.quantised
     assert float(relative_error(coded, perfect, 1.0)) < 1e-6
     assert float(relative_error(coded, torch.zeros_like(perfect), 1.0)) > 0.5
+
+
+def test_training_follows_a_correction_in_one_process(photos: Path, tmp_path: Path) -> None:
+    """What is kept between calls must do for both."""
+    basis.cache_clear()
+    jpeg = tmp_path / "a.jpg"
+    Image.open(next(photos.glob("*.png"))).save(jpeg)
+    restore_jpeg(jpeg.read_bytes(), "a.jpg")
+    planes = torch.zeros(1, 1, 8, 8, requires_grad=True)
+    torch.autograd.backward(to_coefficients(planes).sum())
+    assert planes.grad is not None

@@ -140,7 +140,7 @@ def test_projected_planes_have_the_files_coefficients(quality: int) -> None:
 
 @pytest.mark.parametrize("quality", [5, 10, 20, 50])
 def test_the_image_coded_again_gives_the_files_coefficients(photo: ImageU8, quality: int) -> None:
-    whole = np.ascontiguousarray(photo[:200, :296])
+    whole = np.ascontiguousarray(photo[:128, :192])
     data = as_jpeg(whole, "grey", quality)
     again = coded_again(restore_jpeg(data, "grey")[0], "grey", data)
     # Rounding to 8 bits can leave a coefficient at the very end of its interval.
@@ -148,9 +148,9 @@ def test_the_image_coded_again_gives_the_files_coefficients(photo: ImageU8, qual
 
 
 @pytest.mark.parametrize("kind", ["4:2:0", "4:4:4", "rgb"])
-@pytest.mark.parametrize("quality", [10, 50, 90])
+@pytest.mark.parametrize("quality", [10, 90])
 def test_colour_coded_again_keeps_more_than_a_decoders_image_does(photo: ImageU8, kind: str, quality: int) -> None:
-    whole = np.ascontiguousarray(photo[:192, :288])
+    whole = np.ascontiguousarray(photo[:128, :192])
     data = as_jpeg(whole, kind, quality)
     file = read_coefficients(data, "file")
     ours = changed(file, coded_again(restore_jpeg(data, "file")[0], kind, data))
@@ -167,7 +167,7 @@ def test_without_projection_coefficients_may_leave_their_intervals(photo: ImageU
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", [(1, 1), (9, 40), (203, 301)])
+@pytest.mark.parametrize("size", [(1, 1), (9, 40), (83, 101)])
 def test_any_kind_and_size(photo: ImageU8, kind: str, size: tuple[int, int]) -> None:
     piece = np.ascontiguousarray(photo[: size[0], : size[1]])
     found = restore_jpeg(as_jpeg(piece, kind, 15), "file")[0]
@@ -177,7 +177,7 @@ def test_any_kind_and_size(photo: ImageU8, kind: str, size: tuple[int, int]) -> 
 
 def test_progressive_is_corrected_as_sequential_is(photo: ImageU8) -> None:
     found = [restore_jpeg(as_jpeg(photo, "4:2:0", 20, progressive=value), "file")[0] for value in (False, True)]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_it_is_turned_and_coloured_as_everywhere(photo: ImageU8) -> None:
@@ -215,7 +215,7 @@ def test_networks_start_as_nothing() -> None:
 def test_it_gains_at_every_quality(bundled: dict[str, ImageU8], kind: str, quality: int) -> None:
     gains = []
     for name in ("animal", "building", "portrait"):
-        image = bundled[name]
+        image = np.ascontiguousarray(bundled[name][96:320, 80:352])
         if kind == "grey":
             image = np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
         data = as_jpeg(image, kind, quality)
@@ -225,7 +225,7 @@ def test_it_gains_at_every_quality(bundled: dict[str, ImageU8], kind: str, quali
 
 @pytest.mark.parametrize("shift", [(0, 0), (4, 4), (3, 6)])
 def test_it_gains_where_a_file_was_a_jpeg_before(bundled: dict[str, ImageU8], shift: tuple[int, int]) -> None:
-    image = bundled["animal"]
+    image = np.ascontiguousarray(bundled["animal"][100:300, 100:340])
     first = decoded(as_jpeg(image, "4:2:0", 30))
     down, across = shift
     data = as_jpeg(np.ascontiguousarray(first[down:, across:]), "4:2:0", 20)

@@ -19,10 +19,11 @@ LEVEL = 128.0
 @lru_cache(maxsize=1)
 def basis() -> Float[Tensor, "64 64"]:
     """Rows: the basis images of the coefficients v·8 + u (vertical frequency v), pixels in row order."""
-    n = torch.arange(SIDE, dtype=torch.float64)
-    cosines = torch.cos(torch.pi * (2 * n[None] + 1) * n[:, None] / (2 * SIDE)) / 2
-    cosines[0] /= 2**0.5
-    return torch.einsum("vy,ux->vuyx", cosines, cosines).reshape(64, 64).float()
+    with torch.inference_mode(False):  # kept for training too, whoever asks first
+        n = torch.arange(SIDE, dtype=torch.float64)
+        cosines = torch.cos(torch.pi * (2 * n[None] + 1) * n[:, None] / (2 * SIDE)) / 2
+        cosines[0] /= 2**0.5
+        return torch.einsum("vy,ux->vuyx", cosines, cosines).reshape(64, 64).float()
 
 
 def to_coefficients(planes: Float[Tensor, "n p h w"]) -> Float[Tensor, "n p 64 i j"]:

@@ -102,8 +102,8 @@ class PlaneCorrector(nn.Module):
         self.after = nn.ModuleList(Residual(fine) for _ in range(layout.after))
         self.values = nn.Conv2d(fine, area * planes, 3, padding=1)
         for layer in (self.steps, self.values):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(
         self,
@@ -138,7 +138,8 @@ class PlaneCorrector(nn.Module):
         for block in self.after:
             x = block(x, table)
         change = F.pixel_shuffle(self.values(x), FINE) * size
-        return to_coefficients(change) / step + self.steps(y).reshape(n, p, 64, i, j)
+        offsets: Tensor = self.steps(y).reshape(n, p, 64, i, j)
+        return to_coefficients(change) / step + offsets
 
 
 class Corrector(nn.Module):

@@ -248,10 +248,15 @@ def validate(model: Corrector, planes: Float[Tensor, "n 3 s s"]) -> Row:
 
 
 def _found(model: PlaneCorrector, coded: Coded, guide: Tensor | None = None) -> Tensor:
-    parts = zip(
-        coded.quantised.split(4), coded.tables.split(4), [None] * 99 if guide is None else guide.split(4), strict=False
-    )
-    return torch.cat([corrected(q, model(q, t, g), t) for q, t, g in parts])
+    whole = len(coded.quantised)
+    parts = [slice(start, start + 4) for start in range(0, whole, 4)]
+    return torch.cat([_found_part(model, coded, part, guide) for part in parts])
+
+
+def _found_part(model: PlaneCorrector, coded: Coded, part: slice, guide: Tensor | None) -> Tensor:
+    quantised, tables = coded.quantised[part], coded.tables[part]
+    offsets = model(quantised, tables, None if guide is None else guide[part])
+    return corrected(quantised, offsets, tables)
 
 
 def _gain(coded: Coded, found: Tensor) -> float:
