@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from vitiq import registry
+from vitiq.api.paths import as_path, as_paths
 from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
 from vitiq.image.arrays import Taken, to_image, to_images
@@ -17,7 +18,7 @@ from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import DEFAULT_SETS, resolve_metrics
 from vitiq.metrics.scoring import score_pairs as score_image_pairs
 from vitiq.metrics.scoring import score_sets as score_image_sets
-from vitiq.models.device import check_device
+from vitiq.models.device import device_name
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def score_folder(
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
 
     spec = _spec(metrics, backbone, panel, device)
-    pairing = pair_up(Path(reference), Path(distorted))
+    pairing = pair_up(as_path(reference, "reference"), as_path(distorted, "distorted"))
     if not pairing.pairs:
         raise InputError(f"{reference} and {distorted}: no image has a partner; " + "; ".join(pairing.problems[:3]))
     aggregate = Aggregate(spec.make())
@@ -372,7 +373,8 @@ def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | Non
     """
     from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
-    return load_backbone(weights=None if weights is None else Path(weights), device=device or "cpu")
+    path = None if weights is None else as_path(weights, "weights")
+    return load_backbone(weights=path, device=device_name(device))
 
 
 def list_metrics() -> list[str]:
@@ -397,7 +399,7 @@ def _named(metrics: str | Sequence[str]) -> list[str]:
 def _metrics(
     names: str | Sequence[str], backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: str | None
 ) -> list[Metric]:
-    vit = None if backbone is None and device in {None, "cpu"} else _backbone(backbone, device)
+    vit = None if backbone is None and (device is None or device == "cpu") else _backbone(backbone, device)
     made = resolve_metrics(_named(names), vit, [_backbone(one, device) for one in panel])
     if not made:
         raise InputError("no metric named; vitiq.list_metrics() lists them")
@@ -420,9 +422,8 @@ def _spec(
 ) -> MetricSpec:
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
 
-    check_device(device or "cpu")
-    path = None if backbone is None else Path(backbone)
-    return MetricSpec(",".join(_named(metrics)), path, tuple(Path(path) for path in panel), device or "cpu")
+    path = None if backbone is None else as_path(backbone, "backbone")
+    return MetricSpec(",".join(_named(metrics)), path, as_paths(panel, "panel"), device_name(device))
 
 
 def _both(reference: ImageLike, distorted: ImageLike) -> tuple[Taken, Taken]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitiq.api.paths import as_path, as_paths
 from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
-from vitiq.models.device import check_device
+from vitiq.models.device import device_name
 from vitiq.workers import jobs_on
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run_study(
     panel: Sequence[str | os.PathLike[str]] = (),
     keep: str = "bitstreams,images",
     executor: str = "auto",
-    device: str = "cpu",
+    device: str | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Finished:
@@ -44,7 +44,7 @@ def run_study(
         backbone, panel: checkpoints (paths) of the ViTs that the `vit-…` metrics read images with.
         keep: files that stay: "bitstreams", "images", both with a comma, or "none".
         executor: "auto", "processes", "inline" (this process) or "dask".
-        device: where networks of codecs and ViTs run: "cpu", "cuda" or "auto".
+        device: "cuda" or "auto" for the networks of codecs and the ViTs.
         jobs: tasks at once; None for one a core.
         progress: whether a bar is shown; None for where somebody looks.
 
@@ -70,9 +70,10 @@ def run_study(
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
 
-    check_device(device)
+    device, folder, given = device_name(device), as_path(out, "out"), as_paths(images, "images")
     names = metrics if isinstance(metrics, str) else ",".join(metrics)
-    spec = MetricSpec(names, None if backbone is None else Path(backbone), tuple(Path(path) for path in panel), device)
+    path = None if backbone is None else as_path(backbone, "backbone")
+    spec = MetricSpec(names, path, as_paths(panel, "panel"), device)
     faults = plan.Faults()
     series = []
     with faults.gathered():
@@ -82,7 +83,6 @@ def run_study(
     kept = plan.check_keep(keep)
     made = plan.check_metrics(spec, faults)
     faults.refuse()
-    given = [images] if isinstance(images, str | os.PathLike) else images
     with Workers(executor, jobs_on(device, jobs)) as workers, bar(None, "study", "task", shown=progress) as shown:
 
         def report(step: Step) -> None:
@@ -90,11 +90,11 @@ def run_study(
             shown.set_postfix_str(step.label, refresh=False)
             shown.update(step.done - shown.n)
 
-        found, problems = plan.read_images([Path(path) for path in given], workers, Path(out))
+        found, problems = plan.read_images(given, workers, folder)
         if not found:
             raise InputError("no image to work on: " + "; ".join(problems))
         study = plan.make_study(found, series, made, spec, keep=kept, problems=problems)
-        store = Store(Path(out))
+        store = Store(folder)
         store.begin(study)
         presets.carry_on(engine.run_study(study, store, workers, report))
         return presets.finish(study, store, workers)

@@ -27,7 +27,11 @@ from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
 )
 @click.option("-c", "--codec", type=common.CODEC, help=f"Codec that sets the size.  [default: {RUN}; thesis: {MAIN}]")
 @common.rate
-@click.option("--at-bytes", type=int, help="Compare at this many bytes; at the codec's own file size if not given.")
+@click.option(
+    "--at-bytes",
+    type=click.IntRange(min=1),
+    help="Compare at this many bytes; at the codec's own file size if not given.",
+)
 @click.option(
     "--comparators",
     type=common.CODECS,
