@@ -1,6 +1,6 @@
 from . import losses
 from .api.coding import codec, decode, encode, inspect, list_codecs
-from .api.scoring import backbone, list_metrics, load_image, metric, score, score_folder, score_sets
+from .api.scoring import backbone, list_metrics, load_image, metric, score, score_folder, score_sets, torchmetric
 from .api.studies import run_study
 from .errors import (
     BitstreamError,
@@ -42,4 +42,5 @@ __all__ = [
     "score",
     "score_folder",
     "score_sets",
+    "torchmetric",
 ]

@@ -40,6 +40,7 @@ FUNCTIONS = [
     "score",
     "score_folder",
     "score_sets",
+    "torchmetric",
 ]
 METRICS = "psnr-rgb,ssim,vit-topk"
 
@@ -218,6 +219,7 @@ ANY: Any = vitiq
         (lambda image: ANY.score_sets(".", [image]), "a path and a batch"),
         (lambda image: ANY.score_folder("nowhere", "."), "nowhere: no such file or folder"),
         (lambda image: ANY.backbone("nowhere.safetensors"), "nowhere.safetensors"),
+        (lambda image: ANY.torchmetric("ssimm"), "did you mean"),
         (lambda image: ANY.backbone(3), "weights: a int given, a path expected"),
         (lambda image: ANY.score_folder(3, "."), "reference: a int given, a path expected"),
         (lambda image: ANY.score_folder(".", ".", "mse", jobs=0), "jobs: 0 given, a whole number from 1 expected"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vitiq.api.types import BackboneLike, ImageLike, OneImage
     from vitiq.evaluation.metric_spec import MetricSpec
     from vitiq.evaluation.scoring import Scored
+    from vitiq.metrics.torchmetrics_adapter import TorchMetric
     from vitiq.models.backbones import Backbone
 
 
@@ -352,6 +353,36 @@ def metric(
     if len(made) != 1:
         raise InputError(f"{name!r} names {len(made)} metrics, one expected; use vitiq.score")
     return MetricFunction(made[0])
+
+
+def torchmetric(
+    name: str,
+    *,
+    backbone: BackboneLike | None = None,
+    panel: Sequence[BackboneLike] = (),
+    device: str | None = None,
+    **options: Any,
+) -> TorchMetric:
+    """One metric as a torchmetrics `Metric`: `update(preds, target)`, `compute()`, reduced over a training's processes.
+
+    Args:
+        name, backbone, panel, device: as for `vitiq.metric`.
+        **options: of `torchmetrics.Metric` (`dist_sync_on_step`, `sync_on_compute`, …).
+
+    Raises:
+        UnknownNameError: no such metric.
+        MissingDependencyError: torchmetrics is not installed.
+
+    Example:
+        >>> import torch, vitiq
+        >>> measure = vitiq.torchmetric("mse")
+        >>> measure.update(torch.zeros(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.2))
+        >>> float(measure.compute())
+        2601.0
+    """
+    from vitiq.metrics.torchmetrics_adapter import TorchMetric  # noqa: PLC0415 - torch
+
+    return TorchMetric(metric(name, backbone=backbone, panel=panel, device=device).metric, **options)
 
 
 def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | None = None) -> Backbone:

@@ -102,6 +102,7 @@ def study(  # noqa: PLR0917
     from vitiq.report.build import build_report  # noqa: PLC0415
 
     config = config_of(images, codecs, precomputed, options)
+    check_anchor(config, anchors, anchor)
     with resumable(), StudyBar(quiet=options["quiet"]) as bar, workers_of(options) as workers:
         if dry_run:
             show_estimate(work.estimate(config, out, workers), out, as_json=options["as_json"])
@@ -164,6 +165,26 @@ def config_of(
         raise click.UsageError("name images, folders or a study file")
     faults.refuse()
     return config
+
+
+def check_anchor(config: BenchConfig, anchors: tuple[Path, ...], anchor: str | None) -> None:
+    """Refuse before any work what BD-rates cannot be reported against.
+
+    Raises:
+        InputError: a published table that cannot be read, or a name that no curve will have.
+    """
+    from vitiq.analysis.anchors import read_anchors  # noqa: PLC0415
+    from vitiq.analysis.points import codecs_of  # noqa: PLC0415
+    from vitiq.errors import InputError  # noqa: PLC0415
+
+    known = codecs_of(read_anchors(anchors)) if anchors else []
+    if anchor is None:
+        return
+    made = [spec.make() for spec in config.codecs]
+    known = [*(codec.name for codec in made), *(codec.label() for codec in made), *known]
+    known += [text.partition("=")[0] for text in config.precomputed]
+    if anchor not in known:
+        raise InputError(f"--anchor {anchor!r} given; choose from {', '.join(dict.fromkeys(known))}")
 
 
 def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 @common.metrics
 @common.weights
 @common.panel
-@click.option("--resamples", default=1000, show_default=True, help="Bootstrap samples behind the intervals.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Bootstrap samples behind the intervals.",
+)
 @common.device
 @common.jobs
 @common.as_json

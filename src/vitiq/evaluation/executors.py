@@ -12,9 +12,9 @@ from __future__ import annotations
 import multiprocessing as mp
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -33,6 +33,20 @@ KINDS = ("auto", "processes", "inline", "dask", "slurm")
 """Executors by name; auto is processes, but inline for work that is done sooner than they start."""
 START_SECONDS = 4.0
 """About what starting worker processes costs."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Arithmetic on one thread, as in worker processes; without torch, whose threads are meant, as it is."""
+    try:
+        from vitiq.models import threads  # noqa: PLC0415 - torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        yield
+        return
+    with threads.one_thread():
+        yield
 
 
 class Workers:
@@ -139,8 +153,6 @@ class Inline(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """A call that is done when this returns."""
-        from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
-
         future: Future[T] = Future()
         try:
             with one_thread():  # as in worker processes, so that values are the same

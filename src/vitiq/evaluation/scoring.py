@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vitiq.errors import InputError, TaskError
-from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.executors import Workers, one_thread
 from vitiq.evaluation.inputs import read_any
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.rows import batches
@@ -166,16 +166,14 @@ def work_on(
 
 
 def _in_process(
-    work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]], items: Sequence[T], spec: MetricSpec, one_thread: bool
+    work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]], items: Sequence[T], spec: MetricSpec, alone: bool
 ) -> Iterator[R]:
     metrics = spec.make()
-    if not one_thread:
+    if not alone:
         for item in items:
             yield from work([item], metrics)
         return
-    from vitiq.models import threads  # noqa: PLC0415 - torch
-
     for part in batches(items, LARGEST_BATCH):
-        with threads.one_thread():
+        with one_thread():
             done = work(part, metrics)
         yield from done
