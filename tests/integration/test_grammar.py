@@ -38,10 +38,8 @@ def options() -> Iterator[tuple[str, click.Option]]:
 def defined(name: str) -> click.Option:
     """The option as it is defined for all."""
 
-    @getattr(common, name)
-    def nothing() -> None: ...
-
-    found: click.Option = nothing.__click_params__[0]  # type: ignore[attr-defined]
+    decorated = getattr(common, name)(lambda: None)
+    found: click.Option = decorated.__click_params__[0]
     return found
 
 
