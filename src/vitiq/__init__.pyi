@@ -1,6 +1,6 @@
 from . import losses
 from .api.coding import codec, decode, encode, inspect, list_codecs
-from .api.metrics import backbone, list_metrics, metric
+from .api.metrics import backbone, list_metrics, metric, torchmetric
 from .api.scoring import load_image, score, score_folder, score_sets
 from .api.studies import run_study
 from .errors import (
@@ -43,4 +43,5 @@ __all__ = [
     "score",
     "score_folder",
     "score_sets",
+    "torchmetric",
 ]

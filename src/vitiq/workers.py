@@ -20,6 +20,8 @@ from multiprocessing import get_context, parent_process
 from types import ModuleType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from vitiq.errors import InputError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
@@ -107,7 +109,12 @@ def jobs_on(device: str, jobs: int | None) -> int | None:
 
     Args:
         jobs: as asked for; None for one a core.
+
+    Raises:
+        InputError: fewer than one.
     """
+    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
+        raise InputError(f"jobs: {jobs!r} given, a whole number from 1 expected")
     return min(GPU_JOBS, cores()) if jobs is None and device != "cpu" else jobs
 
 

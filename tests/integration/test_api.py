@@ -40,6 +40,7 @@ FUNCTIONS = [
     "score",
     "score_folder",
     "score_sets",
+    "torchmetric",
 ]
 METRICS = "psnr-rgb,ssim,vit-topk"
 
@@ -218,6 +219,24 @@ ANY: Any = vitiq
         (lambda image: ANY.score_sets(".", [image]), "a path and a batch"),
         (lambda image: ANY.score_folder("nowhere", "."), "nowhere: no such file or folder"),
         (lambda image: ANY.backbone("nowhere.safetensors"), "nowhere.safetensors"),
+        (lambda image: ANY.torchmetric("ssimm"), "did you mean"),
+        (lambda image: ANY.backbone(3), "weights: a int given, a path expected"),
+        (lambda image: ANY.score_folder(3, "."), "reference: a int given, a path expected"),
+        (lambda image: ANY.score_folder(".", ".", "mse", jobs=0), "jobs: 0 given, a whole number from 1 expected"),
+        (lambda image: ANY.score_folder(".", ".", "mse", jobs=True), "jobs: True given"),
+        (lambda image: ANY.run_study(3, "jpeg", "out"), "images: a int given, a path expected"),
+        (lambda image: ANY.run_study([b"x"], "jpeg", "out"), "images: a bytes given, a path expected"),
+        (lambda image: ANY.run_study("x.png", "jpeg", None), "out: a NoneType given, a path expected"),
+        (lambda image: ANY.run_study("x.png", "jpeg", "out", jobs=-1), "jobs: -1 given"),
+        (lambda image: ANY.score(image, image, "mse", device=0), "which torch does not have here"),
+        (lambda image: ANY.score(image, image, "mse", device=""), "which torch does not have here"),
+        (lambda image: ANY.score(image, image, "mse", device=1.5), "which torch does not have here"),
+        (lambda image: ANY.encode(image, "jpeg", progress="x"), "progress: a str given"),
+        (lambda image: ANY.encode(image, "jpeg").save(7), "path: a int given"),
+        (
+            lambda image: ANY.losses.loss("mse")(*2 * [torch.zeros(1, 3, 9, 9, dtype=torch.uint8)]),
+            "images of uint8 and",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named(call: Callable[[ImageU8], Any], said: str, pair: tuple[ImageU8, ImageU8]) -> None:

@@ -220,9 +220,10 @@ def test_a_generator_that_runs_on_the_cpu_only_says_so() -> None:
         def generate(self, latents: Any) -> Any:
             return latents
 
+    made: Any = Fixed
     with pytest.raises(InputError, match="generator fixed runs on the CPU only, device 'cuda' given"):
-        Fixed().to(torch.device("cuda"))
-    assert Fixed().to(torch.device("cpu")).name == "fixed"
+        made().to(torch.device("cuda"))
+    assert made().to(torch.device("cpu")).name == "fixed"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")

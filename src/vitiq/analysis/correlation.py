@@ -153,7 +153,9 @@ def draws_of(members: Groups, resamples: int) -> Float[np.ndarray, "b g"]:
     return np.array(times, dtype=np.float64).reshape(-1, count)
 
 
-def _samples(x: Values, y: Values, members: Groups, fit: Float[np.ndarray, " p"], resamples: int) -> Float[np.ndarray, "b 4"]:
+def _samples(
+    x: Values, y: Values, members: Groups, fit: Float[np.ndarray, " p"], resamples: int
+) -> Float[np.ndarray, "b 4"]:
     """Every measure of every resample of the groups."""
     times = draws_of(members, resamples)
     if not len(times):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitiq import files, registry
+from vitiq.api.paths import as_path
 from vitiq.api.progress import SearchProgress
 from vitiq.codecs import defaults
 from vitiq.codecs.base import Codec, FileInfo
@@ -18,7 +19,7 @@ from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError
 from vitiq.image.arrays import to_image
-from vitiq.models.device import check_device
+from vitiq.models.device import device_name
 from vitiq.types import Bytes, ImageU8, Quality, Rate
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ class EncodedImage:
         Raises:
             InputError: it cannot be written, or exists and `overwrite` is False.
         """
-        files.write_bytes(Path(path), self.data, overwrite=overwrite)
-        return Path(path)
+        target = as_path(path, "path")
+        files.write_bytes(target, self.data, overwrite=overwrite)
+        return target
 
     def decode(self) -> ImageU8:
         """The image that a reader of the file gets, H×W×3 uint8."""
@@ -212,8 +214,7 @@ def codec_named(given: str | Codec, device: str | None = None) -> Codec:
             raise InputError("device: given beside a codec that is made already; give it to vitiq.codec instead")
         return given
     if isinstance(given, str):
-        check_device(device or "cpu")
-        return make_codec(given, device=device or "cpu")
+        return make_codec(given, device=device_name(device))
     raise InputError(f"codec: a {type(given).__name__} given, a name or what vitiq.codec() gave expected")
 
 

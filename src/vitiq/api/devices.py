@@ -2,19 +2,6 @@
 
 from __future__ import annotations
 
+from vitiq.models.device import device_name
 
-def device_name(name: str) -> str:
-    """Torch's own name of a device, `auto` decided; torch is not imported to name the CPU.
-
-    Raises:
-        InputError: torch does not have it here.
-
-    Example:
-        >>> device_name("cpu")
-        'cpu'
-    """
-    if name == "cpu":
-        return name
-    from vitiq.models.device import find_device  # noqa: PLC0415 - slow to import
-
-    return str(find_device(name))
+__all__ = ["device_name"]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitiq import registry
+from vitiq.api.paths import as_path, as_paths
 from vitiq.errors import InputError
 from vitiq.image.arrays import Taken, to_images
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics
-from vitiq.models.device import check_device
+from vitiq.models.device import device_name
 
 if TYPE_CHECKING:
     from vitiq.api.types import BackboneLike, ImageLike
     from vitiq.evaluation.metric_spec import MetricSpec
+    from vitiq.metrics.torchmetrics_adapter import TorchMetric
     from vitiq.models.backbones import Backbone
 
 SIDES = ("reference", "distorted")
@@ -94,6 +95,36 @@ def metric(
     return MetricFunction(made[0])
 
 
+def torchmetric(
+    name: str,
+    *,
+    backbone: BackboneLike | None = None,
+    panel: Sequence[BackboneLike] = (),
+    device: str | None = None,
+    **options: Any,
+) -> TorchMetric:
+    """One metric as a torchmetrics `Metric`: `update(preds, target)`, `compute()`, reduced over a training's processes.
+
+    Args:
+        name, backbone, panel, device: as for `vitiq.metric`.
+        **options: of `torchmetrics.Metric` (`dist_sync_on_step`, `sync_on_compute`, …).
+
+    Raises:
+        UnknownNameError: no such metric.
+        MissingDependencyError: torchmetrics is not installed.
+
+    Example:
+        >>> import torch, vitiq
+        >>> measure = vitiq.torchmetric("mse")
+        >>> measure.update(torch.zeros(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.2))
+        >>> float(measure.compute())
+        2601.0
+    """
+    from vitiq.metrics.torchmetrics_adapter import TorchMetric  # noqa: PLC0415 - torch
+
+    return TorchMetric(metric(name, backbone=backbone, panel=panel, device=device).metric, **options)
+
+
 def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | None = None) -> Backbone:
     """A Vision Transformer with labels: the one that ships, or a checkpoint of timm, Hugging Face, torchvision, ….
 
@@ -113,7 +144,8 @@ def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | Non
     """
     from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
-    return load_backbone(weights=None if weights is None else Path(weights), device=device or "cpu")
+    path = None if weights is None else as_path(weights, "weights")
+    return load_backbone(weights=path, device=device_name(device))
 
 
 def list_metrics() -> list[str]:
@@ -169,9 +201,8 @@ def spec_of(
     """
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
 
-    check_device(device or "cpu")
-    path = None if backbone is None else Path(backbone)
-    return MetricSpec(",".join(names_of(metrics)), path, tuple(Path(path) for path in panel), device or "cpu")
+    path = None if backbone is None else as_path(backbone, "backbone")
+    return MetricSpec(",".join(names_of(metrics)), path, as_paths(panel, "panel"), device_name(device))
 
 
 def loaded(given: BackboneLike | None, device: str | None) -> Backbone:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from vitiq.errors import InputError
 from vitiq.types import Progress
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class SearchProgress:
     """
 
     def __init__(self, option: ProgressOption, *, shown: bool, title: str) -> None:
+        if option not in {None, True, False} and not callable(option):
+            raise InputError(f"progress: a {type(option).__name__} given, True, False, None or a function expected")
         self._callback = option if callable(option) else None
         wanted = self._callback is None and (option is True or (option is None and shown and somebody_looks()))
         self._wanted, self._title = wanted, title

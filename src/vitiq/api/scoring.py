@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, spec_of
+from vitiq.api.paths import as_path
 from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
 from vitiq.image.arrays import to_image, to_images
@@ -202,7 +203,7 @@ def score_folder(
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
 
     spec = spec_of(metrics, backbone, panel, device)
-    pairing = pair_up(Path(reference), Path(distorted))
+    pairing = pair_up(as_path(reference, "reference"), as_path(distorted, "distorted"))
     if not pairing.pairs:
         raise InputError(f"{reference} and {distorted}: no image has a partner; " + "; ".join(pairing.problems[:3]))
     aggregate = Aggregate(spec.make())

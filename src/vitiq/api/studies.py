@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitiq.api.metrics import spec_of
+from vitiq.api.paths import as_path, as_paths
 from vitiq.api.progress import bar, set_total
-from vitiq.models.device import check_device
+from vitiq.models.device import device_name
 from vitiq.workers import jobs_on
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run_study(
     panel: Sequence[str | os.PathLike[str]] = (),
     keep: str = "bitstreams,images",
     executor: str = "auto",
-    device: str = "cpu",
+    device: str | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Finished:
@@ -44,7 +44,7 @@ def run_study(
         backbone, panel: checkpoints (paths) of the ViTs that the `vit-…` metrics read images with.
         keep: files that stay: "bitstreams", "images", both with a comma, or "none".
         executor: "auto", "processes", "inline" (this process) or "dask".
-        device: where networks of codecs and ViTs run: "cpu", "cuda" or "auto".
+        device: "cuda" or "auto" for the networks of codecs and the ViTs.
         jobs: tasks at once; None for one a core.
         progress: whether a bar is shown; None for where somebody looks.
 
@@ -69,11 +69,10 @@ def run_study(
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
 
-    check_device(device)
+    device, folder = device_name(device), as_path(out, "out")
     specs = parse_codecs(codecs if isinstance(codecs, str) else ",".join(codecs))
-    given = [images] if isinstance(images, str | os.PathLike) else images
     config = BenchConfig(
-        images=tuple(Path(path) for path in given),
+        images=as_paths(images, "images"),
         codecs=tuple(on_device(spec, device) for spec in specs),
         metrics=spec_of(metrics, backbone, panel, device),
         keep=check_keep(keep),
@@ -85,5 +84,5 @@ def run_study(
             shown.set_postfix_str(step.label, refresh=False)
             shown.update(step.done - shown.n)
 
-        study = plan_bench(config, Path(out), workers)
-        return run_bench(study, Path(out), workers, report)
+        study = plan_bench(config, folder, workers)
+        return run_bench(study, folder, workers, report)

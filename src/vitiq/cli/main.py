@@ -180,6 +180,8 @@ def unexpected(error: Exception) -> str:
 
     if "can't allocate memory" in str(error):  # as torch says it
         return OUT_OF_MEMORY
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        return "torch is not installed, which neural codecs and the ViT-Score need; run: pip install torch"
     fault = plugin_fault(error)
     if fault is not None:
         return str(fault)

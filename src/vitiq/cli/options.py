@@ -46,9 +46,15 @@ class OutputPath(click.Path):
 class RegisteredName(click.ParamType[str]):
     """A name of the registry, or several with commas; completed by the shell, checked where it is used."""
 
-    def __init__(self, group: Group, *, several: bool = False, more: Iterable[str] = ()) -> None:
+    def __init__(self, group: Group, *, several: bool = False, more: Iterable[str] = (), needed: bool = False) -> None:
         self.name = f"{group.removesuffix('s')}{',…' if several else ''}"
-        self._group, self._several, self._more = group, several, tuple(more)
+        self._group, self._several, self._more, self._needed = group, several, tuple(more), needed
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it is; refused where a name is needed and none is there."""
+        if self._needed and not str(value).strip(", "):
+            self.fail(f"{value!r} given, a name expected: vitiq {self._group} list shows all", param, ctx)
+        return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """Names that the last word begins."""
@@ -84,7 +90,7 @@ class Device(click.ParamType[str]):
 CODEC = RegisteredName("codecs")
 CODECS = RegisteredName("codecs", several=True)
 METRIC = RegisteredName("metrics")
-METRICS = RegisteredName("metrics", several=True, more=("default", "all"))
+METRICS = RegisteredName("metrics", several=True, more=("default", "all"), needed=True)
 
 
 class CodecCommand(click.Command):

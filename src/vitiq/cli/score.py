@@ -75,7 +75,6 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
     from vitiq.evaluation.sets import STATISTICS, need_no_pairs  # noqa: PLC0415
-    from vitiq.evaluation.table import check_replaceable  # noqa: PLC0415
 
     distorted, metrics, single = two_sides(reference, distorted, metrics, maps)
     sides = (reference, distorted)
@@ -88,8 +87,7 @@ def command(  # noqa: PLR0917
         return
     if STATISTICS in {side.suffix for side in sides}:
         raise InputError(f"metrics {metrics!r} given, a statistics file holds no images; name one such as -m fid")
-    if out is not None:
-        check_replaceable(out, force=force)
+    check_outputs(out, maps, force=force)
     aggregate, drawn = Aggregate(chosen), set[str]()
     pairing = pair_up(reference, distorted)
     folders, pairs, problems = reference.is_dir(), pairing.pairs, pairing.problems
@@ -138,6 +136,22 @@ def two_sides(reference: Path, distorted: Path | None, metrics: str, maps: Path 
     if maps is not None:
         raise InputError("--map shows what was lost between two images, one given; give a second one")
     return reference, names_alone(metrics), True
+
+
+def check_outputs(out: Path | None, maps: Path | None, *, force: bool) -> None:
+    """Refuse names before any work.
+
+    Raises:
+        InputError: a table of another format or one that is there already; a map that would be no PNG.
+    """
+    from PIL import Image  # noqa: PLC0415
+
+    from vitiq.evaluation.table import check_replaceable  # noqa: PLC0415
+
+    if out is not None:
+        check_replaceable(out, force=force)
+    if maps is not None and maps.suffix != ".png" and maps.suffix.lower() in Image.registered_extensions():
+        raise InputError(f"{maps}: a map is a PNG; give a name that ends with .png, or a folder")
 
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:

@@ -54,6 +54,8 @@ def workers_of(options: dict[str, Any]) -> Workers:
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
     from vitiq.workers import jobs_on  # noqa: PLC0415
 
+    if options["scheduler"] is not None and options["executor"] != "dask":
+        raise click.UsageError(f"--scheduler is for --executor dask, {options['executor']} given")
     return Workers(options["executor"], jobs_on(options["device"], options["jobs"]), options["scheduler"])
 
 

@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder that keeps every value: the same command resumes, a further metric is computed alone.",
 )
-@click.option("--resamples", default=1000, show_default=True, help="Bootstrap samples behind the intervals.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Bootstrap samples behind the intervals.",
+)
 @common.jobs
 @common.as_json
 @common.quiet

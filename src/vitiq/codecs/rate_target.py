@@ -109,24 +109,21 @@ class _Ladder:
         return self._halved(target) if self._usual is None else self._guessed(target, *self._usual)
 
     def _guessed(self, target: int, bpp: float, factor: float) -> int:
-        """First where a file of `target` bytes usually is, then where the files made so far tell it is."""
+        """First where a file of `target` bytes usually is, then where the last two files made say it is."""
         growth, bottom, above = math.log(factor), -1, self.top + 1
-        guess = math.log(8 * target / (self._pixels * bpp)) / growth
+        guess, last = math.log(8 * target / (self._pixels * bpp)) / growth, -1
         for count in range(self.top + 1):
             index = math.floor(guess) if count < GUESSES else (bottom + above) // 2
             index = min(max(index, bottom + 1), above - 1)
-            size = len(self.file(index))
+            size = max(1, len(self.file(index)))
             bottom, above = (index, above) if size <= target else (bottom, index)
             if above - bottom == 1:
                 break
-            if bottom >= 0 and above <= self.top and (steeper := self._growth(bottom, above)) > 0:
-                growth = steeper
-            guess = index + math.log(target / max(size, 1)) / growth
+            if last >= 0:
+                found = math.log(size / max(1, len(self.file(last)))) / (index - last)
+                growth = found if found > 0 else growth
+            guess, last = index + math.log(target / size) / growth, index
         return max(bottom, 0)
-
-    def _growth(self, low: int, high: int) -> float:
-        """Mean growth of the logarithm of the size between two files made."""
-        return math.log(len(self.file(high)) / max(len(self.file(low)), 1)) / (high - low)
 
     def _halved(self, target: int) -> int:
         if len(self.file(0)) > target or self.top == 0:

@@ -93,8 +93,8 @@ class CodecSpec:
         for rate in self.rates:
             if rate.kind == "quality":
                 codec.check_quality(rate.value)
-            elif rate.kind == "bytes":
-                Bytes(_whole(rate.value))
+            else:
+                rate.at(1024, 1024)
         if not self.filters:
             return codec
         return FilteredCodec(codec, [load_filter(item.name, item.options) for item in self.filters])

@@ -12,8 +12,9 @@ from __future__ import annotations
 import multiprocessing as mp
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -33,6 +34,20 @@ KINDS = ("auto", "processes", "inline", "dask", "slurm")
 """Executors by name; auto is processes, but inline for work that is done sooner than they start."""
 START_SECONDS = 4.0
 """About what starting worker processes costs."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Arithmetic on one thread, as in worker processes; without torch, whose threads are meant, as it is."""
+    try:
+        from vitiq.models import threads  # noqa: PLC0415 - torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        yield
+        return
+    with threads.one_thread():
+        yield
 
 
 class Workers:

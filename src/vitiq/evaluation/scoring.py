@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from vitiq import workers
 from vitiq.errors import InputError
+from vitiq.evaluation.executors import one_thread
 from vitiq.evaluation.inputs import read_any
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.worker import metrics_of
@@ -150,16 +151,14 @@ def work_on(
 
 
 def _in_process(
-    work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]], items: Sequence[T], spec: MetricSpec, one_thread: bool
+    work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]], items: Sequence[T], spec: MetricSpec, alone: bool
 ) -> Iterator[R]:
     metrics = spec.make()
-    if not one_thread:
+    if not alone:
         for item in items:
             yield from work([item], metrics)
         return
-    from vitiq.models import threads  # noqa: PLC0415 - torch
-
     for part in workers.parts_of(items, LARGEST_BATCH):
-        with threads.one_thread():
+        with one_thread():
             done = work(part, metrics)
         yield from done

@@ -6,14 +6,14 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from vitiq.errors import InputError
 
 Images: TypeAlias = Float[Tensor, "n 3 h w"]
 Each: TypeAlias = Float[Tensor, " n"]
-Given: TypeAlias = Float[Tensor, "..."]
+Given: TypeAlias = Shaped[Tensor, "..."]
 """What a caller brings; `Loss.scores` says where it is wrong."""
 
 
@@ -36,7 +36,7 @@ class Loss(nn.Module):
         """Mean of 1 - score; gradients reach `distorted`.
 
         Raises:
-            InputError: shapes differ, are not N×3×H×W, or too small for the metric.
+            InputError: shapes differ, are not N×3×H×W, or too small for the metric; whole numbers.
         """
         return 1 - self.scores(distorted, reference).mean()
 
@@ -58,6 +58,9 @@ class Loss(nn.Module):
         if distorted.shape != reference.shape or distorted.ndim != 4 or distorted.shape[1] != 3:
             shapes = f"{tuple(distorted.shape)} and {tuple(reference.shape)}"
             raise InputError(f"images of shape {shapes} given, the same N×3×H×W expected")
+        if not (distorted.is_floating_point() and reference.is_floating_point()):
+            kinds = " and ".join(str(images.dtype).removeprefix("torch.") for images in (distorted, reference))
+            raise InputError(f"images of {kinds} given, floating point in [0, 1] expected; divide levels by 255")
         if min(distorted.shape[2:]) < self.smallest:
             height, width = distorted.shape[2:]
             raise InputError(f"images of {width}×{height} pixels given, {self.metric} needs sides of {self.smallest}")

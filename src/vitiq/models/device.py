@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CPU, AUTO = "cpu", "auto"
 
 
-def find_device(name: str) -> torch.device:
+def find_device(name: str | torch.device) -> torch.device:
     """The device of a name, if a number can be put there and read back.
 
     Args:
@@ -39,12 +39,21 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         known = "cpu and cuda" if torch.cuda.is_available() else "only cpu"
         raise InputError(
             f"device {name!r} given, which torch does not have here ({first_line(error)}); it has {known}"
         ) from error
     return device
+
+
+def device_name(given: str | torch.device | None) -> str:
+    """The name of a device that a caller gave: looked up, "auto" decided; the CPU where none is given.
+
+    Raises:
+        InputError: as `find_device`.
+    """
+    return CPU if given is None or given == CPU else str(find_device(given))
 
 
 def check_device(name: str) -> None:

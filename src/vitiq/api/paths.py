@@ -1,0 +1,30 @@
+"""Paths that people hand in, checked before any work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from vitiq.errors import InputError
+
+
+def as_path(given: object, name: str) -> Path:
+    """A path of a text or a path.
+
+    Args:
+        name: what it is called in messages.
+
+    Raises:
+        InputError: anything else.
+    """
+    if isinstance(given, str | os.PathLike) and isinstance(text := os.fspath(given), str):
+        return Path(text)
+    raise InputError(f"{name}: a {type(given).__name__} given, a path expected")
+
+
+def as_paths(given: object, name: str) -> tuple[Path, ...]:
+    """Paths of one or of a list of them; raises as `as_path`."""
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
+        return tuple(as_path(one, name) for one in given)
+    return (as_path(given, name),)
