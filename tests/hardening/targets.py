@@ -11,15 +11,23 @@ import json
 import os
 import random
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mutators
 import numpy as np
+import profiles
 from PIL import Image
 
 from vitiq.errors import VitiqError
+
+if TYPE_CHECKING:
+    from vitiq.evaluation.parts import Parts
+    from vitiq.evaluation.schema import Table
+    from vitiq.evaluation.study import Study
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "data"
 SIDE = 9
@@ -167,6 +175,29 @@ def _decode(data: bytes, name: str = "file") -> object:
     return decode_image(data, name)
 
 
+def _icc_seeds() -> list[bytes]:
+    from PIL import ImageCms
+
+    made = [ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes() for kind in ("sRGB", "LAB", "XYZ")]
+    return [*made, profiles.gamma_profile(), profiles.table_profile()]
+
+
+def _icc(data: bytes) -> object:
+    from vitiq.image.colour_profile import to_srgb
+    from vitiq.image.colour_space import UnsupportedColourError
+    from vitiq.image.raster import Raster
+
+    samples = np.arange(48, dtype=np.uint8).reshape(4, 3, 4)
+    model = {b"GRAY": "grey", b"CMYK": "cmyk", b"Lab ": "lab"}.get(data[16:20], "rgb")
+    channels = {"grey": 1, "cmyk": 4}.get(model, 3)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as decode_image does
+            return to_srgb(Raster(samples[:, :, :channels], model), data)  # type: ignore[arg-type]
+    except UnsupportedColourError as error:
+        raise VitiqError(str(error)) from error
+
+
 # Compressed files
 
 
@@ -235,14 +266,22 @@ def _npz_seeds() -> list[bytes]:
     return made
 
 
+_kept: list[tempfile.TemporaryDirectory[str]] = []
+
+
 @functools.cache
-def _folder() -> Path:
+def folder() -> Path:
+    """For readers of paths; in memory where that is possible, and gone with the process that made it."""
     root = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    return Path(tempfile.mkdtemp(prefix="vitiq-hardening-", dir=root))
+    given = os.environ.get("VITIQ_HARDENING_FOLDER")
+    if given is not None:
+        return Path(given)
+    _kept.append(tempfile.TemporaryDirectory(prefix="vitiq-hardening-", dir=root))
+    return Path(_kept[-1].name)
 
 
 def _file(name: str, data: bytes) -> Path:
-    path = _folder() / f"{os.getpid()}-{name}"
+    path = folder() / f"{os.getpid()}-{name}"
     path.write_bytes(data)
     return path
 
@@ -268,7 +307,112 @@ def _statistics(data: bytes) -> object:
     return load_statistics(_file("s.npz", data))
 
 
+# Results that vitiq keeps
+
+
+def _study() -> Study:
+    from vitiq.evaluation.study import Series, Study, StudyImage
+
+    image = StudyImage("a.png", "/a.png", "ab" * 32, 4, 3, 99, ("grey repeated in three channels",))
+    spec = json.dumps({"name": "jpeg", "options": {}})
+    series = Series("jpeg", spec, "JPEG", "JPEG", ".jpg", rates=(("quality", 10.0),))
+    return Study((image,), (series,), ("mse",), {"mse": "mse:v1"})
+
+
+def _rows() -> dict[Table, dict[str, object]]:
+    """One whole row of each table of the store, of the one task of `_study`."""
+    (task,) = _study().tasks()
+    encode = {
+        "encode_key": task.key,
+        "image_sha256": "ab" * 32,
+        "codec": "jpeg",
+        "label": "JPEG",
+        "settings": "{}",
+        "rate_kind": "quality",
+        "rate_value": 10.0,
+        "quality": 10.0,
+        "reached": True,
+        "width": 4,
+        "height": 3,
+        "bytes": 321,
+        "encode_seconds": 0.1,
+        "decode_seconds": 0.1,
+        "notes": "[]",
+        "error": None,
+        "details": '{"extension": ".jpg", "kept": ["bitstreams"]}',
+        "written": 1.0,
+    }
+    score = {"metric": "mse", "signature": "mse:v1", "value": 3.5, "details": "{}", "error": None, "written": 1.0}
+    return {"encodes": encode, "scores": {"encode_key": task.key, **score}}
+
+
+def _part_seeds(table: Table) -> list[bytes]:
+    from vitiq.evaluation.parts import Parts
+
+    with tempfile.TemporaryDirectory() as place:
+        written = Parts(Path(place)).write(table, [_rows()[table]])
+        assert written is not None
+        return [written.read_bytes()]
+
+
+def _store(table: Table) -> Callable[[bytes], object]:
+    """Reads a store whose part of one table is `data`, and whose other part is whole."""
+
+    def read(data: bytes) -> object:
+        from vitiq.evaluation.rows import read_done, read_records
+
+        root = folder() / f"{os.getpid()}-store-{table}"
+        parts = _whole_store(root)
+        (part,) = (path for paths in parts.files(table).values() for path in paths)
+        part.write_bytes(data)
+        read_done(parts, _study().signatures)
+        return read_records(parts, _study())
+
+    return read
+
+
+@functools.cache
+def _whole_store(root: Path) -> Parts:
+    from vitiq.evaluation.parts import Parts
+
+    parts = Parts(root)
+    for table, row in _rows().items():
+        parts.write(table, [row])
+    return parts
+
+
+def _study_seeds() -> list[bytes]:
+    return [json.dumps(_study().to_json()).encode()]
+
+
+def _study_json(data: bytes) -> object:
+    from vitiq.evaluation.store import Store
+
+    where = folder() / f"{os.getpid()}-study"
+    (where / "studies").mkdir(parents=True, exist_ok=True)
+    (where / "studies" / "one.json").write_bytes(data)
+    return len(list(Store(where).study("one").tasks()))
+
+
 # Text of people
+
+
+def _study_file_seeds() -> list[bytes]:
+    plain = (
+        'images = ["a.png", "photos"]\ncodecs = ["jpeg@10:90:20", "avif@bpp=0.1,0.5"]\nmetrics = ["mse", "vit-score"]\n'
+    )
+    tables = (
+        'images = ["a.png"]\nkeep = ["bitstreams"]\nweights = "vit.pth"\npanel = ["b.pth"]\n'
+        'precomputed = ["other=folder,sizes.csv"]\n[[codec]]\nname = "jpeg"\nrates = [10, 20.5]\nbytes = [900]\n'
+        'bpp = [0.5]\n[codec.options]\nsubsampling = "4:4:4"\n'
+    )
+    return [plain.encode(), tables.encode()]
+
+
+def _study_file(data: bytes) -> object:
+    from vitiq.evaluation.bench import read_study_file
+
+    return read_study_file(_file("study.toml", data))
 
 
 def _toml_seeds() -> list[bytes]:
@@ -292,12 +436,12 @@ def _opinion_seeds() -> list[bytes]:
 def _opinions(data: bytes) -> object:
     from vitiq.datasets.opinions import load_opinions
 
-    folder = _folder() / f"{os.getpid()}-opinions"
-    folder.mkdir(exist_ok=True)
+    where = folder() / f"{os.getpid()}-opinions"
+    where.mkdir(exist_ok=True)
     for name in ("a.png", "b.png", "c.png"):
-        (folder / name).touch()
-    (folder / "mos.csv").write_bytes(data)
-    return load_opinions(folder)
+        (where / name).touch()
+    (where / "mos.csv").write_bytes(data)
+    return load_opinions(where)
 
 
 def _anchor_seeds() -> list[bytes]:
@@ -323,6 +467,8 @@ def _spec(data: bytes) -> object:
     return parse_codecs(data.decode("utf-8", "replace"))
 
 
+_PARTS = (mutators.parquet, mutators.blind)
+
 TARGETS: dict[str, Target] = {
     "viq": Target(_viq_seeds, _container, (mutators.viq, mutators.viq, mutators.blind), 260_000),
     "viq-inspect": Target(_viq_seeds, _inspected, (mutators.viq,), 1_000),
@@ -345,7 +491,12 @@ TARGETS: dict[str, Target] = {
     "pth": Target(_pth_seeds, _checkpoint(".pth"), (mutators.archive, mutators.blind), 10_000),
     "npz": Target(_npz_seeds, _statistics, (mutators.archive, mutators.blind), 20_000),
     "npz-backbone": Target(_npz_seeds, _checkpoint(".npz"), (mutators.archive,), 6_000),
-    "study-toml": Target(_toml_seeds, _configuration, (mutators.text,), 40_000),
+    "training-toml": Target(_toml_seeds, _configuration, (mutators.text,), 10_000),
+    "study-file": Target(_study_file_seeds, _study_file, (mutators.text, mutators.blind), 40_000),
+    "study-json": Target(_study_seeds, _study_json, (mutators.json_tree, mutators.text), 40_000),
+    "store-encodes": Target(lambda: _part_seeds("encodes"), _store("encodes"), _PARTS, 2_000),
+    "store-scores": Target(lambda: _part_seeds("scores"), _store("scores"), _PARTS, 2_000),
+    "icc": Target(_icc_seeds, _icc, (mutators.icc, mutators.icc, mutators.blind), 60_000),
     "csv": Target(_opinion_seeds, _opinions, (mutators.text, mutators.blind), 20_000),
     "anchors": Target(_anchor_seeds, _anchor, (mutators.text, mutators.json_tree), 30_000),
     "codec-spec": Target(_spec_seeds, _spec, (mutators.text, mutators.blind), 100_000),

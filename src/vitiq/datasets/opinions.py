@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 
 from vitiq.datasets.spreadsheet import read_sheet
 from vitiq.errors import InputError
+from vitiq.text import parse_csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def load_opinions(folder: Path) -> OpinionSet:
         if (folder / mark).exists():
             try:
                 found = tuple(read(folder))
-            except (KeyError, ValueError, IndexError, TypeError, OSError, csv.Error) as error:
+            except (KeyError, ValueError, IndexError, TypeError, OSError) as error:
                 raise InputError(
                     f"{folder / mark}: not as {layout} publishes it ({error!r}); unpack it again"
                 ) from error
@@ -158,8 +158,7 @@ class _Files:
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.DictReader(file)
+    yield from parse_csv(path.read_bytes().decode("utf-8-sig"))
 
 
 def _plain(folder: Path) -> Iterator[Opinion]:

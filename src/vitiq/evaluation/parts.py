@@ -140,15 +140,11 @@ class Parts:
             where = f"WHERE encode_key IN (SELECT encode_key FROM {keys})" if keys else ""
             query = f"SELECT * FROM ({source}) {where} QUALIFY row_number() OVER ({FIRST[table]}) = 1"
             try:
-                with uninterrupted():
+                with uninterrupted(), whole_rows(self.root):
                     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}")
             except duckdb.IOException as error:  # a part was merged away between listing and reading
                 if attempt == TRIES - 1:
                     raise InputError(f"{self.root}: results cannot be read ({first_line(error)})") from error
-            except duckdb.Error as error:
-                raise InputError(
-                    f"{self.root}: results cannot be read ({first_line(error)}); remove the damaged part"
-                ) from error
             else:
                 return
 
@@ -183,6 +179,26 @@ class Parts:
     def half_made(self) -> list[Path]:
         """Files of writers that were killed."""
         return sorted(self.root.rglob(f"{TEMPORARY}*"))
+
+
+@contextmanager
+def whole_rows(root: Path) -> Iterator[None]:
+    """What reading results says of parts that hold something else than vitiq writes, as an InputError.
+
+    Raises:
+        InputError: DuckDB cannot read a part, or a cell is not what its column is made for.
+    """
+    import duckdb  # noqa: PLC0415
+
+    try:
+        yield
+    except (OSError, duckdb.IOException):  # a file that is gone or a full disk is no damage
+        raise
+    except (duckdb.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"{root}: results cannot be read ({first_line(error)}); remove the damaged part (.parquet), "
+            "then run the same command: it makes anew what is missing"
+        ) from error
 
 
 @contextmanager

@@ -6,11 +6,12 @@ beside the study, keyed by the files that they come from, so that they are not c
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+import msgspec
 
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -22,6 +23,7 @@ from vitiq.image.io import read_image
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import signature_of, to_json
 from vitiq.metrics.sets.rows import RowGatherer, RowsByKey, rows_of
+from vitiq.text import parse_json
 
 FILES_A_BATCH = 8
 ROWS_SECONDS = 0.2
@@ -44,12 +46,12 @@ def set_scores(
         return {}
     path = store.out / "studies" / f"{study.name}.sets.json"
     known = _known(path)
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, _Kept] = {}
     originals: dict[str, RowsByKey] = {}
     signatures = [signature_of(metric) for metric in metrics]
     for name, files in _sets(study, store).items():
         key = sha256_of([signatures, [rebuilt.stem for _, rebuilt in files]])
-        if known.get(name, {}).get("key") == key:
+        if name in known and known[name]["key"] == key:
             found[name] = known[name]
             continue
         if step is not None:
@@ -72,12 +74,18 @@ def read_set_scores(study: Study, store: Store) -> dict[str, dict[str, Any]]:
     return {name: value["scores"] for name, value in _known(store.out / "studies" / f"{study.name}.sets.json").items()}
 
 
-def _known(path: Path) -> Mapping[str, Any]:
+class _Kept(TypedDict):
+    """What is kept of a set: the key that it was scored under, and score by metric."""
+
+    key: str
+    scores: dict[str, Any]
+
+
+def _known(path: Path) -> Mapping[str, _Kept]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return msgspec.convert(parse_json(path.read_text(encoding="utf-8")), dict[str, _Kept])
+    except (OSError, ValueError, msgspec.ValidationError):
         return {}
-    return found
 
 
 def _sets(study: Study, store: Store) -> dict[str, list[tuple[Path, Path]]]:
