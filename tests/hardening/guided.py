@@ -102,7 +102,9 @@ def run_reader(name: str, runs: int, seed: int, kept: Path) -> dict[str, Any]:
         folder = Path(place)
         began = time.monotonic()
         command = [sys.executable, __file__, "--child", name, "--runs", str(runs), "--seed", str(seed)]
-        done = subprocess.run([*command, "--folder", place], capture_output=True, text=True, errors="replace")
+        done = subprocess.run(
+            [*command, "--folder", place], capture_output=True, check=False, text=True, errors="replace"
+        )
         seconds = time.monotonic() - began
         listed = folder / "findings"
         findings = [json.loads(line) for line in listed.read_text().splitlines()] if listed.exists() else []

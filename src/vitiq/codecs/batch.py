@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.detect import codec_of
+from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
 from vitiq.files import same_file
 from vitiq.image.folders import find_images, is_housekeeping, pairing_key
@@ -63,27 +64,29 @@ def default_output(source: Path, suffix: str, word: str) -> Path:
     return source.with_name(f"{source.stem}.{word}{suffix}") if same_file(source, target) else target
 
 
-def plan_encoding(sources: Sequence[Path], out: Path, suffix: str, *, overwrite: bool) -> Batch:
-    """Images of files and folders, and their compressed files below `out`.
+def plan_encoding(sources: Sequence[Path], journal: Journal, suffix: str, *, overwrite: bool) -> Batch:
+    """Images of files and folders, and their compressed files in the journal's folder.
 
     Raises:
-        InputError: `out` is a file, or a folder of inputs.
+        InputError: that is a file, or a folder of inputs, or holds files that were made with other settings.
     """
+    out = journal.out
     _check_folder(sources, out)
     found = find_images(sources)
     problems = [(_subject(line, sources), line) for line in found.problems]
     batch = Batch(problems=problems, passed_over=[PassedOver(line) for line in found.skipped])
     pairs = [(image.path, image.name) for image in found.images if not _below(image.path, out, sources)]
-    _fill(batch, pairs, out, suffix, overwrite=overwrite)
+    _fill(batch, pairs, journal, suffix, overwrite=overwrite)
     return batch
 
 
-def plan_decoding(sources: Sequence[Path], out: Path, *, overwrite: bool) -> Batch:
-    """Compressed files among files and folders, recognised by content, and their images below `out`.
+def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
+    """Compressed files among files and folders, recognised by content, and their images in the journal's folder.
 
     Raises:
-        InputError: `out` is a file, or a folder of inputs.
+        InputError: as `plan_encoding`.
     """
+    out = journal.out
     _check_folder(sources, out)
     batch, pairs = Batch(), []
     for source in sources:
@@ -98,7 +101,7 @@ def plan_decoding(sources: Sequence[Path], out: Path, *, overwrite: bool) -> Bat
             note = f"{source}: {len(below) - len(inside)} files that are no compressed images passed over"
             batch.passed_over.append(PassedOver(note))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
-    _fill(batch, pairs, out, ".png", overwrite=overwrite)
+    _fill(batch, pairs, journal, ".png", overwrite=overwrite)
     return batch
 
 
@@ -136,7 +139,9 @@ def output_names(names: Iterable[str], suffix: str) -> list[str]:
     return found
 
 
-def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], out: Path, suffix: str, *, overwrite: bool) -> None:
+def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suffix: str, *, overwrite: bool) -> None:
+    out, lines = journal.out, journal.lines()
+    standing: dict[State, list[Path]] = {state: [] for state in State}
     there = {unicodedata.normalize("NFC", p.relative_to(out).as_posix()): p for p in out.rglob(f"*{suffix}")}
     names = output_names([name for _, name in pairs], suffix)
     for (source, _), name in zip(pairs, names, strict=True):
@@ -144,10 +149,24 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], out: Path, suffix: st
         target = earlier or out / name
         if same_file(source, target):
             batch.problems.append((source, f"{source}: would be its own output {target}; give another folder with -o"))
-        elif target.exists() and not overwrite:
-            batch.skipped.append(Skipped(source, target))
-        else:
+        elif overwrite or not target.exists():
             batch.todo.append((source, target))
+        else:
+            state = journal.state(target, source, lines)
+            standing[state].append(target)
+            if state is State.SAME:
+                batch.skipped.append(Skipped(source, target))
+    if other := standing.pop(State.OTHER_SETTINGS):
+        raise InputError(_standing(out, other, State.OTHER_SETTINGS))
+    del standing[State.SAME]
+    batch.problems.extend((out, _standing(out, paths, state)) for state, paths in standing.items() if paths)
+
+
+def _standing(out: Path, paths: Sequence[Path], state: State) -> str:
+    """One line about existing files that are not replaced."""
+    named = ", ".join(path.relative_to(out).as_posix() for path in paths[:3]) + (", …" if len(paths) > 3 else "")
+    what = "1 file exists" if len(paths) == 1 else f"{len(paths)} files exist"
+    return f"{out}: {what} already ({named}; {state.value}); --force replaces, another folder with -o keeps both"
 
 
 def _check_folder(sources: Sequence[Path], out: Path) -> None:
