@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
 from vitiq import registry
@@ -71,6 +72,19 @@ def test_lists_in_an_encoding_without_their_signs() -> None:
         done = vitiq(*command, env=os.environ | {"PYTHONIOENCODING": "latin-1"})
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout.decode("latin-1")
+
+
+@pytest.mark.parametrize(("encoding", "size"), [("ascii", b"16x16"), ("latin-1", b"16\xd716"), ("cp1252", b"16\xd716")])
+def test_signs_become_what_is_like_them(encoding: str, size: bytes, small: ImageU8, tmp_path: Path) -> None:
+    """ASCII is ASCII, though click takes it for a broken locale and would write UTF-8."""
+    write_png(tmp_path / "x.png", np.ascontiguousarray(small[:16, :16]))
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    vitiq("encode", tmp_path / "x.png", "-c", "webp")
+    done = vitiq("info", tmp_path / "x.webp", env=environment)
+    assert size + b" pixels" in done.stdout
+    if encoding == "ascii":
+        for command in (("metrics", "list"), ("codecs", "list"), ("--help",)):
+            assert vitiq(*command, env=environment).stdout.isascii()
 
 
 def test_json_is_valid_whatever_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
