@@ -464,7 +464,7 @@ def _spec_seeds() -> list[bytes]:
 def _spec(data: bytes) -> object:
     from vitiq.codecs.spec import parse_codecs
 
-    return parse_codecs(data.decode("utf-8", "replace"))
+    return [rate.at(640, 480) for spec in parse_codecs(data.decode("utf-8", "replace")) for rate in spec.rates]
 
 
 _PARTS = (mutators.parquet, mutators.blind)
