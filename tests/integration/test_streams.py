@@ -87,6 +87,34 @@ def test_signs_become_what_is_like_them(encoding: str, size: bytes, small: Image
             assert vitiq(*command, env=environment).stdout.isascii()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_names_cannot_steer_the_terminal(small: ImageU8, tmp_path: Path) -> None:
+    odd = tmp_path / "red\x1b[31m\u202egnp\nvitiq: error: forged.png"
+    write_png(odd, small)
+    broken = tmp_path / "broken\x1b[2J\n.png"
+    broken.write_bytes(b"no image")
+    for command in (
+        ("encode", odd, "-c", "jpeg", "--force"),
+        ("encode", tmp_path, "-c", "jpeg", "-o", tmp_path / "out", "--jobs", "1", "--force"),
+        ("info", odd.with_suffix(".jpg"), tmp_path / "gone\x1b\n"),
+        ("encode", broken),
+        ("score", odd, odd, "-m", "mse"),
+    ):
+        done = vitiq(*command)
+        assert b"a fault of vitiq" not in done.stderr
+        for stream in (done.stdout, done.stderr):
+            assert b"\x1b" not in stream
+            assert "\u202e".encode() not in stream
+            assert b"\nvitiq: error: forged" not in stream
+
+
+def test_an_error_is_no_longer_than_a_screen() -> None:
+    done = vitiq("encode", "x.png", "-c", "x" * 100_000)
+    assert done.returncode in {1, 2}
+    assert len(done.stderr) < 3000
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_json_is_valid_whatever_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {"é": "∞", "name": os.fsdecode(b"caf\xe9"), "emoji": "🙂"}
     for encoding in ("utf-8", "ascii", "cp1252"):

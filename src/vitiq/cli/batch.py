@@ -79,12 +79,12 @@ def show_batch(
                 continue
             if isinstance(one, Failed):
                 problems.append(one.problem)
-                click.echo(f"vitiq: {one.problem}", err=True)
+                say(f"vitiq: {one.problem}", err=True)
                 continue
             made.append(one)
             if isinstance(one, EncodedFile):
                 for note in one.notes:
-                    click.echo(f"{one.source}: {note}", err=True)
+                    say(f"{one.source}: {note}", err=True)
             if not as_json:
                 say(str(one), quiet=quiet)
             bar.advance(note=one.source.name)

@@ -124,5 +124,5 @@ def report_differences(done: DecodedFile, image: ImageU8, options: Mapping[str, 
         equal = "pixels identical" if difference == 0 else f"pixels differ by up to {difference} of 255"
         click.echo(f"verify: {name}: {equal}")
     if largest > ALLOWED:
-        click.echo(f"vitiq: {done.source}: pixels differ by up to {largest}, at most {ALLOWED} expected", err=True)
+        say(f"vitiq: {done.source}: pixels differ by up to {largest}, at most {ALLOWED} expected", err=True)
         sys.exit(1)

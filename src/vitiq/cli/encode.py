@@ -128,7 +128,7 @@ def encode_one(source: Path, output: Path | None, codec: Codec, asked: Asked) ->
 def answer(done: EncodedFile, asked: Asked) -> None:
     """What was made, on stdout unless the file itself is there; notes on stderr."""
     for note in done.notes:
-        click.echo(f"{done.source}: {note}", err=True)
+        say(f"{done.source}: {note}", err=True)
     if asked.as_json:
         print_json(done.as_json())
     else:

@@ -7,6 +7,7 @@ click writes UTF-8 to a standard output that says it is ASCII, since that mostly
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Any
 
 ERRORS = "vitiq-readable"
@@ -45,6 +46,30 @@ LIKENESS = {
     "█": "#",
     "░": ".",
 }
+
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What moves a terminal's cursor, colours it or turns the direction of writing; tabs and line ends are let through."""
+LONGEST = 2000
+"""Characters of a line about an error: who gave a megabyte need not read it again."""
+
+
+def tame(text: str, *, line: bool = False) -> str:
+    """A text whose names cannot steer a terminal: control characters as escapes; with `line`, line ends too.
+
+    Example:
+        >>> tame("a\x1b[31m.png")
+        'a\\\\x1b[31m.png'
+    """
+    if line:
+        text = text.replace("\n", "\\n").replace("\t", "\\t")
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def shortened(text: str) -> str:
+    """At most `LONGEST` characters, the middle left out."""
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 def likeness(error: UnicodeError) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from vitiq.cli.readable import tame
 from vitiq.metrics.scoring import number, to_json
 from vitiq.types import Score
 
@@ -45,7 +46,7 @@ class TextAnswer(Answer):
     def pair(self, scored: Scored) -> None:
         """A table for two images."""
         if not self._folders:
-            click.echo(f"{scored.reference}  {scored.distorted}")
+            click.echo(tame(f"{scored.reference}  {scored.distorted}", line=True))
             show_scores(scored.scores)
 
     def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:  # noqa: ARG002 - reported on stderr

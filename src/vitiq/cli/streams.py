@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import click
 
 from vitiq.cli.progress import is_terminal, printable
-from vitiq.cli.readable import reconfigure
+from vitiq.cli.readable import reconfigure, shortened, tame
 from vitiq.errors import InputError
 
 STDIO = Path("-")
@@ -41,7 +41,7 @@ def abandon(stream: Any) -> None:
 def show_error(text: str) -> None:
     """A line on standard error, where there is one that takes it."""
     with suppress(OSError, ValueError):
-        click.echo(printable(text, sys.stderr), err=True)
+        click.echo(printable(shortened(tame(text)), sys.stderr), err=True)
 
 
 def read_stdin() -> bytes:

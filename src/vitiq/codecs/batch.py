@@ -13,7 +13,7 @@ from vitiq.codecs.detect import codec_of
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
 from vitiq.files import same_file
-from vitiq.image.folders import find_images, is_housekeeping, pairing_key
+from vitiq.image.folders import files_below, find_images, is_housekeeping, pairing_key
 
 HEAD = 4096
 """Bytes by which compressed files are recognised."""
@@ -93,12 +93,18 @@ def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool)
         if not source.is_dir():
             pairs.append((source, source.name))
             continue
-        below = [p for p in sorted(source.rglob("*")) if p.is_file() and not is_housekeeping(p.relative_to(source))]
+        others: Counter[str] = Counter()
+        problems: list[str] = []
+        found = sorted(files_below(source, problems, others))
+        batch.problems.extend((source, line) for line in problems)
+        below = [p for p in found if p.is_file() and not is_housekeeping(p.relative_to(source))]
         inside = [p for p in below if is_compressed(p) and not _below(p, out, [source])]
         if not inside:
             batch.problems.append((source, f"{source}: no compressed images in this folder"))
-        elif len(inside) < len(below):
-            note = f"{source}: {len(below) - len(inside)} files that are no compressed images passed over"
+        elif len(inside) < len(below) or others:
+            linked = f" ({others.total()} links to folders)" if others else ""
+            count = len(below) - len(inside) + others.total()
+            note = f"{source}: {count} files that are no compressed images passed over{linked}"
             batch.passed_over.append(PassedOver(note))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
     _fill(batch, pairs, journal, ".png", overwrite=overwrite)

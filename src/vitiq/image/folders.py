@@ -115,10 +115,15 @@ def _candidates(path: Path, found: FoundImages, viq: bool) -> Iterator[FoundImag
 def _inside(folder: Path, found: FoundImages, viq: bool) -> Iterator[FoundImage]:
     others: Counter[str] = Counter()
     images = 0
-    for file in sorted(_files(folder, found.problems)):
+    for file in sorted(files_below(folder, found.problems, others)):
         below = file.relative_to(folder)
         if is_housekeeping(below):
             others["of the system"] += 1
+        elif not file.is_file():
+            if file.suffix.lower() in SUFFIXES and file.is_symlink():
+                found.problems.append(f"{file}: a link that leads to no file; mend or remove it")
+            else:
+                others["neither file nor folder"] += 1
         elif file.suffix.lower() in SUFFIXES or _holds_image(file, viq):
             images += 1
             yield FoundImage(file, below.as_posix())
@@ -132,17 +137,20 @@ def _inside(folder: Path, found: FoundImages, viq: bool) -> Iterator[FoundImage]
         found.skipped.append(f"{folder}: {others.total()} files that are no images passed over ({kinds}{more})")
 
 
-def _files(folder: Path, problems: list[str]) -> Iterator[Path]:
-    """Every file below a folder; links to files are followed, links to folders are not (they may run in circles)."""
+def files_below(folder: Path, problems: list[str], others: Counter[str]) -> Iterator[Path]:
+    """Everything below a folder that is none; links to folders are not followed (they may run in circles) but counted.
+
+    Pipes, devices and links that lead nowhere are among them.
+    """
 
     def report(error: OSError) -> None:
         problems.append(f"{error.filename}: cannot be looked into ({error.strerror}); check its permissions")
 
-    for root, _, names in os.walk(folder, onerror=report):
-        for name in names:
-            file = Path(root, name)
-            if file.is_file():
-                yield file
+    for root, folders, names in os.walk(folder, onerror=report):
+        links = sum(Path(root, name).is_symlink() for name in folders)
+        if links:
+            others["links to folders"] += links
+        yield from (Path(root, name) for name in names)
 
 
 def _holds_image(file: Path, viq: bool) -> bool:
