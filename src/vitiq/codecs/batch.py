@@ -12,7 +12,7 @@ from vitiq.bitstream import container as viq
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
-from vitiq.files import same_file
+from vitiq.files import check_output, same_file
 from vitiq.image.folders import files_below, find_images, is_housekeeping, pairing_key
 
 HEAD = 4096
@@ -162,6 +162,8 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suf
             standing[state].append(target)
             if state is State.SAME:
                 batch.skipped.append(Skipped(source, target))
+    if batch.todo:
+        check_output(journal.path, overwrite=True)  # one line, instead of one for every file
     if other := standing.pop(State.OTHER_SETTINGS):
         raise InputError(_standing(out, other, State.OTHER_SETTINGS))
     del standing[State.SAME]

@@ -50,6 +50,11 @@ class Journal:
         text = json.dumps(settings, sort_keys=True, default=str)
         return cls(out, hashlib.sha256(text.encode()).hexdigest())
 
+    @property
+    def path(self) -> Path:
+        """The file that it is in."""
+        return self.out / NAME
+
     def note(self, target: Path, source: bytes, made: bytes) -> None:
         """Say that `made` is about to become the file `target`, made from `source`.
 
@@ -57,7 +62,7 @@ class Journal:
             InputError: the journal cannot be written.
         """
         facts = {"file": self._name(target), "made": _digest(made), "from": _digest(source), "with": self.settings}
-        path = self.out / NAME
+        path = self.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
@@ -72,7 +77,7 @@ class Journal:
         """The lines of each file, the newest last; broken ones are left out."""
         found: dict[str, list[dict[str, str]]] = {}
         try:
-            text = (self.out / NAME).read_bytes().decode("utf-8", "replace")
+            text = self.path.read_bytes().decode("utf-8", "replace")
         except OSError:
             return {}
         for line in text.split("\n"):

@@ -10,6 +10,7 @@ large; `compact` merges them.
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import os
 import re
@@ -33,6 +34,8 @@ TEMPORARY = ".part-"
 """How the name of a part begins that is still being written."""
 TRIES = 5
 """Times that reading begins anew where another run merged the parts meanwhile."""
+ELSEWHERE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS}
+"""What a place answers that will never take results, whatever room is made."""
 FIRST = {
     "encodes": "PARTITION BY encode_key ORDER BY (error IS NOT NULL), written, filename",
     "scores": "PARTITION BY encode_key, metric, signature ORDER BY (error IS NOT NULL), written, filename",
@@ -259,4 +262,7 @@ def synchronise_files(folder: Path) -> None:
 def cannot_write(place: Path, error: BaseException) -> StoreError:
     """What is said where results cannot be kept."""
     said = getattr(error, "strerror", None) or first_line(error)
-    return StoreError(f"{place}: results cannot be written ({said}); make room, then run the same command: it resumes")
+    advice = "choose another output folder"
+    if getattr(error, "errno", None) not in ELSEWHERE:
+        advice = "make room, then run the same command: it resumes"
+    return StoreError(f"{place}: results cannot be written ({said}); {advice}")
