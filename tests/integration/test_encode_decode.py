@@ -299,6 +299,15 @@ def test_files_made_with_other_settings_are_never_taken_for_these(
     assert "9 there already" in vitiq(*command, *other).out
 
 
+def test_an_output_folder_below_a_file_is_one_line(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    fill(source, small)
+    (tmp_path / "file").write_bytes(b"")
+    answer = vitiq("encode", source, "-c", "jpeg", "-o", tmp_path / "file" / "out", "--jobs", 1)
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert "cannot be written" in answer.err
+
+
 def test_existing_files_of_another_hand_are_named_and_left(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     fill(source, small)
