@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -73,9 +73,11 @@ def plan_encoding(sources: Sequence[Path], journal: Journal, suffix: str, *, ove
     out = journal.out
     _check_folder(sources, out)
     found = find_images(sources)
-    problems = [(_subject(line, sources), line) for line in found.problems]
+    names = {str(source): source for source in sources}
+    problems = [(names.get(line.split(": ", 1)[0], Path()), line) for line in found.problems]
     batch = Batch(problems=problems, passed_over=[PassedOver(line) for line in found.skipped])
-    pairs = [(image.path, image.name) for image in found.images if not _below(image.path, out, sources)]
+    made = _made_earlier(out, sources)
+    pairs = [(image.path, image.name) for image in found.images if not made(image.path)]
     _fill(batch, pairs, journal, suffix, overwrite=overwrite)
     return batch
 
@@ -88,7 +90,7 @@ def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool)
     """
     out = journal.out
     _check_folder(sources, out)
-    batch, pairs = Batch(), []
+    batch, pairs, made = Batch(), [], _made_earlier(out, [])
     for source in sources:
         if not source.is_dir():
             pairs.append((source, source.name))
@@ -98,7 +100,7 @@ def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool)
         found = sorted(files_below(source, problems, others))
         batch.problems.extend((source, line) for line in problems)
         below = [p for p in found if p.is_file() and not is_housekeeping(p.relative_to(source))]
-        inside = [p for p in below if is_compressed(p) and not _below(p, out, [source])]
+        inside = [p for p in below if is_compressed(p) and not made(p)]
         if not inside:
             batch.problems.append((source, f"{source}: no compressed images in this folder"))
         elif len(inside) < len(below) or others:
@@ -185,11 +187,7 @@ def _check_folder(sources: Sequence[Path], out: Path) -> None:
             raise InputError(f"{out}: is the input folder itself; give another folder with -o")
 
 
-def _below(path: Path, out: Path, sources: Sequence[Path]) -> bool:
-    """True for what an earlier call wrote into a folder inside the input folder."""
-    named = any(not source.is_dir() and same_file(source, path) for source in sources)
-    return not named and out.resolve() in path.resolve().parents
-
-
-def _subject(line: str, sources: Sequence[Path]) -> Path:
-    return next((source for source in sources if line.startswith(str(source))), Path())
+def _made_earlier(out: Path, sources: Sequence[Path]) -> Callable[[Path], bool]:
+    """Tells what an earlier call wrote into a folder inside the input folder; what is named outright is an input."""
+    named, folder = {source for source in sources if not source.is_dir()}, out.resolve()
+    return lambda path: path not in named and folder in path.resolve().parents
