@@ -26,7 +26,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from targets import TARGETS, folder, mutated, outcome, seeds_of
+from places import folder
+from targets import TARGETS, mutated, outcome, seeds_of
 
 BATCH = 1000
 MEMORY = 3 * 2**30

@@ -8,26 +8,20 @@ from __future__ import annotations
 import functools
 import io
 import json
-import os
 import random
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import mutators
 import numpy as np
 import profiles
+import text_targets as texts
 from PIL import Image
+from places import write_file
 
 from vitiq.errors import VitiqError
-
-if TYPE_CHECKING:
-    from vitiq.evaluation.parts import Parts
-    from vitiq.evaluation.schema import Table
-    from vitiq.evaluation.study import Study
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "data"
 SIDE = 9
@@ -266,37 +260,17 @@ def _npz_seeds() -> list[bytes]:
     return made
 
 
-_kept: list[tempfile.TemporaryDirectory[str]] = []
-
-
-@functools.cache
-def folder() -> Path:
-    """For readers of paths; in memory where that is possible, and gone with the process that made it."""
-    root = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    given = os.environ.get("VITIQ_HARDENING_FOLDER")
-    if given is not None:
-        return Path(given)
-    _kept.append(tempfile.TemporaryDirectory(prefix="vitiq-hardening-", dir=root))
-    return Path(_kept[-1].name)
-
-
-def _file(name: str, data: bytes) -> Path:
-    path = folder() / f"{os.getpid()}-{name}"
-    path.write_bytes(data)
-    return path
-
-
 def _weights(data: bytes) -> object:
     from vitiq.weights.file import read_weights
 
-    return read_weights(_file("w.safetensors", data), "vitiq-test", "test")
+    return read_weights(write_file("w.safetensors", data), "vitiq-test", "test")
 
 
 def _checkpoint(suffix: str) -> Callable[[bytes], object]:
     def read(data: bytes) -> object:
         from vitiq.models.backbones.formats import read_state, to_timm
 
-        return to_timm(read_state(_file(f"c{suffix}", data)), "checkpoint")
+        return to_timm(read_state(write_file(f"c{suffix}", data)), "checkpoint")
 
     return read
 
@@ -304,167 +278,7 @@ def _checkpoint(suffix: str) -> Callable[[bytes], object]:
 def _statistics(data: bytes) -> object:
     from vitiq.metrics.sets.moments import load_statistics
 
-    return load_statistics(_file("s.npz", data))
-
-
-# Results that vitiq keeps
-
-
-def _study() -> Study:
-    from vitiq.evaluation.study import Series, Study, StudyImage
-
-    image = StudyImage("a.png", "/a.png", "ab" * 32, 4, 3, 99, ("grey repeated in three channels",))
-    spec = json.dumps({"name": "jpeg", "options": {}})
-    series = Series("jpeg", spec, "JPEG", "JPEG", ".jpg", rates=(("quality", 10.0),))
-    return Study((image,), (series,), ("mse",), {"mse": "mse:v1"})
-
-
-def _rows() -> dict[Table, dict[str, object]]:
-    """One whole row of each table of the store, of the one task of `_study`."""
-    (task,) = _study().tasks()
-    encode = {
-        "encode_key": task.key,
-        "image_sha256": "ab" * 32,
-        "codec": "jpeg",
-        "label": "JPEG",
-        "settings": "{}",
-        "rate_kind": "quality",
-        "rate_value": 10.0,
-        "quality": 10.0,
-        "reached": True,
-        "width": 4,
-        "height": 3,
-        "bytes": 321,
-        "encode_seconds": 0.1,
-        "decode_seconds": 0.1,
-        "notes": "[]",
-        "error": None,
-        "details": '{"extension": ".jpg", "kept": ["bitstreams"]}',
-        "written": 1.0,
-    }
-    score = {"metric": "mse", "signature": "mse:v1", "value": 3.5, "details": "{}", "error": None, "written": 1.0}
-    return {"encodes": encode, "scores": {"encode_key": task.key, **score}}
-
-
-def _part_seeds(table: Table) -> list[bytes]:
-    from vitiq.evaluation.parts import Parts
-
-    with tempfile.TemporaryDirectory() as place:
-        written = Parts(Path(place)).write(table, [_rows()[table]])
-        assert written is not None
-        return [written.read_bytes()]
-
-
-def _store(table: Table) -> Callable[[bytes], object]:
-    """Reads a store whose part of one table is `data`, and whose other part is whole."""
-
-    def read(data: bytes) -> object:
-        from vitiq.evaluation.rows import read_done, read_records
-
-        root = folder() / f"{os.getpid()}-store-{table}"
-        parts = _whole_store(root)
-        (part,) = (path for paths in parts.files(table).values() for path in paths)
-        part.write_bytes(data)
-        read_done(parts, _study().signatures)
-        return read_records(parts, _study())
-
-    return read
-
-
-@functools.cache
-def _whole_store(root: Path) -> Parts:
-    from vitiq.evaluation.parts import Parts
-
-    parts = Parts(root)
-    for table, row in _rows().items():
-        parts.write(table, [row])
-    return parts
-
-
-def _study_seeds() -> list[bytes]:
-    return [json.dumps(_study().to_json()).encode()]
-
-
-def _study_json(data: bytes) -> object:
-    from vitiq.evaluation.store import Store
-
-    where = folder() / f"{os.getpid()}-study"
-    (where / "studies").mkdir(parents=True, exist_ok=True)
-    (where / "studies" / "one.json").write_bytes(data)
-    return len(list(Store(where).study("one").tasks()))
-
-
-# Text of people
-
-
-def _study_file_seeds() -> list[bytes]:
-    plain = (
-        'images = ["a.png", "photos"]\ncodecs = ["jpeg@10:90:20", "avif@bpp=0.1,0.5"]\nmetrics = ["mse", "vit-score"]\n'
-    )
-    tables = (
-        'images = ["a.png"]\nkeep = ["bitstreams"]\nweights = "vit.pth"\npanel = ["b.pth"]\n'
-        'precomputed = ["other=folder,sizes.csv"]\n[[codec]]\nname = "jpeg"\nrates = [10, 20.5]\nbytes = [900]\n'
-        'bpp = [0.5]\n[codec.options]\nsubsampling = "4:4:4"\n'
-    )
-    return [plain.encode(), tables.encode()]
-
-
-def _study_file(data: bytes) -> object:
-    from vitiq.evaluation.bench import read_study_file
-
-    return read_study_file(_file("study.toml", data))
-
-
-def _toml_seeds() -> list[bytes]:
-    import vitiq.training
-
-    folder = Path(str(vitiq.training.__path__[0])) / "configs"
-    return [path.read_bytes() for path in sorted(folder.glob("*.toml"))]
-
-
-def _configuration(data: bytes) -> object:
-    from vitiq.training.config import read_config
-    from vitiq.training.recipes.codec import CodecTrainingConfig
-
-    return read_config(_file("c.toml", data), "codec", CodecTrainingConfig)
-
-
-def _opinion_seeds() -> list[bytes]:
-    return [b"reference,distorted,mos,distortion\na.png,b.png,3.5,jpeg\na.png,c.png,1e0,blur\n"]
-
-
-def _opinions(data: bytes) -> object:
-    from vitiq.datasets.opinions import load_opinions
-
-    where = folder() / f"{os.getpid()}-opinions"
-    where.mkdir(exist_ok=True)
-    for name in ("a.png", "b.png", "c.png"):
-        (where / name).touch()
-    (where / "mos.csv").write_bytes(data)
-    return load_opinions(where)
-
-
-def _anchor_seeds() -> list[bytes]:
-    compressai = {"name": "x", "description": "d", "results": {"bpp": [0.1, 0.2], "psnr-rgb": [30.0, 32.0]}}
-    own = b"image,codec,quality,bpp,psnr-rgb\na.png,jpeg,10,0.2,28.5\na.png,jpeg,20,0.4,31.5\n"
-    return [json.dumps(compressai).encode(), own]
-
-
-def _anchor(data: bytes) -> object:
-    from vitiq.analysis.anchors import read_anchor
-
-    return read_anchor(_file("a.json" if data[:1] == b"{" else "a.csv", data))
-
-
-def _spec_seeds() -> list[bytes]:
-    texts = ("avif[subsampling=4:4:4]@bpp=0.1,0.5", "jpeg@10:90:10,avif@bytes=1000", "jpeg+x,generative@q=3", "webp")
-    return [text.encode() for text in texts]
-
-
-def _spec(data: bytes) -> object:
-    from vitiq.codecs.spec import parse_codecs
-
-    return [rate.at(640, 480) for spec in parse_codecs(data.decode("utf-8", "replace")) for rate in spec.rates]
+    return load_statistics(write_file("s.npz", data))
 
 
 _PARTS = (mutators.parquet, mutators.blind)
@@ -491,14 +305,14 @@ TARGETS: dict[str, Target] = {
     "pth": Target(_pth_seeds, _checkpoint(".pth"), (mutators.archive, mutators.blind), 10_000),
     "npz": Target(_npz_seeds, _statistics, (mutators.archive, mutators.blind), 20_000),
     "npz-backbone": Target(_npz_seeds, _checkpoint(".npz"), (mutators.archive,), 6_000),
-    "training-toml": Target(_toml_seeds, _configuration, (mutators.text,), 10_000),
-    "study-file": Target(_study_file_seeds, _study_file, (mutators.text, mutators.blind), 40_000),
-    "study-json": Target(_study_seeds, _study_json, (mutators.json_tree, mutators.text), 40_000),
-    "store-encodes": Target(lambda: _part_seeds("encodes"), _store("encodes"), _PARTS, 2_000),
-    "store-scores": Target(lambda: _part_seeds("scores"), _store("scores"), _PARTS, 2_000),
+    "training-toml": Target(texts.toml_seeds, texts.configuration, (mutators.text,), 10_000),
+    "study-file": Target(texts.study_file_seeds, texts.study_file, (mutators.text, mutators.blind), 40_000),
+    "study-json": Target(texts.study_seeds, texts.study_json, (mutators.json_tree, mutators.text), 40_000),
+    "store-encodes": Target(lambda: texts.part_seeds("encodes"), texts.store("encodes"), _PARTS, 2_000),
+    "store-scores": Target(lambda: texts.part_seeds("scores"), texts.store("scores"), _PARTS, 2_000),
     "icc": Target(_icc_seeds, _icc, (mutators.icc, mutators.icc, mutators.blind), 60_000),
-    "csv": Target(_opinion_seeds, _opinions, (mutators.text, mutators.blind), 20_000),
-    "anchors": Target(_anchor_seeds, _anchor, (mutators.text, mutators.json_tree), 30_000),
-    "codec-spec": Target(_spec_seeds, _spec, (mutators.text, mutators.blind), 100_000),
+    "csv": Target(texts.opinion_seeds, texts.opinions, (mutators.text, mutators.blind), 20_000),
+    "anchors": Target(texts.anchor_seeds, texts.anchor, (mutators.text, mutators.json_tree), 30_000),
+    "codec-spec": Target(texts.spec_seeds, texts.spec, (mutators.text, mutators.blind), 100_000),
 }
 """Reader -> how it is tried. The shares follow the cost: cheap readers carry most of the files."""
