@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,12 +35,15 @@ def test_the_file_system_is_asked_in_proportion_to_the_files(
         def counted(*arguments: object, **options: object) -> os.stat_result:
             nonlocal asked
             asked += 1
-            return plain(*arguments, **options)  # type: ignore[arg-type]
+            found: os.stat_result = plain(*arguments, **options)
+            return found
 
-        plain = os.stat
+        plain: Any = os.stat
         monkeypatch.setattr(os, "stat", counted)
         compared = batch.same_file
-        monkeypatch.setattr(batch, "same_file", lambda a, b: counted(a) and compared(a, b) if a.exists() else False)
+        monkeypatch.setattr(
+            batch, "same_file", lambda first, second: bool(counted(tmp_path)) and compared(first, second)
+        )
         sources = {"folder": [folder], "missing": [folder / f"gone{n}.png" for n in range(count)]}.get(kind, files)
         journal = Journal.of(tmp_path / "out", {})
         if kind == "decoding":

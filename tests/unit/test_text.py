@@ -6,6 +6,7 @@ Truth: the standard library's parsers on whole texts; the limits of CPython (rec
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,11 @@ def test_a_huge_cell_is_a_value_error() -> None:
 def test_toml_files_are_refused_in_one_line(text: str, tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    for read in (read_study_file, lambda p: read_config(p, "codec", CodecTrainingConfig)):
+    readers: list[Callable[[Path], object]] = [
+        read_study_file,
+        lambda path: read_config(path, "codec", CodecTrainingConfig),
+    ]
+    for read in readers:
         with pytest.raises(InputError, match=r"x\.toml"):
             read(path)
 

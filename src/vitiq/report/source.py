@@ -93,9 +93,10 @@ def read_trace(path: Path) -> dict[str, Any]:
         InputError: it cannot be read, or holds something else.
     """
     try:
-        found: dict[str, Any] = msgspec.convert(parse_json(path.read_text(encoding="utf-8")), _Trace)  # type: ignore[assignment]
+        values: Any = msgspec.convert(parse_json(path.read_text(encoding="utf-8")), _Trace)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: no trace of a search that can be read ({error}); remove it") from error
+    found: dict[str, Any] = values
     return found
 
 
