@@ -27,7 +27,8 @@ SEED ?= 1
 hardening: setup
 	mkdir -p build
 	$(BIN)/python tests/hardening/campaign.py --files $(FILES) --seed $(SEED) --out build/hardening.json
-	VITIQ_HARDENING_LONG=1 $(BIN)/python -m pytest -q tests/hardening/test_interruptions.py
+	$(BIN)/python tests/hardening/guided.py --runs $$(( $(FILES) / 50 )) --seed $(SEED) --out build/guided.json
+	VITIQ_HARDENING_LONG=1 $(BIN)/python -m pytest -q -n 2 tests/hardening
 	VITIQ_KILLS=20 $(BIN)/python -m pytest -q tests/integration/test_bench.py -k killed
 
 lint: setup

@@ -26,6 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from places import folder
 from targets import TARGETS, mutated, outcome, seeds_of
 
 BATCH = 1000
@@ -157,6 +158,7 @@ def main() -> None:
     results = json.loads(options.out.read_text()) if options.out and options.out.exists() else {}
     names = options.targets.split(",")
     whole = sum(TARGETS[name].files for name in names)
+    folder()  # made here, so that it goes with this process and not with a worker that is killed
     for name in names:
         files = max(BATCH, round(options.files * TARGETS[name].files / whole / BATCH) * BATCH)
         result = run_target(name, options.seed, files)

@@ -1,6 +1,6 @@
 """Fails every nth call that writes, in a forked child a failure, and says what was left. Run with the shim preloaded.
 
-LD_PRELOAD=fault.so python interrupted.py encode FOLDER      prints a JSON object a failure
+LD_PRELOAD=fault.so python interrupted.py encode FOLDER [STEP [FIRST]]      prints a JSON object a failure
 """
 
 from __future__ import annotations
@@ -110,11 +110,11 @@ def vitiq_again(operation: str, folder: Path) -> dict[str, object]:
     return {"code": code, "said": said}
 
 
-def every(operation: str, folder: Path, step: int = 1) -> Iterator[dict[str, object]]:
-    """A clean pass first (nth 0), then a failure of every `step`th call with every error."""
+def every(operation: str, folder: Path, step: int = 1, first: int = 1) -> Iterator[dict[str, object]]:
+    """A clean pass first (nth 0), then a failure of every `step`th call from `first` on with every error."""
     clean = attempt(operation, folder, 0, 0)
     yield {"nth": 0, "error": "", **clean}
-    for nth in range(1, int(str(clean["calls"])) + 1, step):
+    for nth in range(first, int(str(clean["calls"])) + 1, step):
         for name in ERRORS:
             yield {"nth": nth, "error": name, **attempt(operation, folder, nth, getattr(errno, name))}
 
@@ -125,11 +125,11 @@ def main() -> None:
 
     warnings.simplefilter("ignore")
     operation, folder = sys.argv[1], Path(sys.argv[2])
-    step = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    step, first = (int(sys.argv[at]) if len(sys.argv) > at else 1 for at in (3, 4))
     warm = folder.parent / "warm"
     warm.mkdir(exist_ok=True)
     OPERATIONS[operation](warm)  # imports, before any fork
-    for line in every(operation, folder, step):
+    for line in every(operation, folder, step, first):
         print(json.dumps(line), flush=True)
 
 

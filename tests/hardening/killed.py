@@ -1,16 +1,18 @@
 """`kill -9` at moments of a small run, then the same command: it must end in what a run left alone makes.
 
-python killed.py MOMENTS FOLDER      prints a JSON object a moment, and exits with 1 if one differs
+python killed.py MOMENTS FOLDER      prints a JSON object a moment, then one of the whole; exits with 1 if one differs
+
+Every run is a fork of this process, which has imported vitiq: the moments lie in the work, not in imports.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,13 +20,36 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CODE = "import sys; sys.argv[0] = 'vitiq'; from vitiq.cli.main import main; main()"
+
+def start(picture: Path, out: Path, said: Path) -> int:
+    """Process id of a run of one image with three codecs and one metric, in a session of its own."""
+    arguments = ["-c", "jpeg", "--comparators", "webp,jpeg2000", "--metrics", "mse", "-o", str(out), "--quiet"]
+    child = os.fork()
+    if child:
+        return child
+    code = 77
+    try:
+        os.setsid()
+        file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        from vitiq.cli.main import main
+
+        sys.argv = ["vitiq", "run", str(picture), *arguments]
+        try:
+            main()
+            code = 0
+        except SystemExit as stopped:
+            code = stopped.code if isinstance(stopped.code, int) else 0 if stopped.code is None else 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
-def command(image: Path, out: Path) -> list[str]:
-    """A run of one image with two codecs and one metric."""
-    options = ["-c", "jpeg", "--comparators", "webp,jpeg2000", "--metrics", "mse", "-o", str(out), "--quiet"]
-    return [sys.executable, "-c", CODE, "run", str(image), *options]
+def run(picture: Path, out: Path, said: Path) -> int:
+    """Exit code of a run to its end."""
+    return os.waitstatus_to_exitcode(os.waitpid(start(picture, out, said), 0)[1])
 
 
 def made(out: Path) -> dict[str, str]:
@@ -36,8 +61,6 @@ def made(out: Path) -> dict[str, str]:
 
 def scores(out: Path) -> list[str]:
     """Lines of the table without times and dates: image, codec, bytes and the metric."""
-    import csv
-
     with (out / "records.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return sorted(f"{row['image']} {row['codec']} {row['bytes']} {row['mse']}" for row in rows)
@@ -48,54 +71,59 @@ def leftovers(out: Path) -> list[str]:
     return [path.name for path in out.rglob(".vitiq-*")]
 
 
-def kill_and_resume(image: Path, out: Path, after: float) -> dict[str, object]:
+def kill_and_resume(picture: Path, out: Path, after: float) -> dict[str, object]:
     """One moment: start, kill after so many seconds, run again to the end."""
     shutil.rmtree(out, ignore_errors=True)
-    process = subprocess.Popen(
-        command(image, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    said = picture.with_suffix(".said")
+    child = start(picture, out, said)
     time.sleep(after)
-    killed = process.poll() is None
-    if killed:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    again = subprocess.run(command(image, out), capture_output=True, text=True, check=False)
+    ended, _ = os.waitpid(child, os.WNOHANG)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    before = sum(path.is_file() for path in out.rglob("*"))
+    code = run(picture, out, said)
     return {
         "after": round(after, 3),
-        "killed": killed,
-        "code": again.returncode,
-        "said": again.stderr[-300:],
+        "killed": not ended,
+        "files_before": before,
+        "code": code,
+        "said": said.read_text()[-300:] if code else "",
         "files": made(out),
-        "scores": scores(out) if again.returncode == 0 else [],
+        "scores": scores(out) if code == 0 else [],
         "leftovers": leftovers(out),
     }
 
 
-def compare(moments: int, folder: Path) -> tuple[list[dict[str, object]], dict[str, str], list[str]]:
-    """Every moment of the time a run takes, and what an undisturbed one makes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    image = folder / "in.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(image)
-    subprocess.run(command(image, folder / "warm"), capture_output=True, check=True)
-    began = time.monotonic()
-    subprocess.run(command(image, folder / "clean"), capture_output=True, check=True)
-    seconds = time.monotonic() - began
-    found = [kill_and_resume(image, folder / "out", seconds * (i + 0.5) / moments) for i in range(moments)]
-    return found, made(folder / "clean"), scores(folder / "clean")
-
-
 def main() -> None:
     """See above."""
-    found, files, table = compare(int(sys.argv[1]), Path(sys.argv[2]))
-    wrong = 0
-    for moment in found:
-        fine = (
-            moment["code"] == 0 and moment["files"] == files and moment["scores"] == table and not moment["leftovers"]
-        )
+    import vitiq.cli.run
+    import vitiq.codecs.classical.pillow
+    import vitiq.evaluation.presets
+    import vitiq.metrics.fidelity.pixel
+    import vitiq.models.threads
+    import vitiq.report.build  # noqa: F401 - imported before any fork, torch among it
+
+    moments, folder = int(sys.argv[1]), Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = folder / "in.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(picture)
+    said = folder / "clean.said"
+    run(picture, folder / "warm", said)
+    began = time.monotonic()
+    if run(picture, folder / "clean", said):
+        sys.exit(said.read_text())
+    seconds = time.monotonic() - began
+    files, table = made(folder / "clean"), scores(folder / "clean")
+    wrong = killed = 0
+    for index in range(moments):
+        moment = kill_and_resume(picture, folder / "out", seconds * (index + 0.5) / moments)
+        fine = (moment["code"], moment["files"], moment["scores"], moment["leftovers"]) == (0, files, table, [])
         wrong += not fine
-        if not fine:
-            print(json.dumps(moment))
-    print(f"{len(found)} moments, {sum(bool(m['killed']) for m in found)} killed a run, {wrong} ended otherwise")
+        killed += bool(moment["killed"])
+        print(json.dumps({**moment, "fine": fine, "files": len(made(folder / "out"))}), flush=True)
+    whole = {"moments": moments, "killed": killed, "wrong": wrong, "files": len(files), "rows": len(table)}
+    print(json.dumps({**whole, "seconds": round(time.monotonic() - began)}))
     sys.exit(bool(wrong))
 
 

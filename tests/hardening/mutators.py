@@ -53,6 +53,8 @@ NUMBERS = (
     "٣",
     "0x10",
 )
+LARGE = ("9" * 5000, "[" * 5000, '{"a":' * 5000, "x" * 140_000)
+"""What parsers of text bound: digits, depth, cells. One in fifty, since each costs as much as a hundred others."""
 
 
 def blind(rng: random.Random, data: bytes) -> bytes:
@@ -221,7 +223,8 @@ def text(rng: random.Random, data: bytes) -> bytes:
         found = list(re.finditer(r"-?\d+(\.\d+)?(e-?\d+)?", whole))
         if found:
             one = rng.choice(found)
-            whole = whole[: one.start()] + rng.choice(NUMBERS) + whole[one.end() :]
+            value = rng.choice(LARGE if rng.randrange(50) == 0 else NUMBERS)
+            whole = whole[: one.start()] + value + whole[one.end() :]
     elif way == 3:
         lines = whole.splitlines(keepends=True)
         del lines[rng.randrange(len(lines)) :][:1]
@@ -267,6 +270,25 @@ def archive(rng: random.Random, data: bytes) -> bytes:
                 content = blind(rng, front) + content[128:] if rng.random() < 0.7 else blind(rng, content)
             new.writestr(name, content)
     return out.getvalue()
+
+
+def icc(rng: random.Random, data: bytes) -> bytes:
+    """An entry of the table of tags, or the front of a tag's content, where its type and counts stand."""
+    count = int.from_bytes(data[128:132], "big")
+    out = bytearray(data)
+    at = 132 + 12 * rng.randrange(max(1, count))
+    way = rng.randrange(6)
+    if way == 0:
+        out[at : at + 4] = rng.choice((b"rTRC", b"kTRC", b"A2B0", b"B2A0", b"cicp", b"wtpt", b"rXYZ", b"desc", b"chad"))
+    elif way == 1:
+        field = at + rng.choice((4, 8))
+        out[field : field + 4] = (rng.choice(ODD) % 2**32).to_bytes(4, "big")
+    elif way == 2:
+        out[16:20] = rng.choice((b"RGB ", b"GRAY", b"CMYK", b"Lab ", b"XYZ "))
+    else:
+        start = int.from_bytes(data[at + 4 : at + 8], "big")
+        out[start : start + 48] = blind(rng, bytes(out[start : start + 48]))
+    return bytes(out)
 
 
 def parquet(rng: random.Random, data: bytes) -> bytes:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import functools
 import io
 import json
-import os
 import random
-import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import mutators
 import numpy as np
+import profiles
+import text_targets as texts
 from PIL import Image
+from places import write_file
 
 from vitiq.errors import VitiqError
 
@@ -167,6 +169,29 @@ def _decode(data: bytes, name: str = "file") -> object:
     return decode_image(data, name)
 
 
+def _icc_seeds() -> list[bytes]:
+    from PIL import ImageCms
+
+    made = [ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes() for kind in ("sRGB", "LAB", "XYZ")]
+    return [*made, profiles.gamma_profile(), profiles.table_profile()]
+
+
+def _icc(data: bytes) -> object:
+    from vitiq.image.colour_profile import to_srgb
+    from vitiq.image.colour_space import UnsupportedColourError
+    from vitiq.image.raster import Raster
+
+    samples = np.arange(48, dtype=np.uint8).reshape(4, 3, 4)
+    model = {b"GRAY": "grey", b"CMYK": "cmyk", b"Lab ": "lab"}.get(data[16:20], "rgb")
+    channels = {"grey": 1, "cmyk": 4}.get(model, 3)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as decode_image does
+            return to_srgb(Raster(samples[:, :, :channels], model), data)  # type: ignore[arg-type]
+    except UnsupportedColourError as error:
+        raise VitiqError(str(error)) from error
+
+
 # Compressed files
 
 
@@ -235,29 +260,17 @@ def _npz_seeds() -> list[bytes]:
     return made
 
 
-@functools.cache
-def _folder() -> Path:
-    root = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    return Path(tempfile.mkdtemp(prefix="vitiq-hardening-", dir=root))
-
-
-def _file(name: str, data: bytes) -> Path:
-    path = _folder() / f"{os.getpid()}-{name}"
-    path.write_bytes(data)
-    return path
-
-
 def _weights(data: bytes) -> object:
     from vitiq.weights.file import read_weights
 
-    return read_weights(_file("w.safetensors", data), "vitiq-test", "test")
+    return read_weights(write_file("w.safetensors", data), "vitiq-test", "test")
 
 
 def _checkpoint(suffix: str) -> Callable[[bytes], object]:
     def read(data: bytes) -> object:
         from vitiq.models.backbones.formats import read_state, to_timm
 
-        return to_timm(read_state(_file(f"c{suffix}", data)), "checkpoint")
+        return to_timm(read_state(write_file(f"c{suffix}", data)), "checkpoint")
 
     return read
 
@@ -265,63 +278,10 @@ def _checkpoint(suffix: str) -> Callable[[bytes], object]:
 def _statistics(data: bytes) -> object:
     from vitiq.metrics.sets.moments import load_statistics
 
-    return load_statistics(_file("s.npz", data))
+    return load_statistics(write_file("s.npz", data))
 
 
-# Text of people
-
-
-def _toml_seeds() -> list[bytes]:
-    import vitiq.training
-
-    folder = Path(str(vitiq.training.__path__[0])) / "configs"
-    return [path.read_bytes() for path in sorted(folder.glob("*.toml"))]
-
-
-def _configuration(data: bytes) -> object:
-    from vitiq.training.config import read_config
-    from vitiq.training.recipes.codec import CodecTrainingConfig
-
-    return read_config(_file("c.toml", data), "codec", CodecTrainingConfig)
-
-
-def _opinion_seeds() -> list[bytes]:
-    return [b"reference,distorted,mos,distortion\na.png,b.png,3.5,jpeg\na.png,c.png,1e0,blur\n"]
-
-
-def _opinions(data: bytes) -> object:
-    from vitiq.datasets.opinions import load_opinions
-
-    folder = _folder() / f"{os.getpid()}-opinions"
-    folder.mkdir(exist_ok=True)
-    for name in ("a.png", "b.png", "c.png"):
-        (folder / name).touch()
-    (folder / "mos.csv").write_bytes(data)
-    return load_opinions(folder)
-
-
-def _anchor_seeds() -> list[bytes]:
-    compressai = {"name": "x", "description": "d", "results": {"bpp": [0.1, 0.2], "psnr-rgb": [30.0, 32.0]}}
-    own = b"image,codec,quality,bpp,psnr-rgb\na.png,jpeg,10,0.2,28.5\na.png,jpeg,20,0.4,31.5\n"
-    return [json.dumps(compressai).encode(), own]
-
-
-def _anchor(data: bytes) -> object:
-    from vitiq.analysis.anchors import read_anchor
-
-    return read_anchor(_file("a.json" if data[:1] == b"{" else "a.csv", data))
-
-
-def _spec_seeds() -> list[bytes]:
-    texts = ("avif[subsampling=4:4:4]@bpp=0.1,0.5", "jpeg@10:90:10,avif@bytes=1000", "jpeg+x,generative@q=3", "webp")
-    return [text.encode() for text in texts]
-
-
-def _spec(data: bytes) -> object:
-    from vitiq.codecs.spec import parse_codecs
-
-    return parse_codecs(data.decode("utf-8", "replace"))
-
+_PARTS = (mutators.parquet, mutators.blind)
 
 TARGETS: dict[str, Target] = {
     "viq": Target(_viq_seeds, _container, (mutators.viq, mutators.viq, mutators.blind), 260_000),
@@ -345,9 +305,14 @@ TARGETS: dict[str, Target] = {
     "pth": Target(_pth_seeds, _checkpoint(".pth"), (mutators.archive, mutators.blind), 10_000),
     "npz": Target(_npz_seeds, _statistics, (mutators.archive, mutators.blind), 20_000),
     "npz-backbone": Target(_npz_seeds, _checkpoint(".npz"), (mutators.archive,), 6_000),
-    "study-toml": Target(_toml_seeds, _configuration, (mutators.text,), 40_000),
-    "csv": Target(_opinion_seeds, _opinions, (mutators.text, mutators.blind), 20_000),
-    "anchors": Target(_anchor_seeds, _anchor, (mutators.text, mutators.json_tree), 30_000),
-    "codec-spec": Target(_spec_seeds, _spec, (mutators.text, mutators.blind), 100_000),
+    "training-toml": Target(texts.toml_seeds, texts.configuration, (mutators.text,), 10_000),
+    "study-file": Target(texts.study_file_seeds, texts.study_file, (mutators.text, mutators.blind), 40_000),
+    "study-json": Target(texts.study_seeds, texts.study_json, (mutators.json_tree, mutators.text), 40_000),
+    "store-encodes": Target(lambda: texts.part_seeds("encodes"), texts.store("encodes"), _PARTS, 2_000),
+    "store-scores": Target(lambda: texts.part_seeds("scores"), texts.store("scores"), _PARTS, 2_000),
+    "icc": Target(_icc_seeds, _icc, (mutators.icc, mutators.icc, mutators.blind), 60_000),
+    "csv": Target(texts.opinion_seeds, texts.opinions, (mutators.text, mutators.blind), 20_000),
+    "anchors": Target(texts.anchor_seeds, texts.anchor, (mutators.text, mutators.json_tree), 30_000),
+    "codec-spec": Target(texts.spec_seeds, texts.spec, (mutators.text, mutators.blind), 100_000),
 }
 """Reader -> how it is tried. The shares follow the cost: cheap readers carry most of the files."""

@@ -7,13 +7,30 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import campaign
 import pytest
 from targets import TARGETS, Target, mutated, outcome, seeds_of
 
-QUICK = {"viq-decode": 3, "viq-inspect": 10, "pth": 60, "avif": 60, "jxl": 60, "study-toml": 60, "npz-backbone": 60}
+QUICK = {
+    "viq-decode": 3,
+    "viq-inspect": 10,
+    "pth": 60,
+    "avif": 60,
+    "jxl": 60,
+    "training-toml": 60,
+    "npz-backbone": 60,
+    "store-encodes": 20,
+    "store-scores": 20,
+    "icc": 60,
+}
+PREFIXES = 400
+"""Of a file at most, evenly spread; `make hardening` tries every one."""
+LONG = bool(os.environ.get("VITIQ_HARDENING_LONG"))
 FINE = {"read", "refused"}
 
 
@@ -33,10 +50,11 @@ def test_damaged_files_are_read_or_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TARGETS if not name.startswith("viq-")])
 def test_every_prefix_of_a_whole_file(name: str) -> None:
-    """A download that stopped anywhere; longer files by every seventh byte."""
+    """A download that stopped anywhere."""
     whole = seeds_of(name)[-1]
     target = TARGETS[name]
-    for length in range(0, len(whole), 1 if len(whole) < 500 else 7):
+    most = PREFIXES // 10 if name.startswith("store-") else PREFIXES
+    for length in range(0, len(whole), 1 if LONG else -(-len(whole) // most)):
         assert outcome(target, whole[:length]) in FINE, f"{name}, {length} bytes"
 
 
@@ -59,3 +77,11 @@ def test_a_worker_that_dies_is_a_finding_and_the_campaign_goes_on(monkeypatch: p
     assert any("ZeroDivisionError" in line for line in said)
     first = next(f["file"] for f in result["findings"] if "died" in f["said"])  # type: ignore[attr-defined]
     assert campaign.replay(first) == b"abort"
+
+
+def test_the_guided_part_counts_its_files_or_says_why_it_is_left_out(tmp_path: Path) -> None:
+    script, out = Path(__file__).with_name("guided.py"), tmp_path / "guided.json"
+    command = [sys.executable, script, "--runs", "300", "--readers", "codec-spec", "--out", out]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "codec-spec" in done.stdout or "atheris is not installed" in done.stdout

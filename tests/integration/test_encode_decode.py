@@ -85,7 +85,9 @@ def photo(small: ImageU8, tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    """Every file below a folder but the journal of what was made."""
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".vitiq-made"]
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
 def test_the_original_survives_its_own_round_trip(vitiq: Vitiq, photo: Path) -> None:
@@ -267,7 +269,7 @@ def test_the_same_command_makes_what_is_missing(vitiq: Vitiq, small: ImageU8, tm
     stamps = {name: (out / name).stat().st_mtime_ns for name in first}
     lost = sorted(first)[3]
     (out / lost).unlink()
-    answer = vitiq(*command, "-q", 5)
+    answer = vitiq(*command)
     assert "1 image done" in answer.out
     assert "8 there already (--force makes them again)" in answer.out
     after = contents(out)
@@ -277,15 +279,77 @@ def test_the_same_command_makes_what_is_missing(vitiq: Vitiq, small: ImageU8, tm
     assert all(len(contents(out)[name]) < len(first[name]) for name in first if name != lost)
 
 
+@pytest.mark.parametrize("other", [("-q", 5), ("--bytes", 2000), ("-O", "subsampling=4:4:4")])
+def test_files_made_with_other_settings_are_never_taken_for_these(
+    other: tuple[object, ...], vitiq: Vitiq, small: ImageU8, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    fill(source, small)
+    command = ("encode", source, "-c", "jpeg", "-o", out, "--jobs", 1)
+    vitiq(*command)
+    first = contents(out)
+    (out / "plain.jpg").unlink()
+    answer = vitiq(*command, *other)
+    assert answer.code == 1
+    assert "8 files exist already" in answer.err
+    assert "made with other settings" in answer.err
+    assert answer.err.count("\n") == 1
+    assert set(contents(out)) == set(first) - {"plain.jpg"}, "a folder is never a mixture"
+    assert vitiq(*command, *other, "--force").code == 0
+    assert "9 there already" in vitiq(*command, *other).out
+
+
+def test_an_output_folder_below_a_file_is_one_line(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    fill(source, small)
+    (tmp_path / "file").write_bytes(b"")
+    answer = vitiq("encode", source, "-c", "jpeg", "-o", tmp_path / "file" / "out", "--jobs", 1)
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert "cannot be written" in answer.err
+
+
+def test_existing_files_of_another_hand_are_named_and_left(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    fill(source, small)
+    command = ("encode", source, "-c", "jpeg", "-o", out, "--jobs", 1)
+    vitiq(*command)
+    (out / "plain.jpg").write_bytes(b"mine")
+    Image.fromarray(255 - small[:22]).save(source / "plain.png")
+    Image.fromarray(255 - small[:20]).save(source / "sub" / "x.png")
+    (source / "new.png").write_bytes((source / "plain.png").read_bytes())
+    answer = vitiq(*command)
+    assert answer.code == 1
+    assert "1 image done" in answer.out
+    assert "7 there already" in answer.out
+    assert "plain.jpg; not made by vitiq, or changed since" in answer.err
+    assert "sub/x.jpg; its input has changed since" in answer.err
+    assert (out / "plain.jpg").read_bytes() == b"mine"
+
+
+def test_a_journal_that_is_damaged_or_ahead_of_its_file(vitiq: Vitiq, photo: Path, tmp_path: Path) -> None:
+    """A process killed between the journal's line and the file leaves the line alone."""
+    out = tmp_path / "out"
+    command = ("encode", photo, "-c", "jpeg", "-o", f"{out}/")
+    vitiq(*command)
+    first = contents(out)
+    (out / "photo.jpg").unlink()
+    with (out / ".vitiq-made").open("ab") as journal:
+        journal.write(b"\xff[[[\n{}\n" + b"[" * 9999 + b"\n")
+    assert "1 image done" in vitiq(*command).out
+    assert contents(out) == first
+    assert "1 there already" in vitiq(*command).out
+    assert vitiq(*command, "-q", 5).code == 1
+
+
 def test_outputs_in_another_unicode_form_are_found(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     Image.fromarray(small).save(source / "é.png")
     vitiq("encode", source, "-c", "jpeg", "-o", out)
-    (made,) = out.iterdir()
+    (made,) = out.glob("*.jpg")
     made.rename(out / unicodedata.normalize("NFD", "é.jpg"))
     assert "0 images done" in vitiq("encode", source, "-c", "jpeg", "-o", out).out
-    assert len(list(out.iterdir())) == 1
+    assert len(contents(out)) == 1
 
 
 def test_an_output_folder_inside_the_input_is_not_fed_back(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
 from vitiq import registry
@@ -71,6 +72,47 @@ def test_lists_in_an_encoding_without_their_signs() -> None:
         done = vitiq(*command, env=os.environ | {"PYTHONIOENCODING": "latin-1"})
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout.decode("latin-1")
+
+
+@pytest.mark.parametrize(("encoding", "size"), [("ascii", b"16x16"), ("latin-1", b"16\xd716"), ("cp1252", b"16\xd716")])
+def test_signs_become_what_is_like_them(encoding: str, size: bytes, small: ImageU8, tmp_path: Path) -> None:
+    """ASCII is ASCII, though click takes it for a broken locale and would write UTF-8."""
+    write_png(tmp_path / "x.png", np.ascontiguousarray(small[:16, :16]))
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    vitiq("encode", tmp_path / "x.png", "-c", "webp")
+    done = vitiq("info", tmp_path / "x.webp", env=environment)
+    assert size + b" pixels" in done.stdout
+    if encoding == "ascii":
+        for command in (("metrics", "list"), ("codecs", "list"), ("--help",)):
+            assert vitiq(*command, env=environment).stdout.isascii()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_names_cannot_steer_the_terminal(small: ImageU8, tmp_path: Path) -> None:
+    odd = tmp_path / "red\x1b[31m\u202egnp\nvitiq: error: forged.png"
+    write_png(odd, small)
+    broken = tmp_path / "broken\x1b[2J\n.png"
+    broken.write_bytes(b"no image")
+    for command in (
+        ("encode", odd, "-c", "jpeg", "--force"),
+        ("encode", tmp_path, "-c", "jpeg", "-o", tmp_path / "out", "--jobs", "1", "--force"),
+        ("info", odd.with_suffix(".jpg"), tmp_path / "gone\x1b\n"),
+        ("encode", broken),
+        ("score", odd, odd, "-m", "mse"),
+    ):
+        done = vitiq(*command)
+        assert b"a fault of vitiq" not in done.stderr
+        for stream in (done.stdout, done.stderr):
+            assert b"\x1b" not in stream
+            assert "\u202e".encode() not in stream
+            assert b"\nvitiq: error: forged" not in stream
+
+
+def test_an_error_is_no_longer_than_a_screen() -> None:
+    done = vitiq("encode", "x.png", "-c", "x" * 100_000)
+    assert done.returncode in {1, 2}
+    assert len(done.stderr) < 3000
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_json_is_valid_whatever_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ Unicode normalisation forms from `unicodedata`.
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 import unicodedata
 from pathlib import Path
@@ -102,3 +103,24 @@ def test_memory_grows_with_the_number_of_files_alone(tmp_path: Path) -> None:
             (tmp_path / str(count) / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     peak(tmp_path / "200")
     assert peak(tmp_path / "800") < 6 * peak(tmp_path / "200")
+
+
+def test_links_that_lead_nowhere_or_to_folders_and_pipes_are_said(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "real").mkdir(parents=True)
+    IMAGE.save(folder / "real" / "a.png")
+    (folder / "gone.png").symlink_to("nowhere.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "linked").symlink_to("real")
+    (folder / "up").symlink_to("..")
+    (folder / "old.txt").symlink_to("nowhere.txt")
+    os.mkfifo(folder / "pipe.png")
+    found = find_images([folder])
+    assert [image.name for image in found.images] == ["real/a.png"]
+    assert found.problems == [
+        f"{folder / name}: a link that leads to no file; mend or remove it" for name in ("gone.png", "loop.png")
+    ]
+    (line,) = found.skipped
+    assert "4 files" in line
+    assert "2 links to folders" in line
+    assert "2 neither file nor folder" in line

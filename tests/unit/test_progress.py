@@ -109,4 +109,4 @@ def test_durations(seconds: float, shown: str) -> None:
 
 def test_printable_escapes_what_an_encoding_lacks() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
-    assert printable("é × → \udcff", stream) == "é × \\u2192 \\udcff"
+    assert printable("é × → ∆ \udcff", stream) == "é × -> \\u2206 \\udcff"

@@ -15,8 +15,10 @@ import pytest
 
 from vitiq.errors import InputError, StoreError
 from vitiq.evaluation import schema
-from vitiq.evaluation.parts import Parts, connect
+from vitiq.evaluation.parts import Parts, cannot_write, connect
+from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.schema import COLUMNS
+from vitiq.evaluation.study import Series, Study, StudyImage
 
 
 def score(
@@ -24,6 +26,12 @@ def score(
 ) -> dict[str, Any]:
     answer = {"metric": "mse", "signature": "mse|v1", "value": value, "details": details, "error": error}
     return {"encode_key": key, **answer, "written": written}
+
+
+def study() -> Study:
+    image = StudyImage("a.png", "/a.png", "ab" * 32, 4, 3, 99)
+    series = Series("jpeg", "{}", "JPEG", "JPEG", ".jpg", rates=(("quality", 10.0),))
+    return Study((image,), (series,), ("mse",), {"mse": "mse|v1"})
 
 
 def rows(store: Parts, keys: list[str] | None = None) -> dict[str, tuple[float, str | None]]:
@@ -174,3 +182,24 @@ def test_the_schema_is_this() -> None:
     )
     assert " ".join(COLUMNS["encodes"]) == encodes
     assert " ".join(COLUMNS["scores"]) == "encode_key metric signature value details error written"
+
+
+def test_parts_that_hold_something_else_are_named(tmp_path: Path) -> None:
+    """Cut, of another kind, or with a cell that is no JSON: one line that says what to do, never a traceback."""
+    store = Parts(tmp_path / "store")
+    part = store.write("scores", [score("a", 1.0)])
+    assert part is not None
+    whole = part.read_bytes()
+    for damaged in (b"", b"no parquet", whole[:-9], whole[:40] + bytes(200) + whole[240:]):
+        part.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"store: results cannot be read .+ remove the damaged part"):
+            rows(store)
+    part.write_bytes(whole)
+    store.write("scores", [score(next(study().tasks()).key, 1.0, details="{no JSON")])
+    with pytest.raises(InputError, match="results cannot be read"):
+        read_records(store, study())
+
+
+@pytest.mark.parametrize(("number", "said"), [(errno.ENOTDIR, "choose another"), (errno.ENOSPC, "make room")])
+def test_the_advice_fits_the_failure(number: int, said: str) -> None:
+    assert said in str(cannot_write(Path("out"), OSError(number, os.strerror(number))))

@@ -11,9 +11,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +18,7 @@ from pathlib import Path, PurePath
 
 from vitiq.analysis.points import RdPoint
 from vitiq.errors import InputError
+from vitiq.text import parse_csv, parse_json
 
 METRICS = {
     "psnr": "psnr-rgb",
@@ -79,11 +77,11 @@ def read_anchor(path: Path) -> list[RdPoint]:
 
 def _parse(text: str, path: Path) -> list[RdPoint]:
     if text.lstrip().startswith("{"):
-        return _compressai(json.loads(text), path)
+        return _compressai(parse_json(text), path)
     if text.startswith("#"):
         return _tfc(text)
     header = text.split("\n", 1)[0].rstrip("\r")
-    rows = list(csv.DictReader(io.StringIO(text), delimiter="\t" if "\t" in header else ","))
+    rows = parse_csv(text, "\t" if "\t" in header else ",")
     names = set(rows[0]) if rows else set()
     if {"rate_bpp", "psnr_db"} <= names:
         return [_coolchic(row, path) for row in rows]

@@ -18,7 +18,8 @@ from vitiq.cli.streams import STDIO
 
 if TYPE_CHECKING:
     from vitiq.codecs.batch import PassedOver, Skipped
-    from vitiq.codecs.files import DecodedFile, EncodedFile, Failed
+    from vitiq.codecs.files import DecodedFile, EncodedFile
+    from vitiq.codecs.folders import Failed
 
 
 def into_folder(inputs: Sequence[Path], wanted: Output | None) -> Path | None:
@@ -61,7 +62,8 @@ def show_batch(
         start: begins the work; calls its argument with the number of files to be made.
     """
     from vitiq.codecs.batch import PassedOver, Skipped  # noqa: PLC0415
-    from vitiq.codecs.files import EncodedFile, Failed  # noqa: PLC0415
+    from vitiq.codecs.files import EncodedFile  # noqa: PLC0415
+    from vitiq.codecs.folders import Failed  # noqa: PLC0415
 
     made: list[EncodedFile | DecodedFile] = []
     skipped: list[Skipped] = []
@@ -77,12 +79,12 @@ def show_batch(
                 continue
             if isinstance(one, Failed):
                 problems.append(one.problem)
-                click.echo(f"vitiq: {one.problem}", err=True)
+                say(f"vitiq: {one.problem}", err=True)
                 continue
             made.append(one)
             if isinstance(one, EncodedFile):
                 for note in one.notes:
-                    click.echo(f"{one.source}: {note}", err=True)
+                    say(f"{one.source}: {note}", err=True)
             if not as_json:
                 say(str(one), quiet=quiet)
             bar.advance(note=one.source.name)

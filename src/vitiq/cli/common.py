@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from vitiq.cli.progress import ProgressBar
+from vitiq.cli.readable import tame
 from vitiq.cli.streams import STDIO
 
 
@@ -43,9 +44,9 @@ def to_json_text(value: object) -> str:
 
 
 def say(text: str, *, err: bool = False, quiet: bool = False) -> None:
-    """A line of an answer: on stdout, or on stderr where stdout holds a file."""
+    """A line of an answer: on stdout, or on stderr where stdout holds a file; names in it cannot steer the terminal."""
     if not quiet:
-        click.echo(text, err=err)
+        click.echo(tame(text, line=True), err=err)
 
 
 def on_stdout(path: Path) -> bool:
@@ -56,6 +57,6 @@ def on_stdout(path: Path) -> bool:
 def report_problems(problems: Sequence[str]) -> None:
     """What went wrong beside what was done, a line each on stderr; then the program ends with exit code 1."""
     for problem in problems:
-        click.echo(f"vitiq: {problem}", err=True)
+        say(f"vitiq: {problem}", err=True)
     if problems:
         sys.exit(1)

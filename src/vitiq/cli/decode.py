@@ -51,13 +51,13 @@ def command(  # noqa: PLR0917
 ) -> None:
     """Rebuild the images in FILES, whatever codec wrote them: one file, or several or a folder into the folder -o.
 
-    A folder is worked on in parallel; the same command makes only what is missing. `-` is standard input or output.
-    Existing files are replaced only with --force.
+    A folder is worked on in parallel; the same command makes only what is missing, and one with other
+    settings is refused. `-` is standard input or output. Existing files are replaced only with --force.
 
     With --verify a file is decoded in further processes, on the CPU with one and two threads, with older vector
     instructions and without oneDNN; the exit code is 1 where a pixel differs by more than one level.
     """
-    from vitiq.codecs.files import decode_files  # noqa: PLC0415 - slow to import
+    from vitiq.codecs.folders import decode_files  # noqa: PLC0415 - slow to import
 
     given = common.options_of(options)
     output = wanted.path if wanted is not None else None
@@ -126,5 +126,5 @@ def report_differences(done: DecodedFile, image: ImageU8, options: Mapping[str, 
         equal = "pixels identical" if difference == 0 else f"pixels differ by up to {difference} of 255"
         click.echo(f"verify: {name}: {equal}")
     if largest > ALLOWED:
-        click.echo(f"vitiq: {done.source}: pixels differ by up to {largest}, at most {ALLOWED} expected", err=True)
+        say(f"vitiq: {done.source}: pixels differ by up to {largest}, at most {ALLOWED} expected", err=True)
         sys.exit(1)

@@ -70,11 +70,12 @@ def command(  # noqa: PLR0917
 ) -> None:
     """Compress IMAGES: one image to a file, several or a folder into the folder -o.
 
-    A folder is worked on in parallel; the same command makes only what is missing. `-` is standard input or output.
-    Existing files are replaced only with --force.
+    A folder is worked on in parallel; the same command makes only what is missing, and one with other
+    settings is refused. `-` is standard input or output. Existing files are replaced only with --force.
     """
     from vitiq.codecs.defaults import ENCODE  # noqa: PLC0415 - slow to import, as the following
-    from vitiq.codecs.files import check_rate, encode_files  # noqa: PLC0415
+    from vitiq.codecs.files import check_rate  # noqa: PLC0415
+    from vitiq.codecs.folders import encode_files  # noqa: PLC0415
     from vitiq.codecs.spec import make_codec, parse_codec  # noqa: PLC0415
 
     rate = common.rate_of(quality, max_bytes or at_bytes, bpp)
@@ -132,7 +133,7 @@ def encode_one(source: Path, output: Path | None, codec: Codec, asked: Asked) ->
 def answer(done: EncodedFile, asked: Asked) -> None:
     """What was made, on stdout unless the file itself is there; notes on stderr."""
     for note in done.notes:
-        click.echo(f"{done.source}: {note}", err=True)
+        say(f"{done.source}: {note}", err=True)
     if asked.as_json:
         print_json(done.as_json())
     else:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.common import print_json
+from vitiq.cli.common import print_json, say
+from vitiq.cli.readable import tame
 from vitiq.cli.streams import STDIO, read_stdin
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
         except VitiqError as error:
             if len(files) == 1:
                 raise
-            click.echo(f"vitiq: {error}", err=True)
+            say(f"vitiq: {error}", err=True)
             failed = True
             continue
         if as_json:
             answer.append(to_json(file, info))
         else:
-            click.echo(text(file, info))
+            click.echo(tame(text(file, info)))
     if as_json:
         print_json(answer[0] if len(files) == 1 else answer)
     if failed:
@@ -94,7 +95,7 @@ def text(file: Path, info: FileInfo) -> str:
         rows.append(("parts", ", ".join(f"{name} {size} bytes" for name, size in info.sections.items())))
     rows += [("note", note) for note in info.notes]
     wide = max(len(name) for name, _ in rows) + 2
-    return "\n".join([str(file), *(f"  {name:{wide}}{value}" for name, value in rows)])
+    return "\n".join([tame(str(file), line=True), *(f"  {name:{wide}}{value}" for name, value in rows)])
 
 
 def shown(value: object) -> str:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import click
 
 from vitiq import __version__
+from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import abandon, flush, prepare, show_error
 from vitiq.errors import UnknownNameError, VitiqError, first_line
@@ -118,7 +119,7 @@ class StandardError(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line."""
-        click.echo(record.getMessage(), err=True)
+        click.echo(tame(record.getMessage(), line=True), err=True)
 
 
 def main() -> None:

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 
+from vitiq.cli.readable import ERRORS
+
 if TYPE_CHECKING:
     from vitiq.types import Progress
 
@@ -190,6 +192,6 @@ def is_terminal(stream: Any) -> bool:
 
 
 def printable(text: str, stream: Any) -> str:
-    """The text as a stream's encoding can show it; what it cannot is written as an escape."""
+    """The text as a stream's encoding can show it; what it cannot is written as what is like it, or as an escape."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return text.encode(encoding, ERRORS).decode(encoding)

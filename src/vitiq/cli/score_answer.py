@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from vitiq.cli.readable import tame
 from vitiq.metrics.questions import QUESTIONS, described, grouped
 from vitiq.metrics.scoring import number, to_json
 from vitiq.types import Score
@@ -47,7 +48,8 @@ class TextAnswer(Answer):
     def pair(self, scored: Scored) -> None:
         """A table for two images."""
         if not self._folders:
-            click.echo(str(scored.reference) if self._alone else f"{scored.reference}  {scored.distorted}")
+            pair = str(scored.reference) if self._alone else f"{scored.reference}  {scored.distorted}"
+            click.echo(tame(pair, line=True))
             show_scores(_alone(scored.scores) if self._alone else scored.scores)
 
     def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:  # noqa: ARG002 - reported on stderr

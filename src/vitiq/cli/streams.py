@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import click
 
 from vitiq.cli.progress import is_terminal, printable
+from vitiq.cli.readable import reconfigure, shortened, tame
 from vitiq.errors import InputError
 
 STDIO = Path("-")
@@ -18,11 +19,9 @@ STDIO = Path("-")
 
 
 def prepare() -> None:
-    """Characters that a stream's encoding lacks are written as escapes, names that are no text too."""
+    """Characters that a stream's encoding lacks are written as what is like them, or as escapes; so are odd names."""
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+        reconfigure(stream)
 
 
 def flush() -> None:
@@ -42,7 +41,7 @@ def abandon(stream: Any) -> None:
 def show_error(text: str) -> None:
     """A line on standard error, where there is one that takes it."""
     with suppress(OSError, ValueError):
-        click.echo(printable(text, sys.stderr), err=True)
+        click.echo(printable(shortened(tame(text)), sys.stderr), err=True)
 
 
 def read_stdin() -> bytes:

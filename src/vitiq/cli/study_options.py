@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.common import print_json
+from vitiq.cli.common import print_json, say
 from vitiq.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_
     else:
         click.echo(summary)
     for problem in done.problems:
-        click.echo(f"vitiq: {problem}", err=True)
+        say(f"vitiq: {problem}", err=True)
     if not as_json and page is not None:
         click.echo(str(page))
     if done.problems:

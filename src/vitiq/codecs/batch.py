@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.detect import codec_of
+from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
-from vitiq.files import same_file
-from vitiq.image.folders import find_images, is_housekeeping, pairing_key
+from vitiq.files import check_output, same_file
+from vitiq.image.folders import files_below, find_images, is_housekeeping, pairing_key
 
 HEAD = 4096
 """Bytes by which compressed files are recognised."""
@@ -66,54 +67,64 @@ def default_output(source: Path, suffix: str, word: str) -> Path:
     return source.with_name(f"{source.stem}.{word}{suffix}") if same_file(source, target) else target
 
 
-def plan_encoding(sources: Sequence[Path], out: Path, suffix: str, *, overwrite: bool) -> Batch:
-    """Images of files and folders, and their compressed files below `out`.
+def plan_encoding(sources: Sequence[Path], journal: Journal, suffix: str, *, overwrite: bool) -> Batch:
+    """Images of files and folders, and their compressed files in the journal's folder.
 
     Raises:
-        InputError: `out` is a file, or a folder of inputs.
+        InputError: that is a file, or a folder of inputs, or holds files that were made with other settings.
     """
+    out = journal.out
     _check_folder(sources, out)
     found = find_images(sources)
-    problems = [(_subject(line, sources), line) for line in found.problems]
+    names = {str(source): source for source in sources}
+    problems = [(names.get(line.split(": ", 1)[0], Path()), line) for line in found.problems]
     batch = Batch(problems=problems, passed_over=[PassedOver(line) for line in found.skipped])
-    pairs = [(image.path, image.name) for image in found.images if not _below(image.path, out, sources)]
-    _fill(batch, pairs, out, suffix, overwrite=overwrite)
+    made = _made_earlier(out, sources)
+    pairs = [(image.path, image.name) for image in found.images if not made(image.path)]
+    _fill(batch, pairs, journal, suffix, overwrite=overwrite)
     return batch
 
 
-def plan_decoding(sources: Sequence[Path], out: Path, *, overwrite: bool) -> Batch:
-    """Compressed files among files and folders, recognised by content, and their images below `out`.
+def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
+    """Compressed files among files and folders, recognised by content, and their images in the journal's folder.
 
     Raises:
-        InputError: `out` is a file, or a folder of inputs.
+        InputError: as `plan_encoding`.
     """
-    return _plan_images(sources, out, is_compressed, "compressed images", overwrite=overwrite)
+    return _plan_images(sources, journal, is_compressed, "compressed images", overwrite=overwrite)
 
 
-def plan_restoring(sources: Sequence[Path], out: Path, *, overwrite: bool) -> Batch:
-    """JPEGs among files and folders, recognised by content, and their images below `out`; as `plan_decoding`."""
-    return _plan_images(sources, out, is_jpeg, "JPEGs", overwrite=overwrite)
+def plan_restoring(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
+    """JPEGs among files and folders, recognised by content, and their images; as `plan_decoding`."""
+    return _plan_images(sources, journal, is_jpeg, "JPEGs", overwrite=overwrite)
 
 
 def _plan_images(
-    sources: Sequence[Path], out: Path, wanted: Callable[[Path], bool], kind: str, *, overwrite: bool
+    sources: Sequence[Path], journal: Journal, wanted: Callable[[Path], bool], kind: str, *, overwrite: bool
 ) -> Batch:
     """Files, and those of folders that are wanted; `kind`: what they are, in words."""
+    out = journal.out
     _check_folder(sources, out)
-    batch, pairs = Batch(), []
+    batch, pairs, made = Batch(), [], _made_earlier(out, [])
     for source in sources:
         if not source.is_dir():
             pairs.append((source, source.name))
             continue
-        below = [p for p in sorted(source.rglob("*")) if p.is_file() and not is_housekeeping(p.relative_to(source))]
-        inside = [p for p in below if wanted(p) and not _below(p, out, [source])]
+        others: Counter[str] = Counter()
+        problems: list[str] = []
+        found = sorted(files_below(source, problems, others))
+        batch.problems.extend((source, line) for line in problems)
+        below = [p for p in found if p.is_file() and not is_housekeeping(p.relative_to(source))]
+        inside = [p for p in below if wanted(p) and not made(p)]
         if not inside:
             batch.problems.append((source, f"{source}: no {kind} in this folder"))
-        elif len(inside) < len(below):
-            note = f"{source}: {len(below) - len(inside)} files that are no {kind} passed over"
+        elif len(inside) < len(below) or others:
+            linked = f" ({others.total()} links to folders)" if others else ""
+            count = len(below) - len(inside) + others.total()
+            note = f"{source}: {count} files that are no {kind} passed over{linked}"
             batch.passed_over.append(PassedOver(note))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
-    _fill(batch, pairs, out, ".png", overwrite=overwrite)
+    _fill(batch, pairs, journal, ".png", overwrite=overwrite)
     return batch
 
 
@@ -160,7 +171,9 @@ def output_names(names: Iterable[str], suffix: str) -> list[str]:
     return found
 
 
-def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], out: Path, suffix: str, *, overwrite: bool) -> None:
+def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suffix: str, *, overwrite: bool) -> None:
+    out, lines = journal.out, journal.lines()
+    standing: dict[State, list[Path]] = {state: [] for state in State}
     there = {unicodedata.normalize("NFC", p.relative_to(out).as_posix()): p for p in out.rglob(f"*{suffix}")}
     names = output_names([name for _, name in pairs], suffix)
     for (source, _), name in zip(pairs, names, strict=True):
@@ -168,10 +181,26 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], out: Path, suffix: st
         target = earlier or out / name
         if same_file(source, target):
             batch.problems.append((source, f"{source}: would be its own output {target}; give another folder with -o"))
-        elif target.exists() and not overwrite:
-            batch.skipped.append(Skipped(source, target))
-        else:
+        elif overwrite or not target.exists():
             batch.todo.append((source, target))
+        else:
+            state = journal.state(target, source, lines)
+            standing[state].append(target)
+            if state is State.SAME:
+                batch.skipped.append(Skipped(source, target))
+    if batch.todo:
+        check_output(journal.path, overwrite=True)  # one line, instead of one for every file
+    if other := standing.pop(State.OTHER_SETTINGS):
+        raise InputError(_standing(out, other, State.OTHER_SETTINGS))
+    del standing[State.SAME]
+    batch.problems.extend((out, _standing(out, paths, state)) for state, paths in standing.items() if paths)
+
+
+def _standing(out: Path, paths: Sequence[Path], state: State) -> str:
+    """One line about existing files that are not replaced."""
+    named = ", ".join(path.relative_to(out).as_posix() for path in paths[:3]) + (", …" if len(paths) > 3 else "")
+    what = "1 file exists" if len(paths) == 1 else f"{len(paths)} files exist"
+    return f"{out}: {what} already ({named}; {state.value}); --force replaces, another folder with -o keeps both"
 
 
 def _check_folder(sources: Sequence[Path], out: Path) -> None:
@@ -182,11 +211,7 @@ def _check_folder(sources: Sequence[Path], out: Path) -> None:
             raise InputError(f"{out}: is the input folder itself; give another folder with -o")
 
 
-def _below(path: Path, out: Path, sources: Sequence[Path]) -> bool:
-    """True for what an earlier call wrote into a folder inside the input folder."""
-    named = any(not source.is_dir() and same_file(source, path) for source in sources)
-    return not named and out.resolve() in path.resolve().parents
-
-
-def _subject(line: str, sources: Sequence[Path]) -> Path:
-    return next((source for source in sources if line.startswith(str(source))), Path())
+def _made_earlier(out: Path, sources: Sequence[Path]) -> Callable[[Path], bool]:
+    """Tells what an earlier call wrote into a folder inside the input folder; what is named outright is an input."""
+    named, folder = {source for source in sources if not source.is_dir()}, out.resolve()
+    return lambda path: path not in named and folder in path.resolve().parents

@@ -1,7 +1,6 @@
-"""Files and folders through a codec: image files to compressed files, and back.
+"""Files through a codec: image files to compressed files, and back.
 
-No file is replaced unless asked, an input never. Folders keep their tree; names that differ only in suffix, in case or
-in Unicode form get files of their own.
+No file is replaced unless asked, an input never.
 
 Example:
     >>> from vitiq.codecs.files import decode_file, encode_file
@@ -14,28 +13,26 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 from PIL import Image
 
 from vitiq.codecs.base import Codec
-from vitiq.codecs.batch import PassedOver, Skipped, default_output, plan_decoding, plan_encoding
+from vitiq.codecs.batch import default_output
 from vitiq.codecs.detect import codec_of
+from vitiq.codecs.journal import Journal
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import RateSpec, make_codec
-from vitiq.errors import BitstreamError, InputError, VitiqError
+from vitiq.errors import BitstreamError, InputError
 from vitiq.files import check_output, write_bytes
-from vitiq.image.io import read_image_details
-from vitiq.registry import plugin_fault
+from vitiq.image.io import decode_image as read_image_bytes
+from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8, ProgressCallback, Quality
-from vitiq.workers import in_order, jobs_on
 
 R = TypeVar("R")
-Frozen = tuple[tuple[str, object], ...]
 
 LOSSLESS = {".png": "PNG", ".bmp": "BMP", ".ppm": "PPM", ".tif": "TIFF", ".tiff": "TIFF"}
 """Suffixes that a decoded image may have; others get a PNG."""
@@ -113,14 +110,6 @@ class DecodedFile:
         return {**_json(self), "file": str(self.path)}
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A file of a folder that could not be worked on, and why, in one line."""
-
-    source: Path
-    problem: str
-
-
 def encode_file(
     source: Path,
     output: Path | None = None,
@@ -129,6 +118,7 @@ def encode_file(
     rate: RateSpec | None = None,
     overwrite: bool = False,
     progress: ProgressCallback | None = None,
+    journal: Journal | None = None,
 ) -> EncodedFile:
     """Compress an image file.
 
@@ -138,6 +128,7 @@ def encode_file(
         rate: quality, most bytes, or bits per pixel; the codec's default if not given.
         overwrite: replace an existing file.
         progress: called by codecs that optimise.
+        journal: where to note what the file was made from.
 
     Raises:
         InputError: the image cannot be read, the rate is illegal, or the output exists or cannot be written.
@@ -145,8 +136,11 @@ def encode_file(
     target = output if output is not None else default_output(source, codec.extension, codec.name)
     check_suffix(target, codec)
     check_output(target, [source], overwrite=overwrite)
-    image, notes = read_image_details(source)
+    raw = read_bounded(source)
+    image, notes = read_image_bytes(raw, str(source))
     data, done = encode_image(image, source, target, codec=codec, rate=rate, progress=progress, notes=notes)
+    if journal is not None:
+        journal.note(target, raw, data)
     write_bytes(target, data, overwrite=overwrite, source=source)
     return done
 
@@ -193,6 +187,7 @@ def decode_file(
     options: Mapping[str, object] | None = None,
     overwrite: bool = False,
     device: str = "cpu",
+    journal: Journal | None = None,
 ) -> DecodedFile:
     """Rebuild the image in a compressed file, whatever codec wrote it.
 
@@ -202,6 +197,7 @@ def decode_file(
         options: of the codec.
         overwrite: replace an existing file.
         device: for networks.
+        journal: where to note what the image was made from.
 
     Raises:
         InputError: the file cannot be read, or the output exists or cannot be written.
@@ -210,8 +206,12 @@ def decode_file(
     target = output if output is not None else default_output(source, ".png", "decoded")
     form = image_format(target)
     check_output(target, [source], overwrite=overwrite)
-    image, done = decode_image(read_file(source), source, target, options=options, device=device)
-    write_bytes(target, image_bytes(image, form), overwrite=overwrite, source=source)
+    raw = read_file(source)
+    image, done = decode_image(raw, source, target, options=options, device=device)
+    data = image_bytes(image, form)
+    if journal is not None:
+        journal.note(target, raw, data)
+    write_bytes(target, data, overwrite=overwrite, source=source)
     return done
 
 
@@ -227,64 +227,6 @@ def decode_image(
         raise type(error)(f"{source}: {error}") from error
     height, width, _ = image.shape
     return image, DecodedFile(source, target, codec.name, width, height, time.perf_counter() - begun)
-
-
-def encode_files(
-    sources: Sequence[Path],
-    out: Path,
-    *,
-    codec: str,
-    options: Mapping[str, object] | None = None,
-    rate: RateSpec | None = None,
-    overwrite: bool = False,
-    device: str = "cpu",
-    jobs: int | None = None,
-    planned: Callable[[int], object] | None = None,
-) -> Generator[EncodedFile | Skipped | PassedOver | Failed]:
-    """Compress files and folders of images into the folder `out`, in parallel; what is there already is skipped.
-
-    Args:
-        sources: images and folders of images, whose trees are kept.
-        out: folder.
-        codec: as `make_codec` takes it.
-        options, rate, overwrite: as for one file.
-        device: for networks.
-        jobs: worker processes at most; None for one a core.
-        planned: called once, with the number of files that are to be made.
-
-    Raises:
-        InputError: unknown options, an illegal rate, or an `out` that is one of the inputs.
-    """
-    made = make_codec(codec, options, device)
-    batch = plan_encoding(sources, out, made.extension, overwrite=overwrite)
-    work = partial(_encode_some, codec=codec, options=_frozen(options), device=device, rate=rate, overwrite=overwrite)
-    if planned is not None:
-        planned(len(batch.todo))
-    yield from batch.passed_over
-    yield from batch.skipped
-    yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, _lost, jobs=jobs_on(device, jobs))
-
-
-def decode_files(
-    sources: Sequence[Path],
-    out: Path,
-    *,
-    options: Mapping[str, object] | None = None,
-    overwrite: bool = False,
-    device: str = "cpu",
-    jobs: int | None = None,
-    planned: Callable[[int], object] | None = None,
-) -> Generator[DecodedFile | Skipped | PassedOver | Failed]:
-    """Decode files and folders of compressed files into the folder `out`; as `encode_files`."""
-    batch = plan_decoding(sources, out, overwrite=overwrite)
-    work = partial(_decode_some, options=_frozen(options), device=device, overwrite=overwrite)
-    if planned is not None:
-        planned(len(batch.todo))
-    yield from batch.passed_over
-    yield from batch.skipped
-    yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, _lost, jobs=jobs_on(device, jobs))
 
 
 def check_rate(codec: Codec, rate: RateSpec | None) -> None:
@@ -353,55 +295,3 @@ def has_checksum(codec: str) -> bool:
 def _json(done: EncodedFile | DecodedFile) -> dict[str, object]:
     values: dict[str, object] = asdict(done)
     return values | {"source": str(done.source), "path": str(done.path)}
-
-
-def _frozen(options: Mapping[str, object] | None) -> Frozen:
-    return tuple((options or {}).items())
-
-
-@lru_cache(maxsize=4)
-def _codec(name: str, options: Frozen, device: str) -> Codec:
-    """A codec of a worker process, made once."""
-    return make_codec(name, dict(options), device)
-
-
-def _encode_some(
-    items: Sequence[tuple[Path, Path]],
-    *,
-    codec: str,
-    options: Frozen,
-    device: str,
-    rate: RateSpec | None,
-    overwrite: bool,
-) -> list[EncodedFile | Failed]:
-    def one(source: Path, target: Path) -> EncodedFile:
-        return encode_file(source, target, codec=_codec(codec, options, device), rate=rate, overwrite=overwrite)
-
-    return [caught(source, partial(one, source, target)) for source, target in items]
-
-
-def _decode_some(
-    items: Sequence[tuple[Path, Path]], *, options: Frozen, device: str, overwrite: bool
-) -> list[DecodedFile | Failed]:
-    one = partial(decode_file, options=dict(options), overwrite=overwrite, device=device)
-    return [caught(source, partial(one, source, target)) for source, target in items]
-
-
-def _lost(item: tuple[Path, Path], said: str) -> Failed:
-    return Failed(item[0], f"{item[0]}: {said}")
-
-
-def caught(source: Path, work: Callable[[], R]) -> R | Failed:
-    """What is wrong with one file must not end the work on the others; a full disk or a plug-in's fault is said."""
-    try:
-        return work()
-    except VitiqError as error:
-        said = str(error)
-    except MemoryError:
-        said = "not enough memory for this image"
-    except Exception as error:
-        fault = plugin_fault(error)
-        if fault is None:
-            raise
-        said = str(fault)
-    return Failed(source, said if str(source) in said else f"{source}: {said}")

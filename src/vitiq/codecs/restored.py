@@ -17,7 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from vitiq.codecs.batch import PassedOver, Skipped, default_output, plan_restoring
-from vitiq.codecs.files import DecodedFile, Failed, caught, image_bytes, image_format
+from vitiq.codecs.files import DecodedFile, image_bytes, image_format
+from vitiq.codecs.folders import Failed, caught, lost
+from vitiq.codecs.journal import Journal
 from vitiq.files import check_output, write_bytes
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8
@@ -36,7 +38,12 @@ class RestoredFile(DecodedFile):
 
 
 def restore_file(
-    source: Path, output: Path | None = None, *, project: bool = True, overwrite: bool = False
+    source: Path,
+    output: Path | None = None,
+    *,
+    project: bool = True,
+    overwrite: bool = False,
+    journal: Journal | None = None,
 ) -> RestoredFile:
     """Correct a JPEG file into an image file.
 
@@ -45,6 +52,7 @@ def restore_file(
         output: image to write (PNG, BMP, PPM or TIFF by its suffix); `source` with .png if not given.
         project: keep each coefficient within half a quantisation step of the file's.
         overwrite: replace an existing file.
+        journal: where to note what the image was made from.
 
     Raises:
         InputError: the file cannot be read or is no JPEG, or the output exists or cannot be written.
@@ -52,8 +60,12 @@ def restore_file(
     target = output if output is not None else default_output(source, ".png", "restored")
     form = image_format(target)
     check_output(target, [source], overwrite=overwrite)
-    image, done = restore_image(read_bounded(source), source, target, project=project)
-    write_bytes(target, image_bytes(image, form), overwrite=overwrite, source=source)
+    raw = read_bounded(source)
+    image, done = restore_image(raw, source, target, project=project)
+    data = image_bytes(image, form)
+    if journal is not None:
+        journal.note(target, raw, data)
+    write_bytes(target, data, overwrite=overwrite, source=source)
     return done
 
 
@@ -89,16 +101,21 @@ def restore_files(
     Raises:
         InputError: an `out` that is one of the inputs.
     """
-    batch = plan_restoring(sources, out, overwrite=overwrite)
-    work = partial(_restore_one, project=project, overwrite=overwrite)
+    from vitiq.filters.deblock.filter import Deblock  # noqa: PLC0415 - loads torch
+
+    journal = Journal.of(out, {"restore": dict(Deblock(project=project).identity())})
+    batch = plan_restoring(sources, journal, overwrite=overwrite)
+    work = partial(_restore_some, project=project, overwrite=overwrite, journal=journal)
     if planned is not None:
         planned(len(batch.todo))
     yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, jobs=jobs)
+    yield from in_order(work, batch.todo, lost, jobs=jobs)
 
 
-def _restore_one(item: tuple[Path, Path], *, project: bool, overwrite: bool) -> DecodedFile | Failed:
-    source, target = item
-    return caught(source, lambda: restore_file(source, target, project=project, overwrite=overwrite))
+def _restore_some(
+    items: Sequence[tuple[Path, Path]], *, project: bool, overwrite: bool, journal: Journal
+) -> list[DecodedFile | Failed]:
+    one = partial(restore_file, project=project, overwrite=overwrite, journal=journal)
+    return [caught(source, partial(one, source, target)) for source, target in items]

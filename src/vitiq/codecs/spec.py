@@ -9,6 +9,7 @@ it stands in double quotes. RATES are qualities (`10,20`), ranges with both ends
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,10 +30,18 @@ MOST_RATES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RateSpec:
-    """A rate as it is written; bits per pixel become bytes where the image's size is known."""
+    """A rate as it is written; bits per pixel become bytes where the image's size is known.
+
+    Raises:
+        InputError: a number that is not finite.
+    """
 
     kind: RateKind
     value: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise InputError(f"{self.kind} {self.value:g} given, a finite number expected")
 
     def at(self, width: int, height: int) -> Rate:
         """The rate for an image of width×height pixels.
@@ -179,19 +188,19 @@ def _split(text: str, sign: str) -> list[str]:
     Raises:
         InputError: a bracket or a quote is not closed.
     """
-    parts, depth, quoted = [""], 0, False
-    for letter in text:
+    parts: list[str] = []
+    start, depth, quoted = 0, 0, False
+    for place, letter in enumerate(text):
         if letter == '"':
             quoted = not quoted
         elif not quoted:
             depth += {"[": 1, "]": -1}.get(letter, 0)
         if letter == sign and depth == 0 and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += letter
+            parts.append(text[start:place])
+            start = place + 1
     if quoted or depth:
         raise InputError(f"{text!r}: a {'quote' if quoted else 'bracket'} is not closed")
-    return parts
+    return [*parts, text[start:]]
 
 
 def _parse(text: str) -> CodecSpec:

@@ -15,7 +15,6 @@ github.com/google-research/google-research.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections import defaultdict
@@ -26,6 +25,7 @@ import numpy as np
 
 from vitiq.datasets.elo import elo_scores
 from vitiq.datasets.opinion import Choice, Opinion, OpinionSet
+from vitiq.text import parse_csv
 
 AIC4_CODECS = {1: "AVIF", 2: "JPEG-1", 3: "JPEG-2000", 4: "JPEG-XL", 5: "VVC", 6: "JPEG-AI"}
 """Numbers of AIC-4's table, as its file names resolve them."""
@@ -49,10 +49,9 @@ LEARNED = frozenset({"jpeg-ai", "jpegai", "vtm-ai", "hific", "ilo", "cheng2020",
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
     """Rows of a CSV file with a header; rows without any text, which some sets put between codecs, are left out."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            if any(value and value.strip() for value in row.values() if isinstance(value, str)):
-                yield row
+    for row in parse_csv(path.read_bytes().decode("utf-8-sig")):
+        if any(value and value.strip() for value in row.values() if isinstance(value, str)):
+            yield row
 
 
 def is_learned(codec: str, more: frozenset[str] = frozenset()) -> bool:

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -114,7 +113,7 @@ def load_opinions(folder: Path) -> OpinionSet:
         if (folder / mark).exists():
             try:
                 found = read(folder)
-            except (KeyError, ValueError, IndexError, TypeError, AttributeError, OSError, csv.Error) as error:
+            except (KeyError, ValueError, IndexError, TypeError, AttributeError, OSError) as error:
                 raise InputError(
                     f"{folder / mark}: not as {layout} publishes it ({error!r}); unpack it again"
                 ) from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -23,12 +22,13 @@ import numpy as np
 from vitiq import __version__
 from vitiq.errors import StoreError
 from vitiq.evaluation.batch import as_json, score_row
-from vitiq.evaluation.parts import Parts, connect
+from vitiq.evaluation.parts import Parts, connect, whole_rows
 from vitiq.evaluation.rows import batches, fetched
 from vitiq.evaluation.scoring import Pair, Scored
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import signature_of
 from vitiq.metrics.sets.rows import RowsByKey
+from vitiq.text import parse_json
 from vitiq.types import Score
 
 PART_SECONDS = 1.0
@@ -76,22 +76,22 @@ class PairStore:
         """Keys of the complete pairs."""
         if not self._parts.files("scores"):
             return set()
-        with connect() as connection:
+        with connect() as connection, whole_rows(self.root):
             self._parts.view(connection, "scores")
             return {key for (key,) in fetched(connection, f"SELECT encode_key FROM scores WHERE metric = '{WHOLE}'")}
 
     def read(self, keys: Sequence[str]) -> dict[str, Scored]:
         """Complete pairs, as they were scored; without the names of their files."""
         found: dict[str, dict[str, tuple[float, str, Any]]] = {key: {} for key in keys}
-        with connect() as connection:
+        with connect() as connection, whole_rows(self.root):
             connection.execute(
                 "CREATE TEMP TABLE keys AS SELECT unnest($keys::VARCHAR[]) AS encode_key", {"keys": keys}
             )
             self._parts.view(connection, "scores", "keys")
             query = "SELECT encode_key, metric, value, signature, details FROM scores ORDER BY rowid"
             for key, metric, value, signature, details in fetched(connection, query):
-                found[key][metric] = (value, signature, json.loads(details))
-        return {key: _scored(rows) for key, rows in found.items() if WHOLE in rows}
+                found[key][metric] = (value, signature, parse_json(details))
+            return {key: _scored(rows) for key, rows in found.items() if WHOLE in rows}
 
     def add(self, scored: Scored) -> None:
         """One more pair; without scores it is remembered as broken alone.

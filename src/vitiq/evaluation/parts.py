@@ -10,14 +10,15 @@ large; `compact` merges them.
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import os
 import re
 import secrets
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ TEMPORARY = ".part-"
 """How the name of a part begins that is still being written."""
 TRIES = 5
 """Times that reading begins anew where another run merged the parts meanwhile."""
+ELSEWHERE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS}
+"""What a place answers that will never take results, whatever room is made."""
 FIRST = {
     "encodes": "PARTITION BY encode_key ORDER BY (error IS NOT NULL), written, filename",
     "scores": "PARTITION BY encode_key, metric, signature ORDER BY (error IS NOT NULL), written, filename",
@@ -139,15 +142,11 @@ class Parts:
             where = f"WHERE encode_key IN (SELECT encode_key FROM {keys})" if keys else ""
             query = f"SELECT * FROM ({source}) {where} QUALIFY row_number() OVER ({FIRST[table]}) = 1"
             try:
-                with undisturbed():
+                with undisturbed(), whole_rows(self.root):
                     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}")
             except duckdb.IOException as error:  # a part was merged away between listing and reading
                 if attempt == TRIES - 1:
                     raise InputError(f"{self.root}: results cannot be read ({first_line(error)})") from error
-            except duckdb.Error as error:
-                raise InputError(
-                    f"{self.root}: results cannot be read ({first_line(error)}); remove the damaged part"
-                ) from error
             else:
                 return
 
@@ -182,6 +181,26 @@ class Parts:
     def half_made(self) -> list[Path]:
         """Files of writers that were killed."""
         return sorted(self.root.rglob(f"{TEMPORARY}*"))
+
+
+@contextmanager
+def whole_rows(root: Path) -> Iterator[None]:
+    """What reading results says of parts that hold something else than vitiq writes, as an InputError.
+
+    Raises:
+        InputError: DuckDB cannot read a part, or a cell is not what its column is made for.
+    """
+    import duckdb  # noqa: PLC0415
+
+    try:
+        yield
+    except (OSError, duckdb.IOException):  # a file that is gone or a full disk is no damage
+        raise
+    except (duckdb.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"{root}: results cannot be read ({first_line(error)}); remove the damaged part (.parquet), "
+            "then run the same command: it makes anew what is missing"
+        ) from error
 
 
 def quoted(path: Path) -> str:
@@ -225,7 +244,10 @@ def synchronise_files(folder: Path) -> None:
 def cannot_write(place: Path, error: BaseException) -> StoreError:
     """What is said where results cannot be kept."""
     said = getattr(error, "strerror", None) or system_words(error)
-    return StoreError(f"{place}: results cannot be written ({said}); make room, then run the same command: it resumes")
+    advice = "choose another output folder"
+    if getattr(error, "errno", None) not in ELSEWHERE:
+        advice = "make room, then run the same command: it resumes"
+    return StoreError(f"{place}: results cannot be written ({said}); {advice}")
 
 
 def system_words(error: BaseException) -> str:

@@ -8,7 +8,6 @@ The table is `sizes.csv` in the folder unless another is named. An image is foun
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from vitiq.errors import InputError
 from vitiq.evaluation.study import Ready, Series, StudyImage, readable
 from vitiq.image.io import find_images
+from vitiq.text import parse_csv
 
 TABLE = "sizes.csv"
 
@@ -64,8 +64,7 @@ def read_precomputed(text: str) -> Precomputed:
 
 def _sizes(table: Path) -> dict[tuple[str, float | None], int]:
     try:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = parse_csv(table.read_bytes().decode("utf-8"))
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise InputError(

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vitiq.errors import first_line
-from vitiq.evaluation.parts import TEMPORARY, Parts, cannot_write, connect, quoted, synchronise
+from vitiq.evaluation.parts import TEMPORARY, Parts, cannot_write, connect, quoted, synchronise, whole_rows
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.study import Study
+from vitiq.text import parse_json
 from vitiq.types import Score
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def read_done(parts: Parts, signatures: Mapping[str, str]) -> Done:
     Args:
         signatures: metric -> signature of the scores that are asked for.
     """
-    with connect() as connection:
+    with connect() as connection, whole_rows(parts.root):
         parts.view(connection, "encodes")
         parts.view(connection, "scores")
         _signatures(connection, signatures)
@@ -117,7 +118,7 @@ def _task_rows(study: Study) -> Iterator[tuple[Any, ...]]:
 
 def read_records(parts: Parts, study: Study, *, details: bool = True) -> list[Record]:
     """Records of a study in its order; those that failed are among them, those still to be done are not."""
-    with connect() as connection:
+    with connect() as connection, whole_rows(parts.root):
         join(connection, parts, study)
         scores = _scores(connection, study.metrics, details=details)
         shown = "e.details" if details else "'{}'"
@@ -135,7 +136,7 @@ def _scores(connection: DuckDBPyConnection, order: Sequence[str], *, details: bo
     shown = "details" if details else "'{}'"
     query = f"SELECT encode_key, metric, value, signature, {shown} FROM scores"
     for key, metric, value, signature, text in fetched(connection, query):
-        found.setdefault(key, {})[metric] = Score(value, signature, json.loads(text))
+        found.setdefault(key, {})[metric] = Score(value, signature, parse_json(text))
     places = {name: place for place, name in enumerate(order)}
     return {key: dict(sorted(own.items(), key=lambda item: places.get(item[0], 0))) for key, own in found.items()}
 
@@ -166,7 +167,7 @@ def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
         image_sha256=sha256,
         codec=codec,
         label=label,
-        settings=json.loads(settings),
+        settings=parse_json(settings),
         rate_kind=kind,
         rate_value=asked,
         quality=quality,
@@ -178,9 +179,9 @@ def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
         encode_seconds=encode,
         decode_seconds=decode,
         scores=scores,
-        notes=(*json.loads(read_notes), *json.loads(notes)),
+        notes=(*parse_json(read_notes), *parse_json(notes)),
         error=error,
-        details={**json.loads(details), "group": group, "original_bytes": original},
+        details={**parse_json(details), "group": group, "original_bytes": original},
     )
 
 
@@ -192,7 +193,7 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
     """
     import duckdb  # noqa: PLC0415
 
-    with connect() as connection:
+    with connect() as connection, whole_rows(parts.root):
         join(connection, parts, study)
         metrics = [name for name in study.metrics if name in study.signatures]
         values = "".join(f', max(value) FILTER (metric = {_text(name)}) AS "{name}"' for name in metrics)

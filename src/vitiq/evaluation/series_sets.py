@@ -6,13 +6,14 @@ beside the study, keyed by the files that they come from, so that they are not c
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+import msgspec
 
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -24,6 +25,7 @@ from vitiq.metrics.base import SetMetric
 from vitiq.metrics.doors import UNDEFINED
 from vitiq.metrics.scoring import signature_of, to_json
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
+from vitiq.text import parse_json
 from vitiq.workers import ordered, parts_of
 
 FILES_A_BATCH = 8
@@ -47,13 +49,13 @@ def set_scores(
         return {}
     path = store.out / "studies" / f"{study.name}.sets.json"
     known = _known(path)
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, _Kept] = {}
     originals: dict[str, RowsByKey] = {}
     lost: list[Path] = []
     signatures = [signature_of(metric) for metric in metrics]
     for name, files in _sets(study, store).items():
         key = sha256_of([signatures, [rebuilt.stem for _, rebuilt in files]])
-        if known.get(name, {}).get("key") == key:
+        if name in known and known[name]["key"] == key:
             found[name] = known[name]
             continue
         if step is not None:
@@ -77,12 +79,18 @@ def read_set_scores(study: Study, store: Store) -> dict[str, dict[str, Any]]:
     return {name: value["scores"] for name, value in _known(store.out / "studies" / f"{study.name}.sets.json").items()}
 
 
-def _known(path: Path) -> Mapping[str, Any]:
+class _Kept(TypedDict):
+    """What is kept of a set: the key that it was scored under, and score by metric."""
+
+    key: str
+    scores: dict[str, Any]
+
+
+def _known(path: Path) -> Mapping[str, _Kept]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return msgspec.convert(parse_json(path.read_text(encoding="utf-8")), dict[str, _Kept])
+    except (OSError, ValueError, msgspec.ValidationError):
         return {}
-    return found
 
 
 def _sets(study: Study, store: Store) -> dict[str, list[tuple[Path, Path]]]:

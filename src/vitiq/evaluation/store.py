@@ -25,6 +25,7 @@ from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.study import Study
 from vitiq.files import write_bytes
+from vitiq.text import parse_json
 
 MARK = ".vitiq"
 """File that marks a folder of results, so that inputs are never looked for in it."""
@@ -133,8 +134,8 @@ class Store:
         facts = _read(self._study_path(chosen))
         try:
             return Study.from_json(facts)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{self._study_path(chosen)}: damaged; run the study's command again") from error
+        except ValueError as error:
+            raise InputError(f"{self._study_path(chosen)}: damaged ({error}); run the study's command again") from error
 
     def write_json(self, path: Path, value: object) -> None:
         """Write JSON values."""
@@ -176,7 +177,7 @@ def _json(value: object) -> bytes:
 def _read(path: Path) -> dict[str, Any]:
     """JSON values of a file; {} where there is none that can be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

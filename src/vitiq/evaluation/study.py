@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from vitiq.evaluation.record import RateKind
 from vitiq.evaluation.schema import VERSION
@@ -197,20 +200,19 @@ class Study:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> Study:
-        """The study that `to_json` gave."""
-        series = tuple(_series(item) for item in facts["series"])
-        images = tuple(StudyImage(**{**item, "notes": tuple(item["notes"])}) for item in facts["images"])
-        lists = {name: tuple(facts[name]) for name in ("metrics", "panel", "keep", "problems")}
-        return cls(**{**facts, **lists, "images": images, "series": series})
+    def from_json(cls, facts: object) -> Study:
+        """The study that `to_json` gave.
 
-
-def _series(facts: Mapping[str, Any]) -> Series:
-    rates = tuple((kind, float(value)) for kind, value in facts["rates"])
-    ready = facts["ready"]
-    if ready is not None:
-        ready = {name: tuple(Ready(**item) for item in items) for name, items in ready.items()}
-    return Series(**{**facts, "rates": rates, "ready": ready})
+        Raises:
+            ValueError: JSON values that no study has.
+        """
+        try:
+            study = msgspec.convert(facts, cls)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from error
+        if not all(math.isfinite(value) for one in study.series for _, value in one.rates):
+            raise ValueError("a rate that is no finite number")
+        return study
 
 
 def task_key(image: str, codec: str, rate: str) -> str:

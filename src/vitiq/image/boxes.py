@@ -32,11 +32,12 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple
 
 @dataclass(frozen=True, slots=True)
 class AvifColour:
-    """Colour of the primary item of an AVIF file."""
+    """Colour of the primary item of an AVIF file; `stated` where it has code points or a profile."""
 
     tag: Tag | None
     gain_map: bool
     bits: int
+    stated: bool = False
 
 
 def avif_colour(data: bytes) -> AvifColour:
@@ -54,7 +55,7 @@ def avif_colour(data: bytes) -> AvifColour:
     bits = next((data[a + 5] for kind, a, b in wanted if kind == b"pixi" and b - a > 5), 8)
     tag = from_code_points(*struct.unpack(">HH", codes[:4])) if len(codes) >= 6 and not profiled else None
     items = parts.get(b"iinf", (0, 0))
-    return AvifColour(tag, b"tmap" in data[items[0] : items[1]], bits)
+    return AvifColour(tag, b"tmap" in data[items[0] : items[1]], bits, stated=bool(codes) or profiled)
 
 
 def _primary(data: bytes, start: int, end: int) -> int:
@@ -100,11 +101,12 @@ def _associated(data: bytes, item: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Jp2Header:
-    """What a JPEG 2000 file says before its pixels: bits of each component, and an ICC profile if it has one."""
+    """What a JPEG 2000 file says before its pixels: bits of each component, ICC profile, number of its colour space."""
 
     bits: tuple[int, ...]
     signed: bool
     profile: bytes | None
+    space: int | None = None
 
 
 def jp2_header(data: bytes) -> Jp2Header:
@@ -115,10 +117,13 @@ def jp2_header(data: bytes) -> Jp2Header:
     depths = data[start + 42 : start + 42 + 3 * count : 3]
     if start < 0 or not count or len(depths) != count:
         raise ValueError("no codestream header")
-    profile = None
+    profile, space = None, None
     for kind, a, b in boxes(data) if data[4:8] == b"jP  " else ():
         if kind == b"jp2h":
             for inner, c, d in boxes(data, a, b):
                 if inner == b"colr" and data[c : c + 1] in {b"\2", b"\3"} and d - c - 3 <= MAX_PROFILE_BYTES:
                     profile = data[c + 3 : d]
-    return Jp2Header(tuple((depth & 127) + 1 for depth in depths), any(depth & 128 for depth in depths), profile)
+                elif inner == b"colr" and data[c : c + 1] == b"\1" and space is None:
+                    space = int.from_bytes(data[c + 3 : c + 7], "big")
+    signed = any(depth & 128 for depth in depths)
+    return Jp2Header(tuple((depth & 127) + 1 for depth in depths), signed, profile, space)

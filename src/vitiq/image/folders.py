@@ -122,10 +122,15 @@ def _inside(
 ) -> Iterator[FoundImage]:
     others: Counter[str] = Counter()
     images = 0
-    for file in sorted(_files(folder, found.problems, leave_out)):
+    for file in sorted(files_below(folder, found.problems, others, leave_out)):
         below = file.relative_to(folder)
         if is_housekeeping(below):
             others["of the system"] += 1
+        elif not file.is_file():
+            if file.suffix.lower() in SUFFIXES and file.is_symlink():
+                found.problems.append(f"{file}: a link that leads to no file; mend or remove it")
+            else:
+                others["neither file nor folder"] += 1
         elif file.suffix.lower() in SUFFIXES or _holds_image(file, viq):
             images += 1
             yield FoundImage(file, below.as_posix())
@@ -139,19 +144,24 @@ def _inside(
         found.skipped.append(f"{folder}: {others.total()} files that are no images passed over ({kinds}{more})")
 
 
-def _files(folder: Path, problems: list[str], leave_out: Callable[[Path], bool] | None = None) -> Iterator[Path]:
-    """Every file below a folder; links to files are followed, links to folders are not (they may run in circles)."""
+def files_below(
+    folder: Path, problems: list[str], others: Counter[str], leave_out: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
+    """Everything below a folder that is none; links to folders are not followed (they may run in circles) but counted.
+
+    Pipes, devices and links that lead nowhere are among them. Folders of which `leave_out` is true are not entered.
+    """
 
     def report(error: OSError) -> None:
         problems.append(f"{error.filename}: cannot be looked into ({error.strerror}); check its permissions")
 
-    for root, below, names in os.walk(folder, onerror=report):
+    for root, folders, names in os.walk(folder, onerror=report):
         if leave_out is not None:
-            below[:] = [name for name in below if not leave_out(Path(root, name))]
-        for name in names:
-            file = Path(root, name)
-            if file.is_file():
-                yield file
+            folders[:] = [name for name in folders if not leave_out(Path(root, name))]
+        links = sum(Path(root, name).is_symlink() for name in folders)
+        if links:
+            others["links to folders"] += links
+        yield from (Path(root, name) for name in names)
 
 
 def _holds_image(file: Path, viq: bool) -> bool:

@@ -81,6 +81,11 @@ def first_directory(data: bytes) -> Directory:
     return _directory(data, _whole(data, 8 if big else 4, width, order), order, big)
 
 
+def directory_at(directory: Directory, position: int) -> Directory:
+    """Another directory of the same file, such as EXIF's own, which a tag points to; raises DamagedTagsError."""
+    return _directory(directory.data, position, directory.order, big=_header(directory.data)[1])
+
+
 def count_directories(data: bytes) -> int:
     """Pages of a TIFF, at most `MAX_FRAMES`; a chain that breaks or runs in a circle ends there."""
     order, big = _header(data)

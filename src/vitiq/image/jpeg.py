@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.ifd import DamagedTagsError, first_directory
 from vitiq.image.limits import MAX_CHUNKS, MAX_FRAMES, MAX_PROFILE_BYTES, MAX_SCANS, check_pixels
 from vitiq.image.orientation import from_exif
@@ -55,6 +56,7 @@ def read_jpeg(data: bytes, name: str) -> Raster:
     raster.orientation = from_exif(segments.exif, raster.notes)
     profile = b"".join(segments.profile[key] for key in sorted(segments.profile))
     raster.profile = profile or None
+    raster.tag = colour_from_exif(segments.exif)
     return raster
 
 

@@ -22,6 +22,7 @@ from PIL import Image, ImageFile
 from vitiq.image.colour_space import SRGB_PRIMARIES, Point, Tag, from_chromaticities, from_code_points, is_srgb, power
 from vitiq.image.colour_space import srgb_to_light as srgb_curve
 from vitiq.image.depth import depth_note, stretch
+from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.limits import MAX_CHUNKS, MAX_FRAMES, MAX_METADATA_BYTES, MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import UNREADABLE, from_exif
 from vitiq.image.raster import Raster, from_pillow
@@ -29,6 +30,7 @@ from vitiq.image.raster import Raster, from_pillow
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SRGB_GAMMA = (45_400, 45_600)
 """gAMA values read as sRGB's own curve: the standard has writers of sRGB state 45455."""
+CHRM_ALONE = "cHRM chunk without gAMA ignored, read as sRGB"
 _TEXT_EXIF = b"Raw profile type exif"
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 _GREY, _COLOUR, _PALETTE, _GREY_ALPHA, _COLOUR_ALPHA = 0, 2, 3, 4, 6
@@ -254,6 +256,8 @@ def _colour(chunks: _Chunks, raster: Raster) -> None:
         chunks.notes.append("unusable ICC profile ignored")
     if chunks.get(b"sRGB", 1) is None:
         raster.tag = _gamma(chunks)
+        if raster.tag is None and b"gAMA" not in chunks.extra:
+            raster.tag = colour_from_exif(_exif(chunks))
 
 
 def _unpack_profile(packed: bytes) -> bytes | None:
@@ -270,8 +274,8 @@ def _unpack_profile(packed: bytes) -> bytes | None:
 
 def _gamma(chunks: _Chunks) -> Tag | None:
     gamma, points = chunks.get(b"gAMA", 4), chunks.get(b"cHRM", 32)
-    if gamma is None:
-        return None  # chromaticities without a curve say nothing: untagged is sRGB
+    if gamma is None:  # chromaticities without a curve say nothing: untagged is sRGB
+        return Tag(note=CHRM_ALONE) if points and not _are_srgb(_points(points)) else None
     value = int.from_bytes(gamma, "big")
     if not 5_000 <= value <= 2_000_000:
         return Tag(note=f"gAMA of {value / 100_000:g} ignored")
@@ -281,6 +285,12 @@ def _gamma(chunks: _Chunks) -> Tag | None:
     except ValueError:
         return Tag(note="unusable cHRM chunk, and gAMA with it, ignored")
     return None if is_srgb(space) else Tag(space)
+
+
+def _are_srgb(points: tuple[Point, Point, Point, Point]) -> bool:
+    """Whether chromaticities are sRGB's, as far as writers round them."""
+    both = zip(points, SRGB_PRIMARIES, strict=True)
+    return all(abs(a - b) < 0.002 for given, known in both for a, b in zip(given, known, strict=True))
 
 
 def _points(chunk: bytes) -> tuple[Point, Point, Point, Point]:

@@ -20,7 +20,9 @@ from vitiq.errors import InputError, first_line
 from vitiq.image import colour_profile, colour_space
 from vitiq.image.boxes import avif_colour, jp2_header
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
+from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.formats import EXPECTED, HEAD_BYTES, detect, foreign
+from vitiq.image.header_colour import bmp_colour, gif_profile, tga_gamma
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.limits import MAX_FRAMES, MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
@@ -29,6 +31,9 @@ from vitiq.image.pnm import read_pnm
 from vitiq.image.raster import Raster, from_pillow, whole_rows
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
+
+_JP2_SPACES = {None, 0, 12, 15, 16, 17, 18}
+"""Enumerated spaces that Pillow brings to grey, RGB or CMYK: bilevel, CMYK, sRGB, grey, sYCC (15444-2, M.11.7.3.1)."""
 
 
 def read_image(path: Path) -> ImageU8:
@@ -100,6 +105,7 @@ def _coloured(raster: Raster) -> UInt8[np.ndarray, "h w 3"]:
         converted = colour_profile.to_srgb(raster, raster.profile)
         if converted is not None:
             return converted
+        raster.tag = None  # the profile has said it, be it sRGB
     if raster.model == "cmyk":
         raster.notes.append("CMYK converted to RGB")
         return _from_inks(to_eight(raster.samples))
@@ -165,8 +171,10 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
             if raster.samples.dtype == np.uint16:
                 raster.notes.append(depth_note(16))
             raster.profile = image.info.get("icc_profile")
+            exif = image.info.get("exif") or b""
+            raster.tag = colour_from_exif(exif)
             if form != "JXL":  # libjxl turns the image itself
-                raster.orientation = from_exif(image.info.get("exif", b""), raster.notes)
+                raster.orientation = from_exif(exif, raster.notes)
             return raster
 
     return read
@@ -175,7 +183,7 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
 def _read_avif(data: bytes, name: str) -> Raster:
     colour = avif_colour(data)
     raster = _through_pillow("AVIF")(data, name)
-    raster.tag = colour.tag
+    raster.tag = colour.tag or (None if colour.stated else raster.tag)
     if colour.bits > 8:
         raster.notes.append(depth_note(colour.bits))
     if colour.gain_map:
@@ -196,12 +204,37 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
             f"{name}: JPEG 2000 colour of {deepest} bits, which no reader here gives exactly; "
             "convert it to a 16-bit PNG or TIFF"
         )
+    if header.space not in _JP2_SPACES and header.profile is None:
+        raise InputError(
+            f"{name}: JPEG 2000 in the colour space number {header.space}, which no reader here converts; "
+            "convert it to sRGB and save it as PNG"
+        )
     raster = _through_pillow("JPEG2000")(data, name)
     if deepest not in {8, 16}:  # Pillow shifts; white is to be white
         room = 8 if deepest < 8 else 16
         raster.samples = stretch(raster.samples >> (room - deepest), deepest)
         raster.notes = [depth_note(deepest) if note == depth_note(16) else note for note in raster.notes]
     raster.profile = raster.profile or header.profile
+    return raster
+
+
+def _read_gif(data: bytes, name: str) -> Raster:
+    raster = _through_pillow("GIF")(data, name)
+    raster.profile = gif_profile(data)
+    return raster
+
+
+def _read_tga(data: bytes, name: str) -> Raster:
+    raster = _through_pillow("TGA")(data, name)
+    gamma = tga_gamma(data)
+    if gamma is not None:
+        raster.notes.append(f"TGA's gamma of {gamma:g} ignored, read as sRGB")
+    return raster
+
+
+def _read_bmp(data: bytes, name: str) -> Raster:
+    raster = _through_pillow("BMP")(data, name)
+    raster.profile, raster.tag = bmp_colour(data)
     return raster
 
 
@@ -219,4 +252,7 @@ _READERS: dict[str, Callable[[bytes, str], Raster]] = {
     "PPM": read_pnm,
     "AVIF": _read_avif,
     "JPEG2000": _read_jpeg2000,
+    "BMP": _read_bmp,
+    "GIF": _read_gif,
+    "TGA": _read_tga,
 }

@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image
 
 from vitiq.errors import InputError
+from vitiq.image.colour_space import Tag
 from vitiq.image.depth import depth_note, stretch
-from vitiq.image.ifd import Directory, count_directories, first_directory
+from vitiq.image.exif_colour import colour_of
+from vitiq.image.ifd import DamagedTagsError, Directory, count_directories, first_directory
 from vitiq.image.limits import MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import ORIENTATION, valid
 from vitiq.image.raster import Raster, from_pillow, whole_rows
@@ -53,7 +55,9 @@ def read_tiff(data: bytes, name: str) -> Raster:
     if pages > 1:
         raster.notes.insert(0, f"first of {pages} frames")
     raster.profile = _profile(tags)
-    if raster.profile is None and _COLORIMETRY & tags.entries.keys():
+    if raster.profile is None:
+        raster.tag = _exif_colour(tags)
+    if raster.profile is None and raster.tag is None and _COLORIMETRY & tags.entries.keys():
         raster.notes.append("TIFF's colorimetry tags ignored, read as sRGB")
     return raster
 
@@ -87,6 +91,13 @@ def _packed(data: bytes, name: str) -> Raster:
     if raster.samples.dtype != np.uint16:
         raise ValueError("12-bit samples that are not grey")
     return Raster(stretch(raster.samples, 12), "grey", notes=[depth_note(12)])
+
+
+def _exif_colour(tags: Directory) -> Tag | None:
+    try:
+        return colour_of(tags)
+    except DamagedTagsError:
+        return None
 
 
 def _profile(tags: Directory) -> bytes | None:

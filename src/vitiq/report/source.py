@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+import msgspec
+
+from vitiq.errors import InputError
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.series_sets import read_set_scores
 from vitiq.evaluation.store import Store
+from vitiq.text import parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,20 @@ def study_version(out: Path) -> str:
 
 
 def read_trace(path: Path) -> dict[str, Any]:
-    """Losses, previews (iteration, path relative to the study) and latents of an optimised file."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """Losses, previews (iteration, path relative to the study) and latents of an optimised file.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    try:
+        values: Any = msgspec.convert(parse_json(path.read_text(encoding="utf-8")), _Trace)
+    except (OSError, ValueError, msgspec.ValidationError) as error:
+        raise InputError(f"{path}: no trace of a search that can be read ({error}); remove it") from error
+    found: dict[str, Any] = values
     return found
+
+
+class _Trace(TypedDict, total=False):
+    loss: list[float]
+    previews: list[tuple[int, str]]
+    latents: list[Any]

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Self, TypeVar
 import msgspec
 
 from vitiq.errors import InputError
+from vitiq.text import parse_toml
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 """At least 1."""
@@ -92,8 +93,8 @@ def read_config(path: Path | None, name: str, kind: type[S], title: str = "") ->
     """
     path = path or Path(__file__).parent / "configs" / f"{name}.toml"
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=kind)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        return msgspec.convert(parse_toml(path.read_text(encoding="utf-8")), kind)
+    except (OSError, ValueError, msgspec.ValidationError) as error:
         raise InputError(
             f"{path}: not a {title or name} training configuration ({error}); "
             f"start from the shipped configs/{name}.toml"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vitiq.errors import WeightsError
 from vitiq.files import write_bytes
+from vitiq.text import parse_json
 from vitiq.weights.checkpoint import read_safetensors
 
 KEY = "vitiq_config"
@@ -63,7 +64,7 @@ def steps_behind(path: Path | None, kind: str = "steps") -> int:
 
 def _parsed(metadata: Mapping[str, str] | None) -> dict[str, Any]:
     """The one place where a file's metadata is read: what `write_weights` wrote; ValueError for anything else."""
-    values = json.loads((metadata or {}).get(KEY, "{}"))
+    values = parse_json((metadata or {}).get(KEY, "{}"))
     if not isinstance(values, dict):
         raise ValueError(f"metadata {KEY} is no JSON object")
     return values

@@ -1,0 +1,121 @@
+"""What made each file of a folder, so that the same command makes only what is missing and another one is refused.
+
+    OUT/.vitiq-made        a line of JSON for each file: its name, its sha256, and what it was made from and with
+
+A line is written before its file: a process killed between the two leaves a line without its file, or with the older
+file, whose sha256 differs. Several processes append to one journal at once; a line is one write(2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from vitiq.errors import InputError
+from vitiq.text import parse_json
+
+NAME = ".vitiq-made"
+
+
+class State(Enum):
+    """How an existing file stands to what a command would make."""
+
+    SAME = "made by the same command"
+    OTHER_SETTINGS = "made with other settings"
+    CHANGED = "its input has changed since"
+    FOREIGN = "not made by vitiq, or changed since"
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The journal of a folder, for one command.
+
+    Attributes:
+        out: the folder.
+        settings: sha256 of everything but the input that decides what the command makes.
+    """
+
+    out: Path
+    settings: str
+
+    @classmethod
+    def of(cls, out: Path, settings: Mapping[str, object]) -> Journal:
+        """The journal of a folder for a command of these settings, which are JSON values."""
+        text = json.dumps(settings, sort_keys=True, default=str)
+        return cls(out, hashlib.sha256(text.encode()).hexdigest())
+
+    @property
+    def path(self) -> Path:
+        """The file that it is in."""
+        return self.out / NAME
+
+    def note(self, target: Path, source: bytes, made: bytes) -> None:
+        """Say that `made` is about to become the file `target`, made from `source`.
+
+        Raises:
+            InputError: the journal cannot be written.
+        """
+        facts = {"file": self._name(target), "made": _digest(made), "from": _digest(source), "with": self.settings}
+        path = self.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            try:
+                os.write(descriptor, (json.dumps(facts) + "\n").encode())
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
+
+    def lines(self) -> dict[str, list[dict[str, str]]]:
+        """The lines of each file, the newest last; broken ones are left out."""
+        found: dict[str, list[dict[str, str]]] = {}
+        try:
+            text = self.path.read_bytes().decode("utf-8", "replace")
+        except OSError:
+            return {}
+        for line in text.split("\n"):
+            try:
+                facts = parse_json(line)
+            except ValueError:
+                continue
+            if isinstance(facts, dict) and all(
+                isinstance(facts.get(key), str) for key in ("file", "made", "from", "with")
+            ):
+                found.setdefault(facts["file"], []).append(facts)
+        return found
+
+    def state(self, target: Path, source: Path, lines: Mapping[str, list[dict[str, str]]]) -> State:
+        """How the existing file `target` stands to what would be made from `source`."""
+        known = lines.get(self._name(target), [])
+        there = _digest_of(target) if known else ""
+        made = [facts for facts in known if facts["made"] == there]
+        if not made:
+            return State.FOREIGN
+        if all(facts["with"] != self.settings for facts in made):
+            return State.OTHER_SETTINGS
+        wanted = _digest_of(source)
+        same = any(facts["with"] == self.settings and facts["from"] == wanted for facts in made)
+        return State.SAME if same else State.CHANGED
+
+    def _name(self, target: Path) -> str:
+        return unicodedata.normalize("NFC", target.relative_to(self.out).as_posix())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    """Sha256 of a file; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,53 @@
+"""JSON, TOML and CSV from anywhere: values, or a ValueError in one line.
+
+Python's parsers recurse, so that a thousand open brackets end them with a RecursionError; a cell of 128 KiB ends CSV's
+with an error of its own. Neither is a ValueError.
+
+Example:
+    >>> parse_json('{"a": [1, 2]}')
+    {'a': [1, 2]}
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tomllib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def parse_json(text: str) -> Any:
+    """JSON values of a text.
+
+    Raises:
+        ValueError: it is no JSON, nested deeper than Python's stack allows, or holds a number of thousands of digits.
+    """
+    return _bounded(json.loads, text)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The table that a text holds; raises as `parse_json`."""
+    return _bounded(tomllib.loads, text)
+
+
+def parse_csv(text: str, delimiter: str = ",") -> list[dict[str, str]]:
+    """Rows by the names in the first line.
+
+    Raises:
+        ValueError: a cell of more than 128 KiB, or a stray carriage return.
+    """
+    try:
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+
+
+def _bounded(parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error

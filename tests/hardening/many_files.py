@@ -1,0 +1,80 @@
+"""Folders of small images through whole commands: processor time and memory as their number grows.
+
+python many_files.py FOLDER 1000 4000      prints a JSON object a command and number
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def command(*arguments: str) -> dict[str, float]:
+    """Processor seconds and peak MiB of a command in a fork of this process, which has imported vitiq."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 77
+        try:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 1)
+            os.dup2(null, 2)
+            from vitiq.cli.main import main
+
+            sys.argv = ["vitiq", *arguments]
+            try:
+                main()
+                code = 0
+            except SystemExit as stopped:
+                code = stopped.code if isinstance(stopped.code, int) else 1
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            facts = {"cpu_seconds": used.ru_utime + used.ru_stime, "peak_mib": used.ru_maxrss / 1024}
+            os.write(writer, json.dumps(facts).encode())
+        finally:
+            os._exit(code)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        facts = json.loads(pipe.read() or "{}")
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return {**facts, "code": status}
+
+
+def main() -> None:
+    """See above."""
+    import vitiq.cli.decode
+    import vitiq.cli.encode
+    import vitiq.cli.score
+    import vitiq.codecs.classical.pillow
+    import vitiq.codecs.folders
+    import vitiq.evaluation.scoring
+    import vitiq.models.threads  # noqa: F401 - imported before any fork
+
+    root = Path(sys.argv[1])
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(buffer, "PNG")
+    for count in map(int, sys.argv[2:]):
+        shutil.rmtree(root, ignore_errors=True)
+        (root / "in").mkdir(parents=True)
+        for number in range(count):
+            (root / "in" / f"{number}.png").write_bytes(buffer.getvalue())
+        places = {name: str(root / name) for name in ("in", "coded", "back")}
+        for words in (
+            ("encode", places["in"], "-c", "jpeg", "-o", places["coded"], "--jobs", "1"),
+            ("encode", places["in"], "-c", "jpeg", "-o", places["coded"], "--jobs", "1", "--quiet"),
+            ("decode", places["coded"], "-o", places["back"], "--jobs", "1"),
+            ("score", places["in"], places["back"], "-m", "mse"),
+        ):
+            print(json.dumps({"files": count, "command": " ".join(words[:1]), **command(*words)}), flush=True)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
