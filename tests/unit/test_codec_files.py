@@ -14,6 +14,7 @@ import pytest
 from vitiq.codecs import batch
 from vitiq.codecs.batch import plan_decoding, plan_encoding
 from vitiq.codecs.journal import Journal
+from vitiq.files import same_file
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -40,7 +41,7 @@ def test_the_file_system_is_asked_in_proportion_to_the_files(
 
         plain: Any = os.stat
         monkeypatch.setattr(os, "stat", counted)
-        compared = batch.same_file
+        compared = same_file
         monkeypatch.setattr(
             batch, "same_file", lambda first, second: bool(counted(tmp_path)) and compared(first, second)
         )
