@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def logistic_bits(
-    symbols: Float[Tensor, "*s"], mean: Float[Tensor, "*s"], log_scale: Float[Tensor, "*s"]
+    symbols: Float[Tensor, "*s"], mean: Float[Tensor, "*#s"], log_scale: Float[Tensor, "*#s"]
 ) -> Float[Tensor, "*s"]:
     """Bits of each symbol under a logistic discretised to unit intervals; differentiable in all arguments.
 
