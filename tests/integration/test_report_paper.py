@@ -85,7 +85,7 @@ def test_the_document_compiles(thesis: Path) -> None:
 def test_a_document_of_many_metrics_and_hostile_names_compiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Study]
 ) -> None:
-    study = with_hostile_names(with_many_metrics(make(tmp_path)))
+    study = with_hostile_names(with_many_metrics(make(tmp_path), 6))
     monkeypatch.setattr(build, "read_study", lambda out: study)
     export(tmp_path, "tex")
     compiled(tmp_path / "paper")
