@@ -156,10 +156,27 @@ def test_ten_bits_are_bt709() -> None:
 
 
 def test_libjxl_s_gaussian() -> None:
-    """The impulse response of libjxl's FastGaussian(1.5), printed by the C++ program at an impulse of 1."""
-    expected = (0.264621, 0.212929, 0.109335, 0.036011, 0.009414)
-    assert taps()[4:] == pytest.approx(expected, abs=1e-6)
-    assert taps()[:5] == taps()[4:][::-1]
+    """The response to an impulse of the recursion in libjxl's gauss_blur.cc (radius 5), step by step."""
+    omega = [k * math.pi / 10 for k in (1, 3, 5)]
+    p = [1 / math.tan(omega[0] / 2), -1 / math.tan(omega[1] / 2), 1 / math.tan(omega[2] / 2)]
+    r = [p[0] ** 2 / math.sin(omega[0]), -(p[1] ** 2) / math.sin(omega[1]), p[2] ** 2 / math.sin(omega[2])]
+    rho = [math.exp(-0.5 * 1.5**2 * w**2) / 5 for w in omega]
+    d13, d35, d51 = p[0] * r[1] - r[0] * p[1], p[1] * r[2] - r[1] * p[2], p[2] * r[0] - r[2] * p[0]
+    zeta = (d35 / d13, d51 / d13)
+    gamma = (1, 25 - 1.5**2, zeta[0] * rho[0] + zeta[1] * rho[1] + rho[2])
+    beta = np.linalg.solve(np.array([p, r, [*zeta, 1]]), gamma)
+    impulse, found = np.zeros(41), []
+    impulse[20] = 1
+    last, before = np.zeros(3), np.zeros(3)
+    for n in range(-4, 41):
+        left = impulse[n - 6] if n >= 6 else 0
+        right = impulse[n + 4] if n + 4 < 41 else 0
+        out = -beta * np.cos(np.array(omega) * 6) * (left + right) + 2 * np.cos(omega) * last - before
+        last, before = out, last
+        found.append(out.sum())
+    assert taps() == pytest.approx(found[4:][16:25], abs=1e-12)
+    assert np.abs(found[4:][:16]).max() < 1e-12
+    assert np.abs(found[4:][25:]).max() < 1e-12
 
 
 def test_conditions_are_in_name_and_signature() -> None:
