@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vitiq.codecs import files as codec_files
+from vitiq.codecs import folders as codec_folders
 from vitiq.evaluation import inputs, scoring, series_sets, sets, validate
 
 # As they are before a test replaces them.
 _score_files, _read_rows, _read_inputs = scoring.score_files, sets.read_rows, inputs.read_inputs
 _agreements, _encode_some, _rows_of_files = (
     validate._some_resampled,
-    codec_files._encode_some,
+    codec_folders._encode_some,
     series_sets.rows_of_files,
 )
 

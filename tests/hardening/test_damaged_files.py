@@ -81,7 +81,7 @@ def test_a_worker_that_dies_is_a_finding_and_the_campaign_goes_on(monkeypatch: p
 
 def test_the_guided_part_counts_its_files_or_says_why_it_is_left_out(tmp_path: Path) -> None:
     script, out = Path(__file__).with_name("guided.py"), tmp_path / "guided.json"
-    command = [sys.executable, str(script), "--runs", "300", "--readers", "codec-spec", "--out", str(out)]
+    command: list[str] = [sys.executable, str(script), "--runs", "300", "--readers", "codec-spec", "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "codec-spec" in done.stdout or "atheris is not installed" in done.stdout

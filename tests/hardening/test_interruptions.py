@@ -65,7 +65,7 @@ def test_a_file_system_that_fails(operation: str, step: int, shim: Path, tmp_pat
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
 def test_a_killed_run_resumes_to_the_same_results(tmp_path: Path) -> None:
-    command = [sys.executable, str(HERE / "killed.py"), str(200 if LONG else 2), str(tmp_path)]
+    command: list[str] = [sys.executable, str(HERE / "killed.py"), str(200 if LONG else 2), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     *moments, whole = [json.loads(line) for line in done.stdout.splitlines()]
     assert [moment for moment in moments if not moment["fine"]] == [], done.stderr

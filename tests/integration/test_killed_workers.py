@@ -16,7 +16,7 @@ import pytest
 
 import killers
 from vitiq.cli.main import main
-from vitiq.codecs import files as codec_files
+from vitiq.codecs import folders as codec_folders
 from vitiq.evaluation import plan, scoring, series_sets, sets, validate
 from vitiq.evaluation.executors import Workers
 from vitiq.image.io import write_png
@@ -129,10 +129,10 @@ def test_an_agreement_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_folders_of_encode(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec_files, "_encode_some", killers.encode_some)
-    found = list(codec_files.encode_files([folders[1]], tmp_path, codec="jpeg", jobs=2))
-    failed = [one for one in found if isinstance(one, codec_files.Failed)]
-    assert failed == [codec_files.Failed(folders[1] / "07-deadly.png", f"{folders[1]}/07-deadly.png: {KILLED}")]
+    monkeypatch.setattr(codec_folders, "_encode_some", killers.encode_some)
+    found = list(codec_folders.encode_files([folders[1]], tmp_path, codec="jpeg", jobs=2))
+    failed = [one for one in found if isinstance(one, codec_folders.Failed)]
+    assert failed == [codec_folders.Failed(folders[1] / "07-deadly.png", f"{folders[1]}/07-deadly.png: {KILLED}")]
     assert len(list(tmp_path.glob("*.jpg"))) == COUNT - 1
 
 

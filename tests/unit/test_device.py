@@ -30,7 +30,7 @@ from vitiq.losses import LOSSES
 from vitiq.models import device as devices
 from vitiq.models.backbones import load_backbone
 from vitiq.optimise.distortion import distortion
-from vitiq.optimise.settings import LOSSES as DISTORTIONS
+from vitiq.optimise.settings import WEIGHTINGS
 from vitiq.options import device_fields
 from vitiq.registry import load, names
 from vitiq.types import ImageU8, Quality
@@ -194,7 +194,7 @@ def test_the_generators_networks_make_no_tensor_on_the_cpu() -> None:
     assert load_generator().device == torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", DISTORTIONS)
+@pytest.mark.parametrize("name", WEIGHTINGS)
 def test_what_a_search_minimises_is_where_the_image_is(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "vitiq.models.backbones.load_backbone", lambda device: load_backbone().on(torch.device(str(device)))
