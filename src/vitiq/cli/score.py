@@ -144,13 +144,12 @@ def check_outputs(out: Path | None, maps: Path | None, *, force: bool) -> None:
     Raises:
         InputError: a table of another format or one that is there already; a map that would be no PNG.
     """
-    from PIL import Image  # noqa: PLC0415
-
     from vitiq.evaluation.table import check_replaceable  # noqa: PLC0415
+    from vitiq.image.io import named_as_image  # noqa: PLC0415
 
     if out is not None:
         check_replaceable(out, force=force)
-    if maps is not None and maps.suffix != ".png" and maps.suffix.lower() in Image.registered_extensions():
+    if maps is not None and maps.suffix != ".png" and named_as_image(maps):
         raise InputError(f"{maps}: a map is a PNG; give a name that ends with .png, or a folder")
 
 

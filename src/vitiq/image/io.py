@@ -19,12 +19,23 @@ __all__ = [
     "FoundImages",
     "decode_image",
     "find_images",
+    "named_as_image",
     "pairing_key",
     "read_image",
     "read_image_details",
     "write_bytes",
     "write_png",
 ]
+
+
+def named_as_image(path: Path) -> bool:
+    """Whether a name ends as that of an image of any format that Pillow knows.
+
+    Example:
+        >>> named_as_image(Path("map.JPG")), named_as_image(Path("maps"))
+        (True, False)
+    """
+    return path.suffix.lower() in Image.registered_extensions()
 
 
 def write_png(path: Path, image: ImageU8) -> None:
