@@ -38,6 +38,8 @@ AHEAD = 2
 """Batches a worker handed out before their turn, so that none waits."""
 LARGEST_BATCH = 8
 """Pairs that a worker scores at once, so that a ViT reads several images at a time."""
+BATCHES = 32
+"""Batches of a folder at least, where it has so many pairs: enough for all workers, whatever their number."""
 PIXELS = 1_000_000
 """Pixels of a side that are scored at once; a pair of larger images is scored alone."""
 
@@ -121,6 +123,11 @@ def score_pairs(
     return in_order(partial(score_files, sets=sets), pairs, spec, jobs, one_thread=sets or len(pairs) > 1)
 
 
+def batch_size(items: int) -> int:
+    """Items that are worked on at once: by their number alone, since sums of a network round by what is beside them."""
+    return max(1, min(LARGEST_BATCH, items // BATCHES))
+
+
 def in_order(
     work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]],
     items: Sequence[T],
@@ -143,7 +150,7 @@ def in_order(
     if count < 2:
         yield from _in_process(work, items, spec, one_thread)
         return
-    todo = batches(items, max(1, min(LARGEST_BATCH, len(items) // (count * ITEMS_A_WORKER))))
+    todo = batches(items, batch_size(len(items)))
     waiting: deque[Future[Sequence[R]]] = deque()
     with Workers("processes", count) as workers:
         try:
@@ -173,7 +180,7 @@ def _in_process(
         for item in items:
             yield from work([item], metrics)
         return
-    for part in batches(items, LARGEST_BATCH):
+    for part in batches(items, batch_size(len(items))):
         with one_thread():
             done = work(part, metrics)
         yield from done
