@@ -31,6 +31,8 @@ ITEMS_A_WORKER = 4
 """Fewer are done sooner without a further process: one starts in about as long as one takes."""
 LARGEST_BATCH = 8
 """Pairs that a worker scores at once, so that a ViT reads several images at a time."""
+BATCHES = 32
+"""Batches of a folder at least, where it has so many pairs: enough for all workers, whatever their number."""
 PIXELS = 1_000_000
 """Pixels of a side that are scored at once; a pair of larger images is scored alone."""
 
@@ -118,6 +120,11 @@ def lost_pair(pair: Pair, said: str) -> Scored:
     return Scored(*pair, problem=f"{pair[0]} and {pair[1]}: {said}")
 
 
+def batch_size(items: int) -> int:
+    """Items that are worked on at once: by their number alone, since sums of a network round by what is beside them."""
+    return max(1, min(LARGEST_BATCH, items // BATCHES))
+
+
 def in_order(
     work: Callable[[Sequence[T], Sequence[Metric]], Sequence[R]],
     items: Sequence[T],
@@ -139,7 +146,7 @@ def in_order(
     if count < 2:
         yield from _in_process(work, items, spec, one_thread)
         return
-    size = max(1, min(LARGEST_BATCH, len(items) // (count * ITEMS_A_WORKER)))
+    size = batch_size(len(items))
     yield from workers.in_order(partial(work_on, work, spec), items, lost, jobs=count, size=size)
 
 
@@ -158,7 +165,7 @@ def _in_process(
         for item in items:
             yield from work([item], metrics)
         return
-    for part in workers.parts_of(items, LARGEST_BATCH):
+    for part in workers.parts_of(items, batch_size(len(items))):
         with one_thread():
             done = work(part, metrics)
         yield from done
