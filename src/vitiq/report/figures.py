@@ -71,7 +71,7 @@ def inputs(images: Mapping[str, ImageU8]) -> Figure:
     figure, axes = _figure(1, len(images), 2.6 * len(images), 2.9)
     for ax, (name, image) in zip(axes[0], images.items(), strict=True):
         height, width, _ = image.shape
-        _show(ax, image, f"{name}\n{width}×{height}")
+        _show(ax, image, f"{_fitting(name)}\n{width}×{height}")
     return figure
 
 
@@ -79,7 +79,7 @@ def pairs(originals: Mapping[str, ImageU8], rebuilt: Mapping[str, ImageU8], capt
     """Originals above reconstructions."""
     figure, axes = _figure(2, len(originals), 2.6 * len(originals), 5.6)
     for column, (name, image) in enumerate(originals.items()):
-        _show(axes[0][column], image, name)
+        _show(axes[0][column], image, _fitting(name))
         _show(axes[1][column], rebuilt[name], captions[name])
     return figure
 
@@ -165,13 +165,13 @@ def rate_distortion(model: Model, column: Column, columns: int = 1) -> Figure:
         fair = [row for _, row in own if row.reached]
         drawn = _drawn(curve.style, line=True)
         if fair:
-            ax.plot([r.bpp for r in fair], [r.means[key].value for r in fair], label=curve.label, **drawn)
+            ax.plot([r.bpp for r in fair], [r.means[key].value for r in fair], label=_fitting(curve.label), **drawn)
         banded = [row for row in fair if math.isfinite(row.means[key].low)]
         if len(banded) > 1:
             ends = ([r.means[key].low for r in banded], [r.means[key].high for r in banded])
             ax.fill_between([r.bpp for r in banded], *ends, color=curve.style.light, alpha=0.13, linewidth=0)
         for row in (row for _, row in own if not row.reached):
-            label = None if fair else f"{curve.label} (larger than asked)"
+            label = None if fair else f"{_fitting(curve.label)} (larger than asked)"
             open_mark = drawn | {"linestyle": "none", "markerfacecolor": "none"}
             ax.plot([row.bpp], [row.means[key].value], label=label, **open_mark)
             place = (row.bpp, row.means[key].value)
@@ -195,6 +195,14 @@ def _rate_axis(ax: Axes) -> None:
     ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if wide else (1, 1.5, 2, 3, 5, 7)))
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+LONGEST = 28
+"""Characters of a name in a figure: a longer one would leave no room for the axes."""
+
+
+def _fitting(label: str) -> str:
+    return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
 
 
 def _direction(column: Column) -> str:
@@ -221,7 +229,7 @@ def equal_bytes(model: Model, rows: Sequence[Row], columns: int = 2) -> Figure:
             _dots(ax, model, column, row, at)
         if 0 < fair < len(order):
             ax.axhline(fair - 0.5, color="#94a3b8", linewidth=0.8)
-        labels = [model.curves[row.curve].label + ("" if row.reached else " ▲") for row in order]
+        labels = [_fitting(model.curves[row.curve].label) + ("" if row.reached else " ▲") for row in order]
         ax.set_yticks(range(len(order)), labels if place % across == 0 else [""] * len(order))
         ax.set_ylim(len(order) - 0.5, -0.5)
         ax.set_title(f"{column.info.short}{', ' + column.info.unit if column.info.unit else ''} {column.info.arrow}")
