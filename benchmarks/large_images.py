@@ -53,16 +53,17 @@ def work(path: Path, codec_name: str, quality: float) -> None:
         start, processor = time.perf_counter(), time.process_time()
         data = codec.encode(image, Quality(quality))
         path.with_suffix(".viq").write_bytes(data)
-        took = {"bytes": len(data)}
+        took = {"seconds": round(time.perf_counter() - start, 2), "cpu": round(time.process_time() - processor, 2)}
+        took |= {"bytes": len(data), "mb": peak_megabytes()}
     else:
         start, processor = time.perf_counter(), time.process_time()
         found = codec.decode(path.read_bytes())
-        took = {"pixels": found.shape[0] * found.shape[1]}
+        took = {"seconds": round(time.perf_counter() - start, 2), "cpu": round(time.process_time() - processor, 2)}
+        took |= {"mb": peak_megabytes()}
         original = read_image(path.with_suffix(".png"))
         errors = [((a.astype(np.float32) - b) ** 2).mean() for a, b in zip(found, original, strict=True)]
         took["psnr"] = round(float(10 * np.log10(255**2 / np.mean(errors))), 3)
-    took |= {"seconds": round(time.perf_counter() - start, 2), "cpu": round(time.process_time() - processor, 2)}
-    print(json.dumps(took | {"mb": peak_megabytes()}))
+    print(json.dumps(took))
 
 
 def measured(*arguments: str) -> dict[str, float]:

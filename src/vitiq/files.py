@@ -317,3 +317,14 @@ def _finish(file: BinaryIO, target: Path) -> None:
                 os.fchown(file.fileno(), old.st_uid, old.st_gid)
         os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
     os.fsync(file.fileno())
+
+
+@contextmanager
+def named_for_a_while(data: bytes, suffix: str) -> Iterator[Path]:
+    """A file in the system's folder for temporary ones, for a reader that takes names alone; it goes with the block."""
+    import tempfile  # noqa: PLC0415 - seldom needed
+
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+        file.write(data)
+        file.flush()
+        yield Path(file.name)

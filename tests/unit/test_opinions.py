@@ -324,7 +324,7 @@ def test_values_are_kept_and_nothing_is_computed_twice(tmp_path: Path, monkeypat
     tid(data)
 
     def values(metrics: str) -> list[dict[str, float]]:
-        words = [str(data), "-m", metrics, "--out", str(tmp_path / "out"), "--json", "--quiet", "--resamples", "0"]
+        words = [str(data), "-m", metrics, "--out", str(tmp_path / "out"), "--json", "--quiet", "--resamples", "1"]
         result = CliRunner().invoke(command, words, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return [image["values"] for image in json.loads(result.stdout)["images"]]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from vitiq.analysis.resampled_ranks import Values
 
@@ -28,7 +29,7 @@ class JndMap:
     best: float
     power: float
 
-    def __call__(self, value: Values) -> Values:
+    def __call__(self, value: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
         """Just noticeable differences, 0 or more.
 
         Example:

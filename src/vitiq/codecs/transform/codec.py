@@ -42,7 +42,7 @@ LEARNING_RATE = 0.1
 
 LEVELS = 64
 MAX_PIXELS = 2**27
-"""Largest image; one of 48 megapixels takes about PEAK GB to code."""
+"""Largest image; one of 24 megapixels takes about 1.2 GB to code."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,7 +83,7 @@ class LatentClassifier(nn.Module):
         logits: Tensor = self.head(self.norm(tokens[:, 0]))
         return logits
 
-    def features(self, patches: Float[Tensor, "n p f"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n f g g"]:
+    def features(self, patches: Float[Tensor, "n p f"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n c g g"]:
         """Normalised patch tokens after each of `feature_blocks`, one map of their channels."""
         tokens, maps = self.embedded(patches, quality), []
         chosen = feature_blocks(self.config.depth)
@@ -185,7 +185,7 @@ class EmbeddedClassifier:
     @torch.no_grad()
     def features(
         self, latents: Float[Tensor, "n c h w"], height: int, width: int, quality: Float[Tensor, "n 3"]
-    ) -> Float[Tensor, "n f g g"]:
+    ) -> Float[Tensor, "n k g g"]:
         """What a synthesis aggregates, of dequantised latents of images of height × width pixels."""
         return self.model.features(torch.stack([self.model.patches(y, height, width) for y in latents]), quality)
 

@@ -7,15 +7,15 @@ damaged headers.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int16, Int64
+from jaxtyping import Int, Int16, Int64
 
 from vitiq.errors import InputError
+from vitiq.files import named_for_a_while
 
 Space = Literal["grey", "ycc", "rgb"]
 
@@ -70,12 +70,10 @@ def read_coefficients(data: bytes, name: str) -> Coefficients:
     """
     import jpeglib  # noqa: PLC0415 - slow to import
 
-    with _ONE_AT_A_TIME, tempfile.NamedTemporaryFile(suffix=".jpg") as file:
-        file.write(data)
-        file.flush()
+    with _ONE_AT_A_TIME, named_for_a_while(data, ".jpg") as path:
         try:
             with jpeglib.version("turbo210"):
-                found = jpeglib.read_dct(file.name)
+                found = jpeglib.read_dct(str(path))
                 found.load()
         except (OSError, RuntimeError) as error:
             raise InputError(f"{name}: the coefficients of this JPEG cannot be read; save it again as JPEG") from error
@@ -95,7 +93,7 @@ def read_coefficients(data: bytes, name: str) -> Coefficients:
     return Coefficients(found.height, found.width, space, components)
 
 
-def _component(plane: Any, table: Any, factors: Int64[np.ndarray, " 2"]) -> Component:
+def _component(plane: Any, table: Any, factors: Int[np.ndarray, " 2"]) -> Component:
     rows, columns = plane.shape[:2]
     steps = np.asarray(table).astype(np.int64).reshape(64)
     return Component(np.ascontiguousarray(plane.reshape(rows, columns, 64)), steps, int(factors[0]), int(factors[1]))

@@ -49,7 +49,7 @@ def restore(coefficients: Coefficients, model: Corrector, *, project: bool = Tru
     return as_samples(settled(coefficients, planes, offsets))
 
 
-def predict(coefficients: Coefficients, planes: Sequence[Plane], model: Corrector) -> list[Float[Tensor, "64 i j"]]:
+def predict(coefficients: Coefficients, planes: Sequence[Plane], model: Corrector) -> list[Float[Tensor, "64 _ _"]]:
     """Offsets of all components in steps, not yet within ±½."""
     if coefficients.space != "ycc":
         return [_by_strips(model.luma, [plane])[0] for plane in planes]
@@ -64,7 +64,7 @@ def predict(coefficients: Coefficients, planes: Sequence[Plane], model: Correcto
 
 def _by_strips(
     model: PlaneCorrector, planes: Sequence[Plane], guide: Float[Tensor, "1 1 h w"] | None = None
-) -> list[Float[Tensor, "64 i j"]]:
+) -> list[Float[Tensor, "64 _ _"]]:
     """Offsets of planes of one size, a strip after the other, each with what it sees above and below."""
     quantised = torch.stack([plane.quantised for plane in planes])[None]
     tables = torch.stack([plane.table for plane in planes])[None]
@@ -79,7 +79,7 @@ def _by_strips(
 
 
 def settled(
-    coefficients: Coefficients, planes: Sequence[Plane], offsets: list[Float[Tensor, "64 i j"]]
+    coefficients: Coefficients, planes: Sequence[Plane], offsets: list[Float[Tensor, "64 _ _"]]
 ) -> UInt8[Tensor, "c h w"]:
     """The image whose coefficients, coded again, are the file's, as far as `ROUNDS` of moving back reach."""
     pixels = render(coefficients, planes, offsets)
@@ -95,7 +95,7 @@ def settled(
     return pixels
 
 
-def _beyond(offset: Float[Tensor, "64 i j"], plane: Plane) -> Float[Tensor, "64 i j"]:
+def _beyond(offset: Float[Tensor, "64 _ _"], plane: Plane) -> Float[Tensor, "64 _ _"]:
     """How far offsets lie beyond their interval and a little within it, in steps; 0 where they lie inside."""
     # Encoders compute with whole numbers: very near the end of an interval they may round the other way.
     room = HALF - torch.clamp(0.05 + 0.3 / plane.steps, max=0.45)

@@ -34,7 +34,7 @@ class Plane:
         down, across: as in `Component`.
     """
 
-    quantised: Float[Tensor, "64 i j"]
+    quantised: Float[Tensor, "64 _ _"]
     table: Float[Tensor, " 64"]
     down: int
     across: int
@@ -59,7 +59,7 @@ def planes_of(coefficients: Coefficients) -> list[Plane]:
 
 
 def render(
-    coefficients: Coefficients, planes: Sequence[Plane], offsets: Sequence[Float[Tensor, "64 i j"]]
+    coefficients: Coefficients, planes: Sequence[Plane], offsets: Sequence[Float[Tensor, "64 _ _"]]
 ) -> UInt8[Tensor, "c h w"]:
     """The image, grey or RGB, of the coefficients plus offsets in steps."""
     height, width = coefficients.height, coefficients.width
@@ -71,7 +71,7 @@ def render(
     return pixels.round_().clamp_(0, 255).to(torch.uint8)
 
 
-def _full_size(plane: Plane, offset: Float[Tensor, "64 i j"], height: int, width: int) -> Float[Tensor, "h w"]:
+def _full_size(plane: Plane, offset: Float[Tensor, "64 _ _"], height: int, width: int) -> Float[Tensor, "h w"]:
     """Pixels minus 128 of a component at the image's size."""
     samples = to_planes(((plane.quantised + offset) * plane.steps)[None, None])
     down, across = plane.down, plane.across
@@ -85,7 +85,7 @@ def _full_size(plane: Plane, offset: Float[Tensor, "64 i j"], height: int, width
 
 def analyse(
     coefficients: Coefficients, planes: Sequence[Plane], pixels: UInt8[Tensor, "c h w"]
-) -> list[Float[Tensor, "64 i j"]]:
+) -> list[Float[Tensor, "64 _ _"]]:
     """Coefficients in steps, before rounding, of an image coded with the same tables and sampling."""
     values = pixels.float() - LEVEL
     if coefficients.space == "ycc":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from jaxtyping import Float
@@ -123,6 +123,12 @@ class PatchFidVitLoss(PatchFrechetLoss):
     def __init__(self, backbone: Backbone | None = None) -> None:
         super().__init__()
         self.backbone = backbone if backbone is not None else load_backbone()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What `to("cuda")` and its like call: the backbone, which metrics may share, goes along as a copy."""
+        found = super()._apply(fn, recurse)
+        self.backbone = self.backbone.on(fn(torch.zeros((), device=self.backbone.device)).device)
+        return found
 
     def features(self, patches: Images) -> Float[Tensor, "n d"]:
         """Class tokens after the last norm."""

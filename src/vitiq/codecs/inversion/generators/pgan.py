@@ -110,7 +110,7 @@ class ProgressiveGenerator(Generator):
         scale = math.sqrt(2.0 / weight[0].numel())
         return F.conv2d(x, weight, bias, padding=padding) * scale
 
-    def generate(self, latents: Sequence[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n 3 r r"]:
+    def generate(self, latents: Sequence[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n c r r"]:
         """Images in about [-1, 1], not clipped; the latent is normalised first, as upstream does.
 
         Raises:
