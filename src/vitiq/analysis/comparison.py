@@ -19,6 +19,7 @@ from vitiq.errors import InputError
 Values = Float[np.ndarray, " n"]
 Rows = tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]
 """Rates and qualities, larger is better, of a curve a row."""
+OtherRows = tuple[Float[np.ndarray, "b m"], Float[np.ndarray, "b m"]]
 Others = Float[np.ndarray, " m"]
 
 FEW_IMAGES = 6
@@ -254,7 +255,7 @@ def _resampled(a: CodecTable, b: CodecTable, how: Settings) -> tuple[tuple[float
     return interval(found[0]), interval(found[1])
 
 
-def _many(a: Rows, b: Rows, how: Settings) -> Float[np.ndarray, "2 b"]:
+def _many(a: Rows, b: OtherRows, how: Settings) -> Float[np.ndarray, "2 b"]:
     """Both deltas of many pairs of curves, NaN where refused.
 
     Rows whose curves are made of the same points are computed at once, the odd ones one by one.
