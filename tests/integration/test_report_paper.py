@@ -99,7 +99,7 @@ def test_a_study_of_curves_has_its_bd_table(tmp_path: Path, monkeypatch: pytest.
     assert "BD-rate of the mean curves against JPEG" in summary_table(tmp_path)
     assert build_report(tmp_path).name == "report.html"
     single = build_report(tmp_path, single_file=True)
-    assert "assets/" not in single.read_text(encoding="utf-8").split('id="data">')[1]
+    assert "assets/" not in single.read_text(encoding="utf-8").split('id="data"')[1]
 
 
 def test_the_command_writes_what_was_asked_for(thesis: Path) -> None:

@@ -24,7 +24,7 @@ from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.config import TrainingConfig, read_config
-from vitiq.training.recipes import classifier, codec, generator, perceptual, vit
+from vitiq.training.recipes import classifier, codec, deblock, generator, perceptual, vit
 from vitiq.weights.file import steps_behind, write_weights
 
 CONFIGURATIONS: dict[str, type[TrainingConfig]] = {
@@ -33,6 +33,7 @@ CONFIGURATIONS: dict[str, type[TrainingConfig]] = {
     "codec": codec.CodecTrainingConfig,
     "perceptual": perceptual.PerceptualTrainingConfig,
     "classifier": classifier.ClassifierTrainingConfig,
+    "deblock": deblock.DeblockTrainingConfig,
 }
 CONFIGS = Path(codec.__file__).parents[1] / "configs"
 
@@ -65,6 +66,7 @@ def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "codec": partial(codec.train_codec, None, [data]),
         "perceptual": partial(perceptual.train_perceptual, None, [data], untrained),
         "classifier": partial(classifier.train_classifier, None, [data], teacher, untrained),
+        "deblock": partial(deblock.train_deblock, None, [data]),
     }
     return {name: partial(call, smoke=True, threads=1) for name, call in calls.items()}
 

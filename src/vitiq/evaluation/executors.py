@@ -182,8 +182,6 @@ def on_one_thread(work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) 
     """Work as in our own worker processes: with one thread of arithmetic, so that values are the same, and workers that
     others started do not fight for the cores.
     """
-    from vitiq.models.threads import one_thread  # noqa: PLC0415 - torch
-
     with one_thread():
         return work(*args, **settings)
 

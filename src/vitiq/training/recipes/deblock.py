@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Self, Unpack
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from vitiq.filters.deblock.embedded import FORMAT, load_corrector
 from vitiq.filters.deblock.network import HALF, Corrector, PlaneCorrector, corrected, guide_of
 from vitiq.filters.deblock.tables import standard_tables
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, TrainingConfig, Whole, read_config
+from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, TrainingConfig, Whole
 from vitiq.training.crops import Sampler, phase_at
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Recipe, Row, RunOptions, descend, set_rate, train
@@ -39,6 +39,7 @@ SUBSAMPLINGS = ((2, 2), (1, 1), (1, 2))
 class DeblockTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     """Settings of `configs/deblock.toml`, in the same words."""
 
+    name = "deblock"
     warmup_steps: Whole
     cooldown_steps: Whole
     graphic_share: Share
@@ -55,19 +56,11 @@ class DeblockTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         """Optimiser steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
-
-def load_config(path: Path | None = None, *, smoke: bool = False) -> DeblockTrainingConfig:
-    """Read a configuration file (default: the shipped one).
-
-    Raises:
-        InputError: the file cannot be read, has unknown or missing keys, or a value of another type or out of range.
-    """
-    config = read_config(path, "deblock", DeblockTrainingConfig)
-    if smoke:
+    def small(self) -> Self:
+        """Few steps on few small images."""
         small = (Phase(4, 32, 2), Phase(2, 48, 1))
         every = {"checkpoint_every": 3, "validate_every": 6}
-        return msgspec.structs.replace(config, phases=small, warmup_steps=2, cooldown_steps=2, held_out=2, **every)
-    return config
+        return msgspec.structs.replace(self, phases=small, warmup_steps=2, cooldown_steps=2, held_out=2, **every)
 
 
 def train_deblock(
@@ -91,7 +84,7 @@ def train_deblock(
         InputError: the configuration or the data cannot be used.
         WeightsError: the weights to start from or the checkpoint cannot be used.
     """
-    config = load_config(config_path, smoke=run.get("smoke", False))
+    config = DeblockTrainingConfig.load(config_path, smoke=run.get("smoke", False))
     return train(lambda hardware: DeblockRecipe(config, data, out, begin, hardware), out, **run)
 
 
