@@ -20,7 +20,13 @@ from vitiq.filters.deblock.embedded import EmbeddedCorrector
 from vitiq.filters.deblock.filter import restore_jpeg
 from vitiq.filters.deblock.network import Corrector
 from vitiq.training.jpeg_views import code
-from vitiq.training.recipes.deblock import export_weights, load_config, relative_error, train_deblock, trapezoid
+from vitiq.training.recipes.deblock import (
+    DeblockTrainingConfig,
+    export_weights,
+    relative_error,
+    train_deblock,
+    trapezoid,
+)
 from vitiq.weights.file import steps_behind
 
 
@@ -80,11 +86,11 @@ def test_other_weights_are_refused_in_one_line(tmp_path: Path, weights: Path) ->
 def test_unknown_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("speed = 3\n")
     with pytest.raises(InputError, match="not a deblock training configuration"):
-        load_config(tmp_path / "c.toml")
+        DeblockTrainingConfig.load(tmp_path / "c.toml")
 
 
 def test_the_learning_rate_rises_is_held_and_falls() -> None:
-    config = load_config()
+    config = DeblockTrainingConfig.load()
     first, middle, last = (trapezoid(step, config) for step in (0, config.steps // 2, config.steps - 1))
     assert first < config.learning_rate == middle
     assert last < 2 * config.final_learning_rate

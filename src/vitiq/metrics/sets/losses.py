@@ -126,9 +126,9 @@ class PatchFidVitLoss(PatchFrechetLoss):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """What `to("cuda")` and its like call: the backbone, which metrics may share, goes along as a copy."""
-        found = super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.backbone = self.backbone.on(fn(torch.zeros((), device=self.backbone.device)).device)
-        return found
+        return self
 
     def features(self, patches: Images) -> Float[Tensor, "n d"]:
         """Class tokens after the last norm."""
