@@ -114,6 +114,18 @@ def test_a_study_file_says_the_same(images: Path, tmp_path: Path, vitiq: Vitiq) 
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(("name", "count"), [("j,peg", 2), ("", 0), (" , ", 0), ("jpeg,webp,avif", 3)])
+def test_a_table_of_a_study_file_is_one_codec(
+    name: str, count: int, images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text(f'images = ["{images}"]\nmetrics = ["mse"]\n[[codec]]\nname = "{name}"\n')
+    answer = vitiq("bench", study, "-o", tmp_path / "x", "--quiet")
+    assert answer.code == 1
+    assert f"names {count} codecs, one expected" in answer.err
+    assert not (tmp_path / "x").exists()
+
+
 def test_faults_are_named_at_once_before_any_work(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     out = tmp_path / "out"
     answer = vitiq("bench", images, tmp_path / "gone", "-c", "jpge", "-c", "jpeg@1000", "-m", "foo", "-o", out)

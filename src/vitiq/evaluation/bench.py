@@ -282,7 +282,12 @@ def _codec(table: Any, path: Path, faults: Faults) -> CodecSpec:
     if not isinstance(table, dict) or not isinstance(table.get("name"), str):
         raise InputError(f"{path}: [[codec]] {table!r} given, a table with a name expected")
     _check_keys(table, CODEC_KEYS, f"{path}: [[codec]] {table['name']}", faults)
-    (spec,) = parse_codecs(table["name"])
+    specs = parse_codecs(table["name"])
+    if len(specs) != 1:
+        raise InputError(
+            f"{path}: [[codec]] name = {table['name']!r} names {len(specs)} codecs, one expected; give each its own table"
+        )
+    spec = specs[0]
     rates = list(spec.rates)
     for key, kind in (("rates", "quality"), ("bytes", "bytes"), ("bpp", "bpp")):
         values = table.get(key, [])
