@@ -285,7 +285,8 @@ def _codec(table: Any, path: Path, faults: Faults) -> CodecSpec:
     specs = parse_codecs(table["name"])
     if len(specs) != 1:
         raise InputError(
-            f"{path}: [[codec]] name = {table['name']!r} names {len(specs)} codecs, one expected; give each its own table"
+            f"{path}: [[codec]] name = {table['name']!r} names {len(specs)} codecs, one expected; "
+            "give each a table of its own"
         )
     spec = specs[0]
     rates = list(spec.rates)
