@@ -33,6 +33,7 @@ NEEDS = {
     r"--(weights|panel|generator) ": "a checkpoint",
     r"-m (lpips|dists|fid|kid)|\bkid,|real\.npz": "weights that are fetched",
     r"iw-ssim|jpeg-ai-cttc|butteraugli": "images of 161 pixels a side, or a program that is not part of vitiq",
+    r"^vitiq restore\b": "JPEGs of one's own; tests/integration/test_restore.py",
     r"cmd:": "programs that are not part of vitiq",
     r"\bOUT\b|\$\w|^vitiq (bd|rd|report|bench (show|ls|export|clean)) ": "a finished study",
     r"my-codec|my-model|kodak|\.toml|compressai": "a codec or data of one's own",

@@ -163,7 +163,11 @@ def test_auto_gives_the_files_and_values_of_the_cpu(small: ImageU8, monkeypatch:
     rebuilt = vitiq.decode(data, device="auto")
     assert np.array_equal(rebuilt, vitiq.decode(data))
     found = vitiq.score(small, rebuilt, "vit-topk", device="auto")["vit-topk"]
-    assert found == vitiq.score(small, rebuilt, "vit-topk")["vit-topk"]
+    other = vitiq.score(small, rebuilt, "vit-topk")["vit-topk"]
+    # Probabilities in the details are sums over as many threads as torch takes at the moment: their last digits vary.
+    assert (found.value, found.signature) == (other.value, other.signature)
+    names = [[row["label"] for row in score.details["shared_labels"]] for score in (found, other)]
+    assert sorted(names[0]) == sorted(names[1])
     assert MetricSpec("vit-topk", device="auto").make()[0].signature() == found.signature
 
 
