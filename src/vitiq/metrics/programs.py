@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitiq.errors import UndefinedError
+from vitiq.errors import TaskError, UndefinedError
+from vitiq.programs import run_program
 
 TIMEOUT = 600.0
-LAST_WORDS = 400
 
 
 def output_of(arguments: Sequence[str], folder: Path, timeout: float = TIMEOUT) -> str:
@@ -22,25 +19,9 @@ def output_of(arguments: Sequence[str], folder: Path, timeout: float = TIMEOUT) 
     """
     name = Path(arguments[0]).name
     try:
-        child = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=folder,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise UndefinedError(f"{name} cannot be run ({error.strerror})") from error
-    with child:
-        try:
-            printed, messages = child.communicate(timeout=timeout)
-        except BaseException as error:
-            os.killpg(child.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise UndefinedError(f"{name} took more than {timeout:g} s and was stopped") from error
-            raise
-    if child.returncode:
-        said = " ".join(messages.decode("utf-8", "replace").split())[-LAST_WORDS:]
-        raise UndefinedError(f"{name} failed with exit code {child.returncode}: {said or 'no message'}")
-    return printed.decode("utf-8", "replace")
+        ran = run_program(arguments, folder, timeout, name)
+    except TaskError as error:
+        raise UndefinedError(str(error)) from error
+    if ran.code:
+        raise UndefinedError(f"{name} failed with exit code {ran.code}: {ran.said or 'no message'}")
+    return ran.printed

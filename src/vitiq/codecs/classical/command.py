@@ -12,12 +12,9 @@ that vitiq knows are decoded without it.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +25,7 @@ from vitiq.codecs.base import Codec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, TaskError
 from vitiq.image.io import decode_image
 from vitiq.options import option
+from vitiq.programs import run_program
 from vitiq.types import ImageU8, ProgressCallback
 
 KNOWN_DECODERS: Mapping[str, str] = {
@@ -47,9 +45,6 @@ SUFFIXES: Mapping[str, str] = {
     "opj_compress": ".j2k",
 }
 """Suffixes of their files, by which they choose the format."""
-
-LAST_WORDS = 400
-"""Characters of a program's messages that an error carries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +144,7 @@ class Command(Codec):
             raise MissingDependencyError(f"program {program!r} is not found; install it, or give its whole path")
         values = {"in": str(given), "out": str(made), "q": "" if quality is None else f"{quality:g}"}
         arguments = [filled(word, values) for word in words]
-        code, said = run_program(arguments, given.parent, self.options.timeout)
+        code, _, said = run_program(arguments, given.parent, self.options.timeout)
         if code:
             raise TaskError(f"{program} failed with exit code {code}: {said or 'no message'}")
         if not made.is_file() or made.stat().st_size == 0:
@@ -185,34 +180,6 @@ def _words(template: str, what: str) -> list[str]:
 def filled(word: str, values: Mapping[str, str]) -> str:
     """A word with its placeholders replaced, in one pass, so that what is put in is not read again."""
     return re.sub(r"\{(in|out|q)\}", lambda match: values[match[1]], word)
-
-
-def run_program(arguments: list[str], folder: Path, timeout: float) -> tuple[int, str]:
-    """Run a program and what it starts; its exit code and the end of its messages.
-
-    Raises:
-        TaskError: it cannot be run, or took more than `timeout` seconds; then nothing of it is left running.
-    """
-    try:
-        child = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd=folder,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise TaskError(f"{arguments[0]} cannot be run ({error.strerror})") from error
-    with child:
-        try:
-            _, messages = child.communicate(timeout=timeout)
-        except BaseException as error:
-            os.killpg(child.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise TaskError(f"{arguments[0]} took more than {timeout:g} s and was stopped") from error
-            raise
-    return child.returncode, " ".join(messages.decode("utf-8", "replace").split())[-LAST_WORDS:]
 
 
 def write_exchange(path: Path, image: ImageU8) -> None:
