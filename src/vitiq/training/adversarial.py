@@ -90,6 +90,7 @@ def synthesis_step(  # noqa: PLR0917 - three images and what learns
     hardware: Hardware,
     *,
     average: bool,
+    extra: Float[Tensor, ""] | None = None,
 ) -> Row:
     """One step of a synthesis; returns its losses.
 
@@ -105,6 +106,7 @@ def synthesis_step(  # noqa: PLR0917 - three images and what learns
         clip: largest norm of the gradient.
         hardware: device and processes.
         average: whether gradients of several processes are averaged here.
+        extra: one more part of the loss, weighted already.
     """
     with hardware.mixed_precision():
         error, masked = relative_errors(reconstruction, plain, target)
@@ -112,6 +114,8 @@ def synthesis_step(  # noqa: PLR0917 - three images and what learns
     verdict = discriminator.generator_loss(reconstruction, plain)
     loss = weights.squared_error * error + weights.masked_error * masked
     loss = loss + weights.features * unlike + weights.adversarial * verdict
+    if extra is not None:
+        loss = loss + extra
     norm = descend(loss, optimiser, parameters, clip, average_over=hardware if average else None)
     parts = {"loss": loss, "error": error, "masked": masked, "features": unlike, "generator_loss": verdict}
     return {name: float(value.detach()) for name, value in parts.items()} | {"gradient_norm": norm}

@@ -32,6 +32,7 @@ from vitiq.training.crops import Sampler, in_unit_range
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Recipe, Row, RunOptions, cosine, set_rate, train
 from vitiq.training.hardware import Hardware
+from vitiq.training.lattice import excess
 from vitiq.weights.file import read_weights, stored, write_weights
 
 TRAINED = ("aggregate.", "to_middle.", "base_middle.", "middle.", "to_fine.", "base_fine.", "fine.", "out.")
@@ -54,6 +55,7 @@ class PerceptualTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     masked_error: NotNegative
     features: NotNegative
     adversarial: NotNegative
+    lattice: NotNegative
     interpolation: NotNegative
     quality_power: Positive
     graphic_share: Share
@@ -105,8 +107,8 @@ class PerceptualRecipe(Recipe):
     """The codec's frozen networks and its classifier's, the synthesis in training and its discriminator."""
 
     weights_file = "codec_embedded.safetensors"
-    losses = ("loss", "discriminator_loss", "features")
-    figures = ("held_out_features", "own_features")
+    losses = ("loss", "discriminator_loss", "features", "lattice")
+    figures = ("held_out_features", "own_features", "held_out_lattice")
 
     def __init__(  # noqa: PLR0917 - all that a run is made of
         self,
@@ -181,8 +183,10 @@ class PerceptualRecipe(Recipe):
         row = {"discriminator_loss": self._discriminator.step(target, found, plain), "learning_rate": rate}
         if step < config.discriminator_start:
             return row
+        found = found.float()
+        lattice = excess(found, target)
         row |= synthesis_step(
-            found.float(),
+            found,
             plain,
             target,
             self._discriminator,
@@ -193,7 +197,9 @@ class PerceptualRecipe(Recipe):
             config.gradient_clip,
             hardware,
             average=False,
+            extra=config.lattice * lattice,
         )
+        row["lattice"] = float(lattice.detach())
         self.average.update(self.synthesis)
         return row
 
@@ -217,8 +223,15 @@ class PerceptualRecipe(Recipe):
         found = self.synthesis(latents, quality, features)
         error, masked = relative_errors(found, plain, images)
         unlike, own = (feature_distance(self._backbone, x, images) for x in (found, plain))
-        names = ("held_out_error", "held_out_masked", "held_out_features", "own_features")
-        return dict(zip(names, map(float, (error, masked, unlike, own)), strict=True))
+        found_in = {
+            "held_out_error": error,
+            "held_out_masked": masked,
+            "held_out_features": unlike,
+            "own_features": own,
+            "held_out_lattice": excess(found, images),
+            "own_lattice": excess(plain, images),
+        }
+        return {name: float(value) for name, value in found_in.items()}
 
     def export(self, done: int, path: Path) -> None:
         """Write the codec's weights file anew, with the second synthesis, and its classifier's beside it.
