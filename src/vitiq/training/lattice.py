@@ -1,10 +1,10 @@
 """How strongly a reconstruction shows the lattice of the strides that it was made at: a loss against woven patterns.
 
-A synthesis that ends in blocks of 4×4 or 16×16 pixels repeats small errors from block to block. Their power lies at
-the frequencies k / 16 cycles a pixel, where an image of its own has no more than beside them. Transposed convolutions and
+A synthesis that ends in blocks of 4×4 or 16×16 pixels repeats small errors from block to block. Their power lies at the
+frequencies k / 16 cycles a pixel, where an image of its own has no more than beside them. Transposed convolutions and
 sub-pixel layers are known for it (Odena et al. 2016, DOI 10.23915/distill.00003); a term on the spectrum was used
-against it by Durall et al. 2020 (DOI 10.1109/CVPR42600.2020.00791). This one looks at blocks, so that a pattern on one wall is
-not lost among the other textures of its image.
+against it by Durall et al. 2020 (DOI 10.1109/CVPR42600.2020.00791). This one looks at blocks, so that a pattern on one
+wall is not lost among the other textures of its image.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 SIDE = 64
 """Of a block in pixels."""
 
-HARMONICS = tuple(k / 16 for k in range(2, 8))
+HARMONICS = tuple(k / 16 for k in range(2, 9))
 """Cycles a pixel. With a quarter alone, the pattern of 4 pixels went and others, of 16 / 3 and 16 / 5, came."""
 
 NEAR, APART = 0.012, (0.02, 0.043)
