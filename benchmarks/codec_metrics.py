@@ -1,7 +1,7 @@
 """Values, speed and memory of the metrics that codec people quote, beside their reference programs.
 
     python benchmarks/codec_metrics.py --ssimulacra2 PATH --docs docs/reference/metrics-codec-peers.md
-    python benchmarks/codec_metrics.py --ssimulacra2 PATH --golden tests/golden/data/codec-metrics.json
+    python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --golden tests/golden/data/codec-metrics.json
     python benchmarks/codec_metrics.py --ssimulacra2 PATH --folder IMAGES      # differences on images of your own
     python benchmarks/codec_metrics.py --megapixels 24                         # peak memory of each metric
 
@@ -63,7 +63,9 @@ def value(call: Call, pair: tuple[ImageU8, ImageU8]) -> float | None:
 
 def golden(path: Path, peers: Sequence[Peer]) -> None:
     pairs = codec_pairs(bundled())
-    entries = []
+    measured = {peer.metric for peer in peers}
+    old = json.loads(path.read_text("utf-8"))["entries"] if path.exists() else []
+    entries = [entry for entry in old if entry["metric"] not in measured]
     for peer in peers:
         found = {name: value(peer.run, pair) for name, pair in pairs.items()}
         entries.append(
@@ -75,11 +77,12 @@ def golden(path: Path, peers: Sequence[Peer]) -> None:
                 "values": {name: None if v is None else round(v, 9) for name, v in found.items()},
             }
         )
+    command = "python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --golden"
     facts = {
-        "command": f"python benchmarks/codec_metrics.py --ssimulacra2 PATH --golden tests/golden/data/{path.name}",
+        "command": f"{command} tests/golden/data/{path.name}",
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
         "images": {name: hashlib.sha256(b.tobytes()).hexdigest() for name, (_, b) in pairs.items()},
-        "entries": entries,
+        "entries": sorted(entries, key=lambda entry: str(entry["metric"])),
     }
     path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -186,6 +189,7 @@ def memory(megapixels: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ssimulacra2", help="The C++ program.")
+    parser.add_argument("--double", help="The C++ program with ssimulacra2_double.patch.")
     parser.add_argument("--docs", type=Path, help="Write the table into this page instead of printing it.")
     parser.add_argument("--golden", type=Path, help="Write golden values instead.")
     parser.add_argument("--folder", type=Path, help="Print differences on the images of a folder instead.")
@@ -203,7 +207,7 @@ def main() -> None:
     if options.megapixels:
         memory(options.megapixels)
         return
-    peers = codec_peers(options.ssimulacra2)
+    peers = codec_peers(options.ssimulacra2, options.double)
     if options.only:
         peers = [p for p in peers if p.metric.partition("@")[0] in options.only.split(",")]
     if options.golden:
