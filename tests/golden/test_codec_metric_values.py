@@ -26,7 +26,7 @@ from vitiq.types import ImageU8
 FACTS = json.loads((Path(__file__).parent / "data" / "codec-metrics.json").read_text(encoding="utf-8"))
 PROGRAMS = ("butteraugli", "cvvdp", "vmaf")
 NOISE = {"flat, brighter", "flat, noise"}
-"""Pairs in which the value of programs in single precision is the rounding of their arithmetic (docs/reference/metrics-codec.md)."""
+"""Pairs whose value in single precision is the rounding of the arithmetic (docs/reference/metrics-codec.md)."""
 
 Pairs = dict[str, tuple[ImageU8, ImageU8]]
 
