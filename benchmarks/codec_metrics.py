@@ -38,6 +38,7 @@ from vitiq.types import ImageU8
 IMAGES = Path(__file__).parents[1] / "examples" / "images"
 SIZES = ((768, 512), (512, 512))
 EVERY = (
+    *("mse", "rmse", "mae", "psnr-rgb", "psnr-y", "psnr-u", "psnr-v", "ssim", "ssim-y", "ssim-skimage", "ms-ssim"),
     *("ssimulacra2", "iw-ssim", "ms-ssim-y", "vif", "fsim", "nlpd", "psnr-hvs", "psnr-hvs-m", "gmsd", "haarpsi"),
     *("ciede2000", "butteraugli", "vmaf", "cvvdp"),
 )
@@ -158,8 +159,8 @@ def report(peers: Sequence[Peer], runs: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def memory_of(name: str, megapixels: float) -> float:
-    """Peak MiB of a process that measures one pair, beyond imports and the two images."""
+def memory_of(name: str, megapixels: float) -> tuple[float, float]:
+    """Peak MiB of a process that measures one pair: in all, and beyond imports and the two images."""
     side = int((megapixels * 1e6 * 2 / 3) ** 0.5)
     rng = np.random.default_rng(0)
     a = np.kron(
@@ -171,7 +172,7 @@ def memory_of(name: str, megapixels: float) -> float:
     Path("/proc/self/clear_refs").write_text("5")
     before = _peak()
     call(a, b)
-    return _peak() - before
+    return _peak(), _peak() - before
 
 
 def _peak() -> float:
@@ -179,11 +180,16 @@ def _peak() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
-def memory(megapixels: float) -> None:
-    for name in EVERY:
+def memory(megapixels: float, names: Sequence[str]) -> str:
+    """A table of all metrics, each in a process of its own."""
+    lines = ["| metric | MiB in all | beyond imports and the images |", "|---|---:|---:|"]
+    for name in names:
         command = [sys.executable, "-W", "ignore", __file__, "--megapixels", str(megapixels), "--memory-of", name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(f"{name:16} {done.stdout.strip() or 'not here'} MiB")
+        cells = done.stdout.split() if done.returncode == 0 else ["not here", ""]
+        lines.append(f"| `{name}` | {cells[0]} | {cells[1]} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -202,10 +208,10 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     if options.memory_of:
-        print(f"{memory_of(options.memory_of, options.megapixels):.0f}")
+        print(*(f"{found:.0f}" for found in memory_of(options.memory_of, options.megapixels)))
         return
     if options.megapixels:
-        memory(options.megapixels)
+        print(memory(options.megapixels, options.only.split(",") if options.only else EVERY))
         return
     peers = codec_peers(options.ssimulacra2, options.double)
     if options.only:
