@@ -21,7 +21,8 @@ VITS = {
     "ViT-Ti": "vit_tiny_patch16_224.augreg_in21k_ft_in1k.safetensors",
     "DeiT-Ti": "deit_tiny_patch16_224.safetensors",
 }
-PIXELS = "psnr-rgb,psnr-y,ssim,ms-ssim,brisque"
+CODEC = "ssimulacra2,iw-ssim,ms-ssim-y,vif,fsim,nlpd,psnr-hvs,psnr-hvs-m,gmsd,haarpsi,ciede2000,butteraugli,vmaf"
+PIXELS = f"psnr-rgb,psnr-y,ssim,ms-ssim,{CODEC},brisque"
 READ = (
     "vit-tiles,vit-regions,vit-topk@300,vit-topk,vit-topk-area,vit-tokens,vit-tokens-locked,vit-cls,vit-rbo,vit-js,"
     "vit-prob"

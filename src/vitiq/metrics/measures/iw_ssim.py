@@ -8,6 +8,7 @@ sum of its ten logarithms is the logarithm of their product, and the images are 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -17,7 +18,8 @@ from torch import Tensor
 from vitiq.metrics.fidelity.ms_ssim import SCALE_WEIGHTS
 from vitiq.metrics.fidelity.ssim import C1, C2, WANG
 from vitiq.metrics.measures.luma import LumaLoss, Plane
-from vitiq.metrics.measures.windows import Rows, mirrored, strips, window_sums
+from vitiq.metrics.measures.resampling import AxisMap, halving, spreading
+from vitiq.metrics.measures.windows import Rows, joined, strips, window_sums
 
 SMALLEST = (WANG.size - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
 BINOMIAL = tuple(math.sqrt(2) * value / 16 for value in (1, 4, 6, 4, 1))
@@ -28,25 +30,35 @@ CROP = WANG.size // 2 - 1
 """Places of the information's map before the first window of SSIM."""
 
 
+@lru_cache(maxsize=64)
+def _halving(size: int) -> AxisMap:
+    return halving(size, BINOMIAL)
+
+
+@lru_cache(maxsize=64)
+def _spreading(size: int, count: int) -> AxisMap:
+    return spreading(size, count, BINOMIAL)
+
+
 def pyramid(planes: Rows) -> list[Float[Tensor, "_ p _"]]:
     """Four differences from the next coarser plane, and the coarsest plane."""
     bands = []
     for _ in range(len(SCALE_WEIGHTS) - 1):
-        low = window_sums(mirrored(planes, 2), BINOMIAL, 2)
-        bands.append(planes - _enlarged(_enlarged(low, 0, planes.shape[0]), 2, planes.shape[2]))
+        height, _, width = planes.shape
+        down, across = _halving(height), _halving(width)
+        parts = (across.columns(down.rows(planes, rows)) for rows in strips(len(down.places), width))
+        low = joined(parts, len(down.places))
+        bands.append(joined(_differences(planes, low), height))
         planes = low
     return [*bands, planes]
 
 
-def _enlarged(low: Rows, dim: int, size: int) -> Float[Tensor, "i p j"]:
-    """Twice the places of one dimension: zeros between, mirrored, and the binomial over both."""
-    count = low.shape[dim]
-    before, behind = low.narrow(dim, 1, 1), low.narrow(dim, count - 1, 1)
-    wide = torch.cat([before, low, behind], dim)
-    left, middle, right = (wide.narrow(dim, start, count) for start in range(3))
-    even = (left + right) * BINOMIAL[0] + middle * BINOMIAL[2]
-    odd = (middle + right) * BINOMIAL[1]
-    return torch.stack([even, odd], dim + 1).flatten(dim, dim + 1).narrow(dim, 0, size)
+def _differences(planes: Rows, low: Float[Tensor, "i p j"]) -> Iterator[Float[Tensor, "_ p w"]]:
+    """Rows of a plane less the next coarser one made larger."""
+    height, _, width = planes.shape
+    down, across = _spreading(low.shape[0], height), _spreading(low.shape[2], width)
+    for rows in strips(height, width):
+        yield planes[rows] - across.columns(down.rows(low, rows))
 
 
 @lru_cache(maxsize=32)

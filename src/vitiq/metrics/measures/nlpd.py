@@ -15,7 +15,7 @@ from torch import Tensor
 from vitiq.metrics.loss import DistanceLoss
 from vitiq.metrics.measures.luma import LumaLoss, Plane
 from vitiq.metrics.measures.resampling import AxisMap, doubling, halving
-from vitiq.metrics.measures.windows import Rows, strips
+from vitiq.metrics.measures.windows import Rows, joined, strips
 
 FILTER = (0.05, 0.25, 0.4, 0.25, 0.05)
 AROUND = (
@@ -48,8 +48,8 @@ def _doubling(size: int, count: int) -> AxisMap:
 def _low(planes: Rows) -> Float[Tensor, "i p j"]:
     """The next level: smoothed, every second row and column."""
     down, across = _halving(planes.shape[0]), _halving(planes.shape[2])
-    parts = [across.columns(down.rows(planes, rows)) for rows in strips(len(down.places), planes.shape[2], VALUES)]
-    return torch.cat(parts)
+    count = len(down.places)
+    return joined((across.columns(down.rows(planes, rows)) for rows in strips(count, planes.shape[2], VALUES)), count)
 
 
 def _band(planes: Rows, low: Float[Tensor, "i p j"], rows: slice) -> Float[Tensor, "k p w"]:

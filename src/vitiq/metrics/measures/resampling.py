@@ -93,6 +93,16 @@ def halving(size: int, taps: tuple[float, ...]) -> AxisMap:
     return AxisMap(reflected(places, size), weights, 2)
 
 
+def spreading(size: int, count: int, taps: tuple[float, ...]) -> AxisMap:
+    """Of `size` places twice as many with zeros between, filtered by five taps; the first `count` of them. Beyond the
+    ends stand the second place and, again, the last."""
+    place, fine = torch.arange(count)[:, None] // 2, torch.arange(count)[:, None] % 2
+    around = place + torch.tensor([-1, 0, 1])
+    places = torch.where(around < 0, 1, around.clamp_max(size - 1))
+    even, odd = (torch.tensor(t, dtype=torch.float64) for t in ((taps[0], taps[2], taps[4]), (0.0, taps[1], taps[3])))
+    return AxisMap(places, torch.where(fine == 0, even, odd), 0.5)
+
+
 def doubling(size: int, count: int, taps: tuple[float, ...]) -> AxisMap:
     """Of `size` places twice as many, linear with the ends in place and filtered as in mirrors; the nearest of these
     for each of `count` places."""
