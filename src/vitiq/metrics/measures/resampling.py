@@ -4,7 +4,7 @@ size in one product, with edges of any kind, and of any rows alone, so that an i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -29,7 +29,6 @@ class AxisMap:
     places: Int[Tensor, "n k"]
     weights: Float[Tensor, "n k"]
     step: float
-    _matrices: dict[tuple[object, ...], Tensor] = field(default_factory=dict, init=False)
 
     @cached_property
     def ends(self) -> Int[np.ndarray, "2 n"]:
@@ -43,17 +42,12 @@ class AxisMap:
 
     def rows(self, planes: Rows, rows: slice) -> Float[Tensor, "i p w"]:
         """Some rows of the result."""
-        key = (rows.start, rows.stop, planes.dtype, planes.device)
-        if key not in self._matrices:
-            self._matrices[key] = self._matrix(rows).to(planes)
-        matrix = self._matrices[key]
-        return (matrix @ planes[self.span(rows)].flatten(1)).view(len(matrix), *planes.shape[1:])
-
-    def _matrix(self, rows: slice) -> Float[Tensor, "i k"]:
+        # Not kept: small tensors that stay between large ones that go would keep their memory from being used again.
         span = self.span(rows)
         places = self.places[rows] - span.start
         matrix = torch.zeros(len(places), span.stop - span.start, dtype=torch.float64)
-        return matrix.scatter_add_(1, places, self.weights[rows])
+        matrix = matrix.scatter_add_(1, places, self.weights[rows]).to(planes)
+        return (matrix @ planes[span].flatten(1)).view(len(matrix), *planes.shape[1:])
 
     @cached_property
     def bands(self) -> tuple[int, Float[Tensor, "b k r"]]:
