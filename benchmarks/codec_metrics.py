@@ -1,6 +1,6 @@
 """Values, speed and memory of the metrics that codec people quote, beside their reference programs.
 
-    python benchmarks/codec_metrics.py --ssimulacra2 PATH --docs docs/reference/metrics-codec-peers.md
+    python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --docs docs/reference/metrics-codec-peers.md
     python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --golden tests/golden/data/codec-metrics.json
     python benchmarks/codec_metrics.py --ssimulacra2 PATH --folder IMAGES      # differences on images of your own
     python benchmarks/codec_metrics.py --megapixels 24                         # peak memory of each metric
@@ -45,6 +45,22 @@ EVERY = (
     *("ssimulacra2", "iw-ssim", "ms-ssim-y", "vif", "fsim", "nlpd", "psnr-hvs", "psnr-hvs-m", "gmsd", "haarpsi"),
     *("ciede2000", "butteraugli", "vmaf", "cvvdp"),
 )
+
+
+HEAD = """# Codec metrics beside their reference programs
+
+    python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --megapixels 24 --docs PAGE
+
+Written by this command: 13 pairs, whole, odd, tiny and flat, and CPU time on one thread, programs with what they start
+and the PNG files that they read. The ratio is the program's time by ours; above 1 ours is faster. `butteraugli` and
+`vmaf` are their programs, called. From piq's `fsim` ours differs on the smallest images (9×8); iqa-pytorch is followed.
+"""
+
+MEMORY = """## Memory
+
+VmHWM of a process that measures one pair of 24 megapixels: in all, and beyond what it had after its imports, with the
+two images (144 MB). A program that is called counts in both; what it needs is its own.
+"""
 
 
 def bundled() -> dict[str, ImageU8]:
@@ -215,7 +231,7 @@ def main() -> None:
     if options.memory_of:
         print(*(f"{found:.0f}" for found in memory_of(options.memory_of, options.megapixels)))
         return
-    if options.megapixels:
+    if options.megapixels and not options.docs:
         print(memory(options.megapixels, options.only.split(",") if options.only else EVERY))
         return
     peers = codec_peers(options.ssimulacra2, options.double)
@@ -226,13 +242,10 @@ def main() -> None:
     elif options.folder:
         compare(peers, folder_pairs(options.folder, options.limit))
     elif options.docs:
-        command = f"python benchmarks/codec_metrics.py --ssimulacra2 PATH --docs {options.docs}"
-        options.docs.write_text(
-            f"# Codec metrics beside their reference programs\n\nWritten by `{command}`: {len(codec_pairs(bundled()))} "
-            f"pairs, and CPU time on one thread.\nThe ratio is the program's time by ours; above 1 ours is faster.\n\n"
-            f"{report(peers, options.runs)}",
-            "utf-8",
-        )
+        parts = [HEAD, report(peers, options.runs)]
+        if options.megapixels:
+            parts += [MEMORY, memory(options.megapixels, EVERY)]
+        options.docs.write_text("\n".join(parts), "utf-8")
     else:
         print(report(peers, options.runs))
 
