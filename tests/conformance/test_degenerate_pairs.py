@@ -39,7 +39,7 @@ def photograph(path: Path) -> ImageU8:
 
 def degenerate() -> dict[str, tuple[ImageU8, ImageU8]]:
     rng = np.random.default_rng(0)
-    pairs = {}
+    pairs: dict[str, tuple[ImageU8, ImageU8]] = {}
     for height, width in ((1, 1), (2, 9000), (9000, 2), (17, 33)):
         image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         noisy = np.clip(image + rng.integers(-9, 10, image.shape), 0, 255).astype(np.uint8)
