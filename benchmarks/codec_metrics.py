@@ -1,7 +1,7 @@
 """Values, speed and memory of the metrics that codec people quote, beside their reference programs.
 
-    python benchmarks/codec_metrics.py --ssimulacra2 PATH --docs docs/reference/metrics-codec-peers.md
-    python benchmarks/codec_metrics.py --ssimulacra2 PATH --golden tests/golden/data/codec-metrics.json
+    python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --docs docs/reference/metrics-codec-peers.md
+    python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --golden tests/golden/data/codec-metrics.json
     python benchmarks/codec_metrics.py --ssimulacra2 PATH --folder IMAGES      # differences on images of your own
     python benchmarks/codec_metrics.py --megapixels 24                         # peak memory of each metric
 
@@ -35,12 +35,32 @@ from vitiq.metrics.base import PairMetric
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.types import ImageU8
 
+PROGRAMS = ("butteraugli", "vmaf")
+"""Metrics that call a program."""
+
 IMAGES = Path(__file__).parents[1] / "examples" / "images"
 SIZES = ((768, 512), (512, 512))
 EVERY = (
+    *("mse", "rmse", "mae", "psnr-rgb", "psnr-y", "psnr-u", "psnr-v", "ssim", "ssim-y", "ssim-skimage", "ms-ssim"),
     *("ssimulacra2", "iw-ssim", "ms-ssim-y", "vif", "fsim", "nlpd", "psnr-hvs", "psnr-hvs-m", "gmsd", "haarpsi"),
     *("ciede2000", "butteraugli", "vmaf", "cvvdp"),
 )
+
+
+HEAD = """# Codec metrics beside their reference programs
+
+    python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --megapixels 24 --docs PAGE
+
+Written by this command: 13 pairs, whole, odd, tiny and flat, and CPU time on one thread, programs with what they start
+and the PNG files that they read. The ratio is the program's time by ours; above 1 ours is faster. `butteraugli` and
+`vmaf` are their programs, called. From piq's `fsim` ours differs on the smallest images (9×8); iqa-pytorch is followed.
+"""
+
+MEMORY = """## Memory
+
+VmHWM of a process that measures one pair of 24 megapixels: in all, and beyond what it had after its imports, with the
+two images (144 MB). A program that is called counts in both; what it needs is its own.
+"""
 
 
 def bundled() -> dict[str, ImageU8]:
@@ -63,7 +83,9 @@ def value(call: Call, pair: tuple[ImageU8, ImageU8]) -> float | None:
 
 def golden(path: Path, peers: Sequence[Peer]) -> None:
     pairs = codec_pairs(bundled())
-    entries = []
+    measured = {peer.metric for peer in peers}
+    old = json.loads(path.read_text("utf-8"))["entries"] if path.exists() else []
+    entries = [entry for entry in old if entry["metric"] not in measured]
     for peer in peers:
         found = {name: value(peer.run, pair) for name, pair in pairs.items()}
         entries.append(
@@ -75,11 +97,12 @@ def golden(path: Path, peers: Sequence[Peer]) -> None:
                 "values": {name: None if v is None else round(v, 9) for name, v in found.items()},
             }
         )
+    command = "python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --golden"
     facts = {
-        "command": f"python benchmarks/codec_metrics.py --ssimulacra2 PATH --golden tests/golden/data/{path.name}",
+        "command": f"{command} tests/golden/data/{path.name}",
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
         "images": {name: hashlib.sha256(b.tobytes()).hexdigest() for name, (_, b) in pairs.items()},
-        "entries": entries,
+        "entries": sorted(entries, key=lambda entry: str(entry["metric"])),
     }
     path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -155,8 +178,9 @@ def report(peers: Sequence[Peer], runs: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def memory_of(name: str, megapixels: float) -> float:
-    """Peak MiB of a process that measures one pair, beyond imports and the two images."""
+def memory_of(name: str, megapixels: float) -> tuple[float, float]:
+    """Peak MiB of a process that measures one pair: in all, and beyond imports and the two images. A program that the
+    metric calls counts in both."""
     side = int((megapixels * 1e6 * 2 / 3) ** 0.5)
     rng = np.random.default_rng(0)
     a = np.kron(
@@ -168,7 +192,8 @@ def memory_of(name: str, megapixels: float) -> float:
     Path("/proc/self/clear_refs").write_text("5")
     before = _peak()
     call(a, b)
-    return _peak() - before
+    called = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if name in PROGRAMS else 0
+    return _peak() + called, _peak() - before + called
 
 
 def _peak() -> float:
@@ -176,16 +201,22 @@ def _peak() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
-def memory(megapixels: float) -> None:
-    for name in EVERY:
+def memory(megapixels: float, names: Sequence[str]) -> str:
+    """A table of all metrics, each in a process of its own."""
+    lines = ["| metric | MiB in all | beyond imports and the images |", "|---|---:|---:|"]
+    for name in names:
         command = [sys.executable, "-W", "ignore", __file__, "--megapixels", str(megapixels), "--memory-of", name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(f"{name:16} {done.stdout.strip() or 'not here'} MiB")
+        cells = done.stdout.split() if done.returncode == 0 else ["not here", ""]
+        lines.append(f"| `{name}` | {cells[0]} | {cells[1]} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ssimulacra2", help="The C++ program.")
+    parser.add_argument("--double", help="The C++ program with ssimulacra2_double.patch.")
     parser.add_argument("--docs", type=Path, help="Write the table into this page instead of printing it.")
     parser.add_argument("--golden", type=Path, help="Write golden values instead.")
     parser.add_argument("--folder", type=Path, help="Print differences on the images of a folder instead.")
@@ -198,12 +229,12 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     if options.memory_of:
-        print(f"{memory_of(options.memory_of, options.megapixels):.0f}")
+        print(*(f"{found:.0f}" for found in memory_of(options.memory_of, options.megapixels)))
         return
-    if options.megapixels:
-        memory(options.megapixels)
+    if options.megapixels and not options.docs:
+        print(memory(options.megapixels, options.only.split(",") if options.only else EVERY))
         return
-    peers = codec_peers(options.ssimulacra2)
+    peers = codec_peers(options.ssimulacra2, options.double)
     if options.only:
         peers = [p for p in peers if p.metric.partition("@")[0] in options.only.split(",")]
     if options.golden:
@@ -211,13 +242,10 @@ def main() -> None:
     elif options.folder:
         compare(peers, folder_pairs(options.folder, options.limit))
     elif options.docs:
-        command = f"python benchmarks/codec_metrics.py --ssimulacra2 PATH --docs {options.docs}"
-        options.docs.write_text(
-            f"# Codec metrics beside their reference programs\n\nWritten by `{command}`: {len(codec_pairs(bundled()))} "
-            f"pairs, and CPU time on one thread.\nThe ratio is the program's time by ours; above 1 ours is faster.\n\n"
-            f"{report(peers, options.runs)}",
-            "utf-8",
-        )
+        parts = [HEAD, report(peers, options.runs)]
+        if options.megapixels:
+            parts += [MEMORY, memory(options.megapixels, EVERY)]
+        options.docs.write_text("\n".join(parts), "utf-8")
     else:
         print(report(peers, options.runs))
 

@@ -1,13 +1,15 @@
 """The metrics that codec people quote, as their reference programs compute them, from two uint8 images to a number.
 
-pip install piq==0.8.0 iqa-pytorch==0.1 psnr-hvsm==0.3.0 pytorch-msssim==1.0.0 scikit-image cvvdp imageio-ffmpeg, all
-with --no-deps beside an installed torch. `ssimulacra2` is the C++ program of cloudinary/ssimulacra2 2.1, built from
-source (Debian: libhwy-dev, liblcms2-dev, libjpeg-dev, libpng-dev); `butteraugli_main` is in libjxl-devtools.
+pip install piq==0.8.0 iqa-pytorch==0.1 psnr-hvsm==0.3.0 pytorch-msssim==1.0.0 scikit-image cvvdp imageio-ffmpeg
+vmaf-torch==1.1.0 pandas yuvio, all with --no-deps beside torch and torchvision. `ssimulacra2` is the C++ program of
+cloudinary/ssimulacra2 2.1, built from source (Debian: libhwy-dev, liblcms2-dev, libjpeg-dev, libpng-dev), once as it is
+and once with `ssimulacra2_double.patch`; `butteraugli_main` is in libjxl-devtools.
 iqa-pytorch calls torch.rfft, which torch has no more: it is given back here.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -23,6 +25,7 @@ from metric_peers import Call, Peer, _module, prepare
 
 from vitiq.image.colour import luma709, yuv709_10bit
 from vitiq.image.io import write_png
+from vitiq.metrics.perceptual.vmaf import program as ffmpeg
 from vitiq.types import ImageU8
 
 F32, F64 = torch.float32, torch.float64
@@ -155,12 +158,13 @@ class Program(Peer):
         return self.package
 
 
-def _programs(ssimulacra2: str | None) -> list[Peer]:
+def _programs(ssimulacra2: str | None, double: str | None) -> list[Peer]:
     peers: list[Peer] = []
-    if ssimulacra2:
-        run = by_program(ssimulacra2, r"(-?[0-9.]+)")
-        name = "cloudinary/ssimulacra2 2.1 (C++)"
-        peers.append(Program("ssimulacra2", name, "ssimulacra2 a.png b.png", run, 0.2))
+    name = "cloudinary/ssimulacra2 2.1 (C++)"
+    for program, source, tolerance in ((ssimulacra2, name, 0.2), (double, f"{name}, sums in double precision", 5e-4)):
+        if program:
+            run = by_program(program, r"(-?[0-9.]+)")
+            peers.append(Program("ssimulacra2", source, "ssimulacra2 a.png b.png", run, tolerance))
     if shutil.which("butteraugli_main"):
         settings = ("--intensity_target", "80", "--pnorm", "3")
         run = by_program("butteraugli_main", r"3-norm: ([0-9.]+)", *settings)
@@ -168,14 +172,63 @@ def _programs(ssimulacra2: str | None) -> list[Peer]:
     return peers
 
 
-def codec_peers(ssimulacra2: str | None) -> list[Peer]:
+ZSCALE = (
+    "format=gbrp,zscale=matrixin=gbr:rangein=full:matrix=709:range=full:primariesin=709:transferin=709:primaries=709"
+    ":transfer=709:dither=none,format=yuv444p10le"
+)
+"""BT.709, full range, 10 bits by zimg; ffmpeg's own `scale` rounds more coarsely, which moves VMAF by up to 0.5."""
+
+
+def _vmaf() -> list[Peer]:
+    """libvmaf on ffmpeg's own planes of PNG files, and the model written anew in torch."""
+    found = ffmpeg()
+    if found is None:
+        return []
+    program, release = found
+
+    def by_ffmpeg(a: ImageU8, b: ImageU8) -> float:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for file, image in (("a.png", a), ("b.png", b)):
+                write_png(folder / file, image)
+            model = "libvmaf=log_fmt=json:log_path=score.json:model=version=vmaf_v0.6.1"
+            graph = f"[0:v]{ZSCALE}[b];[1:v]{ZSCALE}[a];[b][a]{model}"
+            begin = [program, "-hide_banner", "-loglevel", "error", "-i", "b.png", "-i", "a.png"]
+            subprocess.run([*begin, "-lavfi", graph, "-f", "null", "-"], cwd=folder, capture_output=True, check=True)
+            return float(json.loads((folder / "score.json").read_text("utf-8"))["frames"][0]["metrics"]["vmaf"])
+
+    peers: list[Peer] = [Program("vmaf", f"ffmpeg {release}", "libvmaf of PNG files by zscale", by_ffmpeg, 5e-3)]
+    try:
+        network = _module("vmaf_torch").VMAF(enable_motion=False, clip_score=True).double()
+    except ImportError:
+        return peers
+
+    def by_torch(a: ImageU8, b: ImageU8) -> float:
+        if min(a.shape[:2]) < 64:
+            raise ValueError("its borders are others than libvmaf's, which counts in an image of some ten pixels")
+        planes = (torch.from_numpy(yuv709_10bit(image)[0] / 4.0)[None, None] for image in (a, b))
+        return float(network(*planes))
+
+    call = "VMAF(enable_motion=False, clip_score=True) on Y of 10 bits, float64"
+    return [*peers, Peer("vmaf", "vmaf-torch", call, by_torch, 0.1)]
+
+
+def codec_peers(ssimulacra2: str | None, double: str | None = None) -> list[Peer]:
     """All reference programs that are installed.
 
     Args:
         ssimulacra2: path of the C++ program; None where it is not built.
+        double: path of the same with `ssimulacra2_double.patch`.
     """
     prepare()
-    peers = [*_programs(ssimulacra2), *_piq_peers(), *_iqa_peers(False), *_iqa_peers(True), *_hvs_peers()]
+    peers = [
+        *_programs(ssimulacra2, double),
+        *_vmaf(),
+        *_piq_peers(),
+        *_iqa_peers(False),
+        *_iqa_peers(True),
+        *_hvs_peers(),
+    ]
     peers += _other_packages()
     try:
         version("cvvdp")

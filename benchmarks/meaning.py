@@ -73,8 +73,9 @@ BLOCK = "largest error of 16×16 pixels"
 """No metric of vitiq: says how far looking for the worst place alone leads."""
 
 METRICS = (
-    "psnr-rgb,ssim,ms-ssim,brisque,vit-regions,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@10,vit-topk,"
-    "vit-topk-area,vit-rbo,vit-js,vit-prob,vit-panel"
+    "psnr-rgb,ssim,ms-ssim,ssimulacra2,iw-ssim,ms-ssim-y,vif,fsim,nlpd,psnr-hvs,psnr-hvs-m,gmsd,haarpsi,ciede2000,"
+    "butteraugli,vmaf,brisque,vit-regions,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@10,"
+    "vit-topk,vit-topk-area,vit-rbo,vit-js,vit-prob,vit-panel"
 )
 
 

@@ -230,3 +230,15 @@ def test_a_program_that_fails_is_a_reason(small: ImageU8, tmp_path: Path, monkey
         score = metric("butteraugli")(small, small + np.uint8(1))
         assert math.isnan(score.value)
         assert reason in str(score.details["undefined"])
+
+
+def test_libvmaf_without_a_number_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libvmaf of ffmpeg n9.0.2 writes "nan" for images of 16 pixels and less, as of 2026."""
+    monkeypatch.setattr(vmaf, "program", lambda: ("ffmpeg", "0"))
+    monkeypatch.setattr(vmaf.Vmaf, "_frame", staticmethod(lambda *_: {"vmaf": math.nan}))
+    a, b = PORTRAIT[:40, :40].copy(), PORTRAIT[1:41, :40].copy()
+    score = metric("vmaf")(a, b)
+    assert math.isnan(score.value)
+    assert "libvmaf gives no number" in str(score.details["undefined"])
+    with pytest.raises(InputError, match="sides of at least 17"):
+        metric("vmaf")(a[:16], b[:16])

@@ -1,7 +1,7 @@
 """Data sets with opinion scores. Truth: the layouts as published, in miniature: TID2013's mos_with_names.txt, LIVE
 release 2's .mat files and folders, CSIQ's workbook, KADID-10k's dmos.csv, CID22's csv, PIPAL's Train_Label, the
-tables of JPEG AIC-3 and AIC-4, mucped22's and mucped23's of google-research; and the real subset of TID2013 whose MSE
-is published.
+tables of JPEG AIC-3 and AIC-4 (jpeg-aic/JPEG-AIC-4-datasets, 56723f7), mucped22's and mucped23's (google-research,
+193eb9d), their headers whole; and the real subset of TID2013 whose MSE is published.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def cid22(root: Path) -> None:
     lines = [
         "reference_img,distorted_img,encoder,setting,bpp,MCOS,RMOS,Elo,nb_pc_opinions",
         "original/1001682.png,original/1001682.png,Reference,,,92,90,2600,0",
-        "original/1001682.png,distorted/1001682/jxl.png,libjxl,q50,0.85,61.5,60.1,1900,57",
+        "original/1001682.png,distorted/1001682/jxl.png,JPEG_XL,e7_q50,0.85,61.5,60.1,1900,57",
     ]
     (root / "CID22_validation_set.csv").write_text("\n".join(lines) + "\n")
 
@@ -144,9 +144,12 @@ def aic4(root: Path) -> None:
     )
     (root / "JPEG-AIC_metric_scores.csv").write_text(
         "img_distorted,img_num,codec,dlevel,distortion,PSNR-Y,SSIM,MS-SSIM,IW-SSIM,VMAF-neg,SSIMULACRA2,HDR-VDP-2 Q,"
-        "HDR-VDP-3 Q,CVVDP\n"
+        "HDR-VDP-3 Q,CVVDP,PSNR-Y mapped,SSIM mapped,MS-SSIM mapped,IW-SSIM mapped,SSIMULACRA2 mapped,VMAF-neg mapped,"
+        "HDR-VDP-2 Q mapped,HDR-VDP-3 Q mapped,CVVDP mapped\n"
         "PTC_00002_AVIF_01.png,2,1,1,0.120314730481241,47.323361,0.986571414840386,0.998117326738922,0.997920737910273,"
-        "94.824595,88.67840533,61.9353150536917,9.99641500644239,9.8821\n"
+        "94.824595,88.67840533,61.9353150536917,9.99641500644239,9.8821,0.24748968810471100,0.5047193662567370,"
+        "0.4545856570004630,0.48272989236994000,0.356358191342908,0.4287757325099070,0.4708323554165740,"
+        "0.5011254592378650,0.3657134338416470\n"
     )
 
 
@@ -186,7 +189,7 @@ EXPECTED = {
     live: ("LIVE", ["jp2k", "jp2k", "jpeg", "fastfading"], [-20, -20.1, -42.8, -118.1]),
     csiq: ("CSIQ", ["awgn", "jpeg2000"], [-0.062, -0.9]),
     kadid: ("KADID-10k", ["jpeg", "contrast change"], [3.1, 4.57]),
-    cid22: ("CID22", ["libjxl"], [61.5]),
+    cid22: ("CID22", ["JPEG_XL"], [61.5]),
     aic3: ("AIC-3", ["AVIF", "JPEG-1"], [-0.25, -2.4]),
     aic4: ("AIC-4", ["AVIF", "JPEG-AI"], [-0.12031473, -3.5]),
     mucped23: ("mucped23", ["jpegli", "mozjpeg"], [2182.55, 1817.45]),

@@ -29,10 +29,11 @@ from vitiq.image.io import read_image
 from vitiq.image.shared import shared, sharing
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.fidelity import ssim
-from vitiq.metrics.fidelity.ms_ssim import SCALE_WEIGHTS, MsSsim, MsSsimY, halve
+from vitiq.metrics.fidelity.ms_ssim import SCALE_WEIGHTS, MsSsim, MsSsimY
 from vitiq.metrics.fidelity.pixel import CHUNK, Mae, Mse, PsnrRgb, PsnrY, Rmse
 from vitiq.metrics.fidelity.ssim import Ssim, SsimSkimage, SsimY, ssim_map
 from vitiq.metrics.fidelity.windows import WIDTH, gaussian, window_sums
+from vitiq.metrics.halves import halve
 from vitiq.metrics.perceptual.brisque_features import GREY
 from vitiq.metrics.scoring import score_pair
 from vitiq.types import ImageU8, Quality

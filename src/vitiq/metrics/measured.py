@@ -45,11 +45,7 @@ class MeasuredMetric(PairMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """The value; InputError for sides below the smallest, NaN with the reason where it is not defined."""
-        height, width, _ = reference.shape
-        if min(height, width) < self.smallest:
-            raise InputError(
-                f"an image of {width}×{height} pixels given, {self.title} needs sides of at least {self.smallest}"
-            )
+        self.check_size(reference)
         best = self.range[self.higher_is_better] if self.identical is None else self.identical
         if not math.isnan(best) and np.array_equal(reference, distorted):
             return Score(best, self.signature())
@@ -57,6 +53,14 @@ class MeasuredMetric(PairMetric):
         if math.isnan(value):
             raise UndefinedError(f"{self.title}: {self.unmeasurable}")
         return Score(value, self.signature())
+
+    def check_size(self, image: ImageU8) -> None:
+        """Raises InputError for an image that is too small."""
+        height, width, _ = image.shape
+        if min(height, width) < self.smallest:
+            raise InputError(
+                f"an image of {width}×{height} pixels given, {self.title} needs sides of at least {self.smallest}"
+            )
 
     @abstractmethod
     def measure(self, reference: ImageU8, distorted: ImageU8) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from vitiq.metrics.fidelity.ssim import luma_plane
+import numpy as np
+from jaxtyping import Float64
+
+from vitiq.metrics.halves import half_planes_zeros
 from vitiq.metrics.measured import MeasuredMetric, on_tensors
 from vitiq.types import ImageU8
 
@@ -23,4 +26,13 @@ class Gmsd(MeasuredMetric):
         """GMSD of the luma."""
         from vitiq.metrics.measures.gmsd import gmsd  # noqa: PLC0415 - torch
 
-        return on_tensors(gmsd, luma_plane(reference)[:, 0], luma_plane(distorted)[:, 0])
+        return on_tensors(gmsd, *(_half_luma(image) for image in (reference, distorted)))
+
+
+def _half_luma(image: ImageU8) -> Float64[np.ndarray, "i j"]:
+    red, green, blue = half_planes_zeros(image).transpose(1, 0, 2)
+    luma = red * 299
+    luma += green * 587
+    luma += blue * 114
+    luma /= 1000
+    return np.asarray(luma)

@@ -20,9 +20,9 @@ from vitiq.metrics.fidelity.ssim import (
     luma_plane,
     luma_similarity,
     mean_similarity,
-    rgb_planes,
     rgb_similarity,
 )
+from vitiq.metrics.halves import half_planes, halve
 from vitiq.metrics.measured import check_conditions, luma_10bit
 from vitiq.types import ImageU8, Score
 
@@ -31,16 +31,6 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 SMALLEST = WANG.size * 2 ** (len(SCALE_WEIGHTS) - 1)
 """Smallest side: 176 halves four times to 11."""
-
-
-def halve(values: Planes) -> Float64[np.ndarray, "i c j"]:
-    """Means of 2×2 blocks; an odd last row or column counts twice."""
-    height, _, width = values.shape
-    if height % 2 or width % 2:
-        values = np.pad(values, ((0, height % 2), (0, 0), (0, width % 2)), mode="edge")
-    whole = values.dtype == np.uint8  # their sums of four are exact in 16 bits, and quicker
-    rows = np.add(values[::2], values[1::2], dtype=np.uint16 if whole else np.float64)
-    return np.asarray(rows[..., ::2] + rows[..., 1::2], dtype=np.float64) / 4
 
 
 def halve_zeros(values: Float64[np.ndarray, "h c w"]) -> Float64[np.ndarray, "i c j"]:
@@ -57,10 +47,16 @@ def combine(
     b: Planes,
     smaller: Callable[[Planes], Planes] = halve,
 ) -> Float64[np.ndarray, " c"]:
-    """MS-SSIM of each channel, given `mean_similarity` of the finest scale; negative means of a scale count as 0."""
+    """MS-SSIM of each channel; negative means of a scale count as 0.
+
+    Args:
+        first: `mean_similarity` of the finest scale.
+        a, b: planes of the second scale.
+    """
     product: Float64[np.ndarray, " c"] = np.maximum(first[1], 0) ** SCALE_WEIGHTS[0]
-    for weight in SCALE_WEIGHTS[1:]:
-        a, b = smaller(a), smaller(b)
+    for scale, weight in enumerate(SCALE_WEIGHTS[1:]):
+        if scale:
+            a, b = smaller(a), smaller(b)
         full, structure = mean_similarity(a, b)
         last = weight == SCALE_WEIGHTS[-1]
         product *= np.maximum(full if last else structure, 0) ** weight
@@ -102,7 +98,7 @@ class MsSsim(_MsSsim):
         """MS-SSIM; InputError for sides below 176."""
         self.check(reference)
         first = rgb_similarity(reference, distorted)
-        return Score(float(combine(first, rgb_planes(reference), rgb_planes(distorted)).mean()), self.signature())
+        return Score(float(combine(first, half_planes(reference), half_planes(distorted)).mean()), self.signature())
 
 
 class MsSsimY(_MsSsim):
@@ -135,7 +131,9 @@ class MsSsimY(_MsSsim):
         if self._jpeg_ai:
             self.check(reference, SMALLEST - 15)
             a, b = (luma_10bit(image)[:, None, :] for image in (reference, distorted))
-            return Score(float(combine(mean_similarity(a, b), a, b, halve_zeros).mean()), self.signature())
+            first = mean_similarity(a, b)
+            return Score(float(combine(first, halve_zeros(a), halve_zeros(b), halve_zeros).mean()), self.signature())
         self.check(reference)
         first = luma_similarity(reference, distorted)
-        return Score(float(combine(first, luma_plane(reference), luma_plane(distorted)).mean()), self.signature())
+        a, b = (halve(luma_plane(image)) for image in (reference, distorted))
+        return Score(float(combine(first, a, b).mean()), self.signature())

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import numpy as np
-from jaxtyping import Float64, Shaped, UInt8
+from jaxtyping import Float64, Shaped
 
 from vitiq.errors import InputError
 from vitiq.image.colour import luma
@@ -24,6 +24,7 @@ from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.doors import check_sizes
 from vitiq.metrics.fidelity.windows import carve, gaussian, strip_rows, window_sums
+from vitiq.metrics.halves import rgb_planes
 from vitiq.types import ImageU8, Score
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -52,12 +53,6 @@ class Window:
 
 WANG = Window(gaussian(11, 1.5))
 UNIFORM = Window((1 / 7,) * 7, 49 / 48)
-
-
-@shared
-def rgb_planes(image: ImageU8) -> UInt8[np.ndarray, "h 3 w"]:
-    """R, G and B row by row."""
-    return np.ascontiguousarray(image.transpose(0, 2, 1))
 
 
 @shared

@@ -108,9 +108,14 @@ def _alike(planes: Planes, constant: float) -> Plane:
     return (2 * x * y + constant) / (x * x + y * y + constant)
 
 
+def factor_of(height: int, width: int) -> int:
+    """How many times smaller FSIM sees an image, so that the short side is about 256."""
+    return max(1, round(min(height, width) / SIDE))
+
+
 def smaller(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
-    """Means of f×f pixels, so that the short side is about 256."""
-    factor = max(1, round(min(images.shape[2:]) / SIDE))
+    """Means of f×f pixels, with f of `factor_of`."""
+    factor = factor_of(*images.shape[2:])
     return F.avg_pool2d(images, factor) if factor > 1 else images
 
 

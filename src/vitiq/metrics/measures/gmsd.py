@@ -39,8 +39,8 @@ def _gradient(plane: Plane) -> Plane:
 
 
 def gmsd(reference: Plane, distorted: Plane) -> Float[Tensor, ""]:
-    """GMSD of two planes of luma, 0 … 255."""
-    x, y = _gradient(halved(reference)), _gradient(halved(distorted))
+    """GMSD of two planes of luma, 0 … 255, of half the size."""
+    x, y = _gradient(reference), _gradient(distorted)
     product = x * y
     root = product.clamp_min(1e-30).sqrt() * (product > 0)
     # Where the squares are equal so is the similarity 1, whatever the root's last digit.
@@ -56,4 +56,4 @@ class GmsdLoss(DistanceLoss):
 
     def _compare(self, distorted: Images, reference: Images) -> Each:
         pairs = zip(luma(reference)[:, 0] * 255, luma(distorted)[:, 0] * 255, strict=True)
-        return torch.stack([gmsd(a, b) for a, b in pairs])
+        return torch.stack([gmsd(halved(a), halved(b)) for a, b in pairs])

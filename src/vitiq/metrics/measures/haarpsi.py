@@ -14,11 +14,16 @@ from torch import Tensor
 from vitiq.metrics.loss import Each, Images, Loss
 from vitiq.metrics.measures.gmsd import halved
 from vitiq.metrics.measures.luma import Plane, defined
+from vitiq.metrics.measures.windows import strips
 
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 CONSTANT, ALPHA = 30.0, 4.2
 SCALES = 3
 SMALLEST = 2 ** (SCALES + 1)
+REACH = 2 ** (SCALES - 1)
+"""Rows above and below that a coefficient of the coarsest scale sees."""
+
+Planes = Float[Tensor, "3 h w"]
 
 
 def _box(plane: Plane, size: int, dim: int) -> Float[Tensor, "i j"]:
@@ -56,8 +61,8 @@ def _chroma(plane: Plane) -> Plane:
     return (_box(_box(wide, 2, 0), 2, 1) * 0.25).abs()
 
 
-def haarpsi(reference: Float[Tensor, "3 h w"], distorted: Float[Tensor, "3 h w"]) -> Float[Tensor, ""]:
-    """HaarPSI of two RGB images, 0 … 255, after `halved` of each channel; with sides from 8."""
+def _shares(reference: Planes, distorted: Planes, inside: slice) -> Float[Tensor, " 2"]:
+    """Sums of the weighted similarities and of the weights, of the rows inside."""
     (y1, i1, q1), (y2, i2, q2) = (
         [a * image[0] + b * image[1] + c * image[2] for a, b, c in YIQ] for image in (reference, distorted)
     )
@@ -69,12 +74,24 @@ def haarpsi(reference: Float[Tensor, "3 h w"], distorted: Float[Tensor, "3 h w"]
     similar = [(_alike(*fine[0][k]) + _alike(*fine[1][k])) / 2 for k in (0, 1)]
     weights.append((weights[0] + weights[1]) / 2)
     similar.append((_alike(_chroma(i1), _chroma(i2)) + _alike(_chroma(q1), _chroma(q2))) / 2)
-    eps = torch.finfo(reference.dtype).eps
-    total, weight = reference.new_zeros(()) + eps, reference.new_zeros(()) + eps
-    for alike, worth in zip(similar, weights, strict=True):
-        total = total + ((alike * ALPHA).sigmoid() * worth).sum()
-        weight = weight + worth.sum()
-    share = total / weight
+    pairs = [(alike[inside], worth[inside]) for alike, worth in zip(similar, weights, strict=True)]
+    return torch.stack(
+        [
+            torch.stack([((alike * ALPHA).sigmoid() * worth).sum() for alike, worth in pairs]).sum(),
+            torch.stack([worth.sum() for _, worth in pairs]).sum(),
+        ]
+    )
+
+
+def haarpsi(reference: Planes, distorted: Planes) -> Float[Tensor, ""]:
+    """HaarPSI of two RGB images, 0 … 255, after `halved` of each channel; with sides from 8."""
+    _, height, width = reference.shape
+    sums = reference.new_zeros(2) + torch.finfo(reference.dtype).eps
+    for rows in strips(height, width):
+        top, bottom = max(0, rows.start - REACH), min(height, rows.stop + REACH)
+        inside = slice(rows.start - top, rows.stop - top)
+        sums = sums + _shares(reference[:, top:bottom], distorted[:, top:bottom], inside)
+    share = sums[0] / sums[1]
     return ((share / (1 - share)).log() / ALPHA).square()
 
 

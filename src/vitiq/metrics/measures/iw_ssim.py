@@ -8,6 +8,8 @@ sum of its ten logarithms is the logarithm of their product, and the images are 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -17,7 +19,8 @@ from torch import Tensor
 from vitiq.metrics.fidelity.ms_ssim import SCALE_WEIGHTS
 from vitiq.metrics.fidelity.ssim import C1, C2, WANG
 from vitiq.metrics.measures.luma import LumaLoss, Plane
-from vitiq.metrics.measures.windows import Rows, mirrored, strips, window_sums
+from vitiq.metrics.measures.resampling import AxisMap, halving, spreading
+from vitiq.metrics.measures.windows import Rows, joined, strips, window_sums
 
 SMALLEST = (WANG.size - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
 BINOMIAL = tuple(math.sqrt(2) * value / 16 for value in (1, 4, 6, 4, 1))
@@ -28,57 +31,76 @@ CROP = WANG.size // 2 - 1
 """Places of the information's map before the first window of SSIM."""
 
 
+@lru_cache(maxsize=64)
+def _halving(size: int) -> AxisMap:
+    return halving(size, BINOMIAL)
+
+
+@lru_cache(maxsize=64)
+def _spreading(size: int, count: int) -> AxisMap:
+    return spreading(size, count, BINOMIAL)
+
+
 def pyramid(planes: Rows) -> list[Float[Tensor, "_ p _"]]:
     """Four differences from the next coarser plane, and the coarsest plane."""
     bands = []
     for _ in range(len(SCALE_WEIGHTS) - 1):
-        low = window_sums(mirrored(planes, 2), BINOMIAL, 2)
-        bands.append(planes - _enlarged(_enlarged(low, 0, planes.shape[0]), 2, planes.shape[2]))
+        height, _, width = planes.shape
+        down, across = _halving(height), _halving(width)
+        parts = (across.columns(down.rows(planes, rows)) for rows in strips(len(down.places), width))
+        low = joined(parts, len(down.places))
+        bands.append(joined(_differences(planes, low), height))
         planes = low
     return [*bands, planes]
 
 
-def _enlarged(low: Rows, dim: int, size: int) -> Float[Tensor, "i p j"]:
-    """Twice the places of one dimension: zeros between, mirrored, and the binomial over both."""
-    count = low.shape[dim]
-    before, behind = low.narrow(dim, 1, 1), low.narrow(dim, count - 1, 1)
-    wide = torch.cat([before, low, behind], dim)
-    left, middle, right = (wide.narrow(dim, start, count) for start in range(3))
-    even = (left + right) * BINOMIAL[0] + middle * BINOMIAL[2]
-    odd = (middle + right) * BINOMIAL[1]
-    return torch.stack([even, odd], dim + 1).flatten(dim, dim + 1).narrow(dim, 0, size)
+def _differences(planes: Rows, low: Float[Tensor, "i p j"]) -> Iterator[Float[Tensor, "_ p w"]]:
+    """Rows of a plane less the next coarser one made larger."""
+    height, _, width = planes.shape
+    down, across = _spreading(low.shape[0], height), _spreading(low.shape[2], width)
+    for rows in strips(height, width):
+        yield planes[rows] - across.columns(down.rows(low, rows))
 
 
 @lru_cache(maxsize=32)
-def _parents(size: int, parents: int) -> tuple[Tensor, Tensor]:
-    """For the places of a band, the two places of the band above and the share of the second: bilinear to 4 n - 3
-    places, one more at each end on the same line, and every second of them."""
+def _parents(size: int, parents: int) -> AxisMap:
+    """For the places of a band, those of the band above: bilinear to 4 n - 3 places, one more at each end on the same
+    line, and every second of them."""
     places = (torch.arange(2 * parents, dtype=torch.float64) * 2 - 0.5) * parents / (4 * parents - 3) - 0.5
     places = places.clamp(0, parents - 1)
     places[-1] = parents - 1
     first = places.floor().clamp_max(max(parents - 2, 0))
-    return first[:size].long(), (places - first)[:size]
+    share = (places - first)[:size, None]
+    first = first[:size, None].long()
+    return AxisMap(torch.cat([first, first + 1], dim=1), torch.cat([1 - share, share], dim=1), 0.5)
 
 
-def _drawn(values: Plane, size: int) -> Float[Tensor, "i w"]:
-    """A plane's rows at the places of a band of `size` rows."""
-    first, share = _parents(size, values.shape[0])
-    low, high = values.index_select(0, first.to(values.device)), values.index_select(0, first.to(values.device) + 1)
-    return torch.lerp(low, high, share.to(values)[:, None])
+@dataclass(frozen=True)
+class _Parent:
+    """The band above at the places of a band of a height and a width."""
+
+    band: Plane
+    height: int
+    width: int
+
+    def rows(self, rows: slice) -> Float[Tensor, "i j"]:
+        """Some rows of it."""
+        down, across = _parents(self.height, self.band.shape[0]), _parents(self.width, self.band.shape[1])
+        return across.columns(down.rows(self.band[:, None], rows))[:, 0]
 
 
-def _neighbours(band: Plane, parent: Plane | None, rows: slice) -> Float[Tensor, "k i j"]:
+def _neighbours(band: Plane, parent: _Parent | None, rows: slice) -> Float[Tensor, "k i j"]:
     """The 3×3 neighbours of inner places in rows of the map, and their place in the band above."""
     width = band.shape[1]
     strip = band[rows.start : rows.stop + 2]
     count = rows.stop - rows.start
     around = [strip[i : i + count, j : j + width - 2] for i in range(3) for j in range(3)]
     if parent is not None:
-        around.append(parent[rows.start + 1 : rows.stop + 1, 1:-1])
+        around.append(parent.rows(slice(rows.start + 1, rows.stop + 1))[:, 1:-1])
     return torch.stack(around)
 
 
-def _covariance(band: Plane, parent: Plane | None) -> Float[Tensor, "k k"]:
+def _covariance(band: Plane, parent: _Parent | None) -> Float[Tensor, "k k"]:
     height, width = band.shape
     total: Tensor | None = None
     for rows in strips(height - 2, width):
@@ -89,7 +111,7 @@ def _covariance(band: Plane, parent: Plane | None) -> Float[Tensor, "k k"]:
     return total / ((height - 2) * (width - 2))
 
 
-def _mixture(band: Plane, parent: Plane | None) -> tuple[Float[Tensor, " k"], Float[Tensor, "k k"]]:
+def _mixture(band: Plane, parent: _Parent | None) -> tuple[Float[Tensor, " k"], Float[Tensor, "k k"]]:
     """Eigenvalues of the neighbours' covariance, none below 0 and their sum kept, and the whitening matrix."""
     values, vectors = torch.linalg.eigh(_covariance(band, parent))
     positive = values.clamp_min(0)
@@ -98,7 +120,7 @@ def _mixture(band: Plane, parent: Plane | None) -> tuple[Float[Tensor, " k"], Fl
 
 
 def _information(
-    x: Plane, y: Plane, parent: Plane | None, mixture: tuple[Tensor, Tensor], rows: slice
+    x: Plane, y: Plane, parent: _Parent | None, mixture: tuple[Tensor, Tensor], rows: slice
 ) -> Float[Tensor, "i j"]:
     """Bits at inner places; `rows` are those of the map."""
     eps = torch.finfo(x.dtype).eps
@@ -143,7 +165,7 @@ def _structure(x: Plane, y: Plane, rows: slice, luminance: bool) -> Float[Tensor
     return found * (mean_s - mean_d + 2 * C1) / (mean_s + mean_d + 2 * C1) if luminance else found
 
 
-def _band_mean(x: Plane, y: Plane, parent: Plane | None) -> Float[Tensor, ""]:
+def _band_mean(x: Plane, y: Plane, parent: _Parent | None) -> Float[Tensor, ""]:
     """The mean of a band's structure, weighted by information."""
     mixture = _mixture(y, parent)
     total, weight = x.new_zeros(()), x.new_zeros(())
@@ -160,10 +182,8 @@ def iw_ssim(reference: Plane, distorted: Plane) -> Float[Tensor, ""]:
     bands = [(x[:, 0], y[:, 0]) for x, y in zip(*pyramids, strict=True)]
     means = []
     for scale, (x, y) in enumerate(bands[:-1]):
-        parent = bands[scale + 1][1] if scale < len(bands) - 2 else None
-        if parent is not None:
-            columns = _drawn(parent.T.contiguous(), y.shape[1])
-            parent = _drawn(columns.T.contiguous(), y.shape[0])
+        above = scale < len(bands) - 2
+        parent = _Parent(bands[scale + 1][1], *y.shape) if above else None
         means.append(_band_mean(x, y, parent))
     x, y = bands[-1]
     means.append(_structure(x, y, slice(0, x.shape[0] - WANG.size + 1), True).mean())

@@ -6,14 +6,16 @@ The package `pyiqa` computes another algorithm under the name.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.metrics.loss import DistanceLoss
 from vitiq.metrics.measures.luma import LumaLoss, Plane
-from vitiq.metrics.measures.windows import Rows, mirrored, window_sums
+from vitiq.metrics.measures.resampling import AxisMap, doubling, halving
+from vitiq.metrics.measures.windows import Rows, joined, strips
 
 FILTER = (0.05, 0.25, 0.4, 0.25, 0.05)
 AROUND = (
@@ -27,42 +29,81 @@ AROUND = (
 """Weights of the neighbours above, left, right and below in the amplitude, of each level."""
 
 SIGMAS = (0.0248, 0.0185, 0.0179, 0.0191, 0.0220, 0.2782)
+VALUES = 2**15
+"""Values of a plane in a strip: what is made of them stays in the cache."""
+
 SMALLEST = 2 ** len(SIGMAS) + 1
 
 
-def _enlarged(low: Rows, height: int, width: int) -> Float[Tensor, "i p j"]:
-    """Twice the size, bilinear with the corners in place, smoothed; cut or stretched to the size by nearest places."""
-    size = (2 * low.shape[0], 2 * low.shape[2])
-    wide = F.interpolate(low.transpose(0, 1)[None], size, mode="bilinear", align_corners=True)
-    smooth = window_sums(mirrored(wide[0].transpose(0, 1), 2), FILTER)
-    if size == (height, width):
-        return smooth
-    rows = torch.arange(height, device=low.device) * size[0] // height
-    columns = torch.arange(width, device=low.device) * size[1] // width
-    return smooth.index_select(0, rows).index_select(2, columns)
+@lru_cache(maxsize=64)
+def _halving(size: int) -> AxisMap:
+    return halving(size, FILTER)
 
 
-def _normalised(band: Rows, level: int) -> Rows:
+@lru_cache(maxsize=64)
+def _doubling(size: int, count: int) -> AxisMap:
+    return doubling(size, count, FILTER)
+
+
+def _low(planes: Rows) -> Float[Tensor, "i p j"]:
+    """The next level: smoothed, every second row and column."""
+    down, across = _halving(planes.shape[0]), _halving(planes.shape[2])
+    count = len(down.places)
+    return joined((across.columns(down.rows(planes, rows)) for rows in strips(count, planes.shape[2], VALUES)), count)
+
+
+def _band(planes: Rows, low: Float[Tensor, "i p j"], rows: slice) -> Float[Tensor, "k p w"]:
+    """Rows of a level less the next level made larger."""
+    down, across = _doubling(low.shape[0], planes.shape[0]), _doubling(low.shape[2], planes.shape[2])
+    return planes[rows] - across.columns(down.rows(low, rows))
+
+
+def _normalised(band: Rows, level: int) -> Float[Tensor, "i p w"]:
+    """Of rows, and one above and below them, the inner ones by their amplitude around."""
     size = band.abs()
-    wide = mirrored(size, 1)
     above, left, right, below = AROUND[level]
-    found = SIGMAS[level] + wide[1:-1, :, :-2] * left + wide[1:-1, :, 2:] * right
+    inner = size[1:-1]
     if above:
-        found = found + wide[:-2, :, 1:-1] * above + wide[2:, :, 1:-1] * below
-    return band / found
+        found = torch.add(size[:-2] * above + SIGMAS[level], size[2:], alpha=below)
+    else:
+        found = torch.full_like(inner, SIGMAS[level])
+    found[..., 1:].add_(inner[..., :-1], alpha=left)
+    found[..., 0].add_(inner[..., 1], alpha=left)
+    found[..., :-1].add_(inner[..., 1:], alpha=right)
+    found[..., -1].add_(inner[..., -2], alpha=right)
+    return band[1:-1] / found
 
 
-def nlpd(reference: Plane, distorted: Plane) -> Float[Tensor, ""]:
-    """NLPD of two planes of luma, 0 … 255, with sides from 65."""
-    planes = torch.stack([reference, distorted], dim=1) / 255
+def _squares(planes: Rows, low: Float[Tensor, "i p j"], level: int) -> Float[Tensor, ""]:
+    """Mean square of the difference of the two planes' normalised bands."""
+    height, _, width = planes.shape
+    total = planes.new_zeros((), dtype=torch.float64)
+    for rows in strips(height, width, VALUES):
+        top, bottom = max(0, rows.start - 1), min(height, rows.stop + 1)
+        band = _band(planes, low, slice(top, bottom))
+        if rows.start == 0:
+            band = torch.cat([band[1:2], band])
+        if rows.stop == height:
+            band = torch.cat([band, band[-2:-1]])
+        found = _normalised(band, level)
+        total = total + (found[:, 0] - found[:, 1]).square().sum().double()
+    return total / (height * width)
+
+
+def nlpd(planes: Float[Tensor, "h 2 w"]) -> Float[Tensor, ""]:
+    """NLPD of two planes of luma, 0 … 1, side by side (H×2×W), with sides from 65."""
     distances = []
     for level in range(len(SIGMAS)):
-        low = window_sums(mirrored(planes, 2), FILTER, 2)
-        band = _normalised(planes - _enlarged(low, planes.shape[0], planes.shape[2]), level)
-        squares = (band[:, 0] - band[:, 1]).square().mean()
+        low = _low(planes)
+        squares = _squares(planes, low, level)
         distances.append(squares.clamp_min(1e-24).sqrt() * (squares > 0))
         planes = low
     return torch.stack(distances).mean()
+
+
+def of_two(reference: Plane, distorted: Plane) -> Float[Tensor, ""]:
+    """NLPD of two planes of luma, 0 … 255."""
+    return nlpd(torch.stack([reference, distorted], dim=1) / 255)
 
 
 class NlpdLoss(LumaLoss, DistanceLoss):
@@ -70,5 +111,5 @@ class NlpdLoss(LumaLoss, DistanceLoss):
 
     metric = "nlpd"
     smallest = SMALLEST
-    measure = staticmethod(nlpd)
+    measure = staticmethod(of_two)
     forward = DistanceLoss.forward

@@ -6,13 +6,15 @@ has it, in double precision. Not symmetric; above 1 where contrast is enhanced.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.metrics.fidelity.windows import gaussian
 from vitiq.metrics.measures.luma import LumaLoss, Plane
-from vitiq.metrics.measures.windows import strips, window_sums
+from vitiq.metrics.measures.windows import joined, strips, window_sums
 
 WINDOWS = tuple(gaussian(size, size / 5) for size in (17, 9, 5, 3))
 EPS, NOISE = 1e-10, 2.0
@@ -38,14 +40,21 @@ def _bits(x: Plane, y: Plane, window: tuple[float, ...]) -> Float[Tensor, " 2"]:
     return torch.stack([kept.sum(), torch.log1p(var_x / NOISE).sum()])
 
 
+def _smaller(x: Plane, y: Plane, window: tuple[float, ...], sums: int) -> Iterator[Float[Tensor, "_ 2 _"]]:
+    """Every second windowed mean of both planes, some rows at a time."""
+    for rows in strips(sums, x.shape[1]):
+        strip = slice(2 * rows.start, 2 * (rows.stop - 1) + len(window))
+        yield window_sums(torch.stack([x[strip], y[strip]], dim=1), window, 2)
+
+
 def vif(reference: Plane, distorted: Plane) -> Float[Tensor, ""]:
     """VIF of two planes of luma, 0 … 255, with sides from 41. NaN where the reference is flat."""
     bits = reference.new_zeros(2)
-    pair = torch.stack([reference, distorted], dim=1)
+    x, y = reference, distorted
     for scale, window in enumerate(WINDOWS):
         if scale:
-            pair = window_sums(pair, window, 2)
-        x, y = pair.unbind(1)
+            sums = (x.shape[0] - len(window)) // 2 + 1
+            x, y = joined(_smaller(x, y, window, sums), sums).unbind(1)
         for rows in strips(x.shape[0] - len(window) + 1, x.shape[1]):
             strip = slice(rows.start, rows.stop + len(window) - 1)
             bits = bits + _bits(x[strip], y[strip], window)

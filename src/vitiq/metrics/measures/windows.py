@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,19 @@ def strips(rows: int, width: int, values: int = STRIP) -> Iterator[slice]:
     step = max(BLOCK, values // width // BLOCK * BLOCK)
     for top in range(0, rows, step):
         yield slice(top, min(top + step, rows))
+
+
+def joined(pieces: Iterator[Rows], rows: int) -> Float[Tensor, "k p w"]:
+    """Rows that come in strips as one tensor; without gradients each strip is let go as soon as it is copied."""
+    first = next(pieces)
+    if first.requires_grad:
+        return torch.cat([first, *pieces])
+    found = first.new_empty(rows, *first.shape[1:])
+    top = 0
+    for piece in chain((first,), pieces):
+        found[top : top + len(piece)] = piece
+        top += len(piece)
+    return found
 
 
 @lru_cache(maxsize=128)
@@ -69,13 +83,3 @@ def across(planes: Rows, taps: tuple[float, ...], stride: int = 1) -> Float[Tens
 def window_sums(planes: Rows, taps: tuple[float, ...], stride: int = 1) -> Float[Tensor, "i p j"]:
     """Sums over windows of taps × taps that lie inside, H - k + 1 rows and W - k + 1 columns for a stride of 1."""
     return across(down(planes, taps, stride), taps, stride)
-
-
-def mirrored(planes: Rows, reach: int) -> Float[Tensor, "i p j"]:
-    """Planes with `reach` rows and columns added on each side as in a mirror that stands on the outermost pixel."""
-    for dim in (0, 2):
-        size = planes.shape[dim]
-        before = planes.narrow(dim, 1, reach).flip(dim)
-        behind = planes.narrow(dim, size - 1 - reach, reach).flip(dim)
-        planes = torch.cat([before, planes, behind], dim)
-    return planes

@@ -22,7 +22,6 @@ from vitiq.metrics.programs import output_of
 from vitiq.types import ImageU8, Score
 
 PROGRAM = "butteraugli_main"
-SMALLEST = 8
 
 
 @lru_cache(maxsize=4)
@@ -44,7 +43,7 @@ class Butteraugli(MeasuredMetric):
     reference = "https://github.com/libjxl/libjxl (butteraugli_main, libjxl 0.7)"
     formula = "3-norm of a map of differences in a model of the eye's channels"
     parameter = "intensity"
-    smallest = SMALLEST
+    smallest = 8
 
     def __init__(self, intensity: str = "80") -> None:
         try:
@@ -69,11 +68,7 @@ class Butteraugli(MeasuredMetric):
             raise MissingDependencyError(
                 f"{self.name} needs the program {PROGRAM}: install libjxl-devtools (Debian, Ubuntu) or libjxl's tools"
             )
-        height, width, _ = reference.shape
-        if min(height, width) < SMALLEST:
-            raise InputError(
-                f"an image of {width}×{height} pixels given, Butteraugli needs sides of at least {SMALLEST}"
-            )
+        self.check_size(reference)
         with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
             folder = Path(name)
             for file, image in (("reference.png", reference), ("distorted.png", distorted)):

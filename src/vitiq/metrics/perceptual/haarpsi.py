@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from vitiq.metrics.measured import MeasuredMetric
+from vitiq.metrics.halves import half_planes_zeros
+from vitiq.metrics.measured import MeasuredMetric, on_tensors
 from vitiq.types import ImageU8
 
 
@@ -23,14 +22,6 @@ class HaarPsi(MeasuredMetric):
 
     def measure(self, reference: ImageU8, distorted: ImageU8) -> float:
         """HaarPSI of R, G and B."""
-        import torch  # noqa: PLC0415 - torch
-
-        from vitiq.metrics.measures.gmsd import halved  # noqa: PLC0415 - torch
         from vitiq.metrics.measures.haarpsi import haarpsi  # noqa: PLC0415 - torch
 
-        with torch.no_grad():
-            pair = []
-            for image in (reference, distorted):
-                channels = (torch.from_numpy(image[..., c].astype(np.float64)) for c in range(3))
-                pair.append(torch.stack([halved(channel) for channel in channels]))
-            return float(haarpsi(*pair))
+        return on_tensors(haarpsi, *(half_planes_zeros(image).transpose(1, 0, 2) for image in (reference, distorted)))

@@ -56,7 +56,7 @@ class Vmaf(MeasuredMetric):
     identical = math.nan
     reference = "Li et al. 2016, https://github.com/Netflix/vmaf (model vmaf_v0.6.1)"
     formula = "support vector regression of VIF of 4 scales, detail loss and motion (0 here)"
-    smallest = 16
+    smallest = 17
 
     def signature(self) -> str:
         """Version of ffmpeg, model and planes."""
@@ -64,11 +64,14 @@ class Vmaf(MeasuredMetric):
         return f"vmaf|ffmpeg:{found[1] if found else 'missing'}|{MODEL}|yuv:bt709-full-10bit-444|v1"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """The score; MissingDependencyError without an ffmpeg that has libvmaf."""
+        """The score; MissingDependencyError without an ffmpeg that has libvmaf, InputError for sides below 17."""
+        self.check_size(reference)
         found = program()
         if found is None:
             raise MissingDependencyError("vmaf needs an ffmpeg with libvmaf: run pip install 'vitiq[vmaf]'")
         score = self._frame(found[0], reference, distorted)
+        if not math.isfinite(score.get("vmaf", math.nan)):
+            raise UndefinedError(f"{self.title}: libvmaf gives no number for these images")
         return Score(float(score.pop("vmaf")), self.signature(), {"features": score})
 
     def measure(self, reference: ImageU8, distorted: ImageU8) -> float:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
+from vitiq.errors import InputError
 from vitiq.image.geometry import resize
 from vitiq.metrics.semantic.matching import cosines
 from vitiq.types import ImageU8
 
+if TYPE_CHECKING:
+    from vitiq.models.backbones import Backbone
+
 CODEC_GRID = 8
+AT_ONCE = 64
+"""Tiles of each image whose tokens are in memory."""
+
+LARGEST = 2**25
+"""Pixels that an image is enlarged to at most."""
+
 PHASE = 4
 """Codecs work on grids of 8 or 16 pixels; tiles start off that grid, so that block edges fall inside patches."""
 
@@ -43,9 +54,18 @@ def starts(length: int, side: int) -> list[int]:
 
 
 def tiling(width: int, height: int, side: int) -> Tiling:
-    """Tiles of `side` of an image at full resolution; an image smaller than a tile is enlarged until it fits."""
+    """Tiles of `side` of an image at full resolution; an image smaller than a tile is enlarged until it fits.
+
+    Raises:
+        InputError: it is so long and narrow that the enlarged image would have more than 2**25 pixels.
+    """
     scale = max(1.0, side / min(width, height))
-    width, height = round(width * scale), round(height * scale)
+    wide, high = round(width * scale), round(height * scale)
+    if scale > 1 and wide * high > LARGEST:
+        raise InputError(
+            f"an image of {width}×{height} pixels given, enlarged to tiles of {side} it has {wide}×{high}; give a part"
+        )
+    width, height = wide, high
     corners = tuple((x, y) for y in starts(height, side) for x in starts(width, side))
     return Tiling(width, height, side, corners)
 
@@ -55,6 +75,15 @@ def cut(image: ImageU8, plan: Tiling) -> list[ImageU8]:
     image = resize(image, plan.width, plan.height, "bicubic")
     side = plan.side
     return [np.ascontiguousarray(image[y : y + side, x : x + side]) for x, y in plan.corners]
+
+
+def tile_distances(
+    backbone: Backbone, reference: ImageU8, distorted: ImageU8, plan: Tiling
+) -> Float[np.ndarray, "tile level p"]:
+    """`level_distances` of all tiles of a pair, some at a time: the tokens of a large image would not fit."""
+    first, second = cut(reference, plan), cut(distorted, plan)
+    pairs = ((first[i : i + AT_ONCE], second[i : i + AT_ONCE]) for i in range(0, len(first), AT_ONCE))
+    return np.concatenate([level_distances(backbone.levels(a), backbone.levels(b)) for a, b in pairs])
 
 
 def level_distances(

@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64
 from PIL import Image
 
 from vitiq.metrics.doors import check_sizes
-from vitiq.metrics.semantic.tiles import PHASE, Tiling, cut, level_distances, tiling
+from vitiq.metrics.semantic.tiles import PHASE, Tiling, tile_distances, tiling
 from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
@@ -94,7 +94,6 @@ def meaning_map(reference: ImageU8, distorted: ImageU8, backbone: Backbone | Non
         backbone = load_backbone()
     height, width, _ = reference.shape
     plan = tiling(width, height, backbone.image_size)
-    a, b = (backbone.levels(cut(image, plan)) for image in (reference, distorted))
-    loss = spread(quiet_corners(patch_losses(level_distances(a, b))), plan)
+    loss = spread(quiet_corners(patch_losses(tile_distances(backbone, reference, distorted, plan))), plan)
     signature = f"vit-map|tiles:{backbone.image_size}+{PHASE}|levels:later-half,norm|{backbone.signature()}|v1"
     return MeaningMap(loss, backbone.rollout(reference), signature)

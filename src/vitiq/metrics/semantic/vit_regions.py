@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from vitiq.metrics.semantic.base import VitMetric
-from vitiq.metrics.semantic.tiles import PHASE, cut, level_distances, tiling
+from vitiq.metrics.semantic.tiles import PHASE, tile_distances, tiling
 from vitiq.metrics.semantic.vit_map import patch_losses
 from vitiq.types import ImageU8, Score
 
@@ -53,10 +53,9 @@ class VitRegions(VitMetric):
         """Score with the number of tiles."""
         height, width, _ = reference.shape
         plan = tiling(width, height, self.backbone.image_size)
-        first, second = cut(reference, plan), cut(distorted, plan)
-        loss = worst_places(level_distances(self.backbone.levels(first), self.backbone.levels(second)))
+        loss = worst_places(tile_distances(self.backbone, reference, distorted, plan))
         value = 1.0 - loss if math.isfinite(loss) else float("nan")
-        return Score(value, self.signature(), {"tiles": len(first)})
+        return Score(value, self.signature(), {"tiles": len(plan.corners)})
 
     def prepare(self, images: Sequence[ImageU8]) -> None:
         """Nothing in advance: tiles of many images would not fit."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from vitiq.metrics.semantic.base import VitMetric
-from vitiq.metrics.semantic.tiles import PHASE, appearance_and_meaning, cut, level_distances, tiling
+from vitiq.metrics.semantic.tiles import PHASE, appearance_and_meaning, tile_distances, tiling
 from vitiq.types import ImageU8, Score
 
 
@@ -28,10 +28,8 @@ class VitTiles(VitMetric):
         """Score with the number of tiles and the two parts."""
         height, width, _ = reference.shape
         plan = tiling(width, height, self.backbone.image_size)
-        first, second = cut(reference, plan), cut(distorted, plan)
-        a, b = self.backbone.levels(first), self.backbone.levels(second)
-        appearance, meaning = appearance_and_meaning(level_distances(a, b))
-        details = {"tiles": len(first), "appearance": 1.0 - appearance, "meaning": 1.0 - meaning}
+        appearance, meaning = appearance_and_meaning(tile_distances(self.backbone, reference, distorted, plan))
+        details = {"tiles": len(plan.corners), "appearance": 1.0 - appearance, "meaning": 1.0 - meaning}
         return Score(1.0 - math.sqrt(appearance * meaning), self.signature(), details)
 
     def _settings(self) -> str:
