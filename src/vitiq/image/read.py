@@ -24,6 +24,7 @@ from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.formats import EXPECTED, HEAD_BYTES, detect, foreign
 from vitiq.image.header_colour import bmp_colour, gif_profile, tga_gamma
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
+from vitiq.image.jpeg2000 import read_deep_colour
 from vitiq.image.limits import MAX_FRAMES, MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
@@ -199,16 +200,15 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
             f"{name}: JPEG 2000 with components of {', '.join(map(str, header.bits))} bits; "
             "save it as a PNG of 8 or 16 bits"
         )
-    if deepest > 8 and len(header.bits) > 1:
-        raise InputError(
-            f"{name}: JPEG 2000 colour of {deepest} bits, which no reader here gives exactly; "
-            "convert it to a 16-bit PNG or TIFF"
-        )
     if header.space not in _JP2_SPACES and header.profile is None:
         raise InputError(
             f"{name}: JPEG 2000 in the colour space number {header.space}, which no reader here converts; "
             "convert it to sRGB and save it as PNG"
         )
+    if deepest > 8 and len(header.bits) > 1:
+        raster = read_deep_colour(data, header, name)
+        raster.profile = header.profile
+        return raster
     raster = _through_pillow("JPEG2000")(data, name)
     if deepest not in {8, 16}:  # Pillow shifts; white is to be white
         room = 8 if deepest < 8 else 16
