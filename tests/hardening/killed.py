@@ -77,8 +77,8 @@ def scores(out: Path) -> list[str]:
 
 
 def leftovers(out: Path) -> list[str]:
-    """Temporary files that a killed run left and its successor did not remove."""
-    return [path.name for path in out.rglob(".vitiq-*")]
+    """Files with a temporary name that a killed run left and its successor did not remove; MARK is none."""
+    return [path.name for path in out.rglob(".*") if path.is_file() and path.name != ".vitiq"]
 
 
 def kill_and_resume(study: str, picture: Path, out: Path, after: float) -> dict[str, object]:
