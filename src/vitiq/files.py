@@ -59,6 +59,17 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
     write_bytes(path, data, overwrite=overwrite)
 
 
+def write_quickly(path: Path, data: bytes) -> None:
+    """Replace or make a file atomically, without waiting for the disk; makes its folder. For files of a study.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _unnamed(path, overwrite=True, durable=False) as file:
+        file.write(data)
+
+
 @contextmanager
 def open_output(path: Path, *, overwrite: bool = True, source: Path | None = None) -> Iterator[BinaryIO]:
     """A binary file that stands under its name once the block ends without an exception.
@@ -81,19 +92,40 @@ def open_output(path: Path, *, overwrite: bool = True, source: Path | None = Non
 
 @contextmanager
 def output_path(path: Path) -> Iterator[Path]:
-    """As `open_output`, for libraries that write to a path: a temporary name beside `path`, renamed at the end."""
+    """As `open_output`, for libraries that write to a path: as `named_at_end`, in one line where it fails."""
     path = Path(path)
     with _one_line(path):
         target = _target(path, overwrite=True, source=None)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary(target)
-        try:
-            yield temporary
-            with temporary.open("rb+") as file:
-                _finish(file, target)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with named_at_end(target) as part:
+            yield part
+
+
+@contextmanager
+def named_at_end(target: Path) -> Iterator[Path]:
+    """A path to write to, whose content stands under `target` once the block ends; makes the folder.
+
+    On Linux the file has no name until then, so that a killed process leaves nothing. The library must write to the
+    path itself, and not put a file of its own there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = _without_name(target.parent)
+    if descriptor is not None:
+        with os.fdopen(descriptor, "rb+") as file:
+            yield Path(f"/proc/self/fd/{descriptor}")
+            _finish(file, target)
+            _give_name(file, target, overwrite=True, durable=True)
+        return
+    temporary = _temporary(target)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            _finish(file, target)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def same_file(first: Path, second: Path) -> bool:
@@ -226,27 +258,33 @@ def _temporary(target: Path) -> Path:
 
 
 @contextmanager
-def _unnamed(target: Path, overwrite: bool) -> Iterator[BinaryIO]:
+def _unnamed(target: Path, overwrite: bool, *, durable: bool = True) -> Iterator[BinaryIO]:
     """A new file that gets its name at the end; with a temporary name where the file system wants one."""
-    flag = getattr(os, "O_TMPFILE", None)
-    descriptor = None
-    if flag is not None:
-        try:
-            descriptor = os.open(target.parent, flag | os.O_RDWR, 0o666)
-        except OSError as error:
-            if error.errno not in UNSUPPORTED:
-                raise
+    descriptor = _without_name(target.parent)
     if descriptor is None:
-        with _named(target, overwrite) as file:
+        with _named(target, overwrite, durable=durable) as file:
             yield file
         return
     with os.fdopen(descriptor, "wb+") as file:
         yield file
-        _finish(file, target)
-        _give_name(file, target, overwrite)
+        _finish(file, target, durable=durable)
+        _give_name(file, target, overwrite, durable=durable)
 
 
-def _give_name(file: BinaryIO, target: Path, overwrite: bool) -> None:
+def _without_name(folder: Path) -> int | None:
+    """A descriptor of a new file without a name; None where the system or file system knows no such files."""
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None or not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        return os.open(folder, flag | os.O_RDWR, 0o666)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    return None
+
+
+def _give_name(file: BinaryIO, target: Path, overwrite: bool, *, durable: bool) -> None:
     """Put an unnamed file in the target's place."""
     if _link(file, target):
         return
@@ -258,7 +296,7 @@ def _give_name(file: BinaryIO, target: Path, overwrite: bool) -> None:
             with temporary.open("xb") as copy:
                 file.seek(0)
                 shutil.copyfileobj(file, copy)
-                _finish(copy, target)
+                _finish(copy, target, durable=durable)
         _uninterrupted(lambda: temporary.replace(target))
     finally:
         temporary.unlink(missing_ok=True)
@@ -286,14 +324,14 @@ def _link(file: BinaryIO, target: Path) -> bool:
 
 
 @contextmanager
-def _named(target: Path, overwrite: bool) -> Iterator[BinaryIO]:
+def _named(target: Path, overwrite: bool, *, durable: bool) -> Iterator[BinaryIO]:
     """A new file under a temporary name, which the end of the block or any exception removes."""
     # The name comes before the file, so that there is no moment at which Ctrl-C could leave one that is not known.
     temporary = _temporary(target)
     try:
         with temporary.open("xb") as file:
             yield file
-            _finish(file, target)
+            _finish(file, target, durable=durable)
         if overwrite:
             temporary.replace(target)
             return
@@ -307,8 +345,8 @@ def _named(target: Path, overwrite: bool) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def _finish(file: BinaryIO, target: Path) -> None:
-    """Bring a new file to disk, with mode and owner of the one that it replaces."""
+def _finish(file: BinaryIO, target: Path, *, durable: bool = True) -> None:
+    """Bring a new file to disk (if not `durable`, to the kernel), with mode and owner of the one that it replaces."""
     file.flush()
     with suppress(FileNotFoundError):
         old = target.stat()
@@ -316,7 +354,8 @@ def _finish(file: BinaryIO, target: Path) -> None:
             if (old.st_uid, old.st_gid) != (os.getuid(), os.getgid()):
                 os.fchown(file.fileno(), old.st_uid, old.st_gid)
         os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
-    os.fsync(file.fileno())
+    if durable:
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """`kill -9` at moments of a small run, then the same command: it must end in what a run left alone makes.
 
-python killed.py MOMENTS FOLDER      prints a JSON object a moment, then one of the whole; exits with 1 if one differs
+python killed.py MOMENTS FOLDER [run|bench|processes]
 
-Every run is a fork of this process, which has imported vitiq: the moments lie in the work, not in imports.
+Prints a JSON object a moment, then one of the whole; exits with 1 if one differs. Every run is a fork of this process,
+which has imported vitiq: the moments lie in the work, not in imports. `processes` is the study of `bench` with workers,
+which outlive their parent for a while.
 """
 
 from __future__ import annotations
@@ -20,10 +22,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+BENCH = ["bench", "{}", "-c", "jpeg@20:80:20", "-c", "webp@20,50", "-m", "mse"]
+STUDIES = {
+    "run": ["run", "{}", "-c", "jpeg", "--comparators", "webp,jpeg2000", "--metrics", "mse", "--executor", "inline"],
+    "bench": [*BENCH, "--executor", "inline"],
+    "processes": [*BENCH, "--executor", "processes", "--jobs", "2"],
+}
+"""One image, a few codecs, one metric; {} stands for the image."""
 
-def start(picture: Path, out: Path, said: Path) -> int:
-    """Process id of a run of one image with three codecs and one metric, in a session of its own."""
-    arguments = ["-c", "jpeg", "--comparators", "webp,jpeg2000", "--metrics", "mse", "-o", str(out), "--quiet"]
+
+def start(study: str, picture: Path, out: Path, said: Path) -> int:
+    """Process id of a study, in a session of its own."""
+    words = [word.format(picture) for word in STUDIES[study]]
     child = os.fork()
     if child:
         return child
@@ -35,7 +45,7 @@ def start(picture: Path, out: Path, said: Path) -> int:
         os.dup2(file, 2)
         from vitiq.cli.main import main
 
-        sys.argv = ["vitiq", "run", str(picture), *arguments]
+        sys.argv = ["vitiq", *words, "-o", str(out), "--quiet"]
         try:
             main()
             code = 0
@@ -47,9 +57,9 @@ def start(picture: Path, out: Path, said: Path) -> int:
         os._exit(code)
 
 
-def run(picture: Path, out: Path, said: Path) -> int:
-    """Exit code of a run to its end."""
-    return os.waitstatus_to_exitcode(os.waitpid(start(picture, out, said), 0)[1])
+def run(study: str, picture: Path, out: Path, said: Path) -> int:
+    """Exit code of a study to its end."""
+    return os.waitstatus_to_exitcode(os.waitpid(start(study, picture, out, said), 0)[1])
 
 
 def made(out: Path) -> dict[str, str]:
@@ -67,22 +77,22 @@ def scores(out: Path) -> list[str]:
 
 
 def leftovers(out: Path) -> list[str]:
-    """Temporary files that a killed run left and its successor did not remove."""
-    return [path.name for path in out.rglob(".vitiq-*")]
+    """Files with a temporary name that a killed run left and its successor did not remove; MARK is none."""
+    return [path.name for path in out.rglob(".*") if path.is_file() and path.name != ".vitiq"]
 
 
-def kill_and_resume(picture: Path, out: Path, after: float) -> dict[str, object]:
+def kill_and_resume(study: str, picture: Path, out: Path, after: float) -> dict[str, object]:
     """One moment: start, kill after so many seconds, run again to the end."""
     shutil.rmtree(out, ignore_errors=True)
     said = picture.with_suffix(".said")
-    child = start(picture, out, said)
+    child = start(study, picture, out, said)
     time.sleep(after)
     ended, _ = os.waitpid(child, os.WNOHANG)
     if not ended:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     before = sum(path.is_file() for path in out.rglob("*"))
-    code = run(picture, out, said)
+    code = run(study, picture, out, said)
     return {
         "after": round(after, 3),
         "killed": not ended,
@@ -97,6 +107,7 @@ def kill_and_resume(picture: Path, out: Path, after: float) -> dict[str, object]
 
 def main() -> None:
     """See above."""
+    import vitiq.cli.bench
     import vitiq.cli.run
     import vitiq.codecs.classical.pillow
     import vitiq.evaluation.presets
@@ -105,24 +116,34 @@ def main() -> None:
     import vitiq.report.build  # noqa: F401 - imported before any fork, torch among it
 
     moments, folder = int(sys.argv[1]), Path(sys.argv[2])
+    study = sys.argv[3] if len(sys.argv) > 3 else "run"
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / "in.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(picture)
+    for name in ("warm", "clean"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     said = folder / "clean.said"
-    run(picture, folder / "warm", said)
+    run(study, picture, folder / "warm", said)
     began = time.monotonic()
-    if run(picture, folder / "clean", said):
+    if run(study, picture, folder / "clean", said):
         sys.exit(said.read_text())
     seconds = time.monotonic() - began
     files, table = made(folder / "clean"), scores(folder / "clean")
     wrong = killed = 0
     for index in range(moments):
-        moment = kill_and_resume(picture, folder / "out", seconds * (index + 0.5) / moments)
+        moment = kill_and_resume(study, picture, folder / "out", seconds * (index + 0.5) / moments)
         fine = (moment["code"], moment["files"], moment["scores"], moment["leftovers"]) == (0, files, table, [])
         wrong += not fine
         killed += bool(moment["killed"])
         print(json.dumps({**moment, "fine": fine, "files": len(made(folder / "out"))}), flush=True)
-    whole = {"moments": moments, "killed": killed, "wrong": wrong, "files": len(files), "rows": len(table)}
+    whole = {
+        "study": study,
+        "moments": moments,
+        "killed": killed,
+        "wrong": wrong,
+        "files": len(files),
+        "rows": len(table),
+    }
     print(json.dumps({**whole, "seconds": round(time.monotonic() - began)}))
     sys.exit(bool(wrong))
 

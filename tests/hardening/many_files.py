@@ -11,14 +11,38 @@ import os
 import resource
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 
+def peak_mib() -> float:
+    """The most memory this process has held (VmHWM); `ru_maxrss` would hand on what its parent held."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))) / 1024
+
+
+def vitiq(*arguments: str) -> int:
+    """Exit code of a command in this process."""
+    from vitiq.cli.main import main
+
+    sys.argv = ["vitiq", *arguments]
+    try:
+        main()
+    except SystemExit as stopped:
+        return stopped.code if isinstance(stopped.code, int) else 1
+    return 0
+
+
 def command(*arguments: str) -> dict[str, float]:
     """Processor seconds and peak MiB of a command in a fork of this process, which has imported vitiq."""
+    return measured(lambda: vitiq(*arguments))
+
+
+def measured(work: Callable[[], int]) -> dict[str, float]:
+    """As `command`, of anything that gives an exit code."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -27,16 +51,9 @@ def command(*arguments: str) -> dict[str, float]:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)
             os.dup2(null, 2)
-            from vitiq.cli.main import main
-
-            sys.argv = ["vitiq", *arguments]
-            try:
-                main()
-                code = 0
-            except SystemExit as stopped:
-                code = stopped.code if isinstance(stopped.code, int) else 1
+            code = work()
             used = resource.getrusage(resource.RUSAGE_SELF)
-            facts = {"cpu_seconds": used.ru_utime + used.ru_stime, "peak_mib": used.ru_maxrss / 1024}
+            facts = {"cpu_seconds": used.ru_utime + used.ru_stime, "peak_mib": peak_mib()}
             os.write(writer, json.dumps(facts).encode())
         finally:
             os._exit(code)

@@ -156,6 +156,18 @@ def _jxl() -> list[bytes]:
     return [_saved("JXL", mode, num_threads=1) for mode in ("RGB", "RGBA", "L")]
 
 
+def _deep_jpeg2000() -> list[bytes]:
+    from openjpeg.utils import encode_array
+
+    deep = np.random.default_rng(0).integers(0, 4096, (33, 34, 4), dtype=np.uint16)
+    whole = [(deep[:, :, :3].copy(), 1, True), (deep, 0, False)]
+    return [
+        bytes(encode_array(a, bits_stored=12, codec_format=form, photometric_interpretation=kind, use_mct=mct))
+        for a, kind, mct in whole
+        for form in (0, 1)
+    ]
+
+
 def _netpbm() -> list[bytes]:
     pam = b"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n12345678"
     floats = b"PF\n2 1\n-1.0\n" + np.linspace(0, 1, 6, dtype="<f4").tobytes()
@@ -293,6 +305,7 @@ TARGETS: dict[str, Target] = {
     "webp": Target(_webp, _decode, (mutators.riff, mutators.blind), 50_000),
     "avif": Target(_plain("AVIF", "RGB", "RGBA"), _decode, (mutators.boxes,), 6_000),
     "jpeg2000": Target(_plain("JPEG2000", "L", "RGB", "I;16"), _decode, (mutators.boxes, mutators.blind), 20_000),
+    "jpeg2000-deep": Target(_deep_jpeg2000, _decode, (mutators.boxes, mutators.blind), 10_000),
     "jxl": Target(_jxl, _decode, (mutators.boxes, mutators.blind), 6_000),
     "gif": Target(_plain("GIF", "L", "P"), _decode, (mutators.blind,), 30_000),
     "bmp": Target(_plain("BMP", "1", "L", "P", "RGB", "RGBA"), _decode, (mutators.blind,), 40_000),

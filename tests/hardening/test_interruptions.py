@@ -20,7 +20,8 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 LONG = bool(os.environ.get("VITIQ_HARDENING_LONG"))
-"""Every call and 200 moments, for `make hardening`."""
+"""Every call and all moments, for `make hardening`."""
+MOMENTS = {"run": 200, "bench": 200, "processes": 40}
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,10 @@ def test_a_file_system_that_fails(operation: str, step: int, shim: Path, tmp_pat
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
-def test_a_killed_run_resumes_to_the_same_results(tmp_path: Path) -> None:
-    command: list[str] = [sys.executable, str(HERE / "killed.py"), str(200 if LONG else 2), str(tmp_path)]
+@pytest.mark.parametrize("study", ["run", "bench", "processes"])
+def test_a_killed_run_resumes_to_the_same_results(study: str, tmp_path: Path) -> None:
+    moments = MOMENTS[study] if LONG else 2
+    command: list[str] = [sys.executable, str(HERE / "killed.py"), str(moments), str(tmp_path), study]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     *moments, whole = [json.loads(line) for line in done.stdout.splitlines()]
     assert [moment for moment in moments if not moment["fine"]] == [], done.stderr

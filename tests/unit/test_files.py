@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -349,3 +350,35 @@ def test_every_module_writes_through_this_one() -> None:
         text = path.read_text(encoding="utf-8")
         if path.name != "files.py":
             assert not [word for word in ("mkstemp", "NamedTemporaryFile", "os.replace") if word in text], path
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="the system knows no files without a name")
+def test_writers_have_no_name_on_disk_until_they_are_done(tmp_path: Path) -> None:
+    """What `kill -9` leaves at any moment before the end: nothing. Truth: the folder, listed while they write."""
+    (tmp_path / "old").write_bytes(b"old")
+    with files.named_at_end(tmp_path / "new") as part:
+        part.write_bytes(b"by a library")
+        assert {path.name for path in tmp_path.iterdir()} == {"old"}
+    with files.output_path(tmp_path / "old") as part:
+        part.write_bytes(b"over an older one")
+        assert {path.name for path in tmp_path.iterdir()} == {"old", "new"}
+        assert (tmp_path / "old").read_bytes() == b"old"
+    assert (tmp_path / "new").read_bytes() == b"by a library"
+    assert (tmp_path / "old").read_bytes() == b"over an older one"
+    with suppress(ZeroDivisionError), files.named_at_end(tmp_path / "never") as part:
+        part.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "new"}
+
+
+def test_quick_writes_replace_and_keep_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "folder" / "x"
+    for number, unnamed in enumerate((True, True, False, False)):
+        if not unnamed:
+            monkeypatch.setattr(files, "_without_name", lambda _: None)
+        if target.exists():
+            target.chmod(0o640)
+        files.write_quickly(target, bytes([number]))
+        assert target.read_bytes() == bytes([number])
+        assert [path.name for path in target.parent.iterdir()] == ["x"]
+    assert target.stat().st_mode & 0o777 == 0o640

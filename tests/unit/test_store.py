@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from vitiq import files
 from vitiq.errors import InputError, StoreError
 from vitiq.evaluation import schema
 from vitiq.evaluation.parts import Parts, cannot_write, connect
@@ -100,7 +101,7 @@ def test_a_part_that_is_merged_away_while_read_is_no_loss(tmp_path: Path, monkey
     assert set(rows(store)) == {"k0", "k1", "k2"}
 
 
-@pytest.mark.parametrize("call", ["execute", "fsync", "rename"])
+@pytest.mark.parametrize("call", ["execute", "fsync", "link", "rename"])
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
@@ -114,7 +115,10 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
     with monkeypatch.context() as patch:
         if call == "fsync":
             patch.setattr(os, "fsync", fail)
-        elif call == "rename":
+        elif call == "link":
+            patch.setattr(os, "link", fail)
+        elif call == "rename":  # of file systems that know no files without a name
+            patch.setattr(files, "_without_name", lambda _: None)
             patch.setattr(Path, "replace", fail)
         else:
             patch.setattr(store, "_writing", Broken(full))

@@ -129,7 +129,7 @@ def _half_made(out: Path) -> Iterator[Path]:
     """Files of writers that were killed, beside those of the parts."""
     for kind in (*KEYED, "originals", "studies"):
         yield from (path for path in (out / kind).rglob(".*") if path.is_file())
-    yield from out.glob(".part-*")
+    yield from (path for pattern in (".part-*", ".vitiq-*") for path in out.glob(pattern))
 
 
 def _remove(path: Path) -> tuple[int, int]:

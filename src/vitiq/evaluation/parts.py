@@ -1,4 +1,4 @@
-"""Rows in append-only Parquet files: one writer a part, a temporary name, fsync, rename; readers take them all.
+"""Rows in append-only Parquet files: one writer a part, which has its name once it is whole; readers take them all.
 
     OUT/store/v1/encodes/3f/….parquet       OUT/store/v1/scores/3f/….parquet
 
@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any
 
 from vitiq.errors import InputError, StoreError, first_line
 from vitiq.evaluation.schema import COLUMNS, MIGRATIONS, VERSION, Table, selection
+from vitiq.files import named_at_end
 from vitiq.signals import undisturbed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-TEMPORARY = ".part-"
-"""How the name of a part begins that is still being written."""
+AS_PARQUET = "(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
+"""How DuckDB writes a file: what is given is where to, and it need not put another one in its place."""
 TRIES = 5
 """Times that reading begins anew where another run merged the parts meanwhile."""
 ELSEWHERE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -80,21 +81,13 @@ class Parts:
 
         name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.parquet"
         folder = self.root / f"v{VERSION}" / table / hashlib.sha256(name.encode()).hexdigest()[:2]
-        target, temporary = folder / name, folder / f"{TEMPORARY}{name}"
+        target = folder / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with undisturbed():
-                connection.execute(f"COPY ({query}) TO {quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)", values)
-            synchronise(temporary)
-            temporary.replace(target)
+            with named_at_end(target) as part, undisturbed():
+                connection.execute(f"COPY ({query}) TO {quoted(part)} {AS_PARQUET}", values)
             synchronise(folder)
         except (OSError, duckdb.Error) as error:
-            with suppress(OSError):
-                temporary.unlink()
             raise cannot_write(folder, error) from error
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
         return target
 
     def files(self, table: Table) -> dict[int, list[Path]]:
@@ -180,7 +173,7 @@ class Parts:
 
     def half_made(self) -> list[Path]:
         """Files of writers that were killed."""
-        return sorted(self.root.rglob(f"{TEMPORARY}*"))
+        return sorted(path for path in self.root.rglob(".*") if path.is_file())
 
 
 @contextmanager

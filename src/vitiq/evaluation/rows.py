@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vitiq.errors import first_line
-from vitiq.evaluation.parts import TEMPORARY, Parts, cannot_write, connect, quoted, synchronise, whole_rows
+from vitiq.evaluation.parts import AS_PARQUET, Parts, cannot_write, connect, quoted, whole_rows
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.study import Study
+from vitiq.files import named_at_end
 from vitiq.text import parse_json
 from vitiq.types import Score
 
@@ -214,15 +214,11 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
             f"LEFT JOIN lost USING (encode_key) "
             f"ORDER BY position"
         )
-        for suffix, form in (("parquet", "FORMAT parquet, COMPRESSION zstd"), ("csv", "FORMAT csv, HEADER")):
-            temporary = out / f"{TEMPORARY}records.{suffix}"
+        for suffix, form in (("parquet", AS_PARQUET), ("csv", "(FORMAT csv, HEADER, USE_TMP_FILE false)")):
             try:
-                connection.execute(f"COPY ({query}) TO {quoted(temporary)} ({form})")
-                synchronise(temporary)
-                temporary.replace(out / f"records.{suffix}")
+                with named_at_end(out / f"records.{suffix}") as part:
+                    connection.execute(f"COPY ({query}) TO {quoted(part)} {form}")
             except (OSError, duckdb.Error) as error:
-                with suppress(OSError):
-                    temporary.unlink()
                 raise cannot_write(out / f"records.{suffix}", error) from error
 
 

@@ -13,9 +13,7 @@ what another made.
 from __future__ import annotations
 
 import json
-import secrets
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from vitiq.evaluation.parts import Parts, cannot_write
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.study import Study
-from vitiq.files import write_bytes
+from vitiq.files import write_bytes, write_quickly
 from vitiq.text import parse_json
 
 MARK = ".vitiq"
@@ -151,19 +149,6 @@ class Store:
             details: False leaves out the details of scores and encodes, for very many records.
         """
         return read_records(self.parts, study if isinstance(study, Study) else self.study(study), details=details)
-
-
-def write_quickly(path: Path, data: bytes) -> None:
-    """Write a file atomically, without waiting for the disk: many of them are waited for at once, before their rows."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except BaseException:  # Ctrl-C too leaves nothing behind
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def _there(path: Path) -> Path | None:

@@ -117,4 +117,4 @@ def _parquet(path: Path, metrics: Sequence[str]) -> Iterator[AddRow]:
             yield add
         finally:
             flush()
-            connection.execute(f"COPY t TO {quoted(path)} (FORMAT parquet)")
+            connection.execute(f"COPY t TO {quoted(path)} (FORMAT parquet, USE_TMP_FILE false)")

@@ -101,12 +101,23 @@ def _associated(data: bytes, item: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Jp2Header:
-    """What a JPEG 2000 file says before its pixels: bits of each component, ICC profile, number of its colour space."""
+    """What a JPEG 2000 file says before its pixels.
+
+    Attributes:
+        bits: of each component.
+        signed: whether any component is.
+        profile: ICC profile.
+        space: number of its colour space.
+        size: width and height.
+        subsampled: whether a component has fewer samples than the image has pixels.
+    """
 
     bits: tuple[int, ...]
     signed: bool
     profile: bytes | None
     space: int | None = None
+    size: tuple[int, int] = (0, 0)
+    subsampled: bool = False
 
 
 def jp2_header(data: bytes) -> Jp2Header:
@@ -114,7 +125,8 @@ def jp2_header(data: bytes) -> Jp2Header:
     start = data.find(b"\xff\x4f\xff\x51")
     size = data[start + 4 : start + 4 + 38]
     count = int.from_bytes(size[36:38], "big")
-    depths = data[start + 42 : start + 42 + 3 * count : 3]
+    parts = data[start + 42 : start + 42 + 3 * count]
+    depths, steps = parts[::3], parts[1::3] + parts[2::3]
     if start < 0 or not count or len(depths) != count:
         raise ValueError("no codestream header")
     profile, space = None, None
@@ -126,4 +138,7 @@ def jp2_header(data: bytes) -> Jp2Header:
                 elif inner == b"colr" and data[c : c + 1] == b"\1" and space is None:
                     space = int.from_bytes(data[c + 3 : c + 7], "big")
     signed = any(depth & 128 for depth in depths)
-    return Jp2Header(tuple((depth & 127) + 1 for depth in depths), signed, profile, space)
+    right, bottom, left, top = struct.unpack(">IIII", size[4:20])
+    extent = (right - left, bottom - top)
+    bits = tuple((depth & 127) + 1 for depth in depths)
+    return Jp2Header(bits, signed, profile, space, extent, subsampled=any(step != 1 for step in steps))

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from PIL import Image, ImageCms
 
-from vitiq.image.colour_space import Curve, Space, convert, d50_to_srgb, from_code_points, is_srgb
+from vitiq.image.colour_space import Curve, Space, check_eight_bits, convert, d50_to_srgb, from_code_points, is_srgb
 from vitiq.image.depth import to_eight
 from vitiq.image.limits import MAX_PROFILE_BYTES
 from vitiq.image.raster import Raster
@@ -67,7 +67,7 @@ def to_srgb(raster: Raster, profile_bytes: bytes) -> UInt8[np.ndarray, "h w 3"] 
     """8-bit sRGB through an image's profile, with a note; None where the profile says sRGB or cannot be used.
 
     Raises:
-        UnsupportedColourError: the profile states HDR (its cicp tag names PQ or HLG).
+        UnsupportedColourError: the profile states HDR (its cicp tag names PQ or HLG), or needs bits that are gone.
     """
     try:
         profile = parse(profile_bytes)
@@ -88,6 +88,7 @@ def _convert(raster: Raster, profile: Profile) -> UInt8[np.ndarray, "h w 3"] | N
         return _through_tables(raster, profile)
     if is_srgb(space):
         return None
+    check_eight_bits(space, raster.cut_from)
     raster.notes.append(f"converted from the profile {profile.name!r} to sRGB")
     samples = raster.samples
     return convert(np.broadcast_to(samples, (*samples.shape[:2], 3)), space)

@@ -162,6 +162,26 @@ def is_srgb(space: Space) -> bool:
     return bool(np.abs(_levels(colours, space, _tables(space, 256)) - colours).max() <= SAME)
 
 
+COARSE = 2
+"""Levels of sRGB between neighbouring 8-bit greys of a space, from which on 8 bits of it are too few."""
+
+
+def check_eight_bits(space: Space, bits: int) -> None:
+    """Refuse to convert samples of `bits` bits that a decoder handed on as 8, where the space needs them.
+
+    Linear light does: its first step of 8 bits is 13 levels of sRGB.
+
+    Raises:
+        UnsupportedColourError: they were cut, and neighbouring greys lie more than `COARSE` levels apart.
+    """
+    greys = np.repeat(np.arange(256)[:, None], 3, 1).astype(np.uint8)
+    if bits > 8 and np.diff(_levels(greys, space, _tables(space, 256)), axis=0).max() > COARSE:
+        raise UnsupportedColourError(
+            f"{bits} bits in {space.name!r}, of which the decoder of this format hands on 8: too few for dark colours; "
+            "convert it to a 16-bit PNG or TIFF"
+        )
+
+
 def convert(samples: UInt[np.ndarray, "h w 3"], space: Space) -> UInt8[np.ndarray, "h w 3"]:
     """8-bit sRGB of 8- or 16-bit samples; colours outside sRGB are clipped channel by channel."""
     tables = _tables(space, 256 if samples.dtype == np.uint8 else 65_536)

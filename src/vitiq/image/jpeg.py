@@ -16,10 +16,11 @@ from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.ifd import DamagedTagsError, first_directory
 from vitiq.image.limits import MAX_CHUNKS, MAX_FRAMES, MAX_PROFILE_BYTES, MAX_SCANS, check_pixels
 from vitiq.image.orientation import from_exif
-from vitiq.image.raster import Raster, from_pillow
+from vitiq.image.raster import Raster, UnsupportedKindError, from_pillow
 
 GAIN_MAP = "HDR gain map left out, the SDR image is read"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_LS = 0xF7
 _MPF_IMAGES = 0xB001
 _EXIF, _ICC, _MPF, _ISO_GAIN = b"Exif\0\0", b"ICC_PROFILE\0", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1\0"
 
@@ -128,12 +129,16 @@ def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
         if len(content) < 6:
             raise ValueError("a frame header cut short")
         if content[0] != 8:
-            raise ValueError(f"{content[0]} bits a sample, which no reader here decodes; convert it to PNG")
+            raise UnsupportedKindError(
+                f"JPEG of {content[0]} bits a sample, which no reader here decodes; convert it to PNG"
+            )
         if marker in {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}:
-            raise ValueError("lossless or hierarchical JPEG, which no reader here decodes; convert it to PNG")
+            raise UnsupportedKindError("lossless or hierarchical JPEG, which no reader here decodes; convert it to PNG")
         segments.arithmetic = marker in {0xC9, 0xCA}
         if segments.size is None:
             segments.size = (int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big"))
+    elif marker == _JPEG_LS:
+        raise UnsupportedKindError("JPEG-LS, which no reader here decodes; convert it to PNG")
     elif marker == 0xE1:
         if content.startswith(_EXIF) and not segments.exif:
             segments.exif = content

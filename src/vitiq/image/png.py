@@ -110,6 +110,8 @@ def _split(data: bytes) -> _Chunks:
         if kind in _CRITICAL:
             if not sound:
                 raise ValueError(f"{kind.decode()} chunk {'fails its checksum' if whole else 'cut short'}")
+            if kind in {b"IHDR", b"PLTE"} and any(known == kind for known, _ in chunks.critical):
+                raise ValueError(f"more than one {kind.decode()} chunk")
             chunks.critical.append((kind, content))
         elif not kind[0] & 32:
             raise ValueError(f"critical chunk {kind!r} unknown" + (": Apple's own variant of PNG" * (kind == b"CgBI")))
@@ -185,7 +187,7 @@ def _exif(chunks: _Chunks) -> bytes:
 
 def _samples(chunks: _Chunks, bits: int, kind: int) -> Raster:
     if kind == _PALETTE:
-        return from_pillow(_open(chunks, (b"PLTE", b"tRNS")))
+        return _by_palette(chunks)
     if bits < 16:
         raster = from_pillow(_open(chunks))
     elif kind == _GREY:
@@ -196,6 +198,18 @@ def _samples(chunks: _Chunks, bits: int, kind: int) -> Raster:
     key = chunks.extra.get(b"tRNS")
     if key and kind in {_GREY, _COLOUR} and len(key) == 2 * raster.samples.shape[2]:
         raster.alpha = _keyed(raster.samples, np.frombuffer(key, ">u2"), bits)
+    return raster
+
+
+def _by_palette(chunks: _Chunks) -> Raster:
+    palette = next((content for kind, content in chunks.critical if kind == b"PLTE"), b"")
+    if not palette or len(palette) % 3 or len(palette) > 768:
+        raise ValueError(f"a palette of {len(palette)} bytes, 3 for each of 1 … 256 colours are expected")
+    image = _open(chunks, (b"PLTE", b"tRNS"))
+    beyond = sum(image.histogram()[len(palette) // 3 :])
+    raster = from_pillow(image)
+    if beyond:  # an error that each reader may mend its own way (PNG, 11.2.2)
+        raster.notes.append(f"{beyond} pixels of colours that the palette lacks, read as black")
     return raster
 
 

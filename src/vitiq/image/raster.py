@@ -14,6 +14,10 @@ from vitiq.image.colour_space import Tag
 Model = Literal["grey", "rgb", "cmyk", "lab"]
 
 
+class UnsupportedKindError(ValueError):
+    """A whole file of a kind that no reader here decodes; the text says what to do."""
+
+
 @dataclass(slots=True)
 class Raster:
     """One image, not yet sRGB.
@@ -26,6 +30,7 @@ class Raster:
         tag: colour stated otherwise (cICP, gAMA and cHRM, nclx).
         orientation: 1 … 8 as in EXIF: how the image is still to be turned.
         turned: the orientation the file stated, where whoever decoded it turned it already.
+        cut_from: bits of the file's samples, where its decoder handed on 8 of more.
         notes: what was changed so far, one short line each.
     """
 
@@ -36,6 +41,7 @@ class Raster:
     tag: Tag | None = None
     orientation: int = 1
     turned: int = 1
+    cut_from: int = 8
     notes: list[str] = field(default_factory=list)
 
 

@@ -14,21 +14,23 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt, UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from vitiq.errors import InputError, first_line
 from vitiq.image import colour_profile, colour_space
 from vitiq.image.boxes import avif_colour, jp2_header
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
-from vitiq.image.formats import EXPECTED, HEAD_BYTES, detect, foreign
+from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
 from vitiq.image.header_colour import bmp_colour, gif_profile, tga_gamma
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
+from vitiq.image.jpeg2000 import read_deep_colour
+from vitiq.image.jxl import sample_bits
 from vitiq.image.limits import MAX_FRAMES, MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
 from vitiq.image.pnm import read_pnm
-from vitiq.image.raster import Raster, from_pillow, whole_rows
+from vitiq.image.raster import Raster, UnsupportedKindError, from_pillow, whole_rows
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
@@ -73,6 +75,13 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
         raise
     except colour_space.UnsupportedColourError as error:
         raise InputError(f"{name}: {error}") from error
+    except UnsupportedKindError as error:
+        raise InputError(f"{name}: {error}") from error
+    except UnidentifiedImageError as error:  # its text names an object in memory
+        raise InputError(
+            f"{name}: the {FORMATS[form].title} in it is damaged, or of a kind that no reader here knows; "
+            "get the file again, or save it as PNG"
+        ) from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{name}: more than {MAX_PIXELS} pixels given; shrink it or cut it into tiles") from error
     except MemoryError as error:
@@ -117,6 +126,7 @@ def _coloured(raster: Raster) -> UInt8[np.ndarray, "h w 3"]:
     samples: UInt[np.ndarray, "h w 3"] = np.broadcast_to(raster.samples, (*raster.samples.shape[:2], 3))
     if raster.tag is None or raster.tag.space is None or colour_space.is_srgb(raster.tag.space):
         return to_eight(samples)
+    colour_space.check_eight_bits(raster.tag.space, raster.cut_from)
     raster.notes.append(f"converted from {raster.tag.space.name} to sRGB")
     return colour_space.convert(samples, raster.tag.space)
 
@@ -185,9 +195,19 @@ def _read_avif(data: bytes, name: str) -> Raster:
     raster = _through_pillow("AVIF")(data, name)
     raster.tag = colour.tag or (None if colour.stated else raster.tag)
     if colour.bits > 8:
+        raster.cut_from = colour.bits
         raster.notes.append(depth_note(colour.bits))
     if colour.gain_map:
         raster.notes.append(GAIN_MAP)
+    return raster
+
+
+def _read_jxl(data: bytes, name: str) -> Raster:
+    raster = _through_pillow("JXL")(data, name)
+    bits = sample_bits(data)
+    if bits > 8 and raster.samples.dtype == np.uint8:
+        raster.cut_from = bits
+        raster.notes.append(depth_note(bits))
     return raster
 
 
@@ -199,16 +219,15 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
             f"{name}: JPEG 2000 with components of {', '.join(map(str, header.bits))} bits; "
             "save it as a PNG of 8 or 16 bits"
         )
-    if deepest > 8 and len(header.bits) > 1:
-        raise InputError(
-            f"{name}: JPEG 2000 colour of {deepest} bits, which no reader here gives exactly; "
-            "convert it to a 16-bit PNG or TIFF"
-        )
     if header.space not in _JP2_SPACES and header.profile is None:
         raise InputError(
             f"{name}: JPEG 2000 in the colour space number {header.space}, which no reader here converts; "
             "convert it to sRGB and save it as PNG"
         )
+    if deepest > 8 and len(header.bits) > 1:
+        raster = read_deep_colour(data, header, name)
+        raster.profile = header.profile
+        return raster
     raster = _through_pillow("JPEG2000")(data, name)
     if deepest not in {8, 16}:  # Pillow shifts; white is to be white
         room = 8 if deepest < 8 else 16
@@ -251,6 +270,7 @@ _READERS: dict[str, Callable[[bytes, str], Raster]] = {
     "TIFF": read_tiff,
     "PPM": read_pnm,
     "AVIF": _read_avif,
+    "JXL": _read_jxl,
     "JPEG2000": _read_jpeg2000,
     "BMP": _read_bmp,
     "GIF": _read_gif,

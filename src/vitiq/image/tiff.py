@@ -22,6 +22,11 @@ from vitiq.image.tiff_samples import read_deep
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
 _REDUCED, _CAMERA_RAW = 254, {50706: "DNG", 33421: "a camera's raw mosaic"}
+_COMPRESSION = 259
+_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000}
+"""None, the fax codings, LZW, JPEG old and new, Deflate old and new, PackBits, LZMA, Zstandard."""
+_UNREAD_COMPRESSIONS = {34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG", 34934: "JPEG XR", 50001: "WebP",
+                        50002: "JPEG XL", 52546: "JPEG XL", 33003: "JPEG 2000", 33005: "JPEG 2000"}  # fmt: skip
 _COLORIMETRY = {301, 318, 319}
 _FLOAT = 3
 _UNREAD_FORMATS = {2: "signed whole numbers", 5: "complex whole numbers", 6: "complex numbers"}
@@ -37,6 +42,7 @@ def read_tiff(data: bytes, name: str) -> Raster:
     tags = first_directory(data)
     check_pixels(tags.number(_WIDTH, 0), tags.number(_HEIGHT, 0), name)
     _refuse_raw(tags, name)
+    _refuse_compression(tags.number(_COMPRESSION, 1), name)
     bits = max(tags.numbers(_BITS, (1,)), default=1)
     kind = max(tags.numbers(_FORMAT, (1,)), default=1)
     if kind in _UNREAD_FORMATS:
@@ -70,6 +76,14 @@ def _refuse_raw(tags: Directory, name: str) -> None:
         raise InputError(
             f"{name}: the first image in this TIFF is a reduced preview of another (a camera's raw file does this); "
             "save the image you mean as PNG or TIFF"
+        )
+
+
+def _refuse_compression(number: int, name: str) -> None:
+    if number not in _COMPRESSIONS:
+        kind = _UNREAD_COMPRESSIONS.get(number, f"number {number}")
+        raise InputError(
+            f"{name}: TIFF of the compression {kind}, which no reader here decodes; save it with Deflate or LZW"
         )
 
 

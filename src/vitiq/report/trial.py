@@ -9,6 +9,7 @@ import math
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from vitiq import registry
 from vitiq.errors import InputError
 from vitiq.evaluation.record import Record
-from vitiq.image.io import decode_image, write_png
+from vitiq.image.io import decode_image, read_image, write_png
 from vitiq.report.source import Files, Study, visible
 from vitiq.types import ImageU8, Quality
 
@@ -27,18 +28,32 @@ if TYPE_CHECKING:
 LARGEST = 64_000_000
 """Bytes of a dropped file at most."""
 MOST = 60
-"""Files kept; the oldest go first."""
+"""Images kept, and reconstructions; the oldest go first."""
 METRICS = "default"
 
 
+@dataclass(frozen=True, slots=True)
+class _Dropped:
+    """An image on disk: its pixels' sha256, width and height, bytes of the file it came as."""
+
+    path: Path
+    pixels: str
+    size: tuple[int, int]
+    bytes: int
+
+
 class Trial:
-    """Dropped images and what was made of them. Every method may be called from any thread."""
+    """Dropped images and what was made of them. Every method may be called from any thread.
+
+    Images are kept on disk and worked on one at a time, so that memory is bounded by the largest of them.
+    """
 
     def __init__(self) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="vitiq-view-")
         self.folder = Path(self._temporary.name)
         self._lock = threading.Lock()
-        self._images: dict[str, tuple[ImageU8, int, Path]] = {}
+        self._working = threading.RLock()
+        self._images: dict[str, _Dropped] = {}
         self._records: list[tuple[Record, Files]] = []
         self._metrics: list[Metric] | None = None
         self._changes = 0
@@ -64,14 +79,17 @@ class Trial:
             InputError: it cannot be read.
         """
         name = visible(name)
-        image, notes = decode_image(data, name)
-        sha = hashlib.sha256(data).hexdigest()
-        path = self.folder / f"{sha[:24]}.png"
-        write_png(path, image)
-        with self._lock:
-            while name in self._images and not np.array_equal(self._images[name][0], image):
-                name += "'"
-            self._images[name] = (image, len(data), path)
+        with self._working:
+            image, notes = decode_image(data, name)
+            path = self.folder / f"{hashlib.sha256(data).hexdigest()[:24]}.png"
+            write_png(path, image)
+            found = _Dropped(path, _sha(image), (image.shape[1], image.shape[0]), len(data))
+            with self._lock:
+                while name in self._images and self._images[name].pixels != found.pixels:
+                    name += "'"
+                self._images[name] = found
+                while len(self._images) > MOST:
+                    self._forget(next(iter(self._images)))
         return {"image": name, "width": image.shape[1], "height": image.shape[0], "bytes": len(data), "notes": notes}
 
     def pair(self, name: str, data: bytes, original: str) -> dict[str, Any]:
@@ -80,14 +98,16 @@ class Trial:
         Raises:
             InputError: it cannot be read, or has another size.
         """
-        image, _, _ = self._original(original)
-        rebuilt, notes = decode_image(data, name)
-        if rebuilt.shape != image.shape:
-            sizes = " and ".join(f"{i.shape[1]}×{i.shape[0]}" for i in (image, rebuilt))
-            raise InputError(f"images of {sizes} pixels given, two of one size expected; resize one of them")
-        return self._scored(
-            original, rebuilt, data, ("given", f"given: {visible(name)}", 0.0, math.nan, math.nan), notes
-        )
+        with self._working:
+            size = self._original(original).size
+            rebuilt, notes = decode_image(data, name)
+            given = (rebuilt.shape[1], rebuilt.shape[0])
+            if given != size:
+                sizes = " and ".join(f"{width}×{height}" for width, height in (size, given))
+                raise InputError(f"images of {sizes} pixels given, two of one size expected; resize one of them")
+            return self._scored(
+                original, rebuilt, data, ("given", f"given: {visible(name)}", 0.0, math.nan, math.nan), notes
+            )
 
     def encode(self, original: str, codec: str, quality: float) -> dict[str, Any]:
         """Compress a dropped image.
@@ -96,18 +116,35 @@ class Trial:
             InputError: no such image, or a quality the codec does not have.
             UnknownNameError: no such codec.
         """
-        image, _, _ = self._original(original)
-        made = registry.load("codecs", codec)()
-        start = time.perf_counter()
-        data = made.encode(image, Quality(quality))
-        middle = time.perf_counter()
-        rebuilt = made.decode(data)
-        times = (middle - start, time.perf_counter() - middle)
-        return self._scored(
-            original, rebuilt, data, (codec, made.title, quality, *times), list(made.inspect(data).notes)
-        )
+        with self._working:
+            image = read_image(self._original(original).path)
+            made = registry.load("codecs", codec)()
+            start = time.perf_counter()
+            data = made.encode(image, Quality(quality))
+            middle = time.perf_counter()
+            rebuilt = made.decode(data)
+            times = (middle - start, time.perf_counter() - middle)
+            return self._scored(
+                original, rebuilt, data, (codec, made.title, quality, *times), list(made.inspect(data).notes)
+            )
 
-    def _original(self, name: str) -> tuple[ImageU8, int, Path]:
+    def _forget(self, name: str) -> None:
+        """Remove an image, and what was made of it; the lock is held."""
+        gone = self._images.pop(name)
+        self._keep([item for item in self._records if item[0].image != name])
+        if all(other.path != gone.path for other in self._images.values()):
+            gone.path.unlink(missing_ok=True)
+
+    def _keep(self, records: list[tuple[Record, Files]]) -> None:
+        """Take these for what was made, and remove the files of the others; the lock is held."""
+        kept = {path for _, files in records for path in (files.reconstruction, files.map)}
+        for _, files in self._records:
+            for path in (files.reconstruction, files.map):
+                if path is not None and path not in kept:
+                    path.unlink(missing_ok=True)
+        self._records = records
+
+    def _original(self, name: str) -> _Dropped:
         with self._lock:
             if name not in self._images:
                 raise InputError(f"image {name!r} given, but it was not dropped here; drop it again")
@@ -118,9 +155,10 @@ class Trial:
     ) -> dict[str, Any]:
         from vitiq.metrics.scoring import resolve_metrics, score_pair  # noqa: PLC0415 - torch
 
-        image, size, path = self._original(name)
+        original = self._original(name)
+        image = read_image(original.path)
         codec, title, quality, encode_seconds, decode_seconds = how
-        key = hashlib.sha256(f"{path.name}|{codec}|{title}|{quality}|".encode() + data).hexdigest()
+        key = hashlib.sha256(f"{original.path.name}|{codec}|{title}|{quality}|".encode() + data).hexdigest()
         target = self.folder / f"{key[:24]}.png"
         write_png(target, rebuilt)
         with self._lock:  # one at a time: a ViT takes all cores
@@ -132,7 +170,7 @@ class Trial:
             record = Record(
                 key,
                 name,
-                hashlib.sha256(image.tobytes()).hexdigest(),
+                original.pixels,
                 codec,
                 title,
                 {},
@@ -149,10 +187,10 @@ class Trial:
                 scores,
                 tuple(notes),
                 None,
-                {"original_bytes": size},
+                {"original_bytes": original.bytes},
             )
-            self._records = [item for item in self._records if item[0].key != key][-MOST + 1 :]
-            self._records.append((record, Files(path, target, None, None, maps)))
+            made = [item for item in self._records if item[0].key != key][-MOST + 1 :]
+            self._keep([*made, (record, Files(original.path, target, None, None, maps))])
             self._changes += 1
         return {"key": f"{key[:10]}", "image": name, "bytes": len(data)}
 
@@ -189,3 +227,7 @@ class Trial:
             '<label class="wide">Quality <input type="range" id="try-quality"><output id="try-value"></output></label>'
             '<span class="soft" id="try-help"></span></div><p id="try-said" role="status"></p></section>'
         )
+
+
+def _sha(image: ImageU8) -> str:
+    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()

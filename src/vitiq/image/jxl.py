@@ -1,0 +1,94 @@
+"""The bits of a JPEG XL file's samples, from its header: the decoder hands out 8 and does not say what there were.
+
+Source: ISO/IEC 18181-1:2022, annexes B.2 (U32, from low bits to high) and D.2, D.3 (SizeHeader, ImageMetadata,
+BitDepth); 18181-2, 9.9 (boxes jxlc and jxlp).
+"""
+
+from __future__ import annotations
+
+from vitiq.image.boxes import boxes
+
+_SIZE = ((9, 1), (13, 1), (18, 1), (30, 1))
+_PREVIEW_EIGHTHS = ((0, 16), (0, 32), (5, 1), (9, 33))
+_PREVIEW = ((6, 1), (8, 65), (10, 321), (12, 1345))
+_WHOLE = ((0, 8), (0, 10), (0, 12), (6, 1))
+_FLOATS = ((0, 32), (0, 16), (0, 24), (6, 1))
+_ANIMATION = (
+    ((0, 100), (0, 1000), (10, 1), (30, 1)),
+    ((0, 1), (0, 1001), (8, 1), (10, 1)),
+    ((0, 0), (3, 0), (16, 0), (32, 0)),
+)
+"""Ticks a second, their divisor, and loops."""
+_HEADER_BYTES = 64
+"""More than the fields up to the depth can take."""
+
+
+class _Bits:
+    def __init__(self, data: bytes) -> None:
+        self._value, self._left = int.from_bytes(data, "little"), 8 * len(data)
+
+    def take(self, count: int) -> int:
+        if count > self._left:
+            raise ValueError("the header ends early")
+        taken = self._value & ((1 << count) - 1)
+        self._value >>= count
+        self._left -= count
+        return taken
+
+    def choice(self, kinds: tuple[tuple[int, int], ...]) -> int:
+        """U32: two bits choose how many follow, and what is added to them."""
+        width, offset = kinds[self.take(2)]
+        return offset + self.take(width)
+
+
+def sample_bits(data: bytes) -> int:
+    """Bits of a colour sample, 32 and the like for floats; 8 where the header cannot be read."""
+    try:
+        return _depth(_Bits(_codestream(data)))
+    except ValueError:
+        return 8
+
+
+def _codestream(data: bytes) -> bytes:
+    if data.startswith(b"\xff\x0a"):
+        return data[2:_HEADER_BYTES]
+    for kind, start, _ in boxes(data):
+        at = {b"jxlc": start, b"jxlp": start + 4}.get(kind)
+        if at is not None and data[at : at + 2] == b"\xff\x0a":
+            return data[at + 2 : at + _HEADER_BYTES]
+    raise ValueError("no codestream")
+
+
+def _depth(bits: _Bits) -> int:
+    _skip_size(bits)
+    if bits.take(1):  # all as by default
+        return 8
+    if bits.take(1):  # fields that few files have
+        bits.take(3)  # orientation
+        if bits.take(1):
+            _skip_size(bits)
+        if bits.take(1):
+            _skip_preview(bits)
+        if bits.take(1):
+            for kinds in _ANIMATION:
+                bits.choice(kinds)
+            bits.take(1)
+    return bits.choice(_FLOATS if bits.take(1) else _WHOLE)
+
+
+def _skip_size(bits: _Bits) -> None:
+    small = bits.take(1)
+    for side in range(2):
+        if side and bits.take(3):  # the width by a ratio
+            return
+        if small:
+            bits.take(5)
+        else:
+            bits.choice(_SIZE)
+
+
+def _skip_preview(bits: _Bits) -> None:
+    kinds = _PREVIEW_EIGHTHS if bits.take(1) else _PREVIEW
+    bits.choice(kinds)
+    if not bits.take(3):
+        bits.choice(kinds)

@@ -1,0 +1,79 @@
+"""Images dropped into `vitiq view`: memory and disk stay bounded however many there are, and what goes, goes whole."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitiq.errors import InputError
+from vitiq.report import trial as module
+from vitiq.report.trial import Trial
+
+
+@pytest.fixture
+def trial(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
+    monkeypatch.setattr(module, "METRICS", "mse")
+    made = Trial()
+    monkeypatch.setattr(made, "_map", lambda image, rebuilt, key: made.folder / f"{key[:24]}.npz")
+    yield made
+    made.close()
+
+
+def picture(number: int, side: int = 24) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((side, side, 3), number, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_dropped_images_are_not_kept_in_memory(trial: Trial) -> None:
+    trial.add("first", picture(0, 400))
+    tracemalloc.start()
+    for number in range(1, 9):
+        trial.add(f"{number}", picture(number, 400))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 400 * 400 * 3  # eight of these would be 3.8 MB
+
+
+def test_the_oldest_go_with_what_was_made_of_them(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 3)
+    trial.add("0", picture(0))
+    trial.encode("0", "jpeg", 50)
+    trial.add("same pixels", picture(0))
+    trial.encode("same pixels", "jpeg", 60)
+    for number in (1, 2):
+        trial.add(str(number), picture(number))
+    with pytest.raises(InputError, match="was not dropped here"):
+        trial.encode("0", "jpeg", 50)
+    records = trial.study().records
+    assert [record.image for record, _ in records] == ["same pixels"]
+    for _, files in records:
+        assert files.original is not None
+        assert files.original.exists()  # shared with the one that went
+    trial.encode("same pixels", "jpeg", 70)
+    for number in (3, 4):
+        trial.add(str(number), picture(number))
+    assert trial.study().records == []
+    assert len(list(trial.folder.iterdir())) == 3
+
+
+def test_of_many_reconstructions_the_oldest_files_go(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 4)
+    trial.add("x", picture(9))
+    for quality in range(20, 90, 10):
+        trial.encode("x", "jpeg", quality)
+    assert len(trial.study().records) == 4
+    assert len(list(trial.folder.iterdir())) == 1 + 4
+
+
+def test_a_name_given_twice_keeps_both(trial: Trial) -> None:
+    assert trial.add("x", picture(1))["image"] == "x"
+    assert trial.add("x", picture(2))["image"] == "x'"
+    assert trial.add("x", picture(1))["image"] == "x"
+    with pytest.raises(InputError, match="images of 24×24 and 30×30 pixels given"):
+        trial.pair("y", picture(1, 30), "x")
