@@ -24,7 +24,7 @@ from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.config import TrainingConfig, read_config
-from vitiq.training.recipes import classifier, codec, deblock, generator, perceptual, vit
+from vitiq.training.recipes import classifier, codec, deblock, generator, perceptual, transgan, vit
 from vitiq.weights.file import steps_behind, write_weights
 
 CONFIGURATIONS: dict[str, type[TrainingConfig]] = {
@@ -34,6 +34,7 @@ CONFIGURATIONS: dict[str, type[TrainingConfig]] = {
     "perceptual": perceptual.PerceptualTrainingConfig,
     "classifier": classifier.ClassifierTrainingConfig,
     "deblock": deblock.DeblockTrainingConfig,
+    "transgan": transgan.TransGanConfig,
 }
 CONFIGS = Path(codec.__file__).parents[1] / "configs"
 
@@ -67,6 +68,7 @@ def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "perceptual": partial(perceptual.train_perceptual, None, [data], untrained),
         "classifier": partial(classifier.train_classifier, None, [data], teacher, untrained),
         "deblock": partial(deblock.train_deblock, None, [data]),
+        "transgan": partial(transgan.train_transgan, None, [data]),
     }
     return {name: partial(call, smoke=True, threads=1) for name, call in calls.items()}
 

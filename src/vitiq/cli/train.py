@@ -19,10 +19,14 @@ INPUTS = {
     "perceptual": {"codec", "classifier"},
     "classifier": {"teacher", "codec", "begin"},
     "deblock": {"begin"},
+    "transgan": set(),
 }
 """Model -> options with weights that its training takes; each is a module of `vitiq.training.recipes`."""
 
-INSTEAD = {("perceptual", "begin"): "it starts from the synthesis in --codec: give the weights there"}
+INSTEAD = {
+    ("transgan", "begin"): "generator and discriminator have to match: resume a run folder with -o instead",
+    ("perceptual", "begin"): "it starts from the synthesis in --codec: give the weights there",
+}
 """What to do about an option that is not taken, where it is not just to leave it out."""
 
 
@@ -88,7 +92,11 @@ def command(  # noqa: PLR0917
         "classifier": [*teacher, codec],
         "perceptual": [codec],
     }
-    named = {"begin": begin} if "begin" in INPUTS[model] else {"classifier": classifier}
+    named: dict[str, Path | None] = {}
+    if "begin" in INPUTS[model]:
+        named["begin"] = begin
+    elif "classifier" in INPUTS[model]:
+        named["classifier"] = classifier
     limit = None if time_limit is None else 60 * time_limit
     bar = ProgressBar("step", label=model, quiet=quiet)
 
@@ -119,6 +127,6 @@ def refuse_others(model: str, given: dict[str, object]) -> None:
     """
     for name, value in given.items():
         if value and name not in INPUTS[model]:
-            takes = ", ".join(f"--{option}" for option in sorted(INPUTS[model]))
+            takes = ", ".join(f"--{option}" for option in sorted(INPUTS[model])) or "no weights"
             instead = INSTEAD.get((model, name), f"it takes {takes}")
             raise click.UsageError(f"training the {model} takes no --{name}; {instead}")

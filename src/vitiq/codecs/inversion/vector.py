@@ -38,7 +38,9 @@ HEADER, RANGE, QSGD = 1, 2, 3
 class VectorOptions(SearchOptions):
     """Options of the published inversion."""
 
-    generator: str = option(EMBEDDED, "'embedded', or the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN)")
+    generator: str = option(
+        EMBEDDED, "'embedded', the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN), or transgan:PATH"
+    )
     iterations: int = option(500, "iterations at most; the search stops once the plateau schedule has run out", low=1)
     restarts: int = option(1, "searches from different random latents; the best is kept", low=1)
     seed: int = option(0, "seed of the random latents and of QSGD")

@@ -1,0 +1,240 @@
+"""Training of a TransGAN (`vitiq train transgan`): generator against discriminator, both transformers.
+
+Jiang et al. 2021 (arXiv 2102.07074), as the official `train_derived.py`: Adam with betas 0 and 0.99, gradients clipped
+at a norm of 5, the generator once in `critic_steps` steps, differentiable augmentation, averaged parameters, and the
+hinge loss or WGAN with a gradient penalty and a penalty of 0.001 on the square of the mean verdict ("wgangp-eps").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal, Self, Unpack
+
+import msgspec
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from vitiq.codecs.inversion.generators.transgan import FORMAT
+from vitiq.errors import InputError
+from vitiq.metrics.sets.kernel_distance import kernel_distance
+from vitiq.models.backbones import load_backbone
+from vitiq.models.transgan import GeneratorShape, Stage, TransGenerator
+from vitiq.training.checkpoint import Ema, Stateful
+from vitiq.training.config import Count, NotNegative, Settings, Share, TrainingConfig
+from vitiq.training.crops import in_unit_range, stacked, zoomed_crop
+from vitiq.training.data import ImageSet
+from vitiq.training.diff_augment import augment
+from vitiq.training.engine import Recipe, Row, RunOptions, descend, set_rate, train
+from vitiq.training.hardware import Hardware
+from vitiq.training.transgan_discriminator import TransDiscriminator
+from vitiq.weights.file import half, write_weights
+
+
+class StageConfig(Settings, frozen=True, kw_only=True):
+    """A table `stages` of `configs/transgan.toml`."""
+
+    width: Count
+    depth: Count
+    window: Count
+
+
+class TransGanConfig(TrainingConfig, frozen=True, kw_only=True):
+    """Settings of `configs/transgan.toml`, in the same words."""
+
+    name = "transgan"
+    title = "TransGAN"
+    steps: Count
+    batch: Count
+    critic_steps: Count
+    loss: Literal["hinge", "wgangp-eps"]
+    label_smoothing: Share
+    dropout: Share
+    gradient_penalty: NotNegative
+    latent: Count
+    bottom: Count
+    heads: Count
+    stages: tuple[StageConfig, ...]
+    patch: Count
+    discriminator_width: Count
+    discriminator_depth: Count
+    discriminator_scales: Count
+
+    def __post_init__(self) -> None:
+        """Refuses what does not fit together."""
+        sides = [self.bottom * 2**i for i in range(len(self.stages))]
+        if not self.stages or any(side % min(s.window, side) for side, s in zip(sides, self.stages, strict=True)):
+            raise ValueError("stages: at least one, and windows that fill grids of sides " + str(sides))
+        if any(b.width not in {a.width, a.width / 4} for a, b in pairwise(self.stages)):
+            raise ValueError("stages: each width is that of the stage before, or a quarter of it")
+        if any(width % self.heads for width in (*(s.width for s in self.stages), self.discriminator_width // 4)):
+            raise ValueError("heads: every width is to be a multiple of it, and of four times it in the discriminator")
+        if sides[-1] % (self.patch * 2 ** (self.discriminator_scales - 1)):
+            raise ValueError(f"patch: {sides[-1]} pixels are no multiple of the coarsest scale's patches")
+        if self.label_smoothing and self.loss != "hinge":
+            raise ValueError('label_smoothing: WGAN has no labels; use loss = "hinge", or 0')
+        if self.dropout == 1:
+            raise ValueError("dropout: below 1 expected")
+
+    @property
+    def shape(self) -> GeneratorShape:
+        """The generator's."""
+        sides = (self.bottom * 2**i for i in range(len(self.stages)))
+        grids = zip(sides, self.stages, strict=True)
+        stages = tuple(Stage(s.width, s.depth, side, min(s.window, side)) for side, s in grids)
+        return GeneratorShape(self.latent, stages, self.heads)
+
+    def small(self) -> Self:
+        """Few steps of a small network on few images."""
+        steps = {"steps": 4, "batch": 2, "critic_steps": 2, "checkpoint_every": 2, "validate_every": 4, "held_out": 2}
+        stages = (StageConfig(width=32, depth=1, window=4), StageConfig(width=32, depth=1, window=4))
+        network = {"latent": 8, "bottom": 4, "stages": stages, "patch": 2, "discriminator_width": 32, "heads": 2}
+        return msgspec.structs.replace(self, discriminator_depth=1, discriminator_scales=2, **steps, **network)
+
+
+def train_transgan(
+    config_path: Path | None,
+    data: Sequence[Path],
+    out: Path,
+    **run: Unpack[RunOptions],
+) -> Path:
+    """Train, or resume training, a TransGAN; returns the generator's weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training images.
+        out: run folder.
+        **run: as in `RunOptions`.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: the checkpoint cannot be used.
+    """
+    config = TransGanConfig.load(config_path, smoke=run.get("smoke", False))
+    return train(lambda hardware: TransGanRecipe(config, data, out, hardware), out, **run)
+
+
+class TransGanRecipe(Recipe):
+    """Both networks and what they learn from."""
+
+    weights_file = "transgan.safetensors"
+    losses = ("discriminator_loss",)
+    figures = ("kid_vit",)
+
+    def __init__(self, config: TransGanConfig, data: Sequence[Path], out: Path, hardware: Hardware) -> None:
+        if hardware.world > 1:
+            raise InputError("TransGAN trains in one process; start it without torchrun")
+        self.schedule = self.config = config
+        self.hardware = hardware
+        self.backbone = load_backbone().to(hardware.device)
+        torch.manual_seed(config.seed)
+        self.model = self.generator = TransGenerator(config.shape).to(hardware.device)
+        side = config.shape.resolution
+        self.discriminator = TransDiscriminator(
+            side,
+            config.patch,
+            config.discriminator_width,
+            config.discriminator_depth,
+            scales=config.discriminator_scales,
+            heads=config.heads,
+            dropout=config.dropout,
+        ).to(hardware.device)
+        rate = config.learning_rate
+        self._optimisers = {
+            "optimiser": torch.optim.Adam(self.generator.parameters(), lr=rate, betas=(0.0, 0.99)),
+            "discriminator_optimiser": torch.optim.Adam(self.discriminator.parameters(), lr=rate, betas=(0.0, 0.99)),
+        }
+        self.average = Ema(self.generator, config.ema)
+        self._images = ImageSet.open(data, out / "images", short_side=side + side // 4)
+        self._training, held_out = self._images.split(config.held_out)
+        fixed = [zoomed_crop(np.random.default_rng([config.seed, i]), self._images[i], side) for i in held_out]
+        self._held_out = in_unit_range(stacked(fixed))
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Networks, optimisers and average."""
+        own: dict[str, Stateful] = {"model": self.generator, "discriminator": self.discriminator}
+        return own | {"average": self.average} | self._optimisers
+
+    def batch(self, step: int) -> Tensor:
+        """Crops of most of an image, as bytes."""
+        rng = np.random.default_rng([self.config.seed, 1, step])
+        drawn = rng.integers(0, len(self._training), self.config.batch)
+        side = self.config.shape.resolution
+        return stacked([zoomed_crop(rng, self._images[self._training[int(i)]], side) for i in drawn])
+
+    def step(self, batch: Tensor, step: int) -> Row:
+        """One step of the discriminator, and of the generator where it is its turn."""
+        config = self.config
+        torch.manual_seed(int(np.random.default_rng([config.seed, 2, step]).integers(0, 2**31)))
+        rate = config.learning_rate + (config.final_learning_rate - config.learning_rate) * step / config.steps
+        for optimiser in self._optimisers.values():
+            set_rate(optimiser, rate)
+        real = 2 * in_unit_range(batch) - 1
+        with torch.no_grad():
+            fake = self.generator(self._latents(len(real)))
+        verdicts = (self.discriminator(augment(x)) for x in (real, fake))
+        loss = self._discriminator_loss(*verdicts)
+        if config.loss == "wgangp-eps":
+            loss = loss + config.gradient_penalty * gradient_penalty(self.discriminator, real, fake)
+        optimiser = self._optimisers["discriminator_optimiser"]
+        descend(loss, optimiser, self.discriminator.parameters(), config.gradient_clip)
+        row = {"discriminator_loss": float(loss.detach()), "learning_rate": rate}
+        if (step + 1) % config.critic_steps:
+            return row
+        made = augment(self.generator(self._latents(2 * config.batch)))
+        wanted = -self.discriminator(made).mean()
+        descend(wanted, self._optimisers["optimiser"], self.generator.parameters(), config.gradient_clip)
+        self.average.update(self.generator)
+        return row | {"loss": float(wanted.detach())}
+
+    def _latents(self, count: int) -> Float[Tensor, "n latent"]:
+        # Drawn on the CPU: the same on every device.
+        return torch.randn(count, self.config.latent).to(self.hardware.device)
+
+    def _discriminator_loss(self, real: Float[Tensor, " n"], fake: Float[Tensor, " n"]) -> Tensor:
+        if self.config.loss == "hinge":
+            # One-sided label smoothing (Salimans et al. 2016, arXiv 1606.03498): less than 1 is enough.
+            return F.relu(1 - self.config.label_smoothing - real).mean() + F.relu(1 + fake).mean()
+        return fake.mean() - real.mean() + 1e-3 * real.mean().square()
+
+    @torch.no_grad()
+    def validate(self, done: int) -> Row:  # noqa: ARG002
+        """KID of as many samples as there are held-out images, as the embedded ViT reads both."""
+        if len(self._held_out) < 2:
+            return {}
+        self.generator.eval()
+        drawn = torch.Generator().manual_seed(self.config.seed)
+        z = torch.randn(len(self._held_out), self.config.latent, generator=drawn)
+        made = torch.cat([self.generator(part.to(self.hardware.device)).cpu() for part in z.split(64)])
+        self.generator.train()
+        samples = ((made.clamp(-1, 1) + 1) / 2, self._held_out)
+        bytes_of = (
+            [np.ascontiguousarray(x.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for x in s]
+            for s in samples
+        )
+        features = [
+            np.concatenate([self.backbone.features(x[i : i + 32]) for i in range(0, len(x), 32)]) for x in bytes_of
+        ]
+        return {"kid_vit": kernel_distance(*features)}
+
+    def export(self, done: int, path: Path) -> None:
+        """The averaged generator in half precision."""
+        tensors = {k: v for name, value in self.generator.state_dict().items() for k, v in half(name, value).items()}
+        about = {"format": FORMAT, "steps": done, "shape": asdict(self.config.shape), "loss": self.config.loss}
+        write_weights(path, tensors, about)
+
+
+def gradient_penalty(
+    discriminator: TransDiscriminator, real: Float[Tensor, "n 3 r r"], fake: Float[Tensor, "n 3 r r"]
+) -> Float[Tensor, ""]:
+    """Mean of (|gradient| - 1)² between real and made images (Gulrajani et al. 2017, arXiv 1704.00028)."""
+    share = torch.rand(len(real), 1, 1, 1).to(real.device)
+    between = (share * real + (1 - share) * fake).detach().requires_grad_()
+    verdicts = discriminator(augment(between))
+    (gradient,) = torch.autograd.grad(verdicts.sum(), between, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
