@@ -1,6 +1,7 @@
 """`vitiq classify` on files of the bundled images, with the embedded weights.
 
-Truth: identities (the classifier's first label is what the program prints) and the images' evident subject.
+Truth: identities (the first label is what the program prints; of a file of `inversion` it is what the embedded ViT reads
+in the decoded image) and the images' evident subject.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from vitiq.codecs.classical.pillow import Jpeg
+from vitiq.codecs.inversion.codec import Inversion
 from vitiq.codecs.transform.codec import GenerativeMse
+from vitiq.models.backbones import load_backbone
 from vitiq.types import ImageU8, Quality
 
 
@@ -55,3 +58,36 @@ def test_other_files_are_reported(bundled: dict[str, ImageU8], tmp_path: Path) -
     result = classify(path)
     assert result.returncode == 1
     assert "no latents" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def inverted() -> Path:
+    return Path(__file__).parents[1] / "golden" / "data" / "inversion-image.viq"
+
+
+def test_files_of_inversion_are_read_in_the_rebuilt_image(inverted: Path) -> None:
+    backbone = load_backbone()
+    (wanted,) = backbone.logits([Inversion().decode(inverted.read_bytes())])
+    result = classify(inverted, "--json", "--compare")
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert (answer["codec"], answer["read"], answer["classifier"]) == ("inversion", "rebuilt image", backbone.name)
+    assert answer["labels"][0]["label"] == backbone.labels[int(wanted.argmax())]
+    assert answer["flops"] > 0
+    assert "rebuilt" not in answer
+
+
+def test_people_are_told_that_the_rebuilt_image_was_read(inverted: Path) -> None:
+    shown = classify(inverted, "--top", 3)
+    assert shown.returncode == 0, shown.stderr
+    assert "no classifier reads the latents of this codec" in shown.stdout
+    assert len(shown.stdout.splitlines()) == 4
+
+
+def test_a_damaged_file_of_inversion_is_refused(inverted: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.viq"
+    path.write_bytes(inverted.read_bytes()[:-5])
+    result = classify(path)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "cut.viq" in result.stderr

@@ -1,4 +1,4 @@
-"""Labels of a compressed image, read from its latents; what `vitiq classify` shows."""
+"""Labels of a compressed image, read from its latents where a classifier reads them; what `vitiq classify` shows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vitiq import registry
 from vitiq.api.coding import EncodedImage, content_of
+from vitiq.codecs.base import Codec
+from vitiq.codecs.detect import codec_of
 from vitiq.codecs.transform import labels as reading
+from vitiq.codecs.viq_codec import ViqCodec
+from vitiq.errors import BitstreamError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,62 +41,90 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """Labels of a file, read from its latents alone.
+    """Labels of a file, read from its latents alone where there is a classifier of them.
 
     Attributes:
         codec: registered name.
-        latents: what the classifier reads in them.
-        rebuilt: what the embedded ViT reads in the rebuilt image; None where it was not asked for.
+        latents: what the classifier reads in them; None for codecs that have none, whose image is rebuilt and read.
+        rebuilt: what the embedded ViT reads in the rebuilt image; None where it was not needed or asked for.
         same_top: whether both have the same first label.
         overlap: share of the first 100 labels that both have.
     """
 
     codec: str
-    latents: Labels
+    latents: Labels | None
     rebuilt: Labels | None = None
     same_top: bool | None = None
     overlap: float | None = None
+
+    @property
+    def found(self) -> Labels:
+        """From the latents where there is a classifier, else from the rebuilt image."""
+        read = self.latents or self.rebuilt
+        if read is None:
+            raise ValueError("neither latents nor rebuilt image were read")
+        return read
 
 
 def classify(
     data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, top: int = 5, compare: bool = False
 ) -> Classified:
-    """What is in the image of a file of `generative` or `generative-mse`, without rebuilding it.
+    """What is in the image of a neural codec's file.
+
+    Files of `generative` and `generative-mse` are read without rebuilding the image. No classifier reads the latents of
+    others (`inversion`, `inversion-vector`, plugins): the image is rebuilt and the embedded ViT reads it.
 
     Args:
         data: as `vitiq.decode` takes it.
         top: labels to give.
-        compare: also rebuild the image and let the embedded ViT read it.
+        compare: also rebuild the image and let the embedded ViT read it, where it was not read so already.
 
     Raises:
         InputError: the file cannot be read.
-        BitstreamError: it is damaged, or has no latents that the classifier reads.
+        BitstreamError: it is damaged, or an ordinary codec's.
         WeightsError: it belongs to other weights.
     """
-    from vitiq.codecs.transform.latent_classifier import load_classifier, top_labels
-
     content = content_of(data)
+    name = codec_of(content)
+    if not reading.has_classifier(name):
+        codec = _neural(name)
+        return Classified(name, None, _rebuilt(codec, content, top, count_flops=compare)[0])
+    from vitiq.codecs.transform.latent_classifier import load_classifier
+
     classifier = load_classifier()
-    codec = reading.make_codec(content)
-    found = reading.read_latents(codec, content, classifier, count_flops=compare)
-
-    def labels(network: str, names: tuple[str, ...], read: reading.Reading) -> Labels:
-        return Labels(network, tuple(top_labels(read.logits, names, top)), read.seconds, read.flops)
-
-    own = labels(classifier.weights_sha256[:12], classifier.labels, found)
+    own = reading.make_codec(content)
+    read = reading.read_latents(own, content, classifier, count_flops=compare)
+    found = _labels(classifier.weights_sha256[:12], classifier.labels, read, top)
     if not compare:
-        return Classified(codec.name, own)
+        return Classified(name, found)
+    rebuilt, other = _rebuilt(own, content, top, count_flops=True)
+    same = _first(read.logits) == _first(other.logits)
+    return Classified(name, found, rebuilt, same, reading.overlap(read.logits, other.logits))
+
+
+def _neural(name: str) -> Codec:
+    """The codec of that name, if its files are of latents."""
+    kind: type[Codec] = registry.load("codecs", name)
+    if not issubclass(kind, ViqCodec):
+        raise BitstreamError(
+            f"a file of codec {name} has no latents; expected a .viq file, as of `vitiq encode -c generative` or "
+            "-c inversion"
+        )
+    return kind()
+
+
+def _rebuilt(codec: Codec, content: builtins.bytes, top: int, *, count_flops: bool) -> tuple[Labels, reading.Reading]:
     from vitiq.models.backbones import load_backbone
 
     backbone = load_backbone()
-    rebuilt = reading.read_rebuilt(codec, content, backbone, count_flops=True)
-    return Classified(
-        codec.name,
-        own,
-        labels(backbone.name, backbone.labels, rebuilt),
-        _first(found.logits) == _first(rebuilt.logits),
-        reading.overlap(found.logits, rebuilt.logits),
-    )
+    read = reading.read_rebuilt(codec, content, backbone, count_flops=count_flops)
+    return _labels(backbone.name, backbone.labels, read, top), read
+
+
+def _labels(network: str, names: tuple[str, ...], read: reading.Reading, top: int) -> Labels:
+    from vitiq.codecs.transform.latent_classifier import top_labels
+
+    return Labels(network, tuple(top_labels(read.logits, names, top)), read.seconds, read.flops)
 
 
 def _first(logits: np.ndarray) -> int:

@@ -12,18 +12,21 @@ from vitiq.cli.common import print_json
 from vitiq.cli.streams import STDIO, read_stdin
 
 if TYPE_CHECKING:
-    from vitiq.api.labels import Labels
+    from vitiq.api.labels import Classified, Labels
 
 
 @click.command("classify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Labels to show.")
-@click.option("--compare", is_flag=True, help="Also rebuild the image and let the embedded ViT read it.")
+@click.option(
+    "--compare", is_flag=True, help="Also rebuild the image and let the embedded ViT read it, and count operations."
+)
 @common.as_json
 def command(file: Path, top: int, compare: bool, as_json: bool) -> None:
-    """Show what is in the image in FILE (codec generative or generative-mse), without rebuilding it.
+    """Show what is in the image in FILE, a .viq file.
 
-    `-` is standard input.
+    Of generative and generative-mse the latents are read, without rebuilding the image; of inversion,
+    inversion-vector and other neural codecs the rebuilt image is, by the embedded ViT. `-` is standard input.
     """
     from vitiq.api.labels import classify  # noqa: PLC0415 - slow to import
     from vitiq.errors import BitstreamError  # noqa: PLC0415
@@ -32,31 +35,48 @@ def command(file: Path, top: int, compare: bool, as_json: bool) -> None:
         found = classify(read_stdin() if file == STDIO else file, top=top, compare=compare)
     except BitstreamError as error:
         raise BitstreamError(f"{'standard input' if file == STDIO else file}: {error}") from error
-    own, rebuilt = found.latents, found.rebuilt
     if as_json:
-        answer: dict[str, object] = {"file": str(file), "codec": found.codec, "classifier": own.network}
-        answer["labels"] = _entries(own)
-        if rebuilt is not None:
-            answer |= {"seconds": own.seconds, "flops": own.flops}
-            answer["rebuilt"] = {
-                "backbone": rebuilt.network,
-                "labels": _entries(rebuilt),
-                "seconds": rebuilt.seconds,
-                "flops": rebuilt.flops,
-                "same_top": found.same_top,
-                "top_100_overlap": found.overlap,
-            }
-        print_json(answer)
+        print_json(_answer(str(file), found, compare=compare))
         return
-    _show(own)
+    own, rebuilt = found.latents, found.rebuilt
+    if own is not None:
+        _show(own)
+        if compare:
+            click.echo(f"from the latents: {_cost(own)}")
     if rebuilt is not None:
-        click.echo(f"from the latents: {own.seconds:.2f} s, {own.flops / 1e9:.1f} GFLOP")
-        click.echo(f"\nthe rebuilt image, read by {rebuilt.network}:")
+        why = "" if own else " (no classifier reads the latents of this codec)"
+        click.echo(f"{chr(10) if own else ''}the rebuilt image, read by {rebuilt.network}{why}:")
         _show(rebuilt)
-        click.echo(f"from the rebuilt image: {rebuilt.seconds:.2f} s, {rebuilt.flops / 1e9:.1f} GFLOP")
+        if compare:
+            click.echo(f"from the rebuilt image: {_cost(rebuilt)}")
+    if found.overlap is not None:
         click.echo(
             f"{'same' if found.same_top else 'another'} top label; {found.overlap:.0%} of the top 100 labels shared"
         )
+
+
+def _answer(file: str, found: Classified, *, compare: bool) -> dict[str, object]:
+    """The JSON object: what was found, and where."""
+    read, rebuilt = found.found, found.rebuilt
+    source = "rebuilt image" if found.latents is None else "latents"
+    answer: dict[str, object] = {"file": file, "codec": found.codec, "read": source, "classifier": read.network}
+    answer["labels"] = _entries(read)
+    if compare:
+        answer |= {"seconds": read.seconds, "flops": read.flops}
+    if found.latents is not None and rebuilt is not None:
+        answer["rebuilt"] = {
+            "backbone": rebuilt.network,
+            "labels": _entries(rebuilt),
+            "seconds": rebuilt.seconds,
+            "flops": rebuilt.flops,
+            "same_top": found.same_top,
+            "top_100_overlap": found.overlap,
+        }
+    return answer
+
+
+def _cost(read: Labels) -> str:
+    return f"{read.seconds:.2f} s, {read.flops / 1e9:.1f} GFLOP"
 
 
 def _show(read: Labels) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from jaxtyping import Float32
 
+from vitiq.codecs.base import Codec
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.errors import BitstreamError
@@ -41,6 +42,11 @@ class Reading:
     logits: Float32[np.ndarray, " labels"]
     seconds: float
     flops: int
+
+
+def has_classifier(name: str) -> bool:
+    """Whether the classifier reads the latents of a codec's files."""
+    return name in CODECS
 
 
 def make_codec(data: bytes) -> Generative | GenerativeMse:
@@ -84,12 +90,11 @@ def read_latents(
     return Reading(logits, seconds, _flops(read) if count_flops else 0)
 
 
-def read_rebuilt(
-    codec: Generative | GenerativeMse, data: bytes, backbone: Backbone, *, count_flops: bool = False
-) -> Reading:
+def read_rebuilt(codec: Codec, data: bytes, backbone: Backbone, *, count_flops: bool = False) -> Reading:
     """Labels that a backbone reads in the rebuilt image.
 
     Args:
+        codec: of any kind.
         count_flops: also count operations, which decodes and reads twice.
 
     Raises:
