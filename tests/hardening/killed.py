@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 
-def start(picture: Path, out: Path, said: Path) -> int:
+def start(image: Path, out: Path, said: Path) -> int:
     """Process id of a run of one image with three codecs and one metric, in a session of its own."""
     arguments = ["-c", "jpeg", "--comparators", "webp,jpeg2000", "--metrics", "mse", "-o", str(out), "--quiet"]
     child = os.fork()
@@ -35,7 +35,7 @@ def start(picture: Path, out: Path, said: Path) -> int:
         os.dup2(file, 2)
         from vitiq.cli.main import main
 
-        sys.argv = ["vitiq", "run", str(picture), *arguments]
+        sys.argv = ["vitiq", "run", str(image), *arguments]
         try:
             main()
             code = 0
@@ -47,9 +47,9 @@ def start(picture: Path, out: Path, said: Path) -> int:
         os._exit(code)
 
 
-def run(picture: Path, out: Path, said: Path) -> int:
+def run(image: Path, out: Path, said: Path) -> int:
     """Exit code of a run to its end."""
-    return os.waitstatus_to_exitcode(os.waitpid(start(picture, out, said), 0)[1])
+    return os.waitstatus_to_exitcode(os.waitpid(start(image, out, said), 0)[1])
 
 
 def made(out: Path) -> dict[str, str]:
@@ -71,18 +71,18 @@ def leftovers(out: Path) -> list[str]:
     return [path.name for path in out.rglob(".vitiq-*")]
 
 
-def kill_and_resume(picture: Path, out: Path, after: float) -> dict[str, object]:
+def kill_and_resume(image: Path, out: Path, after: float) -> dict[str, object]:
     """One moment: start, kill after so many seconds, run again to the end."""
     shutil.rmtree(out, ignore_errors=True)
-    said = picture.with_suffix(".said")
-    child = start(picture, out, said)
+    said = image.with_suffix(".said")
+    child = start(image, out, said)
     time.sleep(after)
     ended, _ = os.waitpid(child, os.WNOHANG)
     if not ended:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     before = sum(path.is_file() for path in out.rglob("*"))
-    code = run(picture, out, said)
+    code = run(image, out, said)
     return {
         "after": round(after, 3),
         "killed": not ended,
@@ -106,18 +106,18 @@ def main() -> None:
 
     moments, folder = int(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    picture = folder / "in.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(picture)
+    image = folder / "in.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(image)
     said = folder / "clean.said"
-    run(picture, folder / "warm", said)
+    run(image, folder / "warm", said)
     began = time.monotonic()
-    if run(picture, folder / "clean", said):
+    if run(image, folder / "clean", said):
         sys.exit(said.read_text())
     seconds = time.monotonic() - began
     files, table = made(folder / "clean"), scores(folder / "clean")
     wrong = killed = 0
     for index in range(moments):
-        moment = kill_and_resume(picture, folder / "out", seconds * (index + 0.5) / moments)
+        moment = kill_and_resume(image, folder / "out", seconds * (index + 0.5) / moments)
         fine = (moment["code"], moment["files"], moment["scores"], moment["leftovers"]) == (0, files, table, [])
         wrong += not fine
         killed += bool(moment["killed"])
