@@ -195,14 +195,15 @@ def towards_others(references: Sequence[ImageU8]) -> Iterator[Figure]:
 
 def meaning(data: Path, references: Sequence[ImageU8]) -> Iterator[Figure]:
     """ViT-Scores of JPEG and of the corrected images."""
-    for judge in teachers(data):
+    for backbone in teachers(data):
         for quality in VIT_QUALITY:
             files = [Jpeg().encode(x, Quality(quality)) for x in references]
             before, found = (
-                float(scores(judge, references, [restore(f) for f in files]).mean()) for restore in (plain, deblocked)
+                float(scores(backbone, references, [restore(f) for f in files]).mean())
+                for restore in (plain, deblocked)
             )
             note = f"goal: JPEG's; {len(references)} Kodak images"
-            yield Figure(f"jpeg+deblock, quality {quality}: ViT-Score by {short(judge)}", found, before, note=note)
+            yield Figure(f"jpeg+deblock, quality {quality}: ViT-Score by {short(backbone)}", found, before, note=note)
 
 
 def part(data: Path) -> Iterator[Figure]:

@@ -14,7 +14,7 @@ from vitiq.image.io import read_image
 from vitiq.models import threads
 from vitiq.types import ImageU8
 
-pytest_plugins = ["browser_fixtures"]
+pytest_plugins = ["browser_fixtures", "program"]
 
 settings.register_profile("vitiq", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("vitiq")

@@ -8,22 +8,20 @@ command that wrote it (benchmarks/codec_metrics.py). No reference program is nee
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import math
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from scripts import script_module
 from vitiq.errors import InputError
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 from vitiq.types import ImageU8
 
-FACTS = json.loads((Path(__file__).parent / "data" / "codec-metrics.json").read_text(encoding="utf-8"))
+GOLDEN = json.loads((Path(__file__).parent / "data" / "codec-metrics.json").read_text(encoding="utf-8"))
 PROGRAMS = ("butteraugli", "cvvdp", "vmaf")
 NOISE = {"flat, brighter", "flat, noise"}
 """Pairs whose value in single precision is the rounding of the arithmetic (docs/reference/metrics-codec.md)."""
@@ -33,34 +31,22 @@ Pairs = dict[str, tuple[ImageU8, ImageU8]]
 
 @pytest.fixture(scope="session")
 def pairs(bundled: dict[str, ImageU8]) -> Pairs:
-    inputs = benchmark_inputs()
-    made: Pairs = inputs.codec_pairs(bundled)
+    made: Pairs = script_module("benchmarks/inputs.py").codec_pairs(bundled)
     for name, (_, other) in made.items():
         found = hashlib.sha256(other.tobytes()).hexdigest()
-        assert found == FACTS["images"][name], f"Pillow makes another {name}; run: {FACTS['command']}"
+        assert found == GOLDEN["images"][name], f"Pillow makes another {name}; run: {GOLDEN['command']}"
     return made
-
-
-def benchmark_inputs() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "inputs.py"
-    spec = importlib.util.spec_from_file_location("codec_inputs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["codec_inputs"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
 def scores(pairs: Pairs) -> dict[str, dict[str, float]]:
-    names = sorted({e["metric"] for e in FACTS["entries"]} - set(PROGRAMS))
+    names = sorted({e["metric"] for e in GOLDEN["entries"]} - set(PROGRAMS))
     metrics = resolve_metrics(names)
     return {name: {k: s.value for k, s in score_pair(a, b, metrics).items()} for name, (a, b) in pairs.items()}
 
 
 def entries(*, programs: bool) -> list[Any]:
-    chosen = [e for e in FACTS["entries"] if (e["metric"] in PROGRAMS) == programs]
+    chosen = [e for e in GOLDEN["entries"] if (e["metric"] in PROGRAMS) == programs]
     return [pytest.param(e, id=f"{e['metric']}: {e['source']}, {e['call']}") for e in chosen]
 
 
@@ -94,7 +80,7 @@ def test_programs_are_called_rightly(entry: dict[str, Any], pairs: Pairs) -> Non
 
 
 def test_every_metric_without_a_program_is_compared() -> None:
-    compared = {e["metric"] for e in FACTS["entries"]}
+    compared = {e["metric"] for e in GOLDEN["entries"]}
     assert compared >= {
         *("ssimulacra2", "iw-ssim", "vif", "fsim", "nlpd", "psnr-hvs", "psnr-hvs-m", "gmsd", "haarpsi", "ciede2000"),
         *("iw-ssim@jpeg-ai-cttc", "vif@jpeg-ai-cttc", "nlpd@jpeg-ai-cttc", "psnr-hvs@jpeg-ai-cttc"),

@@ -8,15 +8,14 @@ benchmarks/inputs.py in the published layouts; BRISQUE with LIVE's files, found 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from scripts import script_module
 from vitiq.errors import InputError, WeightsError
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.perceptual.base import PerceptualMetric
@@ -24,20 +23,13 @@ from vitiq.metrics.perceptual.brisque import Brisque
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 from vitiq.types import ImageU8
 
-FACTS = json.loads((Path(__file__).parent / "data" / "metrics.json").read_text(encoding="utf-8"))
+GOLDEN = json.loads((Path(__file__).parent / "data" / "metrics.json").read_text(encoding="utf-8"))
 NETWORKS = ("lpips", "lpips-vgg", "dists")
 
 
 @pytest.fixture(scope="session")
 def inputs() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "inputs.py"
-    spec = importlib.util.spec_from_file_location("inputs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["inputs"] = module
-    spec.loader.exec_module(module)
-    return module
+    return script_module("benchmarks/inputs.py")
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +37,7 @@ def pairs(inputs: ModuleType, bundled: dict[str, ImageU8]) -> dict[str, tuple[Im
     made = {f"{n}/{k}": (image, inputs.degrade(image, k)) for n, image in bundled.items() for k in inputs.KINDS}
     for name, (_, other) in made.items():
         found = hashlib.sha256(other.tobytes()).hexdigest()
-        assert found == FACTS["images"][name], f"Pillow makes another {name}; run: {FACTS['command']}"
+        assert found == GOLDEN["images"][name], f"Pillow makes another {name}; run: {GOLDEN['command']}"
     return made
 
 
@@ -57,13 +49,13 @@ def networks(inputs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def entries(*metrics: str, others: bool = False) -> list[Any]:
-    chosen = [e for e in FACTS["entries"] if (e["metric"] in metrics) != others]
+    chosen = [e for e in GOLDEN["entries"] if (e["metric"] in metrics) != others]
     return [pytest.param(e, id=f"{e['metric']}-{e['source'].replace(' ', '-')}") for e in chosen]
 
 
 @pytest.fixture(scope="session")
 def scores(pairs: dict[str, tuple[ImageU8, ImageU8]]) -> dict[str, dict[str, float]]:
-    names = {e["metric"] for e in FACTS["entries"]} - {"brisque", *NETWORKS}
+    names = {e["metric"] for e in GOLDEN["entries"]} - {"brisque", *NETWORKS}
     metrics = resolve_metrics(sorted(names))
     return {name: {k: s.value for k, s in score_pair(a, b, metrics).items()} for name, (a, b) in pairs.items()}
 

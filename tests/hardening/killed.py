@@ -31,9 +31,9 @@ STUDIES = {
 """One image, a few codecs, one metric; {} stands for the image."""
 
 
-def start(study: str, picture: Path, out: Path, said: Path) -> int:
+def start(study: str, image: Path, out: Path, said: Path) -> int:
     """Process id of a study, in a session of its own."""
-    words = [word.format(picture) for word in STUDIES[study]]
+    words = [word.format(image) for word in STUDIES[study]]
     child = os.fork()
     if child:
         return child
@@ -57,9 +57,9 @@ def start(study: str, picture: Path, out: Path, said: Path) -> int:
         os._exit(code)
 
 
-def run(study: str, picture: Path, out: Path, said: Path) -> int:
+def run(study: str, image: Path, out: Path, said: Path) -> int:
     """Exit code of a study to its end."""
-    return os.waitstatus_to_exitcode(os.waitpid(start(study, picture, out, said), 0)[1])
+    return os.waitstatus_to_exitcode(os.waitpid(start(study, image, out, said), 0)[1])
 
 
 def made(out: Path) -> dict[str, str]:
@@ -81,18 +81,18 @@ def leftovers(out: Path) -> list[str]:
     return [path.name for path in out.rglob(".*") if path.is_file() and path.name != ".vitiq"]
 
 
-def kill_and_resume(study: str, picture: Path, out: Path, after: float) -> dict[str, object]:
+def kill_and_resume(study: str, image: Path, out: Path, after: float) -> dict[str, object]:
     """One moment: start, kill after so many seconds, run again to the end."""
     shutil.rmtree(out, ignore_errors=True)
-    said = picture.with_suffix(".said")
-    child = start(study, picture, out, said)
+    said = image.with_suffix(".said")
+    child = start(study, image, out, said)
     time.sleep(after)
     ended, _ = os.waitpid(child, os.WNOHANG)
     if not ended:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     before = sum(path.is_file() for path in out.rglob("*"))
-    code = run(study, picture, out, said)
+    code = run(study, image, out, said)
     return {
         "after": round(after, 3),
         "killed": not ended,
@@ -118,20 +118,20 @@ def main() -> None:
     moments, folder = int(sys.argv[1]), Path(sys.argv[2])
     study = sys.argv[3] if len(sys.argv) > 3 else "run"
     folder.mkdir(parents=True, exist_ok=True)
-    picture = folder / "in.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(picture)
+    image = folder / "in.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(image)
     for name in ("warm", "clean"):
         shutil.rmtree(folder / name, ignore_errors=True)
     said = folder / "clean.said"
-    run(study, picture, folder / "warm", said)
+    run(study, image, folder / "warm", said)
     began = time.monotonic()
-    if run(study, picture, folder / "clean", said):
+    if run(study, image, folder / "clean", said):
         sys.exit(said.read_text())
     seconds = time.monotonic() - began
     files, table = made(folder / "clean"), scores(folder / "clean")
     wrong = killed = 0
     for index in range(moments):
-        moment = kill_and_resume(study, picture, folder / "out", seconds * (index + 0.5) / moments)
+        moment = kill_and_resume(study, image, folder / "out", seconds * (index + 0.5) / moments)
         fine = (moment["code"], moment["files"], moment["scores"], moment["leftovers"]) == (0, files, table, [])
         wrong += not fine
         killed += bool(moment["killed"])

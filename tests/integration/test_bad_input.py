@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vitiq.cli.main import main
+from program import Answer, Vitiq
 from vitiq.codecs.base import Codec
 from vitiq.codecs.classical.downscaled import DownscaledWebP
 from vitiq.codecs.classical.pillow import Avif, Jpeg, WebP
@@ -30,37 +28,6 @@ from vitiq.errors import InputError
 from vitiq.evaluation.store import Store
 from vitiq.image.io import read_image, write_png
 from vitiq.types import ImageU8, Quality
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int | str | None
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.err.splitlines()
-
-
-Vitiq = Callable[..., Answer]
-
-
-@pytest.fixture
-def vitiq(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vitiq:
-    monkeypatch.delenv("VITIQ_DEBUG", raising=False)
-
-    def call(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
-        code: int | str | None = 0
-        try:
-            main()
-        except SystemExit as stopped:
-            code = stopped.code
-        said = capsys.readouterr()
-        return Answer(code, said.out, said.err)
-
-    return call
 
 
 def check_one_line(answer: Answer, *names: object, code: int = 1) -> None:

@@ -10,14 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vitiq.cli.main import main
+from program import Vitiq
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import Store
 from vitiq.image.io import read_image, write_png
@@ -33,31 +32,6 @@ def images(bundled: dict[str, ImageU8], tmp_path_factory: pytest.TempPathFactory
     for name in ("animal", "building", "portrait"):
         write_png(folder / f"{name}.png", np.ascontiguousarray(bundled[name][100:180, 100:200]))
     return folder
-
-
-class Answer:
-    """What a command said."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-Vitiq = Callable[..., Answer]
-
-
-@pytest.fixture
-def vitiq(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vitiq:
-    def call(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return Answer(code, said.out, said.err)
-
-    return call
 
 
 def records(out: Path) -> list[str]:

@@ -12,48 +12,17 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vitiq.cli.main import main
+from program import Vitiq
 from vitiq.codecs.batch import default_output, output_names
 from vitiq.image.folders import pairing_key
 from vitiq.image.io import read_image
 from vitiq.types import ImageU8
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int | str | None
-    out: str
-    err: str
-
-
-Vitiq = Callable[..., Answer]
-
-
-@pytest.fixture
-def vitiq(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vitiq:
-    """The program in this process, as its user starts it."""
-    monkeypatch.delenv("VITIQ_DEBUG", raising=False)
-
-    def call(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
-        code: int | str | None = 0
-        try:
-            main()
-        except SystemExit as stopped:
-            code = stopped.code
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return Answer(code, said.out, said.err)
-
-    return call
 
 
 def program(*arguments: object, **settings: object) -> subprocess.CompletedProcess[bytes]:

@@ -7,7 +7,6 @@ images whose name has "deadly" in it.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 import killers
-from vitiq.cli.main import main
+from program import Vitiq
 from vitiq.codecs import folders as codec_folders
 from vitiq.evaluation import plan, scoring, series_sets, sets, validate
 from vitiq.evaluation.executors import Workers
@@ -43,17 +42,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return top / "a", top / "b"
 
 
-def vitiq(capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, str, str]:
-    patch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
-    code = 0
-    try:
-        main()
-    except SystemExit as end:
-        code = int(end.code or 0)
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
-
 def test_an_item_is_tried_alone_and_those_beside_it_are_done() -> None:
     items = list(range(30))
     found = list(in_order(killers.squares, items, lambda item, said: (item, said), jobs=2, size=4))
@@ -74,12 +62,12 @@ def test_score_names_the_pair_and_does_the_others(
     folders: tuple[Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    vitiq: Vitiq,
 ) -> None:
     monkeypatch.setattr(scoring, "score_files", killers.score_files)
     out = tmp_path / "table.csv"
     arguments = ("score", *folders, "-m", "mse", "-j", 2, "--json", "--quiet", "--out", out)
-    code, text, err = vitiq(capsys, monkeypatch, *arguments)
+    code, text, err = vitiq(*arguments)
     facts = json.loads(text)
     assert code == 1
     assert len(facts["pairs"]) == COUNT - 1
@@ -88,7 +76,7 @@ def test_score_names_the_pair_and_does_the_others(
     assert len(out.read_text().splitlines()) == COUNT
     # The same command does the one that is missing, alone.
     monkeypatch.undo()
-    code, text, _ = vitiq(capsys, monkeypatch, *arguments, "--force")
+    code, text, _ = vitiq(*arguments, "--force")
     assert code == 0
     assert len(json.loads(text)["pairs"]) == COUNT
 

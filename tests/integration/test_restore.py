@@ -7,48 +7,16 @@ from __future__ import annotations
 
 import io
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from program import Vitiq
 from vitiq.cli import streams
-from vitiq.cli.main import main
 from vitiq.filters.deblock.filter import restore_jpeg
 from vitiq.types import ImageU8
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int | str | None
-    out: str
-    err: str
-
-
-Vitiq = Callable[..., Answer]
-
-
-@pytest.fixture
-def vitiq(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vitiq:
-    """The program in this process, as its user starts it."""
-    monkeypatch.delenv("VITIQ_DEBUG", raising=False)
-
-    def call(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["vitiq", *map(str, arguments)])
-        code: int | str | None = 0
-        try:
-            main()
-        except SystemExit as stopped:
-            code = stopped.code
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return Answer(code, said.out, said.err)
-
-    return call
 
 
 @pytest.fixture
@@ -141,8 +109,8 @@ def test_json_and_standard_streams(vitiq: Vitiq, jpeg: Path, tmp_path: Path, mon
     facts = json.loads(vitiq("restore", jpeg, "-o", tmp_path / "out.png", "--json").out)
     assert (facts["width"], facts["height"], facts["codec"]) == (96, 80, "deblock")
     written: list[bytes] = []
-    monkeypatch.setattr("vitiq.cli.restore.read_stdin", jpeg.read_bytes)
-    monkeypatch.setattr("vitiq.cli.restore.write_stdout", written.append)
+    monkeypatch.setattr("vitiq.cli.single.read_stdin", jpeg.read_bytes)
+    monkeypatch.setattr("vitiq.cli.single.write_stdout", written.append)
     assert Path("-") == streams.STDIO
     assert vitiq("restore", "-").code == 0
     assert written[0].startswith(b"\x89PNG")

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from training_images import write_blurred
 from vitiq.codecs.transform.latent_classifier import (
     EmbeddedClassifier,
     export_weights,
@@ -56,12 +56,7 @@ def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    for index in range(6):
-        low = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        Image.fromarray(low).resize((80, 60), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
-    return folder
+    return write_blurred(tmp_path_factory.mktemp("data"), 6)
 
 
 @pytest.fixture(autouse=True)

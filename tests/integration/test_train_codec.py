@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors import safe_open
 
+from training_images import write_gradients
 from vitiq import training
 from vitiq.codecs.transform import latent_classifier
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
@@ -38,12 +38,7 @@ from vitiq.weights.file import steps_behind
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five noisy gradients, large enough for every crop."""
-    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
-    for k in range(5):
-        ramp = np.linspace(0, 200, 280)[None, :, None] + rng.normal(0, 12, (260, 280, 3)) + 10 * k
-        Image.fromarray(ramp.clip(0, 255).astype(np.uint8)).save(folder / f"{k}.png")
-    return folder
+    return write_gradients(tmp_path_factory.mktemp("photos"))
 
 
 @pytest.fixture(scope="module")

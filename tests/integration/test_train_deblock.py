@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from training_images import write_gradients
 from vitiq.errors import InputError, WeightsError
 from vitiq.filters.deblock.dct import basis, to_coefficients
 from vitiq.filters.deblock.embedded import EmbeddedCorrector
@@ -32,12 +32,7 @@ from vitiq.weights.file import steps_behind
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noisy gradients, large enough for every crop."""
-    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
-    for k in range(5):
-        ramp = np.linspace(0, 200, 120)[None, :, None] + rng.normal(0, 12, (110, 120, 3)) + 10 * k
-        Image.fromarray(ramp.clip(0, 255).astype(np.uint8)).save(folder / f"{k}.png")
-    return folder
+    return write_gradients(tmp_path_factory.mktemp("photos"), height=110, width=120)
 
 
 @pytest.fixture(scope="module")

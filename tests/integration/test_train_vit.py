@@ -19,6 +19,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from training_images import write_blurred
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.backbones.base import Preprocessing
@@ -70,12 +71,7 @@ def teacher_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    for index in range(12):
-        low = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        Image.fromarray(low).resize((80, 60), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
-    return folder
+    return write_blurred(tmp_path_factory.mktemp("data"), 12)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from PIL import Image
 from safetensors.torch import save_file
 
+from training_images import write_gradients
 from vitiq.cli.train import INPUTS, command
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
@@ -43,12 +42,7 @@ Train = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five noisy gradients, large enough for every crop."""
-    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
-    for k in range(5):
-        ramp = np.linspace(0, 200, 280)[None, :, None] + rng.normal(0, 12, (260, 280, 3)) + 10 * k
-        Image.fromarray(ramp.clip(0, 255).astype(np.uint8)).save(folder / f"{k}.png")
-    return folder
+    return write_gradients(tmp_path_factory.mktemp("photos"))
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
 
+from scripts import script_module
 from vitiq.weights.store import list_models, sha256_file
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_cli_reference_is_up_to_date() -> None:
-    spec = importlib.util.spec_from_file_location("make_cli_reference", ROOT / "docs" / "make_cli_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script_module("docs/make_cli_reference.py")
     assert (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == module.reference(), "run `make docs`"
 
 

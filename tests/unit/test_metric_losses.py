@@ -5,9 +5,7 @@ LPIPS and DISTS run with random weights of a fixed seed in the published layouts
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from scripts import script_module
 from vitiq import registry
 from vitiq.errors import InputError, UnknownNameError, WeightsError
 from vitiq.losses import LOSSES, Loss, loss
@@ -35,15 +34,8 @@ SEMANTIC = tuple(name for name in LOSSES if name.startswith("vit-"))
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = Path(__file__).parents[2] / "benchmarks" / "inputs.py"
-    spec = importlib.util.spec_from_file_location("loss_inputs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["loss_inputs"] = module
-    spec.loader.exec_module(module)
     folder = tmp_path_factory.mktemp("networks")
-    module.write_random_weights(folder)
+    script_module("benchmarks/inputs.py").write_random_weights(folder)
     return folder
 
 

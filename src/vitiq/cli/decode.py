@@ -13,7 +13,8 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.batch import into_folder, show_batch
 from vitiq.cli.common import on_stdout, print_json, say
-from vitiq.cli.streams import STDIO, read_stdin, write_stdout
+from vitiq.cli.single import rebuild_one
+from vitiq.cli.streams import STDIO
 
 if TYPE_CHECKING:
     from vitiq.codecs.files import DecodedFile
@@ -57,7 +58,8 @@ def command(  # noqa: PLR0917
     With --verify a file is decoded in further processes, on the CPU with one and two threads, with older vector
     instructions and without oneDNN; the exit code is 1 where a pixel differs by more than one level.
     """
-    from vitiq.codecs.folders import decode_files  # noqa: PLC0415 - slow to import
+    from vitiq.codecs.files import decode_image, read_file  # noqa: PLC0415 - slow to import, as the following
+    from vitiq.codecs.folders import decode_files  # noqa: PLC0415
 
     given = common.options_of(options)
     output = wanted.path if wanted is not None else None
@@ -70,7 +72,8 @@ def command(  # noqa: PLR0917
         return
     if verify and STDIO in {files[0], output}:
         raise click.UsageError("--verify decodes the file again and needs one that is not standard input or output")
-    image, done = decode_one(files[0], output, given, device=device, force=force, as_json=as_json)
+    rebuild = partial(decode_image, options=given, device=device)
+    image, done = rebuild_one(files[0], output, rebuild, word="decoded", read=read_file, force=force, as_json=as_json)
     if as_json:
         answer = done.as_json()
         if verify:
@@ -80,30 +83,6 @@ def command(  # noqa: PLR0917
         say(str(done), err=on_stdout(done.path), quiet=quiet)
         if verify:
             report_differences(done, image, given)
-
-
-def decode_one(
-    source: Path, output: Path | None, options: Mapping[str, object], *, device: str, force: bool, as_json: bool
-) -> tuple[ImageU8, DecodedFile]:
-    """One file, which may come from standard input, to one image, which may be standard output."""
-    from vitiq.codecs.batch import default_output  # noqa: PLC0415
-    from vitiq.codecs.files import decode_image, image_bytes, image_format, read_file  # noqa: PLC0415
-    from vitiq.files import check_output, write_bytes  # noqa: PLC0415
-
-    target = output or (STDIO if source == STDIO else default_output(source, ".png", "decoded"))
-    if target == STDIO and as_json:
-        raise click.UsageError("--json and -o - both write to standard output; give a file with -o")
-    form = image_format(target)
-    if target != STDIO:
-        check_output(target, [] if source == STDIO else [source], overwrite=force)
-    named = Path("standard input") if source == STDIO else source
-    data = read_stdin() if source == STDIO else read_file(source)
-    image, done = decode_image(data, named, target, options=options, device=device)
-    if target == STDIO:
-        write_stdout(image_bytes(image, form))
-    else:
-        write_bytes(target, image_bytes(image, form), overwrite=force, source=named)
-    return image, done
 
 
 def compared(done: DecodedFile, image: ImageU8, options: Mapping[str, object]) -> list[tuple[str, int]]:

@@ -10,7 +10,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.batch import into_folder, show_batch
 from vitiq.cli.common import on_stdout, print_json, say
-from vitiq.cli.streams import STDIO, read_stdin, write_stdout
+from vitiq.cli.single import rebuild_one
 
 
 @click.command("restore")
@@ -49,40 +49,19 @@ def command(  # noqa: PLR0917
 
     Coded again with the same tables, the result gives the same coefficients but for what rounding to 8 bits moves.
     """
-    from vitiq.codecs.restored import restore_files  # noqa: PLC0415 - slow to import
-
-    folder = into_folder(files, wanted)
-    if folder is None:
-        output = wanted.path if wanted is not None else None
-        restore_one(files[0], output, project=not free, force=force, as_json=as_json, quiet=quiet)
-        return
-    start = partial(restore_files, files, folder, project=not free, overwrite=force, jobs=jobs)
-    show_batch(lambda planned: start(planned=planned), "file", as_json=as_json, quiet=quiet)
-
-
-def restore_one(source: Path, output: Path | None, *, project: bool, force: bool, as_json: bool, quiet: bool) -> None:
-    """One file, which may come from standard input, to one image, which may be standard output."""
-    from vitiq.codecs.batch import default_output  # noqa: PLC0415 - slow to import, as the following
-    from vitiq.codecs.files import image_bytes, image_format  # noqa: PLC0415
-    from vitiq.codecs.restored import restore_image  # noqa: PLC0415
-    from vitiq.files import check_output, write_bytes  # noqa: PLC0415
+    from vitiq.codecs.restored import restore_files, restore_image  # noqa: PLC0415 - slow to import
     from vitiq.image.limits import read_bounded  # noqa: PLC0415
 
-    target = output or (STDIO if source == STDIO else default_output(source, ".png", "restored"))
-    if target == STDIO and as_json:
-        raise click.UsageError("--json and -o - both write to standard output; give a file with -o")
-    form = image_format(target)
-    if target != STDIO:
-        check_output(target, [] if source == STDIO else [source], overwrite=force)
-    named = Path("standard input") if source == STDIO else source
-    data = read_stdin() if source == STDIO else read_bounded(source)
-    image, done = restore_image(data, named, target, project=project)
-    if target == STDIO:
-        write_stdout(image_bytes(image, form))
-    else:
-        write_bytes(target, image_bytes(image, form), overwrite=force, source=named)
+    folder = into_folder(files, wanted)
+    if folder is not None:
+        start = partial(restore_files, files, folder, project=not free, overwrite=force, jobs=jobs)
+        show_batch(lambda planned: start(planned=planned), "file", as_json=as_json, quiet=quiet)
+        return
+    output = wanted.path if wanted is not None else None
+    rebuild = partial(restore_image, project=not free)
+    _, done = rebuild_one(files[0], output, rebuild, word="restored", read=read_bounded, force=force, as_json=as_json)
     for note in done.notes:
-        click.echo(f"{named}: {note}", err=True)
+        say(f"{done.source}: {note}", err=True)
     if as_json:
         print_json(done.as_json())
     else:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,7 +33,7 @@ from vitiq.image.io import decode_image as read_image_bytes
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8, ProgressCallback, Quality
 
-R = TypeVar("R")
+D = TypeVar("D", bound="DecodedFile")
 
 LOSSLESS = {".png": "PNG", ".bmp": "BMP", ".ppm": "PPM", ".tif": "TIFF", ".tiff": "TIFF"}
 """Suffixes that a decoded image may have; others get a PNG."""
@@ -203,11 +204,33 @@ def decode_file(
         InputError: the file cannot be read, or the output exists or cannot be written.
         BitstreamError: it is damaged, or no codec knows it.
     """
-    target = output if output is not None else default_output(source, ".png", "decoded")
+    rebuild = partial(decode_image, options=options, device=device)
+    return rebuild_file(source, output, rebuild, word="decoded", read=read_file, overwrite=overwrite, journal=journal)
+
+
+def rebuild_file(
+    source: Path,
+    output: Path | None,
+    rebuild: Callable[[bytes, Path, Path], tuple[ImageU8, D]],
+    *,
+    word: str,
+    read: Callable[[Path], bytes],
+    overwrite: bool,
+    journal: Journal | None,
+) -> D:
+    """An image file from another file; what `decode_file` and `restore_file` share.
+
+    Args:
+        source, output, overwrite, journal: as for `decode_file`.
+        rebuild: the image, and what is to be said about it, from the file's bytes, its name and the image's.
+        word: stands in the image's name where that would be the input's.
+        read: the bytes of a file.
+    """
+    target = output if output is not None else default_output(source, ".png", word)
     form = image_format(target)
     check_output(target, [source], overwrite=overwrite)
-    raw = read_file(source)
-    image, done = decode_image(raw, source, target, options=options, device=device)
+    raw = read(source)
+    image, done = rebuild(raw, source, target)
     data = image_bytes(image, form)
     if journal is not None:
         journal.note(target, raw, data)

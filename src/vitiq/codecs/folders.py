@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vitiq.codecs.base import Codec
-from vitiq.codecs.batch import PassedOver, Skipped, plan_decoding, plan_encoding
+from vitiq.codecs.batch import Batch, PassedOver, Skipped, plan_decoding, plan_encoding
 from vitiq.codecs.files import DecodedFile, EncodedFile, decode_file, encode_file
 from vitiq.codecs.journal import Journal
 from vitiq.codecs.spec import RateSpec, make_codec
@@ -81,12 +81,7 @@ def encode_files(
         overwrite=overwrite,
         journal=journal,
     )
-    if planned is not None:
-        planned(len(batch.todo))
-    yield from batch.passed_over
-    yield from batch.skipped
-    yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, lost, jobs=jobs_on(device, jobs))
+    return all_of(batch, work, jobs_on(device, jobs), planned)
 
 
 def decode_files(
@@ -103,12 +98,22 @@ def decode_files(
     journal = Journal.of(out, {"decode": dict(options or {})})
     batch = plan_decoding(sources, journal, overwrite=overwrite)
     work = partial(_decode_some, options=_frozen(options), device=device, overwrite=overwrite, journal=journal)
+    return all_of(batch, work, jobs_on(device, jobs), planned)
+
+
+def all_of(
+    batch: Batch,
+    work: Callable[[Sequence[tuple[Path, Path]]], Sequence[R | Failed]],
+    jobs: int | None,
+    planned: Callable[[int], object] | None,
+) -> Generator[R | Skipped | PassedOver | Failed]:
+    """What is to be said of a batch, then the work on it, in order and in parallel; arguments as for `encode_files`."""
     if planned is not None:
         planned(len(batch.todo))
     yield from batch.passed_over
     yield from batch.skipped
     yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, lost, jobs=jobs_on(device, jobs))
+    yield from in_order(work, batch.todo, lost, jobs=jobs)
 
 
 def _frozen(options: Mapping[str, object] | None) -> Frozen:

@@ -61,13 +61,13 @@ class Journal:
         Raises:
             InputError: the journal cannot be written.
         """
-        facts = {"file": self._name(target), "made": _digest(made), "from": _digest(source), "with": self.settings}
+        entry = {"file": self._name(target), "made": _digest(made), "from": _digest(source), "with": self.settings}
         path = self.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                os.write(descriptor, (json.dumps(facts) + "\n").encode())
+                os.write(descriptor, (json.dumps(entry) + "\n").encode())
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -82,26 +82,26 @@ class Journal:
             return {}
         for line in text.split("\n"):
             try:
-                facts = parse_json(line)
+                entry = parse_json(line)
             except ValueError:
                 continue
-            if isinstance(facts, dict) and all(
-                isinstance(facts.get(key), str) for key in ("file", "made", "from", "with")
+            if isinstance(entry, dict) and all(
+                isinstance(entry.get(key), str) for key in ("file", "made", "from", "with")
             ):
-                found.setdefault(facts["file"], []).append(facts)
+                found.setdefault(entry["file"], []).append(entry)
         return found
 
     def state(self, target: Path, source: Path, lines: Mapping[str, list[dict[str, str]]]) -> State:
         """How the existing file `target` stands to what would be made from `source`."""
         known = lines.get(self._name(target), [])
         there = _digest_of(target) if known else ""
-        made = [facts for facts in known if facts["made"] == there]
+        made = [entry for entry in known if entry["made"] == there]
         if not made:
             return State.FOREIGN
-        if all(facts["with"] != self.settings for facts in made):
+        if all(entry["with"] != self.settings for entry in made):
             return State.OTHER_SETTINGS
         wanted = _digest_of(source)
-        same = any(facts["with"] == self.settings and facts["from"] == wanted for facts in made)
+        same = any(entry["with"] == self.settings and entry["from"] == wanted for entry in made)
         return State.SAME if same else State.CHANGED
 
     def _name(self, target: Path) -> str:

@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vitiq.codecs.batch import PassedOver, Skipped, default_output, plan_restoring
-from vitiq.codecs.files import DecodedFile, image_bytes, image_format
-from vitiq.codecs.folders import Failed, caught, lost
+from vitiq.codecs.batch import PassedOver, Skipped, plan_restoring
+from vitiq.codecs.files import DecodedFile, rebuild_file
+from vitiq.codecs.folders import Failed, all_of, caught
 from vitiq.codecs.journal import Journal
-from vitiq.files import check_output, write_bytes
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8
-from vitiq.workers import in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +55,10 @@ def restore_file(
     Raises:
         InputError: the file cannot be read or is no JPEG, or the output exists or cannot be written.
     """
-    target = output if output is not None else default_output(source, ".png", "restored")
-    form = image_format(target)
-    check_output(target, [source], overwrite=overwrite)
-    raw = read_bounded(source)
-    image, done = restore_image(raw, source, target, project=project)
-    data = image_bytes(image, form)
-    if journal is not None:
-        journal.note(target, raw, data)
-    write_bytes(target, data, overwrite=overwrite, source=source)
-    return done
+    rebuild = partial(restore_image, project=project)
+    return rebuild_file(
+        source, output, rebuild, word="restored", read=read_bounded, overwrite=overwrite, journal=journal
+    )
 
 
 def restore_image(data: bytes, source: Path, target: Path, *, project: bool = True) -> tuple[ImageU8, RestoredFile]:
@@ -106,12 +98,7 @@ def restore_files(
     journal = Journal.of(out, {"restore": dict(Deblock(project=project).identity())})
     batch = plan_restoring(sources, journal, overwrite=overwrite)
     work = partial(_restore_some, project=project, overwrite=overwrite, journal=journal)
-    if planned is not None:
-        planned(len(batch.todo))
-    yield from batch.passed_over
-    yield from batch.skipped
-    yield from (Failed(*problem) for problem in batch.problems)
-    yield from in_order(work, batch.todo, lost, jobs=jobs)
+    return all_of(batch, work, jobs, planned)
 
 
 def _restore_some(

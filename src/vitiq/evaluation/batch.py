@@ -135,8 +135,8 @@ def score_row(
     key: str, metric: str, signature: str, score: Score | None = None, error: str | None = None
 ) -> dict[str, Any]:
     """A row of the scores. Its signature is the one that was planned, so that it is found again."""
-    facts = {} if score is None else to_json(score)
-    details = {name: value for name, value in facts.items() if name not in {"value", "signature"}}
+    stored = {} if score is None else to_json(score)
+    details = {name: value for name, value in stored.items() if name not in {"value", "signature"}}
     if score is not None and score.signature != signature:
         details["signature"] = score.signature
     return {

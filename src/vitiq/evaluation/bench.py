@@ -236,18 +236,18 @@ def read_study_file(path: Path) -> BenchConfig:
         InputError: it cannot be read, or holds what is not expected; every fault at once.
     """
     try:
-        facts = parse_toml(path.read_text(encoding="utf-8"))
+        settings = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: no study file that can be read ({said}); TOML is expected") from error
     faults = Faults()
-    _check_keys(facts, TOML_KEYS, str(path), faults)
+    _check_keys(settings, TOML_KEYS, str(path), faults)
     lists = {}
     for key in TEXTS:
-        if not isinstance(facts.get(key, ""), str):
-            faults.found.append(InputError(f"{path}: {key} = {facts[key]!r} given, a text expected"))
+        if not isinstance(settings.get(key, ""), str):
+            faults.found.append(InputError(f"{path}: {key} = {settings[key]!r} given, a text expected"))
     for key in LISTS:
-        value = facts.get(key, [])
+        value = settings.get(key, [])
         if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
             faults.found.append(InputError(f"{path}: {key} = {value!r} given, a list of texts expected"))
             value = []
@@ -256,11 +256,11 @@ def read_study_file(path: Path) -> BenchConfig:
     for text in lists["codecs"]:
         with faults.gathered():
             codecs += parse_codecs(text)
-    tables = facts.get("codec", [])
+    tables = settings.get("codec", [])
     for table in tables if isinstance(tables, list) else [tables]:
         with faults.gathered():
             codecs.append(_codec(table, path, faults))
-    weights = facts.get("weights")
+    weights = settings.get("weights")
     faults.refuse()
     here = path.parent
     return BenchConfig(
@@ -272,9 +272,9 @@ def read_study_file(path: Path) -> BenchConfig:
             None if weights is None else _checkpoint(str(weights), here),
             tuple(_checkpoint(item, here) for item in lists["panel"]),
         ),
-        keep=check_keep(",".join(lists["keep"]) or "none") if "keep" in facts else KEEP,
+        keep=check_keep(",".join(lists["keep"]) or "none") if "keep" in settings else KEEP,
         anchors=tuple(here / item for item in lists["anchors"]),
-        anchor=facts.get("anchor"),
+        anchor=settings.get("anchor"),
     )
 
 
@@ -301,8 +301,8 @@ def _codec(table: Any, path: Path, faults: Faults) -> CodecSpec:
     return replace(spec, options={**spec.options, **options}, rates=tuple(rates))
 
 
-def _check_keys(facts: Mapping[str, Any], known: Sequence[str], place: str, faults: Faults) -> None:
-    for key in facts:
+def _check_keys(settings: Mapping[str, Any], known: Sequence[str], place: str, faults: Faults) -> None:
+    for key in settings:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"expected {', '.join(known)}"

@@ -103,12 +103,12 @@ class PairStore:
             self.broken = True
             return
         key = self.key((scored.reference, scored.distorted))
-        facts = {
+        metadata = {
             "size": [scored.width, scored.height],
             "rows": [_packed(rows) for rows in scored.rows],
             "order": list(scored.scores),
         }
-        whole = score_row(key, WHOLE, "") | {"details": as_json(facts)}
+        whole = score_row(key, WHOLE, "") | {"details": as_json(metadata)}
         self._waiting += [score_row(key, name, score.signature, score) for name, score in scored.scores.items()]
         self._waiting.append(whole)
         if time.monotonic() - self._last > PART_SECONDS:
@@ -148,10 +148,10 @@ def resumed(
 
 
 def _scored(rows: dict[str, tuple[float, str, Any]]) -> Scored:
-    facts = rows[WHOLE][2]
-    scores = {name: Score(*rows[name]) for name in facts["order"]}
-    reference, distorted = map(_unpacked, facts["rows"])
-    width, height = facts["size"]
+    metadata = rows[WHOLE][2]
+    scores = {name: Score(*rows[name]) for name in metadata["order"]}
+    reference, distorted = map(_unpacked, metadata["rows"])
+    width, height = metadata["size"]
     return Scored(Path(), Path(), width, height, scores, (reference, distorted))
 
 

@@ -35,7 +35,7 @@ AS_PARQUET = "(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
 TRIES = 5
 """Times that reading begins anew where another run merged the parts meanwhile."""
 ELSEWHERE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS}
-"""What a place answers that will never take results, whatever room is made."""
+"""What a place answers that will never take results, whatever is deleted."""
 FIRST = {
     "encodes": "PARTITION BY encode_key ORDER BY (error IS NOT NULL), written, filename",
     "scores": "PARTITION BY encode_key, metric, signature ORDER BY (error IS NOT NULL), written, filename",

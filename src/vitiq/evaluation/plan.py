@@ -76,10 +76,10 @@ def series_of(
     codec = spec.make()
     if rates is None:
         rates = [(rate.kind, rate.value) for rate in spec.rates] or [("quality", float(q)) for q in codec.qualities]
-    facts = asdict(spec) | {"rates": ()}
+    fields = asdict(spec) | {"rates": ()}
     return Series(
         codec=codec.name,
-        spec=json.dumps(facts, sort_keys=True, default=str),
+        spec=json.dumps(fields, sort_keys=True, default=str),
         label=codec.label(),
         title=codec.title,
         extension=codec.extension,

@@ -129,9 +129,9 @@ class Store:
         chosen = name or names[-1]
         if chosen not in names:
             raise InputError(f"{self.out}: holds no study {chosen}; choose from {', '.join(names)}")
-        facts = _read(self._study_path(chosen))
+        document = _read(self._study_path(chosen))
         try:
-            return Study.from_json(facts)
+            return Study.from_json(document)
         except ValueError as error:
             raise InputError(f"{self._study_path(chosen)}: damaged ({error}); run the study's command again") from error
 

@@ -200,14 +200,14 @@ class Study:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, facts: object) -> Study:
+    def from_json(cls, document: object) -> Study:
         """The study that `to_json` gave.
 
         Raises:
             ValueError: JSON values that no study has.
         """
         try:
-            study = msgspec.convert(facts, cls)
+            study = msgspec.convert(document, cls)
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from error
         if not all(math.isfinite(value) for one in study.series for _, value in one.rates):
@@ -233,9 +233,9 @@ def bytes_of(kind: RateKind, value: float, image: StudyImage) -> int | None:
     return int(value) if kind == "bytes" else max(1, round(value * image.width * image.height / 8))
 
 
-def sha256_of(facts: object) -> str:
+def sha256_of(document: object) -> str:
     """Sha256 of JSON values, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def readable(name: str | Path) -> str:

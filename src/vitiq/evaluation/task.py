@@ -184,7 +184,7 @@ def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8
     trace: Trace | None = None
     if item.ready is not None:
         rebuilt = read_image(Path(item.ready.path))
-        facts: dict[str, Any] = {"bytes": item.ready.bytes, "quality": item.ready.rate}
+        columns: dict[str, Any] = {"bytes": item.ready.bytes, "quality": item.ready.rate}
         details: dict[str, Any] = {"reconstruction_sha256": item.ready.sha256}
     else:
         codec = codec_of(series.spec)
@@ -199,7 +199,7 @@ def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8
             data = path.read_bytes()
         before = time.perf_counter()
         rebuilt = codec.decode(data)
-        facts = {
+        columns = {
             "bytes": len(data),
             "quality": made.quality,
             "reached": made.reached,
@@ -207,7 +207,7 @@ def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8
             "decode_seconds": time.perf_counter() - before,
         }
         notes, sections = _inside(codec, data)
-        facts["notes"] = json.dumps(list(dict.fromkeys([*notes, *made.notes])))
+        columns["notes"] = json.dumps(list(dict.fromkeys([*notes, *made.notes])))
         details = {
             "target_bytes": item.target,
             "sections": sections,
@@ -230,7 +230,7 @@ def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8
     if batch.maps and item.map:
         details["map_signature"] = _write_map(store.path("maps", item.key), store, batch, image, rebuilt)
     size = (image.shape[1], image.shape[0])
-    row = encode_row(item, series, size) | facts
+    row = encode_row(item, series, size) | columns
     return row | {"details": as_json(json.loads(row["details"]) | details | {"kept": kept})}, rebuilt
 
 

@@ -122,7 +122,7 @@ def as_facts(data: OpinionSet, measured: Measured, found: Validation) -> dict[st
         }
         for i, o in enumerate(data.opinions)
     ]
-    facts: dict[str, object] = {
+    values: dict[str, object] = {
         "layout": data.layout,
         "unit": data.unit,
         "rate_unit": data.rate_unit,
@@ -134,13 +134,13 @@ def as_facts(data: OpinionSet, measured: Measured, found: Validation) -> dict[st
         "jnd": [_numbers(asdict(e)) for e in found.jnd],
         "images": images,
     }
-    return {**facts, **({"problems": measured.problems} if measured.problems else {})}
+    return {**values, **({"problems": measured.problems} if measured.problems else {})}
 
 
-def _numbers(facts: dict[str, object]) -> dict[str, object]:
+def _numbers(values: dict[str, object]) -> dict[str, object]:
     def clean(value: object) -> object:
         if isinstance(value, float):
             return number(value)
         return [clean(v) for v in value] if isinstance(value, tuple | list) else value
 
-    return {key: clean(value) for key, value in facts.items()}
+    return {key: clean(value) for key, value in values.items()}

@@ -49,9 +49,9 @@ def codec_of(spec: str) -> Codec:
     Args:
         spec: a `CodecSpec` as JSON.
     """
-    facts = json.loads(spec)
-    filters = tuple(FilterSpec(**item) for item in facts["filters"])
-    return CodecSpec(**{**facts, "filters": filters, "rates": ()}).make()
+    values = json.loads(spec)
+    filters = tuple(FilterSpec(**item) for item in values["filters"])
+    return CodecSpec(**{**values, "filters": filters, "rates": ()}).make()
 
 
 @lru_cache(maxsize=2)
@@ -92,8 +92,8 @@ class Trace:
 
     def save(self, latents: list[Any]) -> None:
         """Write what was followed, and the latents that it led to."""
-        facts = {"loss": self._losses, "previews": self._previews, "latents": latents}
-        self._store.write_json(self._store.path("traces", self._key), facts)
+        values = {"loss": self._losses, "previews": self._previews, "latents": latents}
+        self._store.write_json(self._store.path("traces", self._key), values)
 
 
 def latents_of(codec: Codec, data: bytes) -> list[Any]:

@@ -230,8 +230,8 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
         return raster
     raster = _through_pillow("JPEG2000")(data, name)
     if deepest not in {8, 16}:  # Pillow shifts; white is to be white
-        room = 8 if deepest < 8 else 16
-        raster.samples = stretch(raster.samples >> (room - deepest), deepest)
+        depth = 8 if deepest < 8 else 16
+        raster.samples = stretch(raster.samples >> (depth - deepest), deepest)
         raster.notes = [depth_note(deepest) if note == depth_note(16) else note for note in raster.notes]
     raster.profile = raster.profile or header.profile
     return raster

@@ -98,8 +98,8 @@ def settled(
 def _beyond(offset: Float[Tensor, "64 _ _"], plane: Plane) -> Float[Tensor, "64 _ _"]:
     """How far offsets lie beyond their interval and a little within it, in steps; 0 where they lie inside."""
     # Encoders compute with whole numbers: very near the end of an interval they may round the other way.
-    room = HALF - torch.clamp(0.05 + 0.3 / plane.steps, max=0.45)
+    limit = HALF - torch.clamp(0.05 + 0.3 / plane.steps, max=0.45)
     outside = offset.abs() > HALF - torch.clamp(0.02 + 0.05 / plane.steps, max=0.2)
-    over = torch.where(outside, offset - torch.clamp(offset, -room, room), torch.zeros_like(offset))
+    over = torch.where(outside, offset - torch.clamp(offset, -limit, limit), torch.zeros_like(offset))
     # Interpolated and averaged again, the finest waves of chroma are weakened: what moves them back is so, too.
     return over if plane.down == plane.across == 1 else COARSE * over

@@ -164,9 +164,9 @@ def corrected(
         offsets: from `PlaneCorrector`, in steps.
         margin: how far from the ends of the intervals to stay, in steps.
     """
-    room = torch.as_tensor(HALF - margin).to(offsets)
-    room = room[..., None, None] if room.ndim else room
-    inside = torch.minimum(torch.maximum(offsets, -room), room)
+    allowed = torch.as_tensor(HALF - margin).to(offsets)
+    allowed = allowed[..., None, None] if allowed.ndim else allowed
+    inside = torch.minimum(torch.maximum(offsets, -allowed), allowed)
     return to_planes((quantised + inside) * tables[..., None, None])
 
 

@@ -31,7 +31,7 @@
     else if (kind === "plus") { ctx.moveTo(x - r, y); ctx.lineTo(x + r, y); ctx.moveTo(x, y - r); ctx.lineTo(x, y + r); }
     else { const q = r * 0.8; ctx.moveTo(x - q, y - q); ctx.lineTo(x + q, y + q); ctx.moveTo(x - q, y + q); ctx.lineTo(x + q, y - q); }
   }
-  function paint(ctx, c, x, y, r, { hollow, alpha = 1 } = {}) {
+  function drawPoint(ctx, c, x, y, r, { hollow, alpha = 1 } = {}) {
     const k = D.codecs[c], open = k.marker === "plus" || k.marker === "cross";
     ctx.globalAlpha = alpha; ctx.strokeStyle = ctx.fillStyle = colour(c); ctx.lineWidth = r * 0.42; ctx.setLineDash([]);
     trace(ctx, k.marker, x, y, r);
@@ -177,7 +177,7 @@
       ctx.setLineDash([5 * d, 4 * d]); ctx.lineWidth = d; ctx.beginPath(); ctx.moveTo(left, level); ctx.lineTo(left + width, level); ctx.stroke();
       ctx.font = `${12 * d}px system-ui`; ctx.textAlign = "right"; ctx.fillText("chance", left + width - 4 * d, level - 5 * d); ctx.textAlign = "left";
     }
-    for (const p of small) { const [x, y] = px(p); paint(ctx, p.c, x, y, 2.1 * d, { alpha: 0.33, hollow: p.over }); spots.push({ ...p, px: x / d, py: y / d, minor: true }); }
+    for (const p of small) { const [x, y] = px(p); drawPoint(ctx, p.c, x, y, 2.1 * d, { alpha: 0.33, hollow: p.over }); spots.push({ ...p, px: x / d, py: y / d, minor: true }); }
     groups.forEach((g, c) => {
       if (!on(c) || !g.length) return;
       const fair = g.filter((p) => !p.over), band = fair.filter((p) => typeof p.lo === "number");
@@ -193,7 +193,7 @@
       for (const p of g) {
         const [x, y] = px(p);
         if (p.front) { ctx.beginPath(); ctx.setLineDash([]); ctx.lineWidth = d; ctx.strokeStyle = colour(c); ctx.globalAlpha = 0.75; ctx.arc(x, y, 8 * d, 0, 7); ctx.stroke(); ctx.globalAlpha = 1; }
-        paint(ctx, c, x, y, 4.4 * d, { hollow: p.over });
+        drawPoint(ctx, c, x, y, 4.4 * d, { hollow: p.over });
         if (p.over) { ctx.fillStyle = colour(c); ctx.font = `${10 * d}px system-ui`; ctx.fillText("▲", x + 6 * d, y - 5 * d); }
         spots.push({ ...p, px: x / d, py: y / d });
       }

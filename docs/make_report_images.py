@@ -1,7 +1,7 @@
 """Take the pictures of the README from a report: its first screen, and its compare view.
 
 make run
-python docs/make_report_pictures.py out          needs Chromium and Playwright; writes docs/images
+python docs/make_report_images.py out          needs Chromium and Playwright; writes docs/images
 """
 
 from __future__ import annotations
