@@ -18,6 +18,10 @@ LOST = 0.5
 """A chance-corrected semantic score below this has lost more than it kept."""
 
 
+NEARLY = 1.05
+"""Size, over that asked for, up to which a file that is too large is still worth a word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The first screen's words.
@@ -132,7 +136,11 @@ def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer
     )
     what = "the most meaning" if column.info.kind == "semantic" else "ahead"
     unit = f" {column.info.unit}" if column.info.unit else ""
-    against = f", the next best {column.text(fair[len(level)].means[key].value)}" if len(fair) > len(level) else ""
+    against = (
+        f", the next best of that size {column.text(fair[len(level)].means[key].value)}"
+        if len(fair) > len(level)
+        else ""
+    )
     headline = f"At about {size} bytes an image, {names} {does} {what}: {name} {shown}{unit}{against}"
     if len(fair) == 1:
         headline = f"Only {names} can write every file in about {size} bytes an image: {name} {shown}{unit}"
@@ -146,10 +154,11 @@ def _size(rows: Sequence[Row]) -> float:
 
 def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[tuple[str, str]]:
     curve = model.curves[top.curve]
-    fastest = min((row.encode_seconds for row in rows if math.isfinite(row.encode_seconds)), default=math.nan)
+    timed = [row for row in rows if row.reached and math.isfinite(row.encode_seconds)]
+    fastest = min(timed, key=lambda row: row.encode_seconds, default=top)
     cost = f"{seconds_text(top.encode_seconds)} to encode an image"
-    if top.encode_seconds > 3 * fastest:
-        cost += f", where the fastest codec takes {seconds_text(fastest)}"
+    if top.encode_seconds > 3 * fastest.encode_seconds:
+        cost += f", where {model.curves[fastest.curve].label} takes {seconds_text(fastest.encode_seconds)}"
     if curve.shared_bytes:
         cost += f", and {size_text(curve.shared_bytes)} of weights that every decoder must own"
     facts = [("Price", cost + ".")]
@@ -159,21 +168,40 @@ def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[
     if pixel and pixel is not column:
         leader = next(iter(ranked([row for row in rows if row.reached], pixel)))
         value = f"{pixel.text(leader.means[pixel.info.key].value)} {pixel.info.unit}".strip()
-        who = "it leads too" if leader.curve == top.curve else f"{model.curves[leader.curve].label} leads"
-        facts.append(("In pixels", f"{who}, with {pixel.info.short} {value}."))
+        leads = "leads too" if leader.curve == top.curve else "leads"
+        facts.append(("In pixels", f"{model.curves[leader.curve].label} {leads}, with {pixel.info.short} {value}."))
+    if close := _nearly_as_small(model, rows, top, column):
+        facts.append(("Close", close))
     return facts
+
+
+def _nearly_as_small(model: Model, rows: Sequence[Row], top: Row, column: Column) -> str:
+    """Codecs ahead of the winner whose files are a little too large to be compared with it; "" for none."""
+    key = column.info.key
+    larger = [row for row in ranked([*rows], column) if not row.reached and row.bytes <= NEARLY * _size(rows)]
+    found = []
+    for row in larger:
+        if ranked([top, row], column)[0] is row and math.isfinite(row.means[key].value):
+            more = f"{100 * (row.bytes / _size(rows) - 1):.0f} %"
+            time = seconds_text(row.encode_seconds)
+            found.append(
+                f"{model.curves[row.curve].label} reaches {column.text(row.means[key].value)} in {time}, "
+                f"but its files are {more} larger than asked for"
+            )
+    return "; ".join(found) + "." if found else ""
 
 
 def _not_independent(model: Model, rows: Sequence[Row], curve: Curve, column: Column) -> str:
     key = column.info.key
     text = (
-        f"that score is not independent (†). It comes from {curve.dependent[key]}, the network that "
+        f"that score is not independent (†). It comes from {curve.dependent[key]}, a network that "
         f"{curve.label} was optimised against."
     )
     others = [row for row in ranked(rows, column) if row.reached and key not in model.curves[row.curve].dependent]
     if others:
         value = column.text(others[0].means[key].value)
-        text += f" The best codec that was not: {model.curves[others[0].curve].label} ({value})."
+        text += " The best codec that was optimised against no such network: "
+        text += f"{model.curves[others[0].curve].label} ({value})."
     return text
 
 
