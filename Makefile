@@ -28,6 +28,7 @@ hardening: setup
 	mkdir -p build
 	$(BIN)/python tests/hardening/campaign.py --files $(FILES) --seed $(SEED) --out build/hardening.json
 	$(BIN)/python tests/hardening/guided.py --runs $$(( $(FILES) / 50 )) --seed $(SEED) --out build/guided.json
+	$(BIN)/python tests/hardening/memory.py build/memory 2000
 	VITIQ_HARDENING_LONG=1 $(BIN)/python -m pytest -q -n 2 tests/hardening
 	VITIQ_KILLS=20 $(BIN)/python -m pytest -q tests/integration/test_bench.py -k killed
 

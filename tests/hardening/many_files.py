@@ -66,6 +66,7 @@ def measured(work: Callable[[], int]) -> dict[str, float]:
 
 def main() -> None:
     """See above."""
+    import vitiq.cli.bench
     import vitiq.cli.decode
     import vitiq.cli.encode
     import vitiq.cli.score
@@ -87,7 +88,8 @@ def main() -> None:
             ("encode", places["in"], "-c", "jpeg", "-o", places["coded"], "--jobs", "1"),
             ("encode", places["in"], "-c", "jpeg", "-o", places["coded"], "--jobs", "1", "--quiet"),
             ("decode", places["coded"], "-o", places["back"], "--jobs", "1"),
-            ("score", places["in"], places["back"], "-m", "mse"),
+            ("score", places["in"], places["back"], "-m", "mse", "--jobs", "1"),
+            ("bench", places["in"], "-c", "jpeg@50", "-m", "mse", "-o", str(root / "out"), "--dry-run", "--jobs", "1"),
         ):
             print(json.dumps({"files": count, "command": " ".join(words[:1]), **command(*words)}), flush=True)
     shutil.rmtree(root, ignore_errors=True)

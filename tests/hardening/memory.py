@@ -8,6 +8,7 @@ workers each of them takes as much for the image it has.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import shutil
@@ -29,7 +30,7 @@ DOORS: dict[str, tuple[int, list[str]]] = {
     "bench": (48, ["bench", "{}.png", "-c", "jpeg@50", "-c", "webp@50", "-m", "mse,ssim", "-o", "{}.bench"]),
 }
 """Door -> bytes a pixel at most, and the command; {} is the image without its suffix."""
-VIEW_LIMITS = {"view": 24, "view, a dropped image": 40}
+VIEW_LIMITS = {"view": 48, "view, a dropped image": 48}
 INLINE = ["--executor", "inline", "--quiet"]
 
 
@@ -102,7 +103,7 @@ def main() -> None:
     for door, limit in VIEW_LIMITS.items():
         drops = door != "view"
         small, large = (
-            measured(lambda path=path, drops=drops: look(Path(f"{path}.run"), Path(f"{path}.png") if drops else None))
+            measured(functools.partial(look, Path(f"{path}.run"), Path(f"{path}.png") if drops else None))
             for path in images
         )
         kept.append(tell(door, small, large, side**2, limit))

@@ -67,8 +67,8 @@ def test_a_file_system_that_fails(operation: str, step: int, shim: Path, tmp_pat
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
 @pytest.mark.parametrize("study", ["run", "bench", "processes"])
 def test_a_killed_run_resumes_to_the_same_results(study: str, tmp_path: Path) -> None:
-    moments = MOMENTS[study] if LONG else 2
-    command: list[str] = [sys.executable, str(HERE / "killed.py"), str(moments), str(tmp_path), study]
+    number = MOMENTS[study] if LONG else 2
+    command: list[str] = [sys.executable, str(HERE / "killed.py"), str(number), str(tmp_path), study]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     *moments, whole = [json.loads(line) for line in done.stdout.splitlines()]
     assert [moment for moment in moments if not moment["fine"]] == [], done.stderr

@@ -32,8 +32,9 @@ from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_metrics, make_study, read_images, series_of
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import FIXED, write_tables
-from vitiq.evaluation.store import Store, write_quickly
+from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study
+from vitiq.files import write_quickly
 from vitiq.image.io import read_image, write_png
 from vitiq.models.threads import threads
 
@@ -338,7 +339,8 @@ from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_images, series_of
-from vitiq.evaluation.store import Store, write_quickly
+from vitiq.evaluation.store import Store
+from vitiq.files import write_quickly
 
 spec = MetricSpec("mse")
 with Workers("processes", 2) as workers:

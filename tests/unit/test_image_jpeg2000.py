@@ -28,11 +28,13 @@ def coded(samples: np.ndarray, bits: int, *, boxed: bool = True) -> bytes:
 
 
 def random(bits: int, channels: int) -> np.ndarray:
-    return np.random.default_rng(bits).integers(0, 2**bits, (45, 37, channels), dtype=np.uint16)
+    made: np.ndarray = np.random.default_rng(bits).integers(0, 2**bits, (45, 37, channels), dtype=np.uint16)
+    return made
 
 
 def eight(samples: np.ndarray, bits: int) -> np.ndarray:
-    return np.rint(samples * (255 / (2**bits - 1))).astype(np.uint8)
+    rounded: np.ndarray = np.rint(samples * (255 / (2**bits - 1))).astype(np.uint8)
+    return rounded
 
 
 @pytest.mark.parametrize("boxed", [True, False])
@@ -79,6 +81,6 @@ def test_pixels_are_counted_before_they_are_decoded() -> None:
 
 
 def test_without_the_package_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openjpeg", None)
+    monkeypatch.setitem(sys.modules, "openjpeg.utils", None)
     with pytest.raises(InputError, match=r"pip install 'vitiq\[jpeg2000\]'"):
         decode_image(coded(random(12, 3), 12), "x")

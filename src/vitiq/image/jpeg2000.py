@@ -20,6 +20,7 @@ from vitiq.image.raster import Model, Raster
 _SYCC, _CMYK = 18, 12
 _LAYOUTS: dict[int, tuple[Model, bool]] = {2: ("grey", True), 3: ("rgb", False), 4: ("rgb", True)}
 """Components -> what they are, and whether the last of them is alpha."""
+_INKS: tuple[Model, bool] = ("cmyk", False)
 
 
 def read_deep_colour(data: bytes, header: Jp2Header, name: str) -> Raster:
@@ -32,7 +33,7 @@ def read_deep_colour(data: bytes, header: Jp2Header, name: str) -> Raster:
     check_pixels(*header.size, name)
     bits = header.bits[0]
     _refuse(header, name)
-    model, alpha = ("cmyk", False) if header.space == _CMYK else _LAYOUTS[len(header.bits)]
+    model, alpha = _INKS if header.space == _CMYK else _LAYOUTS[len(header.bits)]
     values = _decoded(data, header, name)
     if header.signed:  # the middle of the range is 0 (15444-1, G.1)
         values = values.astype(np.int32) + 2 ** (bits - 1)
@@ -57,13 +58,13 @@ def _refuse(header: Jp2Header, name: str) -> None:
 
 def _decoded(data: bytes, header: Jp2Header, name: str) -> Shaped[np.ndarray, "h w c"]:
     try:
-        import openjpeg  # noqa: PLC0415 - optional
+        from openjpeg.utils import decode  # noqa: PLC0415 - optional
     except ImportError as error:
         raise InputError(
             f"{name}: JPEG 2000 colour of {header.bits[0]} bits is read by an optional package; "
             "run: pip install 'vitiq[jpeg2000]'"
         ) from error
-    values = np.asarray(openjpeg.decode(data))
+    values = np.asarray(decode(data))
     width, height = header.size
     if values.shape != (height, width, len(header.bits)):
         raise ValueError(f"{values.shape} samples decoded, {(height, width, len(header.bits))} are stated")

@@ -84,7 +84,12 @@ class ServerAssets:
         kind, paths = self.known[token]
         if kind == "full":
             return paths[0].read_bytes(), "image/png"
-        return _made(kind, paths), "image/webp"
+        with _MAKING:
+            return _made(kind, paths), "image/webp"
+
+
+_MAKING = threading.Semaphore(2)
+"""A browser asks for six images at once; memory is bounded by two."""
 
 
 @lru_cache(maxsize=512)
