@@ -15,10 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from torch import Tensor, nn
 
-from vitiq.cli.main import main
 from vitiq.codecs.inversion.generators import load_generator
 from vitiq.codecs.inversion.vector import InversionVector
 from vitiq.errors import InputError, WeightsError
@@ -143,11 +141,7 @@ def test_inversion_vector_takes_an_official_checkpoint(checkpoint: Path) -> None
         generator.generate([torch.zeros(1, 8, 1, 1)] * 2)
 
 
-def test_without_weights_the_error_says_how_to_get_them(tmp_path: Path) -> None:
-    result = CliRunner().invoke(
-        main, ["encode", "examples/images", "-o", str(tmp_path), "-c", "inversion-vector", "-O", "generator=transgan"]
-    )
-    assert result.exit_code != 0
+def test_without_weights_the_error_says_how_to_get_them() -> None:
     with pytest.raises(WeightsError, match="none ship with vitiq: give --generator transgan:PATH"):
         load_generator("transgan")
 
@@ -170,7 +164,7 @@ def test_augmentation_keeps_shape_and_gives_gradients() -> None:
     for change in (augment, coloured, shifted, cut):
         torch.manual_seed(1)
         assert change(images).shape == images.shape
-    augment(images).sum().backward()
+    torch.autograd.backward(augment(images).sum())
     assert images.grad is not None
 
 

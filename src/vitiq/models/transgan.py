@@ -220,7 +220,8 @@ class Block(nn.Module):
         x = windows(x, self.window) if grid else x
         x = x + self.attn(self.norm1(x))
         x = whole(x, side) if grid else x
-        return x + self.mlp(self.norm2(x))
+        result: Tensor = x + self.mlp(self.norm2(x))
+        return result
 
 
 def windows(x: Float[Tensor, "n t d"], window: int) -> Float[Tensor, "m w d"]:
@@ -280,8 +281,9 @@ class TransGenerator(nn.Module):
                     self.add_module(f"blocks_{number}", stage_blocks)
         else:
             self.blocks, self.upsample_blocks = blocks[0], nn.ModuleList(blocks[1:])
-        self.deconv = nn.Sequential(nn.Conv2d(shape.stages[-1].width, 3, 1))
-        nn.init.xavier_uniform_(self.deconv[0].weight)
+        to_image = nn.Conv2d(shape.stages[-1].width, 3, 1)
+        nn.init.xavier_uniform_(to_image.weight)
+        self.deconv = nn.Sequential(to_image)
 
     def stage_blocks(self, index: int) -> nn.Module | None:
         """The blocks of a stage, by its 0-based number; None where it has none."""

@@ -36,7 +36,8 @@ def coloured(images: Images) -> Images:
     grey = x.mean(dim=1, keepdim=True)
     x = (x - grey) * (2 * saturation) + grey
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    return (x - mean) * (contrast + 0.5) + mean
+    changed: Tensor = (x - mean) * (contrast + 0.5) + mean
+    return changed
 
 
 def shifted(images: Images) -> Images:

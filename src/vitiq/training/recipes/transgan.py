@@ -210,7 +210,7 @@ class TransGanRecipe(Recipe):
         self.generator.eval()
         drawn = torch.Generator().manual_seed(self.config.seed)
         z = torch.randn(len(self._held_out), self.config.latent, generator=drawn)
-        made = torch.cat([self.generator(part.to(self.hardware.device)).cpu() for part in z.split(64)])
+        made = torch.cat([self.generator(part.to(self.hardware.device)).cpu() for part in torch.split(z, 64)])
         self.generator.train()
         samples = ((made.clamp(-1, 1) + 1) / 2, self._held_out)
         bytes_of = (
@@ -237,4 +237,5 @@ def gradient_penalty(
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
     verdicts = discriminator(augment(between))
     (gradient,) = torch.autograd.grad(verdicts.sum(), between, create_graph=True)
-    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    penalty: Tensor = (torch.linalg.vector_norm(gradient.flatten(1), dim=1) - 1).square().mean()
+    return penalty
