@@ -1,7 +1,7 @@
 """`vitiq classify` on files of the bundled images, with the embedded weights.
 
-Truth: identities (the first label is what the program prints; of a file of `inversion` it is what the embedded ViT reads
-in the decoded image) and the images' evident subject.
+Truth: identities (the first label is what the program prints; of a file of `inversion` it is what the embedded ViT
+reads in the decoded image) and the images' evident subject.
 """
 
 from __future__ import annotations
