@@ -57,6 +57,7 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
     undefined: Tensor
     reference_rows: list[Tensor]
     distorted_rows: list[Tensor]
+    width: Tensor
 
     def __init__(self, metric: str | VitiqMetric, **options: Any) -> None:
         super().__init__(**options)
@@ -67,8 +68,10 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
             self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
             self.add_state("undefined", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         elif isinstance(found, RowMetric):
+            # Flat: for a process that saw no image torchmetrics gathers a tensor of one dimension.
             self.add_state("reference_rows", [], dist_reduce_fx="cat")
             self.add_state("distorted_rows", [], dist_reduce_fx="cat")
+            self.add_state("width", torch.zeros((), dtype=torch.int64), dist_reduce_fx="max")
         else:
             raise InputError(f"{found.name} keeps whole sets of images in memory; call it on two lists of images")
 
@@ -86,7 +89,9 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
         distorted, references = eight_bit_images(preds), eight_bit_images(target)
         if isinstance(self.metric, RowMetric):
             for side, images in ((self.distorted_rows, distorted), (self.reference_rows, references)):
-                side.extend(torch.from_numpy(np.array(self.metric.rows(image))) for image in images)
+                found = [np.asarray(self.metric.rows(image), np.float32) for image in images]
+                side.extend(torch.from_numpy(rows.flatten()) for rows in found)
+                self.width = torch.tensor(found[0].shape[1], device=self.width.device) if found else self.width
             return
         for scores in score_pairs(references, distorted, [self.metric]):
             value = scores[self.metric.name].value
@@ -99,12 +104,15 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
     def compute(self) -> Tensor:
         """The mean over all images so far, or the value of the two sets; NaN where there is none."""
         if isinstance(self.metric, RowMetric):
-            sides = [
-                Rows([np.asarray(dim_zero_cat(side).cpu().numpy(), np.float32)] if len(side) else [])
-                for side in (self.reference_rows, self.distorted_rows)
-            ]
+            sides = [self._gathered(side) for side in (self.reference_rows, self.distorted_rows)]
             return torch.tensor(self.metric.of_rows(*sides).value, dtype=torch.float64)
         return self.total / self.count if int(self.count) else torch.tensor(math.nan, dtype=torch.float64)
+
+    def _gathered(self, side: list[Tensor] | Tensor) -> Rows:
+        """Rows of one side, of all processes once they are reduced."""
+        if not len(side):
+            return Rows([])
+        return Rows([dim_zero_cat(side).cpu().numpy().reshape(-1, max(1, int(self.width)))])
 
 
 def eight_bit_images(batch: Num[Tensor, "n 3 h w"]) -> list[ImageU8]:
