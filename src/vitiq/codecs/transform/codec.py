@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 """The weights where none are given."""
 
-LATENTS = 1
-"""Section: quality (1 byte), then `group_coding`."""
+LATENTS, LATENTS_IN_CONTEXT = 1, 2
+"""Sections: quality (1 byte), then `latent_coding`; the second with a context of hyper-latents and inline escapes."""
 
 LEARNING_RATE = 0.1
 """Of the search with Adam, in symbols an iteration."""
@@ -70,7 +70,8 @@ class TransformViqCodec(ViqCodec):
     usual_sizes = (0.041, 1.052)  # medians of photographs
     optimises = True
     Options = TransformOptions
-    section_names = {LATENTS: "latents"}  # noqa: RUF012 - a constant
+    section_names = {LATENTS: "latents", LATENTS_IN_CONTEXT: "latents"}  # noqa: RUF012 - a constant
+    viq_version = viq.COMPACT
     synthesis: ClassVar[str]
 
     def _decoder(self, file: viq.Container | None = None) -> Decoder:
@@ -88,9 +89,11 @@ class TransformViqCodec(ViqCodec):
         decoder = load_decoder(WEIGHTS if given == EMBEDDED else Path(given), device)
         if file is None:
             return decoder
-        if given == EMBEDDED and not made_with(file, decoder.model.weights_sha256):
+        model = decoder.model
+        if given == EMBEDDED and not made_with(file, model.weights_sha256, *model.stands_for):
             return load_decoder(named_weights(file, "codec"), device)
-        check_weights(file, decoder.model.weights_sha256, "codec", "give the right ones with --generator PATH")
+        remedy = "give the right ones with --generator PATH"
+        check_weights(file, model.weights_sha256, "codec", remedy, model.stands_for)
         return decoder
 
     def _model(self, file: viq.Container | None = None) -> TransformModel:
@@ -116,8 +119,9 @@ class TransformViqCodec(ViqCodec):
         model = self._model()
 
         def pack(payload: bytes, crc: int) -> bytes:
-            section = bytes([level]) + payload
-            return self.pack(width, height, {LATENTS: section}, crc=crc, weights_sha256=model.weights_sha256)
+            kind = LATENTS if model.integer_prior.context is None else LATENTS_IN_CONTEXT
+            section = {kind: bytes([level]) + payload}
+            return self.pack(width, height, section, crc=crc, weights_sha256=model.weights_sha256)
 
         with exact_convolutions(model.device):
             if self.options.refine == 0:
@@ -184,7 +188,11 @@ class TransformViqCodec(ViqCodec):
                 f"{file.width}×{file.height} pixels given, at most {MAX_PIXELS} expected; it is damaged"
             )
         rows, columns = (side // BLOCK for side in coded_size(file.height, file.width))
-        hyper, symbols = decode_groups(file.section(LATENTS)[1:], rows, columns, model.integer_prior, level)
+        kind, prior = _kind(file), model.integer_prior
+        context = kind == LATENTS_IN_CONTEXT
+        if context and prior.context is None:
+            raise BitstreamError("hyper-latents with a context given for weights that have none; the file is damaged")
+        hyper, symbols = decode_groups(file.section(kind)[1:], rows, columns, prior, level, context=context)
         check_symbols(file, [hyper, symbols])
         return level, symbols
 
@@ -216,8 +224,13 @@ class TransformViqCodec(ViqCodec):
         return self._model().weights_bytes + (helper.weights_bytes if helper else 0)
 
 
+def _kind(file: viq.Container) -> int:
+    """Kind of the section with the latents."""
+    return LATENTS_IN_CONTEXT if any(s.kind == LATENTS_IN_CONTEXT for s in file.sections) else LATENTS
+
+
 def _level(file: viq.Container) -> int:
-    payload = file.section(LATENTS)
+    payload = file.section(_kind(file))
     if not payload or payload[0] >= LEVELS:
         raise BitstreamError(f"quality {payload[:1].hex()} given, 0 to {LEVELS - 1} expected; the file is damaged")
     return payload[0]

@@ -53,7 +53,8 @@ def _coded(
     hyper = np.rint(found).astype(np.int64)
     # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
     rdo_weights = CONTEXT_RDO_WEIGHT * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
-    data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, rdo_weights)
+    prior = model.integer_prior
+    data, symbols = encode_groups(scaled, hyper, prior, level, rdo_weights, context=prior.context is not None)
     return data, symbols_crc([hyper, symbols]), symbols
 
 
