@@ -200,6 +200,14 @@ def test_the_format_page_shows_a_real_file() -> None:
     )
 
 
+def test_the_format_page_shows_a_compact_file() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/viq-format.md").read_text(encoding="utf-8")
+    found = re.search(r"`(89 56 a4[0-9a-f ]*)`", page)
+    assert found is not None
+    wanted = Container(4, 768, 512, bytes.fromhex("01234567"), 0x9B9F, (Section(2, b"\x2a\x00\x07"),), 2)
+    assert unpack(bytes.fromhex(found[1])) == wanted
+
+
 SIGNATURES = {
     "jpeg": ["ffd8ffe0", "ffd8ffdb"],
     "jpeg2000": ["0000000c6a5020200d0a870a", "ff4fff51"],

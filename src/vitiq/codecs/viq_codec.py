@@ -133,8 +133,8 @@ class ViqCodec(Codec):
 def symbols_crc(symbols: Sequence[Symbols]) -> int:
     """CRC-32 of all symbols as big-endian 16-bit numbers, layer by layer, channel by channel, row by row."""
     crc = 0
-    for values in symbols:
-        crc = zlib.crc32(values.astype(">i2").tobytes(), crc)
+    for channel in (channel for values in symbols for channel in values):  # one at a time: images may be large
+        crc = zlib.crc32(channel.astype(">i2").tobytes(), crc)
     return crc
 
 

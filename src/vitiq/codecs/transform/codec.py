@@ -3,7 +3,7 @@
 Where the inversion codec searches the latents of an image for many seconds, an analysis transform finds them at once
 (Ballé et al. 2018, arXiv 1802.01436). `generative-mse` reconstructs for least squared error, `generative` from the
 same latents with a synthesis trained to look like an image (as HiFiC, Mentzer et al. 2020, arXiv 2006.09965).
-`refine` searches the latents of one image further, by gradient descent through the frozen synthesis.
+`effort` searches the latents of one image further, by gradient descent through the frozen synthesis.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -40,6 +40,13 @@ LATENTS, LATENTS_IN_CONTEXT = 1, 2
 LEARNING_RATE = 0.1
 """Of the search with Adam, in symbols an iteration."""
 
+Tune = Literal["psnr", "ms-ssim", "perceptual"]
+TUNES: dict[Tune, str] = {"psnr": "mse", "ms-ssim": "ms-ssim", "perceptual": "perceptual"}
+"""Losses of the search."""
+
+EFFORTS = (0, 30, 100, 300)
+"""Iterations of the search."""
+
 LEVELS = 64
 MAX_PIXELS = 2**27
 """Largest image; one of 24 megapixels takes about 1.2 GB to code."""
@@ -50,10 +57,36 @@ class TransformOptions(SearchOptions):
     """Options of the transform codec."""
 
     generator: str = option(EMBEDDED, "'embedded', or the path of a weights file of `vitiq train codec`")
-    refine: int = option(0, "iterations of a search of this image's latents; 0 for none", low=0)
+    effort: int | None = option(
+        None, "search of this image's latents: 0 none, 1 short, 2, 3 long; if not given 0, with tune 2", low=0, high=3
+    )
+    tune: Tune | None = option(None, "what the search makes best: psnr (as without), ms-ssim or perceptual")
+    refine: int = option(0, "iterations of the search, instead of an effort", low=0)
     learning_rate: float | None = option(
         None, "of the search, in symbols an iteration; 0.1 with adam and 1 with sgd if not given", low=0
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tune is not None and self.loss not in {"mse", TUNES[self.tune]}:
+            raise InputError(f"tune {self.tune} and loss {self.loss} given; give one of them")
+        if self.tune not in {None, "psnr"} and self.effort == 0 and not self.refine:
+            raise InputError(f"tune {self.tune} given with effort 0, which searches nothing; give effort 1 to 3")
+        if self.effort is not None and self.refine:
+            raise InputError(f"effort {self.effort} and refine {self.refine} given; give one of them")
+
+    @property
+    def iterations(self) -> int:
+        """Of the search; 0 for none."""
+        if self.refine:
+            return self.refine
+        searched = self.tune not in {None, "psnr"}
+        return EFFORTS[(2 if searched else 0) if self.effort is None else self.effort]
+
+    @property
+    def searched_loss(self) -> str:
+        """The loss of the search."""
+        return self.loss if self.tune is None else TUNES[self.tune]
 
 
 class TransformViqCodec(ViqCodec):
@@ -124,7 +157,7 @@ class TransformViqCodec(ViqCodec):
             return self.pack(width, height, section, crc=crc, weights_sha256=model.weights_sha256)
 
         with exact_convolutions(model.device):
-            if self.options.refine == 0:
+            if self.options.iterations == 0:
                 return pack(*code(model, image, level))
             return pack(
                 *refine(
@@ -132,7 +165,7 @@ class TransformViqCodec(ViqCodec):
                     image,
                     level,
                     synthesis=self._synthesis,
-                    loss=self.options.loss,
+                    loss=self.options.searched_loss,
                     settings=self._search(),
                     seed=self.options.seed,
                     progress=progress,
@@ -140,7 +173,7 @@ class TransformViqCodec(ViqCodec):
             )
 
     def _search(self) -> SearchSettings:
-        settings: SearchSettings = self.options.search(self.options.refine)
+        settings: SearchSettings = self.options.search(self.options.iterations)
         unset = self.options.learning_rate is None and settings.optimiser == "adam"
         return replace(settings, learning_rate=LEARNING_RATE) if unset else settings
 
@@ -205,18 +238,18 @@ class TransformViqCodec(ViqCodec):
             **device_identity(self.options.device),
             "weights_sha256": self._model().weights_sha256,
             "synthesis": self.synthesis,
-            "refine": self.options.refine,
+            "refine": self.options.iterations,
         }
-        if self.options.refine:
+        if self.options.iterations:
             search = self._search()
-            found |= {"loss": self.options.loss, "seed": self.options.seed, "learning_rate": search.rate}
+            found |= {"loss": self.options.searched_loss, "seed": self.options.seed, "learning_rate": search.rate}
             found |= {"optimizer": search.optimiser, "threads": SEARCH_THREADS}
         return found
 
     def optimised_against(self) -> tuple[str, ...]:
         """What the perceptual synthesis was trained on, and the networks that the search looks through."""
         names = ("codec-embedded",) if self.synthesis == "perceptual" else ()
-        return names + (networks_of(self.options.loss) if self.options.refine else ())
+        return names + (networks_of(self.options.searched_loss) if self.options.iterations else ())
 
     def shared_bytes(self) -> int:
         """Size of the weights files."""

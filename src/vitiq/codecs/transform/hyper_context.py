@@ -169,6 +169,6 @@ class HyperContext(nn.Module):
             parts.append(torch.cat(module(read, torch.from_numpy(known).to(hyper), quality), dim=2))
             order.append(positions)
         back = torch.from_numpy(np.argsort(np.concatenate(order))).to(hyper.device)
-        found = torch.cat(parts, dim=1)[:, back].transpose(1, 2).unflatten(2, (height, width))
+        found = torch.cat(parts, dim=1)[:, back].transpose(1, 2).reshape(len(hyper), -1, height, width)
         change_mean, change_scale = found.chunk(2, dim=1)
         return change_mean, change_scale

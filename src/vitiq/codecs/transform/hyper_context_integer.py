@@ -12,8 +12,14 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from vitiq.codecs.logistic import FRACTION
-from vitiq.codecs.transform.hyper_context import CENTRED_CLIP, PASSES, neighbours, taps_of
-from vitiq.codecs.transform.hyperprior import ACTIVATION_CLIP, HYPER_CLIP
+from vitiq.codecs.transform.hyper_context import (
+    ACTIVATION_CLIP,
+    CENTRED_CLIP,
+    HYPER_CLIP,
+    PASSES,
+    neighbours,
+    taps_of,
+)
 from vitiq.codecs.transform.whole_numbers import EXACT, WEIGHT_BITS, narrow, parabola, product, wide
 
 PREFIX = "context."
@@ -131,7 +137,8 @@ class IntegerHyperContext:
             for part in _batches(number, *size):
                 symbols = np.clip(hyper[part.near], -HYPER_CLIP, HYPER_CLIP).astype(np.float64)
                 change = own.predict(symbols * 2**FRACTION - mean, part.known, level, last)
-                yield part.own, *np.split(change, 2, axis=1)
+                mean_change, wider = np.split(change, 2, axis=1)
+                yield part.own, mean_change, wider
 
 
 def _batches(number: int, height: int, width: int) -> Iterator[_Positions]:

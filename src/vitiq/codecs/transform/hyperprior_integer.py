@@ -12,17 +12,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Int32, Int64
+from jaxtyping import Float32, Float64, Int, Int16, Int64
 
 from vitiq.codecs.entropy_coding import Code, Layer, SymbolGroup
 from vitiq.codecs.logistic import FRACTION, frequency_tables, mean_and_offset, read_tables, scale_index
+from vitiq.codecs.transform.hyper_context import ACTIVATION_CLIP, HYPER_CLIP
 from vitiq.codecs.transform.hyper_context_integer import PREFIX, IntegerHyperContext, fraction_bits
 from vitiq.codecs.transform.hyperprior import (
-    ACTIVATION_CLIP,
     CLIP,
     GROUPS,
     HYPER_CHANNELS,
-    HYPER_CLIP,
     HYPER_STRIDE,
     LEADING,
     LINEAR_CLIP,
@@ -196,7 +195,7 @@ class _Grids(NamedTuple):
 
     features: Float32[np.ndarray, "_ _ _"]
     hinted: Float64[np.ndarray, "_ _ _"] | None
-    known: Int32[np.ndarray, "_ _ _"]
+    known: Int16[np.ndarray, "_ _ _"]
 
 
 class IntegerHyperprior:
@@ -235,7 +234,7 @@ class IntegerHyperprior:
         features = self._features(clipped, level)[:height, :width]
         leading = convolve(around(clipped[..., :LEADING], slice(0, len(clipped)), "repeat"), self._direct, SQUARE)
         hinted = narrow(shuffle(leading, HYPER_STRIDE)[:height, :width], WEIGHT_BITS - FRACTION)
-        known = np.zeros((height, width, CHANNELS), dtype=np.int32)
+        known = np.zeros((height, width, CHANNELS), dtype=np.int16)
         for number in range(len(GROUPS)):
             self._walk_group(number, level, _Grids(features, hinted if number == 0 else None, known), code)
         # A view: symbols of a large image are not copied.
@@ -248,7 +247,7 @@ class IntegerHyperprior:
         channels = slice(sum(GROUPS[:number]), sum(GROUPS[: number + 1]))
         group, parts = self._groups[number], strips(height, width, STRIP)
         before, own = known[..., : channels.start], known[..., channels]
-        shared = list(in_order(lambda rows: group.shared(features, before, rows, level), parts))
+        shared = list(in_order(lambda rows: _smaller(group.shared(features, before, rows, level)), parts))
         when = phase(height, width, number)[0, 0, :, :, None].numpy().astype(np.int64)
 
         def predicted(job: tuple[int, int]) -> SymbolGroup | None:
@@ -260,7 +259,7 @@ class IntegerHyperprior:
             # Symbols that are not coded yet may be written by now: what `when` says of them leaves them out.
             coded = None if later == passes(number)[0] else _Coded(later, when, own, hinted)
             mean, log_scale = group.predict(
-                shared[strip], None if hinted is None else hinted[rows], coded, rows, positions
+                shared[strip].astype(np.float64), None if hinted is None else hinted[rows], coded, rows, positions
             )
             whole, offset, scale = _table_of(mean, log_scale)
             at = positions + rows.start * width
@@ -302,6 +301,11 @@ class IntegerHyperprior:
             return _rectify(shuffle(narrow(found))).astype(np.float32)
 
         return np.concatenate(list(in_order(second, strips(len(x), x.shape[1], STRIP // 4))))
+
+
+def _smaller(x: Plane) -> np.ndarray:
+    """Whole numbers in half the memory, where they fit."""
+    return x.astype(np.int32) if np.abs(x).max(initial=0) < 2**31 else x
 
 
 def _table_of(

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int64
 
 from vitiq.codecs import entropy_coding
-from vitiq.codecs.entropy_coding import Layer, SymbolGroup
+from vitiq.codecs.entropy_coding import MAX_SYMBOL, Layer, SymbolGroup
 from vitiq.codecs.transform.hyperprior_integer import HYPER, HyperpriorModel, IntegerHyperprior
 
 Reals = Float[np.ndarray, "c h w"]
@@ -69,7 +69,7 @@ def _cheapest(
     """Of the whole numbers around each latent, the one of least bits + weight · error²."""
     escape = costs.shape[-1] - 1
     reach = (escape - 1) // 2
-    low = np.floor(wanted).astype(np.int64)
+    low = np.clip(np.floor(wanted), -MAX_SYMBOL, MAX_SYMBOL - 1).astype(np.int64)
     best: np.ndarray = low
     least = np.full(len(wanted), math.inf)
     for candidate in (low, low + 1):
