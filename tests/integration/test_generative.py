@@ -57,7 +57,7 @@ def test_small_images_are_coded_as_well_as_large_ones(bundled: dict[str, ImageU8
 def test_one_bitstream_two_syntheses(piece: ImageU8) -> None:
     plain, perceptual = GenerativeMse(), Generative()
     data, other = plain.encode(piece, Quality(10)), perceptual.encode(piece, Quality(10))
-    assert viq.unpack(data).section(LATENTS) == viq.unpack(other).section(LATENTS)
+    assert viq.unpack(data).sections == viq.unpack(other).sections
     assert np.array_equal(perceptual.decode(data), perceptual.decode(other))
     assert squared_error(plain.decode(data), piece) < squared_error(perceptual.decode(data), piece)
 
@@ -86,6 +86,36 @@ def test_refinement_costs_less(bundled: dict[str, ImageU8]) -> None:
     assert costs[1] < costs[0]
     assert [s.iteration for s in states if s.preview is not None] == [1, 5, 10, 12]
     assert all(s.preview is None or s.preview.shape == piece.shape for s in states)
+
+
+def test_efforts_and_tunes_are_searches_by_other_names(piece: ImageU8) -> None:
+    plain, identity = GenerativeMse().encode(piece, Quality(9)), GenerativeMse().identity()
+    for options in ({"effort": 0}, {"tune": "psnr"}, {"effort": 0, "tune": "psnr"}):
+        codec = GenerativeMse(**options)
+        assert codec.identity() == identity
+        assert codec.encode(piece, Quality(9)) == plain
+    longer = [GenerativeMse(effort=effort).options.iterations for effort in range(4)]
+    assert longer == sorted(set(longer))
+    assert GenerativeMse(tune="ms-ssim").options.iterations == longer[2]
+    assert GenerativeMse(effort=1).identity() == GenerativeMse(refine=longer[1]).identity()
+    tuned = GenerativeMse(refine=2, tune="ms-ssim")
+    assert tuned.identity() == GenerativeMse(refine=2, loss="ms-ssim").identity()
+    assert Generative(tune="perceptual").optimised_against() == ("codec-embedded", "vit-embedded")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"effort": 4}, "from 0 to 3"),
+        ({"tune": "ssim"}, "psnr, ms-ssim, perceptual"),
+        ({"effort": 0, "tune": "ms-ssim"}, "searches nothing"),
+        ({"effort": 2, "refine": 9}, "one of them"),
+        ({"tune": "psnr", "loss": "ssim"}, "one of them"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        GenerativeMse(**options)
 
 
 def test_annealed_latents_lie_between_their_neighbours_and_end_at_the_nearest() -> None:
@@ -118,7 +148,8 @@ def test_foreign_and_hostile_files_are_told(piece: ImageU8) -> None:
 
     def changed(**values: object) -> bytes:
         answer = {
-            name: getattr(file, name) for name in ("codec", "width", "height", "weights", "symbols_crc", "sections")
+            name: getattr(file, name)
+            for name in ("codec", "width", "height", "weights", "symbols_crc", "sections", "version")
         }
         return viq.pack(viq.Container(**{**answer, **values}))
 
@@ -126,7 +157,7 @@ def test_foreign_and_hostile_files_are_told(piece: ImageU8) -> None:
     with pytest.raises(BitstreamError, match="inversion"):
         codec.decode(changed(codec=1))
     with pytest.raises(WeightsError, match="weights"):
-        codec.decode(changed(weights=b"\1" * 8))
+        codec.decode(changed(weights=b"\1" * 4))
     with pytest.raises(BitstreamError, match="at most"):
         codec.decode(changed(width=65_000, height=4_000))
     with pytest.raises(BitstreamError, match="quality"):

@@ -23,7 +23,7 @@ from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.config import TrainingConfig, read_config
-from vitiq.training.recipes import classifier, codec, deblock, generator, perceptual, transgan, vit
+from vitiq.training.recipes import classifier, codec, context, deblock, generator, perceptual, transgan, vit
 from vitiq.weights.file import steps_behind, write_weights
 
 CONFIGURATIONS: dict[str, type[TrainingConfig]] = {
@@ -32,6 +32,7 @@ CONFIGURATIONS: dict[str, type[TrainingConfig]] = {
     "codec": codec.CodecTrainingConfig,
     "perceptual": perceptual.PerceptualTrainingConfig,
     "classifier": classifier.ClassifierTrainingConfig,
+    "context": context.ContextTrainingConfig,
     "deblock": deblock.DeblockTrainingConfig,
     "transgan": transgan.TransGanConfig,
 }
@@ -59,6 +60,7 @@ def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "vit": partial(vit.train_vit, None, [data], [teacher]),
         "generator": partial(generator.train_generator, None, [data]),
         "codec": partial(codec.train_codec, None, [data]),
+        "context": partial(context.train_context, None, [data], untrained),
         "perceptual": partial(perceptual.train_perceptual, None, [data], untrained),
         "classifier": partial(classifier.train_classifier, None, [data], teacher, untrained),
         "deblock": partial(deblock.train_deblock, None, [data]),

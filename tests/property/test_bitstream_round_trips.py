@@ -26,7 +26,17 @@ NAMES = st.one_of(
     st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
 )
 SECTIONS = st.lists(st.builds(viq.Section, st.integers(0, 255), st.binary(max_size=300)), min_size=1, max_size=5)
-CONTAINERS = st.builds(
+COMPACT = st.builds(
+    viq.Container,
+    codec=st.integers(1, viq.COMPACT_CODECS),
+    width=st.integers(1, 4096),
+    height=st.integers(1, viq.MAX_SIDE),
+    weights=st.binary(min_size=viq.COMPACT_WEIGHTS, max_size=viq.COMPACT_WEIGHTS),
+    symbols_crc=st.integers(0, 2**16 - 1),
+    sections=st.tuples(st.builds(viq.Section, st.integers(0, viq.COMPACT_KINDS), st.binary(max_size=300))),
+    version=st.just(viq.COMPACT),
+)
+CONTAINERS = COMPACT | st.builds(
     viq.Container,
     codec=NAMES,
     width=st.integers(1, 4096),
@@ -57,9 +67,9 @@ def test_damaged_containers_are_refused(container: viq.Container, draw: st.DataO
         raise AssertionError("a damaged container was read")
 
 
-@given(st.binary(max_size=80))
-def test_any_sealed_bytes_are_read_to_one_form_or_refused(body: bytes) -> None:
-    head = viq.MAGIC + bytes([viq.VERSION]) + body
+@given(st.binary(max_size=80), st.sampled_from([viq.MAGIC + bytes([viq.VERSION]), viq.COMPACT_MAGIC]))
+def test_any_sealed_bytes_are_read_to_one_form_or_refused(body: bytes, start: bytes) -> None:
+    head = start + body
     data = head + zlib.crc32(head).to_bytes(4, "big")
     with contextlib.suppress(BitstreamError):
         assert viq.pack(viq.unpack(data)) == data

@@ -25,9 +25,13 @@ PRICES = np.full(CHANNELS, 4.0)
 @lru_cache(maxsize=1)
 def prior() -> IntegerHyperprior:
     torch.manual_seed(3)
-    network = Hyperprior().requires_grad_(False)
+    network = Hyperprior(context=True).requires_grad_(False)
     for group in network.groups:
         group.get_submodule("out").get_parameter("weight").normal_(0, 0.05)
+    assert network.context is not None
+    for name, value in network.context.named_parameters():
+        if name.endswith(("out.weight", "linear", "always.weight")):
+            value.normal_(0, 0.1)
     return IntegerHyperprior(export_hyperprior(network))
 
 
@@ -44,11 +48,12 @@ def latents(seed: int, height: int, width: int, spread: float) -> tuple[np.ndarr
     width=st.integers(1, 6),
     spread=st.sampled_from([0.05, 1.0, 30.0]),
     level=st.integers(0, LEVELS - 1),
+    context=st.booleans(),
 )
-def test_round_trip(seed: int, height: int, width: int, spread: float, level: int) -> None:
+def test_round_trip(seed: int, height: int, width: int, spread: float, level: int, context: bool) -> None:
     scaled, hyper = latents(seed, height, width, spread)
-    data, symbols = encode_groups(scaled, hyper, prior(), level, PRICES)
-    found_hyper, found = decode_groups(data, height, width, prior(), level)
+    data, symbols = encode_groups(scaled, hyper, prior(), level, PRICES, context=context)
+    found_hyper, found = decode_groups(data, height, width, prior(), level, context=context)
     assert np.array_equal(found, symbols)
     assert np.array_equal(found_hyper, hyper)
 
@@ -78,4 +83,4 @@ def test_damaged_bytes_give_symbols_or_a_bitstream_error(data: bytes, seed: int)
 
 def test_empty_bytes_are_told() -> None:
     with pytest.raises(BitstreamError, match="empty"):
-        decode_groups(b"", 2, 2, prior(), 0)
+        decode_groups(b"", 2, 2, prior(), 0, context=False)

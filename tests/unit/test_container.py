@@ -29,6 +29,7 @@ from vitiq.codecs.detect import codec_of
 from vitiq.errors import BitstreamError
 
 PLAIN = Container(1, 512, 300, bytes(range(8)), 0xDEADBEEF, (Section(1, b"latents"),))
+COMPACT = Container(4, 512, 300, bytes(range(4)), 0xBEEF, (Section(2, b"latents"),), 2)
 PLUGIN = Container("my-codec.2", 1, 65535, b"", 0, (Section(7, b""), Section(255, b"x" * 200), Section(7, b"end")))
 
 
@@ -42,20 +43,23 @@ def test_bytes_written_out_by_hand() -> None:
     assert pack(PLAIN) == sealed(
         "89 56 51  01  01  80 04  ac 02  08 00 01 02 03 04 05 06 07  de ad be ef  01  01 6c 61 74 65 6e 74 73"
     )
+    assert pack(COMPACT) == sealed("89 56 a4  80 04  ac 02  00 01 02 03  be ef  6c 61 74 65 6e 74 73")
     name = b"my-codec.2".hex()
     assert pack(PLUGIN) == sealed(
         f"895651 01 00 0a {name} 01 ffff03 00 00000000 03  07 00  ff c801 {'78' * 200}  07 656e64"
     )
 
 
-@pytest.mark.parametrize("container", [PLAIN, PLUGIN])
+@pytest.mark.parametrize("container", [PLAIN, COMPACT, PLUGIN])
 def test_round_trip(container: Container) -> None:
     assert unpack(pack(container)) == container
-    assert codec_of(pack(container)) == ("inversion" if container.codec == 1 else container.codec)
+    names: dict[int | str, str] = {1: "inversion", 4: "generative-mse"}
+    assert codec_of(pack(container)) == names.get(container.codec, container.codec)
 
 
-def test_the_header_of_an_inversion_file_is_at_most_thirty_bytes() -> None:
+def test_headers_are_short() -> None:
     assert len(pack(PLAIN)) - len(b"latents") == 28
+    assert len(pack(COMPACT)) - len(b"latents") == 17
 
 
 def test_sections_by_kind() -> None:
@@ -65,7 +69,7 @@ def test_sections_by_kind() -> None:
         PLUGIN.section(3)
 
 
-@pytest.mark.parametrize("container", [PLAIN, PLUGIN])
+@pytest.mark.parametrize("container", [PLAIN, COMPACT, PLUGIN])
 def test_every_truncation_and_every_flipped_bit_is_refused(container: Container) -> None:
     data = pack(container)
     for length in range(len(data)):
@@ -88,6 +92,12 @@ TAIL = "00 00000000 01 01"
     ("body", "message"),
     [
         (f"895651 02 01 01 01 {TAIL}", "version 2"),
+        ("8956 90 01 01 00000000 0000 00000000", "codec number 0"),
+        ("8956 91 01 00 00000000 0000 00000000", "1×0"),
+        ("8956 91 8100 01 00000000 0000 00000000", "longer than it need be"),
+        ("8956 91 ffff03 ffff03 00000000 0000", "65535×65535"),
+        ("8956 91 01 01 00000000 00", "truncated"),
+        ("8956 11 01 01 00000000 0000 00000000", "not a .viq file"),
         (f"{HEAD} 00 01 {TAIL}", "0×1"),
         (f"{HEAD} 01 00 {TAIL}", "1×0"),
         (f"{HEAD} 808004 01 {TAIL}", "65536×1"),
@@ -146,6 +156,24 @@ def test_what_the_format_cannot_hold_is_not_written(change: dict[str, object]) -
         pack(replace(PLAIN, **change))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"codec": 16},
+        {"codec": "my-codec"},
+        {"sections": (Section(8, b""),)},
+        {"sections": (Section(1, b""), Section(2, b""))},
+        {"weights": bytes(8)},
+        {"weights": b""},
+        {"symbols_crc": 2**16},
+        {"version": 3},
+    ],
+)
+def test_what_the_compact_form_cannot_hold_is_not_written(change: dict[str, object]) -> None:
+    with pytest.raises(BitstreamError):
+        pack(replace(COMPACT, **change))  # type: ignore[arg-type]
+
+
 def test_codec_numbers_of_built_in_codecs_are_one_byte_distinct_and_promised() -> None:
     classes = [registry.load("codecs", name) for name in registry.names("codecs")]
     numbers: dict[str, int] = {c.name: c.viq_id for c in classes if getattr(c, "viq_id", None) is not None}
@@ -170,6 +198,14 @@ def test_the_format_page_shows_a_real_file() -> None:
     assert unpack(data) == Container(
         1, 768, 512, bytes.fromhex("0123456789abcdef"), 0x6EEC9B9F, (Section(1, b"\x2a\x00\x07"),)
     )
+
+
+def test_the_format_page_shows_a_compact_file() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/viq-format.md").read_text(encoding="utf-8")
+    found = re.search(r"`(89 56 a4[0-9a-f ]*)`", page)
+    assert found is not None
+    wanted = Container(4, 768, 512, bytes.fromhex("01234567"), 0x9B9F, (Section(2, b"\x2a\x00\x07"),), 2)
+    assert unpack(bytes.fromhex(found[1])) == wanted
 
 
 SIGNATURES = {

@@ -15,6 +15,7 @@ from scipy.fft import dctn
 
 from vitiq.codecs.entropy_coding import SymbolGroup
 from vitiq.codecs.logistic import LOG_SCALE_MAX, LOG_SCALE_MIN, OFFSETS, SCALES
+from vitiq.codecs.transform.hyper_context import PASSES, pass_of
 from vitiq.codecs.transform.hyperprior import GROUPS, HYPER_CHANNELS, Hyperprior, passes, phase
 from vitiq.codecs.transform.hyperprior_integer import (
     HYPER,
@@ -33,7 +34,7 @@ from vitiq.codecs.transform.networks.transform_codec import TransformCodec, erro
 def random_prior(seed: int = 0) -> Hyperprior:
     """A prior whose every part takes part, on the scale that training gives it."""
     torch.manual_seed(seed)
-    prior = Hyperprior().eval().requires_grad_(False)
+    prior = Hyperprior(context=True).eval().requires_grad_(False)
     for name, value in prior.named_parameters():
         if value.abs().max() == 0 or name.endswith("out.weight"):
             value.copy_(torch.randn_like(value) * 0.05)
@@ -86,6 +87,8 @@ def test_the_integer_twin_predicts_what_the_float_prior_does(size: tuple[int, in
     symbols = np.rint(rng.laplace(0, 3, (CHANNELS, height, width))).astype(np.int64)
     grid = (-(-height // 4), -(-width // 4))
     hyper = rng.integers(-9, 10, (HYPER_CHANNELS, *grid))
+    hyper_means = np.full((HYPER_CHANNELS, grid[0] * grid[1]), np.nan)
+    hyper_scales = np.full((HYPER_CHANNELS, grid[0] * grid[1]), -1)
     means = np.full((CHANNELS, height * width), np.nan)
     scales = np.full((CHANNELS, height * width), -1)
 
@@ -93,6 +96,8 @@ def test_the_integer_twin_predicts_what_the_float_prior_does(size: tuple[int, in
         if group.layer == HYPER:
             assert group.sent is None
             assert (group.scale > SKIP_SCALE).all()
+            hyper_means[group.channels, group.positions] = (group.mean + group.offset / OFFSETS).T
+            hyper_scales[group.channels, group.positions] = group.scale.T
             return np.asarray(hyper.reshape(HYPER_CHANNELS, -1).T[group.positions])
         means[group.channels, group.positions] = (group.mean + group.offset / OFFSETS).T
         scales[group.channels, group.positions] = group.scale.T
@@ -107,6 +112,9 @@ def test_the_integer_twin_predicts_what_the_float_prior_does(size: tuple[int, in
     assert np.abs(means - wanted["mean"]).max() < 0.2
     ladder = np.rint((wanted["log_scale"] - LOG_SCALE_MIN) / (LOG_SCALE_MAX - LOG_SCALE_MIN) * (SCALES - 1))
     assert np.abs(scales - ladder).max() <= 1
+    assert np.abs(hyper_means - wanted["hyper_mean"]).max() < 0.2
+    ladder = np.rint((wanted["hyper_log_scale"] - LOG_SCALE_MIN) / (LOG_SCALE_MAX - LOG_SCALE_MIN) * (SCALES - 1))
+    assert np.abs(hyper_scales - ladder.clip(SKIP_SCALE + 1)).max() <= 1
 
 
 def predictions(prior: Hyperprior, symbols: np.ndarray, hyper: np.ndarray, level: int) -> Mapping[str, np.ndarray]:
@@ -121,8 +129,12 @@ def predictions(prior: Hyperprior, symbols: np.ndarray, hyper: np.ndarray, level
     values = torch.from_numpy(symbols).float()[None]
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setattr("vitiq.codecs.transform.hyperprior.logistic_bits", spy)
-        prior.bits(values, values, torch.from_numpy(hyper).float()[None], quality_of(level))
-    return {name: torch.cat(parts).numpy() for name, parts in found.items()}
+        floats = torch.from_numpy(hyper).float()[None]
+        prior.bits(values, values, floats, quality_of(level))
+        latents = {name: torch.cat(parts).numpy() for name, parts in found.items()}
+        found = {"mean": [], "log_scale": []}
+        prior.hyper_bits(floats, quality_of(level))
+    return latents | {f"hyper_{name}": torch.cat(parts).numpy() for name, parts in found.items()}
 
 
 def test_exported_weights_stand_for_the_float_ones() -> None:
@@ -133,9 +145,28 @@ def test_exported_weights_stand_for_the_float_ones() -> None:
             np.testing.assert_allclose(floats[name], value.numpy(), atol=2**-10)
 
 
+def test_hyper_latents_are_predicted_from_those_coded_before_alone() -> None:
+    """What is coded in a later pass, or in the same one, changes no prediction."""
+    context = random_prior().context
+    assert context is not None
+    when = torch.from_numpy(pass_of(np.arange(9), np.arange(7)))
+    hyper, mean, quality = torch.randn(1, HYPER_CHANNELS, 9, 7), torch.zeros(1, HYPER_CHANNELS), quality_of(20)
+    assert set(when.flatten().tolist()) == set(range(PASSES))
+    before = context(hyper, mean, quality)
+    for number in range(PASSES):
+        changed = torch.where(when >= number, torch.randn_like(hyper), hyper)
+        after = context(changed, mean, quality)
+        for one, other in zip(before, after, strict=True):
+            torch.testing.assert_close(other[:, :, when <= number], one[:, :, when <= number])
+
+
 def test_weights_that_could_leave_exact_sums_are_refused() -> None:
     tensors = export_hyperprior(random_prior())
     tensors["groups.0.hidden.weight"] = np.full_like(tensors["groups.0.hidden.weight"], 2**30, dtype=np.int64)
+    with pytest.raises(ValueError, match="too large for exact sums"):
+        IntegerHyperprior(tensors)
+    tensors = export_hyperprior(random_prior())
+    tensors["context.passes.4.hidden.weight"] = np.full((96, 96), 2**30, dtype=np.int64)
     with pytest.raises(ValueError, match="too large for exact sums"):
         IntegerHyperprior(tensors)
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
+from jaxtyping import Int64
 
 from vitiq.errors import BitstreamError
+
+
+class Bits(Protocol):
+    """What coded numbers are read from."""
+
+    def read(self, count: int = 1) -> str:
+        """The next `count` bits as '0' and '1'."""
 
 
 class BitWriter:
@@ -16,6 +26,12 @@ class BitWriter:
     def write(self, bits: str) -> None:
         """Append a string of '0' and '1'."""
         self._bits.append(bits)
+
+    def take(self) -> Int64[np.ndarray, " n"]:
+        """All bits as numbers 0 and 1; the writer is empty afterwards."""
+        bits = np.frombuffer("".join(self._bits).encode("ascii"), np.uint8).astype(np.int64) - ord("0")
+        self._bits.clear()
+        return bits
 
     def to_bytes(self) -> bytes:
         """All bits, padded with zeros to whole bytes."""

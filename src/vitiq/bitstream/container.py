@@ -3,9 +3,14 @@
     magic 0x89 'V' 'Q'   version   codec id [length name]   width   height
     weights prefix length, bytes   symbol checksum   section count   {kind, length, bytes}…   CRC-32
 
-Whole numbers are LEB128 varints; checksums are 4 bytes, big endian. The last section's length is not stored: it
-ends where the CRC-32 begins. A reader treats the bytes as hostile: sizes are checked before use, the
-CRC-32 before anything is decoded. A container has one form in bytes: what a writer would not write is refused.
+The compact form, version 2, of files with one section and a codec number:
+
+    magic 0x89 'V'   1 kkk nnnn (kind, codec id)   width   height   weights prefix   symbol checksum   bytes   CRC-32
+
+Whole numbers are LEB128 varints; checksums are 4 bytes (that of the symbols 2 in version 2), big endian. The last
+section's length is not stored: it ends where the CRC-32 begins. A reader treats the bytes as hostile: sizes are checked
+before use, the CRC-32 before anything is decoded. A container has one form in bytes: what a writer would not write is
+refused.
 """
 
 from __future__ import annotations
@@ -18,6 +23,20 @@ from vitiq.errors import BitstreamError
 
 MAGIC = b"\x89VQ"
 VERSION = 1
+COMPACT = 2
+"""Version of the compact form."""
+
+COMPACT_MAGIC = b"\x89V"
+COMPACT_WEIGHTS = 4
+"""Bytes of a weights' sha256 in the compact form."""
+
+COMPACT_CODECS, COMPACT_KINDS = 15, 7
+"""Largest codec number and kind of a section in the compact form."""
+
+_COMPACT_MARK = 0x80
+_LEAST = 15
+"""Bytes of the smallest file."""
+
 MAX_SIDE = 65_535
 MAX_PIXELS = 2**28
 MAX_BYTES = 2**28
@@ -44,8 +63,9 @@ class Container:
             file, followed by the name).
         width, height: pixels of the image, 1 … 65535, at most 2**28 in all.
         weights: first bytes of the sha256 of the shared weights the decoder needs; b"" for none.
-        symbols_crc: CRC-32 of the decoded symbols, as the codec defines it.
+        symbols_crc: CRC-32 of the decoded symbols, as the codec defines it; its low 16 bits in version 2.
         sections: the payload.
+        version: 1, or 2 for the compact form: one section of kind 0 to 7, codec number 1 to 15, 4 bytes of weights.
     """
 
     codec: int | str
@@ -54,6 +74,7 @@ class Container:
     weights: bytes
     symbols_crc: int
     sections: tuple[Section, ...]
+    version: int = VERSION
 
     def section(self, kind: int) -> bytes:
         """Data of the first section of a kind.
@@ -120,6 +141,13 @@ def pack(container: Container) -> bytes:
     """
     _check_size(container.width, container.height)
     _check_parts(container)
+    out = _compact_body(container) if container.version == COMPACT else _body(container)
+    if len(out) + 4 > MAX_BYTES:
+        raise BitstreamError(f"{len(out) + 4} bytes given, a .viq file holds at most {MAX_BYTES}; use a lower quality")
+    return bytes(out + zlib.crc32(out).to_bytes(4, "big"))
+
+
+def _body(container: Container) -> bytearray:
     out = bytearray(MAGIC + bytes([VERSION]))
     if isinstance(container.codec, str):
         name = _checked_name(container.codec.encode("utf-8"))
@@ -135,9 +163,15 @@ def pack(container: Container) -> bytes:
         if index < len(container.sections) - 1:
             out += _varint(len(section.data))
         out += section.data
-    if len(out) + 4 > MAX_BYTES:
-        raise BitstreamError(f"{len(out) + 4} bytes given, a .viq file holds at most {MAX_BYTES}; use a lower quality")
-    return bytes(out + zlib.crc32(out).to_bytes(4, "big"))
+    return out
+
+
+def _compact_body(container: Container) -> bytearray:
+    (section,) = container.sections
+    assert isinstance(container.codec, int)
+    out = bytearray(COMPACT_MAGIC + bytes([_COMPACT_MARK | section.kind << 4 | container.codec]))
+    out += _varint(container.width) + _varint(container.height) + container.weights
+    return out + container.symbols_crc.to_bytes(2, "big") + section.data
 
 
 def _check_parts(container: Container) -> None:
@@ -152,6 +186,24 @@ def _check_parts(container: Container) -> None:
     for section in container.sections:
         if not 0 <= section.kind <= 255:
             raise BitstreamError(f"section kind {section.kind} given, 0 to 255 expected")
+    if container.version not in {VERSION, COMPACT}:
+        raise BitstreamError(f".viq version {container.version} given, {VERSION} or {COMPACT} expected")
+    if container.version == COMPACT:
+        _check_compact(container)
+
+
+def _check_compact(container: Container) -> None:
+    codec, kind = container.codec, container.sections[0].kind
+    if isinstance(codec, str) or codec > COMPACT_CODECS or kind > COMPACT_KINDS or len(container.sections) > 1:
+        raise BitstreamError(
+            f"codec {codec} and {len(container.sections)} section(s), the first of kind {kind}, given for the "
+            f"compact .viq form; it holds codec numbers to {COMPACT_CODECS}, one section of kinds to {COMPACT_KINDS}"
+        )
+    if len(container.weights) != COMPACT_WEIGHTS or container.symbols_crc >= 2**16:
+        raise BitstreamError(
+            f"weights prefix of {len(container.weights)} bytes and symbol checksum {container.symbols_crc} given "
+            f"for the compact .viq form, {COMPACT_WEIGHTS} bytes and a number of 16 bits expected"
+        )
 
 
 def unpack(data: bytes) -> Container:
@@ -160,15 +212,30 @@ def unpack(data: bytes) -> Container:
     Raises:
         BitstreamError: foreign, damaged, of a newer version, or beyond the limits.
     """
-    if not data.startswith(MAGIC):
+    if not is_viq(data):
         raise BitstreamError(f"not a .viq file: it starts with {data[:4].hex()!r}, {MAGIC.hex()!r} expected")
     if len(data) > MAX_BYTES:
         raise BitstreamError(f".viq file of {len(data)} bytes is above the limit of {MAX_BYTES}")
-    if len(data) < 16 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
+    if len(data) < _LEAST or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
         raise BitstreamError(
             f".viq file of {len(data)} bytes is truncated or altered: its CRC-32 does not match; copy it again"
         )
     reader = _Reader(data[:-4])
+    return _unpack(reader) if data.startswith(MAGIC) else _unpack_compact(reader)
+
+
+def is_viq(data: bytes) -> bool:
+    """Whether bytes begin as a .viq file does, of whatever version.
+
+    Example:
+        >>> is_viq(bytes([0x89, 0x56, 0x51, 1])), is_viq(b"\\x89PNG")
+        (True, False)
+    """
+    compact = data[: len(COMPACT_MAGIC)] == COMPACT_MAGIC and len(data) > 2 and data[2] >= _COMPACT_MARK
+    return compact or data[: len(MAGIC)] == MAGIC
+
+
+def _unpack(reader: _Reader) -> Container:
     reader.take(len(MAGIC))
     version = reader.take(1)[0]
     if version != VERSION:
@@ -191,6 +258,19 @@ def unpack(data: bytes) -> Container:
         length = reader.varint() if index < count - 1 else len(reader.data) - reader.at
         sections.append(Section(kind, reader.take(length)))
     return Container(codec, width, height, weights, symbols_crc, tuple(sections))
+
+
+def _unpack_compact(reader: _Reader) -> Container:
+    mark = reader.take(len(COMPACT_MAGIC) + 1)[-1]
+    codec, kind = mark & 0x0F, mark >> 4 & 0x07
+    if codec == 0:
+        raise BitstreamError("codec number 0 given in a compact .viq file; it is damaged")
+    width, height = reader.varint(), reader.varint()
+    _check_size(width, height)
+    weights = reader.take(COMPACT_WEIGHTS)
+    symbols_crc = int.from_bytes(reader.take(2), "big")
+    section = Section(kind, reader.take(len(reader.data) - reader.at))
+    return Container(codec, width, height, weights, symbols_crc, (section,), COMPACT)
 
 
 def _codec_name(reader: _Reader) -> str:

@@ -6,7 +6,7 @@ A number is preceded by its length, that by its own length, and so on; a final 0
 
 from __future__ import annotations
 
-from vitiq.bitstream.bits import BitReader, BitWriter
+from vitiq.bitstream.bits import Bits, BitWriter
 from vitiq.errors import BitstreamError
 
 MAX_BITS = 64
@@ -30,7 +30,7 @@ def write_omega(writer: BitWriter, number: int) -> None:
     writer.write(code)
 
 
-def read_omega(reader: BitReader) -> int:
+def read_omega(reader: Bits) -> int:
     """The next number.
 
     Raises:

@@ -16,6 +16,7 @@ INPUTS = {
     "vit": {"teacher", "begin"},
     "generator": {"begin"},
     "codec": {"begin"},
+    "context": {"codec"},
     "perceptual": {"codec", "classifier"},
     "classifier": {"teacher", "codec", "begin"},
     "deblock": {"begin"},
@@ -46,7 +47,7 @@ INSTEAD = {
 @click.option(
     "--codec",
     type=click.Path(path_type=Path),
-    help="perceptual, classifier: weights of `vitiq train codec`; those that ship if not given.",
+    help="context, perceptual, classifier: weights of `vitiq train codec`; those that ship if not given.",
 )
 @click.option(
     "--classifier",
@@ -90,13 +91,11 @@ def command(  # noqa: PLR0917
     positional: dict[str, list[Any]] = {
         "vit": [teacher],
         "classifier": [*teacher, codec],
+        "context": [codec],
         "perceptual": [codec],
     }
-    named: dict[str, Path | None] = {}
-    if "begin" in INPUTS[model]:
-        named["begin"] = begin
-    elif "classifier" in INPUTS[model]:
-        named["classifier"] = classifier
+    given: dict[str, Path | None] = {"begin": begin, "classifier": classifier}
+    named = {name: given[name] for name in ("begin", "classifier") if name in INPUTS[model]}
     limit = None if time_limit is None else 60 * time_limit
     bar = ProgressBar("step", label=model, quiet=quiet)
 

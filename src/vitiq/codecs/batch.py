@@ -133,7 +133,7 @@ def is_compressed(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
-        return head.startswith(viq.MAGIC) or bool(codec_of(head))
+        return viq.is_viq(head) or bool(codec_of(head))
     except (OSError, BitstreamError):
         return False
 

@@ -18,7 +18,7 @@ def codec_of(data: bytes) -> str:
     """
     if not data:
         raise BitstreamError("the file is empty; a compressed image is expected")
-    if data.startswith(viq.MAGIC):
+    if viq.is_viq(data):
         return _viq_codec(viq.unpack(data).codec)
     classes, broken = _registered(registry.names("codecs"))
     for codec in classes:

@@ -5,7 +5,8 @@ encoder and decoder share the walk, so they cannot part. It must be exact: whole
 machine.
 
 Layout: length of the escapes, escapes (Elias omega), symbols. The length has 1 byte below 128, 2 with the top bit set
-below 32767, else 0xFFFF and 4 bytes.
+below 32767, else 0xFFFF and 4 bytes. Or, `inline`, nothing but symbols: the bits of a group's escapes follow its
+symbols in the same range-coded stream, a bit a symbol of a table with two equal halves.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Int, Int64
 
-from vitiq.bitstream.bits import BitReader, BitWriter
+from vitiq.bitstream.bits import BitReader, Bits, BitWriter
 from vitiq.bitstream.elias import read_omega, write_omega
 from vitiq.bitstream.range_coder import SymbolDecoder, SymbolEncoder
 from vitiq.errors import BitstreamError
@@ -27,6 +28,9 @@ BATCH = 2**15
 
 SHORT, MEDIUM = 2**7, 2**15 - 1
 """Lengths of escapes below these have 1 and 2 bytes."""
+
+BIT = np.array([[2**15, 2**15]], dtype=np.int64)
+"""Table of one bit of an inline escape."""
 
 LONG = b"\xff\xff"
 """Stands before a length of 4 bytes."""
@@ -90,8 +94,13 @@ class EntropyModel(Protocol):
         """
 
 
-def encode(model: EntropyModel, choose: Code, known: Sequence[Layer] | None = None) -> tuple[bytes, tuple[Layer, ...]]:
+def encode(
+    model: EntropyModel, choose: Code, known: Sequence[Layer] | None = None, *, inline: bool = False
+) -> tuple[bytes, tuple[Layer, ...]]:
     """Code the symbols that `choose` gives for each group; those that are not sent may be anything.
+
+    Args:
+        inline: whether escapes follow the symbols of their group.
 
     Returns:
         The bytes, and the symbols that they decode to.
@@ -114,20 +123,35 @@ def encode(model: EntropyModel, choose: Code, known: Sequence[Layer] | None = No
         symbols, scale, offset = np.where(outside, escape, index)[sent], group.scale[sent], group.offset[sent]
         for rows in _batches(len(symbols)):
             encoder.encode(symbols[rows], tables[scale[rows], offset[rows]])
+        if inline:
+            bits = escapes.take()
+            encoder.encode(bits, np.repeat(BIT, len(bits), axis=0))
         return values if group.sent is None else np.where(sent, values, rounded_mean(group, tables.shape[1]))
 
     layers = model.walk(code, known)
-    return join_escapes(escapes, encoder.finish()), layers
+    return encoder.finish() if inline else join_escapes(escapes, encoder.finish()), layers
 
 
-def decode(data: bytes, model: EntropyModel) -> tuple[Layer, ...]:
+class _InlineBits:
+    """Reads the bits of escapes from the stream of symbols."""
+
+    def __init__(self, decoder: SymbolDecoder) -> None:
+        self._decoder = decoder
+
+    def read(self, count: int = 1) -> str:
+        """The next `count` bits as '0' and '1'."""
+        return "".join(map(str, self._decoder.decode(np.repeat(BIT, count, axis=0)).tolist()))
+
+
+def decode(data: bytes, model: EntropyModel, *, inline: bool = False) -> tuple[Layer, ...]:
     """Inverse of `encode`.
 
     Raises:
         BitstreamError: the bytes are damaged.
     """
-    escaped, stream = split_escapes(data)
-    reader, decoder, tables = BitReader(escaped), SymbolDecoder(stream), model.tables
+    escaped, stream = (b"", data) if inline else split_escapes(data)
+    decoder, tables = SymbolDecoder(stream), model.tables
+    reader = _InlineBits(decoder) if inline else BitReader(escaped)
     escape = tables.shape[-1] - 1
     reach = (escape - 1) // 2
 
@@ -166,7 +190,7 @@ def write_escape(escapes: BitWriter, value: int) -> None:
     write_omega(escapes, 2 * value + 1 if value >= 0 else -2 * value)
 
 
-def read_escape(reader: BitReader) -> int:
+def read_escape(reader: Bits) -> int:
     """Inverse of `write_escape`.
 
     Raises:

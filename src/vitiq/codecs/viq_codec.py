@@ -20,7 +20,7 @@ from vitiq.errors import BitstreamError, WeightsError
 from vitiq.weights.store import resolve
 
 WEIGHTS_PREFIX = 8
-"""Bytes of the weights' sha256 that a file carries."""
+"""Bytes of the weights' sha256 that a file of version 1 carries; the compact form carries `viq.COMPACT_WEIGHTS`."""
 
 Symbols = Int[np.ndarray, "..."]
 
@@ -47,12 +47,14 @@ class ViqCodec(Codec):
 
     Attributes:
         viq_id: one-byte number in the file, 1 to 255, of a codec that ships with vitiq; None for the name.
+        viq_version: of the container in which it writes files of one section; it reads both.
         reads: numbers and names of other codecs whose files it reads too.
         section_names: names of the sections that are not header, by kind; several kinds may share one.
     """
 
     extension = ".viq"
     viq_id: ClassVar[int | None] = None
+    viq_version: ClassVar[int] = viq.VERSION
     reads: ClassVar[frozenset[int | str]] = frozenset()
     section_names: ClassVar[Mapping[int, str]] = {}
 
@@ -79,9 +81,12 @@ class ViqCodec(Codec):
             crc: of the symbols (`symbols_crc`), or of whatever the decoder can check.
             weights_sha256: of the weights that decoding needs; empty for none.
         """
-        prefix = bytes.fromhex(weights_sha256)[:WEIGHTS_PREFIX]
-        parts = tuple(viq.Section(kind, data) for kind, data in sections.items())
-        return viq.pack(viq.Container(self._key(), width, height, prefix, crc, parts))
+        whole, parts = bytes.fromhex(weights_sha256), tuple(viq.Section(kind, data) for kind, data in sections.items())
+        if self.viq_version == viq.COMPACT:
+            prefix, check = whole[: viq.COMPACT_WEIGHTS], crc & 0xFFFF
+        else:
+            prefix, check = whole[:WEIGHTS_PREFIX], crc
+        return viq.pack(viq.Container(self._key(), width, height, prefix, check, parts, self.viq_version))
 
     def unpack(self, data: bytes) -> viq.Container:
         """The container of a file of this codec.
@@ -115,7 +120,7 @@ class ViqCodec(Codec):
             sections,
             found.notes,
             file.weights.hex() or None,
-            {"format": "viq", "version": viq.VERSION, "symbols_crc32": f"{file.symbols_crc:08x}", **found.details},
+            {"format": "viq", "version": file.version, **_checksum(file), **found.details},
             (found.symbols or ()) if symbols else None,
             (found.latents or ()) if symbols else None,
         )
@@ -128,20 +133,33 @@ class ViqCodec(Codec):
 def symbols_crc(symbols: Sequence[Symbols]) -> int:
     """CRC-32 of all symbols as big-endian 16-bit numbers, layer by layer, channel by channel, row by row."""
     crc = 0
-    for values in symbols:
-        crc = zlib.crc32(values.astype(">i2").tobytes(), crc)
+    for channel in (channel for values in symbols for channel in values):  # one at a time: images may be large
+        crc = zlib.crc32(channel.astype(">i2").tobytes(), crc)
     return crc
+
+
+def _checksum(file: viq.Container) -> dict[str, object]:
+    """The checksum of the symbols, for `inspect`."""
+    if file.version == viq.COMPACT:
+        return {"symbols_crc16": f"{file.symbols_crc:04x}"}
+    return {"symbols_crc32": f"{file.symbols_crc:08x}"}
 
 
 def check_symbols(file: viq.Container, symbols: Sequence[Symbols]) -> None:
     """Raises BitstreamError where decoded symbols differ from those encoded."""
-    if symbols_crc(symbols) != file.symbols_crc:
+    found = symbols_crc(symbols)
+    if (found & 0xFFFF if file.version == viq.COMPACT else found) != file.symbols_crc:
         raise BitstreamError("decoded symbols do not match their checksum; the file is damaged")
 
 
-def made_with(file: viq.Container, weights_sha256: str) -> bool:
-    """Whether the file names these weights."""
-    return bytes.fromhex(weights_sha256).startswith(file.weights) and len(file.weights) == WEIGHTS_PREFIX
+def _prefix_length(file: viq.Container) -> int:
+    return viq.COMPACT_WEIGHTS if file.version == viq.COMPACT else WEIGHTS_PREFIX
+
+
+def made_with(file: viq.Container, *weights_sha256: str) -> bool:
+    """Whether the file names one of these weights."""
+    known = any(bytes.fromhex(sha256).startswith(file.weights) for sha256 in weights_sha256)
+    return known and len(file.weights) == _prefix_length(file)
 
 
 def named_weights(file: viq.Container, what: str) -> Path:
@@ -151,7 +169,7 @@ def named_weights(file: viq.Container, what: str) -> Path:
         WeightsError: it is not here; the message says how to get it.
     """
     named = file.weights.hex()
-    if len(file.weights) != WEIGHTS_PREFIX:
+    if len(file.weights) != _prefix_length(file):
         raise WeightsError(f"the file names no {what} weights ({named or 'nothing'} given); it is damaged")
     try:
         return resolve(named)
@@ -159,17 +177,20 @@ def named_weights(file: viq.Container, what: str) -> Path:
         raise WeightsError(f"the file needs {what} {error}") from error
 
 
-def check_weights(file: viq.Container, weights_sha256: str, what: str, remedy: str) -> None:
+def check_weights(
+    file: viq.Container, weights_sha256: str, what: str, remedy: str, stands_for: Sequence[str] = ()
+) -> None:
     """Refuse weights that the file was not made with.
 
     Args:
+        stands_for: hashes of earlier weights whose files these decode too.
         what: the kind of weights ("generator").
         remedy: what the user can do.
 
     Raises:
         WeightsError: other weights.
     """
-    if not made_with(file, weights_sha256):
+    if not made_with(file, weights_sha256, *stands_for):
         raise WeightsError(
             f"the file needs {what} weights with sha256 {file.weights.hex()}…, those at hand are "
             f"{weights_sha256[: 2 * WEIGHTS_PREFIX]}…; {remedy}"

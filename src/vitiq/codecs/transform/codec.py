@@ -3,7 +3,7 @@
 Where the inversion codec searches the latents of an image for many seconds, an analysis transform finds them at once
 (Ballé et al. 2018, arXiv 1802.01436). `generative-mse` reconstructs for least squared error, `generative` from the
 same latents with a synthesis trained to look like an image (as HiFiC, Mentzer et al. 2020, arXiv 2006.09965).
-`refine` searches the latents of one image further, by gradient descent through the frozen synthesis.
+`effort` searches the latents of one image further, by gradient descent through the frozen synthesis.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -34,11 +34,18 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 """The weights where none are given."""
 
-LATENTS = 1
-"""Section: quality (1 byte), then `group_coding`."""
+LATENTS, LATENTS_IN_CONTEXT = 1, 2
+"""Sections: quality (1 byte), then `latent_coding`; the second with a context of hyper-latents and inline escapes."""
 
 LEARNING_RATE = 0.1
 """Of the search with Adam, in symbols an iteration."""
+
+Tune = Literal["psnr", "ms-ssim", "perceptual"]
+TUNES: dict[Tune, str] = {"psnr": "mse", "ms-ssim": "ms-ssim", "perceptual": "perceptual"}
+"""Losses of the search."""
+
+EFFORTS = (0, 30, 100, 300)
+"""Iterations of the search."""
 
 LEVELS = 64
 MAX_PIXELS = 2**27
@@ -50,10 +57,36 @@ class TransformOptions(SearchOptions):
     """Options of the transform codec."""
 
     generator: str = option(EMBEDDED, "'embedded', or the path of a weights file of `vitiq train codec`")
-    refine: int = option(0, "iterations of a search of this image's latents; 0 for none", low=0)
+    effort: int | None = option(
+        None, "search of this image's latents: 0 none, 1 short, 2, 3 long; if not given 0, with tune 2", low=0, high=3
+    )
+    tune: Tune | None = option(None, "what the search makes best: psnr (as without), ms-ssim or perceptual")
+    refine: int = option(0, "iterations of the search, instead of an effort", low=0)
     learning_rate: float | None = option(
         None, "of the search, in symbols an iteration; 0.1 with adam and 1 with sgd if not given", low=0
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tune is not None and self.loss not in {"mse", TUNES[self.tune]}:
+            raise InputError(f"tune {self.tune} and loss {self.loss} given; give one of them")
+        if self.tune not in {None, "psnr"} and self.effort == 0 and not self.refine:
+            raise InputError(f"tune {self.tune} given with effort 0, which searches nothing; give effort 1 to 3")
+        if self.effort is not None and self.refine:
+            raise InputError(f"effort {self.effort} and refine {self.refine} given; give one of them")
+
+    @property
+    def iterations(self) -> int:
+        """Of the search; 0 for none."""
+        if self.refine:
+            return self.refine
+        searched = self.tune not in {None, "psnr"}
+        return EFFORTS[(2 if searched else 0) if self.effort is None else self.effort]
+
+    @property
+    def searched_loss(self) -> str:
+        """The loss of the search."""
+        return self.loss if self.tune is None else TUNES[self.tune]
 
 
 class TransformViqCodec(ViqCodec):
@@ -70,7 +103,8 @@ class TransformViqCodec(ViqCodec):
     usual_sizes = (0.041, 1.052)  # medians of photographs
     optimises = True
     Options = TransformOptions
-    section_names = {LATENTS: "latents"}  # noqa: RUF012 - a constant
+    section_names = {LATENTS: "latents", LATENTS_IN_CONTEXT: "latents"}  # noqa: RUF012 - a constant
+    viq_version = viq.COMPACT
     synthesis: ClassVar[str]
 
     def _decoder(self, file: viq.Container | None = None) -> Decoder:
@@ -88,9 +122,11 @@ class TransformViqCodec(ViqCodec):
         decoder = load_decoder(WEIGHTS if given == EMBEDDED else Path(given), device)
         if file is None:
             return decoder
-        if given == EMBEDDED and not made_with(file, decoder.model.weights_sha256):
+        model = decoder.model
+        if given == EMBEDDED and not made_with(file, model.weights_sha256, *model.stands_for):
             return load_decoder(named_weights(file, "codec"), device)
-        check_weights(file, decoder.model.weights_sha256, "codec", "give the right ones with --generator PATH")
+        remedy = "give the right ones with --generator PATH"
+        check_weights(file, model.weights_sha256, "codec", remedy, model.stands_for)
         return decoder
 
     def _model(self, file: viq.Container | None = None) -> TransformModel:
@@ -116,11 +152,12 @@ class TransformViqCodec(ViqCodec):
         model = self._model()
 
         def pack(payload: bytes, crc: int) -> bytes:
-            section = bytes([level]) + payload
-            return self.pack(width, height, {LATENTS: section}, crc=crc, weights_sha256=model.weights_sha256)
+            kind = LATENTS if model.integer_prior.context is None else LATENTS_IN_CONTEXT
+            section = {kind: bytes([level]) + payload}
+            return self.pack(width, height, section, crc=crc, weights_sha256=model.weights_sha256)
 
         with exact_convolutions(model.device):
-            if self.options.refine == 0:
+            if self.options.iterations == 0:
                 return pack(*code(model, image, level))
             return pack(
                 *refine(
@@ -128,7 +165,7 @@ class TransformViqCodec(ViqCodec):
                     image,
                     level,
                     synthesis=self._synthesis,
-                    loss=self.options.loss,
+                    loss=self.options.searched_loss,
                     settings=self._search(),
                     seed=self.options.seed,
                     progress=progress,
@@ -136,7 +173,7 @@ class TransformViqCodec(ViqCodec):
             )
 
     def _search(self) -> SearchSettings:
-        settings: SearchSettings = self.options.search(self.options.refine)
+        settings: SearchSettings = self.options.search(self.options.iterations)
         unset = self.options.learning_rate is None and settings.optimiser == "adam"
         return replace(settings, learning_rate=LEARNING_RATE) if unset else settings
 
@@ -184,7 +221,11 @@ class TransformViqCodec(ViqCodec):
                 f"{file.width}×{file.height} pixels given, at most {MAX_PIXELS} expected; it is damaged"
             )
         rows, columns = (side // BLOCK for side in coded_size(file.height, file.width))
-        hyper, symbols = decode_groups(file.section(LATENTS)[1:], rows, columns, model.integer_prior, level)
+        kind, prior = _kind(file), model.integer_prior
+        context = kind == LATENTS_IN_CONTEXT
+        if context and prior.context is None:
+            raise BitstreamError("hyper-latents with a context given for weights that have none; the file is damaged")
+        hyper, symbols = decode_groups(file.section(kind)[1:], rows, columns, prior, level, context=context)
         check_symbols(file, [hyper, symbols])
         return level, symbols
 
@@ -197,18 +238,18 @@ class TransformViqCodec(ViqCodec):
             **device_identity(self.options.device),
             "weights_sha256": self._model().weights_sha256,
             "synthesis": self.synthesis,
-            "refine": self.options.refine,
+            "refine": self.options.iterations,
         }
-        if self.options.refine:
+        if self.options.iterations:
             search = self._search()
-            found |= {"loss": self.options.loss, "seed": self.options.seed, "learning_rate": search.rate}
+            found |= {"loss": self.options.searched_loss, "seed": self.options.seed, "learning_rate": search.rate}
             found |= {"optimizer": search.optimiser, "threads": SEARCH_THREADS}
         return found
 
     def optimised_against(self) -> tuple[str, ...]:
         """What the perceptual synthesis was trained on, and the networks that the search looks through."""
         names = ("codec-embedded",) if self.synthesis == "perceptual" else ()
-        return names + (networks_of(self.options.loss) if self.options.refine else ())
+        return names + (networks_of(self.options.searched_loss) if self.options.iterations else ())
 
     def shared_bytes(self) -> int:
         """Size of the weights files."""
@@ -216,8 +257,13 @@ class TransformViqCodec(ViqCodec):
         return self._model().weights_bytes + (helper.weights_bytes if helper else 0)
 
 
+def _kind(file: viq.Container) -> int:
+    """Kind of the section with the latents."""
+    return LATENTS_IN_CONTEXT if any(s.kind == LATENTS_IN_CONTEXT for s in file.sections) else LATENTS
+
+
 def _level(file: viq.Container) -> int:
-    payload = file.section(LATENTS)
+    payload = file.section(_kind(file))
     if not payload or payload[0] >= LEVELS:
         raise BitstreamError(f"quality {payload[:1].hex()} given, 0 to {LEVELS - 1} expected; the file is damaged")
     return payload[0]

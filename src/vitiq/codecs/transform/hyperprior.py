@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from vitiq.codecs.logistic import LOG_SCALE_MAX, LOG_SCALE_MIN
 from vitiq.codecs.logistic_bits import logistic_bits
+from vitiq.codecs.transform.hyper_context import ACTIVATION_CLIP, HYPER_CLIP, HyperContext
 from vitiq.codecs.transform.networks.block_dct import CHANNELS
 from vitiq.codecs.transform.networks.residual_dct import zero
 
@@ -45,10 +46,6 @@ FIRST_LOG_SCALE = 1.0
 """Log-scale that the first group starts from; finer groups start lower."""
 
 HYPER_GAIN = 32.0
-HYPER_CLIP = 255.0
-ACTIVATION_CLIP = 4096.0
-"""Features are clipped to 0 … ACTIVATION_CLIP, which bounds the integer twin's sums."""
-
 if sum(GROUPS) != CHANNELS:
     raise ValueError(f"groups {GROUPS} given, a sum of {CHANNELS} expected")
 
@@ -198,10 +195,15 @@ class GroupPrior(nn.Module):
 
 
 class Hyperprior(nn.Module):
-    """Priors of hyper-latents and of all groups of latents."""
+    """Priors of hyper-latents and of all groups of latents.
 
-    def __init__(self) -> None:
+    Args:
+        context: whether hyper-latents are predicted from each other (`hyper_context.py`).
+    """
+
+    def __init__(self, *, context: bool = False) -> None:
         super().__init__()
+        self.context = HyperContext(HYPER_CHANNELS) if context else None
         self.analysis = HyperAnalysis()
         self.hyper_mean = nn.Linear(3, HYPER_CHANNELS, bias=False)
         self.hyper_log_scale = nn.Linear(3, HYPER_CHANNELS, bias=False)
@@ -212,9 +214,12 @@ class Hyperprior(nn.Module):
 
     def hyper_bits(self, hyper: Float[Tensor, "n z i j"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Bits of the hyper-latents of each image."""
-        mean = self.hyper_mean(quality)[:, :, None, None]
-        log_scale = self.hyper_log_scale(quality)[:, :, None, None].clamp(LOG_SCALE_MIN, LOG_SCALE_MAX)
-        return logistic_bits(hyper, mean, log_scale).sum(dim=(1, 2, 3))
+        means, log_scales = self.hyper_mean(quality), self.hyper_log_scale(quality)
+        mean, log_scale = means[:, :, None, None], log_scales[:, :, None, None]
+        if self.context is not None:
+            change, wider = self.context(hyper, means, quality)
+            mean, log_scale = mean + change, log_scale + wider
+        return logistic_bits(hyper, mean, log_scale.clamp(LOG_SCALE_MIN, LOG_SCALE_MAX)).sum(dim=(1, 2, 3))
 
     def bits(
         self,

@@ -12,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Int32, Int64
+from jaxtyping import Float32, Float64, Int, Int16, Int64
 
 from vitiq.codecs.entropy_coding import Code, Layer, SymbolGroup
 from vitiq.codecs.logistic import FRACTION, frequency_tables, mean_and_offset, read_tables, scale_index
+from vitiq.codecs.transform.hyper_context import ACTIVATION_CLIP, HYPER_CLIP
+from vitiq.codecs.transform.hyper_context_integer import PREFIX, IntegerHyperContext, fraction_bits
 from vitiq.codecs.transform.hyperprior import (
-    ACTIVATION_CLIP,
     CLIP,
     GROUPS,
     HYPER_CHANNELS,
-    HYPER_CLIP,
     HYPER_STRIDE,
     LEADING,
     LINEAR_CLIP,
@@ -65,15 +65,25 @@ Whole = Int[np.ndarray, "_ _ _"]
 """Whole numbers on a grid: height × width × channels."""
 
 
+def _bits(name: str, dimensions: int) -> int:
+    """Fractional bits of a tensor."""
+    if name.startswith(PREFIX):
+        return fraction_bits(name)
+    return WEIGHT_BITS if dimensions == 4 else FRACTION
+
+
 def export_hyperprior(prior: Any) -> dict[str, np.ndarray]:
     """Integer tensors of a trained `Hyperprior` (all but its analysis), and the frequency tables."""
-    tensors: dict[str, np.ndarray] = {"tables": frequency_tables().astype(np.int32)}
-    for name, value in prior.state_dict().items():
-        if name.startswith("analysis."):
-            continue
-        bits = WEIGHT_BITS if value.ndim == 4 else FRACTION
-        rounded = np.rint(value.detach().cpu().double().numpy() * 2**bits).astype(np.int64)
-        tensors[name] = rounded.astype(np.int16 if np.abs(rounded).max() < 2**15 else np.int32)
+    own = {name: value for name, value in prior.state_dict().items() if not name.startswith("analysis.")}
+    return {"tables": frequency_tables().astype(np.int32), **export_tensors(own)}
+
+
+def export_tensors(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Whole numbers of torch tensors of a `Hyperprior`, by their names in it."""
+    tensors = {}
+    for name, value in values.items():
+        rounded = np.rint(value.detach().cpu().double().numpy() * 2 ** _bits(name, value.ndim)).astype(np.int64)
+        tensors[name] = rounded.astype(np.int16 if np.abs(rounded).max(initial=0) < 2**15 else np.int32)
     return tensors
 
 
@@ -82,7 +92,7 @@ def float_tensors(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     floats = {}
     for name, value in tensors.items():
         if name != "tables":
-            bits = WEIGHT_BITS if value.ndim == 4 else FRACTION
+            bits = _bits(name, value.ndim)
             floats[name] = (value.astype(np.float64) / 2**bits).astype(np.float32)
     return floats
 
@@ -185,7 +195,7 @@ class _Grids(NamedTuple):
 
     features: Float32[np.ndarray, "_ _ _"]
     hinted: Float64[np.ndarray, "_ _ _"] | None
-    known: Int32[np.ndarray, "_ _ _"]
+    known: Int16[np.ndarray, "_ _ _"]
 
 
 class IntegerHyperprior:
@@ -196,6 +206,7 @@ class IntegerHyperprior:
 
     Attributes:
         tables: frequencies as in `IntegerPrior`.
+        context: what predicts hyper-latents from each other; None for weights without.
 
     Raises:
         ValueError: the tensors do not fit, or could make sums that float64 does not hold exactly.
@@ -213,15 +224,17 @@ class IntegerHyperprior:
         self._second_bias = wide(tensors["synthesis.second.bias"])
         self._quality = tensors["synthesis.quality.weight"].astype(np.float64)
         self._groups = [_Group(tensors, f"groups.{k}.") for k in range(len(GROUPS))]
+        self.context = IntegerHyperContext(tensors) if any(name.startswith(PREFIX) for name in tensors) else None
 
-    def walk(self, level: int, height: int, width: int, code: Code) -> tuple[Layer, Layer]:
+    def walk(self, level: int, height: int, width: int, code: Code, *, context: bool = True) -> tuple[Layer, Layer]:
         """Symbols of the hyper-latents and of the latents of height×width; see `HyperpriorModel`."""
-        hyper = self._walk_hyper(level, -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), code)
+        size = -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE)
+        hyper = self._walk_hyper(level, *size, code, self.context if context else None)
         clipped = np.clip(hyper, -HYPER_CLIP, HYPER_CLIP)
         features = self._features(clipped, level)[:height, :width]
         leading = convolve(around(clipped[..., :LEADING], slice(0, len(clipped)), "repeat"), self._direct, SQUARE)
         hinted = narrow(shuffle(leading, HYPER_STRIDE)[:height, :width], WEIGHT_BITS - FRACTION)
-        known = np.zeros((height, width, CHANNELS), dtype=np.int32)
+        known = np.zeros((height, width, CHANNELS), dtype=np.int16)
         for number in range(len(GROUPS)):
             self._walk_group(number, level, _Grids(features, hinted if number == 0 else None, known), code)
         # A view: symbols of a large image are not copied.
@@ -234,7 +247,7 @@ class IntegerHyperprior:
         channels = slice(sum(GROUPS[:number]), sum(GROUPS[: number + 1]))
         group, parts = self._groups[number], strips(height, width, STRIP)
         before, own = known[..., : channels.start], known[..., channels]
-        shared = list(in_order(lambda rows: group.shared(features, before, rows, level), parts))
+        shared = list(in_order(lambda rows: _smaller(group.shared(features, before, rows, level)), parts))
         when = phase(height, width, number)[0, 0, :, :, None].numpy().astype(np.int64)
 
         def predicted(job: tuple[int, int]) -> SymbolGroup | None:
@@ -246,7 +259,7 @@ class IntegerHyperprior:
             # Symbols that are not coded yet may be written by now: what `when` says of them leaves them out.
             coded = None if later == passes(number)[0] else _Coded(later, when, own, hinted)
             mean, log_scale = group.predict(
-                shared[strip], None if hinted is None else hinted[rows], coded, rows, positions
+                shared[strip].astype(np.float64), None if hinted is None else hinted[rows], coded, rows, positions
             )
             whole, offset, scale = _table_of(mean, log_scale)
             at = positions + rows.start * width
@@ -258,15 +271,23 @@ class IntegerHyperprior:
                 if found is not None:
                     flat[found.positions, channels] = code(found)
 
-    def _walk_hyper(self, level: int, height: int, width: int, code: Code) -> Plane:
-        last = LEVELS - 1
-        mean = np.broadcast_to(parabola(self._hyper_mean, level, last), (height * width, HYPER_CHANNELS))
-        log_scale = np.broadcast_to(parabola(self._hyper_scale, level, last), (height * width, HYPER_CHANNELS))
-        whole, offset, scale = _table_of(mean, log_scale)
-        # Hyper-latents are always sent: every latent hangs on them.
-        scale = np.maximum(scale, SKIP_SCALE + 1)
-        channels, positions = slice(0, HYPER_CHANNELS), np.arange(height * width)
-        symbols = code(SymbolGroup(HYPER, channels, positions, whole, offset, scale))
+    def _walk_hyper(
+        self, level: int, height: int, width: int, code: Code, context: IntegerHyperContext | None
+    ) -> Plane:
+        last, channels = LEVELS - 1, slice(0, HYPER_CHANNELS)
+        mean, log_scale = parabola(self._hyper_mean, level, last), parabola(self._hyper_scale, level, last)
+        symbols = np.zeros((height * width, HYPER_CHANNELS), dtype=np.int64)
+        everywhere = np.zeros((height * width, HYPER_CHANNELS))
+        parts = (
+            iter([(np.arange(height * width), everywhere, everywhere)])
+            if context is None
+            else context.walk(symbols, mean, (height, width), level, last)
+        )
+        for positions, shift, wider in parts:
+            whole, offset, scale = _table_of(mean + shift, log_scale + wider)
+            # Hyper-latents are always sent: every latent hangs on them.
+            scale = np.maximum(scale, SKIP_SCALE + 1)
+            symbols[positions] = code(SymbolGroup(HYPER, channels, positions, whole, offset, scale))
         return symbols.reshape(height, width, HYPER_CHANNELS).astype(np.float64)
 
     def _features(self, hyper: Float64[np.ndarray, "i j z"], level: int) -> Float32[np.ndarray, "h w f"]:
@@ -280,6 +301,11 @@ class IntegerHyperprior:
             return _rectify(shuffle(narrow(found))).astype(np.float32)
 
         return np.concatenate(list(in_order(second, strips(len(x), x.shape[1], STRIP // 4))))
+
+
+def _smaller(x: Plane) -> np.ndarray:
+    """Whole numbers in half the memory, where they fit."""
+    return x.astype(np.int32) if np.abs(x).max(initial=0) < 2**31 else x
 
 
 def _table_of(
@@ -299,16 +325,17 @@ class HyperpriorModel:
     Args:
         level: quality, 0 … LEVELS - 1.
         height, width: of the latents.
+        context: whether hyper-latents are predicted from each other, where the prior can.
     """
 
     exact = True
 
-    def __init__(self, prior: IntegerHyperprior, level: int, height: int, width: int) -> None:
-        self._prior, self._of, self.tables = prior, (level, height, width), prior.tables
+    def __init__(self, prior: IntegerHyperprior, level: int, height: int, width: int, *, context: bool = True) -> None:
+        self._prior, self._of, self.tables, self._context = prior, (level, height, width), prior.tables, context
 
     def walk(self, code: Code, known: Sequence[Layer] | None = None) -> tuple[Layer, ...]:  # noqa: ARG002
         """Visit the hyper-latents, then each half of each group of channels."""
-        return self._prior.walk(*self._of, code)
+        return self._prior.walk(*self._of, code, context=self._context)
 
 
 def _check_exact(tensors: Mapping[str, np.ndarray]) -> None:

@@ -1,5 +1,6 @@
 """Symbols of the transform codec to bytes and back, under `HyperpriorModel`.
 
+Where the prior predicts hyper-latents from each other, escapes are inline (`entropy_coding`); older files have neither.
 The encoder rounds while it walks: of the two whole numbers around a latent it takes the one with the smaller
 rate-distortion cost under the table that will code it (as rate-distortion optimised quantisation in video coders).
 """
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int64
 
 from vitiq.codecs import entropy_coding
-from vitiq.codecs.entropy_coding import Layer, SymbolGroup
+from vitiq.codecs.entropy_coding import MAX_SYMBOL, Layer, SymbolGroup
 from vitiq.codecs.transform.hyperprior_integer import HYPER, HyperpriorModel, IntegerHyperprior
 
 Reals = Float[np.ndarray, "c h w"]
@@ -25,6 +26,8 @@ def encode_groups(
     prior: IntegerHyperprior,
     level: int,
     rdo_weights: Float[np.ndarray, " c"],
+    *,
+    context: bool = True,
 ) -> tuple[bytes, Symbols]:
     """Code latents.
 
@@ -33,11 +36,12 @@ def encode_groups(
         hyper: rounded hyper-latents.
         level: quality, 0 … 63.
         rdo_weights: bits that a squared error of 1 is worth in each channel, in symbols.
+        context: whether the prior's context of hyper-latents is used and escapes are inline, as in `decode_groups`.
 
     Returns:
         The bytes, and the symbols that they decode to.
     """
-    model = HyperpriorModel(prior, level, scaled.shape[1], scaled.shape[2])
+    model = HyperpriorModel(prior, level, scaled.shape[1], scaled.shape[2], context=context)
     costs = -np.log2(model.tables / float(model.tables[0, 0].sum()))
     flat = scaled.reshape(len(scaled), -1)
 
@@ -51,7 +55,7 @@ def encode_groups(
         values[sent] = _cheapest(wanted[sent], group.mean[sent], costs, rows, weights)
         return values
 
-    data, (_, symbols) = entropy_coding.encode(model, choose)
+    data, (_, symbols) = entropy_coding.encode(model, choose, inline=context)
     return data, symbols
 
 
@@ -65,7 +69,7 @@ def _cheapest(
     """Of the whole numbers around each latent, the one of least bits + weight · error²."""
     escape = costs.shape[-1] - 1
     reach = (escape - 1) // 2
-    low = np.floor(wanted).astype(np.int64)
+    low = np.clip(np.floor(wanted), -MAX_SYMBOL, MAX_SYMBOL - 1).astype(np.int64)
     best: np.ndarray = low
     least = np.full(len(wanted), math.inf)
     for candidate in (low, low + 1):
@@ -75,11 +79,14 @@ def _cheapest(
     return best
 
 
-def decode_groups(data: bytes, height: int, width: int, prior: IntegerHyperprior, level: int) -> tuple[Layer, Layer]:
+def decode_groups(
+    data: bytes, height: int, width: int, prior: IntegerHyperprior, level: int, *, context: bool = True
+) -> tuple[Layer, Layer]:
     """Inverse of `encode_groups`: hyper-latents' and latents' symbols, for latents of height×width.
 
     Raises:
         BitstreamError: the bytes are damaged.
     """
-    hyper, symbols = entropy_coding.decode(data, HyperpriorModel(prior, level, height, width))
+    model = HyperpriorModel(prior, level, height, width, context=context)
+    hyper, symbols = entropy_coding.decode(data, model, inline=context)
     return hyper, symbols

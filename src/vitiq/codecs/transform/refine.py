@@ -46,14 +46,22 @@ def _lambda(level: int) -> float:
     return float(error_weight(torch.tensor([level / (LEVELS - 1)])))
 
 
+def rdo_weights(model: TransformModel, level: int) -> Float[np.ndarray, " c"]:
+    """Bits that a squared error of 1 is worth in each channel, in symbols."""
+    # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
+    weights: np.ndarray = CONTEXT_RDO_WEIGHT * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
+    return weights
+
+
 def _coded(
     model: TransformModel, scaled: Float[np.ndarray, "c h w"], found: Float[np.ndarray, "z i j"], level: int
 ) -> tuple[bytes, int, np.ndarray]:
     """Bytes, checksum and symbols of scaled latents and hyper-latents."""
     hyper = np.rint(found).astype(np.int64)
-    # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
-    rdo_weights = CONTEXT_RDO_WEIGHT * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
-    data, symbols = encode_groups(scaled, hyper, model.integer_prior, level, rdo_weights)
+    prior = model.integer_prior
+    data, symbols = encode_groups(
+        scaled, hyper, prior, level, rdo_weights(model, level), context=prior.context is not None
+    )
     return data, symbols_crc([hyper, symbols]), symbols
 
 

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from vitiq.codecs.transform.hyperprior import Hyperprior
 from vitiq.codecs.transform.hyperprior_integer import export_hyperprior
 from vitiq.codecs.transform.networks.embedded import FORMAT, TransformModel
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
@@ -196,6 +197,7 @@ def start_from(model: TransformCodec, path: Path) -> None:
     known = TransformModel(path)
     model.analysis.load_state_dict(known.analysis.state_dict())
     model.gains.load_state_dict(known.gains.state_dict())
+    model.prior = Hyperprior(context=known.prior.context is not None)
     model.prior.load_state_dict(known.prior.state_dict())
     model.synthesis.load_state_dict(known.synthesis("mse").state_dict())
 

@@ -29,6 +29,9 @@ INTEGER = "integer."
 PERCEPTUAL = "perceptual."
 """Prefix of those tensors of the synthesis that perceptual training changed."""
 
+STANDS_FOR = "stands_for"
+"""Entry of the metadata, see `TransformModel`."""
+
 SMALLEST = 64
 """Least side in pixels that is coded: where every block lies at a border, networks trained on large crops fail."""
 
@@ -48,6 +51,7 @@ class TransformModel:
         prior: float prior, for the hyper-latents and for refinement.
         integer_prior: its exact twin, for coding.
         weights_sha256, weights_bytes: of the file.
+        stands_for: sha256 of earlier weights files all of whose tensors that decode symbols are here, unchanged.
         steps_trained: optimiser steps behind the weights.
         classifier_sha256: of the weights of the classifier whose features the perceptual synthesis aggregates; empty
             where it aggregates none.
@@ -63,10 +67,12 @@ class TransformModel:
         self.weights_bytes = len(data)
         self.steps_trained = int(str(metadata.get("steps", 0)))
         self.classifier_sha256 = str(metadata.get("classifier_sha256", ""))
+        self.stands_for = tuple(str(sha256) for sha256 in metadata.get(STANDS_FOR, ()))
         integers = {k[len(INTEGER) :]: v.numpy() for k, v in tensors.items() if k.startswith(INTEGER)}
         try:
             self.integer_prior = IntegerHyperprior(integers)
-            self.analysis, self.gains, self.prior = Analysis(), Gains(), Hyperprior()
+            self.analysis, self.gains = Analysis(), Gains()
+            self.prior = Hyperprior(context=self.integer_prior.context is not None)
             _load(self.analysis, _part(tensors, "analysis."))
             _load(self.gains, _part(tensors, "gains."))
             floats = {k: torch.from_numpy(v) for k, v in float_tensors(integers).items()}

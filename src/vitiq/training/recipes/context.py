@@ -1,0 +1,212 @@
+"""Training of the context of hyper-latents (`vitiq train context`), for a codec whose networks stay as they are.
+
+The hyper-latents of all images are made once, each at a few random qualities; the context then learns to code them in
+the fewest bits. The weights file is the codec's with the context's tensors added, and decodes the codec's files too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self, Unpack
+
+import msgspec
+import numpy as np
+import torch
+from jaxtyping import Float, Int16
+from torch import Tensor
+
+from vitiq.codecs.logistic import LOG_SCALE_MAX, LOG_SCALE_MIN
+from vitiq.codecs.logistic_bits import logistic_bits
+from vitiq.codecs.transform.hyper_context import HyperContext
+from vitiq.codecs.transform.hyper_context_integer import PREFIX
+from vitiq.codecs.transform.hyperprior import HYPER_CHANNELS, LEADING
+from vitiq.codecs.transform.hyperprior_integer import LEVELS, export_tensors
+from vitiq.codecs.transform.networks.embedded import FORMAT, INTEGER, STANDS_FOR, WEIGHTS, TransformModel, quality_of
+from vitiq.files import open_output
+from vitiq.training.checkpoint import Ema, Stateful
+from vitiq.training.config import Count, NotNegative, TrainingConfig, Whole
+from vitiq.training.data import ImageSet
+from vitiq.training.engine import Recipe, Row, RunOptions, clip_and_step, cosine, set_rate, train
+from vitiq.training.hardware import Hardware
+from vitiq.weights.file import read_weights, write_weights
+
+COLLECTED = "hyper-latents.npz"
+"""File of the run folder, by image and quality: `IMAGE_QUALITY`."""
+
+LARGEST_SHIFT = 48
+"""Pixels that are cut off an image at the top and at the left, at most: hyper-latents then lie elsewhere in it."""
+
+
+class ContextTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+    """Settings of `configs/context.toml`, in the same words."""
+
+    name = "context"
+    qualities: Count
+    steps: Whole
+    batch: Count
+    warmup_steps: Whole
+    weight_decay: NotNegative
+
+    def small(self) -> Self:
+        """Few steps on few hyper-latents."""
+        steps = {"steps": 4, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 4}
+        return msgspec.structs.replace(self, batch=2, held_out=1, qualities=1, **steps)
+
+
+def train_context(
+    config_path: Path | None,
+    data: Sequence[Path],
+    codec: Path | None,
+    out: Path,
+    **run: Unpack[RunOptions],
+) -> Path:
+    """Train, or resume training, the context of a codec's hyper-latents; returns the weights file.
+
+    Args:
+        config_path: TOML configuration; None for the shipped one.
+        data: folders or .tar files of training images.
+        codec: weights file of `vitiq train codec`; None for the shipped one. A context in it is replaced.
+        out: run folder.
+        **run: as in `RunOptions`.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        WeightsError: the weights of the codec cannot be used.
+    """
+    config = ContextTrainingConfig.load(config_path, smoke=run.get("smoke", False))
+    return train(lambda hardware: ContextRecipe(config, data, codec or WEIGHTS, out, hardware), out, **run)
+
+
+class ContextRecipe(Recipe):
+    """The codec's frozen networks, hyper-latents of the images, and the context in training."""
+
+    weights_file = "codec_embedded.safetensors"
+    losses = ("loss",)
+    figures = ("held_out_bits", "held_out_saving")
+
+    def __init__(
+        self, config: ContextTrainingConfig, data: Sequence[Path], codec: Path, out: Path, hardware: Hardware
+    ) -> None:
+        self.schedule = self.config = config
+        self.hardware = hardware
+        self._codec_file, self._codec = codec, TransformModel(codec)
+        torch.manual_seed(config.seed)
+        self.model = self.context = hardware.to_device(_started(HyperContext(HYPER_CHANNELS)))
+        self._optimiser = torch.optim.AdamW(
+            self.context.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.average = Ema(self.context, config.ema)
+        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512))
+        grids = hardware.main_first(lambda: collected(images, self._codec, config, out / COLLECTED))
+        _, held_out = images.split(config.held_out)
+        self._grids, self._held_out = _split(grids, frozenset(held_out))
+        self._shapes = sorted(self._grids)
+        sizes = np.array([len(self._grids[shape]) * shape[0] * shape[1] for shape in self._shapes], dtype=np.float64)
+        self._shares = sizes / sizes.sum()
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """The context, its optimiser and its average."""
+        return {"context": self.context, "optimiser": self._optimiser, "average": self.average}
+
+    def batch(self, step: int) -> Tensor:
+        """Hyper-latents of one size, and in front of each its quality, as another channel."""
+        rng = np.random.default_rng([self.config.seed, 1, step])
+        grids = self._grids[self._shapes[int(rng.choice(len(self._shapes), p=self._shares))]]
+        which = rng.integers(0, len(grids), self.config.batch)
+        return torch.from_numpy(np.stack([grids[i] for i in which[self.hardware.local_indices(len(which))]]))
+
+    def step(self, batch: Tensor, step: int) -> Row:
+        """One step of the context; the loss is the share of bits that are left."""
+        config = self.config
+        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
+        set_rate(self._optimiser, rate)
+        self._optimiser.zero_grad(set_to_none=True)
+        before, after = self._bits(batch)
+        loss = (after / before).mean()
+        torch.autograd.backward(loss)
+        norm = clip_and_step(self._optimiser, list(self.context.parameters()), config.gradient_clip)
+        self.average.update(self.context)
+        return {"loss": float(loss.detach()), "gradient_norm": float(norm), "learning_rate": rate}
+
+    def _bits(self, batch: Int16[Tensor, "n zq i j"]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Bits of the hyper-latents of each image without and with the context."""
+        quality = torch.cat([quality_of(int(level)) for level in batch[:, 0, 0, 0]]).to(self.hardware.device)
+        hyper = batch[:, 1:].to(self.hardware.device).float()
+        prior = self._codec.prior.to(self.hardware.device)
+        means, log_scales = prior.hyper_mean(quality), prior.hyper_log_scale(quality)
+        mean, log_scale = means[:, :, None, None], log_scales[:, :, None, None]
+        change, wider = self.context(hyper, means, quality)
+        before, after = (
+            logistic_bits(hyper, m, s.clamp(LOG_SCALE_MIN, LOG_SCALE_MAX)).sum(dim=(1, 2, 3))
+            for m, s in ((mean, log_scale), (mean + change, log_scale + wider))
+        )
+        return before, after
+
+    @torch.no_grad()
+    def validate(self, done: int) -> Row:  # noqa: ARG002
+        """Bits of the hyper-latents of held-out images, and the share of them that the context saves."""
+        before, after = 0.0, 0.0
+        for grids in self._held_out.values():
+            for start in range(0, len(grids), self.config.batch):
+                bits = self._bits(torch.from_numpy(np.stack(grids[start : start + self.config.batch])))
+                before, after = before + float(bits[0].sum()), after + float(bits[1].sum())
+        return {"held_out_bits": after, "held_out_saving": 1 - after / before if before else 0.0}
+
+    def export(self, done: int, path: Path) -> None:
+        """Write the codec's weights file anew with the context's tensors.
+
+        It stands for the codec's own file too, unless that had another context.
+        """
+        tensors, metadata = read_weights(self._codec_file, FORMAT, "codec")
+        tensors = {name: value for name, value in tensors.items() if not name.startswith(INTEGER + PREFIX)}
+        own = {PREFIX + name: value for name, value in self.context.state_dict().items()}
+        tensors |= {INTEGER + name: torch.from_numpy(value) for name, value in export_tensors(own).items()}
+        before = set(metadata.get(STANDS_FOR, ())) if self._codec.integer_prior.context is None else set()
+        stands_for = sorted(before | {self._codec.weights_sha256})
+        write_weights(path, tensors, metadata | {"context_steps": done, STANDS_FOR: stands_for})
+
+
+def _started(context: HyperContext) -> HyperContext:
+    """A context whose leading channels are predicted by the mean of their neighbours."""
+    with torch.no_grad():
+        for number in range(1, len(context.passes)):
+            linear = context.get_parameter(f"passes.{number}.linear")
+            linear[:, :LEADING] = 1 / len(linear)
+    return context
+
+
+def collected(
+    images: ImageSet, codec: TransformModel, config: ContextTrainingConfig, path: Path
+) -> dict[str, np.ndarray]:
+    """Hyper-latents of all images, made once and kept in a file, under `IMAGE_QUALITY`."""
+    if not path.exists():
+        found = {}
+        for index in range(len(images)):
+            rng = np.random.default_rng([config.seed, index])
+            parts = rng.permutation(config.qualities)
+            for part in parts:
+                level = min(LEVELS - 1, int(LEVELS * (part + rng.random()) / config.qualities))
+                down, across = (int(v) for v in rng.integers(0, LARGEST_SHIFT, 2))
+                image = images[index]
+                image = image if min(image.shape[:2]) < 2 * LARGEST_SHIFT else image[down:, across:]
+                _, hyper = codec.analyse_image(np.ascontiguousarray(image), level)
+                found[f"{index}_{level}"] = np.rint(hyper).astype(np.int16)
+        with open_output(path) as file:
+            np.savez_compressed(file, **found)
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _split(
+    grids: Mapping[str, Int16[np.ndarray, "_ _ _"]], held_out: frozenset[int]
+) -> tuple[dict[tuple[int, int], list[np.ndarray]], dict[tuple[int, int], list[np.ndarray]]]:
+    """Grids by their size, with the quality as a first channel: those to learn from, and those held out."""
+    parts: tuple[dict[tuple[int, int], list[np.ndarray]], ...] = ({}, {})
+    for name, grid in grids.items():
+        index, level = map(int, name.split("_"))
+        height, width = grid.shape[1:]
+        quality = np.full((1, height, width), level, dtype=np.int16)
+        into = parts[index in held_out]
+        into.setdefault((height, width), []).append(np.concatenate([quality, grid]))
+    return parts[0] or parts[1], parts[1]
