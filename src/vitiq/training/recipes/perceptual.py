@@ -21,7 +21,7 @@ from torch import Tensor
 from vitiq.codecs.transform.latent_classifier import WEIGHTS as CLASSIFIER
 from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
 from vitiq.codecs.transform.networks.block_dct import BLOCK
-from vitiq.codecs.transform.networks.embedded import FORMAT, PERCEPTUAL, WEIGHTS, TransformModel
+from vitiq.codecs.transform.networks.embedded import FORMAT, PERCEPTUAL, STANDS_FOR, WEIGHTS, TransformModel
 from vitiq.codecs.transform.networks.residual_dct import Synthesis, powers
 from vitiq.files import write_bytes
 from vitiq.models.backbones import load_backbone
@@ -249,6 +249,8 @@ class PerceptualRecipe(Recipe):
                 tensors |= stored(PERCEPTUAL + name, torch.lerp(start.to(value), value, share))
         metadata["perceptual_steps"] = metadata.get("perceptual_steps", 0) + done
         reader = self.classifier.weights_sha256 if self.classifier else ""
+        # Symbols are decoded as before: files that name the codec's weights, or what those stand for, still can be.
+        metadata[STANDS_FOR] = sorted({*metadata.get(STANDS_FOR, ()), self.codec.weights_sha256})
         write_weights(path, tensors, metadata | {"interpolation": share, "classifier_sha256": reader})
         if self._classifier_file is not None and not (copy := path.with_name(CLASSIFIER.name)).exists():
             write_bytes(copy, self._classifier_file.read_bytes())
