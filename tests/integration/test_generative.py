@@ -78,13 +78,13 @@ def test_refinement_costs_less(bundled: dict[str, ImageU8]) -> None:
     states: list[Progress] = []
     quality, pixels = 20, piece.shape[0] * piece.shape[1]
     weight = float(error_weight(torch.tensor([quality / 63])))
-    plain, refined = GenerativeMse(), GenerativeMse(refine=12, preview_every=5)
+    plain, refined = GenerativeMse(), GenerativeMse(refine=30, preview_every=5)
     costs = []
     for codec, progress in ((plain, None), (refined, states.append)):
         data = codec.encode(piece, Quality(quality), progress=progress)
         costs.append(8 * len(data) / pixels + weight * squared_error(codec.decode(data), piece))
     assert costs[1] < costs[0]
-    assert [s.iteration for s in states if s.preview is not None] == [1, 5, 10, 12]
+    assert [s.iteration for s in states if s.preview is not None] == [1, 5, 10, 15, 20, 25, 30]
     assert all(s.preview is None or s.preview.shape == piece.shape for s in states)
 
 
