@@ -66,7 +66,8 @@ class LatentClassifier(nn.Module):
         Blocks that lie beyond the image are left out.
         """
         latents = latents[:, : -(-height // BLOCK), : -(-width // BLOCK)]
-        coefficients = torch.einsum("jk,khw->jhw", self.stem.weight, latents / SPREAD)
+        # Divided afterwards and in place: the same numbers (SPREAD is a power of two), one copy of a large image less.
+        coefficients = torch.einsum("jk,khw->jhw", self.stem.weight, latents).div_(SPREAD)
         return resample(coefficients, height, width, self.config.grid).flatten(3).flatten(0, 2).T
 
     def embedded(self, patches: Float[Tensor, "n p f"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n t d"]:
