@@ -123,11 +123,16 @@ def test_bytes_do_not_depend_on_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     prior = load_model().integer_prior
     scaled = rng.laplace(0, 2, (256, 21, 13)).astype(np.float32)
     hyper = rng.integers(-5, 6, (32, 6, 4))
-    at_once, symbols = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0))
+    weights = np.full(256, 4.0)
+    at_once, symbols = encode_groups(scaled, hyper, prior, 40, weights, context=False)
     monkeypatch.setattr(hyperprior_integer, "STRIP", 40)
-    in_strips, again = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0))
+    in_strips, again = encode_groups(scaled, hyper, prior, 40, weights, context=False)
     assert in_strips == at_once
     assert np.array_equal(again, symbols)
-    found_hyper, found = decode_groups(at_once, 21, 13, prior, 40)
+    found_hyper, found = decode_groups(at_once, 21, 13, prior, 40, context=False)
     assert np.array_equal(found, symbols)
     assert np.array_equal(found_hyper, hyper)
+    # Of the compact form strips are a part: escapes follow the symbols of theirs. The symbols are the same.
+    compact, again = encode_groups(scaled, hyper, prior, 40, weights)
+    assert np.array_equal(again, symbols)
+    assert np.array_equal(decode_groups(compact, 21, 13, prior, 40)[1], symbols)
