@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from vitiq.image.formats import HEAD_BYTES, SUFFIXES, detect
 
-VIQ = b"\x89VQ"
+VIQ = b"\x89V"
 """First bytes of vitiq's own files, which `find_images` takes for images where it is asked to."""
 
 HOUSEKEEPING = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
