@@ -106,14 +106,8 @@ def test_agreement_of_a_bent_metric() -> None:
     low, high = noisy.intervals["srcc"]
     assert 0 < low < noisy.srcc < high < 1
     assert noisy.rmse > 0.5
-    again, once_more = (agreement(quality + 0, quality, groups, higher_is_better=True, resamples=20) for _ in range(2))
-    # The logistic fit's last digits hang on where arrays lie in memory.
-    assert (again.srcc, again.krcc, again.intervals["srcc"]) == (
-        once_more.srcc,
-        once_more.krcc,
-        once_more.intervals["srcc"],
-    )
-    assert again.plcc == pytest.approx(once_more.plcc, abs=1e-9)
+    again = agreement(quality + 0, quality, groups, higher_is_better=True, resamples=20)
+    assert again == agreement(quality + 0, quality, groups, higher_is_better=True, resamples=20)
     assert agreement(-quality, quality, groups, higher_is_better=True, resamples=0).srcc == -1
 
 

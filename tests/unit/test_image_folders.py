@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitiq.bitstream.container import is_viq
 from vitiq.image.folders import find_images, pairing_key
 
 IMAGE = Image.fromarray(np.zeros((2, 2, 3), np.uint8))
@@ -58,9 +59,10 @@ def test_what_is_meant_as_an_image_is_not_passed_over(tmp_path: Path) -> None:
 
 def test_own_files_are_images_where_asked(tmp_path: Path) -> None:
     (tmp_path / "a.viq").write_bytes(b"\x89VQ\1\2\3")
+    (tmp_path / "compact.viq").write_bytes(b"\x89V\x93\1\2\3")
     IMAGE.save(tmp_path / "b.png")
     assert [i.name for i in find_images([tmp_path]).images] == ["b.png"]
-    assert [i.name for i in find_images([tmp_path], viq=True).images] == ["a.viq", "b.png"]
+    assert [i.name for i in find_images([tmp_path], also=is_viq).images] == ["a.viq", "b.png", "compact.viq"]
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

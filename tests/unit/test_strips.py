@@ -118,21 +118,17 @@ def test_encoded_in_strips_latents_differ_by_rounding(monkeypatch: pytest.Monkey
         np.testing.assert_allclose(strip, at_once, atol=2e-3)
 
 
-def test_bytes_do_not_depend_on_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("context", [False, True])
+def test_bytes_do_not_depend_on_strips(context: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     prior = load_model().integer_prior
     scaled = rng.laplace(0, 2, (256, 21, 13)).astype(np.float32)
     hyper = rng.integers(-5, 6, (32, 6, 4))
-    weights = np.full(256, 4.0)
-    at_once, symbols = encode_groups(scaled, hyper, prior, 40, weights, context=False)
+    at_once, symbols = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0), context=context)
     monkeypatch.setattr(hyperprior_integer, "STRIP", 40)
-    in_strips, again = encode_groups(scaled, hyper, prior, 40, weights, context=False)
+    in_strips, again = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0), context=context)
     assert in_strips == at_once
     assert np.array_equal(again, symbols)
-    found_hyper, found = decode_groups(at_once, 21, 13, prior, 40, context=False)
+    found_hyper, found = decode_groups(at_once, 21, 13, prior, 40, context=context)
     assert np.array_equal(found, symbols)
     assert np.array_equal(found_hyper, hyper)
-    # Of the compact form strips are a part: escapes follow the symbols of theirs. The symbols are the same.
-    compact, again = encode_groups(scaled, hyper, prior, 40, weights)
-    assert np.array_equal(again, symbols)
-    assert np.array_equal(decode_groups(compact, 21, 13, prior, 40)[1], symbols)

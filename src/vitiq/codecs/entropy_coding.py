@@ -5,13 +5,15 @@ encoder and decoder share the walk, so they cannot part. It must be exact: whole
 machine.
 
 Layout: length of the escapes, escapes (Elias omega), symbols. The length has 1 byte below 128, 2 with the top bit set
-below 32767, else 0xFFFF and 4 bytes. Or, `inline`, nothing but symbols: the bits of a group's escapes follow its
-symbols in the same range-coded stream, a bit a symbol of a table with two equal halves.
+below 32767, else 0xFFFF and 4 bytes. Or, `inline`, nothing but symbols: the bits of escapes follow the symbols of
+their row of positions (of their group, where it names no rows) in the same range-coded stream, a bit a symbol of a
+table with two equal halves. So the bytes do not hang on how many rows come in a group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -48,6 +50,7 @@ class SymbolGroup(NamedTuple):
         positions: which positions of its flattened grid.
         mean, offset, scale: integer part of the mean, and the indices of the table: `tables[scale, offset]`.
         sent: which are coded; the others are their rounded means. None for all.
+        width: of the grid, where positions come in whole rows; None where they do not.
     """
 
     layer: int
@@ -57,6 +60,7 @@ class SymbolGroup(NamedTuple):
     offset: Int64[np.ndarray, "n c"]
     scale: Int64[np.ndarray, "n c"]
     sent: Bool[np.ndarray, "n c"] | None = None
+    width: int | None = None
 
 
 Values: TypeAlias = Int64[np.ndarray, "n c"]
@@ -100,7 +104,7 @@ def encode(
     """Code the symbols that `choose` gives for each group; those that are not sent may be anything.
 
     Args:
-        inline: whether escapes follow the symbols of their group.
+        inline: whether escapes follow the symbols of their row.
 
     Returns:
         The bytes, and the symbols that they decode to.
@@ -117,15 +121,18 @@ def encode(
     def code(group: SymbolGroup) -> Values:
         values, sent = choose(group), _sent(group)
         index = values - group.mean + reach
-        outside = (index < 0) | (index >= escape)
-        for value in values[outside & sent].tolist():
-            write_escape(escapes, value)
-        symbols, scale, offset = np.where(outside, escape, index)[sent], group.scale[sent], group.offset[sent]
-        for rows in _batches(len(symbols)):
-            encoder.encode(symbols[rows], tables[scale[rows], offset[rows]])
-        if inline:
-            bits = escapes.take()
-            encoder.encode(bits, np.repeat(BIT, len(bits), axis=0))
+        outside = ((index < 0) | (index >= escape)) & sent
+        index[outside] = escape
+        for row in _rows(group, inline=inline):
+            for value in values[row][outside[row]].tolist():
+                write_escape(escapes, value)
+            coded = sent[row]
+            symbols, scale, offset = index[row][coded], group.scale[row][coded], group.offset[row][coded]
+            for part in _batches(len(symbols)):
+                encoder.encode(symbols[part], tables[scale[part], offset[part]])
+            if inline:
+                bits = escapes.take()
+                encoder.encode(bits, np.repeat(BIT, len(bits), axis=0))
         return values if group.sent is None else np.where(sent, values, rounded_mean(group, tables.shape[1]))
 
     layers = model.walk(code, known)
@@ -158,17 +165,27 @@ def decode(data: bytes, model: EntropyModel, *, inline: bool = False) -> tuple[L
     def code(group: SymbolGroup) -> Values:
         sent = _sent(group)
         values = rounded_mean(group, tables.shape[1])
-        if sent.any():
-            scale, offset = group.scale[sent], group.offset[sent]
-            read = [decoder.decode(tables[scale[rows], offset[rows]]) for rows in _batches(len(scale))]
-            index = np.concatenate(read)
-            found = index - reach + group.mean[sent]
+        for row in _rows(group, inline=inline):
+            coded = sent[row]
+            scale, offset = group.scale[row][coded], group.offset[row][coded]
+            read = [decoder.decode(tables[scale[part], offset[part]]) for part in _batches(len(scale))]
+            index = np.concatenate([*read, np.empty(0, dtype=np.int64)])
+            found = index - reach + group.mean[row][coded]
             for at in np.flatnonzero(index == escape):
                 found[at] = read_escape(reader)
-            values[sent] = found
+            values[row][coded] = found
         return values
 
     return model.walk(code)
+
+
+def _rows(group: SymbolGroup, *, inline: bool) -> list[slice]:
+    """The parts of a group that escapes follow: rows of the grid, or all of it."""
+    count = len(group.positions)
+    if not inline or group.width is None:
+        return [slice(0, count)]
+    ends = np.flatnonzero(np.diff(group.positions // group.width)) + 1
+    return [slice(start, end) for start, end in pairwise([0, *ends.tolist(), count])]
 
 
 def _batches(count: int) -> Iterator[slice]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError
 from vitiq.image.folders import pairing_key
 from vitiq.image.io import find_images
@@ -40,7 +41,7 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
         raise InputError(f"{reference} and {distorted}: one is a folder, one is not; give two files or two folders")
     if not reference.is_dir():
         return Pairing([(reference, distorted)])
-    left, right = find_images([reference], viq=True), find_images([distorted], viq=True)
+    left, right = (find_images([side], also=is_viq) for side in (reference, distorted))
     for line in (*left.skipped, *right.skipped):
         log.warning("%s", line)
     result = Pairing(problems=[*left.problems, *right.problems])

@@ -11,9 +11,6 @@ from pathlib import Path, PurePosixPath
 
 from vitiq.image.formats import HEAD_BYTES, SUFFIXES, detect
 
-VIQ = b"\x89V"
-"""First bytes of vitiq's own files, which `find_images` takes for images where it is asked to."""
-
 HOUSEKEEPING = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
 HOUSEKEEPING_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
 
@@ -62,7 +59,10 @@ def is_housekeeping(path: PurePosixPath | Path) -> bool:
 
 
 def find_images(
-    paths: Sequence[Path], *, viq: bool = False, leave_out: Callable[[Path], bool] | None = None
+    paths: Sequence[Path],
+    *,
+    also: Callable[[bytes], bool] | None = None,
+    leave_out: Callable[[Path], bool] | None = None,
 ) -> FoundImages:
     """Images of files and folders (walked in sorted order); what is broken becomes a problem, not a stop.
 
@@ -71,14 +71,14 @@ def find_images(
 
     Args:
         paths: files and folders.
-        viq: take vitiq's own files in folders for images too.
+        also: whether the first bytes of a file in a folder are those of another kind that is taken for an image.
         leave_out: whether a folder below one of `paths` is not walked.
     """
     found = FoundImages()
     taken: set[str] = set()
     counts: Counter[str] = Counter()
     for path in map(Path, paths):
-        for image in _candidates(path, found, viq, leave_out):
+        for image in _candidates(path, found, also, leave_out):
             name = _free(image.name, taken, counts)
             taken.add(pairing_key(name))
             found.images.append(FoundImage(image.path, name))
@@ -100,7 +100,7 @@ def _free(name: str, taken: set[str], counts: Counter[str]) -> str:
 
 
 def _candidates(
-    path: Path, found: FoundImages, viq: bool, leave_out: Callable[[Path], bool] | None
+    path: Path, found: FoundImages, also: Callable[[bytes], bool] | None, leave_out: Callable[[Path], bool] | None
 ) -> Iterator[FoundImage]:
     try:
         is_folder, exists = path.is_dir(), path.exists()
@@ -110,7 +110,7 @@ def _candidates(
         )
         return
     if is_folder:
-        yield from _inside(path, found, viq, leave_out)
+        yield from _inside(path, found, also, leave_out)
     elif exists:
         yield FoundImage(path, path.name)
     else:
@@ -118,7 +118,7 @@ def _candidates(
 
 
 def _inside(
-    folder: Path, found: FoundImages, viq: bool, leave_out: Callable[[Path], bool] | None
+    folder: Path, found: FoundImages, also: Callable[[bytes], bool] | None, leave_out: Callable[[Path], bool] | None
 ) -> Iterator[FoundImage]:
     others: Counter[str] = Counter()
     images = 0
@@ -131,7 +131,7 @@ def _inside(
                 found.problems.append(f"{file}: a link that leads to no file; mend or remove it")
             else:
                 others["neither file nor folder"] += 1
-        elif file.suffix.lower() in SUFFIXES or _holds_image(file, viq):
+        elif file.suffix.lower() in SUFFIXES or _holds_image(file, also):
             images += 1
             yield FoundImage(file, below.as_posix())
         else:
@@ -164,10 +164,10 @@ def files_below(
         yield from (Path(root, name) for name in names)
 
 
-def _holds_image(file: Path, viq: bool) -> bool:
+def _holds_image(file: Path, also: Callable[[bytes], bool] | None) -> bool:
     try:
         with file.open("rb") as opened:
             head = opened.read(HEAD_BYTES)
     except OSError:
         return False
-    return detect(head) is not None or (viq and head.startswith(VIQ))
+    return detect(head) is not None or (also is not None and also(head))

@@ -263,7 +263,7 @@ class IntegerHyperprior:
             )
             whole, offset, scale = _table_of(mean, log_scale)
             at = positions + rows.start * width
-            return SymbolGroup(LATENTS, channels, at, whole, offset, scale, scale > SKIP_SCALE)
+            return SymbolGroup(LATENTS, channels, at, whole, offset, scale, scale > SKIP_SCALE, width)
 
         flat = known.reshape(height * width, CHANNELS)
         for later in passes(number):
