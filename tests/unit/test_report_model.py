@@ -135,6 +135,26 @@ def test_the_answer_names_winner_price_and_what_is_not_independent(tmp_path: Pat
     assert any("3 images say nothing" in line for line in words.limits)
 
 
+@pytest.mark.parametrize(("larger", "value", "named"), [(1.04, 0.8, True), (1.3, 0.8, False), (1.04, 0.3, False)])
+def test_a_codec_ahead_whose_files_are_a_little_too_large_is_named(
+    larger: float, value: float, named: bool, tmp_path: Path
+) -> None:
+    study = equal_bytes(tmp_path)
+    records = []
+    for record, files in study.records:
+        if record.codec == "jpeg":
+            assert record.rate_value is not None
+            scores = {**record.scores, "vit-topk": replace(record.scores["vit-topk"], value=value)}
+            records.append((replace(record, bytes=round(record.rate_value * larger), scores=scores), files))
+        else:
+            records.append((record, files))
+    said = dict(answer(model_of(replace(study, records=records))).facts)
+    assert ("Close" in said) is named
+    if named:
+        assert said["Close"].startswith("JPEG reaches 0.80 in ")
+        assert said["Close"].endswith("but its files are 4 % larger than asked for.")
+
+
 def test_a_codec_that_alone_reaches_the_size_is_not_said_to_win(tmp_path: Path) -> None:
     study = equal_bytes(tmp_path)
     kept = [(record, files) for record, files in study.records if record.codec != "avif"]

@@ -168,8 +168,10 @@ def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[
     if pixel and pixel is not column:
         leader = next(iter(ranked([row for row in rows if row.reached], pixel)))
         value = f"{pixel.text(leader.means[pixel.info.key].value)} {pixel.info.unit}".strip()
-        leads = "leads too" if leader.curve == top.curve else "leads"
-        facts.append(("In pixels", f"{model.curves[leader.curve].label} {leads}, with {pixel.info.short} {value}."))
+        also = " too" if leader.curve == top.curve else ""
+        facts.append(
+            ("In pixels", f"ahead is {model.curves[leader.curve].label}{also}, with {pixel.info.short} {value}.")
+        )
     if close := _nearly_as_small(model, rows, top, column):
         facts.append(("Close", close))
     return facts
@@ -177,16 +179,15 @@ def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[
 
 def _nearly_as_small(model: Model, rows: Sequence[Row], top: Row, column: Column) -> str:
     """Codecs ahead of the winner whose files are a little too large to be compared with it; "" for none."""
-    key = column.info.key
-    larger = [row for row in ranked([*rows], column) if not row.reached and row.bytes <= NEARLY * _size(rows)]
+    key, direction = column.info.key, column.info.direction
     found = []
-    for row in larger:
-        if ranked([top, row], column)[0] is row and math.isfinite(row.means[key].value):
-            more = f"{100 * (row.bytes / _size(rows) - 1):.0f} %"
-            time = seconds_text(row.encode_seconds)
+    for row in ranked(rows, column):
+        ahead = direction * row.means[key].value > direction * top.means[key].value  # False where there is no value
+        if not row.reached and row.bytes <= NEARLY * _size(rows) and ahead:
+            larger = row.bytes / _size(rows) - 1
             found.append(
-                f"{model.curves[row.curve].label} reaches {column.text(row.means[key].value)} in {time}, "
-                f"but its files are {more} larger than asked for"
+                f"{model.curves[row.curve].label} reaches {column.text(row.means[key].value)} in "
+                f"{seconds_text(row.encode_seconds)}, but its files are {share_text(larger)} larger than asked for"
             )
     return "; ".join(found) + "." if found else ""
 
