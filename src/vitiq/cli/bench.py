@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,7 +199,7 @@ def study_summary(out: Path, anchors: tuple[Path, ...], anchor: str | None, done
         found = gathered.compared(against, gathered.metrics(None))
         head = ["| codec | metric | mean curve | mean of images | range |", "|---|---|---:|---:|---|"]
         parts += [f"\n## BD-rate against {against}\n", *head, *map(bd_row, found)]
-        parts.append(f"\nMore, and other anchors: `vitiq bd {out} --anchor …`.")
+        parts.append(f"\nMore, and other anchors: `vitiq bd {shlex.quote(str(out))} --anchor …`.")
     return "\n".join(parts)
 
 

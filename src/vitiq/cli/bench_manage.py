@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -113,7 +114,9 @@ def export(out: Path, form: str, label: str | None, study: str | None, output: P
     store = Store(out)
     records = [r for r in store.records(study) if r.error is None and label in {None, r.label, r.codec}]
     if not records:
-        raise InputError(f"{out}: no finished task{f' of {label}' if label else ''}; see `vitiq bench show {out}`")
+        raise InputError(
+            f"{out}: no finished task{f' of {label}' if label else ''}; see `vitiq bench show {shlex.quote(str(out))}`"
+        )
     if form == "csv":
         text = to_csv(points_of(records))
         write_text(output, text) if output is not None else click.echo(text, nl=False)

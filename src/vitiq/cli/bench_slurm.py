@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -81,7 +82,7 @@ def submit(out: Path, slurm: bool, shards: int, print_only: bool, as_json: bool,
         print_json({"job": number, "script": str(script), "study": study.name, "shards": shards})
     else:
         click.echo(
-            f"job {number}: {len(study)} tasks in {shards} shares; see `squeue -j {number}` and `vitiq bench ls {out}`"
+            f"job {number}: {len(study)} tasks in {shards} shares; see `squeue -j {number}` and `vitiq bench ls {shlex.quote(str(out))}`"
         )
 
 
