@@ -82,7 +82,8 @@ def submit(out: Path, slurm: bool, shards: int, print_only: bool, as_json: bool,
         print_json({"job": number, "script": str(script), "study": study.name, "shards": shards})
     else:
         click.echo(
-            f"job {number}: {len(study)} tasks in {shards} shares; see `squeue -j {number}` and `vitiq bench ls {shlex.quote(str(out))}`"
+            f"job {number}: {len(study)} tasks in {shards} shares; see `squeue -j {number}` and "
+            f"`vitiq bench ls {shlex.quote(str(out))}`"
         )
 
 
