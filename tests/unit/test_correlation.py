@@ -106,8 +106,14 @@ def test_agreement_of_a_bent_metric() -> None:
     low, high = noisy.intervals["srcc"]
     assert 0 < low < noisy.srcc < high < 1
     assert noisy.rmse > 0.5
-    again = agreement(quality + 0, quality, groups, higher_is_better=True, resamples=20)
-    assert again == agreement(quality + 0, quality, groups, higher_is_better=True, resamples=20)
+    bent = quality + rng.normal(0, 3, 60)
+    again = agreement(bent, quality, groups, higher_is_better=True, resamples=20)
+    assert again == agreement(bent + 0, quality, groups, higher_is_better=True, resamples=20)
+    # On a straight line the logistic's width grows without an end, and where the fit stops hangs on the last bit.
+    line = [agreement(quality + 0, quality, groups, higher_is_better=True, resamples=20) for _ in range(2)]
+    assert line[0].srcc == line[1].srcc == 1
+    assert line[0].plcc == pytest.approx(line[1].plcc, abs=1e-12)
+    assert line[0].rmse == pytest.approx(line[1].rmse, abs=1e-9)
     assert agreement(-quality, quality, groups, higher_is_better=True, resamples=0).srcc == -1
 
 
