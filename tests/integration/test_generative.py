@@ -132,7 +132,7 @@ def test_annealed_latents_lie_between_their_neighbours_and_end_at_the_nearest() 
 
 
 def test_bad_settings_are_told(piece: ImageU8) -> None:
-    with pytest.raises(InputError, match="0-63"):
+    with pytest.raises(InputError, match="-48 to 63"):
         GenerativeMse().encode(piece, Quality(64))
     with pytest.raises(InputError, match="from 0"):
         GenerativeMse(refine=-1)
