@@ -2,7 +2,8 @@
 
 Alakuijala et al. (libjxl): the 3-norm of its map of differences is the value, the largest in the details. The program
 `butteraugli_main` is in Debian's libjxl-devtools (libjxl 0.7). Both depend on how bright the screen is: 80 nits by
-default, as in the program; at 203 nits, which others report, values are about a third larger.
+default, as in the program; at 203 nits, which others report, values are about a third larger. Large images go through
+it in tiles (`butteraugli_map`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from vitiq.errors import InputError, MissingDependencyError, UndefinedError
 from vitiq.image.io import write_png
 from vitiq.metrics.measured import MeasuredMetric
+from vitiq.metrics.perceptual.butteraugli_map import LARGE, Pooled, map_source, pooled_by_tiles
 from vitiq.metrics.programs import output_of
 from vitiq.types import ImageU8, Score
 
@@ -69,6 +71,15 @@ class Butteraugli(MeasuredMetric):
                 f"{self.name} needs the program {PROGRAM}: install libjxl-devtools (Debian, Ubuntu) or libjxl's tools"
             )
         self.check_size(reference)
+        maps = map_source(program) if reference.size > 3 * LARGE else None
+        if maps is not None:
+            norm, largest = pooled_by_tiles(maps, reference, distorted, self.intensity)
+        else:
+            norm, largest = self._whole(program, reference, distorted)
+        return Score(norm, self.signature(), {"max": largest})
+
+    def _whole(self, program: str, reference: ImageU8, distorted: ImageU8) -> Pooled:
+        """What the program prints for two images."""
         with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
             folder = Path(name)
             for file, image in (("reference.png", reference), ("distorted.png", distorted)):
@@ -78,7 +89,7 @@ class Butteraugli(MeasuredMetric):
         found = re.search(r"^([0-9.]+)\s+3-norm: ([0-9.]+)", printed)
         if found is None:
             raise UndefinedError(f"{PROGRAM} printed {printed[:80]!r}, a distance and a 3-norm expected")
-        return Score(float(found[2]), self.signature(), {"max": float(found[1])})
+        return Pooled(float(found[2]), float(found[1]))
 
     def measure(self, reference: ImageU8, distorted: ImageU8) -> float:
         """As the call."""
