@@ -17,9 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from vitiq.errors import InputError, MissingDependencyError, UndefinedError
-from vitiq.image.io import write_png
 from vitiq.metrics.measured import MeasuredMetric
-from vitiq.metrics.perceptual.butteraugli_map import LARGE, Pooled, map_source, pooled_by_tiles
+from vitiq.metrics.perceptual.butteraugli_map import LARGE, Pooled, map_source, pooled_by_tiles, write_pair
 from vitiq.metrics.programs import output_of
 from vitiq.types import ImageU8, Score
 
@@ -82,10 +81,9 @@ class Butteraugli(MeasuredMetric):
         """What the program prints for two images."""
         with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
             folder = Path(name)
-            for file, image in (("reference.png", reference), ("distorted.png", distorted)):
-                write_png(folder / file, image)
+            names = write_pair(folder, reference, distorted)
             settings = ["--intensity_target", f"{self.intensity:g}", "--pnorm", "3"]
-            printed = output_of([program, "reference.png", "distorted.png", *settings], folder)
+            printed = output_of([program, *names, *settings], folder)
         found = re.search(r"^([0-9.]+)\s+3-norm: ([0-9.]+)", printed)
         if found is None:
             raise UndefinedError(f"{PROGRAM} printed {printed[:80]!r}, a distance and a 3-norm expected")

@@ -20,7 +20,6 @@ import numpy as np
 from jaxtyping import Float32
 
 from vitiq.errors import UndefinedError
-from vitiq.image.io import write_png
 from vitiq.metrics.programs import output_of
 from vitiq.types import ImageU8
 
@@ -105,6 +104,17 @@ def _writes_maps(program: str) -> bool:
     return b"--rawdistmap" in usage.stdout + usage.stderr
 
 
+def write_pair(folder: Path, reference: ImageU8, distorted: ImageU8) -> tuple[str, str]:
+    """Two images as PPM files, which are the fastest to write and to read; their names."""
+    names = ("reference.ppm", "distorted.ppm")
+    for name, image in zip(names, (reference, distorted), strict=True):
+        height, width, _ = image.shape
+        with (folder / name).open("wb") as file:
+            file.write(f"P6\n{width} {height}\n255\n".encode())
+            file.write(np.ascontiguousarray(image).data)
+    return names
+
+
 def map_by_program(program: str, reference: ImageU8, distorted: ImageU8, nits: float) -> Map:
     """The map that `butteraugli_main --rawdistmap` writes: a PFM file, whose last row comes first.
 
@@ -114,10 +124,8 @@ def map_by_program(program: str, reference: ImageU8, distorted: ImageU8, nits: f
     height, width, _ = reference.shape
     with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
         folder = Path(name)
-        for file, image in (("reference.png", reference), ("distorted.png", distorted)):
-            write_png(folder / file, image)
-        settings = ["--intensity_target", f"{nits:g}", "--rawdistmap", "map.pfm"]
-        output_of([program, "reference.png", "distorted.png", *settings], folder)
+        names = write_pair(folder, reference, distorted)
+        output_of([program, *names, "--intensity_target", f"{nits:g}", "--rawdistmap", "map.pfm"], folder)
         try:
             data = (folder / "map.pfm").read_bytes()
         except OSError as error:
