@@ -1,7 +1,7 @@
 """Butteraugli of large images in tiles equals the program on the whole image.
 
 Truth: `butteraugli_main` of libjxl 0.7 (Debian's libjxl-devtools) where it is installed; its option --rawdistmap as
-libjxl 0.8's tools/butteraugli_main.cc writes the file (PFM, last row first); the 3-norm as libjxl's ComputeDistanceP has it.
+libjxl 0.8's tools/butteraugli_main.cc writes the file (PFM, last row first); the 3-norm as libjxl's ComputeDistanceP.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def test_tiles_cover_every_pixel_once(side: int) -> None:
     def error(x: ImageU8, y: ImageU8, _: float) -> np.ndarray:
         return np.abs(x.astype(np.float32) - y).mean(axis=2)
 
-    assert pooled_by_tiles(error, a, b, 80, side, 16) == pytest.approx(pooled(error(a, b, 80)), rel=1e-12)
+    assert pooled_by_tiles(error, a, b, 80, side=side, around=16) == pytest.approx(pooled(error(a, b, 80)), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ["portrait", "graphic"])
@@ -91,8 +91,8 @@ def test_small_tiles_equal_the_program(name: str, nits: float) -> None:
 
 
 def test_around_a_tile_is_more_than_the_filters_reach() -> None:
-    """Beyond 72 pixels from a cut the map is the whole image's: to the last bit where rows are cut, and where columns are to
-    rounding, whose order follows the place in a row."""
+    """Beyond 72 pixels from a cut the map is the whole image's: to the last bit where rows are cut, and where columns
+    are to rounding, whose order follows the place in a row."""
     needs_libjxl()
     a, b = pair("portrait")
     if butteraugli_map.map_source(str(PROGRAM)) is not map_by_library:
@@ -137,13 +137,13 @@ def test_a_program_that_writes_its_map_is_asked_for_it(tmp_path: Path) -> None:
     assert np.array_equal(map_by_program(program, a, b, 80), error)
     maps = map_source(program)
     assert maps is not None
-    assert pooled_by_tiles(maps, a, b, 80, 64, 8) == pytest.approx(pooled(error), rel=1e-6)
+    assert pooled_by_tiles(maps, a, b, 80, side=64, around=8) == pytest.approx(pooled(error), rel=1e-6)
 
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\nexit 0\n", "#!/bin/sh\nprintf 'Pf\\n1 1\\n-1.0\\n0000' > map.pfm\n"])
 def test_a_map_that_is_none_is_a_reason(tmp_path: Path, text: str) -> None:
     image = np.zeros((9, 9, 3), np.uint8)
-    with pytest.raises(UndefinedError, match="wrote (no map|a map of another size)"):
+    with pytest.raises(UndefinedError, match=r"wrote (no map|a map of another size)"):
         map_by_program(stand_in(tmp_path, text), image, image, 80)
 
 

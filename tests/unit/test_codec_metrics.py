@@ -17,6 +17,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from vitiq import registry
+from vitiq.cli.metrics import missing as missing_of
 from vitiq.errors import InputError, MissingDependencyError
 from vitiq.image.colour import luma709, yuv709_10bit
 from vitiq.image.io import read_image
@@ -217,6 +219,8 @@ def test_without_programs_the_reason_says_what_to_install(small: ImageU8, monkey
     for name, words in (("butteraugli", "libjxl-devtools"), ("vmaf", "vitiq[vmaf]"), ("cvvdp", "vitiq[cvvdp]")):
         assert math.isnan(scores[name].value)
         assert words in str(scores[name].details["undefined"])
+        assert words in str(missing_of(registry.load("metrics", name)))  # `vitiq metrics list` says that it is not here
+    assert missing_of(registry.load("metrics", "ssim")) is None
     assert "missing" in metric("butteraugli").signature()
     assert "missing" in metric("vmaf").signature()
 

@@ -62,13 +62,18 @@ class Butteraugli(MeasuredMetric):
         found = "missing" if program is None else _hash(program)
         return f"{self.name}|program:{found}|intensity:{self.intensity:g}|norm:3|v1"
 
-    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """The 3-norm; details: max. MissingDependencyError without the program."""
+    def require(self) -> str:
+        """The program."""
         program = shutil.which(PROGRAM)
         if program is None:
             raise MissingDependencyError(
                 f"{self.name} needs the program {PROGRAM}: install libjxl-devtools (Debian, Ubuntu) or libjxl's tools"
             )
+        return program
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """The 3-norm; details: max. MissingDependencyError without the program."""
+        program = self.require()
         self.check_size(reference)
         maps = map_source(program) if reference.size > 3 * LARGE else None
         if maps is not None:

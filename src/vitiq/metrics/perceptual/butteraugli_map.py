@@ -1,9 +1,10 @@
 """Butteraugli of large images, tile by tile: libjxl's own map of differences, pooled as libjxl pools it.
 
-`butteraugli_main` needs about 250 bytes for each pixel. Its filters reach 71 pixels (half-resolution pass included, which
-is why tiles begin at even places), so that a tile with more than that around it has the map of the whole image, but for
-the rounding of its sums (up to 1e-5 in single pixels; the six decimals of the 3-norm stay). The map comes from the program itself (`--rawdistmap`, libjxl 0.8 and newer), and for libjxl 0.7, whose program writes no
-map, from its library, called as the program calls it.
+`butteraugli_main` needs about 250 bytes for each pixel. Its filters reach 71 pixels (half-resolution pass included,
+which is why tiles begin at even places), so that a tile with more than that around it has the map of the whole image,
+but for the rounding of its sums (up to 1e-5 in single pixels; the six decimals of the 3-norm stay). The map comes from
+the program itself (`--rawdistmap`, libjxl 0.8 and newer), and for libjxl 0.7, whose program writes no map, from its
+library, called as the program calls it.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def map_source(program: str) -> MapOf | None:
 
 
 def pooled_by_tiles(
-    map_of: MapOf, reference: ImageU8, distorted: ImageU8, nits: float, side: int = SIDE, around: int = AROUND
+    map_of: MapOf, reference: ImageU8, distorted: ImageU8, nits: float, *, side: int = SIDE, around: int = AROUND
 ) -> Pooled:
     """Butteraugli of two images of one size.
 

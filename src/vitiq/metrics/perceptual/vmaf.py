@@ -1,8 +1,8 @@
 """VMAF by libvmaf, in an ffmpeg that has it: the one on the path, or the one that the package imageio-ffmpeg ships.
 
 JPEG AI's common test conditions: both images as one frame of BT.709 YUV 4:4:4, full range, 10 bits; model
-vmaf_v0.6.1. Identical images get about 97, not 100, since a frame alone has no motion. The model reads the luma alone, so
-that libvmaf is handed grey chroma at a quarter of the size: the same value in two thirds of the memory.
+vmaf_v0.6.1. Identical images get about 97, not 100, since a frame alone has no motion. The model reads the luma alone,
+so that libvmaf is handed grey chroma at a quarter of the size: the same value in two thirds of the memory.
 """
 
 from __future__ import annotations
@@ -70,13 +70,17 @@ class Vmaf(MeasuredMetric):
         found = program()
         return f"vmaf|ffmpeg:{found[1] if found else 'missing'}|{MODEL}|yuv:bt709-full-10bit-444|v1"
 
-    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """The score; MissingDependencyError without an ffmpeg that has libvmaf, InputError for sides below 17."""
-        self.check_size(reference)
+    def require(self) -> str:
+        """The ffmpeg."""
         found = program()
         if found is None:
             raise MissingDependencyError("vmaf needs an ffmpeg with libvmaf: run pip install 'vitiq[vmaf]'")
-        score = self._frame(found[0], reference, distorted)
+        return found[0]
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """The score; MissingDependencyError without an ffmpeg that has libvmaf, InputError for sides below 17."""
+        self.check_size(reference)
+        score = self._frame(self.require(), reference, distorted)
         if not math.isfinite(score.get("vmaf", math.nan)):
             raise UndefinedError(f"{self.title}: libvmaf gives no number for these images")
         return Score(float(score.pop("vmaf")), self.signature(), {"features": score})
