@@ -72,7 +72,7 @@ def test_tiles_cover_every_pixel_once(side: int) -> None:
     a, b = (rng.integers(0, 256, (131, 203, 3), dtype=np.uint8) for _ in range(2))
 
     def error(x: ImageU8, y: ImageU8, _: float) -> np.ndarray:
-        return np.abs(x.astype(np.float32) - y).mean(axis=2)
+        return np.asarray(np.abs(x.astype(np.float32) - y).mean(axis=2))
 
     assert pooled_by_tiles(error, a, b, 80, side=side, around=16) == pytest.approx(pooled(error(a, b, 80)), rel=1e-12)
 
