@@ -26,7 +26,8 @@ from vitiq.models.backbones.base import Preprocessing
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.agreement import validate
 from vitiq.training.data import ImageSet
-from vitiq.training.recipes.vit import VitTrainingConfig, distillation_loss, train_vit
+from vitiq.training.engine import Inputs, train
+from vitiq.training.recipes.vit import VitRecipe, VitTrainingConfig, distillation_loss
 from vitiq.training.soup import mean_weights
 from vitiq.training.student import export_weights, matched_blocks, prune
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
@@ -184,7 +185,7 @@ def test_degradation_changes_the_image_but_not_its_mean_colour() -> None:
 
 
 def test_the_weights_file_holds_the_student(data: Path, teacher_files: list[Path], tmp_path: Path) -> None:
-    whole = train_vit(None, [data], teacher_files, tmp_path, smoke=True)
+    whole = train(VitRecipe, Inputs([data], tmp_path, teachers=teacher_files, smoke=True))
     with safe_open(whole, "pt") as file:
         metadata = json.loads(file.metadata()["vitiq_config"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -213,7 +214,7 @@ def test_the_mean_of_two_trainings_lies_in_the_middle_and_takes_one_kind_of_netw
 def test_a_checkpoint_of_another_model_is_refused(data: Path, teacher_files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"checkpoint\.pt: not a checkpoint of this model"):
-        train_vit(None, [data], teacher_files, tmp_path, smoke=True)
+        train(VitRecipe, Inputs([data], tmp_path, teachers=teacher_files, smoke=True))
 
 
 def test_a_teacher_of_another_shape_is_refused(tmp_path: Path) -> None:
