@@ -134,7 +134,7 @@ class _Run:
         self.again: deque[Item] = deque()
         metrics = worker.spec_of(study, list(study.signatures))
         self.empty = Batch((), {}, str(store.out), metrics, dict(study.signatures), frozenset(study.keep), study.maps)
-        self.clock = Clock(study.series, {}, workers.count)
+        self.clock = Clock(study.series, {})
         self.places: dict[str, tuple[int, str]] = {}
         self.followed: str | None = None
 
