@@ -23,16 +23,15 @@ from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.latent_classifier import LatentClassifier, latent_space
 from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.models.vit import ViTConfig
-from vitiq.training import config as configurations
 from vitiq.training.config import Phase
 from vitiq.training.crops import Sampler
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Inputs, train
 from vitiq.training.hardware import Hardware
 from vitiq.training.recipes.codec import CodecRecipe, CodecTrainingConfig
-from vitiq.training.recipes.perceptual import TRAINED, PerceptualRecipe, PerceptualTrainingConfig
+from vitiq.training.recipes.perceptual import TRAINED, PerceptualRecipe
 from vitiq.types import ImageU8, Quality
 from vitiq.weights.file import steps_behind
 
@@ -134,16 +133,3 @@ def test_training_runs_in_two_processes(model: str, photos: Path, weights: Path,
     assert any(
         not torch.equal(value, before[name.replace("perceptual.", "synthesis.")]) for name, value in moved.items()
     )
-
-
-def test_bad_configurations_are_reported(tmp_path: Path, photos: Path) -> None:
-    (tmp_path / "bad.toml").write_text("seed = 1\nunknown = 2\n")
-    with pytest.raises(InputError, match=r"bad\.toml"):
-        train(CodecRecipe, Inputs([photos], tmp_path / "run", tmp_path / "bad.toml", smoke=True))
-
-
-@pytest.mark.parametrize("name", ["codec.toml", "codec_gpu.toml", "perceptual.toml", "perceptual_gpu.toml"])
-def test_shipped_configurations_can_be_read(name: str) -> None:
-    perceptual = name.startswith("perceptual")
-    kind, least = (PerceptualTrainingConfig, 2000) if perceptual else (CodecTrainingConfig, 5000)
-    assert kind.load(Path(configurations.__file__).parent / "configs" / name).steps >= least

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from training_images import write_gradients
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.filters.deblock.dct import basis, to_coefficients
 from vitiq.filters.deblock.embedded import EmbeddedCorrector
 from vitiq.filters.deblock.filter import restore_jpeg
@@ -71,12 +71,6 @@ def test_other_weights_are_refused_in_one_line(tmp_path: Path, weights: Path) ->
     save_file(tensors, tmp_path / "w.safetensors", {"vitiq_config": '{"format": "vitiq-deblock-1"}'})
     with pytest.raises(WeightsError, match="do not fit the correction of JPEG artefacts"):
         EmbeddedCorrector(tmp_path / "w.safetensors")
-
-
-def test_unknown_settings_are_named(tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text("speed = 3\n")
-    with pytest.raises(InputError, match="not a deblock training configuration"):
-        DeblockTrainingConfig.load(tmp_path / "c.toml")
 
 
 def test_the_learning_rate_rises_is_held_and_falls() -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from vitiq import training
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.training.crops import draw_graphic, zoomed_crop
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Inputs, train
@@ -79,11 +79,6 @@ def test_drawn_graphics_are_flat() -> None:
     values, counts = np.unique(image.reshape(-1, 3), axis=0, return_counts=True)
     assert len(values) > 1
     assert counts.max() > 64 * 64 / 10
-
-
-def test_bad_configurations_are_reported(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere"):
-        GeneratorTrainingConfig.load(tmp_path / "nowhere.toml")
 
 
 def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:

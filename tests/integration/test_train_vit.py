@@ -4,7 +4,6 @@ Truth: identities (a student that is its teacher has no loss; a mean of weights 
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from training_images import write_blurred
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.models.backbones.base import Preprocessing
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.agreement import validate
@@ -35,15 +34,6 @@ from vitiq.training.token_readers import TokenReaders
 from vitiq.training.vit_views import TrainingViews, degrade, mixed, regenerated, view
 
 TINY = ViTConfig(image_size=32, patch=8, width=24, depth=6, heads=3, classes=150)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in a fixed order, so that runs can be compared bit by bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tiny_teacher() -> VisionTransformer:
@@ -261,10 +251,3 @@ def test_a_share_of_the_views_is_regenerated() -> None:
     changed = [not torch.equal(a, b) for a, b in zip(some, views, strict=True)]
     assert 0 < sum(changed) < 6
     assert float(some.abs().max()) <= 1
-
-
-@pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\nkept_blocks = []\n"])
-def test_a_foreign_configuration_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "vit.toml").write_text(text)
-    with pytest.raises(InputError, match=r"vit\.toml: not a ViT training configuration"):
-        VitTrainingConfig.load(tmp_path / "vit.toml")

@@ -187,6 +187,18 @@ def test_a_wrong_value_is_named(model: str, line: str, changed: str, said: str, 
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\n", None])
+@pytest.mark.parametrize("model", list(MODELS))
+def test_a_foreign_configuration_is_refused(model: str, text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    if text is not None:
+        path.write_text(text)
+    kind = load_recipe(model).config_class
+    with pytest.raises(InputError, match=rf"other\.toml: not a {kind.title or model} training configuration"):
+        train(load_recipe(model), Inputs([tmp_path], tmp_path / "run", path))
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("text", ["[1, 2]", "no JSON", '{"steps": [1]}'])
 def test_foreign_metadata_is_an_error_of_weights(text: str, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
