@@ -47,6 +47,7 @@ def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     torch.nn.init.normal_(network.head.weight, std=0.1)
     save_file(network.state_dict(), teacher)
     codec.export_weights(TransformCodec(), 0, untrained)
+    weights: dict[str, dict[str, Any]]
     weights = {"vit": {"teachers": [teacher]}, "classifier": {"teachers": [teacher], "codec": untrained}}
     weights |= {model: {"codec": untrained} for model in ("context", "perceptual")}
 

@@ -87,8 +87,9 @@ def command(  # noqa: PLR0917
         with resumable():
             from vitiq.training.engine import Inputs, train  # noqa: PLC0415
 
-            given = {"begin": begin, "teachers": teacher, "codec": codec, "classifier": classifier}
-            inputs = Inputs(data, out, config, smoke=smoke, **given)
+            inputs = Inputs(
+                data, out, config, begin=begin, teachers=teacher, codec=codec, classifier=classifier, smoke=smoke
+            )
             weights = train(load_recipe(model), inputs, threads=threads, report=report, time_limit=limit)
     finally:
         bar.close()

@@ -1,4 +1,4 @@
-"""The one loop behind every study: hand out batches, keep what comes back, go on after whatever fails.
+"""The one loop behind every study: hand out batches, keep what comes back, continue after whatever fails.
 
 Finished tasks are kept in a part every `PART_SECONDS`; a killed study loses no more than that, and the same call does
 what is missing. Tasks of one image go side by side in batches that take about `BATCH_SECONDS`, whatever a task takes.
@@ -319,7 +319,7 @@ class _Run:
         numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
         before = {number: signal.getsignal(number) for number in numbers}
         for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # a job in the background goes on ignoring SIGINT
+            if handler is not signal.SIG_IGN:  # a job in the background still ignores SIGINT
                 signal.signal(number, stop)
         try:
             yield

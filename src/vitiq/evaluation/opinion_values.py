@@ -34,7 +34,7 @@ class Measured:
         values: metric -> its value on every image, in order; NaN where it is not defined or the image is broken.
         signatures: of the metrics.
         problems: one line for each thing that is broken.
-        broken: number of images that have no value for want of a file that can be read.
+        broken: number of images without a value, since a file cannot be read.
     """
 
     values: dict[str, Float[np.ndarray, " n"]]
@@ -51,7 +51,7 @@ def values_of(
     step: Callable[[], object] | None = None,
     keep: Path | None = None,
 ) -> Measured:
-    """Every pair metric on every image; one that cannot be read is named, and the others go on.
+    """Every pair metric on every image; one that cannot be read is named, and the others are computed.
 
     Args:
         opinions: of the images.

@@ -76,7 +76,7 @@ class Clock:
         return sum(self.left.values())
 
     def step(self, label: str, state: Progress | None = None, series: int | None = None) -> Step:
-        """Where the study stands; `state` is of a task of `series` that is going on."""
+        """Where the study stands; `state` is of an unfinished task of `series`."""
         rest = sum(count * self.seconds(place) for place, count in self.left.items())
         spent = self.spent
         if state is not None and series is not None:
