@@ -1,12 +1,12 @@
 """What the latents of `inversion` say without a network that reads them: nearest images, and what lies between two.
 
-    python benchmarks/latent_analysis.py FOLDER [FOLDER …] [--picture docs/images/latents.png]
+    python benchmarks/latent_analysis.py FOLDER [FOLDER …] [--image docs/images/latents.png]
 
 Nearest images: each image of the folders is looked for by a mirrored piece of it (nine tenths of each side). Printed is
 how often the image itself is the nearest, by its pixels at 32×32, by latents at their places, by mean and spread of the
 latents over all places, and by the labels of the embedded ViT. Latents are the encoder's, of 256×256 pixels.
 
-With --picture also images on the straight way between the latents of two bundled images, over a blend of their pixels.
+With --image also images on the straight way between the latents of two bundled images, over a blend of their pixels.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def rank_one(queries: np.ndarray, rows: np.ndarray) -> float:
     return float((distances.argmin(axis=1) == np.arange(len(rows))).mean())
 
 
-def picture(folder: Path) -> ImageU8:
+def on_the_way(folder: Path) -> ImageU8:
     """Two rows: images of latents between those of two images, and blends of the two images' pixels."""
     first, last = (resize(read_image(folder / f"{name}.png"), SIDE, SIDE) for name in BETWEEN)
     a, b = latents_of(first), latents_of(last)
@@ -78,15 +78,15 @@ def picture(folder: Path) -> ImageU8:
 
 
 def main() -> None:
-    """Print the table, and draw the picture where asked."""
+    """Print the table, and draw the images where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path)
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--image", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    if given.picture:
-        drawn = picture(Path(__file__).parents[1] / "examples" / "images")
-        Image.fromarray(drawn).save(given.picture, optimize=True)
+    if given.image:
+        drawn = on_the_way(Path(__file__).parents[1] / "examples" / "images")
+        Image.fromarray(drawn).save(given.image, optimize=True)
     images = [read_image(path) for folder in given.folders for path in sorted(folder.glob("*.png"))]
     if images:
         rows, queries = descriptors(images), descriptors([mirrored_piece(image) for image in images])

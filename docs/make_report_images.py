@@ -1,4 +1,4 @@
-"""Take the pictures of the README from a report: its first screen, and its compare view.
+"""Take the images of the README from a report: its first screen, and its compare view.
 
 make run
 python docs/make_report_images.py out          needs Chromium and Playwright; writes docs/images

@@ -53,10 +53,10 @@ def write_bytes(path: Path, data: bytes, *, overwrite: bool = True, source: Path
         file.write(data)
 
 
-def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
+def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, in UTF-8; bytes of file names that are no text (surrogates) become U+FFFD."""
     data = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode("utf-8")
-    write_bytes(path, data, overwrite=overwrite)
+    write_bytes(path, data)
 
 
 def write_quickly(path: Path, data: bytes) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from vitiq import registry
 from vitiq.errors import UnknownNameError
 from vitiq.metrics.fidelity.losses import (
     MaeLoss,
@@ -124,6 +125,8 @@ def loss(name: str, **options: Any) -> Loss:
     """
     known: dict[str, type[Loss]] = {**LOSSES, **STAND_INS}
     if name not in known:
+        if name in registry.names("metrics"):
+            raise UnknownNameError(f"the metric {name} has no loss; choose from {', '.join(known)}")
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
         raise UnknownNameError(f"no loss of the metric {name!r}: {hint}")

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +27,10 @@ from vitiq.codecs.transform.latent_classifier import (
 )
 from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
-from vitiq.training.recipes.classifier import ClassifierTrainingConfig, train_classifier
+from vitiq.training.engine import Inputs, train
+from vitiq.training.recipes.classifier import ClassifierRecipe
 from vitiq.training.recipes.codec import export_weights as export_codec
 from vitiq.training.teachers import soft_loss
 
@@ -59,13 +59,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_blurred(tmp_path_factory.mktemp("data"), 6)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in a fixed order, so that runs can be compared bit by bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def trained(data: Path, teacher: Path, codec: Path, out: Path, begin: Path | None = None) -> Path:
+    """Weights of a smoke run."""
+    return train(ClassifierRecipe, Inputs([data], out, begin=begin, teachers=[teacher], codec=codec, smoke=True))
 
 
 def small_vit() -> VisionTransformer:
@@ -136,12 +132,12 @@ def test_a_reading_like_the_teachers_has_no_loss() -> None:
 
 
 def test_a_run_can_start_from_weights(data: Path, teacher_file: Path, codec_file: Path, tmp_path: Path) -> None:
-    whole = train_classifier(None, [data], teacher_file, codec_file, tmp_path / "whole", smoke=True)
-    trained = EmbeddedClassifier(whole)
-    trained.check(TransformModel(codec_file))
-    begun = train_classifier(None, [data], teacher_file, codec_file, tmp_path / "begun", begin=whole, smoke=True)
+    whole = trained(data, teacher_file, codec_file, tmp_path / "whole")
+    before = EmbeddedClassifier(whole)
+    before.check(TransformModel(codec_file))
+    begun = trained(data, teacher_file, codec_file, tmp_path / "begun", whole)
     # Half-precision tensors show small steps; the 8-bit ones need not move.
-    change = (EmbeddedClassifier(begun).model.embed.weight - trained.model.embed.weight).abs().max()
+    change = (EmbeddedClassifier(begun).model.embed.weight - before.model.embed.weight).abs().max()
     assert 0 < float(change) < 0.01
 
 
@@ -150,10 +146,10 @@ def test_views_are_coded_again_where_images_changed(
 ) -> None:
     images, out = tmp_path / "images", tmp_path / "run"
     shutil.copytree(data, images)
-    train_classifier(None, [images], teacher_file, codec_file, out, smoke=True)
+    trained(images, teacher_file, codec_file, out)
     before = {path.name for path in out.glob("views-*")}
     shutil.copyfile(images / "1.png", images / "0.png")
-    train_classifier(None, [images], teacher_file, codec_file, out, smoke=True)
+    trained(images, teacher_file, codec_file, out)
     assert len({path.name for path in out.glob("views-*")} - before) == 1
 
 
@@ -162,15 +158,7 @@ def test_training_runs_in_two_processes(data: Path, teacher_file: Path, codec_fi
     command += ["train", "classifier", "--data", str(data), "--teacher", str(teacher_file), "--codec", str(codec_file)]
     command += ["-o", str(tmp_path / "two"), "--smoke", "--quiet", "--threads", "1"]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    alone = train_classifier(None, [data], teacher_file, codec_file, tmp_path / "one", smoke=True)
+    alone = trained(data, teacher_file, codec_file, tmp_path / "one")
     both = EmbeddedClassifier(tmp_path / "two" / alone.name).model.embed.weight
     # The same batches, dealt to two processes: gradients differ by rounding alone.
     assert float((EmbeddedClassifier(alone).model.embed.weight - both).abs().max()) < 1e-3
-
-
-@pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\nkept_blocks = []\n"])
-def test_a_foreign_configuration_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "classifier.toml").write_text(text)
-    with pytest.raises(InputError, match=r"classifier\.toml: not a classifier training configuration"):
-        ClassifierTrainingConfig.load(tmp_path / "classifier.toml")
-    assert ClassifierTrainingConfig.load(smoke=True).steps == 4

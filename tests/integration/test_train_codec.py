@@ -18,20 +18,20 @@ import torch
 from safetensors import safe_open
 
 from training_images import write_gradients
-from vitiq import training
 from vitiq.codecs.transform import latent_classifier
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.latent_classifier import LatentClassifier, latent_space
 from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.models.vit import ViTConfig
 from vitiq.training.config import Phase
 from vitiq.training.crops import Sampler
 from vitiq.training.data import ImageSet
+from vitiq.training.engine import Inputs, train
 from vitiq.training.hardware import Hardware
-from vitiq.training.recipes.codec import CodecTrainingConfig, train_codec
-from vitiq.training.recipes.perceptual import TRAINED, PerceptualTrainingConfig, train_perceptual
+from vitiq.training.recipes.codec import CodecRecipe, CodecTrainingConfig
+from vitiq.training.recipes.perceptual import TRAINED, PerceptualRecipe
 from vitiq.types import ImageU8, Quality
 from vitiq.weights.file import steps_behind
 
@@ -44,7 +44,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def weights(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of an uninterrupted smoke run."""
-    return train_codec(None, [photos], tmp_path_factory.mktemp("whole"), smoke=True, threads=1)
+    return train(CodecRecipe, Inputs([photos], tmp_path_factory.mktemp("whole"), smoke=True), threads=1)
 
 
 def tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -58,7 +58,7 @@ def test_trained_weights_code_images(weights: Path, small: ImageU8) -> None:
 
 
 def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Path) -> None:
-    path = train_codec(None, [photos], tmp_path, begin=weights, smoke=True, threads=1)
+    path = train(CodecRecipe, Inputs([photos], tmp_path, begin=weights, smoke=True), threads=1)
     assert steps_behind(path) == 2 * steps_behind(weights) == 12
     started, before = tensors(path), tensors(weights)
     moved = (started["synthesis.stem.weight"].float() - before["synthesis.stem.weight"].float()).abs().max()
@@ -68,7 +68,7 @@ def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Pat
 def test_perceptual_training_leaves_the_bitstream_alone(
     photos: Path, weights: Path, small: ImageU8, tmp_path: Path
 ) -> None:
-    both = train_perceptual(None, [photos], weights, tmp_path, smoke=True, threads=1)
+    both = train(PerceptualRecipe, Inputs([photos], tmp_path, codec=weights, smoke=True), threads=1)
     before, after = tensors(weights), tensors(both)
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert steps_behind(both, "perceptual_steps") == 4
@@ -86,7 +86,7 @@ def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
     torch.manual_seed(0)
     space, reader, run = latent_space(TransformModel(weights)), tmp_path / "reader.safetensors", tmp_path / "run"
     latent_classifier.export_weights(LatentClassifier(ViTConfig(depth=2)), space, 0, reader)
-    both = train_perceptual(None, [photos], weights, run, classifier=reader, smoke=True, threads=1)
+    both = train(PerceptualRecipe, Inputs([photos], run, codec=weights, classifier=reader, smoke=True), threads=1)
     decoder, size = Decoder(both), (small.shape[0], small.shape[1])
     assert decoder.model.classifier_sha256 == hashlib.sha256(reader.read_bytes()).hexdigest()
     symbols = np.random.default_rng(0).integers(-3, 4, (256, -(-size[0] // 16), -(-size[1] // 16)))
@@ -106,8 +106,9 @@ def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
 
 
 def test_the_classifier_must_read_the_codecs_latents(photos: Path, weights: Path, tmp_path: Path) -> None:
+    inputs = Inputs([photos], tmp_path, codec=weights, classifier=latent_classifier.WEIGHTS, smoke=True)
     with pytest.raises(WeightsError, match="reads latents of codec weights"):
-        train_perceptual(None, [photos], weights, tmp_path, classifier=latent_classifier.WEIGHTS, smoke=True, threads=1)
+        train(PerceptualRecipe, inputs, threads=1)
 
 
 def test_two_processes_share_a_batch(photos: Path, tmp_path: Path) -> None:
@@ -132,16 +133,3 @@ def test_training_runs_in_two_processes(model: str, photos: Path, weights: Path,
     assert any(
         not torch.equal(value, before[name.replace("perceptual.", "synthesis.")]) for name, value in moved.items()
     )
-
-
-def test_bad_configurations_are_reported(tmp_path: Path, photos: Path) -> None:
-    (tmp_path / "bad.toml").write_text("seed = 1\nunknown = 2\n")
-    with pytest.raises(InputError, match=r"bad\.toml"):
-        train_codec(tmp_path / "bad.toml", [photos], tmp_path / "run", smoke=True)
-
-
-@pytest.mark.parametrize("name", ["codec.toml", "codec_gpu.toml", "perceptual.toml", "perceptual_gpu.toml"])
-def test_shipped_configurations_can_be_read(name: str) -> None:
-    perceptual = name.startswith("perceptual")
-    kind, least = (PerceptualTrainingConfig, 2000) if perceptual else (CodecTrainingConfig, 5000)
-    assert kind.load(Path(training.__file__).parent / "configs" / name).steps >= least

@@ -14,19 +14,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from training_images import write_gradients
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.filters.deblock.dct import basis, to_coefficients
 from vitiq.filters.deblock.embedded import EmbeddedCorrector
 from vitiq.filters.deblock.filter import restore_jpeg
 from vitiq.filters.deblock.network import Corrector
+from vitiq.training.engine import Inputs, train
 from vitiq.training.jpeg_views import code
-from vitiq.training.recipes.deblock import (
-    DeblockTrainingConfig,
-    export_weights,
-    relative_error,
-    train_deblock,
-    trapezoid,
-)
+from vitiq.training.recipes.deblock import DeblockRecipe, DeblockTrainingConfig, export_weights, relative_error
 from vitiq.weights.file import steps_behind
 
 
@@ -38,12 +33,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def weights(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of an uninterrupted smoke run."""
-    return train_deblock(None, [photos], tmp_path_factory.mktemp("whole"), smoke=True, threads=1)
+    return train(DeblockRecipe, Inputs([photos], tmp_path_factory.mktemp("whole"), smoke=True), threads=1)
 
 
 def test_a_stopped_run_ends_with_the_same_bits(photos: Path, weights: Path, tmp_path: Path) -> None:
-    train_deblock(None, [photos], tmp_path, smoke=True, threads=1, time_limit=0)
-    path = train_deblock(None, [photos], tmp_path, smoke=True, threads=1)
+    train(DeblockRecipe, Inputs([photos], tmp_path, smoke=True), threads=1, time_limit=0)
+    path = train(DeblockRecipe, Inputs([photos], tmp_path, smoke=True), threads=1)
     assert path.read_bytes() == weights.read_bytes()
 
 
@@ -55,7 +50,7 @@ def test_the_log_has_losses_and_gains(weights: Path) -> None:
 
 
 def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Path) -> None:
-    path = train_deblock(None, [photos], tmp_path, begin=weights, smoke=True, threads=1)
+    path = train(DeblockRecipe, Inputs([photos], tmp_path, begin=weights, smoke=True), threads=1)
     assert steps_behind(path) == 2 * steps_behind(weights) == 12
 
 
@@ -78,15 +73,9 @@ def test_other_weights_are_refused_in_one_line(tmp_path: Path, weights: Path) ->
         EmbeddedCorrector(tmp_path / "w.safetensors")
 
 
-def test_unknown_settings_are_named(tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text("speed = 3\n")
-    with pytest.raises(InputError, match="not a deblock training configuration"):
-        DeblockTrainingConfig.load(tmp_path / "c.toml")
-
-
 def test_the_learning_rate_rises_is_held_and_falls() -> None:
     config = DeblockTrainingConfig.load()
-    first, middle, last = (trapezoid(step, config) for step in (0, config.steps // 2, config.steps - 1))
+    first, middle, last = (config.rate(step) for step in (0, config.steps // 2, config.steps - 1))
     assert first < config.learning_rate == middle
     assert last < 2 * config.final_learning_rate
 

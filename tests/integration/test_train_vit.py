@@ -4,7 +4,6 @@ Truth: identities (a student that is its teacher has no loss; a mean of weights 
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +20,13 @@ from safetensors.torch import load_file, save_file
 
 from training_images import write_blurred
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.models.backbones.base import Preprocessing
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.agreement import validate
 from vitiq.training.data import ImageSet
-from vitiq.training.recipes.vit import VitTrainingConfig, distillation_loss, train_vit
+from vitiq.training.engine import Inputs, train
+from vitiq.training.recipes.vit import VitRecipe, VitTrainingConfig, distillation_loss
 from vitiq.training.soup import mean_weights
 from vitiq.training.student import export_weights, matched_blocks, prune
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
@@ -34,15 +34,6 @@ from vitiq.training.token_readers import TokenReaders
 from vitiq.training.vit_views import TrainingViews, degrade, mixed, regenerated, view
 
 TINY = ViTConfig(image_size=32, patch=8, width=24, depth=6, heads=3, classes=150)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in a fixed order, so that runs can be compared bit by bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tiny_teacher() -> VisionTransformer:
@@ -184,7 +175,7 @@ def test_degradation_changes_the_image_but_not_its_mean_colour() -> None:
 
 
 def test_the_weights_file_holds_the_student(data: Path, teacher_files: list[Path], tmp_path: Path) -> None:
-    whole = train_vit(None, [data], teacher_files, tmp_path, smoke=True)
+    whole = train(VitRecipe, Inputs([data], tmp_path, teachers=teacher_files, smoke=True))
     with safe_open(whole, "pt") as file:
         metadata = json.loads(file.metadata()["vitiq_config"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -213,7 +204,7 @@ def test_the_mean_of_two_trainings_lies_in_the_middle_and_takes_one_kind_of_netw
 def test_a_checkpoint_of_another_model_is_refused(data: Path, teacher_files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"checkpoint\.pt: not a checkpoint of this model"):
-        train_vit(None, [data], teacher_files, tmp_path, smoke=True)
+        train(VitRecipe, Inputs([data], tmp_path, teachers=teacher_files, smoke=True))
 
 
 def test_a_teacher_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -260,10 +251,3 @@ def test_a_share_of_the_views_is_regenerated() -> None:
     changed = [not torch.equal(a, b) for a, b in zip(some, views, strict=True)]
     assert 0 < sum(changed) < 6
     assert float(some.abs().max()) <= 1
-
-
-@pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\nkept_blocks = []\n"])
-def test_a_foreign_configuration_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "vit.toml").write_text(text)
-    with pytest.raises(InputError, match=r"vit\.toml: not a ViT training configuration"):
-        VitTrainingConfig.load(tmp_path / "vit.toml")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import signal
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,24 +18,15 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from training_images import write_gradients
-from vitiq.cli.train import INPUTS, command
+from vitiq.cli.train import command
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import VisionTransformer, ViTConfig
-from vitiq.training.config import TrainingConfig, read_config
-from vitiq.training.recipes import classifier, codec, context, deblock, generator, perceptual, transgan, vit
+from vitiq.training.config import read_config
+from vitiq.training.engine import Inputs, train
+from vitiq.training.recipes import MODELS, codec, load_recipe
 from vitiq.weights.file import steps_behind, write_weights
 
-CONFIGURATIONS: dict[str, type[TrainingConfig]] = {
-    "vit": vit.VitTrainingConfig,
-    "generator": generator.GeneratorTrainingConfig,
-    "codec": codec.CodecTrainingConfig,
-    "perceptual": perceptual.PerceptualTrainingConfig,
-    "classifier": classifier.ClassifierTrainingConfig,
-    "context": context.ContextTrainingConfig,
-    "deblock": deblock.DeblockTrainingConfig,
-    "transgan": transgan.TransGanConfig,
-}
 CONFIGS = Path(codec.__file__).parents[1] / "configs"
 
 Train = Callable[..., Path]
@@ -56,17 +47,18 @@ def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     torch.nn.init.normal_(network.head.weight, std=0.1)
     save_file(network.state_dict(), teacher)
     codec.export_weights(TransformCodec(), 0, untrained)
-    calls = {
-        "vit": partial(vit.train_vit, None, [data], [teacher]),
-        "generator": partial(generator.train_generator, None, [data]),
-        "codec": partial(codec.train_codec, None, [data]),
-        "context": partial(context.train_context, None, [data], untrained),
-        "perceptual": partial(perceptual.train_perceptual, None, [data], untrained),
-        "classifier": partial(classifier.train_classifier, None, [data], teacher, untrained),
-        "deblock": partial(deblock.train_deblock, None, [data]),
-        "transgan": partial(transgan.train_transgan, None, [data]),
-    }
-    return {name: partial(call, smoke=True, threads=1) for name, call in calls.items()}
+    weights: dict[str, dict[str, Any]]
+    weights = {"vit": {"teachers": [teacher]}, "classifier": {"teachers": [teacher], "codec": untrained}}
+    weights |= {model: {"codec": untrained} for model in ("context", "perceptual")}
+
+    def training(model: str) -> Train:
+        def run(out: Path, data: Path = data, **options: Any) -> Path:
+            inputs = Inputs([data], out, smoke=True, **weights.get(model, {}))
+            return train(load_recipe(model), inputs, threads=1, **options)
+
+        return run
+
+    return {model: training(model) for model in MODELS}
 
 
 def steps_logged(out: Path) -> list[int]:
@@ -78,12 +70,12 @@ class KilledError(Exception):
     """Stands for a kill between two steps."""
 
 
-@pytest.mark.parametrize("model", list(INPUTS))
+@pytest.mark.parametrize("model", list(MODELS))
 def test_a_resumed_run_ends_with_the_bytes_of_a_whole_one(
     model: str, trainings: dict[str, Train], tmp_path: Path
 ) -> None:
-    train, whole, cut = trainings[model], tmp_path / "whole", tmp_path / "cut"
-    weights = train(whole)
+    run, whole, cut = trainings[model], tmp_path / "whole", tmp_path / "cut"
+    weights = run(whole)
     total = steps_logged(whole)[-1]
 
     def kill(done: int, steps: int, loss: float) -> None:
@@ -92,16 +84,16 @@ def test_a_resumed_run_ends_with_the_bytes_of_a_whole_one(
             raise KilledError
 
     with pytest.raises(KilledError):
-        train(cut, report=kill)
+        run(cut, report=kill)
     (cut / "checkpoint.tmp").write_bytes(b"half a checkpoint")
     # Another state of the random generators than the first run had.
     torch.manual_seed(12345)
     seen: list[int] = []
-    resumed = train(cut, report=lambda done, *_: seen.append(done))
+    resumed = run(cut, report=lambda done, *_: seen.append(done))
     assert 1 < seen[0] < total
     assert seen[-1] == total
     assert resumed.read_bytes() == weights.read_bytes()
-    states = [torch.load(run / "checkpoint.pt", weights_only=True) for run in (whole, cut)]
+    states = [torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (whole, cut)]
     torch.testing.assert_close(states[1], states[0], rtol=0, atol=0)
     assert (cut / "log.csv").read_text() == (whole / "log.csv").read_text()
     assert steps_logged(cut) == list(range(1, total + 1))
@@ -144,9 +136,9 @@ def test_a_time_limit_stops_at_a_checkpoint(trainings: dict[str, Train], tmp_pat
     assert resumed.read_bytes() == whole.read_bytes()
 
 
-@pytest.mark.parametrize("model", list(INPUTS))
+@pytest.mark.parametrize("model", list(MODELS))
 def test_every_option_that_a_training_leaves_unread_is_refused(model: str, tmp_path: Path) -> None:
-    for name in {"teacher", "codec", "classifier", "begin"} - INPUTS[model]:
+    for name in {"teacher", "codec", "classifier", "begin"} - MODELS[model].weights:
         arguments = [model, "--data", str(tmp_path), "-o", str(tmp_path / "run"), f"--{name}", "weights.safetensors"]
         result = CliRunner().invoke(command, arguments)
         assert result.exit_code == 2
@@ -159,20 +151,17 @@ def test_what_can_be_used_instead_is_said(tmp_path: Path) -> None:
     assert "give the weights there" in CliRunner().invoke(command, arguments).output
 
 
-@pytest.mark.parametrize("model", list(INPUTS))
+@pytest.mark.parametrize("model", list(MODELS))
 def test_data_that_are_missing_leave_no_run_folder(model: str, trainings: dict[str, Train], tmp_path: Path) -> None:
-    train = trainings[model]
-    assert isinstance(train, partial)
-    missing = partial(train.func, None, [tmp_path / "none"], *train.args[2:], **train.keywords)
     with pytest.raises(InputError, match="none"):
-        missing(tmp_path / "run")
+        trainings[model](tmp_path / "run", tmp_path / "none")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.toml")))
 def test_shipped_configurations_fit(name: str) -> None:
     model = name.removesuffix("_gpu")
-    assert read_config(CONFIGS / f"{name}.toml", model, CONFIGURATIONS[model]).seed >= 0
+    assert read_config(CONFIGS / f"{name}.toml", model, load_recipe(model).config_class).seed >= 0
 
 
 @pytest.mark.parametrize(
@@ -189,14 +178,26 @@ def test_shipped_configurations_fit(name: str) -> None:
         ("held_out = ", "held_out = [1] # ", "got `array`"),
     ],
 )
-@pytest.mark.parametrize("model", list(INPUTS))
+@pytest.mark.parametrize("model", list(MODELS))
 def test_a_wrong_value_is_named(model: str, line: str, changed: str, said: str, tmp_path: Path) -> None:
     text, path = (CONFIGS / f"{model}.toml").read_text(), tmp_path / "settings.toml"
     assert line in text
     path.write_text(text.replace(line, changed, 1))
     with pytest.raises(InputError, match=r"settings\.toml: not a .* training configuration") as caught:
-        read_config(path, model, CONFIGURATIONS[model])
+        read_config(path, model, load_recipe(model).config_class)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\n", None])
+@pytest.mark.parametrize("model", list(MODELS))
+def test_a_foreign_configuration_is_refused(model: str, text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    if text is not None:
+        path.write_text(text)
+    kind = load_recipe(model).config_class
+    with pytest.raises(InputError, match=rf"other\.toml: not a {kind.title or model} training configuration"):
+        train(load_recipe(model), Inputs([tmp_path], tmp_path / "run", path))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "no JSON", '{"steps": [1]}'])

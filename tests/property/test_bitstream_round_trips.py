@@ -168,9 +168,9 @@ def test_adaptive_round_trip(symbols: list[int]) -> None:
 
 
 @given(st.binary(max_size=40), st.integers(0, WIDTHS - 1))
-def test_range_coder_reads_or_refuses_any_bytes(data: bytes, rung: int) -> None:
+def test_range_coder_reads_or_refuses_any_bytes(data: bytes, scale: int) -> None:
     with contextlib.suppress(BitstreamError):
-        symbols = SymbolDecoder(data).decode(np.broadcast_to(laplace_table(rung, 5), (50, 11)))
+        symbols = SymbolDecoder(data).decode(np.broadcast_to(laplace_table(scale, 5), (50, 11)))
         assert symbols.min() >= 0
         assert symbols.max() <= 10
 

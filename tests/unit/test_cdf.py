@@ -19,9 +19,9 @@ TABLES_SHA256 = "785e4f561fe6abbf174c68ce10f575a6b0db5b1bd732962e00140b154dccabe
 
 
 @pytest.mark.parametrize("reach", [1, 2, 17, 255])
-@pytest.mark.parametrize("rung", range(WIDTHS))
-def test_ladders_are_symmetric_tables(rung: int, reach: int) -> None:
-    for table in (gaussian_table(rung, reach), laplace_table(rung, reach)):
+@pytest.mark.parametrize("scale", range(WIDTHS))
+def test_ladders_are_symmetric_tables(scale: int, reach: int) -> None:
+    for table in (gaussian_table(scale, reach), laplace_table(scale, reach)):
         assert table.shape == (2 * reach + 1,)
         check_tables(table)
         assert np.array_equal(table, table[::-1])
@@ -31,9 +31,9 @@ def test_ladders_are_symmetric_tables(rung: int, reach: int) -> None:
 def test_tables_are_the_same_on_every_machine() -> None:
     digest = hashlib.sha256()
     for reach in (1, 5, 40, 255):
-        for rung in range(WIDTHS):
-            digest.update(gaussian_table(rung, reach).astype("<i4").tobytes())
-            digest.update(laplace_table(rung, reach).astype("<i4").tobytes())
+        for scale in range(WIDTHS):
+            digest.update(gaussian_table(scale, reach).astype("<i4").tobytes())
+            digest.update(laplace_table(scale, reach).astype("<i4").tobytes())
     assert digest.hexdigest() == TABLES_SHA256
 
 
@@ -47,19 +47,19 @@ def assert_close(table: np.ndarray, weights: list[Fraction]) -> None:
     assert difference[middle] <= len(weights)
 
 
-@pytest.mark.parametrize(("rung", "trials"), [(0, 1), (1, 2), (2, 3), (3, 5), (4, 7), (10, 47)])
-def test_gaussian_is_the_binomial_distribution(rung: int, trials: int) -> None:
+@pytest.mark.parametrize(("scale", "trials"), [(0, 1), (1, 2), (2, 3), (3, 5), (4, 7), (10, 47)])
+def test_gaussian_is_the_binomial_distribution(scale: int, trials: int) -> None:
     reach = 12
     weights = [
         Fraction(math.comb(2 * trials, trials + k)) if abs(k) <= trials else Fraction(0) for k in range(-reach, 13)
     ]
-    assert_close(gaussian_table(rung, reach), weights)
+    assert_close(gaussian_table(scale, reach), weights)
 
 
-@pytest.mark.parametrize(("rung", "n"), [(0, 1), (1, 2), (9, 10), (10, 12), (13, 19), (39, 1918)])
-def test_laplace_falls_by_its_ratio(rung: int, n: int) -> None:
+@pytest.mark.parametrize(("scale", "n"), [(0, 1), (1, 2), (9, 10), (10, 12), (13, 19), (39, 1918)])
+def test_laplace_falls_by_its_ratio(scale: int, n: int) -> None:
     reach = 12
-    assert_close(laplace_table(rung, reach), [Fraction(n, n + 16) ** abs(k) for k in range(-reach, 13)])
+    assert_close(laplace_table(scale, reach), [Fraction(n, n + 16) ** abs(k) for k in range(-reach, 13)])
 
 
 def test_normalise_by_hand() -> None:
@@ -83,11 +83,11 @@ def test_rows_that_are_no_tables_are_refused(row: list[int]) -> None:
         check_tables(np.array([row]))
 
 
-@pytest.mark.parametrize("rung", [-1, WIDTHS])
-def test_rungs_outside_the_ladders_are_refused(rung: int) -> None:
+@pytest.mark.parametrize("scale", [-1, WIDTHS])
+def test_scales_outside_the_ladders_are_refused(scale: int) -> None:
     for ladder in (gaussian_table, laplace_table):
-        with pytest.raises(ValueError, match=f"width {rung}"):
-            ladder(rung, 4)
+        with pytest.raises(ValueError, match=f"width {scale}"):
+            ladder(scale, 4)
 
 
 def test_cached_tables_cannot_be_written() -> None:

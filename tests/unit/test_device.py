@@ -56,8 +56,12 @@ def png(tmp_path: Path, small: ImageU8) -> Path:
 def test_auto_is_a_gpu_where_torch_sees_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices.find_device("auto") == torch.device("cpu")
-    with pytest.raises(InputError, match=r"device 'toaster' given, which torch does not have here .*; it has only cpu"):
+    with pytest.raises(
+        InputError, match=r"device 'toaster' given, which torch does not have here .*; it has only cpu"
+    ) as raised:
         devices.find_device("toaster")
+    assert "auto" in str(raised.value)
+    assert len(str(raised.value)) < 150, "torch's list of twenty kinds is left out"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU here")

@@ -132,5 +132,7 @@ def test_refusals(tmp_path: Path) -> None:
         loss("ms-ssim")(torch.zeros(1, 3, 175, 200), torch.zeros(1, 3, 175, 200))
     with pytest.raises(UnknownNameError, match="did you mean"):
         loss("ms-sim")
+    with pytest.raises(UnknownNameError, match="the metric brisque has no loss; choose from "):
+        loss("brisque")
     with pytest.raises(WeightsError, match="vitiq models fetch"):
         loss("lpips", folder=tmp_path)

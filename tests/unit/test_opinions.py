@@ -30,6 +30,7 @@ from vitiq.datasets.spreadsheet import read_sheet
 from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation import opinion_values
 from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.pair_store import KeptValues
 from vitiq.evaluation.scoring import score_pairs
 from vitiq.image.io import read_image
 from vitiq.metrics.fidelity.pixel import mean_squared_error
@@ -357,7 +358,7 @@ def test_a_run_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         opinion_values.values_of(opinions, MetricSpec("mse"), jobs=1, step=stop, keep=tmp_path / "kept")
     metric = MetricSpec("mse").make()[0]
-    store = opinion_values.KeptValues(tmp_path / "kept", {"mse": metric.signature()})
+    store = KeptValues(tmp_path / "kept", {"mse": metric.signature()})
     assert len(store.read()) == 3
     again = opinion_values.values_of(opinions, MetricSpec("mse"), jobs=1, keep=tmp_path / "kept")
     assert np.isfinite(again.values["mse"]).all()

@@ -105,7 +105,7 @@ def test_no_symbols_are_no_bytes() -> None:
 
 def test_one_by_one_and_all_at_once_give_the_same_bytes() -> None:
     rng = np.random.default_rng(4)
-    tables = np.array([laplace_table(int(rung), 6) for rung in rng.integers(0, 40, 50)])
+    tables = np.array([laplace_table(int(scale), 6) for scale in rng.integers(0, 40, 50)])
     symbols = rng.integers(0, 13, 50)
     encoder = SymbolEncoder()
     for symbol, table in zip(symbols.tolist(), tables, strict=True):

@@ -24,17 +24,17 @@ def trial(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
     made.close()
 
 
-def picture(number: int, side: int = 24) -> bytes:
+def encoded_image(number: int, side: int = 24) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.full((side, side, 3), number, np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def test_dropped_images_are_not_kept_in_memory(trial: Trial) -> None:
-    trial.add("first", picture(0, 400))
+    trial.add("first", encoded_image(0, 400))
     tracemalloc.start()
     for number in range(1, 9):
-        trial.add(f"{number}", picture(number, 400))
+        trial.add(f"{number}", encoded_image(number, 400))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 400 * 400 * 3  # eight of these would be 3.8 MB
@@ -42,12 +42,12 @@ def test_dropped_images_are_not_kept_in_memory(trial: Trial) -> None:
 
 def test_the_oldest_go_with_what_was_made_of_them(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 3)
-    trial.add("0", picture(0))
+    trial.add("0", encoded_image(0))
     trial.encode("0", "jpeg", 50)
-    trial.add("same pixels", picture(0))
+    trial.add("same pixels", encoded_image(0))
     trial.encode("same pixels", "jpeg", 60)
     for number in (1, 2):
-        trial.add(str(number), picture(number))
+        trial.add(str(number), encoded_image(number))
     with pytest.raises(InputError, match="was not dropped here"):
         trial.encode("0", "jpeg", 50)
     records = trial.study().records
@@ -57,14 +57,14 @@ def test_the_oldest_go_with_what_was_made_of_them(trial: Trial, monkeypatch: pyt
         assert files.original.exists()  # shared with the one that went
     trial.encode("same pixels", "jpeg", 70)
     for number in (3, 4):
-        trial.add(str(number), picture(number))
+        trial.add(str(number), encoded_image(number))
     assert trial.study().records == []
     assert len(list(trial.folder.iterdir())) == 3
 
 
 def test_of_many_reconstructions_the_oldest_files_go(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 4)
-    trial.add("x", picture(9))
+    trial.add("x", encoded_image(9))
     for quality in range(20, 90, 10):
         trial.encode("x", "jpeg", quality)
     assert len(trial.study().records) == 4
@@ -72,8 +72,8 @@ def test_of_many_reconstructions_the_oldest_files_go(trial: Trial, monkeypatch: 
 
 
 def test_a_name_given_twice_keeps_both(trial: Trial) -> None:
-    assert trial.add("x", picture(1))["image"] == "x"
-    assert trial.add("x", picture(2))["image"] == "x'"
-    assert trial.add("x", picture(1))["image"] == "x"
+    assert trial.add("x", encoded_image(1))["image"] == "x"
+    assert trial.add("x", encoded_image(2))["image"] == "x'"
+    assert trial.add("x", encoded_image(1))["image"] == "x"
     with pytest.raises(InputError, match="images of 24×24 and 30×30 pixels given"):
-        trial.pair("y", picture(1, 30), "x")
+        trial.pair("y", encoded_image(1, 30), "x")

@@ -18,7 +18,10 @@ from vitiq.types import ImageU8, Quality
 LOSSES = [
     item
     for name, item in vars(vit_losses).items()
-    if name.endswith("Loss") and not name.startswith("_") and item is not VitLoss
+    if name.endswith("Loss")
+    and not name.startswith("_")
+    and item.__module__ == vit_losses.__name__
+    and item is not VitLoss
 ]
 
 

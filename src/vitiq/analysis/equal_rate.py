@@ -44,11 +44,10 @@ def at_rates(
     *,
     unit: Unit = "bpp",
     how: How = "interpolate",
-    codecs: Sequence[str] | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> list[AtRate]:
     """A table of codecs at equal rates; every row of one target is a mean over the same images.
+
+    Intervals are of `RESAMPLES` bootstrap samples of the images, the same for every codec.
 
     Args:
         points: of a study.
@@ -57,8 +56,6 @@ def at_rates(
         unit: of the targets: bits per pixel, or bytes of the file.
         how: `interpolate` the metric over log rate on each image's own curve (PCHIP), between its ends only; or take
             the file `nearest` in log rate, whose own rate is then stated.
-        codecs: labels; None for all.
-        resamples, seed: of the bootstrap over images behind the intervals, the same images for every codec.
 
     Raises:
         InputError: a rate that is not above 0, or no points.
@@ -67,7 +64,7 @@ def at_rates(
         raise InputError("no points given, those of a study expected")
     if any(not t > 0 for t in targets):
         raise InputError(f"rates {', '.join(f'{t:g}' for t in targets)} given, all above 0 expected")
-    names = list(codecs) if codecs is not None else codecs_of(points)
+    names = codecs_of(points)
     cells: dict[tuple[str, str], list[RdPoint]] = {}
     for p in points:
         cells.setdefault((p.codec, p.image), []).append(p)
@@ -76,7 +73,7 @@ def at_rates(
     for target in targets:
         found = {(c, i): _cell(cells.get((c, i), []), metrics, target, unit, how) for c in names for i in images}
         whole = [i for i in images if all(found[c, i] is not None for c in names)]
-        weights = draws(len(whole), resamples, seed) if len(whole) >= FEWEST_IMAGES else np.empty((0, len(whole)))
+        weights = draws(len(whole), RESAMPLES, 0) if len(whole) >= FEWEST_IMAGES else np.empty((0, len(whole)))
         for c in names:
             table = np.array([found[c, i] for i in whole], dtype=np.float64).reshape(len(whole), 1 + len(metrics))
             rows.append(_row(c, target, table, list(metrics), weights))

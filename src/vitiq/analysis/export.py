@@ -67,7 +67,7 @@ def to_csv(points: Sequence[RdPoint]) -> str:
     return text.getvalue()
 
 
-def to_compressai(points: Sequence[RdPoint], description: str = "") -> dict[str, dict[str, object]]:
+def to_compressai(points: Sequence[RdPoint]) -> dict[str, dict[str, object]]:
     """Label -> CompressAI's table of means at each setting, by growing rate.
 
     A metric that is not finite on every image of a setting is left out of all, so that the lists stay of one length.
@@ -84,7 +84,7 @@ def to_compressai(points: Sequence[RdPoint], description: str = "") -> dict[str,
         for key, name in (("encoding_time", "encode_seconds"), ("decoding_time", "decode_seconds")):
             column = [float(np.mean([getattr(p, name) for p in group])) for group in groups]
             results |= {key: column} if np.isfinite(column).all() else {}
-        tables[codec] = {"name": codec, "description": description or f"{codec}, measured by vitiq", "results": results}
+        tables[codec] = {"name": codec, "description": f"{codec}, measured by vitiq", "results": results}
     return tables
 
 

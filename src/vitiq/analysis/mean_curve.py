@@ -77,51 +77,43 @@ def mean_curves(
     points: Sequence[RdPoint],
     metric: str,
     *,
-    codecs: Sequence[str] | None = None,
     higher_is_better: bool = True,
-    pool: Pool = "metric",
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> list[MeanCurve]:
     """Mean curve of each codec over the images that all of them coded at all their settings.
 
     Args:
         points: of a study, published means among them if wanted.
         metric: its name.
-        codecs: labels; None for all that have the metric.
         higher_is_better: direction of the metric.
-        pool: how the metric is averaged.
         resamples: bootstrap samples behind the bands, the same images for every codec.
-        seed: of the draws.
 
     Raises:
         InputError: as `gather`, or no image that all have.
     """
-    names = codecs if codecs is not None else codecs_of([p for p in points if metric in p.values])
+    names = codecs_of([p for p in points if metric in p.values])
     tables = [gather(points, name, metric) for name in names]
     images = common_images(tables)
     if not images and any(not t.aggregate for t in tables):
         raise InputError(f"{', '.join(names)}: no image is coded at every setting of all of them; compare fewer codecs")
     some = [t if t.aggregate else t.of_images(images) for t in tables]
-    weights = draws(len(images), resamples, seed) if len(images) >= FEWEST_IMAGES else np.empty((0, len(images)))
+    weights = draws(len(images), resamples, 0) if len(images) >= FEWEST_IMAGES else np.empty((0, len(images)))
     none = np.empty((0, 1))
     sign = 1.0 if higher_is_better else -1.0
-    return [_mean_curve(t, metric, sign, pool, none if t.aggregate else weights) for t in some]
+    return [_mean_curve(t, metric, sign, none if t.aggregate else weights) for t in some]
 
 
-def _mean_curve(
-    table: CodecTable, metric: str, sign: float, pool: Pool, weights: Float[np.ndarray, "b images"]
-) -> MeanCurve:
+def _mean_curve(table: CodecTable, metric: str, sign: float, weights: Float[np.ndarray, "b images"]) -> MeanCurve:
     count = len(table.images)
     even = np.full((1, count), 1 / count)
-    rate, value = pooled(table.rate, even, "metric")[0], pooled(table.value, even, pool)[0]
+    rate, value = pooled(table.rate, even, "metric")[0], pooled(table.value, even, "metric")[0]
     order = np.argsort(rate, kind="stable")
     finite = np.isfinite(value)
     notes = list(table.notes)
     if not finite.all():
         notes.append(f"{(~finite).sum()} of {len(finite)} settings left out: an image has no finite {metric} there")
     order = order[finite[order]]
-    rates, values = pooled(table.rate[:, order], weights, "metric"), pooled(table.value[:, order], weights, pool)
+    rates, values = pooled(table.rate[:, order], weights, "metric"), pooled(table.value[:, order], weights, "metric")
     spread = np.array([interval(column) for column in values.T]).reshape(-1, 2)
     grid, band, more = _band(rate[order], value[order], rates, values, sign)
     return MeanCurve(

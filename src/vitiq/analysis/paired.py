@@ -8,7 +8,6 @@ mostly suits the other too. The difference within each resample does not have th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +76,3 @@ def sentence(found: Difference) -> str:
     if found.value < 0:
         return f"{found.first} is worse than {found.second} by {-found.value:.3f} [{-found.high:.3f}, {-found.low:.3f}]"
     return f"{found.first} is better than {found.second} by {found.value:.3f} {interval}"
-
-
-def against_best(names: Sequence[str], scores: Sequence[float]) -> str:
-    """The metric of the highest score, the first where several have it."""
-    return names[int(np.argmax(np.nan_to_num(np.asarray(scores), nan=-2.0)))]

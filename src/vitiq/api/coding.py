@@ -215,7 +215,7 @@ def codec_named(given: str | Codec, device: str | None = None) -> Codec:
         return given
     if isinstance(given, str):
         return make_codec(given, device=device_name(device))
-    raise InputError(f"codec: a {type(given).__name__} given, a name or what vitiq.codec() gave expected")
+    raise InputError(f"codec: {type(given).__name__} given, a name or what vitiq.codec() gave expected")
 
 
 def _rate(quality: float | None, count: int | None, bpp: float | None, width: int, height: int) -> Rate | None:
@@ -225,7 +225,7 @@ def _rate(quality: float | None, count: int | None, bpp: float | None, width: in
         raise InputError(f"{' and '.join(given)} given, one of quality, bytes and bpp expected")
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"{name}: a {type(value).__name__} given, a number expected")
+            raise InputError(f"{name}: {type(value).__name__} given, a number expected")
     if quality is not None:
         return Quality(float(quality))
     if count is not None:
@@ -241,4 +241,4 @@ def content_of(data: object) -> builtins.bytes:
         return builtins.bytes(data)
     if isinstance(data, str | os.PathLike):
         return read_file(Path(data))
-    raise InputError(f"data: a {type(data).__name__} given, bytes, a path or what vitiq.encode() gave expected")
+    raise InputError(f"data: {type(data).__name__} given, bytes, a path or what vitiq.encode() gave expected")

@@ -169,7 +169,7 @@ def names_of(metrics: str | Sequence[str]) -> list[str]:
         return [name.strip() for name in metrics.split(",") if name.strip()]
     if isinstance(metrics, list | tuple) and all(isinstance(name, str) for name in metrics):
         return list(metrics)
-    raise InputError(f"metrics: a {type(metrics).__name__} given, names with commas or a list of names expected")
+    raise InputError(f"metrics: {type(metrics).__name__} given, names with commas or a list of names expected")
 
 
 def made_metrics(

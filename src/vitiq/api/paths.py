@@ -20,7 +20,7 @@ def as_path(given: object, name: str) -> Path:
     """
     if isinstance(given, str | os.PathLike) and isinstance(text := os.fspath(given), str):
         return Path(text)
-    raise InputError(f"{name}: a {type(given).__name__} given, a path expected")
+    raise InputError(f"{name}: {type(given).__name__} given, a path expected")
 
 
 def as_paths(given: object, name: str) -> tuple[Path, ...]:

@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 
 @click.command("decode", cls=common.CodecCommand)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "wanted",
-    type=common.OutputPath(),
-    help="Image to write (.png, .bmp, .ppm, .tif), or folder for several; FILE with the suffix .png if not given.",
-)
+@common.image_output
 @common.codec_options
 @common.device
 @click.option(

@@ -158,6 +158,10 @@ panel = click.option(
     "--panel", type=click.Path(path_type=Path), multiple=True, metavar="[NAME:]PATH",
     help="Further checkpoint for vit-panel; may be repeated.",
 )  # fmt: skip
+image_output = click.option(
+    "-o", "--output", "wanted", type=OutputPath(),
+    help="Image to write (.png, .bmp, .ppm, .tif), or folder for several; FILE with the suffix .png if not given.",
+)  # fmt: skip
 force = click.option("--force", is_flag=True, help="Replace existing files.")
 jobs = click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
 device = click.option(

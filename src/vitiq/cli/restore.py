@@ -15,13 +15,7 @@ from vitiq.cli.single import rebuild_one
 
 @click.command("restore")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "wanted",
-    type=common.OutputPath(),
-    help="Image to write (.png, .bmp, .ppm, .tif), or folder for several; FILE with the suffix .png if not given.",
-)
+@common.image_output
 @click.option(
     "--no-projection",
     "free",

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
 from vitiq.cli import options as common
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
-
-INPUTS = {
-    "vit": {"teacher", "begin"},
-    "generator": {"begin"},
-    "codec": {"begin"},
-    "context": {"codec"},
-    "perceptual": {"codec", "classifier"},
-    "classifier": {"teacher", "codec", "begin"},
-    "deblock": {"begin"},
-    "transgan": set(),
-}
-"""Model -> options with weights that its training takes; each is a module of `vitiq.training.recipes`."""
+from vitiq.training.recipes import MODELS, load_recipe
 
 INSTEAD = {
     ("transgan", "begin"): "generator and discriminator have to match: resume a run folder with -o instead",
@@ -32,7 +19,7 @@ INSTEAD = {
 
 
 @click.command("train")
-@click.argument("model", type=click.Choice(list(INPUTS)))
+@click.argument("model", type=click.Choice(list(MODELS)))
 @click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or .tar of images.")
 @click.option(
     "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Run folder; resumed if it exists."
@@ -84,18 +71,10 @@ def command(  # noqa: PLR0917
 ) -> None:
     """Train an embedded MODEL again; a run that was stopped resumes from its last checkpoint."""
     refuse_others(model, {"teacher": teacher, "codec": codec, "classifier": classifier, "begin": begin})
-    if "teacher" in INPUTS[model] and not teacher:
+    if "teacher" in MODELS[model].weights and not teacher:
         raise click.UsageError(f"training the {model} needs --teacher PATH (a checkpoint of vit_tiny_patch16_224)")
     if model == "classifier" and len(teacher) > 1:
         raise click.UsageError(f"the classifier learns from one teacher, {len(teacher)} were given")
-    positional: dict[str, list[Any]] = {
-        "vit": [teacher],
-        "classifier": [*teacher, codec],
-        "context": [codec],
-        "perceptual": [codec],
-    }
-    given: dict[str, Path | None] = {"begin": begin, "classifier": classifier}
-    named = {name: given[name] for name in ("begin", "classifier") if name in INPUTS[model]}
     limit = None if time_limit is None else 60 * time_limit
     bar = ProgressBar("step", label=model, quiet=quiet)
 
@@ -106,9 +85,12 @@ def command(  # noqa: PLR0917
 
     try:
         with resumable():
-            train = getattr(import_module(f"vitiq.training.recipes.{model}"), f"train_{model}")
-            run = {"smoke": smoke, "threads": threads, "report": report, "time_limit": limit}
-            weights = train(config, data, *positional.get(model, []), out, **named, **run)
+            from vitiq.training.engine import Inputs, train  # noqa: PLC0415
+
+            inputs = Inputs(
+                data, out, config, begin=begin, teachers=teacher, codec=codec, classifier=classifier, smoke=smoke
+            )
+            weights = train(load_recipe(model), inputs, threads=threads, report=report, time_limit=limit)
     finally:
         bar.close()
     if bar.total and bar.done < bar.total:
@@ -125,7 +107,7 @@ def refuse_others(model: str, given: dict[str, object]) -> None:
         click.UsageError: there is one.
     """
     for name, value in given.items():
-        if value and name not in INPUTS[model]:
-            takes = ", ".join(f"--{option}" for option in sorted(INPUTS[model])) or "no weights"
+        if value and name not in MODELS[model].weights:
+            takes = ", ".join(f"--{option}" for option in sorted(MODELS[model].weights)) or "no weights"
             instead = INSTEAD.get((model, name), f"it takes {takes}")
             raise click.UsageError(f"training the {model} takes no --{name}; {instead}")

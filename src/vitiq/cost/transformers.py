@@ -51,8 +51,8 @@ class Transformer:
         return (self.side // self.patch) ** 2 + 1
 
 
-def parse_transformer(text: str, side: int = 224, classes: int = 1000) -> Transformer:
-    """The shape behind `vit-h/14` or `deit-s/16`.
+def parse_transformer(text: str, side: int = 224) -> Transformer:
+    """The shape behind `vit-h/14` or `deit-s/16`, with a head of 1000 labels.
 
     Raises:
         InputError: not of that form, or a side that patches do not fill.
@@ -70,7 +70,7 @@ def parse_transformer(text: str, side: int = 224, classes: int = 1000) -> Transf
     patch = int(match[2])
     if side % patch or side < patch:
         raise InputError(f"images of {side} pixels a side given, a multiple of the patch side {patch} expected")
-    return Transformer(text, *SIZES[match[1]], patch, side, classes)
+    return Transformer(text, *SIZES[match[1]], patch, side, 1000)
 
 
 def parameters(model: Transformer) -> int:

@@ -1,4 +1,4 @@
-"""The one loop behind every study: hand out batches, keep what comes back, go on after whatever fails.
+"""The one loop behind every study: hand out batches, keep what comes back, continue after whatever fails.
 
 Finished tasks are kept in a part every `PART_SECONDS`; a killed study loses no more than that, and the same call does
 what is missing. Tasks of one image go side by side in batches that take about `BATCH_SECONDS`, whatever a task takes.
@@ -134,7 +134,7 @@ class _Run:
         self.again: deque[Item] = deque()
         metrics = worker.spec_of(study, list(study.signatures))
         self.empty = Batch((), {}, str(store.out), metrics, dict(study.signatures), frozenset(study.keep), study.maps)
-        self.clock = Clock(study.series, {}, workers.count)
+        self.clock = Clock(study.series, {})
         self.places: dict[str, tuple[int, str]] = {}
         self.followed: str | None = None
 
@@ -319,7 +319,7 @@ class _Run:
         numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
         before = {number: signal.getsignal(number) for number in numbers}
         for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # a job in the background goes on ignoring SIGINT
+            if handler is not signal.SIG_IGN:  # a job in the background still ignores SIGINT
                 signal.signal(number, stop)
         try:
             yield

@@ -6,30 +6,21 @@ twice, and one with a further metric computes that metric alone.
 
 from __future__ import annotations
 
-import hashlib
 import math
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from vitiq.datasets.opinion import Opinion
-from vitiq.errors import StoreError
-from vitiq.evaluation.batch import score_row
 from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.parts import Parts, connect
-from vitiq.evaluation.rows import fetched
+from vitiq.evaluation.pair_store import KeptValues, key_of
 from vitiq.evaluation.scoring import Pair, Scored, score_pairs
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.scoring import signature_of
-from vitiq.types import Score
-
-PART_SECONDS = 1.0
 
 PUBLISHED = "published:"
 """Before the key of a metric whose values the data set publishes."""
@@ -43,71 +34,13 @@ class Measured:
         values: metric -> its value on every image, in order; NaN where it is not defined or the image is broken.
         signatures: of the metrics.
         problems: one line for each thing that is broken.
-        broken: number of images that have no value for want of a file that can be read.
+        broken: number of images without a value, since a file cannot be read.
     """
 
     values: dict[str, Float[np.ndarray, " n"]]
     signatures: dict[str, str]
     problems: list[str]
     broken: int
-
-
-class KeptValues:
-    """Values of pairs in parts below a folder.
-
-    Args:
-        root: of the parts; made where it is not there.
-        signatures: metric -> signature.
-    """
-
-    def __init__(self, root: Path, signatures: dict[str, str]) -> None:
-        self._parts, self._signatures = Parts(root), signatures
-        self._waiting: list[dict[str, Any]] = []
-        self._last = time.monotonic()
-
-    def read(self) -> dict[str, dict[str, Score]]:
-        """Key of a pair -> metric -> value, those of the signatures alone."""
-        found: dict[str, dict[str, Score]] = {}
-        if not self._parts.files("scores"):
-            return found
-        with connect() as connection:
-            self._parts.view(connection, "scores")
-            for key, metric, signature, value in fetched(
-                connection, "SELECT encode_key, metric, signature, value FROM scores"
-            ):
-                if self._signatures.get(metric) == signature:
-                    found.setdefault(key, {})[metric] = Score(float(value), signature)
-        return found
-
-    def add(self, key: str, scored: Scored) -> None:
-        """One more pair.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-        self._waiting += [
-            score_row(key, name, self._signatures[name], score)
-            for name, score in scored.scores.items()
-            if name in self._signatures
-        ]
-        if time.monotonic() - self._last > PART_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what there is."""
-        self._parts.write("scores", self._waiting)
-        self._waiting, self._last = [], time.monotonic()
-
-    @contextmanager
-    def flushed(self) -> Iterator[None]:
-        """What was added inside is on disk after the block, whatever ended it."""
-        try:
-            yield
-        except BaseException:
-            with suppress(StoreError):
-                self.flush()
-            raise
-        self.flush()
 
 
 def values_of(
@@ -118,7 +51,7 @@ def values_of(
     step: Callable[[], object] | None = None,
     keep: Path | None = None,
 ) -> Measured:
-    """Every pair metric on every image; one that cannot be read is named, and the others go on.
+    """Every pair metric on every image; one that cannot be read is named, and the others are computed.
 
     Args:
         opinions: of the images.
@@ -175,7 +108,7 @@ def _scored(
     todo = [pair for pair, key in zip(pairs, keys, strict=True) if missing - set(known.get(key, {}))]
     asked = set(todo)
     work = score_pairs(todo, replace(spec, names=",".join(names)), jobs=jobs, sets=False)
-    with store.flushed(), closing(work):
+    with store.kept_when_stopped(), closing(work):
         for pair, key in zip(pairs, keys, strict=True):
             old = known.get(key, {})
             if pair not in asked:
@@ -185,12 +118,4 @@ def _scored(
             if scored.problem is None:
                 store.add(key, scored)
             yield replace(scored, scores={**old, **scored.scores})
-
-
-def key_of(pair: Pair) -> str:
-    """Sha256 of the bytes of both files; of their paths where one cannot be read, which has no values."""
-    try:
-        parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pair]
-    except OSError:
-        parts = [repr(path) for path in pair]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    store.flush()

@@ -1,8 +1,8 @@
-"""Scored pairs kept on disk until all are done, so that a stopped or killed `vitiq score` resumes.
+"""Scored pairs kept on disk, so that a stopped or killed `vitiq score` or `vitiq validate` resumes.
 
-They lie beside the table in parts, as the results of a study do, and are found again by what their numbers depend on:
-the bytes of both files, the signatures of the metrics and the version. The folder goes once every pair has scores;
-where some were broken, the same command does those alone.
+They lie in parts, as the results of a study do, and are found again by the bytes of both files and what else their
+numbers depend on. `PairStore` keeps whole pairs, with what metrics of sets need, beside the table of a folder until
+every pair has scores; `KeptValues` keeps every value for good, so that a further metric is computed alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import base64
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -46,31 +46,97 @@ def open_pairs(table: Path, metrics: Sequence[Metric]) -> Iterator[PairStore]:
         InputError, StoreError: it cannot be written.
     """
     store = PairStore(table.with_name(f".{table.name}.scores"), metrics)
-    try:
+    with store.kept_when_stopped():
         yield store
-    except BaseException:
-        with suppress(StoreError):
-            store.flush()
-        raise
     if store.broken:
         store.flush()
     else:
         shutil.rmtree(store.root, ignore_errors=True)
 
 
-class PairStore:
-    """Scores of pairs in parts below a folder.
+class PairRows:
+    """Rows of scored pairs on their way to parts below a folder, one part a `PART_SECONDS`.
+
+    Args:
+        root: of the parts; made where it is not there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root, self._parts = root, Parts(root)
+        self._waiting: list[dict[str, Any]] = []
+        self._last = time.monotonic()
+
+    def put(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Rows of one more pair.
+
+        Raises:
+            StoreError: they cannot be written.
+        """
+        self._waiting += rows
+        if time.monotonic() - self._last > PART_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what there is."""
+        self._parts.write("scores", self._waiting)
+        self._waiting, self._last = [], time.monotonic()
+
+    @contextmanager
+    def kept_when_stopped(self) -> Iterator[None]:
+        """What was put inside is on disk where an error or Ctrl-C ends the block."""
+        try:
+            yield
+        except BaseException:
+            with suppress(StoreError):
+                self.flush()
+            raise
+
+
+class KeptValues(PairRows):
+    """Values of pairs, each found by the bytes of its pair and the signature of its metric.
+
+    Args:
+        signatures: metric -> signature.
+    """
+
+    def __init__(self, root: Path, signatures: dict[str, str]) -> None:
+        super().__init__(root)
+        self._signatures = signatures
+
+    def read(self) -> dict[str, dict[str, Score]]:
+        """Key of a pair -> metric -> value, those of the signatures alone."""
+        found: dict[str, dict[str, Score]] = {}
+        if not self._parts.files("scores"):
+            return found
+        with connect() as connection, whole_rows(self.root):
+            self._parts.view(connection, "scores")
+            query = "SELECT encode_key, metric, signature, value FROM scores"
+            for key, metric, signature, value in fetched(connection, query):
+                if self._signatures.get(metric) == signature:
+                    found.setdefault(key, {})[metric] = Score(float(value), signature)
+        return found
+
+    def add(self, key: str, scored: Scored) -> None:
+        """One more pair.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        own = ((name, score) for name, score in scored.scores.items() if name in self._signatures)
+        self.put(score_row(key, name, self._signatures[name], score) for name, score in own)
+
+
+class PairStore(PairRows):
+    """Scores of pairs, each found by the bytes of its pair, all signatures and the version.
 
     Attributes:
         broken: whether a pair of this run had no scores.
     """
 
     def __init__(self, root: Path, metrics: Sequence[Metric]) -> None:
-        self.root, self.broken = root, False
-        self._parts = Parts(root)
-        self._settings = "\n".join([__version__, *map(signature_of, metrics)])
-        self._waiting: list[dict[str, Any]] = []
-        self._last = time.monotonic()
+        super().__init__(root)
+        self.broken = False
+        self._settings = (__version__, *map(signature_of, metrics))
 
     def known(self) -> set[str]:
         """Keys of the complete pairs."""
@@ -109,23 +175,20 @@ class PairStore:
             "order": list(scored.scores),
         }
         whole = score_row(key, WHOLE, "") | {"details": as_json(metadata)}
-        self._waiting += [score_row(key, name, score.signature, score) for name, score in scored.scores.items()]
-        self._waiting.append(whole)
-        if time.monotonic() - self._last > PART_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what there is."""
-        self._parts.write("scores", self._waiting)
-        self._waiting, self._last = [], time.monotonic()
+        self.put([*(score_row(key, name, score.signature, score) for name, score in scored.scores.items()), whole])
 
     def key(self, pair: Pair) -> str:
-        """What a pair's numbers depend on; its paths where a file cannot be read, which has no scores."""
-        try:
-            parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pair]
-        except OSError:
-            parts = [repr(path) for path in pair]
-        return hashlib.sha256("\n".join([self._settings, *parts]).encode()).hexdigest()
+        """What a pair's numbers depend on."""
+        return key_of(pair, self._settings)
+
+
+def key_of(pair: Pair, settings: Sequence[str] = ()) -> str:
+    """Sha256 of settings and the bytes of both files; of their paths where one cannot be read, which has no scores."""
+    try:
+        parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pair]
+    except OSError:
+        parts = [repr(path) for path in pair]
+    return hashlib.sha256("\n".join([*settings, *parts]).encode()).hexdigest()
 
 
 def resumed(

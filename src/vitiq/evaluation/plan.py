@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -127,30 +127,23 @@ def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
     return metrics
 
 
-def read_images(
-    paths: Sequence[Path], workers: Workers, out: Path | None = None, step: Callable[[int, int], object] | None = None
-) -> tuple[list[StudyImage], list[str]]:
+def read_images(paths: Sequence[Path], workers: Workers, out: Path | None = None) -> tuple[list[StudyImage], list[str]]:
     """Every image of files and folders, read once for its pixels' sha256, and one line for each that cannot be read.
 
     Args:
         out: folder of results, which is never read.
-        step: called with the number of images read, and of all.
     """
     found = find_inputs(paths, out)
-    if step is not None:
-        step(0, len(found.files))
     workers = workers.suited(len(found.files) * READ_SECONDS)
     parts = parts_of(found.files, max(1, min(IMAGES_A_BATCH, len(found.files) // (2 * workers.count))))
     images: list[StudyImage] = []
     problems = list(found.problems)
     read = ordered(workers, read_inputs, parts, lambda file, said: f"{readable(file[0])}: {said}")
-    for count, image in enumerate(read, 1):
+    for image in read:
         if isinstance(image, StudyImage):
             images.append(image)
         else:
             problems.append(image)
-        if step is not None:
-            step(count, len(found.files))
     return images, problems
 
 

@@ -23,7 +23,6 @@ class Step:
         failed: tasks that failed.
         label: what was done last, or is being done.
         share: of the work that is done, 0 to 1.
-        seconds_left: for the rest.
         state: of a codec that optimises, where it runs in this process.
     """
 
@@ -32,7 +31,6 @@ class Step:
     failed: int
     label: str
     share: float
-    seconds_left: float
     state: Progress | None = None
 
 
@@ -43,13 +41,11 @@ class Clock:
     Args:
         series: of the study.
         left: tasks to do, by place of their series.
-        workers: tasks done at once.
         kept: tasks that were done before.
     """
 
     series: Sequence[Series]
     left: dict[int, int]
-    workers: int
     kept: int = 0
     done: int = 0
     failed: int = 0
@@ -80,7 +76,7 @@ class Clock:
         return sum(self.left.values())
 
     def step(self, label: str, state: Progress | None = None, series: int | None = None) -> Step:
-        """Where the study stands; `state` is of a task of `series` that is going on."""
+        """Where the study stands; `state` is of an unfinished task of `series`."""
         rest = sum(count * self.seconds(place) for place, count in self.left.items())
         spent = self.spent
         if state is not None and series is not None:
@@ -94,6 +90,5 @@ class Clock:
             self.failed,
             label,
             share,
-            rest / max(1, min(self.workers, self.remaining)),
             state,
         )

@@ -197,15 +197,14 @@ def shard_of(text: str) -> tuple[int, int]:
     return int(found[1]) - 1, int(found[2])
 
 
-def dask_cluster(jobs: int, job: SlurmJob | None = None) -> Any:
+def dask_cluster(jobs: int) -> Any:
     """A Dask cluster of SLURM jobs, one worker each, started when SLURM starts them.
 
-    What `job` leaves out comes from dask-jobqueue's own configuration (`jobqueue.slurm` in ~/.config/dask, or variables
-    such as DASK_JOBQUEUE__SLURM__QUEUE); cores and memory of a worker are 1 and 2 GB where neither says.
+    What the site wants to know comes from dask-jobqueue's own configuration (`jobqueue.slurm` in ~/.config/dask, or
+    variables such as DASK_JOBQUEUE__SLURM__QUEUE); cores and memory of a worker are 1 and 2 GB where neither says.
 
     Args:
         jobs: SLURM jobs.
-        job: what the site wants to know.
 
     Raises:
         MissingDependencyError: dask-jobqueue is not installed.
@@ -217,15 +216,8 @@ def dask_cluster(jobs: int, job: SlurmJob | None = None) -> Any:
     except ImportError as error:
         raise MissingDependencyError("the slurm executor needs `pip install 'vitiq[slurm]'`") from error
     given: dict[str, Any] = {}
-    if job is not None:
-        named = {"queue": job.partition, "account": job.account, "walltime": job.time, "memory": job.mem}
-        given = {key: value for key, value in named.items() if value is not None}
-        prologue = [*(f"module load {shlex.quote(m)}" for m in job.modules), *job.setup]
-        given |= {"job_script_prologue": [*prologue, "export OMP_NUM_THREADS=1"]}
-        given |= {"job_extra_directives": list(job.directives)} if job.directives else {}
-        given |= {"cores": job.cpus, "job_name": job.name}
     for key, value in (("cores", 1), ("memory", "2GB"), ("processes", 1)):
-        if key not in given and dask.config.get(f"jobqueue.slurm.{key}", None) is None:
+        if dask.config.get(f"jobqueue.slurm.{key}", None) is None:
             given[key] = value
     try:
         cluster: Any = SLURMCluster(python=sys.executable, **given)

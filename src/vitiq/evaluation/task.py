@@ -106,7 +106,7 @@ def _produced(batch: Batch, item: Item) -> _Pending:
             made.rebuilt = _rebuilt(store, item, series, made.image)
     except (StoreError, Stopped, KeyboardInterrupt):
         raise
-    except BaseException as raised:  # whatever a codec does, the other tasks go on
+    except BaseException as raised:  # whatever a codec does, the other tasks continue
         made.error = error_text(raised)
         if item.encode:
             made.row = {**encode_row(item, series, (0, 0)), "error": made.error}

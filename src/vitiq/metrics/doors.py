@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vitiq.metrics.base import Metric
 
 UNDEFINED = (InputError, MissingDependencyError, WeightsError)
-"""Errors that leave one metric undefined and let the others go on."""
+"""Errors that leave one metric undefined and leave the others as they are."""
 
 
 def check_image(image: object) -> None:

@@ -24,10 +24,25 @@ CTTC = "jpeg-ai-cttc"
 """JPEG AI's common training and test conditions: luma of BT.709, full range, rounded to 10 bits."""
 
 
-def check_conditions(name: str, conditions: str) -> None:
-    """Raises InputError for anything but nothing and `jpeg-ai-cttc`."""
-    if conditions not in ("", CTTC):
-        raise InputError(f"{name}@{conditions} given, {name} or {name}@{CTTC} expected")
+class OfConditions(PairMetric):
+    """A metric that JPEG AI's common test conditions compute in another way.
+
+    Args:
+        conditions: `jpeg-ai-cttc` for JPEG AI's, of a luma of BT.709 and 10 bits; nothing for the metric's own.
+
+    Raises:
+        InputError: any other conditions.
+    """
+
+    parameter = "conditions"
+
+    def __init__(self, conditions: str = "") -> None:
+        name = type(self).name
+        if conditions not in ("", CTTC):
+            raise InputError(f"{name}@{conditions} given, {name} or {name}@{CTTC} expected")
+        self.ten_bits = bool(conditions)
+        if conditions:
+            self.name = f"{name}@{conditions}"
 
 
 class MeasuredMetric(PairMetric):
@@ -67,20 +82,8 @@ class MeasuredMetric(PairMetric):
         """The value of two different images of one size; NaN where there is none."""
 
 
-class LumaMetric(MeasuredMetric):
-    """A metric of the luma: BT.709, full range.
-
-    Args:
-        conditions: `jpeg-ai-cttc` for a luma rounded to 10 bits, as JPEG AI's common test conditions have it.
-    """
-
-    parameter = "conditions"
-
-    def __init__(self, conditions: str = "") -> None:
-        check_conditions(type(self).name, conditions)
-        self.ten_bits = bool(conditions)
-        if conditions:
-            self.name = f"{type(self).name}@{conditions}"
+class LumaMetric(OfConditions, MeasuredMetric):
+    """A metric of the luma: BT.709, full range; rounded to 10 bits under JPEG AI's conditions."""
 
     def signature(self) -> str:
         """The settings of the class, and the luma."""

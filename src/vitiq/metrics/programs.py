@@ -11,15 +11,15 @@ from vitiq.programs import run_program
 TIMEOUT = 600.0
 
 
-def output_of(arguments: Sequence[str], folder: Path, timeout: float = TIMEOUT) -> str:
+def output_of(arguments: Sequence[str], folder: Path) -> str:
     """What a program prints, run in a folder.
 
     Raises:
-        UndefinedError: it cannot be run, fails, or takes longer than `timeout` seconds (it is stopped then).
+        UndefinedError: it cannot be run, fails, or takes longer than `TIMEOUT` seconds (it is stopped then).
     """
     name = Path(arguments[0]).name
     try:
-        ran = run_program(arguments, folder, timeout, name)
+        ran = run_program(arguments, folder, TIMEOUT, name)
     except TaskError as error:
         raise UndefinedError(str(error)) from error
     if ran.code:

@@ -41,9 +41,10 @@ def find_device(name: str | torch.device) -> torch.device:
         torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         known = "cpu and cuda" if torch.cuda.is_available() else "only cpu"
-        raise InputError(
-            f"device {name!r} given, which torch does not have here ({first_line(error)}); it has {known}"
-        ) from error
+        said = first_line(error)
+        if said.startswith("Expected one of"):  # torch lists twenty kinds, most of which no build has
+            said = "expected cpu, cuda, cuda:1, … or auto"
+        raise InputError(f"device {name!r} given, which torch does not have here ({said}); it has {known}") from error
     return device
 
 

@@ -12,15 +12,15 @@ MOST = 8
 """Metrics that a table has room for as columns; with more, a metric is a row."""
 
 
-def first_columns(model: Model, most: int = MOST) -> list[Column]:
-    """Up to `most` metrics, in the order of the study: all of few; of many the study's own, one of pixels, and then
+def first_columns(model: Model) -> list[Column]:
+    """Up to `MOST` metrics, in the order of the study: all of few; of many the study's own, one of pixels, and then
     one of each question in turn."""
-    if len(model.columns) <= most:
+    if len(model.columns) <= MOST:
         return list(model.columns)
     own = [column for column in (model.primary, model.pixel_metric) if column is not None]
     turns = zip_longest(*(group for _, group in by_question([c for c in model.columns if c.info.direction])))
     chosen = dict.fromkeys(column.info.key for column in [*own, *(c for turn in turns for c in turn if c is not None)])
-    kept = list(chosen)[:most]
+    kept = list(chosen)[:MOST]
     return [column for column in model.columns if column.info.key in kept]
 
 

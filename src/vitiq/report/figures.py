@@ -84,9 +84,9 @@ def pairs(originals: Mapping[str, ImageU8], rebuilt: Mapping[str, ImageU8], capt
     return figure
 
 
-def strip(previews: Sequence[tuple[int, ImageU8]], columns: int = 8) -> Figure:
-    """The search's previews, first to last, in rows of `columns`."""
-    columns = min(columns, len(previews))
+def strip(previews: Sequence[tuple[int, ImageU8]]) -> Figure:
+    """The search's previews, first to last, in rows of eight."""
+    columns = min(8, len(previews))
     rows = math.ceil(len(previews) / columns)
     figure, axes = _figure(rows, columns, 1.9 * columns, 2.2 * rows)
     for ax in axes.flat:
@@ -144,17 +144,12 @@ def _drawn(style: CodecStyle, *, line: bool) -> dict[str, Any]:
     return found | {"linewidth": 1.2}
 
 
-def rate_distortion(model: Model, column: Column, columns: int = 1) -> Figure:
+def rate_distortion(model: Model, column: Column) -> Figure:
     """Mean curves of a metric over bits per pixel, with bands where there are enough images.
 
     Codecs that could not reach their size are open marks with an arrow, and no line leads to them.
-
-    Args:
-        model: the study.
-        column: the metric.
-        columns: width in columns of a two-column paper, 1 or 2.
     """
-    figure, axes = _figure(1, 1, WIDTHS[columns], 2.6 if columns == 1 else 3.4)
+    figure, axes = _figure(1, 1, WIDTHS[1], 2.6)
     ax = axes[0][0]
     key = column.info.key
     front = pareto(model.points, column)
@@ -181,7 +176,7 @@ def rate_distortion(model: Model, column: Column, columns: int = 1) -> Figure:
     _rate_axis(ax)
     ax.set_xlabel("bits per pixel")
     ax.set_ylabel(f"{column.info.short}{', ' + column.info.unit if column.info.unit else ''} {_direction(column)}")
-    ax.legend(loc="best", ncols=1 if columns == 1 and len(model.curves) < 7 else 2)
+    ax.legend(loc="best", ncols=1 if len(model.curves) < 7 else 2)
     return figure
 
 

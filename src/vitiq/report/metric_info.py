@@ -117,12 +117,10 @@ def _short(title: str) -> str:
     return title.split(" (", maxsplit=1)[0] if " (" in title and ")" in title else title
 
 
-def digits(values: Iterable[float], *, steps: bool = True) -> int:
-    """Digits after the point that the values deserve, 0 to 4.
+def digits(values: Iterable[float]) -> int:
+    """Digits after the point that the values of one column deserve, 0 to 4; values may be NaN or infinite.
 
-    Args:
-        values: finite and other values of one column.
-        steps: take fewer where all values are whole multiples of 0.01 (a share of a hundred labels).
+    Whole multiples of 0.01 (shares of a hundred labels) have two.
     """
     finite = [abs(value) for value in values if math.isfinite(value)]
     if not finite:
@@ -132,7 +130,7 @@ def digits(values: Iterable[float], *, steps: bool = True) -> int:
         return 0
     if largest > 1.5:
         return 1 if largest >= 100 else 2
-    if steps and all(abs(value * 100 - round(value * 100)) < 1e-9 for value in finite):
+    if all(abs(value * 100 - round(value * 100)) < 1e-9 for value in finite):
         return 2
     return 3 if largest > 0.01 else 4
 

@@ -102,7 +102,7 @@ def render(study: Study, model: Model, assets: Assets, *, live: str = "", versio
 
 
 def contents(study: Study, model: Model, assets: Assets) -> tuple[dict[str, Any], dict[str, str]]:
-    """What changes while a run goes on: the page's data, and the HTML of its first screen and of the codecs' marks."""
+    """What changes during a run: the page's data, and the HTML of its first screen and of the codecs' marks."""
     data = payload(study, model, assets)
     words, shown = answer(model), None
     if model.images:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, ClassVar, Self, TypeVar
 
@@ -24,6 +25,14 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of a configuration file; a field that is unknown, missing or of another type is refused."""
+
+
+class Phase(Settings, frozen=True, kw_only=False):
+    """A stretch of training with one crop size in pixels and one batch size."""
+
+    steps: Whole
+    crop: Count
+    batch: Count
 
 
 class TrainingConfig(Settings, frozen=True, kw_only=True):
@@ -70,13 +79,70 @@ class TrainingConfig(Settings, frozen=True, kw_only=True):
         """The same for a run of seconds that only shows that all parts work."""
         raise NotImplementedError
 
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in all."""
+        raise NotImplementedError
 
-class Phase(Settings, frozen=True, kw_only=False):
-    """A stretch of training with one crop size in pixels and one batch size."""
+    @property
+    def warmup_steps(self) -> int:
+        """First steps, in which the learning rate rises."""
+        return 1
 
-    steps: Whole
-    crop: Count
+    @property
+    def short_side(self) -> int:
+        """Images with a longer short side, in pixels, are downscaled to it."""
+        return 512
+
+    def rate(self, step: int) -> float:
+        """Learning rate of 0-based `step`."""
+        return cosine(step, self.steps, self.warmup_steps, self.learning_rate, self.final_learning_rate)
+
+
+class SteadyConfig(TrainingConfig, frozen=True, kw_only=True):
+    """A training whose steps are all of one kind."""
+
+    steps: Count
     batch: Count
+
+
+class DistillationConfig(SteadyConfig, frozen=True, kw_only=True):
+    """A training of a network by AdamW with weight decay, after a warm-up."""
+
+    warmup_steps: Whole
+    weight_decay: NotNegative
+
+
+class PhasedConfig(TrainingConfig, frozen=True, kw_only=True):
+    """A training on random crops, in phases of growing crops.
+
+    Attributes:
+        graphic_share: crops that are drawn, since photographs lack flat graphics.
+        largest_shrink: most that an image is downscaled before it is cropped, in times.
+    """
+
+    warmup_steps: Whole
+    graphic_share: Share
+    largest_shrink: Positive
+    phases: tuple[Phase, ...]
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    @property
+    def crop_sizes(self) -> frozenset[int]:
+        """Sides of crops, in pixels."""
+        return frozenset(phase.crop for phase in self.phases)
+
+
+def cosine(step: int, steps: int, warmup: int, high: float, low: float) -> float:
+    """Learning rate of 0-based `step`: linear warm-up to `high`, then cosine decay to `low`."""
+    if step < warmup:
+        return high * (step + 1) / warmup
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * done))
 
 
 S = TypeVar("S", bound=Settings)

@@ -42,7 +42,7 @@ class SamplerConfig(Protocol):
     """What `Sampler` reads of a configuration."""
 
     @property
-    def phases(self) -> tuple[Phase, ...]: ...  # noqa: D102
+    def crop_sizes(self) -> frozenset[int]: ...  # noqa: D102
     @property
     def graphic_share(self) -> float: ...  # noqa: D102
     @property
@@ -55,7 +55,7 @@ class Sampler:
     def __init__(self, images: ImageSet, indices: Sequence[int], config: SamplerConfig) -> None:
         self._images, self._config = images, config
         self._by_size: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        for size in {phase.crop for phase in config.phases}:
+        for size in config.crop_sizes:
             large = [i for i in indices if min(images.shape(i)) >= size]
             if not large:
                 raise InputError(f"no training image of at least {size}×{size} pixels; give larger images")
@@ -74,6 +74,26 @@ class Sampler:
         """A batch, or those of its images that are asked for; each comes from the seed and its number."""
         which = range(phase.batch) if which is None else which
         return stacked([self.crop(np.random.default_rng([*seed, i]), phase.crop) for i in which])
+
+
+def held_out_crops(
+    images: ImageSet,
+    held_out: Sequence[int],
+    others: Sequence[int],
+    config: SamplerConfig,
+    *,
+    seed: int,
+    count: int,
+) -> UInt8[Tensor, "n s s 3"]:
+    """The same `count` crops of the largest size each time, of `others` where no held-out image is large enough."""
+    size = max(config.crop_sizes)
+    large = [i for i in held_out if min(images.shape(i)) >= size] or others
+    return Sampler(images, large, config).batch([seed], Phase(1, size, count))
+
+
+def zoomed_crops(images: ImageSet, indices: Sequence[int], size: int, seed: int) -> UInt8[Tensor, "n s s 3"]:
+    """The same square of most of each image each time."""
+    return stacked([zoomed_crop(np.random.default_rng([seed, i]), images[i], size) for i in indices])
 
 
 def random_crop(rng: np.random.Generator, image: ImageU8, size: int, largest_shrink: float) -> ImageU8:

@@ -11,18 +11,22 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, TypedDict
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from vitiq.files import open_output
 from vitiq.training.checkpoint import Ema, Stateful, load_checkpoint, save_checkpoint
+from vitiq.training.config import TrainingConfig
+from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware, batches, open_hardware
 from vitiq.training.log import CsvLog, draw_curves
+from vitiq.weights.file import steps_behind
 
 Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, loss)."""
@@ -31,55 +35,76 @@ Row = dict[str, float]
 """What is logged of a step, by column."""
 
 
-class RunOptions(TypedDict, total=False):
-    """Options that every training takes.
+SMOKE_IMAGES = 16
+"""Images of each source that a smoke run decodes."""
+
+C = TypeVar("C", bound=TrainingConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a training is given. A recipe leaves unread the weights that it does not name.
 
     Attributes:
+        data: folders or .tar files of training images; labels are not used.
+        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, caches of data and the weights.
+        config: TOML configuration; None for the shipped one.
+        begin: weights file to start from where there is no checkpoint; None for the recipe's own start.
+        teachers: checkpoints of ViT-Ti/16 to learn from.
+        codec: weights of `vitiq train codec`; None for those that ship.
+        classifier: weights of `vitiq train classifier`; None for none.
         smoke: a few steps on little data, for tests.
-        threads: CPU threads; None leaves torch's choice.
-        report: called after each step.
-        time_limit: seconds after which the run stops at a checkpoint; the same call resumes it.
     """
 
-    smoke: bool
-    threads: int | None
-    report: Report | None
-    time_limit: float | None
+    data: Sequence[Path]
+    out: Path
+    config: Path | None = None
+    begin: Path | None = None
+    teachers: Sequence[Path] = ()
+    codec: Path | None = None
+    classifier: Path | None = None
+    smoke: bool = False
 
 
-class Schedule(Protocol):
-    """What the engine reads of a configuration."""
-
-    @property
-    def steps(self) -> int: ...  # noqa: D102
-    @property
-    def checkpoint_every(self) -> int: ...  # noqa: D102
-    @property
-    def validate_every(self) -> int: ...  # noqa: D102
-
-
-class Recipe(ABC):
+class Recipe(ABC, Generic[C]):
     """One model's training: its data, its step, its validation and its weights file.
 
     Attributes:
-        schedule: steps in all and between checkpoints and validations.
-        hardware: device and processes.
-        model, average: what is exported and validated, with averaged parameters.
+        config_class: of the configuration.
         weights_file: name of the weights file in the run folder.
         losses, figures: columns of the log that the curves show, of every step and of validations.
+        saved_as: name of the model in a checkpoint.
+        config: settings.
+        hardware: device and processes.
+        images, training, held_out: decoded images; indices of those to learn from, and of those to validate on.
+        earlier: optimiser steps behind the weights that it began from.
+        model, optimiser, average: what is exported and validated, with averaged parameters.
     """
 
-    schedule: Schedule
-    hardware: Hardware
-    model: nn.Module
-    average: Ema
+    config_class: ClassVar[type[TrainingConfig]]
     weights_file: ClassVar[str]
     losses: ClassVar[Sequence[str]]
     figures: Sequence[str]
+    saved_as: ClassVar[str] = "model"
+    config: C
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+    average: Ema
 
-    @abstractmethod
-    def parts(self) -> Mapping[str, Stateful]:
+    def __init__(self, config: C, inputs: Inputs, hardware: Hardware) -> None:
+        """Settings and images; a subclass adds the model, with every random number drawn from the seed."""
+        self.config, self.hardware = config, hardware
+        self.earlier = steps_behind(inputs.begin)
+        limit, cache = SMOKE_IMAGES if inputs.smoke else None, inputs.out / "images"
+        self.images = hardware.main_first(
+            lambda: ImageSet.open(inputs.data, cache, short_side=config.short_side, limit=limit)
+        )
+        self.training, self.held_out = self.images.split(config.held_out)
+        torch.manual_seed(config.seed)
+
+    def parts(self) -> dict[str, Stateful]:
         """Everything that a checkpoint holds."""
+        return {self.saved_as: self.model, "optimiser": self.optimiser, "average": self.average}
 
     @abstractmethod
     def batch(self, step: int) -> Tensor:
@@ -99,14 +124,19 @@ class Recipe(ABC):
 
     def batches(self, start: int) -> Iterator[Tensor]:
         """The batches of steps `start` … the last, on the device."""
-        return batches(self.batch, start, self.schedule.steps, self.hardware)
+        return batches(self.batch, start, self.config.steps, self.hardware)
+
+    def set_rate(self, step: int) -> float:
+        """Give the optimiser the learning rate of 0-based `step`, and return it."""
+        rate = self.config.rate(step)
+        set_rate(self.optimiser, rate)
+        return rate
 
 
 def train(
-    build: Callable[[Hardware], Recipe],
-    out: Path,
+    recipe: type[Recipe[Any]],
+    inputs: Inputs,
     *,
-    smoke: bool = False,  # noqa: ARG001 - `build` reads it
     threads: int | None = None,
     report: Report | None = None,
     time_limit: float | None = None,
@@ -116,26 +146,29 @@ def train(
     Ctrl-C ends the step in progress and writes a checkpoint first; a second Ctrl-C does not wait.
 
     Args:
-        build: gives the recipe for a device; called once, with torch's threads set.
-        out: run folder; holds the checkpoint, `log.csv`, `curves.png`, caches of data and the weights.
-        smoke, threads, report, time_limit: as in `RunOptions`.
+        recipe: of the model.
+        inputs: what it is given.
+        threads: CPU threads; None leaves torch's choice.
+        report: called after each step.
+        time_limit: seconds after which the run stops at a checkpoint; the same call resumes it.
 
     Raises:
-        InputError: the data cannot be used.
+        InputError: the configuration or the data cannot be used.
         WeightsError: weights or the checkpoint cannot be used.
     """
     end = math.inf if time_limit is None else time.monotonic() + time_limit
+    config = recipe.config_class.load(inputs.config, smoke=inputs.smoke)
     if threads is not None:
         torch.set_num_threads(threads)
     with open_hardware() as hardware:
-        recipe = build(hardware)
-        out.mkdir(parents=True, exist_ok=True)
-        return _run(recipe, out, report, end)
+        started = recipe(config, inputs, hardware)
+        inputs.out.mkdir(parents=True, exist_ok=True)
+        return _run(started, inputs.out, report, end)
 
 
-def _run(recipe: Recipe, out: Path, report: Report | None, end: float) -> Path:
+def _run(recipe: Recipe[Any], out: Path, report: Report | None, end: float) -> Path:
     """All steps from the checkpoint on; stops early after `end` on the clock of `time.monotonic`."""
-    hardware, schedule = recipe.hardware, recipe.schedule
+    hardware, schedule = recipe.hardware, recipe.config
     start = load_checkpoint(out / "checkpoint.pt", recipe.parts())
     log = CsvLog(out / "log.csv", start) if hardware.is_main_process else None
     # Several processes would stop at different steps; there the launcher ends them.
@@ -163,7 +196,7 @@ def _run(recipe: Recipe, out: Path, report: Report | None, end: float) -> Path:
     return out / recipe.weights_file
 
 
-def _save(recipe: Recipe, done: int, out: Path, log: CsvLog) -> None:
+def _save(recipe: Recipe[Any], done: int, out: Path, log: CsvLog) -> None:
     """Checkpoint, curves and weights as they stand."""
     save_checkpoint(out / "checkpoint.pt", done, recipe.parts())
     with open_output(out / "curves.png") as file:
@@ -234,11 +267,3 @@ def clip_and_step(optimiser: torch.optim.Optimizer, parameters: Sequence[nn.Para
     if bool(torch.isfinite(norm)):
         optimiser.step()
     return norm
-
-
-def cosine(step: int, steps: int, warmup: int, high: float, low: float) -> float:
-    """Learning rate of 0-based `step`: linear warm-up to `high`, then cosine decay to `low`."""
-    if step < warmup:
-        return high * (step + 1) / warmup
-    done = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * done))

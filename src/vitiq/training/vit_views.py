@@ -16,7 +16,6 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
-from vitiq.training.config import Phase
 from vitiq.training.crops import Sampler, random_box, stacked
 from vitiq.training.data import ImageSet
 from vitiq.types import ImageU8
@@ -101,7 +100,7 @@ class ViewsConfig(Protocol):
 class _Detail:
     """How crops at about an image's own resolution, as the tiles of `vit-tiles` have it, are taken."""
 
-    phases: tuple[Phase, ...]
+    crop_sizes: frozenset[int]
     graphic_share: float
     largest_shrink: float = 1.6
 
@@ -111,8 +110,8 @@ class TrainingViews:
 
     def __init__(self, config: ViewsConfig, images: ImageSet, indices: Sequence[int], size: int) -> None:
         self._config, self._images, self._indices, self._size = config, images, indices, size
-        phases = (Phase(1, size, config.batch),) if config.detail_share > 0 else ()
-        self._details = Sampler(images, indices, _Detail(phases, config.graphic_share))
+        sizes = frozenset([size] if config.detail_share > 0 else [])
+        self._details = Sampler(images, indices, _Detail(sizes, config.graphic_share))
 
     def batch(self, step: int, indices: Sequence[int]) -> UInt8[Tensor, "n s s 3"]:
         """Those views of a step's batch that are asked for."""

@@ -88,7 +88,6 @@ class Command(Codec):
         self._decode = _words(decode, "decode") if decode else []
         if chosen.low == chosen.high:
             raise InputError(f"codec cmd: qualities from {chosen.low:g} to {chosen.high:g} given, a range expected")
-        self._falls = chosen.low > chosen.high
         low, high = sorted((chosen.low, chosen.high))
         self.quality_falls = chosen.low > chosen.high  # type: ignore[misc]
         middle = low + round((high - low) / 2 / chosen.step) * chosen.step

@@ -25,6 +25,7 @@ from vitiq.codecs.inversion.common import (
     STRIDE,
     generator_of,
     networks_against,
+    search_identity,
 )
 from vitiq.codecs.inversion.latent_coding import LayeredEntropyModel, decode_latents, encode_latents
 from vitiq.codecs.inversion.prior_integer import step_size
@@ -186,17 +187,10 @@ class Inversion(ViqCodec):
 
     def identity(self) -> Mapping[str, object]:
         """The options, the hash of the generator's weights, and how the search is set up."""
-        from vitiq.models.device import device_identity
-        from vitiq.models.threads import SEARCH_THREADS
-
-        generator = self._generator()
+        searched = search_identity(self._generator(), self._search.rate, self.options.device)
         return {
             **super().identity(),
-            **device_identity(self.options.device),
-            "generator": generator.name,
-            "generator_sha256": generator.weights_sha256,
-            "learning_rate": self._search.rate,
-            "threads": SEARCH_THREADS,
+            **searched,
             "working_resolution": "multiples of 64 pixels near the image's shape, at most 512×512 in area, by rate",
         }
 

@@ -29,6 +29,24 @@ def networks_against(generator: Generator, loss: str) -> tuple[str, ...]:
     return generator.optimised_against + networks_of(loss)
 
 
+def search_identity(generator: Generator, rate: float, device: str) -> dict[str, object]:
+    """What a search's result depends on, beside the codec's options.
+
+    Args:
+        rate: learning rate.
+    """
+    from vitiq.models.device import device_identity  # noqa: PLC0415 - torch
+    from vitiq.models.threads import SEARCH_THREADS  # noqa: PLC0415 - torch
+
+    return {
+        **device_identity(device),
+        "generator": generator.name,
+        "generator_sha256": generator.weights_sha256,
+        "learning_rate": rate,
+        "threads": SEARCH_THREADS,
+    }
+
+
 def generator_of(file: viq.Container, given: str) -> Generator:
     """The generator that a file was made with: the one given, which must be it, or else found by the file's hash.
 

@@ -16,7 +16,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from vitiq.bitstream import container as viq
 from vitiq.bitstream import qsgd, uniform
-from vitiq.codecs.inversion.common import EMBEDDED, generator_of, networks_against
+from vitiq.codecs.inversion.common import EMBEDDED, generator_of, networks_against, search_identity
 from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, symbols_crc
 from vitiq.errors import BitstreamError, WeightsError
 from vitiq.image.geometry import resize
@@ -174,18 +174,11 @@ class InversionVector(ViqCodec):
 
     def identity(self) -> Mapping[str, object]:
         """The options, the hash of the generator's weights, and how the search is set up."""
-        from vitiq.models.device import device_identity
-        from vitiq.models.threads import SEARCH_THREADS
-
         generator = self._generator()
         return {
             **super().identity(),
-            **device_identity(self.options.device),
-            "generator": generator.name,
-            "generator_sha256": generator.weights_sha256,
-            "learning_rate": self._search.rate,
+            **search_identity(generator, self._search.rate, self.options.device),
             "coder": self._coder,
-            "threads": SEARCH_THREADS,
             "resized_to": generator.resolution,
         }
 

@@ -83,16 +83,12 @@ def other_object(image: ImageU8, box: Box, other: ImageU8, other_box: Box) -> Im
     return blend(image, box, resize(patch, *size, "bicubic").astype(np.float64))
 
 
-def other_hue(image: ImageU8, box: Box, turn: float = 120.0) -> ImageU8:
-    """Colours in the box turned on the circle of hues, their BT.601 luma kept as far as it fits 0 … 255.
-
-    Args:
-        turn: degrees in the plane of Cb and Cr.
-    """
+def other_hue(image: ImageU8, box: Box) -> ImageU8:
+    """Colours in the box turned by 120° in the plane of Cb and Cr, BT.601 luma kept as far as it fits 0 … 255."""
     patch = image[pixels(image, box)].astype(np.float64)
     luma = patch @ np.array([0.299, 0.587, 0.114])
     blue, red = (patch[..., 2] - luma) / 1.772, (patch[..., 0] - luma) / 1.402
-    angle = np.deg2rad(turn)
+    angle = np.deg2rad(120)
     blue, red = np.cos(angle) * blue - np.sin(angle) * red, np.sin(angle) * blue + np.cos(angle) * red
     r, b = luma + 1.402 * red, luma + 1.772 * blue
     g = (luma - 0.299 * r - 0.114 * b) / 0.587

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vitiq.filters.deblock.dct import SIDE, to_coefficients, to_planes
+from vitiq.filters.deblock.dct import to_coefficients, to_planes
 
 FINE = 4
 """Stride of the finer features in pixels."""
@@ -176,8 +176,3 @@ def guide_of(luma: Float[Tensor, "n 1 h w"], height: int, width: int) -> Float[T
     small = F.avg_pool2d(luma, (down, across)) if max(across, down) > 1 else luma
     missing = (0, max(0, width - small.shape[3]), 0, max(0, height - small.shape[2]))
     return F.pad(small, missing, mode="replicate")[:, :, :height, :width]
-
-
-def padded_sides(height: int, width: int) -> tuple[int, int]:
-    """Sides of whole blocks around an image's plane."""
-    return height + -height % SIDE, width + -width % SIDE

@@ -23,7 +23,7 @@ from vitiq.metrics.fidelity.ssim import (
     rgb_similarity,
 )
 from vitiq.metrics.halves import half_planes, halve
-from vitiq.metrics.measured import check_conditions, luma_10bit
+from vitiq.metrics.measured import OfConditions, luma_10bit
 from vitiq.types import ImageU8, Score
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -101,7 +101,7 @@ class MsSsim(_MsSsim):
         return Score(float(combine(first, half_planes(reference), half_planes(distorted)).mean()), self.signature())
 
 
-class MsSsimY(_MsSsim):
+class MsSsimY(OfConditions, _MsSsim):
     """Multi-scale SSIM of the luma, as in the paper.
 
     Args:
@@ -111,24 +111,17 @@ class MsSsimY(_MsSsim):
     name = "ms-ssim-y"
     title = "MS-SSIM (luma)"
     channels = "luma:bt601-full"
-    parameter = "conditions"
-
-    def __init__(self, conditions: str = "") -> None:
-        check_conditions(type(self).name, conditions)
-        self._jpeg_ai = bool(conditions)
-        if conditions:
-            self.name = f"{type(self).name}@{conditions}"
 
     def signature(self) -> str:
         """Window, scales, data range and channels."""
-        if not self._jpeg_ai:
+        if not self.ten_bits:
             return super().signature()
         window = "gauss:11-1.5|scales:5|mean-pool:zeros|cov:population|range:255"
         return f"{self.name}|{window}|luma:bt709-full-10bit|valid|v1"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """MS-SSIM; InputError for sides below 176, for JPEG AI's below 161."""
-        if self._jpeg_ai:
+        if self.ten_bits:
             self.check(reference, SMALLEST - 15)
             a, b = (luma_10bit(image)[:, None, :] for image in (reference, distorted))
             first = mean_similarity(a, b)

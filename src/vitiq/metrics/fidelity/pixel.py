@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from vitiq.image.colour import THOUSANDTHS
 from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.measured import check_conditions, ten_bit_planes
+from vitiq.metrics.measured import OfConditions, ten_bit_planes
 from vitiq.types import ImageU8, Score
 
 DATA_RANGE = 255
@@ -150,7 +150,7 @@ class PsnrRgb(_PixelMetric):
         return psnr(mean_squared_error(reference, distorted))
 
 
-class PsnrY(_PixelMetric):
+class PsnrY(OfConditions, _PixelMetric):
     """Peak signal-to-noise ratio of the luma.
 
     Args:
@@ -164,21 +164,14 @@ class PsnrY(_PixelMetric):
     higher_is_better = True
     formula = "10 log10(255² / MSE of 0.299 R + 0.587 G + 0.114 B)"
     channels = "luma:bt601-full"
-    parameter = "conditions"
-
-    def __init__(self, conditions: str = "") -> None:
-        check_conditions(type(self).name, conditions)
-        self._jpeg_ai = bool(conditions)
-        if conditions:
-            self.name = f"{type(self).name}@{conditions}"
 
     def signature(self) -> str:
         """Channels and data range."""
-        return _TEN_BITS.format(self.name, "y") if self._jpeg_ai else super().signature()
+        return _TEN_BITS.format(self.name, "y") if self.ten_bits else super().signature()
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """The PSNR in dB (+inf for identical images)."""
-        value = ten_bit_psnr(reference, distorted, 0) if self._jpeg_ai else self.measure(reference, distorted)
+        value = ten_bit_psnr(reference, distorted, 0) if self.ten_bits else self.measure(reference, distorted)
         return Score(value, self.signature())
 
     @staticmethod

@@ -140,14 +140,14 @@ def luma_similarity(
     return mean_similarity(luma_plane(reference), luma_plane(distorted))
 
 
-def ssim_map(reference: ImageU8, distorted: ImageU8, window: Window = WANG) -> Float64[np.ndarray, "i j 3"]:
-    """SSIM of every window of R, G and B: H - k + 1 rows, W - k + 1 columns for a window of k.
+def ssim_map(reference: ImageU8, distorted: ImageU8) -> Float64[np.ndarray, "i j 3"]:
+    """SSIM of every window of R, G and B: H - 10 rows, W - 10 columns for the window of 11.
 
     Raises:
         InputError: the sizes differ, or a side is below the window.
     """
     check_sizes(reference, distorted)
-    strips = _strips(rgb_planes(reference), rgb_planes(distorted), window)
+    strips = _strips(rgb_planes(reference), rgb_planes(distorted), WANG)
     full = [luminance * structure for luminance, structure in strips]
     return np.ascontiguousarray(np.concatenate(full).transpose(0, 2, 1))
 

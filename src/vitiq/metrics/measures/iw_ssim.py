@@ -19,7 +19,7 @@ from torch import Tensor
 from vitiq.metrics.fidelity.ms_ssim import SCALE_WEIGHTS
 from vitiq.metrics.fidelity.ssim import C1, C2, WANG
 from vitiq.metrics.measures.luma import LumaLoss, Plane
-from vitiq.metrics.measures.resampling import AxisMap, halving, spreading
+from vitiq.metrics.measures.resampling import AxisMap, halved, less, spreading
 from vitiq.metrics.measures.windows import Rows, joined, strips, window_sums
 
 SMALLEST = (WANG.size - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
@@ -31,25 +31,12 @@ CROP = WANG.size // 2 - 1
 """Places of the information's map before the first window of SSIM."""
 
 
-@lru_cache(maxsize=64)
-def _halving(size: int) -> AxisMap:
-    return halving(size, BINOMIAL)
-
-
-@lru_cache(maxsize=64)
-def _spreading(size: int, count: int) -> AxisMap:
-    return spreading(size, count, BINOMIAL)
-
-
 def pyramid(planes: Rows) -> list[Float[Tensor, "_ p _"]]:
     """Four differences from the next coarser plane, and the coarsest plane."""
     bands = []
     for _ in range(len(SCALE_WEIGHTS) - 1):
-        height, _, width = planes.shape
-        down, across = _halving(height), _halving(width)
-        parts = (across.columns(down.rows(planes, rows)) for rows in strips(len(down.places), width))
-        low = joined(parts, len(down.places))
-        bands.append(joined(_differences(planes, low), height))
+        low = halved(planes, BINOMIAL)
+        bands.append(joined(_differences(planes, low), len(planes)))
         planes = low
     return [*bands, planes]
 
@@ -57,9 +44,9 @@ def pyramid(planes: Rows) -> list[Float[Tensor, "_ p _"]]:
 def _differences(planes: Rows, low: Float[Tensor, "i p j"]) -> Iterator[Float[Tensor, "_ p w"]]:
     """Rows of a plane less the next coarser one made larger."""
     height, _, width = planes.shape
-    down, across = _spreading(low.shape[0], height), _spreading(low.shape[2], width)
+    maps = spreading(low.shape[0], height, BINOMIAL), spreading(low.shape[2], width, BINOMIAL)
     for rows in strips(height, width):
-        yield planes[rows] - across.columns(down.rows(low, rows))
+        yield less(planes, low, maps, rows)
 
 
 @lru_cache(maxsize=32)

@@ -20,11 +20,11 @@ def luma709(images: Images) -> Float[Tensor, "n h w"]:
     return (red * BT709[0] + green * BT709[1] + blue * BT709[2]) * 255
 
 
-def defined(value: Float[Tensor, ""], distorted: Float[Tensor, ...], best: float = 1.0) -> Float[Tensor, ""]:
-    """A value, or `best` without a slope where it is not defined (flat images), so that a training goes on."""
+def defined(value: Float[Tensor, ""], distorted: Float[Tensor, ...]) -> Float[Tensor, ""]:
+    """A value; where it is not defined (flat images) the best, 1, without a slope, so that trainings continue."""
     if bool(value.isfinite()):
         return value
-    return (distorted * 0).sum() + best
+    return (distorted * 0).sum() + 1
 
 
 class LumaLoss(Loss):

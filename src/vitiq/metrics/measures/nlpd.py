@@ -6,16 +6,14 @@ The package `pyiqa` computes another algorithm under the name.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.metrics.loss import DistanceLoss
 from vitiq.metrics.measures.luma import LumaLoss, Plane
-from vitiq.metrics.measures.resampling import AxisMap, doubling, halving
-from vitiq.metrics.measures.windows import Rows, joined, strips
+from vitiq.metrics.measures.resampling import doubling, halved, less
+from vitiq.metrics.measures.windows import Rows, strips
 
 FILTER = (0.05, 0.25, 0.4, 0.25, 0.05)
 AROUND = (
@@ -33,29 +31,6 @@ VALUES = 2**15
 """Values of a plane in a strip: what is made of them stays in the cache."""
 
 SMALLEST = 2 ** len(SIGMAS) + 1
-
-
-@lru_cache(maxsize=64)
-def _halving(size: int) -> AxisMap:
-    return halving(size, FILTER)
-
-
-@lru_cache(maxsize=64)
-def _doubling(size: int, count: int) -> AxisMap:
-    return doubling(size, count, FILTER)
-
-
-def _low(planes: Rows) -> Float[Tensor, "i p j"]:
-    """The next level: smoothed, every second row and column."""
-    down, across = _halving(planes.shape[0]), _halving(planes.shape[2])
-    count = len(down.places)
-    return joined((across.columns(down.rows(planes, rows)) for rows in strips(count, planes.shape[2], VALUES)), count)
-
-
-def _band(planes: Rows, low: Float[Tensor, "i p j"], rows: slice) -> Float[Tensor, "k p w"]:
-    """Rows of a level less the next level made larger."""
-    down, across = _doubling(low.shape[0], planes.shape[0]), _doubling(low.shape[2], planes.shape[2])
-    return planes[rows] - across.columns(down.rows(low, rows))
 
 
 def _normalised(band: Rows, level: int) -> Float[Tensor, "i p w"]:
@@ -77,10 +52,11 @@ def _normalised(band: Rows, level: int) -> Float[Tensor, "i p w"]:
 def _squares(planes: Rows, low: Float[Tensor, "i p j"], level: int) -> Float[Tensor, ""]:
     """Mean square of the difference of the two planes' normalised bands."""
     height, _, width = planes.shape
+    maps = doubling(low.shape[0], height, FILTER), doubling(low.shape[2], width, FILTER)
     total = planes.new_zeros((), dtype=torch.float64)
     for rows in strips(height, width, VALUES):
         top, bottom = max(0, rows.start - 1), min(height, rows.stop + 1)
-        band = _band(planes, low, slice(top, bottom))
+        band = less(planes, low, maps, slice(top, bottom))
         if rows.start == 0:
             band = torch.cat([band[1:2], band])
         if rows.stop == height:
@@ -94,7 +70,7 @@ def nlpd(planes: Float[Tensor, "h 2 w"]) -> Float[Tensor, ""]:
     """NLPD of two planes of luma, 0 … 1, side by side (H×2×W), with sides from 65."""
     distances = []
     for level in range(len(SIGMAS)):
-        low = _low(planes)
+        low = halved(planes, FILTER, VALUES)
         squares = _squares(planes, low, level)
         distances.append(squares.clamp_min(1e-24).sqrt() * (squares > 0))
         planes = low

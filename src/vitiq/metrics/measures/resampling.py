@@ -5,7 +5,7 @@ size in one product, with edges of any kind, and of any rows alone, so that an i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vitiq.metrics.measures.windows import BLOCK, Rows
+from vitiq.metrics.measures.windows import BLOCK, STRIP, Rows, joined, strips
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,7 @@ def reflected(places: Int[Tensor, ...], size: int) -> Int[Tensor, ...]:
     return torch.where(places > size - 1, 2 * (size - 1) - places, places)
 
 
+@lru_cache(maxsize=128)
 def halving(size: int, taps: tuple[float, ...]) -> AxisMap:
     """Every second place of a filter, as in mirrors beyond the ends."""
     reach = len(taps) // 2
@@ -87,6 +88,7 @@ def halving(size: int, taps: tuple[float, ...]) -> AxisMap:
     return AxisMap(reflected(places, size), weights, 2)
 
 
+@lru_cache(maxsize=64)
 def spreading(size: int, count: int, taps: tuple[float, ...]) -> AxisMap:
     """Of `size` places twice as many with zeros between, filtered by five taps; the first `count` of them. Beyond the
     ends stand the second place and, again, the last."""
@@ -97,6 +99,7 @@ def spreading(size: int, count: int, taps: tuple[float, ...]) -> AxisMap:
     return AxisMap(places, torch.where(fine == 0, even, odd), 0.5)
 
 
+@lru_cache(maxsize=64)
 def doubling(size: int, count: int, taps: tuple[float, ...]) -> AxisMap:
     """Of `size` places twice as many, linear with the ends in place and filtered as in mirrors; the nearest of these
     for each of `count` places."""
@@ -109,3 +112,18 @@ def doubling(size: int, count: int, taps: tuple[float, ...]) -> AxisMap:
     weights = torch.tensor(taps, dtype=torch.float64)
     places = torch.cat([low, (low + 1).clamp_max(size - 1)], dim=1).long()
     return AxisMap(places, torch.cat([weights * (1 - share), weights * share], dim=1), 0.5)
+
+
+def halved(planes: Rows, taps: tuple[float, ...], values: int = STRIP) -> Float[Tensor, "i p j"]:
+    """The next level of a pyramid: every second row and column by `halving`, in strips of about `values` of a plane."""
+    down, across = halving(planes.shape[0], taps), halving(planes.shape[2], taps)
+    count = len(down.places)
+    return joined((across.columns(down.rows(planes, rows)) for rows in strips(count, planes.shape[2], values)), count)
+
+
+def less(
+    planes: Rows, low: Float[Tensor, "i p j"], maps: tuple[AxisMap, AxisMap], rows: slice
+) -> Float[Tensor, "k p w"]:
+    """Rows of planes less the next level made larger by maps down and across: a band of a Laplacian pyramid."""
+    down, across = maps
+    return planes[rows] - across.columns(down.rows(low, rows))

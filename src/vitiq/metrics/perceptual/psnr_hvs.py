@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from vitiq.image.shared import shared
-from vitiq.metrics.measured import CTTC, MeasuredMetric, check_conditions, luma_10bit
+from vitiq.metrics.measured import MeasuredMetric, OfConditions, luma_10bit
 from vitiq.types import ImageU8
 
 BLOCK = 8
@@ -132,18 +132,11 @@ def _deviation(values: Float64[np.ndarray, "n p k"]) -> Float64[np.ndarray, "n p
     return np.asarray(np.einsum("npk,npk->np", centred, centred) * (count / (count - 1)))
 
 
-class _PsnrHvs(MeasuredMetric):
+class _PsnrHvs(OfConditions, MeasuredMetric):
     unit = "dB"
     range = (-math.inf, math.inf)
     higher_is_better = True
-    parameter = "conditions"
     masked = False
-
-    def __init__(self, conditions: str = "") -> None:
-        check_conditions(type(self).name, conditions)
-        self.ten_bits = bool(conditions)
-        if conditions:
-            self.name = f"{type(self).name}@{CTTC}"
 
     def signature(self) -> str:
         """The luma and the blocks."""

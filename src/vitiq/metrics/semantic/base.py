@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from vitiq.errors import UndefinedError
 from vitiq.metrics.base import PairMetric
+from vitiq.metrics.reader import Reader
 from vitiq.types import ImageU8
 
-if TYPE_CHECKING:
-    from vitiq.models.backbones import Backbone
 
-
-class VitMetric(PairMetric):
+class VitMetric(Reader, PairMetric):
     """A semantic metric of a pair.
 
     Args:
@@ -26,18 +23,6 @@ class VitMetric(PairMetric):
     signature_form = (
         "name|settings (K, tiles, …)|backbone|weights:sha256|resize:filter-size|mean:…|std:…|precision|version"
     )
-
-    def __init__(self, backbone: Backbone | None = None) -> None:
-        self._backbone = backbone
-
-    @property
-    def backbone(self) -> Backbone:
-        """The backbone that reads the images."""
-        if self._backbone is None:
-            from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
-
-            self._backbone = load_backbone()
-        return self._backbone
 
     def signature(self) -> str:
         """Backbone, weights, preprocessing, precision, and the metric's own settings."""

@@ -12,38 +12,27 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Self
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.metrics import loss
+from vitiq.metrics.backbone_loss import BackboneLoss
 from vitiq.metrics.loss import Each, Given, Images
 from vitiq.metrics.semantic.tiles import tiling
-from vitiq.models.backbones import Backbone, load_backbone
+from vitiq.models.backbones import Backbone
 
 LEAST = 1e-12
 """Added under roots and logarithms, whose slope at 0 has no end."""
 
 
-class VitLoss(loss.Loss):
+class VitLoss(BackboneLoss):
     """1 - score of a metric, a mean over images.
 
     Args:
         backbone: None for the embedded ViT.
     """
-
-    def __init__(self, backbone: Backbone | None = None) -> None:
-        super().__init__()
-        self.backbone = backbone if backbone is not None else load_backbone()
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What `to("cuda")` and its like call: the backbone, which metrics may share, goes along as a copy."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self.backbone = self.backbone.on(fn(torch.zeros((), device=self.backbone.device)).device)
-        return self
 
     def _compare(self, distorted: Images, reference: Images) -> Each:
         y = self._read(distorted)

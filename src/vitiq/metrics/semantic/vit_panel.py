@@ -27,7 +27,7 @@ def in_top(p: np.ndarray, q: np.ndarray, n: int) -> bool:
     return int(top_labels(q, 1)[0]) in top_labels(p, n)
 
 
-def share_interval(hits: Sequence[bool], level: float = LEVEL) -> tuple[float, float]:
+def share_interval(hits: Sequence[bool]) -> tuple[float, float]:
     """Bootstrap percentile interval of the share of hits.
 
     A resample of n yes-or-no answers has a binomial count, so its quantiles are exact and nothing is drawn at random
@@ -36,7 +36,7 @@ def share_interval(hits: Sequence[bool], level: float = LEVEL) -> tuple[float, f
     from scipy.stats import binom  # noqa: PLC0415 - slow to import
 
     n, share = len(hits), float(np.mean(hits))
-    low, high = (float(binom.ppf(tail, n, share)) / n for tail in ((1 - level) / 2, (1 + level) / 2))
+    low, high = (float(binom.ppf(tail, n, share)) / n for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return low, high
 
 

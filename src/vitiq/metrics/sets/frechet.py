@@ -18,7 +18,7 @@ from jaxtyping import Float64
 from vitiq.errors import InputError, UndefinedError
 from vitiq.image.geometry import resize
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.finite import require_finite
+from vitiq.metrics.finite import check_samples, require_finite
 from vitiq.metrics.sets.moments import Moments
 from vitiq.types import ImageU8, Score
 
@@ -30,9 +30,7 @@ def frechet_distance(a: Float64[np.ndarray, "n d"], b: Float64[np.ndarray, "m d"
         InputError: fewer than two samples, or samples of different dimensions.
         UndefinedError: samples that are not finite.
     """
-    require_finite("samples", a, b)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise InputError(f"samples of shape {a.shape} and {b.shape} given, expected (n, d) and (m, d), n and m from 2")
+    check_samples(a, b)
     if np.array_equal(a, b):
         return 0.0
     means = [x.mean(axis=0) for x in (a, b)]

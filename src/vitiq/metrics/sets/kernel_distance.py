@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float64
 
-from vitiq.errors import InputError
-from vitiq.metrics.finite import require_finite
+from vitiq.metrics.finite import check_samples
 
 BLOCK = 4096
 """Larger sets are cut into parts of at most this many, each compared with its counterpart; the mean stays unbiased."""
@@ -22,9 +21,7 @@ def kernel_distance(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) ->
         InputError: fewer than two samples, or samples of different dimensions.
         UndefinedError: samples that are not finite.
     """
-    require_finite("samples", a, b)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise InputError(f"samples of shape {a.shape} and {b.shape} given, expected (n, d) and (m, d), n and m from 2")
+    check_samples(a, b)
     parts = -(-max(len(a), len(b)) // BLOCK)
     parts = min(parts, len(a) // 2, len(b) // 2)
     return float(np.mean([_one(a[i::parts].astype(np.float64), b[i::parts].astype(np.float64)) for i in range(parts)]))

@@ -10,15 +10,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vitiq.metrics.backbone_loss import BackboneLoss
 from vitiq.metrics.loss import DistanceLoss, Each, Given, Images
 from vitiq.metrics.sets import inception, vit
-from vitiq.models.backbones import Backbone, load_backbone
 from vitiq.models.inception_reader import InceptionReader, fid_reader
 
 DRAWN = 8
@@ -110,7 +110,7 @@ def _patches(images: Images, corners: list[Corner], side: int) -> Float[Tensor, 
     return torch.cat([images[:, :, top : top + side, left : left + side] for top, left in corners])
 
 
-class PatchFidVitLoss(PatchFrechetLoss):
+class PatchFidVitLoss(BackboneLoss, PatchFrechetLoss):
     """Of the class tokens of a ViT, the patches of `patch-fid-vit`.
 
     Args:
@@ -119,16 +119,6 @@ class PatchFidVitLoss(PatchFrechetLoss):
 
     metric = "patch-fid-vit"
     patch, stride = vit.PATCH, vit.STRIDE
-
-    def __init__(self, backbone: Backbone | None = None) -> None:
-        super().__init__()
-        self.backbone = backbone if backbone is not None else load_backbone()
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What `to("cuda")` and its like call: the backbone, which metrics may share, goes along as a copy."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self.backbone = self.backbone.on(fn(torch.zeros((), device=self.backbone.device)).device)
-        return self
 
     def features(self, patches: Images) -> Float[Tensor, "n d"]:
         """Class tokens after the last norm."""

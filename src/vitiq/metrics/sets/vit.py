@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from vitiq.image.geometry import patches
+from vitiq.metrics.reader import Reader
 from vitiq.metrics.sets.measures import Measure, What
 from vitiq.metrics.sets.table import classes
 from vitiq.types import ImageU8
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 PATCH, STRIDE = 128, 64
 
 
-class VitSource:
+class VitSource(Reader):
     """Class tokens or label probabilities.
 
     Args:
@@ -30,17 +31,9 @@ class VitSource:
     """
 
     def __init__(self, backbone: Backbone | None, *, patched: bool) -> None:
-        self._backbone, self._patched = backbone, patched
+        super().__init__(backbone)
+        self._patched = patched
         self.samples = f"patches of {PATCH}×{PATCH}" if patched else "images"
-
-    @property
-    def backbone(self) -> Backbone:
-        """The backbone that reads the samples."""
-        if self._backbone is None:
-            from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
-
-            self._backbone = load_backbone()
-        return self._backbone
 
     def signature(self) -> str:
         """Patches and backbone."""

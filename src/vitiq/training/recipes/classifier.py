@@ -6,9 +6,9 @@ that the teacher gives the image before coding (Hinton et al. 2015, arXiv 1503.0
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -26,23 +26,21 @@ from vitiq.codecs.transform.latent_classifier import (
 from vitiq.codecs.transform.networks.embedded import WEIGHTS, TransformModel, load_model, quality_of
 from vitiq.models.top_labels import shared_labels
 from vitiq.training.agreement import TOP_K
-from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Positive, TrainingConfig, Whole
-from vitiq.training.data import ImageSet, digest_of
-from vitiq.training.engine import Recipe, Row, RunOptions, cosine, descend, set_rate, train
+from vitiq.training.checkpoint import Ema
+from vitiq.training.config import Count, DistillationConfig, Positive, Whole
+from vitiq.training.data import digest_of
+from vitiq.training.engine import Inputs, Recipe, Row, descend
 from vitiq.training.hardware import Hardware
 from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
-from vitiq.training.recipes.vit import SMOKE_IMAGES
 from vitiq.training.student import prune
 from vitiq.training.teachers import load_teacher, soft_loss
-from vitiq.weights.file import steps_behind
 from vitiq.weights.store import sha256_file
 
 VALIDATED = (5, 18, 45)
 """Quality levels that held-out images are coded at."""
 
 
-class ClassifierTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+class ClassifierTrainingConfig(DistillationConfig, frozen=True, kw_only=True):
     """Settings of `configs/classifier.toml`, in the same words."""
 
     name = "classifier"
@@ -50,11 +48,7 @@ class ClassifierTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     views: Count
     smallest_view: Count
     largest_view: Count
-    steps: Count
-    batch: Count
     linear_rate: Positive
-    warmup_steps: Whole
-    weight_decay: NotNegative
     temperature: Positive
 
     def small(self) -> Self:
@@ -62,41 +56,6 @@ class ClassifierTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         data = {"views": 6, "smallest_view": 48, "largest_view": 64, "held_out": 2, "kept_blocks": (0, 11)}
         steps = {"steps": 4, "batch": 2, "warmup_steps": 1, "checkpoint_every": 2, "validate_every": 4}
         return msgspec.structs.replace(self, **data, **steps)
-
-
-def train_classifier(
-    config_path: Path | None,
-    data: Sequence[Path],
-    teacher_path: Path,
-    codec_path: Path | None,
-    out: Path,
-    *,
-    begin: Path | None = None,
-    **run: Unpack[RunOptions],
-) -> Path:
-    """Train, or resume training, the classifier of latents; returns the weights file.
-
-    Args:
-        config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training images (labels are not used).
-        teacher_path: timm safetensors of vit_tiny_patch16_224 (augreg_in21k_ft_in1k).
-        codec_path: weights of `vitiq train codec`, whose latents are read; None for the shipped ones.
-        out: run folder.
-        begin: weights file to start from where there is no checkpoint; None for the teacher reading coefficients.
-        **run: as in `RunOptions`.
-
-    Raises:
-        InputError: the configuration or the data cannot be used.
-        WeightsError: the teacher, the codec or the checkpoint cannot be read.
-    """
-    smoke = run.get("smoke", False)
-    config = ClassifierTrainingConfig.load(config_path, smoke=smoke)
-    limit = SMOKE_IMAGES if smoke else None
-
-    def build(hardware: Hardware) -> ClassifierRecipe:
-        return ClassifierRecipe(config, data, teacher_path, codec_path or WEIGHTS, out, begin, hardware, limit)
-
-    return train(build, out, **run)
 
 
 class Reader(nn.Module):
@@ -115,56 +74,40 @@ class Reader(nn.Module):
         return logits
 
 
-class ClassifierRecipe(Recipe):
+class ClassifierRecipe(Recipe[ClassifierTrainingConfig]):
     """A classifier that reads what a codec codes, and views coded once before it starts."""
 
+    config_class = ClassifierTrainingConfig
     weights_file = "classifier_embedded.safetensors"
     losses = ("loss",)
     figures = tuple(f"{kind}_q{level}" for kind in ("top1", "top100") for level in VALIDATED)
 
-    def __init__(  # noqa: PLR0917 - all that a run is made of
-        self,
-        config: ClassifierTrainingConfig,
-        data: Sequence[Path],
-        teacher_path: Path,
-        codec_path: Path,
-        out: Path,
-        begin: Path | None,
-        hardware: Hardware,
-        limit: int | None,
-    ) -> None:
-        self.schedule = self.config = config
-        self.hardware = hardware
-        teacher, self.codec = load_teacher(teacher_path).model, load_model(codec_path)
+    def __init__(self, config: ClassifierTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
+        (teacher_path,) = inputs.teachers
+        teacher, self.codec = load_teacher(teacher_path).model, load_model(inputs.codec or WEIGHTS)
+        super().__init__(config, inputs, hardware)
         self._space = latent_space(self.codec)
-        self._earlier = steps_behind(begin)
-        if begin is None:
+        if inputs.begin is None:
             classifier = from_vit(prune(teacher, config.kept_blocks), self.codec)
         else:
-            classifier = EmbeddedClassifier(begin).model
+            classifier = EmbeddedClassifier(inputs.begin).model
         self.model = self.classifier = hardware.to_device(classifier.train().requires_grad_(True))
         self._reader = Reader(self.classifier)
         self._parallel = hardware.data_parallel(self._reader)
-        self._optimiser = make_optimiser(self.classifier, config)
+        self.optimiser = make_optimiser(self.classifier, config)
         self.average = Ema(self.classifier, config.ema)
 
         def make(crops: Sequence[np.ndarray], levels: Sequence[int]) -> list[LatentView]:
             return coded_views(self.codec, teacher, crops, levels)
 
         def views_on_disk() -> tuple[list[LatentView], list[LatentView]]:
-            images = ImageSet.open(data, out / "images", short_side=512, limit=limit)
-            training, held_out = images.split(config.held_out)
             sides = (config.smallest_view, config.largest_view)
-            key = digest_of([images.digest, self._space, sha256_file(teacher_path), sides, config.seed, len(held_out)])
-            folder = out / f"views-{key[:12]}"
-            drawn = training_views(images, training, config.views, sides, config.seed, make, folder)
-            return drawn, held_out_views(images, held_out, VALIDATED, make, folder)
+            made_from = [self.images.digest, self._space, sha256_file(teacher_path), sides, config.seed]
+            folder = inputs.out / f"views-{digest_of([*made_from, len(self.held_out)])[:12]}"
+            drawn = training_views(self.images, self.training, config.views, sides, config.seed, make, folder)
+            return drawn, held_out_views(self.images, self.held_out, VALIDATED, make, folder)
 
         self._views, self._validation = hardware.main_first(views_on_disk)
-
-    def parts(self) -> Mapping[str, Stateful]:
-        """Classifier, optimiser and average."""
-        return {"model": self.classifier, "optimiser": self._optimiser, "average": self.average}
 
     def batch(self, step: int) -> Tensor:
         """Numbers of this process's views."""
@@ -179,11 +122,10 @@ class ClassifierRecipe(Recipe):
     def step(self, batch: Tensor, step: int) -> Row:
         """One step towards the teacher's labels."""
         config, views = self.config, [self._views[i] for i in batch.tolist()]
-        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
-        set_rate(self._optimiser, rate)
+        rate = self.set_rate(step)
         found = logits_of(self._parallel, self.codec, views, self.hardware)
         loss = soft_loss(found, teacher_of(views).to(self.hardware.device), config.temperature)
-        norm = descend(loss, self._optimiser, self._parallel.parameters(), config.gradient_clip)
+        norm = descend(loss, self.optimiser, self._parallel.parameters(), config.gradient_clip)
         self.average.update(self.classifier)
         return {"loss": float(loss.detach()), "learning_rate": rate, "gradient_norm": norm}
 
@@ -193,7 +135,7 @@ class ClassifierRecipe(Recipe):
 
     def export(self, done: int, path: Path) -> None:
         """The classifier, and which codec's latents it reads."""
-        export_weights(self.classifier, self._space, self._earlier + done, path)
+        export_weights(self.classifier, self._space, self.earlier + done, path)
 
 
 def logits_of(reader: Reader, codec: TransformModel, views: Sequence[LatentView], hardware: Hardware) -> Tensor:

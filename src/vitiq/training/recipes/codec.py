@@ -6,10 +6,9 @@ rates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -21,34 +20,24 @@ from vitiq.codecs.transform.hyperprior import Hyperprior
 from vitiq.codecs.transform.hyperprior_integer import export_hyperprior
 from vitiq.codecs.transform.networks.embedded import FORMAT, TransformModel
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
-from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Phase, Positive, Share, TrainingConfig, Whole
+from vitiq.training.checkpoint import Ema
+from vitiq.training.config import Phase, PhasedConfig, Positive
 from vitiq.training.crops import Sampler, in_unit_range, phase_at, random_crop, stacked
-from vitiq.training.data import ImageSet
-from vitiq.training.engine import Recipe, Row, RunOptions, clip_and_step, cosine, set_rate, train
+from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
 from vitiq.training.hardware import Hardware
 from vitiq.training.replay import Replay
-from vitiq.weights.file import half, steps_behind, stored, write_weights
+from vitiq.weights.file import half, stored, write_weights
 
 VALIDATED = (0.15, 0.5, 0.85)
 """Qualities at which held-out images are coded."""
 
 
-class CodecTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+class CodecTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     """Settings of `configs/codec.toml`, in the same words."""
 
     name = "codec"
     linear_rate: Positive
-    warmup_steps: Whole
     balance: float
-    graphic_share: Share
-    largest_shrink: Positive
-    phases: tuple[Phase, ...]
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps of all phases."""
-        return sum(phase.steps for phase in self.phases)
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -56,66 +45,30 @@ class CodecTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, phases=(Phase(4, 64, 2), Phase(2, 128, 1)), held_out=2, **steps)
 
 
-def train_codec(
-    config_path: Path | None,
-    data: Sequence[Path],
-    out: Path,
-    *,
-    begin: Path | None = None,
-    **run: Unpack[RunOptions],
-) -> Path:
-    """Train, or resume training, the transform codec; returns the weights file.
+class CodecRecipe(Recipe[CodecTrainingConfig]):
+    """Analysis, prior and synthesis, trained together; without weights to begin from, they start as the block DCT."""
 
-    Args:
-        config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training images.
-        out: run folder.
-        begin: weights file to start from where there is no checkpoint; None for the block DCT.
-        **run: as in `RunOptions`.
-
-    Raises:
-        InputError: the configuration or the data cannot be used.
-        WeightsError: the weights to start from or the checkpoint cannot be used.
-    """
-    config = CodecTrainingConfig.load(config_path, smoke=run.get("smoke", False))
-    return train(lambda hardware: CodecRecipe(config, data, out, begin, hardware), out, **run)
-
-
-class CodecRecipe(Recipe):
-    """Analysis, prior and synthesis, trained together."""
-
+    config_class = CodecTrainingConfig
     weights_file = "codec_embedded.safetensors"
     losses = ("loss", "train_bpp")
     figures = tuple(f"{name}_{t}" for name in ("psnr", "bpp") for t in VALIDATED)
 
-    def __init__(
-        self, config: CodecTrainingConfig, data: Sequence[Path], out: Path, begin: Path | None, hardware: Hardware
-    ) -> None:
-        self.schedule = self.config = config
-        self.hardware = hardware
-        torch.manual_seed(config.seed)
+    def __init__(self, config: CodecTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
+        super().__init__(config, inputs, hardware)
         model = TransformCodec()
-        if begin is not None:
-            start_from(model, begin)
-        self._earlier = steps_behind(begin)
+        if inputs.begin is not None:
+            start_from(model, inputs.begin)
         self.model = self.codec = hardware.to_device(model)
-        self._optimiser = make_optimiser(self.codec, config, hardware)
+        self.optimiser = make_optimiser(self.codec, config, hardware)
         self.average = Ema(self.codec, config.ema)
         parallel = hardware.data_parallel(self.codec)
         compute = partial(gradients, config, parallel, hardware)
         self._gradients = Replay(compute, tuple(self.codec.parameters()), hardware)
-
-        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512))
-        training, held_out = images.split(config.held_out)
-        self._sampler = Sampler(images, training, config)
+        self._sampler = Sampler(self.images, self.training, config)
         crop, rng = config.phases[0].crop, np.random.default_rng(config.seed)
-        large = [i for i in held_out if min(images.shape(i)) >= crop] or training[:1]
-        crops = stacked([random_crop(rng, images[i], crop, 1.0) for i in large])
+        large = [i for i in self.held_out if min(self.images.shape(i)) >= crop] or self.training[:1]
+        crops = stacked([random_crop(rng, self.images[i], crop, 1.0) for i in large])
         self._validation = in_unit_range(crops).to(hardware.device)
-
-    def parts(self) -> Mapping[str, Stateful]:
-        """Networks, optimiser and average."""
-        return {"model": self.codec, "optimiser": self._optimiser, "average": self.average}
 
     def batch(self, step: int) -> Tensor:
         """Crops of this process, as bytes."""
@@ -128,10 +81,9 @@ class CodecRecipe(Recipe):
         rng = np.random.default_rng([config.seed, 2, step, self.hardware.rank])
         torch.manual_seed(int(rng.integers(0, 2**31)))
         t = torch.from_numpy(rng.uniform(0, 1, len(batch)).astype(np.float32)).to(self.hardware.device)
-        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
-        set_rate(self._optimiser, rate)
+        rate = self.set_rate(step)
         figures = self._gradients(batch, t)
-        norm = clip_and_step(self._optimiser, self._gradients.parameters, config.gradient_clip)
+        norm = clip_and_step(self.optimiser, self._gradients.parameters, config.gradient_clip)
         self.average.update(self.codec)
         names = ("loss", "mse", "train_bpp", "hyper_bpp", "gradient_norm")
         return dict(zip(names, torch.stack([*figures, norm]).tolist(), strict=True)) | {"learning_rate": rate}
@@ -142,7 +94,7 @@ class CodecRecipe(Recipe):
 
     def export(self, done: int, path: Path) -> None:
         """All networks, and the prior in integers."""
-        export_weights(self.codec, self._earlier + done, path)
+        export_weights(self.codec, self.earlier + done, path)
 
 
 @torch.no_grad()

@@ -6,9 +6,9 @@ the fewest bits. The weights file is the codec's with the context's tensors adde
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -24,10 +24,10 @@ from vitiq.codecs.transform.hyperprior import HYPER_CHANNELS, LEADING
 from vitiq.codecs.transform.hyperprior_integer import LEVELS, export_tensors
 from vitiq.codecs.transform.networks.embedded import FORMAT, INTEGER, STANDS_FOR, WEIGHTS, TransformModel, quality_of
 from vitiq.files import open_output
-from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, TrainingConfig, Whole
+from vitiq.training.checkpoint import Ema
+from vitiq.training.config import Count, DistillationConfig
 from vitiq.training.data import ImageSet
-from vitiq.training.engine import Recipe, Row, RunOptions, clip_and_step, cosine, set_rate, train
+from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
 from vitiq.training.hardware import Hardware
 from vitiq.weights.file import read_weights, write_weights
 
@@ -38,15 +38,11 @@ LARGEST_SHIFT = 48
 """Pixels that are cut off an image at the top and at the left, at most: hyper-latents then lie elsewhere in it."""
 
 
-class ContextTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+class ContextTrainingConfig(DistillationConfig, frozen=True, kw_only=True):
     """Settings of `configs/context.toml`, in the same words."""
 
     name = "context"
     qualities: Count
-    steps: Whole
-    batch: Count
-    warmup_steps: Whole
-    weight_decay: NotNegative
 
     def small(self) -> Self:
         """Few steps on few hyper-latents."""
@@ -54,60 +50,29 @@ class ContextTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, batch=2, held_out=1, qualities=1, **steps)
 
 
-def train_context(
-    config_path: Path | None,
-    data: Sequence[Path],
-    codec: Path | None,
-    out: Path,
-    **run: Unpack[RunOptions],
-) -> Path:
-    """Train, or resume training, the context of a codec's hyper-latents; returns the weights file.
-
-    Args:
-        config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training images.
-        codec: weights file of `vitiq train codec`; None for the shipped one. A context in it is replaced.
-        out: run folder.
-        **run: as in `RunOptions`.
-
-    Raises:
-        InputError: the configuration or the data cannot be used.
-        WeightsError: the weights of the codec cannot be used.
-    """
-    config = ContextTrainingConfig.load(config_path, smoke=run.get("smoke", False))
-    return train(lambda hardware: ContextRecipe(config, data, codec or WEIGHTS, out, hardware), out, **run)
-
-
-class ContextRecipe(Recipe):
+class ContextRecipe(Recipe[ContextTrainingConfig]):
     """The codec's frozen networks, hyper-latents of the images, and the context in training."""
 
+    config_class = ContextTrainingConfig
     weights_file = "codec_embedded.safetensors"
     losses = ("loss",)
+    saved_as = "context"
     figures = ("held_out_bits", "held_out_saving")
 
-    def __init__(
-        self, config: ContextTrainingConfig, data: Sequence[Path], codec: Path, out: Path, hardware: Hardware
-    ) -> None:
-        self.schedule = self.config = config
-        self.hardware = hardware
-        self._codec_file, self._codec = codec, TransformModel(codec)
-        torch.manual_seed(config.seed)
+    def __init__(self, config: ContextTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
+        self._codec_file = inputs.codec or WEIGHTS
+        self._codec = TransformModel(self._codec_file)
+        super().__init__(config, inputs, hardware)
         self.model = self.context = hardware.to_device(_started(HyperContext(HYPER_CHANNELS)))
-        self._optimiser = torch.optim.AdamW(
+        self.optimiser = torch.optim.AdamW(
             self.context.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.average = Ema(self.context, config.ema)
-        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512))
-        grids = hardware.main_first(lambda: collected(images, self._codec, config, out / COLLECTED))
-        _, held_out = images.split(config.held_out)
-        self._grids, self._held_out = _split(grids, frozenset(held_out))
+        grids = hardware.main_first(lambda: collected(self.images, self._codec, config, inputs.out / COLLECTED))
+        self._grids, self._held_out = _split(grids, frozenset(self.held_out))
         self._shapes = sorted(self._grids)
         sizes = np.array([len(self._grids[shape]) * shape[0] * shape[1] for shape in self._shapes], dtype=np.float64)
         self._shares = sizes / sizes.sum()
-
-    def parts(self) -> Mapping[str, Stateful]:
-        """The context, its optimiser and its average."""
-        return {"context": self.context, "optimiser": self._optimiser, "average": self.average}
 
     def batch(self, step: int) -> Tensor:
         """Hyper-latents of one size, and in front of each its quality, as another channel."""
@@ -119,13 +84,12 @@ class ContextRecipe(Recipe):
     def step(self, batch: Tensor, step: int) -> Row:
         """One step of the context; the loss is the share of bits that are left."""
         config = self.config
-        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
-        set_rate(self._optimiser, rate)
-        self._optimiser.zero_grad(set_to_none=True)
+        rate = self.set_rate(step)
+        self.optimiser.zero_grad(set_to_none=True)
         before, after = self._bits(batch)
         loss = (after / before).mean()
         torch.autograd.backward(loss)
-        norm = clip_and_step(self._optimiser, list(self.context.parameters()), config.gradient_clip)
+        norm = clip_and_step(self.optimiser, list(self.context.parameters()), config.gradient_clip)
         self.average.update(self.context)
         return {"loss": float(loss.detach()), "gradient_norm": float(norm), "learning_rate": rate}
 

@@ -6,9 +6,8 @@ offsets. Squared errors are weighted by what JPEG lost, so that no quality is fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -20,14 +19,13 @@ from vitiq.filters.deblock.dct import LEVEL, to_coefficients
 from vitiq.filters.deblock.embedded import FORMAT, load_corrector
 from vitiq.filters.deblock.network import HALF, Corrector, PlaneCorrector, corrected, guide_of
 from vitiq.filters.deblock.tables import standard_tables
-from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, TrainingConfig, Whole
-from vitiq.training.crops import Sampler, phase_at
-from vitiq.training.data import ImageSet
-from vitiq.training.engine import Recipe, Row, RunOptions, descend, set_rate, train
+from vitiq.training.checkpoint import Ema
+from vitiq.training.config import Count, NotNegative, Phase, PhasedConfig, Positive, Share, Whole
+from vitiq.training.crops import Sampler, held_out_crops, phase_at
+from vitiq.training.engine import Inputs, Recipe, Row, descend
 from vitiq.training.hardware import Hardware
 from vitiq.training.jpeg_views import Coded, code, coded_before, draw_tables, subsampled, to_ycc
-from vitiq.weights.file import eight_bit, half, steps_behind, write_weights
+from vitiq.weights.file import eight_bit, half, write_weights
 
 VALIDATED = (10, 20, 30, 60)
 """Qualities at which held-out crops are corrected."""
@@ -36,25 +34,26 @@ SUBSAMPLINGS = ((2, 2), (1, 1), (1, 2))
 """Chroma down and across: 4:2:0, 4:4:4, 4:2:2."""
 
 
-class DeblockTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+class DeblockTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     """Settings of `configs/deblock.toml`, in the same words."""
 
     name = "deblock"
-    warmup_steps: Whole
     cooldown_steps: Whole
-    graphic_share: Share
-    largest_shrink: Positive
     lowest_quality: Count
     highest_quality: Count
     twice_share: Share
     chroma_weight: NotNegative
     error_floor: Positive
-    phases: tuple[Phase, ...]
 
-    @property
-    def steps(self) -> int:
-        """Optimiser steps of all phases."""
-        return sum(phase.steps for phase in self.phases)
+    def rate(self, step: int) -> float:
+        """Learning rate of 0-based `step`: warm-up, the highest, and a straight way to the last one.
+
+        Held at the highest, a run can be stopped, resumed and made longer; averaged parameters are good at any time.
+        """
+        high, low, left = self.learning_rate, self.final_learning_rate, self.steps - step
+        if step < self.warmup_steps:
+            return high * (step + 1) / self.warmup_steps
+        return low + (high - low) * min(1.0, left / max(1, self.cooldown_steps))
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -63,71 +62,28 @@ class DeblockTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, phases=small, warmup_steps=2, cooldown_steps=2, held_out=2, **every)
 
 
-def train_deblock(
-    config_path: Path | None,
-    data: Sequence[Path],
-    out: Path,
-    *,
-    begin: Path | None = None,
-    **run: Unpack[RunOptions],
-) -> Path:
-    """Train, or resume training, the correction; returns the weights file.
+class DeblockRecipe(Recipe[DeblockTrainingConfig]):
+    """The correction of luma and that of chroma, trained together; with no weights to begin from, of nothing."""
 
-    Args:
-        config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training images.
-        out: run folder.
-        begin: weights file to start from where there is no checkpoint; None for no correction at all.
-        **run: as in `RunOptions`.
-
-    Raises:
-        InputError: the configuration or the data cannot be used.
-        WeightsError: the weights to start from or the checkpoint cannot be used.
-    """
-    config = DeblockTrainingConfig.load(config_path, smoke=run.get("smoke", False))
-    return train(lambda hardware: DeblockRecipe(config, data, out, begin, hardware), out, **run)
-
-
-class DeblockRecipe(Recipe):
-    """The correction of luma and that of chroma, trained together."""
-
+    config_class = DeblockTrainingConfig
     weights_file = "deblock_embedded.safetensors"
     losses = ("loss", "luma", "chroma")
     figures = tuple(f"luma_gain_{quality}" for quality in VALIDATED)
 
-    def __init__(
-        self,
-        config: DeblockTrainingConfig,
-        data: Sequence[Path],
-        out: Path,
-        begin: Path | None,
-        hardware: Hardware,
-    ) -> None:
-        self.schedule = self.config = config
-        self.hardware = hardware
-        torch.manual_seed(config.seed)
+    def __init__(self, config: DeblockTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
+        super().__init__(config, inputs, hardware)
         model = Corrector()
-        if begin is not None:
-            model.load_state_dict(load_corrector(begin).model.state_dict())
-        self._earlier = steps_behind(begin)
+        if inputs.begin is not None:
+            model.load_state_dict(load_corrector(inputs.begin).model.state_dict())
         self.model = self.corrector = hardware.to_device(model)
-        self._optimiser = torch.optim.AdamW(
+        self.optimiser = torch.optim.AdamW(
             self.corrector.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
         )
         self.average = Ema(self.corrector, config.ema)
-
-        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512))
-        training, held_out = images.split(config.held_out)
-        self._sampler = Sampler(images, training, config)
-        crop = max(phase.crop for phase in config.phases)
-        large = [i for i in held_out if min(images.shape(i)) >= crop] or training[:1]
-        sampler = Sampler(images, large, config)
-        crops = sampler.batch([config.seed], Phase(1, crop, config.held_out))
+        self._sampler = Sampler(self.images, self.training, config)
+        seed, count = config.seed, config.held_out
+        crops = held_out_crops(self.images, self.held_out, self.training, config, seed=seed, count=count)
         self._validation = to_ycc(crops.to(hardware.device))
-
-    def parts(self) -> Mapping[str, Stateful]:
-        """Networks, optimiser and average."""
-        return {"model": self.corrector, "optimiser": self._optimiser, "average": self.average}
 
     def batch(self, step: int) -> Tensor:
         """Crops of this process, as bytes."""
@@ -150,9 +106,8 @@ class DeblockRecipe(Recipe):
             relative_error(chroma, chroma_offsets.float(), config.error_floor / 4),
         ]
         loss = errors[0] + config.chroma_weight * errors[1]
-        rate = trapezoid(step, config)
-        set_rate(self._optimiser, rate)
-        norm = descend(loss, self._optimiser, self.corrector.parameters(), config.gradient_clip, average_over=hardware)
+        rate = self.set_rate(step)
+        norm = descend(loss, self.optimiser, self.corrector.parameters(), config.gradient_clip, average_over=hardware)
         self.average.update(self.corrector)
         values = [float(value.detach()) for value in (loss, *errors)]
         names = ("loss", "luma", "chroma", "gradient_norm", "learning_rate")
@@ -185,18 +140,7 @@ class DeblockRecipe(Recipe):
 
     def export(self, done: int, path: Path) -> None:
         """Both networks."""
-        export_weights(self.corrector, self._earlier + done, path)
-
-
-def trapezoid(step: int, config: DeblockTrainingConfig) -> float:
-    """Learning rate of 0-based `step`: warm-up, the highest, and a straight way to the last one.
-
-    Held at the highest, a run can be stopped, resumed and made longer; the averaged parameters are good at any time.
-    """
-    high, low, left = config.learning_rate, config.final_learning_rate, config.steps - step
-    if step < config.warmup_steps:
-        return high * (step + 1) / config.warmup_steps
-    return low + (high - low) * min(1.0, left / max(1, config.cooldown_steps))
+        export_weights(self.corrector, self.earlier + done, path)
 
 
 def relative_error(coded: Coded, offsets: Float[Tensor, "n p 64 i j"], floor: float) -> Tensor:

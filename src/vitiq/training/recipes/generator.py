@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -21,10 +21,10 @@ from torch import Tensor
 
 from vitiq.models.backbones import load_backbone
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Phase, Positive, Share, TrainingConfig, Whole
-from vitiq.training.crops import Sampler, in_unit_range, phase_at, stacked, zoomed_crop
+from vitiq.training.config import Phase, PhasedConfig, Positive, Share, cosine
+from vitiq.training.crops import Sampler, in_unit_range, phase_at, stacked, zoomed_crop, zoomed_crops
 from vitiq.training.data import ImageSet
-from vitiq.training.engine import Recipe, Row, RunOptions, cosine, descend, set_rate, train
+from vitiq.training.engine import Inputs, Recipe, Row, descend
 from vitiq.training.generator_adversarial import AdversarialConfig, AdversarialPhase
 from vitiq.training.hardware import Hardware
 from vitiq.training.layered_autoencoder import LayeredAutoencoder, export_weights, start_from
@@ -32,11 +32,10 @@ from vitiq.types import ImageU8
 from vitiq.weights.file import steps_behind
 
 
-class GeneratorTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+class GeneratorTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     """Settings of `configs/generator.toml`, in the same words; its `phases` are those of rate-distortion training."""
 
     name = "generator"
-    warmup_steps: Whole
     lambda_low: Positive
     lambda_high: Positive
     lambda_reference: Positive
@@ -44,15 +43,12 @@ class GeneratorTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     vector_share: Share
     vector_step: Positive
     sharp_share: Share
-    largest_shrink: Positive
-    graphic_share: Share
-    rate_distortion: tuple[Phase, ...] = msgspec.field(name="phases")
     adversarial: AdversarialConfig
 
     @property
     def plain_steps(self) -> int:
         """Optimiser steps before the adversarial phase."""
-        return sum(phase.steps for phase in self.rate_distortion)
+        return sum(phase.steps for phase in self.phases)
 
     @property
     def steps(self) -> int:
@@ -60,41 +56,25 @@ class GeneratorTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         return self.plain_steps + self.adversarial.steps
 
     @property
-    def phases(self) -> tuple[Phase, ...]:
+    def all_phases(self) -> tuple[Phase, ...]:
         """Every phase, the adversarial one last."""
-        return (*self.rate_distortion, self.adversarial.phase)
+        return (*self.phases, self.adversarial.phase)
+
+    @property
+    def crop_sizes(self) -> frozenset[int]:
+        """Sides of crops of every phase, in pixels."""
+        return frozenset(phase.crop for phase in self.all_phases)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of 0-based `step` before the adversarial phase."""
+        return cosine(step, self.plain_steps, self.warmup_steps, self.learning_rate, self.final_learning_rate)
 
     def small(self) -> Self:
         """Few steps on few small images."""
         adversarial = msgspec.structs.replace(self.adversarial, steps=4, crop=64, batch=1, discriminator_alone=1)
         steps = {"warmup_steps": 2, "checkpoint_every": 4, "validate_every": 12}
         phases = (Phase(6, 64, 2), Phase(2, 64, 1))
-        return msgspec.structs.replace(self, rate_distortion=phases, adversarial=adversarial, held_out=2, **steps)
-
-
-def train_generator(
-    config_path: Path | None,
-    data: Sequence[Path],
-    out: Path,
-    *,
-    begin: Path | None = None,
-    **run: Unpack[RunOptions],
-) -> Path:
-    """Train, or resume training, the embedded generator; returns the weights file.
-
-    Args:
-        config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training images.
-        out: run folder.
-        begin: weights file to start from where there is no checkpoint; None for nothing.
-        **run: as in `RunOptions`.
-
-    Raises:
-        InputError: the configuration or the data cannot be used.
-        WeightsError: the weights to start from or the checkpoint cannot be used.
-    """
-    config = GeneratorTrainingConfig.load(config_path, smoke=run.get("smoke", False))
-    return train(lambda hardware: GeneratorRecipe(config, data, out, begin, hardware), out, **run)
+        return msgspec.structs.replace(self, phases=phases, adversarial=adversarial, held_out=2, **steps)
 
 
 class TrainingCrops:
@@ -111,7 +91,7 @@ class TrainingCrops:
     def batch(self, step: int, hardware: Hardware) -> UInt8[Tensor, "n s s 3"]:
         """This process's part of a step's batch."""
         config = self._config
-        phase = phase_at(config.phases, step)
+        phase = phase_at(config.all_phases, step)
         share = 1.0 if step >= config.plain_steps else config.sharp_share
         seeds = ([config.seed, 1, step, i] for i in hardware.local_indices(phase.batch))
         return stacked([self._one(np.random.default_rng(seed), phase.crop, share) for seed in seeds])
@@ -122,40 +102,32 @@ class TrainingCrops:
         return zoomed_crop(rng, self._images[self._indices[int(rng.integers(0, len(self._indices)))]], size)
 
 
-class GeneratorRecipe(Recipe):
+class GeneratorRecipe(Recipe[GeneratorTrainingConfig]):
     """Encoder, synthesis and prior, and the adversarial phase that follows."""
 
+    config_class = GeneratorTrainingConfig
     weights_file = "generator_embedded.safetensors"
     losses = ("loss", "discriminator_loss")
     figures = ("psnr", "psnr_vector")
 
-    def __init__(
-        self, config: GeneratorTrainingConfig, data: Sequence[Path], out: Path, begin: Path | None, hardware: Hardware
-    ) -> None:
-        self.schedule = self.config = config
-        self.hardware = hardware
+    def __init__(self, config: GeneratorTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
         backbone = load_backbone()
-        torch.manual_seed(config.seed)
+        super().__init__(config, inputs, hardware)
+        self._earlier = {kind: steps_behind(inputs.begin, kind) for kind in ("steps", "adversarial_steps")}
         model = LayeredAutoencoder()
-        if begin is not None:
-            start_from(model, begin)
-        self._earlier = {kind: steps_behind(begin, kind) for kind in ("steps", "adversarial_steps")}
+        if inputs.begin is not None:
+            start_from(model, inputs.begin)
         self.model = self.autoencoder = hardware.to_device(model)
-        self._optimiser = torch.optim.AdamW(self.autoencoder.parameters(), lr=config.learning_rate, weight_decay=1e-4)
+        self.optimiser = torch.optim.AdamW(self.autoencoder.parameters(), lr=config.learning_rate, weight_decay=1e-4)
         self.average = Ema(self.autoencoder, config.ema)
         self._second = AdversarialPhase(self.autoencoder, backbone, config.adversarial, config.gradient_clip, hardware)
+        self._crops = TrainingCrops(config, self.images, self.training)
+        crops = zoomed_crops(self.images, self.held_out, config.phases[0].crop, config.seed)
+        self._validation = in_unit_range(crops.to(hardware.device))
 
-        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512))
-        training, held_out = images.split(config.held_out)
-        self._crops = TrainingCrops(config, images, training)
-        crop = config.phases[0].crop
-        fixed = [zoomed_crop(np.random.default_rng([config.seed, i]), images[i], crop) for i in held_out]
-        self._validation = in_unit_range(stacked(fixed).to(hardware.device))
-
-    def parts(self) -> Mapping[str, Stateful]:
+    def parts(self) -> dict[str, Stateful]:
         """Networks, optimisers and average."""
-        own: dict[str, Stateful] = {"model": self.model, "optimiser": self._optimiser, "average": self.average}
-        return own | self._second.parts()
+        return super().parts() | self._second.parts()
 
     def batch(self, step: int) -> Tensor:
         """Crops of this process, as bytes."""
@@ -175,16 +147,13 @@ class GeneratorRecipe(Recipe):
         config, hardware = self.config, self.hardware
         torch.manual_seed(int(np.random.default_rng([config.seed, 5, step, hardware.rank]).integers(0, 2**31)))
         vector, weight, quantiser = drawn_rates(config, step, len(target), hardware)
-        rate = cosine(step, config.plain_steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
-        set_rate(self._optimiser, rate)
+        rate = self.set_rate(step)
         with hardware.mixed_precision():
             found, bpp = self.autoencoder(target, quantiser, vector=vector, rounded=False)
         error = (found.float() - target).square().mean(dim=(1, 2, 3)) * 255**2
         loss = (weight * error + bpp).mean()
         # Averaged here: `data_parallel` wants every parameter used in every step.
-        norm = descend(
-            loss, self._optimiser, self.autoencoder.parameters(), config.gradient_clip, average_over=hardware
-        )
+        norm = descend(loss, self.optimiser, self.autoencoder.parameters(), config.gradient_clip, average_over=hardware)
         figures = {"loss": loss, "mse": error.mean(), "train_bpp": bpp.mean()}
         row = {name: float(value.detach()) for name, value in figures.items()}
         return row | {"vector": int(vector), "gradient_norm": norm, "learning_rate": rate}

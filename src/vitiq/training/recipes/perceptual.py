@@ -8,9 +8,8 @@ arXiv 2112.09300). The file that results holds both syntheses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -27,10 +26,9 @@ from vitiq.files import write_bytes
 from vitiq.models.backbones import load_backbone
 from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, TrainingConfig, Whole
-from vitiq.training.crops import Sampler, in_unit_range
-from vitiq.training.data import ImageSet
-from vitiq.training.engine import Recipe, Row, RunOptions, cosine, set_rate, train
+from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, SteadyConfig, Whole
+from vitiq.training.crops import Sampler, held_out_crops, in_unit_range
+from vitiq.training.engine import Inputs, Recipe, Row
 from vitiq.training.hardware import Hardware
 from vitiq.training.lattice import excess
 from vitiq.weights.file import read_weights, stored, write_weights
@@ -42,12 +40,10 @@ VALIDATED = 0.1
 """Quality at which held-out images are coded."""
 
 
-class PerceptualTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+class PerceptualTrainingConfig(SteadyConfig, frozen=True, kw_only=True):
     """Settings of `configs/perceptual.toml`, in the same words."""
 
     name = "perceptual"
-    steps: Count
-    batch: Count
     crop: Count
     discriminator_rate: Positive
     discriminator_start: Whole
@@ -62,9 +58,9 @@ class PerceptualTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     largest_shrink: Positive
 
     @property
-    def phases(self) -> tuple[Phase, ...]:
-        """The one phase, for `Sampler`."""
-        return (Phase(self.steps, self.crop, self.batch),)
+    def crop_sizes(self) -> frozenset[int]:
+        """Side of crops, in pixels, for `Sampler`."""
+        return frozenset([self.crop])
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -72,75 +68,33 @@ class PerceptualTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, discriminator_start=1, held_out=1, **steps)
 
 
-def train_perceptual(
-    config_path: Path | None,
-    data: Sequence[Path],
-    codec: Path | None,
-    out: Path,
-    *,
-    classifier: Path | None = None,
-    **run: Unpack[RunOptions],
-) -> Path:
-    """Train, or resume training, the second synthesis; returns the weights file.
-
-    It starts from the second synthesis in `codec`, or from the first where there is no other.
-
-    Args:
-        config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training images.
-        codec: weights file of `vitiq train codec` or of an earlier run of this training; None for the shipped one.
-        out: run folder.
-        classifier: weights of `vitiq train classifier` for this codec, whose features are aggregated; None for none.
-            The weights that are written need it beside them, where it is copied to.
-        **run: as in `RunOptions`.
-
-    Raises:
-        InputError: the configuration or the data cannot be used.
-        WeightsError: the weights of the codec or of the classifier cannot be used.
-    """
-    config = PerceptualTrainingConfig.load(config_path, smoke=run.get("smoke", False))
-    start = codec or WEIGHTS
-    return train(lambda hardware: PerceptualRecipe(config, data, start, out, classifier, hardware), out, **run)
-
-
-class PerceptualRecipe(Recipe):
+class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
     """The codec's frozen networks and its classifier's, the synthesis in training and its discriminator."""
 
+    config_class = PerceptualTrainingConfig
     weights_file = "codec_embedded.safetensors"
+    saved_as = "synthesis"
     losses = ("loss", "discriminator_loss", "features", "lattice")
     figures = ("held_out_features", "own_features", "held_out_lattice")
 
-    def __init__(  # noqa: PLR0917 - all that a run is made of
-        self,
-        config: PerceptualTrainingConfig,
-        data: Sequence[Path],
-        codec: Path,
-        out: Path,
-        classifier: Path | None,
-        hardware: Hardware,
-    ) -> None:
-        self.schedule = self.config = config
-        self.hardware = hardware
-        self._codec_file, self._classifier_file = codec, classifier
-        self.codec = TransformModel(codec).to(hardware.device)
-        self.classifier = None if classifier is None else EmbeddedClassifier(classifier)
+    def __init__(self, config: PerceptualTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
+        self._codec_file, self._classifier_file = inputs.codec or WEIGHTS, inputs.classifier
+        self.codec = TransformModel(self._codec_file).to(hardware.device)
+        self.classifier = None if inputs.classifier is None else EmbeddedClassifier(inputs.classifier)
         if self.classifier is not None:
             self.classifier.check(self.codec)
             self.classifier.model.to(hardware.device)
         self._backbone = load_backbone().to(hardware.device)
-        torch.manual_seed(config.seed)
+        super().__init__(config, inputs, hardware)
         self.model = self.synthesis = hardware.to_device(self._starting_synthesis())
         self._parallel = hardware.data_parallel(self.synthesis)
         self._learning = [p for p in self.synthesis.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.Adam(self._learning, lr=config.learning_rate, betas=(0.5, 0.9))
+        self.optimiser = torch.optim.Adam(self._learning, lr=config.learning_rate, betas=(0.5, 0.9))
         self._discriminator = Discriminator(config.discriminator_rate, hardware)
         self.average = Ema(self.synthesis, config.ema)
-
-        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512))
-        training, held_out = images.split(config.held_out)
-        self._sampler = Sampler(images, training, config)
-        large = [i for i in held_out if min(images.shape(i)) >= config.crop] or training
-        crops = Sampler(images, large, config).batch([config.seed], Phase(1, config.crop, config.held_out))
+        self._sampler = Sampler(self.images, self.training, config)
+        seed, count = config.seed, config.held_out
+        crops = held_out_crops(self.images, self.held_out, self.training, config, seed=seed, count=count)
         self._validation = in_unit_range(crops.to(hardware.device))
 
     def _starting_synthesis(self) -> Synthesis:
@@ -151,19 +105,14 @@ class PerceptualRecipe(Recipe):
             parameter.requires_grad_(name.startswith(TRAINED))
         return synthesis
 
-    def parts(self) -> Mapping[str, Stateful]:
+    def parts(self) -> dict[str, Stateful]:
         """Networks, optimisers and average."""
-        own: dict[str, Stateful] = {
-            "synthesis": self.synthesis,
-            "optimiser": self._optimiser,
-            "average": self.average,
-        }
-        return own | self._discriminator.parts()
+        return super().parts() | self._discriminator.parts()
 
     def batch(self, step: int) -> Tensor:
         """Crops of this process, as bytes."""
-        indices = self.hardware.local_indices(self.config.batch)
-        return self._sampler.batch([self.config.seed, 1, step], self.config.phases[0], indices)
+        config, indices = self.config, self.hardware.local_indices(self.config.batch)
+        return self._sampler.batch([config.seed, 1, step], Phase(config.steps, config.crop, config.batch), indices)
 
     def step(self, batch: Tensor, step: int) -> Row:
         """One step of both networks at qualities drawn for each image; the losses see images rolled by a few pixels."""
@@ -173,8 +122,7 @@ class PerceptualRecipe(Recipe):
         drawn = rng.uniform(0, 1, len(target)).astype(np.float32) ** config.quality_power
         shift = (int(rng.integers(0, BLOCK)), int(rng.integers(0, BLOCK)))
         quality = powers(torch.from_numpy(drawn).to(hardware.device))
-        rate = cosine(step, config.steps, 1, config.learning_rate, config.final_learning_rate)
-        set_rate(self._optimiser, rate)
+        rate = self.set_rate(step)
         with hardware.mixed_precision():
             latents, features, plain = self._coded(target, quality)
             found: Tensor = self._parallel(latents, quality, features)
@@ -191,7 +139,7 @@ class PerceptualRecipe(Recipe):
             target,
             self._discriminator,
             self._backbone,
-            self._optimiser,
+            self.optimiser,
             self._learning,
             config,
             config.gradient_clip,

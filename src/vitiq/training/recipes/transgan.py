@@ -7,11 +7,10 @@ hinge loss or WGAN with a gradient penalty and a penalty of 0.001 on the square 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self, Unpack
+from typing import Literal, Self
 
 import msgspec
 import numpy as np
@@ -26,11 +25,10 @@ from vitiq.metrics.sets.kernel_distance import kernel_distance
 from vitiq.models.backbones import load_backbone
 from vitiq.models.transgan import GeneratorShape, Stage, TransGenerator
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Settings, Share, TrainingConfig
-from vitiq.training.crops import in_unit_range, stacked, zoomed_crop
-from vitiq.training.data import ImageSet
+from vitiq.training.config import Count, NotNegative, Settings, Share, SteadyConfig
+from vitiq.training.crops import in_unit_range, stacked, zoomed_crop, zoomed_crops
 from vitiq.training.diff_augment import augment
-from vitiq.training.engine import Recipe, Row, RunOptions, descend, set_rate, train
+from vitiq.training.engine import Inputs, Recipe, Row, descend, set_rate
 from vitiq.training.hardware import Hardware
 from vitiq.training.transgan_discriminator import TransDiscriminator
 from vitiq.weights.file import half, write_weights
@@ -44,13 +42,11 @@ class StageConfig(Settings, frozen=True, kw_only=True):
     window: Count
 
 
-class TransGanConfig(TrainingConfig, frozen=True, kw_only=True):
+class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
     """Settings of `configs/transgan.toml`, in the same words."""
 
     name = "transgan"
     title = "TransGAN"
-    steps: Count
-    batch: Count
     critic_steps: Count
     loss: Literal["hinge", "wgangp-eps"]
     label_smoothing: Share
@@ -89,6 +85,15 @@ class TransGanConfig(TrainingConfig, frozen=True, kw_only=True):
         stages = tuple(Stage(s.width, s.depth, side, min(s.window, side)) for side, s in grids)
         return GeneratorShape(self.latent, stages, self.heads)
 
+    @property
+    def short_side(self) -> int:
+        """A quarter more than the generator's side, for crops of most of an image."""
+        return self.shape.resolution * 5 // 4
+
+    def rate(self, step: int) -> float:
+        """Learning rate of 0-based `step`, on a straight way from the first to the last."""
+        return self.learning_rate + (self.final_learning_rate - self.learning_rate) * step / self.steps
+
     def small(self) -> Self:
         """Few steps of a small network on few images."""
         steps = {"steps": 4, "batch": 2, "critic_steps": 2, "checkpoint_every": 2, "validate_every": 4, "held_out": 2}
@@ -97,42 +102,19 @@ class TransGanConfig(TrainingConfig, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, discriminator_depth=1, discriminator_scales=2, **steps, **network)
 
 
-def train_transgan(
-    config_path: Path | None,
-    data: Sequence[Path],
-    out: Path,
-    **run: Unpack[RunOptions],
-) -> Path:
-    """Train, or resume training, a TransGAN; returns the generator's weights file.
-
-    Args:
-        config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training images.
-        out: run folder.
-        **run: as in `RunOptions`.
-
-    Raises:
-        InputError: the configuration or the data cannot be used.
-        WeightsError: the checkpoint cannot be used.
-    """
-    config = TransGanConfig.load(config_path, smoke=run.get("smoke", False))
-    return train(lambda hardware: TransGanRecipe(config, data, out, hardware), out, **run)
-
-
-class TransGanRecipe(Recipe):
+class TransGanRecipe(Recipe[TransGanConfig]):
     """Both networks and what they learn from."""
 
+    config_class = TransGanConfig
     weights_file = "transgan.safetensors"
     losses = ("discriminator_loss",)
     figures = ("kid_vit",)
 
-    def __init__(self, config: TransGanConfig, data: Sequence[Path], out: Path, hardware: Hardware) -> None:
+    def __init__(self, config: TransGanConfig, inputs: Inputs, hardware: Hardware) -> None:
         if hardware.world > 1:
             raise InputError("TransGAN trains in one process; start it without torchrun")
-        self.schedule = self.config = config
-        self.hardware = hardware
         self.backbone = load_backbone().to(hardware.device)
-        torch.manual_seed(config.seed)
+        super().__init__(config, inputs, hardware)
         self.model = self.generator = TransGenerator(config.shape).to(hardware.device)
         side = config.shape.resolution
         self.discriminator = TransDiscriminator(
@@ -145,35 +127,29 @@ class TransGanRecipe(Recipe):
             dropout=config.dropout,
         ).to(hardware.device)
         rate = config.learning_rate
-        self._optimisers = {
-            "optimiser": torch.optim.Adam(self.generator.parameters(), lr=rate, betas=(0.0, 0.99)),
-            "discriminator_optimiser": torch.optim.Adam(self.discriminator.parameters(), lr=rate, betas=(0.0, 0.99)),
-        }
+        self.optimiser = torch.optim.Adam(self.generator.parameters(), lr=rate, betas=(0.0, 0.99))
+        self._discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), lr=rate, betas=(0.0, 0.99))
         self.average = Ema(self.generator, config.ema)
-        self._images = ImageSet.open(data, out / "images", short_side=side + side // 4)
-        self._training, held_out = self._images.split(config.held_out)
-        fixed = [zoomed_crop(np.random.default_rng([config.seed, i]), self._images[i], side) for i in held_out]
-        self._held_out = in_unit_range(stacked(fixed))
+        self._real = in_unit_range(zoomed_crops(self.images, self.held_out, side, config.seed))
 
-    def parts(self) -> Mapping[str, Stateful]:
+    def parts(self) -> dict[str, Stateful]:
         """Networks, optimisers and average."""
-        own: dict[str, Stateful] = {"model": self.generator, "discriminator": self.discriminator}
-        return own | {"average": self.average} | self._optimisers
+        parts = super().parts() | {"discriminator": self.discriminator}
+        return parts | {"discriminator_optimiser": self._discriminator_optimiser}
 
     def batch(self, step: int) -> Tensor:
         """Crops of most of an image, as bytes."""
         rng = np.random.default_rng([self.config.seed, 1, step])
-        drawn = rng.integers(0, len(self._training), self.config.batch)
+        drawn = rng.integers(0, len(self.training), self.config.batch)
         side = self.config.shape.resolution
-        return stacked([zoomed_crop(rng, self._images[self._training[int(i)]], side) for i in drawn])
+        return stacked([zoomed_crop(rng, self.images[self.training[int(i)]], side) for i in drawn])
 
     def step(self, batch: Tensor, step: int) -> Row:
         """One step of the discriminator, and of the generator where it is its turn."""
         config = self.config
         torch.manual_seed(int(np.random.default_rng([config.seed, 2, step]).integers(0, 2**31)))
-        rate = config.learning_rate + (config.final_learning_rate - config.learning_rate) * step / config.steps
-        for optimiser in self._optimisers.values():
-            set_rate(optimiser, rate)
+        rate = self.set_rate(step)
+        set_rate(self._discriminator_optimiser, rate)
         real = 2 * in_unit_range(batch) - 1
         with torch.no_grad():
             fake = self.generator(self._latents(len(real)))
@@ -181,14 +157,13 @@ class TransGanRecipe(Recipe):
         loss = self._discriminator_loss(*verdicts)
         if config.loss == "wgangp-eps":
             loss = loss + config.gradient_penalty * gradient_penalty(self.discriminator, real, fake)
-        optimiser = self._optimisers["discriminator_optimiser"]
-        descend(loss, optimiser, self.discriminator.parameters(), config.gradient_clip)
+        descend(loss, self._discriminator_optimiser, self.discriminator.parameters(), config.gradient_clip)
         row = {"discriminator_loss": float(loss.detach()), "learning_rate": rate}
         if (step + 1) % config.critic_steps:
             return row
         made = augment(self.generator(self._latents(2 * config.batch)))
         wanted = -self.discriminator(made).mean()
-        descend(wanted, self._optimisers["optimiser"], self.generator.parameters(), config.gradient_clip)
+        descend(wanted, self.optimiser, self.generator.parameters(), config.gradient_clip)
         self.average.update(self.generator)
         return row | {"loss": float(wanted.detach())}
 
@@ -205,14 +180,14 @@ class TransGanRecipe(Recipe):
     @torch.no_grad()
     def validate(self, done: int) -> Row:  # noqa: ARG002
         """KID of as many samples as there are held-out images, as the embedded ViT reads both."""
-        if len(self._held_out) < 2:
+        if len(self._real) < 2:
             return {}
         self.generator.eval()
         drawn = torch.Generator().manual_seed(self.config.seed)
-        z = torch.randn(len(self._held_out), self.config.latent, generator=drawn)
+        z = torch.randn(len(self._real), self.config.latent, generator=drawn)
         made = torch.cat([self.generator(part.to(self.hardware.device)).cpu() for part in torch.split(z, 64)])
         self.generator.train()
-        samples = ((made.clamp(-1, 1) + 1) / 2, self._held_out)
+        samples = ((made.clamp(-1, 1) + 1) / 2, self._real)
         bytes_of = (
             [np.ascontiguousarray(x.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for x in s]
             for s in samples

@@ -9,9 +9,9 @@ clean and on degraded views: degraded images are what it will read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -23,30 +23,21 @@ from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.agreement import agreement, agreement_names
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Share, TrainingConfig, Whole
-from vitiq.training.data import ImageSet
-from vitiq.training.engine import Recipe, Row, RunOptions, cosine, descend, set_rate, train
+from vitiq.training.config import DistillationConfig, NotNegative, Share, Whole
+from vitiq.training.engine import Inputs, Recipe, Row, descend
 from vitiq.training.hardware import Hardware
 from vitiq.training.student import export_weights, matched_blocks, prune, start_from
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
 from vitiq.training.token_readers import TokenReaders
 from vitiq.training.vit_views import TrainingViews, mixed, normalised, regenerated, to_input, view
-from vitiq.weights.file import steps_behind
-
-SMOKE_IMAGES = 16
-"""Images of each source that a smoke run decodes."""
 
 
-class VitTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
+class VitTrainingConfig(DistillationConfig, frozen=True, kw_only=True):
     """Settings of `configs/vit.toml`, in the same words."""
 
     name = "vit"
     title = "ViT"
     kept_blocks: tuple[Whole, ...]
-    steps: Count
-    batch: Count
-    warmup_steps: Whole
-    weight_decay: NotNegative
     hidden_weight: NotNegative
     temperatures: tuple[float, ...]
     degraded_share: Share
@@ -61,88 +52,41 @@ class VitTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, detail_share=0.0, held_out=4, **steps)
 
 
-def train_vit(
-    config_path: Path | None,
-    data: Sequence[Path],
-    teacher_paths: Sequence[Path],
-    out: Path,
-    *,
-    begin: Path | None = None,
-    **run: Unpack[RunOptions],
-) -> Path:
-    """Train, or resume training, the embedded ViT; returns the weights file.
-
-    Args:
-        config_path: TOML configuration; None for the shipped one.
-        data: folders or .tar files of training images (labels are not used).
-        teacher_paths: checkpoints of ViT-Ti/16; the student starts from the first.
-        out: run folder.
-        begin: weights file to start from where there is no checkpoint; None for blocks of the first teacher.
-        **run: as in `RunOptions`.
-
-    Raises:
-        InputError: the configuration or the data cannot be used.
-        WeightsError: a teacher, the weights to start from or the checkpoint cannot be read.
-    """
-    smoke = run.get("smoke", False)
-    config = VitTrainingConfig.load(config_path, smoke=smoke)
-    limit = SMOKE_IMAGES if smoke else None
-    return train(lambda hardware: VitRecipe(config, data, teacher_paths, out, begin, hardware, limit), out, **run)
-
-
-class VitRecipe(Recipe):
+class VitRecipe(Recipe[VitTrainingConfig]):
     """A student, readers of its tokens, and its teachers."""
 
+    config_class = VitTrainingConfig
     weights_file = "vit_embedded.safetensors"
     losses = ("kl", "hidden")
 
-    def __init__(  # noqa: PLR0917 - all that a run is made of
-        self,
-        config: VitTrainingConfig,
-        data: Sequence[Path],
-        teacher_paths: Sequence[Path],
-        out: Path,
-        begin: Path | None,
-        hardware: Hardware,
-        limit: int | None,
-    ) -> None:
-        self.schedule = self.config = config
-        self.hardware = hardware
-        self.teachers = [load_teacher(path) for path in teacher_paths]
+    def __init__(self, config: VitTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
+        self.teachers = [load_teacher(path) for path in inputs.teachers]
+        super().__init__(config, inputs, hardware)
         self.model = self.student = prune(self.teachers[0].model, config.kept_blocks)
-        if begin is not None:
-            start_from(self.student, begin)
-        self._earlier = steps_behind(begin)
+        if inputs.begin is not None:
+            start_from(self.student, inputs.begin)
         self.readers = TokenReaders(len(self.teachers), self.student.config.depth, self.student.config.width)
         self.generator = EmbeddedGenerator().to(hardware.device)
         for module in (self.student, self.readers, *(teacher.model for teacher in self.teachers)):
             module.to(hardware.device)
         self._learner = hardware.data_parallel(Distillation(config, self.student, self.readers, self.teachers))
-        self._optimiser = torch.optim.AdamW(
+        self.optimiser = torch.optim.AdamW(
             self._learner.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.average = Ema(self.student, config.ema)
         self.figures = agreement_names(len(self.teachers))
+        self._views = TrainingViews(config, self.images, self.training, self.student.config.image_size)
+        self._clean, self._degraded = (self._fixed_views(share) for share in (0.0, 1.0))
 
-        images = hardware.main_first(lambda: ImageSet.open(data, out / "images", short_side=512, limit=limit))
-        training, held_out = images.split(config.held_out)
-        self._views = TrainingViews(config, images, training, self.student.config.image_size)
-        self._clean, self._degraded = (self._fixed_views(images, held_out, share) for share in (0.0, 1.0))
-
-    def _fixed_views(self, images: ImageSet, indices: Sequence[int], degraded: float) -> Float[Tensor, "n 3 s s"]:
-        seeds = (np.random.default_rng([self.config.seed, i]) for i in indices)
+    def _fixed_views(self, degraded: float) -> Float[Tensor, "n 3 s s"]:
+        seeds = (np.random.default_rng([self.config.seed, i]) for i in self.held_out)
         size = self.student.config.image_size
-        chosen = [view(rng, images[i], size, degraded) for rng, i in zip(seeds, indices, strict=True)]
+        chosen = [view(rng, self.images[i], size, degraded) for rng, i in zip(seeds, self.held_out, strict=True)]
         return to_input(chosen).to(self.hardware.device)
 
-    def parts(self) -> Mapping[str, Stateful]:
+    def parts(self) -> dict[str, Stateful]:
         """Student, readers, optimiser and average."""
-        return {
-            "model": self.student,
-            "readers": self.readers,
-            "optimiser": self._optimiser,
-            "average": self.average,
-        }
+        return super().parts() | {"readers": self.readers}
 
     def batch(self, step: int) -> Tensor:
         """Views of this process, as bytes."""
@@ -154,11 +98,10 @@ class VitRecipe(Recipe):
         rng = np.random.default_rng([config.seed, 2, step, self.hardware.rank])
         some = regenerated(rng, normalised(batch), self.generator, config.generated_share)
         views = mixed(rng, some, config.mixed_share)
-        rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
-        set_rate(self._optimiser, rate)
+        rate = self.set_rate(step)
         with self.hardware.mixed_precision():
             loss, kl, hidden = self._learner(views)
-        descend(loss, self._optimiser, self._learner.parameters(), config.gradient_clip)
+        descend(loss, self.optimiser, self._learner.parameters(), config.gradient_clip)
         self.average.update(self.student)
         return {"kl": float(kl), "hidden": float(hidden), "loss": float(loss.detach()), "learning_rate": rate}
 
@@ -168,7 +111,7 @@ class VitRecipe(Recipe):
 
     def export(self, done: int, path: Path) -> None:
         """The student in half precision."""
-        export_weights(self.student, self._earlier + done, path)
+        export_weights(self.student, self.earlier + done, path)
 
 
 def distillation_loss(
