@@ -1,7 +1,8 @@
 """What the engine of studies costs: `python benchmarks/studies.py [--images 24]`.
 
-- the same study inline and in processes: seconds of each and their ratio, in one run, alternating; and their processor
-  time, which says what the ratio would be on two idle cores (load of others stretches the one and not the other);
+- the same study inline and in processes: seconds of each and their ratio, in one run, alternating; and beside them how
+  much of the cores' time other programs took meanwhile (Linux): above some hundredths the ratio says nothing, since
+  inline leaves them a core and processes do not;
 - the store: milliseconds a task beside encoding, decoding and scoring;
 - a study of a million tasks: seconds and memory of its plan.
 """
@@ -29,6 +30,7 @@ from vitiq.evaluation.worker import codec_of, metrics_of, spec_of
 from vitiq.image.io import read_image, write_png
 from vitiq.metrics.scoring import score_pair
 from vitiq.types import Quality
+from vitiq.workers import cores
 
 BUNDLED = Path(__file__).parents[1] / "examples" / "images"
 
@@ -48,8 +50,16 @@ def processor(workers: Workers) -> float:
     return time.process_time() + sum(int(tick) for pair in ticks for tick in pair) / os.sysconf("SC_CLK_TCK")
 
 
-def seconds(study: Study, kind: str) -> tuple[float, float]:
-    """Wall and processor time of a study in an empty folder, with workers that have started and imported."""
+def machine() -> float:
+    """Seconds that all cores together have been busy, or taken by other machines of the same host (Linux)."""
+    user, nice, system, _, _, irq, soft, steal = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def seconds(study: Study, kind: str) -> tuple[float, float, float]:
+    """Wall and processor time of a study in an empty folder, with workers that have started and imported; and the
+    processor time of other programs meanwhile.
+    """
     from studies import warm as prepared  # a worker finds this file's functions by its name, not as the main program's
 
     with tempfile.TemporaryDirectory() as out, Workers(kind) as workers:
@@ -57,9 +67,10 @@ def seconds(study: Study, kind: str) -> tuple[float, float]:
             future.result()
         store = Store(Path(out))
         store.begin(study)
-        start, busy = time.perf_counter(), processor(workers)
+        start, busy, all_busy = time.perf_counter(), processor(workers), machine()
         run_study(study, store, workers)
-        return time.perf_counter() - start, processor(workers) - busy
+        own = processor(workers) - busy
+        return time.perf_counter() - start, own, max(0.0, machine() - all_busy - own)
 
 
 def warm(study: Study, least: float) -> None:
@@ -81,9 +92,12 @@ def ratio(count: int) -> None:
             write_png(folder / f"{i}.png", np.ascontiguousarray(np.roll(images[i % 4], 16 * i, 1)))
         study = study_of(folder, "webp@10:90:20,jpeg2000@bpp=0.25,0.5,1", "psnr-rgb,ms-ssim", ("bitstreams",))
         found = [(seconds(study, "inline"), seconds(study, "processes")) for _ in range(2)]
-    (inline, own), (processes, all_own) = (min(pair[i] for pair in found) for i in (0, 1))
-    print(f"{len(study)} tasks: inline {inline:.1f} s, processes {processes:.1f} s, ratio {inline / processes:.2f}")
-    print(f"processor time {own:.1f} s and {all_own:.1f} s: ratio {2 * own / all_own:.2f} if two cores are free")
+    (inline, own, _), (processes, all_own, others) = (min(pair[i] for pair in found) for i in (0, 1))
+    print(
+        f"{len(study)} tasks on {cores()} cores: inline {inline:.1f} s, processes {processes:.1f} s, "
+        f"ratio {inline / processes:.2f}; processor time {own:.1f} s and {all_own:.1f} s; "
+        f"other programs had {others / cores() / processes:.0%} of the cores meanwhile"
+    )
 
 
 def overhead(count: int = 400) -> None:
@@ -98,7 +112,7 @@ def overhead(count: int = 400) -> None:
             start = time.process_time()
             plain = sum(_alone(study))
             between = time.process_time() - start
-            whole, all_busy = seconds(study, "inline")
+            whole, all_busy, _ = seconds(study, "inline")
             busy = all_busy - between
             kept, count = ",".join(keep) or "none", len(study)
             wall = 1000 * (whole - plain) / count
