@@ -4,7 +4,8 @@
   much of the cores' time other programs took meanwhile (Linux): above some hundredths the ratio says nothing, since
   inline leaves them a core and processes do not;
 - the store: milliseconds a task beside encoding, decoding and scoring;
-- a study of a million tasks: seconds and memory of its plan.
+- a study of a million tasks: seconds and memory of its plan;
+- `vitiq validate` on 23,000 images with made-up scores of two metrics: seconds and memory behind the scores.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ import numpy as np
 
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import parse_codecs
+from vitiq.datasets.opinion import Opinion, OpinionSet
 from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_metrics, make_study, read_images, series_of
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study, StudyImage
+from vitiq.evaluation.validate import validate
 from vitiq.evaluation.worker import codec_of, metrics_of, spec_of
 from vitiq.image.io import read_image, write_png
 from vitiq.metrics.scoring import score_pair
@@ -147,10 +150,24 @@ def million() -> None:
     print(f"plan of {count} tasks: {time.perf_counter() - start:.1f} s, peak memory {peak:.0f} MB")
 
 
+def validation(count: int = 23_000, references: int = 250) -> None:
+    """As many images as PIPAL has (23,200 of 200 references), with 1000 resamples."""
+    rng = np.random.default_rng(0)
+    quality = rng.uniform(0, 9, count)
+    rows = zip(rng.integers(0, references, count), quality, strict=True)
+    opinions = [Opinion(Path(f"r{own}.png"), Path(f"{i}.png"), "", float(mean)) for i, (own, mean) in enumerate(rows)]
+    values = {f"published:{name}": quality + rng.normal(0, noise, count) for name, noise in (("a", 2), ("b", 3))}
+    start = time.perf_counter()
+    validate(OpinionSet("made-up", tuple(opinions)), values, ())
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    print(f"validate on {count} images: {time.perf_counter() - start:.1f} s, peak memory of a process {peak:.0f} MB")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=24, help="images of the comparison of executors")
     arguments = parser.parse_args()
     million()
+    validation()
     overhead()
     ratio(arguments.images)
