@@ -19,12 +19,13 @@ import numpy as np
 from jaxtyping import Float
 
 from vitiq.datasets.opinion import Opinion
-from vitiq.errors import StoreError
+from vitiq.errors import InputError, StoreError
 from vitiq.evaluation.batch import score_row
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.parts import Parts, connect
 from vitiq.evaluation.rows import fetched
 from vitiq.evaluation.scoring import Pair, Scored, score_pairs
+from vitiq.image.limits import read_bounded
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.scoring import signature_of
 from vitiq.types import Score
@@ -190,7 +191,7 @@ def _scored(
 def key_of(pair: Pair) -> str:
     """Sha256 of the bytes of both files; of their paths where one cannot be read, which has no values."""
     try:
-        parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pair]
-    except OSError:
+        parts = [hashlib.sha256(read_bounded(path)).hexdigest() for path in pair]
+    except InputError:
         parts = [repr(path) for path in pair]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
