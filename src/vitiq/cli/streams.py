@@ -13,6 +13,7 @@ import click
 from vitiq.cli.progress import is_terminal, printable
 from vitiq.cli.readable import reconfigure, shortened, tame
 from vitiq.errors import InputError
+from vitiq.image.limits import MAX_FILE_BYTES
 
 STDIO = Path("-")
 """Stands for standard input or output on the command line; a file of this name is `./-`."""
@@ -56,9 +57,12 @@ def read_stdin() -> bytes:
     if is_terminal(sys.stdin):
         raise InputError("standard input is a terminal, a file is expected; pipe one in")
     try:
-        return stream.read()
+        data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"standard input: cannot be read ({error.strerror})") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(f"standard input: more than {MAX_FILE_BYTES} bytes given, which is the most that is read")
+    return data
 
 
 def write_stdout(data: bytes) -> None:

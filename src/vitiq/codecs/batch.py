@@ -13,7 +13,7 @@ from vitiq.codecs.detect import codec_of
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
 from vitiq.files import check_output, same_file
-from vitiq.image.folders import files_below, find_images, is_housekeeping, pairing_key
+from vitiq.image.folders import files_below, find_images, in_order, is_housekeeping, pairing_key
 
 HEAD = 4096
 """Bytes by which compressed files are recognised."""
@@ -112,7 +112,7 @@ def _plan_images(
             continue
         others: Counter[str] = Counter()
         problems: list[str] = []
-        found = sorted(files_below(source, problems, others))
+        found = in_order(files_below(source, problems, others))
         batch.problems.extend((source, line) for line in problems)
         below = [p for p in found if p.is_file() and not is_housekeeping(p.relative_to(source))]
         inside = [p for p in below if wanted(p) and not made(p)]
@@ -179,9 +179,10 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suf
     for (source, _), name in zip(pairs, names, strict=True):
         earlier = there.get(unicodedata.normalize("NFC", name))
         target = earlier or out / name
-        if same_file(source, target):
+        exists = target.exists()
+        if exists and same_file(source, target):
             batch.problems.append((source, f"{source}: would be its own output {target}; give another folder with -o"))
-        elif overwrite or not target.exists():
+        elif overwrite or not exists:
             batch.todo.append((source, target))
         else:
             state = journal.state(target, source, lines)
@@ -214,4 +215,17 @@ def _check_folder(sources: Sequence[Path], out: Path) -> None:
 def _made_earlier(out: Path, sources: Sequence[Path]) -> Callable[[Path], bool]:
     """Tells what an earlier call wrote into a folder inside the input folder; what is named outright is an input."""
     named, folder = {source for source in sources if not source.is_dir()}, out.resolve()
-    return lambda path: path not in named and folder in path.resolve().parents
+    inside: dict[Path, bool] = {}
+
+    def made(path: Path) -> bool:
+        if path in named:
+            return False
+        if path.is_symlink():
+            return folder in path.resolve().parents
+        above = path.parent
+        if above not in inside:
+            real = above.resolve()
+            inside[above] = folder in (real, *real.parents)
+        return inside[above]
+
+    return made

@@ -30,6 +30,7 @@ from vitiq.image.limits import MAX_FRAMES, MAX_PIXELS, check_pixels, read_bounde
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
 from vitiq.image.pnm import read_pnm
+from vitiq.image.quiet import quiet
 from vitiq.image.raster import Raster, UnsupportedKindError, from_pillow, whole_rows
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
@@ -66,7 +67,7 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
             else f"{name}: not an image in a format vitiq reads (starts with {data[:8]!r}); give {EXPECTED}"
         )
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet():
             # Our own limits decide, and broken metadata must not stop a good image.
             warnings.simplefilter("ignore")
             raster = _READERS.get(form, _through_pillow(form))(data, name)
