@@ -49,3 +49,6 @@ def test_tables_behind_scores_are_left_to_details(small: ImageU8, tmp_path: Path
     assert "shared_labels" not in plain["vit-topk"]
     assert len(full["vit-topk"]["shared_labels"]) == 100
     assert plain["vit-topk"]["p_value"] == full["vit-topk"]["p_value"]
+    code, _, err = vitiq("score", path, path, "-m", "mse", "--details")
+    assert code == 2
+    assert "--details adds to the JSON" in err

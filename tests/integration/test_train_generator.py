@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -65,6 +66,17 @@ def test_the_discriminator_changes_the_finest_scales_alone(photos: Path, tmp_pat
         discriminator = [float(row["discriminator_loss"]) for row in csv.DictReader(file) if row["discriminator_loss"]]
     assert len(discriminator) == 4
     assert discriminator[-1] < discriminator[0], "the discriminator learns"
+
+
+def test_the_adversarial_phase_can_be_trained_alone(photos: Path, tmp_path: Path) -> None:
+    settings, path = (CONFIGS / "generator.toml").read_text(), tmp_path / "alone.toml"
+    head, tables = settings.split("\n[[phases]]", 1)
+    path.write_text(f"{head}\nphases = []\n[adversarial]{tables.split('[adversarial]')[1]}")
+    config = GeneratorTrainingConfig.load(path)
+    assert config.steps == config.adversarial.steps
+    small = msgspec.structs.replace(config.small(), phases=())
+    recipe = GeneratorRecipe(small, Inputs([photos], tmp_path / "run"), Hardware(torch.device("cpu")))
+    assert recipe.step(recipe.batch(0), 0)["discriminator_loss"] > 0
 
 
 def test_foreign_weights_are_reported(photos: Path, tmp_path: Path) -> None:

@@ -47,13 +47,12 @@ def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     torch.nn.init.normal_(network.head.weight, std=0.1)
     save_file(network.state_dict(), teacher)
     codec.export_weights(TransformCodec(), 0, untrained)
-    weights: dict[str, dict[str, Any]]
-    weights = {"vit": {"teachers": [teacher]}, "classifier": {"teachers": [teacher], "codec": untrained}}
-    weights |= {model: {"codec": untrained} for model in ("context", "perceptual")}
+    given: dict[str, Any] = {"teacher": ("teachers", [teacher]), "codec": ("codec", untrained)}
 
     def training(model: str) -> Train:
         def run(out: Path, data: Path = data, **options: Any) -> Path:
-            inputs = Inputs([data], out, smoke=True, **weights.get(model, {}))
+            own = dict(given[name] for name in MODELS[model].weights & set(given))
+            inputs = Inputs([data], out, smoke=True, **own)
             return train(load_recipe(model), inputs, threads=1, **options)
 
         return run

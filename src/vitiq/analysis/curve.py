@@ -53,7 +53,7 @@ def curve(rate: Values, quality: Values) -> Curve:
     remain: the best that the codec reaches, as choosing or mixing its files would.
 
     Args:
-        rate: of each point.
+        rate: of each point, in bits per pixel or bytes.
         quality: of each point, larger is better.
 
     Raises:

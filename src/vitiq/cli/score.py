@@ -76,6 +76,8 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
     from vitiq.evaluation.sets import STATISTICS, need_no_pairs  # noqa: PLC0415
 
+    if details and not as_json:
+        raise click.UsageError("--details adds to the JSON: give --json too")
     distorted, metrics, single = two_sides(reference, distorted, metrics, maps)
     sides = (reference, distorted)
     spec = MetricSpec(metrics, weights, panel, device)

@@ -122,7 +122,7 @@ class GeneratorRecipe(Recipe[GeneratorTrainingConfig]):
         self.average = Ema(self.autoencoder, config.ema)
         self._second = AdversarialPhase(self.autoencoder, backbone, config.adversarial, config.gradient_clip, hardware)
         self._crops = TrainingCrops(config, self.images, self.training)
-        crops = zoomed_crops(self.images, self.held_out, config.phases[0].crop, config.seed)
+        crops = zoomed_crops(self.images, self.held_out, config.all_phases[0].crop, config.seed)
         self._validation = in_unit_range(crops.to(hardware.device))
 
     def parts(self) -> dict[str, Stateful]:
