@@ -159,3 +159,19 @@ def test_short_palettes_as_pillow_writes_them() -> None:
     read, notes = decode_image(buffer.getvalue(), "x")
     assert np.array_equal(read, np.asarray(image.convert("RGB")))
     assert notes == []
+
+
+def test_cmyk_without_adobe_s_mark_is_said() -> None:
+    """Readers do not agree on it: libvips takes such inks as they stand, Pillow and browsers turn them round."""
+    inks = np.zeros((16, 16, 4), np.uint8)
+    inks[:, :8, 0] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(inks, "CMYK").save(buffer, "JPEG", quality=95)
+    data = buffer.getvalue()
+    start = data.index(b"\xff\xee")
+    bare = data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
+    marked, notes = decode_image(data, "x")
+    plain, said = decode_image(bare, "x")
+    assert np.array_equal(marked, plain)
+    assert notes == ["CMYK converted to RGB"]
+    assert said == ["CMYK without Adobe's mark read as with it, 255 is no ink", "CMYK converted to RGB"]

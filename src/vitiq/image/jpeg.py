@@ -19,6 +19,7 @@ from vitiq.image.orientation import from_exif
 from vitiq.image.raster import Raster, UnsupportedKindError, from_pillow
 
 GAIN_MAP = "HDR gain map left out, the SDR image is read"
+PLAIN_INKS = "CMYK without Adobe's mark read as with it, 255 is no ink"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_LS = 0xF7
 _MPF_IMAGES = 0xB001
@@ -34,6 +35,7 @@ class _Segments:
     images: int = 1
     gain_map: bool = False
     arithmetic: bool = False
+    adobe: bool = False
     scan_bytes: int = 0
 
 
@@ -50,6 +52,8 @@ def read_jpeg(data: bytes, name: str) -> Raster:
     check_pixels(*segments.size, name)
     _check_length(segments)
     raster = from_pillow(Image.open(io.BytesIO(segments.kept), formats=["JPEG"]))
+    if raster.model == "cmyk" and not segments.adobe:
+        raster.notes.append(PLAIN_INKS)
     if segments.gain_map:
         raster.notes.append(GAIN_MAP)
     elif segments.images > 1:
@@ -145,6 +149,8 @@ def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
         segments.gain_map |= b"ns.adobe.com/hdr-gain-map" in content or b"HDRGainMap" in content
     elif marker == 0xE2:
         _second(content, segments)
+    elif marker == 0xEE:
+        segments.adobe |= content.startswith(b"Adobe")
     return not (0xE1 <= marker <= 0xEF or marker == 0xFE) or marker == 0xEE
 
 
