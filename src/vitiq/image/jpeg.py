@@ -16,7 +16,7 @@ from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.ifd import DamagedTagsError, first_directory
 from vitiq.image.limits import MAX_CHUNKS, MAX_FRAMES, MAX_PROFILE_BYTES, MAX_SCANS, check_pixels
 from vitiq.image.orientation import from_exif
-from vitiq.image.raster import Raster, UnsupportedKindError, from_pillow
+from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow
 
 GAIN_MAP = "HDR gain map left out, the SDR image is read"
 PLAIN_INKS = "CMYK without Adobe's mark read as with it, 255 is no ink"
@@ -57,7 +57,7 @@ def read_jpeg(data: bytes, name: str) -> Raster:
     if segments.gain_map:
         raster.notes.append(GAIN_MAP)
     elif segments.images > 1:
-        raster.notes.append(f"first of {segments.images} frames")
+        raster.notes.append(first_of(segments.images))
     raster.orientation = from_exif(segments.exif, raster.notes)
     profile = b"".join(segments.profile[key] for key in sorted(segments.profile))
     raster.profile = profile or None
@@ -161,7 +161,7 @@ def _second(content: bytes, segments: _Segments) -> None:
             segments.profile.setdefault(content[12], content[14:])
     elif content.startswith(_MPF):
         try:
-            segments.images = min(max(1, first_directory(content[4:]).number(_MPF_IMAGES, 1)), MAX_FRAMES)
+            segments.images = min(max(1, first_directory(content[4:]).number(_MPF_IMAGES, 1)), MAX_FRAMES + 1)
         except DamagedTagsError:
             segments.images = 1
     elif content.startswith(_ISO_GAIN):
