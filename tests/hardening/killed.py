@@ -40,7 +40,7 @@ def fork_workers() -> None:
     """Have worker processes be forks, which have imported everything, where vitiq starts them afresh."""
     from vitiq import workers
 
-    workers.get_context = lambda _: get_context("fork")  # type: ignore[assignment]
+    workers.get_context = lambda _: get_context("fork")  # type: ignore[assignment, attr-defined]
 
 
 def study(words: list[str]) -> int:

@@ -54,7 +54,7 @@ def run(*words: object, encoding: str = "utf-8") -> tuple[int, str, str]:
     said = []
     for stream in (out, err):
         stream.flush()
-        data = stream.buffer.getvalue()  # type: ignore[attr-defined]
+        data = stream.buffer.getvalue()
         said.append(data.decode(encoding))
     return int(str(code or 0)), said[0], said[1]
 

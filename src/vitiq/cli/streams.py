@@ -21,8 +21,21 @@ STDIO = Path("-")
 
 def prepare() -> None:
     """Characters that a stream's encoding lacks are written as what is like them, or as escapes; so are odd names."""
+    for number in range(3):
+        _keep_open(number)
     for stream in (sys.stdout, sys.stderr):
         reconfigure(stream)
+
+
+def _keep_open(number: int) -> None:
+    """Fill a closed standard stream: the next file opened would get its number, and with it what libraries print.
+
+    What fills it is open for the wrong direction, so that using it fails as before.
+    """
+    try:
+        os.fstat(number)
+    except OSError:
+        os.open(os.devnull, os.O_RDONLY if number else os.O_WRONLY)  # gets the lowest free number, which is this one
 
 
 def flush() -> None:

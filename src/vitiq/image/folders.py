@@ -127,7 +127,11 @@ def _inside(
         below = file.relative_to(folder)
         if is_housekeeping(below):
             others["of the system"] += 1
-        elif not file.is_file():
+            continue
+        regular = is_regular(file, found.problems)
+        if regular is None:
+            continue
+        if not regular:
             if file.suffix.lower() in SUFFIXES and file.is_symlink():
                 found.problems.append(f"{file}: a link that leads to no file; mend or remove it")
             else:
@@ -164,6 +168,15 @@ def files_below(
             others["links to folders"] += links
         above = Path(root)
         yield from (above / name for name in names)
+
+
+def is_regular(file: Path, problems: list[str]) -> bool | None:
+    """Whether a name leads to a regular file; None, and a problem, where the system does not say."""
+    try:
+        return file.is_file()
+    except OSError as error:  # below a folder that may be listed and not entered, or a path that is too long
+        problems.append(f"{file}: cannot be looked at ({error.strerror}); check its folder's permissions")
+        return None
 
 
 def in_order(paths: Iterable[Path]) -> list[Path]:
