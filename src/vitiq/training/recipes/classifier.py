@@ -27,13 +27,13 @@ from vitiq.codecs.transform.networks.embedded import WEIGHTS, TransformModel, lo
 from vitiq.models.top_labels import shared_labels
 from vitiq.training.agreement import TOP_K
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Positive, TrainingConfig, Whole
+from vitiq.training.config import Count, Dropped, NotNegative, Positive, Share, TrainingConfig, Whole
 from vitiq.training.data import ImageSet, digest_of
 from vitiq.training.engine import Recipe, Row, RunOptions, cosine, descend, set_rate, train
 from vitiq.training.hardware import Hardware
 from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
 from vitiq.training.recipes.vit import SMOKE_IMAGES
-from vitiq.training.student import prune
+from vitiq.training.student import prune, set_dropout
 from vitiq.training.teachers import load_teacher, soft_loss
 from vitiq.weights.file import steps_behind
 from vitiq.weights.store import sha256_file
@@ -56,6 +56,8 @@ class ClassifierTrainingConfig(TrainingConfig, frozen=True, kw_only=True):
     warmup_steps: Whole
     weight_decay: NotNegative
     temperature: Positive
+    dropout: Dropped = 0.0
+    label_smoothing: Share = 0.0
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -143,6 +145,7 @@ class ClassifierRecipe(Recipe):
         else:
             classifier = EmbeddedClassifier(begin).model
         self.model = self.classifier = hardware.to_device(classifier.train().requires_grad_(True))
+        set_dropout(self.classifier, config.dropout)
         self._reader = Reader(self.classifier)
         self._parallel = hardware.data_parallel(self._reader)
         self._optimiser = make_optimiser(self.classifier, config)
@@ -181,15 +184,20 @@ class ClassifierRecipe(Recipe):
         config, views = self.config, [self._views[i] for i in batch.tolist()]
         rate = cosine(step, config.steps, config.warmup_steps, config.learning_rate, config.final_learning_rate)
         set_rate(self._optimiser, rate)
-        found = logits_of(self._parallel, self.codec, views, self.hardware)
-        loss = soft_loss(found, teacher_of(views).to(self.hardware.device), config.temperature)
+        # What is dropped.
+        torch.manual_seed(int(np.random.default_rng([config.seed, 2, step, self.hardware.rank]).integers(0, 2**31)))
+        found, wanted = logits_of(self._parallel, self.codec, views, self.hardware), teacher_of(views)
+        loss = soft_loss(found, wanted.to(self.hardware.device), config.temperature, config.label_smoothing)
         norm = descend(loss, self._optimiser, self._parallel.parameters(), config.gradient_clip)
         self.average.update(self.classifier)
         return {"loss": float(loss.detach()), "learning_rate": rate, "gradient_norm": norm}
 
     def validate(self, done: int) -> Row:  # noqa: ARG002
         """Agreement with the teacher by level."""
-        return validate(self._reader, self.codec, self._validation, self.hardware)
+        self.classifier.eval()
+        found = validate(self._reader, self.codec, self._validation, self.hardware)
+        self.classifier.train()
+        return found
 
     def export(self, done: int, path: Path) -> None:
         """The classifier, and which codec's latents it reads."""
