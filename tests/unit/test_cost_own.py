@@ -17,6 +17,7 @@ from torch import nn
 
 from vitiq.cli.cost import command
 from vitiq.cli.train import INPUTS
+from vitiq.codecs.transform.networks.embedded import TransformModel
 from vitiq.cost.answer import OWN, cost
 from vitiq.cost.counting import META, OwnTraining, descent, forward, on_meta, operations, size_of
 from vitiq.cost.own_models import TRAININGS
@@ -60,7 +61,7 @@ def test_parameters_are_those_of_the_weights_that_ship(counts: dict[str, OwnTrai
     assert found["deblock"] == numbers("deblock_embedded.safetensors", "")
     assert found["generator"] == numbers("generator_embedded.safetensors", "encoder.", "synthesis.", "prior.")
     # The codec's prior is in its file as whole numbers, which give the floats back.
-    shipped = codec.TransformModel()
+    shipped = TransformModel()
     assert shipped.prior.context is not None
     assert found["context"] == size_of(shipped.prior.context)
     transforms = numbers("codec_embedded.safetensors", "analysis.", "synthesis.", "gains.")

@@ -72,7 +72,7 @@ def cost(
 
     Example:
         >>> f"{cost('vit-b/16', 'a100:8', images=1.28e6, epochs=300).estimate.flops:.2e}"
-        '4.04e+19'
+        '4.05e+19'
     """
     for name, value in {"images": images, "epochs": epochs, "price": price, "watts": watts}.items():
         if value is not None and not (math.isfinite(value) and value >= 0):

@@ -228,9 +228,15 @@ def of_transgan(path: Path | None) -> OwnTraining:
     """`vitiq train transgan`; the generator learns once in `critic_steps` steps, from twice as many images."""
     config = transgan.TransGanConfig.load(path)
     made, side = on_meta(TransGenerator(config.shape)), config.shape.resolution
-    scales = {"scales": config.discriminator_scales, "heads": config.heads}
     judge = on_meta(
-        TransDiscriminator(side, config.patch, config.discriminator_width, config.discriminator_depth, **scales)
+        TransDiscriminator(
+            side,
+            config.patch,
+            config.discriminator_width,
+            config.discriminator_depth,
+            scales=config.discriminator_scales,
+            heads=config.heads,
+        )
     )
 
     def sample(count: int) -> Tensor:
