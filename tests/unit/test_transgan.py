@@ -183,8 +183,8 @@ def test_the_penalty_of_a_network_without_slope_is_one() -> None:
         ("dropout = 0.0", "dropout = -0.1", "dropout"),
         ('loss = "hinge"', 'loss = "lsgan"', "loss"),
         ('loss = "hinge"\n', 'loss = "wgangp-eps"\n', "WGAN has no labels"),
-        ("width = 32", "width = 64", "a quarter"),
-        ("heads = 4", "heads = 5", "heads"),
+        ("width = 12", "width = 64", "a quarter"),
+        ("heads = 2", "heads = 5", "heads"),
     ],
 )
 def test_settings_are_checked(old: str, new: str, names: str, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -21,16 +23,22 @@ def count_of(text: str) -> float:
         InputError: not a number from 0.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgb]?)", text.strip().lower())
-    if match is None:
-        raise InputError(f"{text!r} given, a number expected, as 50000, 1.28M or 300M")
-    return float(match[1]) * SCALES[match[2]]
+    value = math.inf if match is None else float(match[1]) * SCALES[match[2]]
+    if not math.isfinite(value):
+        raise InputError(f"{text[:20]!r} given, a number expected, as 50000, 1.28M or 300M")
+    return value
 
 
 @click.command("cost")
 @click.argument("model")
-@click.option("--images", default="1.28M", show_default=True, help="Images of the training set.")
-@click.option("--epochs", type=float, default=1.0, show_default=True, help="Times that each image is seen.")
-@click.option("--size", type=click.IntRange(min=1), default=224, show_default=True, help="Pixels a side of an image.")
+@click.option("--images", help="Images of the training set.  [default: 1.28M]")
+@click.option("--epochs", type=float, help="Times that each image is seen.  [default: 1]")
+@click.option("--size", type=click.IntRange(min=1), help="Pixels a side of an image.  [default: 224]")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Configuration of vitiq's own training; the shipped one if not given.",
+)
 @click.option("--on", "device", default="a100:8", show_default=True, help="Device:count; cpu is measured.")
 @click.option("--utilisation", type=float, default=0.3, show_default=True, help="Share of the peak that is reached.")
 @click.option("--price", type=float, help="Dollars a unit and hour; the table's list price if not given.")
@@ -39,9 +47,10 @@ def count_of(text: str) -> float:
 @common.as_json
 def command(  # noqa: PLR0917
     model: str,
-    images: str,
-    epochs: float,
-    size: int,
+    images: str | None,
+    epochs: float | None,
+    size: int | None,
+    config: Path | None,
     device: str,
     utilisation: float,
     price: float | None,
@@ -49,48 +58,61 @@ def command(  # noqa: PLR0917
     pue: float,
     as_json: bool,
 ) -> None:
-    """Estimate what it costs to train MODEL: a Vision Transformer such as vit-h/14.
+    """Estimate what it costs to train MODEL: a Vision Transformer such as vit-h/14, or a model of `vitiq train`.
 
-    Operations of a forward pass are counted by torch; a training step is three of them. Hours follow from the device's
-    peak and the utilisation, energy from its power, money from its price.
+    Operations of a forward pass are counted by torch; a training step of a Vision Transformer is three of them, and
+    those of vitiq's own trainings are counted, forward and backward, by their configuration. Hours follow from the
+    device's peak and the utilisation, energy from its power, money from its price.
     """
-    from vitiq.cost.accelerators import find  # noqa: PLC0415
-    from vitiq.cost.estimate import estimate, training_flops  # noqa: PLC0415
-    from vitiq.cost.transformers import counted, parse_transformer  # noqa: PLC0415
+    from vitiq.cost.answer import cost  # noqa: PLC0415
 
-    shape = parse_transformer(model, size)
-    seen = count_of(images)
-    unit, number = find(device)
-    if price is not None:
-        unit = replace(unit, dollars=price, source=f"{unit.source}; price given")
-    if watts is not None:
-        unit = replace(unit, watts=watts, source=f"{unit.source}; power given")
-    weights, forward = counted(shape)
-    total = training_flops(forward, seen, epochs)
-    result = estimate(total, unit, number, utilisation=utilisation, pue=pue)
+    found = cost(
+        model,
+        device,
+        images=None if images is None else count_of(images),
+        epochs=epochs,
+        size=size,
+        config=config,
+        utilisation=utilisation,
+        price=price,
+        watts=watts,
+        pue=pue,
+    )
+    result, unit = found.estimate, found.device
     if as_json:
         print_json(
             {
                 "model": model,
-                "parameters": weights,
-                "forward_flops": forward,
+                "parameters": found.parameters,
+                "forward_flops": found.forward_flops,
                 "training": asdict(result),
-                "device": {**asdict(unit), "count": number},
+                "device": {**asdict(unit), "count": found.count},
                 "utilisation": utilisation,
                 "pue": pue,
             }
         )
         return
-    money = "no price known; give --price" if result.dollars is None else f"{result.dollars:,.0f} dollars"
+    money = "no price known; give --price" if result.dollars is None else f"{amount(result.dollars)} dollars"
     lines = {
-        "parameters": f"{weights / 1e6:,.1f} million",
-        "forward": f"{forward / 1e9:,.2f} GFLOP an image of {size}×{size} (multiplication and addition are two)",
-        "training": f"{total:.3g} FLOP: 3 × forward × {seen:,.0f} images × {epochs:g} epochs",
-        "device": f"{number} × {unit.title}, {unit.teraflops:g} TFLOPS peak each, {utilisation:.0%} of it reached",
-        "time": f"{result.hours:,.1f} hours ({result.device_hours / 24:,.1f} device-days)",
+        "parameters": f"{found.parameters / 1e6:,.1f} million",
+        "forward": f"{found.forward_flops / 1e9:,.3g} GFLOP, {found.reads} (multiplication and addition are two)",
+        "training": f"{result.flops:.3g} FLOP: {found.training}",
+        "device": f"{found.count} × {unit.title}, "
+        f"{unit.teraflops:.4g} TFLOPS peak each, {utilisation:.0%} of that reached",
+        "time": f"{amount(result.hours)} hours ({amount(result.device_hours / 24)} device-days)",
         "energy": f"{result.megawatt_hours:,.3g} MWh ({unit.watts:g} W each, PUE {pue:g})",
         "money": money,
         "source": f"{unit.source} ({unit.date})",
     }
     for name, value in lines.items():
         click.echo(f"{name:12}{value}")
+
+
+def amount(value: float) -> str:
+    """Whole numbers with separators, small ones with three digits.
+
+    Example:
+        >>> amount(60132.4), amount(0.01234)
+        ('60,132', '0.0123')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -6,6 +6,7 @@ A training step costs three forward passes: one forward, two backward (Kaplan et
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vitiq.cost.accelerators import Accelerator
@@ -60,9 +61,9 @@ def estimate(
     """
     if not 0 < utilisation <= 1:
         raise InputError(f"utilisation {utilisation:g} given, a share of the peak above 0 and at most 1 expected")
-    if pue < 1:
+    if not 1 <= pue < math.inf:
         raise InputError(f"power usage effectiveness {pue:g} given, at least 1 expected")
-    if count < 1 or flops < 0:
+    if count < 1 or not 0 <= flops < math.inf:
         raise InputError(f"{count} devices and {flops:g} operations given, at least 1 and 0 expected")
     device_hours = flops / (device.teraflops * 1e12 * utilisation) / 3600
     return of_device_hours(device_hours, device, count, flops=flops, pue=pue)

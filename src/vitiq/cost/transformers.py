@@ -7,6 +7,7 @@ addition is two operations (FLOPs); papers that speak of "GFLOPs" of a ViT often
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vitiq.errors import InputError
@@ -51,8 +52,13 @@ class Transformer:
         return (self.side // self.patch) ** 2 + 1
 
 
-def parse_transformer(text: str, side: int = 224) -> Transformer:
+def parse_transformer(text: str, side: int = 224, *, others: Sequence[str] = ()) -> Transformer:
     """The shape behind `vit-h/14` or `deit-s/16`, with a head of 1000 labels.
+
+    Args:
+        text: the name.
+        side: of the square input in pixels.
+        others: what else could have been given, for the error.
 
     Raises:
         InputError: not of that form, or a side that patches do not fill.
@@ -64,8 +70,9 @@ def parse_transformer(text: str, side: int = 224) -> Transformer:
     match = re.fullmatch(rf"(?:vit|deit)-({'|'.join(SIZES)})/(\d{{1,3}})", text.lower())
     if match is None or int(match[2]) == 0:
         sizes = ", ".join(SIZES)
+        or_else = f"; or one of {', '.join(others)}" if others else ""
         raise InputError(
-            f"model {text!r} given, expected for example vit-h/14: a size of {sizes} and the side of a patch"
+            f"model {text!r} given, expected for example vit-h/14: a size of {sizes} and the side of a patch{or_else}"
         )
     patch = int(match[2])
     if side % patch or side < patch:

@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.device import exact_convolutions
 
+Positions = Literal["learned", "sincos"]
+"""Learned (Dosovitskiy et al.), or the fixed 2-D sines and cosines of MoCo v3 and MAE."""
+
 
 @dataclass(frozen=True, slots=True)
 class ViTConfig:
@@ -32,7 +35,7 @@ class ViTConfig:
         heads: attention heads; must divide `width`.
         classes: labels of the head.
         mlp_ratio: hidden units of the MLP over `width`.
-        positions: "learned" (Dosovitskiy et al.), or "sincos": the fixed 2-D sines and cosines of MoCo v3 and MAE.
+        positions: of the patches.
         distilled: a second token and head, taught by another network; labels are the mean of both (DeiT, section 3).
     """
 
@@ -43,7 +46,7 @@ class ViTConfig:
     heads: int = 3
     classes: int = 1000
     mlp_ratio: float = 4.0
-    positions: Literal["learned", "sincos"] = "learned"
+    positions: Positions = "learned"
     distilled: bool = False
 
     @property
@@ -97,7 +100,9 @@ def sincos_positions(rows: int, columns: int, width: int, prefix: int = 1) -> Fl
     """Fixed 2-D position embeddings: sines and cosines of the column, then of the row; zeros for tokens before them.
 
     Chen, Xie & He 2021, "An Empirical Study of Training Self-Supervised Vision Transformers", section 4.3 (arXiv
-    2104.02057), with temperature 10000 as in Vaswani et al. 2017.
+    2104.02057), with temperature 10000 as in Vaswani et al. 2017; masked autoencoders have the same (He et al. 2021,
+    `util/pos_embed.py`). In Beyer et al. 2022 (arXiv 2205.01580) wavelengths end at the temperature itself: their
+    exponents are i / (width / 4 - 1).
 
     Raises:
         InputError: width not a multiple of 4.
@@ -122,20 +127,24 @@ def stack_levels(levels: Sequence[Float[Tensor, "n t d"]], prefix: int) -> Float
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention."""
+    """Multi-head self-attention.
+
+    Dropout, here and below, is 0 unless a training sets it.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
+        self.drop = nn.Dropout(0.0)
 
     def forward(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Tokens mixed with each other."""
         n, t, d = x.shape
         q, k, v = self._split(x)
         mixed = F.scaled_dot_product_attention(q, k, v)
-        result: Tensor = self.proj(mixed.transpose(1, 2).reshape(n, t, d))
+        result: Tensor = self.drop(self.proj(mixed.transpose(1, 2).reshape(n, t, d)))
         return result
 
     def weights(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n heads t t"]:
@@ -157,10 +166,11 @@ class Mlp(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
+        self.drop = nn.Dropout(0.0)
 
     def forward(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Each token by itself."""
-        result: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        result: Tensor = self.drop(self.fc2(self.drop(F.gelu(self.fc1(x)))))
         return result
 
 
@@ -207,6 +217,7 @@ class VisionTransformer(nn.Module):
         self.patch_embed = PatchEmbed(config)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, config.prefix + config.grid**2, config.width))
+        self.drop = nn.Dropout(0.0)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, eps=1e-6)
         self.head = nn.Linear(config.width, config.classes)
@@ -245,7 +256,8 @@ class VisionTransformer(nn.Module):
         tokens = self.patch_embed(x)
         before = [self.cls_token, self.dist_token] if self.config.distilled else [self.cls_token]
         tokens = torch.cat([*(token.expand(len(x), -1, -1) for token in before), tokens], dim=1)
-        return tokens + self.positions(x.shape[2] // patch, x.shape[3] // patch)
+        placed: Tensor = self.drop(tokens + self.positions(x.shape[2] // patch, x.shape[3] // patch))
+        return placed
 
     def forward_hidden(
         self, x: Float[Tensor, "n 3 h w"], blocks: Sequence[int]

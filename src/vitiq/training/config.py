@@ -21,6 +21,8 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 """At least 0; NaN is refused."""
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """0 … 1."""
+Dropped = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+"""0 … below 1."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

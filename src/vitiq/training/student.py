@@ -9,19 +9,31 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from vitiq.errors import WeightsError
-from vitiq.models.vit import VisionTransformer
+from vitiq.models.backbones.checkpoint import are_fixed
+from vitiq.models.vit import Positions, VisionTransformer
 from vitiq.weights.file import half, write_weights
 
 FORMAT = "vitiq-vit-1"
 
 
-def prune(teacher: VisionTransformer, kept: Sequence[int]) -> VisionTransformer:
-    """A student with the teacher's embeddings, head and the kept blocks."""
-    config = replace(teacher.config, depth=len(kept))
+def prune(teacher: VisionTransformer, kept: Sequence[int], positions: Positions = "learned") -> VisionTransformer:
+    """A student with the teacher's embeddings, head and the kept blocks.
+
+    Args:
+        teacher: with learned positions.
+        kept: its blocks.
+        positions: "sincos" for fixed positions in place of the teacher's.
+    """
+    config = replace(teacher.config, depth=len(kept), positions=positions)
     student = VisionTransformer(config)
     state = {k: v for k, v in teacher.state_dict().items() if not k.startswith("blocks.")}
+    if positions == "sincos":
+        # What the class token learned at its place belongs to it; fixed positions have nothing there.
+        state["cls_token"] = state["cls_token"] + state["pos_embed"][:, :1]
+        state["pos_embed"] = student.pos_embed.detach()
     for new, old in enumerate(kept):
         prefix = f"blocks.{old}."
         for name, value in teacher.state_dict().items():
@@ -43,12 +55,24 @@ def start_from(student: VisionTransformer, path: Path) -> None:
         WeightsError: the file cannot be used.
     """
     try:
-        student.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        state = {name: value.float() for name, value in load_file(path).items()}
+        student.load_state_dict(state)
+        fixed = are_fixed(state["pos_embed"], student.config.grid)
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(
             f"{path}: not weights of this student ({reason}); give a file of `vitiq train vit`"
         ) from error
+    if fixed != (student.config.positions == "sincos"):
+        given = "sincos" if fixed else "learned"
+        raise WeightsError(f'{path}: positions are {given}; set positions = "{given}", or begin from other weights')
+
+
+def set_dropout(network: nn.Module, share: float) -> None:
+    """Share of numbers that a network drops in training: of embedded tokens, after attention and within MLPs."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
 
 
 def export_weights(student: VisionTransformer, steps: int, path: Path) -> None:

@@ -55,7 +55,18 @@ def blended(logits: Sequence[Float[Tensor, "n c"]]) -> Float[Tensor, "n c"]:
     return torch.stack([x / s * scale for x, s in zip(centred, scales, strict=True)]).mean(0)
 
 
-def soft_loss(found: Float[Tensor, "n c"], wanted: Float[Tensor, "n c"], temperature: float) -> Tensor:
-    """KL divergence from the wanted labels, both softened by a temperature; of the same size at all temperatures."""
+def soft_loss(
+    found: Float[Tensor, "n c"], wanted: Float[Tensor, "n c"], temperature: float, smoothing: float = 0.0
+) -> Tensor:
+    """KL divergence from the wanted labels, both softened by a temperature; of the same size at all temperatures.
+
+    Args:
+        found, wanted: logits.
+        temperature: above 0.
+        smoothing: share of the wanted labels that is spread evenly over all (Szegedy et al. 2016, section 7, arXiv
+            1512.00567), 0 … 1.
+    """
     soft, target = F.log_softmax(found / temperature, 1), F.log_softmax(wanted / temperature, 1)
+    if smoothing:
+        target = torch.log((1 - smoothing) * target.exp() + smoothing / target.shape[1])
     return F.kl_div(soft, target, log_target=True, reduction="batchmean") * temperature**2

@@ -56,6 +56,7 @@ class LatentClassifier(nn.Module):
         zero(self.quality)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.grid**2, config.width))
+        self.drop = nn.Dropout(0.0)  # unless a training sets it
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, eps=1e-6)
         self.head = nn.Linear(config.width, config.classes)
@@ -74,7 +75,8 @@ class LatentClassifier(nn.Module):
         """Tokens before the first block; `quality` from `powers`."""
         tokens = self.embed(patches) + self.quality(quality)[:, None]
         tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
-        return tokens + self.pos_embed
+        placed: Tensor = self.drop(tokens + self.pos_embed)
+        return placed
 
     def forward(self, patches: Float[Tensor, "n p f"], quality: Float[Tensor, "n 3"]) -> Float[Tensor, "n classes"]:
         """Logits; `quality` from `powers`."""

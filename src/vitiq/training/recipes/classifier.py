@@ -27,12 +27,12 @@ from vitiq.codecs.transform.networks.embedded import WEIGHTS, TransformModel, lo
 from vitiq.models.top_labels import shared_labels
 from vitiq.training.agreement import TOP_K
 from vitiq.training.checkpoint import Ema
-from vitiq.training.config import Count, DistillationConfig, Positive, Whole
+from vitiq.training.config import Count, DistillationConfig, Dropped, Positive, Share, Whole
 from vitiq.training.data import digest_of
 from vitiq.training.engine import Inputs, Recipe, Row, descend
 from vitiq.training.hardware import Hardware
 from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
-from vitiq.training.student import prune
+from vitiq.training.student import prune, set_dropout
 from vitiq.training.teachers import load_teacher, soft_loss
 from vitiq.weights.store import sha256_file
 
@@ -50,6 +50,8 @@ class ClassifierTrainingConfig(DistillationConfig, frozen=True, kw_only=True):
     largest_view: Count
     linear_rate: Positive
     temperature: Positive
+    dropout: Dropped = 0.0
+    label_smoothing: Share = 0.0
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -92,6 +94,7 @@ class ClassifierRecipe(Recipe[ClassifierTrainingConfig]):
         else:
             classifier = EmbeddedClassifier(inputs.begin).model
         self.model = self.classifier = hardware.to_device(classifier.train().requires_grad_(True))
+        set_dropout(self.classifier, config.dropout)
         self._reader = Reader(self.classifier)
         self._parallel = hardware.data_parallel(self._reader)
         self.optimiser = make_optimiser(self.classifier, config)
@@ -123,15 +126,20 @@ class ClassifierRecipe(Recipe[ClassifierTrainingConfig]):
         """One step towards the teacher's labels."""
         config, views = self.config, [self._views[i] for i in batch.tolist()]
         rate = self.set_rate(step)
-        found = logits_of(self._parallel, self.codec, views, self.hardware)
-        loss = soft_loss(found, teacher_of(views).to(self.hardware.device), config.temperature)
+        # What is dropped.
+        torch.manual_seed(int(np.random.default_rng([config.seed, 2, step, self.hardware.rank]).integers(0, 2**31)))
+        found, wanted = logits_of(self._parallel, self.codec, views, self.hardware), teacher_of(views)
+        loss = soft_loss(found, wanted.to(self.hardware.device), config.temperature, config.label_smoothing)
         norm = descend(loss, self.optimiser, self._parallel.parameters(), config.gradient_clip)
         self.average.update(self.classifier)
         return {"loss": float(loss.detach()), "learning_rate": rate, "gradient_norm": norm}
 
     def validate(self, done: int) -> Row:  # noqa: ARG002
         """Agreement with the teacher by level."""
-        return validate(self._reader, self.codec, self._validation, self.hardware)
+        self.classifier.eval()
+        found = validate(self._reader, self.codec, self._validation, self.hardware)
+        self.classifier.train()
+        return found
 
     def export(self, done: int, path: Path) -> None:
         """The classifier, and which codec's latents it reads."""

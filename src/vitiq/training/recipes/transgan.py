@@ -25,7 +25,7 @@ from vitiq.metrics.sets.kernel_distance import kernel_distance
 from vitiq.models.backbones import load_backbone
 from vitiq.models.transgan import GeneratorShape, Stage, TransGenerator
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Settings, Share, SteadyConfig
+from vitiq.training.config import Count, Dropped, NotNegative, Settings, Share, SteadyConfig
 from vitiq.training.crops import in_unit_range, stacked, zoomed_crop, zoomed_crops
 from vitiq.training.diff_augment import augment
 from vitiq.training.engine import Inputs, Recipe, Row, descend, set_rate
@@ -50,7 +50,7 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
     critic_steps: Count
     loss: Literal["hinge", "wgangp-eps"]
     label_smoothing: Share
-    dropout: Share
+    dropout: Dropped
     gradient_penalty: NotNegative
     latent: Count
     bottom: Count
@@ -74,8 +74,6 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
             raise ValueError(f"patch: {sides[-1]} pixels are no multiple of the coarsest scale's patches")
         if self.label_smoothing and self.loss != "hinge":
             raise ValueError('label_smoothing: WGAN has no labels; use loss = "hinge", or 0')
-        if self.dropout == 1:
-            raise ValueError("dropout: below 1 expected")
 
     @property
     def shape(self) -> GeneratorShape:

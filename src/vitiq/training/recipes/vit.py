@@ -20,13 +20,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
-from vitiq.models.vit import VisionTransformer
+from vitiq.models.vit import Positions, VisionTransformer
 from vitiq.training.agreement import agreement, agreement_names
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import DistillationConfig, NotNegative, Share, Whole
+from vitiq.training.config import DistillationConfig, Dropped, NotNegative, Share, Whole
 from vitiq.training.engine import Inputs, Recipe, Row, descend
 from vitiq.training.hardware import Hardware
-from vitiq.training.student import export_weights, matched_blocks, prune, start_from
+from vitiq.training.student import export_weights, matched_blocks, prune, set_dropout, start_from
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
 from vitiq.training.token_readers import TokenReaders
 from vitiq.training.vit_views import TrainingViews, mixed, normalised, regenerated, to_input, view
@@ -45,6 +45,9 @@ class VitTrainingConfig(DistillationConfig, frozen=True, kw_only=True):
     graphic_share: Share
     generated_share: Share
     mixed_share: Share
+    positions: Positions = "learned"
+    dropout: Dropped = 0.0
+    label_smoothing: Share = 0.0
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -62,17 +65,17 @@ class VitRecipe(Recipe[VitTrainingConfig]):
     def __init__(self, config: VitTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
         self.teachers = [load_teacher(path) for path in inputs.teachers]
         super().__init__(config, inputs, hardware)
-        self.model = self.student = prune(self.teachers[0].model, config.kept_blocks)
+        self.model = self.student = prune(self.teachers[0].model, config.kept_blocks, config.positions)
         if inputs.begin is not None:
             start_from(self.student, inputs.begin)
         self.readers = TokenReaders(len(self.teachers), self.student.config.depth, self.student.config.width)
+        set_dropout(self.student, config.dropout)
         self.generator = EmbeddedGenerator().to(hardware.device)
         for module in (self.student, self.readers, *(teacher.model for teacher in self.teachers)):
             module.to(hardware.device)
         self._learner = hardware.data_parallel(Distillation(config, self.student, self.readers, self.teachers))
-        self.optimiser = torch.optim.AdamW(
-            self._learner.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self._learning = [p for p in self._learner.parameters() if p.requires_grad]  # fixed positions do not
+        self.optimiser = torch.optim.AdamW(self._learning, lr=config.learning_rate, weight_decay=config.weight_decay)
         self.average = Ema(self.student, config.ema)
         self.figures = agreement_names(len(self.teachers))
         self._views = TrainingViews(config, self.images, self.training, self.student.config.image_size)
@@ -99,15 +102,19 @@ class VitRecipe(Recipe[VitTrainingConfig]):
         some = regenerated(rng, normalised(batch), self.generator, config.generated_share)
         views = mixed(rng, some, config.mixed_share)
         rate = self.set_rate(step)
+        torch.manual_seed(int(rng.integers(0, 2**31)))  # what is dropped
         with self.hardware.mixed_precision():
             loss, kl, hidden = self._learner(views)
-        descend(loss, self.optimiser, self._learner.parameters(), config.gradient_clip)
+        descend(loss, self.optimiser, self._learning, config.gradient_clip)
         self.average.update(self.student)
         return {"kl": float(kl), "hidden": float(hidden), "loss": float(loss.detach()), "learning_rate": rate}
 
     def validate(self, done: int) -> Row:  # noqa: ARG002
         """Agreement with every teacher on clean and degraded views."""
-        return agreement(self.student, self.teachers, self._clean, self._degraded)
+        self.student.eval()
+        found = agreement(self.student, self.teachers, self._clean, self._degraded)
+        self.student.train()
+        return found
 
     def export(self, done: int, path: Path) -> None:
         """The student in half precision."""
@@ -132,7 +139,7 @@ def distillation_loss(
         target = blended(labels)
     tokens, own = student.forward_hidden(images, range(len(config.kept_blocks)))
     logits = student.head(tokens[:, 0]).float()
-    soft = torch.stack([soft_loss(logits, target, t) for t in config.temperatures]).mean()
+    soft = torch.stack([soft_loss(logits, target, t, config.label_smoothing) for t in config.temperatures]).mean()
     distance = readers.distance(own, wanted)
     return soft + config.hidden_weight * distance, soft.detach(), distance.detach()
 
