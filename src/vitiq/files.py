@@ -125,7 +125,7 @@ def named_at_end(target: Path) -> Iterator[Path]:
             _finish(file, target)
         temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def same_file(first: Path, second: Path) -> bool:
@@ -299,7 +299,13 @@ def _give_name(file: BinaryIO, target: Path, overwrite: bool, *, durable: bool) 
                 _finish(copy, target, durable=durable)
         _uninterrupted(lambda: temporary.replace(target))
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove(temporary: Path) -> None:
+    """Remove a temporary file, where it still is; that this fails must not hide how the write went."""
+    with suppress(OSError):
+        _uninterrupted(temporary.unlink)
 
 
 def _uninterrupted(call: Callable[[], object]) -> None:
@@ -342,7 +348,7 @@ def _named(target: Path, overwrite: bool, *, durable: bool) -> Iterator[BinaryIO
         except OSError:  # a file system without hard links
             temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def _finish(file: BinaryIO, target: Path, *, durable: bool = True) -> None:

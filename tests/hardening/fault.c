@@ -120,6 +120,23 @@ int linkat(int a, const char *from, int b, const char *to, int flags) {
     if (below(to) && fails()) return -1;
     return real(a, from, b, to, flags);
 }
+int unlink(const char *path) {
+    REAL(int, "unlink", const char *);
+    if (below(path) && fails()) return -1;
+    return real(path);
+}
+int rmdir(const char *path) {
+    REAL(int, "rmdir", const char *);
+    if (below(path) && fails()) return -1;
+    return real(path);
+}
+/* Where a network's file system says that the disk is full. The descriptor is closed all the same (close(2)). */
+int close(int fd) {
+    REAL(int, "close", int);
+    int writes = open_below(fd) && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+    int result = real(fd);
+    return writes && fails() ? -1 : result;
+}
 int mkdir(const char *path, mode_t mode) {
     REAL(int, "mkdir", const char *, mode_t);
     if (below(path) && fails()) return -1;

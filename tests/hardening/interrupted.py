@@ -1,6 +1,10 @@
 """Fails every nth call that writes, in a forked child a failure, and says what was left. Run with the shim preloaded.
 
-LD_PRELOAD=fault.so python interrupted.py encode FOLDER [STEP [FIRST]]      prints a JSON object a failure
+LD_PRELOAD=fault.so python interrupted.py encode|run|processes FOLDER [STEP]
+
+Prints a JSON object for each failure that was not borne as it must be, then one of the whole; resumes, with what it has
+in OPERATION.jsonl beside FOLDER. `processes` is `run` with two workers, which are forks; the nth call fails in each
+process, calls that the parent made before the fork counted.
 """
 
 from __future__ import annotations
@@ -14,8 +18,13 @@ import json
 import os
 import shutil
 import sys
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from killed import fork_workers
 
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EINTR")
 OLD = b"what stood there before"
@@ -49,13 +58,18 @@ def encode(folder: Path) -> tuple[int, str]:
     return vitiq("encode", str(folder.parent / "in.png"), "-c", "jpeg", "-o", str(folder / "x.jpg"), "--force")
 
 
-def run(folder: Path) -> tuple[int, str]:
-    """A run of one image, one codec, one metric."""
-    image = str(folder.parent / "in.png")
-    return vitiq("run", image, "-c", "jpeg", "--comparators", "webp", "--metrics", "mse", "-o", str(folder), "--quiet")
+def run(folder: Path, *workers: str) -> tuple[int, str]:
+    """A run of one image, two codecs, one metric."""
+    work = [str(folder.parent / "in.png"), "-c", "jpeg", "--comparators", "webp", "--metrics", "mse"]
+    return vitiq("run", *work, "-o", str(folder), "--quiet", *(workers or ("--executor", "inline")))
 
 
-OPERATIONS: dict[str, Callable[[Path], tuple[int, str]]] = {"encode": encode, "run": run}
+def processes(folder: Path) -> tuple[int, str]:
+    """The same with workers."""
+    return run(folder, "--executor", "processes", "--jobs", "2")
+
+
+OPERATIONS: dict[str, Callable[[Path], tuple[int, str]]] = {"encode": encode, "run": run, "processes": processes}
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -110,27 +124,61 @@ def vitiq_again(operation: str, folder: Path) -> dict[str, object]:
     return {"code": code, "said": said}
 
 
-def every(operation: str, folder: Path, step: int = 1, first: int = 1) -> Iterator[dict[str, object]]:
-    """A clean pass first (nth 0), then a failure of every `step`th call from `first` on with every error."""
-    clean = attempt(operation, folder, 0, 0)
-    yield {"nth": 0, "error": "", **clean}
-    for nth in range(first, int(str(clean["calls"])) + 1, step):
+def every(
+    operation: str, folder: Path, clean: dict[str, object], step: int, done: set[tuple[int, str]]
+) -> Iterator[dict[str, object]]:
+    """A failure of every `step`th call with every error, but for those that are done."""
+    for nth in range(1, int(str(clean["calls"])) + 1, step):
         for name in ERRORS:
-            yield {"nth": nth, "error": name, **attempt(operation, folder, nth, getattr(errno, name))}
+            if (nth, name) not in done:
+                yield {"nth": nth, "error": name, **attempt(operation, folder, nth, getattr(errno, name))}
+
+
+def wrong(operation: str, clean: Any, failure: Any) -> str:
+    """What is not as it must be after a failure, in words; empty where all is.
+
+    Truth: the old file or the new one, whole, and nothing beside it; one line or success; afterwards the same command
+    ends in what an undisturbed one makes.
+    """
+    said: str = failure["said"]
+    if failure["code"] not in {0, 1}:
+        return f"exit code {failure['code']}"
+    if failure["code"] == 1 and (not said.startswith("vitiq: ") or said.count("\n") != 1 or "/proc/" in said):
+        return "not one line that names the place"
+    if failure["code"] == 1 and failure["again"] != {"code": 0, "said": ""}:
+        return f"the same command afterwards: {failure['again']}"
+    if operation == "encode":
+        old = hashlib.sha256(OLD).hexdigest()[:16]
+        whole = [{"x.jpg": old}, clean["left"]]
+        return "" if failure["left"] in whole else f"half-made: {failure['left']}"
+    same = {name: value for name, value in clean["left"].items() if name.startswith(("bit", "recon", "orig"))}
+    if not same.items() <= failure["after"].items():
+        return "other files afterwards than a run left alone makes"
+    hidden = [name for name in failure["after"] if Path(name).name.startswith(".") and name != ".vitiq"]
+    return f"left behind: {hidden}" if hidden else ""
 
 
 def main() -> None:
     """See above."""
-    import warnings
-
     warnings.simplefilter("ignore")
     operation, folder = sys.argv[1], Path(sys.argv[2])
-    step, first = (int(sys.argv[at]) if len(sys.argv) > at else 1 for at in (3, 4))
-    warm = folder.parent / "warm"
+    step = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    warm, kept = folder.parent / "warm", folder.parent / f"{operation}.jsonl"
     warm.mkdir(exist_ok=True)
-    OPERATIONS[operation](warm)  # imports, before any fork
-    for line in every(operation, folder, step, first):
-        print(json.dumps(line), flush=True)
+    {**OPERATIONS, "processes": run}[operation](warm)  # imports, before any fork
+    fork_workers()
+    clean = attempt(operation, folder, 0, 0)
+    done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    found = Counter(line["wrong"] for line in done)
+    for failure in every(operation, folder, clean, step, {(line["nth"], line["error"]) for line in done}):
+        failure["wrong"] = wrong(operation, clean, failure)
+        found[str(failure["wrong"])] += 1
+        with kept.open("a") as file:
+            file.write(json.dumps(failure) + "\n")
+        if failure["wrong"]:
+            print(json.dumps({key: failure[key] for key in ("nth", "error", "wrong", "said")}), flush=True)
+    tried = found.total()
+    print(json.dumps({"calls": clean["calls"], "tried": tried, "wrong": tried - found[""], "code": clean["code"]}))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 python killed.py MOMENTS FOLDER [run|bench|processes]
 
-Prints a JSON object a moment, then one of the whole; exits with 1 if one differs. Every run is a fork of this process,
-which has imported vitiq: the moments lie in the work, not in imports. `processes` is the study of `bench` with workers,
-which outlive their parent for a while.
+Prints a JSON object a moment, then one of the whole; exits with 1 if one differs. It goes on until so many runs were
+killed before their end, and resumes: what it has is in FOLDER/moments.jsonl. Every run is a fork of this process, which
+has done the same work once: the moments lie in the work, not in imports. `processes` is the study of `bench` with
+workers, which outlive their parent for a while; they are forks too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import shutil
 import signal
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from PIL import Image
@@ -29,11 +32,31 @@ STUDIES = {
     "processes": [*BENCH, "--executor", "processes", "--jobs", "2"],
 }
 """One image, a few codecs, one metric; {} stands for the image."""
+GOLDEN_RATIO = 0.618_033_988_749_895
+"""Multiples of it, modulo 1, lie evenly in 0 … 1 however many there are."""
 
 
-def start(study: str, image: Path, out: Path, said: Path) -> int:
-    """Process id of a study, in a session of its own."""
-    words = [word.format(image) for word in STUDIES[study]]
+def fork_workers() -> None:
+    """Have worker processes be forks, which have imported everything, where vitiq starts them afresh."""
+    from vitiq import workers
+
+    workers.get_context = lambda _: get_context("fork")  # type: ignore[assignment, attr-defined]
+
+
+def study(words: list[str]) -> int:
+    """Exit code of a command in this process."""
+    from vitiq.cli.main import main
+
+    sys.argv = ["vitiq", *words, "--quiet"]
+    try:
+        main()
+    except SystemExit as stopped:
+        return stopped.code if isinstance(stopped.code, int) else 0 if stopped.code is None else 1
+    return 0
+
+
+def start(words: list[str], said: Path) -> int:
+    """Process id of a command in a session of its own; what it prints goes to a file."""
     child = os.fork()
     if child:
         return child
@@ -43,23 +66,16 @@ def start(study: str, image: Path, out: Path, said: Path) -> int:
         file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         os.dup2(file, 1)
         os.dup2(file, 2)
-        from vitiq.cli.main import main
-
-        sys.argv = ["vitiq", *words, "-o", str(out), "--quiet"]
-        try:
-            main()
-            code = 0
-        except SystemExit as stopped:
-            code = stopped.code if isinstance(stopped.code, int) else 0 if stopped.code is None else 1
+        code = study(words)
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
         os._exit(code)
 
 
-def run(study: str, image: Path, out: Path, said: Path) -> int:
-    """Exit code of a study to its end."""
-    return os.waitstatus_to_exitcode(os.waitpid(start(study, image, out, said), 0)[1])
+def run(words: list[str], said: Path) -> int:
+    """Exit code of a command to its end, in a fork."""
+    return os.waitstatus_to_exitcode(os.waitpid(start(words, said), 0)[1])
 
 
 def made(out: Path) -> dict[str, str]:
@@ -81,18 +97,17 @@ def leftovers(out: Path) -> list[str]:
     return [path.name for path in out.rglob(".*") if path.is_file() and path.name != ".vitiq"]
 
 
-def kill_and_resume(study: str, image: Path, out: Path, after: float) -> dict[str, object]:
+def kill_and_resume(words: list[str], out: Path, said: Path, after: float) -> dict[str, object]:
     """One moment: start, kill after so many seconds, run again to the end."""
     shutil.rmtree(out, ignore_errors=True)
-    said = image.with_suffix(".said")
-    child = start(study, image, out, said)
+    child = start(words, said)
     time.sleep(after)
     ended, _ = os.waitpid(child, os.WNOHANG)
     if not ended:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     before = sum(path.is_file() for path in out.rglob("*"))
-    code = run(study, image, out, said)
+    code = run(words, said)
     return {
         "after": round(after, 3),
         "killed": not ended,
@@ -105,46 +120,50 @@ def kill_and_resume(study: str, image: Path, out: Path, after: float) -> dict[st
     }
 
 
+def clean(words: list[str], out: Path, said: Path) -> float:
+    """Median seconds of three undisturbed runs; their results stay in `out`."""
+    seconds = []
+    for _ in range(3):
+        shutil.rmtree(out, ignore_errors=True)
+        began = time.monotonic()
+        if run(words, said):
+            sys.exit(said.read_text())
+        seconds.append(time.monotonic() - began)
+    return median(seconds)
+
+
 def main() -> None:
     """See above."""
-    import vitiq.cli.bench
-    import vitiq.cli.run
-    import vitiq.codecs.classical.pillow
-    import vitiq.evaluation.presets
-    import vitiq.metrics.fidelity.pixel
-    import vitiq.models.threads
-    import vitiq.report.build  # noqa: F401 - imported before any fork, torch among it
-
-    moments, folder = int(sys.argv[1]), Path(sys.argv[2])
-    study = sys.argv[3] if len(sys.argv) > 3 else "run"
+    number, folder = int(sys.argv[1]), Path(sys.argv[2])
+    name = sys.argv[3] if len(sys.argv) > 3 else "run"
     folder.mkdir(parents=True, exist_ok=True)
-    image = folder / "in.png"
+    image, said, out = folder / "in.png", folder / "said", folder / "out"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(image)
-    for name in ("warm", "clean"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    said = folder / "clean.said"
-    run(study, image, folder / "warm", said)
+    words = [word.format(image) for word in STUDIES[name]]
+    warm = ["inline" if word == "processes" else word for word in words]
+    shutil.rmtree(out, ignore_errors=True)
+    sys.stdout, shown = sys.stderr, sys.stdout
+    study([*warm, "-o", str(out)])  # imports and caches, torch among them, before any fork
+    sys.stdout = shown
+    fork_workers()
+    words += ["-o", str(out)]
+    seconds = clean(words, out, said)
+    files, table = made(out), scores(out)
+    kept = folder / "moments.jsonl"
+    done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    for line in done:
+        print(json.dumps(line), flush=True)
     began = time.monotonic()
-    if run(study, image, folder / "clean", said):
-        sys.exit(said.read_text())
-    seconds = time.monotonic() - began
-    files, table = made(folder / "clean"), scores(folder / "clean")
-    wrong = killed = 0
-    for index in range(moments):
-        moment = kill_and_resume(study, image, folder / "out", seconds * (index + 0.5) / moments)
+    while sum(line["killed"] for line in done) < number and len(done) < 3 * number:
+        moment = kill_and_resume(words, out, said, seconds * (GOLDEN_RATIO * (len(done) + 1) % 1))
         fine = (moment["code"], moment["files"], moment["scores"], moment["leftovers"]) == (0, files, table, [])
-        wrong += not fine
-        killed += bool(moment["killed"])
-        print(json.dumps({**moment, "fine": fine, "files": len(made(folder / "out"))}), flush=True)
-    whole = {
-        "study": study,
-        "moments": moments,
-        "killed": killed,
-        "wrong": wrong,
-        "files": len(files),
-        "rows": len(table),
-    }
-    print(json.dumps({**whole, "seconds": round(time.monotonic() - began)}))
+        done.append({**moment, "fine": fine, "files": len(made(out))})
+        with kept.open("a") as file:
+            file.write(json.dumps(done[-1]) + "\n")
+        print(json.dumps(done[-1]), flush=True)
+    wrong = sum(not line["fine"] for line in done)
+    whole = {"study": name, "moments": len(done), "killed": sum(line["killed"] for line in done), "wrong": wrong}
+    print(json.dumps({**whole, "files": len(files), "rows": len(table), "seconds": round(time.monotonic() - began)}))
     sys.exit(bool(wrong))
 
 

@@ -48,6 +48,20 @@ def test_damaged_files_are_read_or_refused(name: str) -> None:
         assert outcome(target, mutated(seeds, target.ways, rng)) in FINE, f"{name}, file {number}"
 
 
+IMAGES = ("png", "jpeg", "tiff", "webp", "avif", "jpeg2000", "jpeg2000-deep", "jxl", "gif", "bmp", "tga", "icc")
+"""Readers that hand bytes to libraries written in C or Rust."""
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_libraries_say_nothing_by_themselves(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is wrong is an exception's text; lines that a library prints from C would stand beside it."""
+    target, seeds = TARGETS[name], seeds_of(name)
+    rng = random.Random(f"{name}:quiet")
+    for number in range({"tiff": 400, "icc": 40}.get(name, 120)):
+        outcome(target, mutated(seeds, target.ways, rng))
+        assert capfd.readouterr() == ("", ""), f"{name}, file {number}"
+
+
 @pytest.mark.parametrize("name", [name for name in TARGETS if not name.startswith("viq-")])
 def test_every_prefix_of_a_whole_file(name: str) -> None:
     """A download that stopped anywhere."""

@@ -5,7 +5,6 @@ Truth: what stood there before, and what an undisturbed command makes. The quick
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -13,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import interrupted
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,7 +19,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 LONG = bool(os.environ.get("VITIQ_HARDENING_LONG"))
 """Every call and all moments, for `make hardening`."""
-MOMENTS = {"run": 200, "bench": 200, "processes": 40}
+MOMENTS = {"run": 200, "bench": 200, "processes": 200}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +32,9 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-@pytest.mark.parametrize(("operation", "step"), [("encode", 1), ("run", 1 if LONG else 90)])
+@pytest.mark.parametrize(
+    ("operation", "step"), [("encode", 1), ("run", 1 if LONG else 110), ("processes", 1 if LONG else 110)]
+)
 def test_a_file_system_that_fails(operation: str, step: int, shim: Path, tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     Image.fromarray(image).save(tmp_path / "in.png")
@@ -45,23 +45,10 @@ def test_a_file_system_that_fails(operation: str, step: int, shim: Path, tmp_pat
         text=True,
         check=True,
     )
-    clean, *failures = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert clean["code"] == 0
-    assert len(failures) >= 4
-    old = hashlib.sha256(interrupted.OLD).hexdigest()[:16]
-    for failure in failures:
-        where = f"{operation}, call {failure['nth']}, {failure['error']}: {failure['said']}"
-        assert failure["code"] in {0, 1}, where
-        if failure["code"] == 1:
-            assert failure["said"].startswith("vitiq: "), where
-            assert failure["said"].count("\n") == 1, where
-            assert failure["again"] == {"code": 0, "said": ""}, where
-        if operation == "encode":
-            assert set(failure["left"]) == {"x.jpg"}, where
-            assert failure["left"]["x.jpg"] in {old, clean["left"]["x.jpg"]}, where
-            assert "/proc/" not in failure["said"], where
-        same = {name: value for name, value in clean["left"].items() if name.startswith(("bit", "recon", "orig"))}
-        assert same.items() <= failure["after"].items(), where
+    *failures, whole = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert failures == []
+    assert (whole["code"], whole["wrong"]) == (0, 0)
+    assert whole["tried"] >= 4
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")

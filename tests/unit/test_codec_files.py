@@ -6,6 +6,7 @@ Truth: counts of the calls that ask the file system, which a faster machine does
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,33 @@ def test_the_file_system_is_asked_in_proportion_to_the_files(
         return asked
 
     assert calls(160) < 5 * calls(40)
+
+
+def test_resuming_takes_calls_in_proportion_to_the_files(tmp_path: Path) -> None:
+    """All calls of Python and C are counted: so many more files, so many more calls, the same for each."""
+
+    def calls(count: int) -> int:
+        folder, out = tmp_path / f"in{count}", tmp_path / f"out{count}"
+        folder.mkdir()
+        journal = Journal.of(out, {})
+        for number in range(count):
+            (folder / f"{number}.png").write_bytes(PNG)
+            journal.note(out / f"{number}.jpg", PNG, b"made")
+            (out / f"{number}.jpg").write_bytes(b"made")
+        counted = 0
+
+        def count_call(_: object, event: str, __: object) -> None:
+            nonlocal counted
+            counted += event in {"call", "c_call"}
+
+        sys.setprofile(count_call)
+        try:
+            batch = plan_encoding([folder], journal, ".jpg", overwrite=False)
+        finally:
+            sys.setprofile(None)
+        assert len(batch.skipped) == count
+        return counted
+
+    calls(10)  # imports
+    few, some, many = calls(50), calls(150), calls(450)
+    assert (many - some) / 300 < 1.003 * (some - few) / 100

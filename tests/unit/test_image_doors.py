@@ -21,6 +21,7 @@ from images_by_hand import chunk, png, tiff
 from PIL import Image
 
 from vitiq.errors import InputError
+from vitiq.image import quiet
 from vitiq.image.formats import FORMATS, detect
 from vitiq.image.limits import MAX_SCANS
 from vitiq.image.read import decode_image, read_image, read_image_details
@@ -271,3 +272,32 @@ def test_names_no_system_takes(tmp_path: Path) -> None:
     for name in ("a\0b.png", "x" * 300 + ".png"):
         with pytest.raises(InputError):
             read_image_details(tmp_path / name)
+
+
+def test_standard_error_leads_nowhere_where_libtiff_is_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As with a Pillow that has libtiff built in: also with several threads, of which the first ends first."""
+    monkeypatch.setattr(quiet, "_libtiff_is_silent", lambda: False)
+    first, second = quiet.quiet(), quiet.quiet()
+    first.__enter__()
+    second.__enter__()
+    os.write(2, b"from C\n")
+    first.__exit__(None, None, None)
+    os.write(2, b"from C in the second thread\n")
+    second.__exit__(None, None, None)
+    os.write(2, b"seen\n")
+    assert capfd.readouterr().err == "seen\n"
+
+
+def test_libtiff_says_nothing_of_a_damaged_tiff(tmp_path: Path) -> None:
+    """In a fresh process, where nothing has told it so before."""
+    data = bytearray(saved("TIFF", compression="tiff_lzw"))
+    data[8:60] = b"\xff" * 52
+    (tmp_path / "x.tif").write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-m", "vitiq", "encode", tmp_path / "x.tif", "-c", "jpeg"], capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    assert done.stderr.startswith(b"vitiq: error: ")

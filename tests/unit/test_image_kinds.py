@@ -15,7 +15,7 @@ import zlib
 import numpy as np
 import pytest
 from images_by_hand import chunk, png, tiff
-from PIL import Image
+from PIL import GifImagePlugin, Image
 
 from vitiq.errors import InputError
 from vitiq.image.colour_space import (
@@ -25,6 +25,7 @@ from vitiq.image.colour_space import (
     from_chromaticities,
     power,
 )
+from vitiq.image.header_colour import count_gif_frames
 from vitiq.image.jxl import sample_bits
 from vitiq.image.read import decode_image
 
@@ -159,3 +160,55 @@ def test_short_palettes_as_pillow_writes_them() -> None:
     read, notes = decode_image(buffer.getvalue(), "x")
     assert np.array_equal(read, np.asarray(image.convert("RGB")))
     assert notes == []
+
+
+def test_cmyk_without_adobe_s_mark_is_said() -> None:
+    """Readers do not agree on it: libvips takes such inks as they stand, Pillow and browsers turn them round."""
+    inks = np.zeros((16, 16, 4), np.uint8)
+    inks[:, :8, 0] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(inks, "CMYK").save(buffer, "JPEG", quality=95)
+    data = buffer.getvalue()
+    start = data.index(b"\xff\xee")
+    bare = data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
+    marked, notes = decode_image(data, "x")
+    plain, said = decode_image(bare, "x")
+    assert np.array_equal(marked, plain)
+    assert notes == ["CMYK converted to RGB"]
+    assert said == ["CMYK without Adobe's mark read as with it, 255 is no ink", "CMYK converted to RGB"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_frames_of_a_gif_are_counted_as_pillow_counts_them(count: int) -> None:
+    rng = np.random.default_rng(count)
+    images = [Image.fromarray(rng.integers(0, 256, (9, 8 + count), dtype=np.uint8)) for _ in range(count)]
+    images = [
+        image.convert("P", palette=Image.Palette.ADAPTIVE, colors=2 ** (1 + at)) for at, image in enumerate(images)
+    ]
+    buffer = io.BytesIO()
+    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], comment=b"any" * 200)
+    assert GifImagePlugin.GifImageFile(io.BytesIO(buffer.getvalue())).n_frames == count
+    assert count_gif_frames(buffer.getvalue()) == count
+    notes = decode_image(buffer.getvalue(), "x")[1]
+    assert notes[:1] == ([f"first of {count} frames"] if count > 1 else [])
+
+
+@pytest.mark.parametrize("form", ["gif", "tiff", "png"])
+def test_more_frames_than_are_counted_are_not_given_as_a_number(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("header_colour", "ifd", "png", "raster"):
+        monkeypatch.setattr(f"vitiq.image.{module}.MAX_FRAMES", 3)
+    images = [Image.fromarray(np.full((4, 4), value, np.uint8)) for value in range(0, 100, 20)]
+    buffer = io.BytesIO()
+    images[0].save(buffer, form, save_all=True, append_images=images[1:])
+    assert decode_image(buffer.getvalue(), "x")[1][0] == "first of more than 3 frames"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"P6 1 1 255\nabc", b"P5 2 1 65535\nabcd", b"P4 9 1\nab", b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 1\nMAXVAL 9\nENDHDR\n\1"],
+)
+def test_a_second_image_of_netpbm_is_said(data: bytes) -> None:
+    assert "first of several images" not in decode_image(data, "x")[1]
+    image, notes = decode_image(data + data, "x")
+    assert np.array_equal(image, decode_image(data, "x")[0])
+    assert notes[0] == "first of several images"

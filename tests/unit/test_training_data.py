@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from vitiq.errors import InputError
 from vitiq.training.data import ImageSet
@@ -143,3 +143,14 @@ def test_a_damaged_tar_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.tar").write_bytes(b"not a tar" * 200)
     with pytest.raises(InputError, match=r"bad\.tar: not a readable"):
         ImageSet.open([tmp_path / "bad.tar"], tmp_path / "cache", short_side=8)
+
+
+def test_no_program_is_run_for_an_image_of_another_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow hands EPS to Ghostscript, whatever the file's suffix."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("a program was run"))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    Image.new("RGB", (9, 9)).save(tmp_path / "in" / "y.png")
+    assert ImageSet.open([tmp_path / "in"], tmp_path / "cache", short_side=9).names == ["y.png"]

@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 
 from vitiq.analysis.points import RdPoint
 from vitiq.errors import InputError
-from vitiq.text import parse_csv, parse_json
+from vitiq.text import parse_csv, parse_json, read_text
 
 METRICS = {
     "psnr": "psnr-rgb",
@@ -63,8 +63,8 @@ def read_anchor(path: Path) -> list[RdPoint]:
         InputError: the file cannot be read, or is no such table.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as text ({error}); give a table of rate and distortion") from error
     try:
         points = _parse(text, path)

@@ -12,6 +12,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
+from vitiq.cli.options import PathName
 
 if TYPE_CHECKING:
     from vitiq.analysis.bootstrap import Estimate
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("bd")
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.argument("sources", nargs=-1, required=True, type=PathName(path_type=Path, exists=True))
 @click.option("--anchor", required=True, help="Curve to compare with: its label, or the name of its codec.")
 @click.option("-m", "--metric", "metrics", help="Names with commas; PSNR and MS-SSIM if not given.")
 @click.option(

@@ -11,6 +11,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.bench_manage import clean, export, ls, means_table, show
 from vitiq.cli.bench_slurm import submit, worker
+from vitiq.cli.options import PathName
 from vitiq.cli.progress import duration
 from vitiq.cli.stop import resumable
 from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
@@ -60,12 +61,12 @@ def command() -> None:
 
 
 @command.command(STUDY, hidden=True)
-@click.argument("images", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, type=PathName(path_type=Path))
 @click.option(
     "-c", "--codec", "codecs", multiple=True, type=common.CODECS,
     help="Codec with rates; may be repeated, or have commas.",
 )  # fmt: skip
-@click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Folder of results.")
+@click.option("-o", "--output", "out", required=True, type=PathName(path_type=Path), help="Folder of results.")
 @click.option(
     "--precomputed",
     multiple=True,
@@ -75,7 +76,7 @@ def command() -> None:
 @click.option(
     "--anchors",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="Published table to compare with (CompressAI JSON, Cool-Chic TSV, …); may be repeated.",
 )
 @click.option("--anchor", help="Curve that BD-rates are relative to; the first one if not given.")

@@ -14,11 +14,12 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json
+from vitiq.cli.options import PathName
 
 if TYPE_CHECKING:
     from vitiq.evaluation.record import Record
 
-OUT = click.argument("out", type=click.Path(path_type=Path))
+OUT = click.argument("out", type=PathName(path_type=Path))
 
 
 @click.command("ls")
@@ -98,7 +99,7 @@ def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="File to write; a folder for a JSON a curve; standard output if not given.",
 )
 def export(out: Path, form: str, label: str | None, study: str | None, output: Path | None) -> None:

@@ -12,6 +12,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json
+from vitiq.cli.options import PathName
 
 if TYPE_CHECKING:
     from vitiq.evaluation.slurm import SlurmJob
@@ -54,7 +55,7 @@ def job_of(options: dict[str, Any], shards: int) -> SlurmJob:
 
 
 @click.command("submit")
-@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("out", type=PathName(path_type=Path, exists=True, file_okay=False))
 @click.option("--slurm", is_flag=True, required=True, help="Through SLURM's sbatch.")
 @click.option("--shards", type=click.IntRange(min=1), default=8, show_default=True, help="Array tasks.")
 @job_options
@@ -88,7 +89,7 @@ def submit(out: Path, slurm: bool, shards: int, print_only: bool, as_json: bool,
 
 
 @click.command("worker")
-@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("out", type=PathName(path_type=Path, exists=True, file_okay=False))
 @click.option("--shard", default="1/1", show_default=True, help="Which share of how many: i/n, i from 1 to n.")
 @common.study
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")

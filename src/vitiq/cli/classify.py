@@ -9,6 +9,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json
+from vitiq.cli.options import PathName
 from vitiq.cli.streams import STDIO, read_stdin
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("classify")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathName(path_type=Path))
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Labels to show.")
 @click.option(
     "--compare", is_flag=True, help="Also rebuild the image and let the embedded ViT read it, and count operations."

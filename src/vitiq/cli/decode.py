@@ -13,6 +13,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.batch import into_folder, show_batch
 from vitiq.cli.common import on_stdout, print_json, say
+from vitiq.cli.options import PathName
 from vitiq.cli.single import rebuild_one
 from vitiq.cli.streams import STDIO
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("decode", cls=common.CodecCommand)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PathName(path_type=Path))
 @common.image_output
 @common.codec_options
 @common.device

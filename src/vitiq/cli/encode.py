@@ -12,6 +12,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.batch import into_folder, show_batch
 from vitiq.cli.common import SearchBar, on_stdout, print_json, say
+from vitiq.cli.options import PathName
 from vitiq.cli.streams import STDIO, read_stdin, write_stdout
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Asked:
 
 
 @click.command("encode", cls=common.CodecCommand)
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=PathName(path_type=Path))
 @click.option("-c", "--codec", "name", type=common.CODEC, help="Codec (vitiq codecs list); generative if not given.")
 @common.rate
 @click.option("--at-bytes", type=click.IntRange(min=1), hidden=True, help="Former name of --bytes.")

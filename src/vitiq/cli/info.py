@@ -10,6 +10,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, say
+from vitiq.cli.options import PathName
 from vitiq.cli.readable import tame
 from vitiq.cli.streams import STDIO, read_stdin
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("info")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PathName(path_type=Path))
 @common.as_json
 def command(files: tuple[Path, ...], as_json: bool) -> None:
     """Show what is in compressed FILES: codec, size, quality, parts. `-` is standard input."""

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failure, 2 usage, 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import difflib
+import errno
 import logging
 import os
 import shlex
@@ -14,6 +15,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -22,7 +24,7 @@ from vitiq import __version__
 from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import abandon, flush, prepare, show_error
-from vitiq.errors import UnknownNameError, VitiqError, first_line
+from vitiq.errors import InputError, UnknownNameError, VitiqError, first_line
 
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
@@ -96,6 +98,8 @@ class LazyGroup(click.Group):
 
 
 OUT_OF_MEMORY = "not enough memory for this; shrink the image or cut it into tiles"
+NO_MEMORY = ("can't allocate memory", "failed to map segment", "cannot allocate memory", "bad_alloc")
+"""What torch, the loader of libraries (ld.so) and C++ say where there is none."""
 
 COMPLETION = """
 Completion of commands, options, codecs and metrics:  eval "$(_VITIQ_COMPLETE=bash_source vitiq)"  (or zsh_source;
@@ -135,6 +139,7 @@ def main() -> None:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     prepare()
     try:
+        check_folder()
         cli.main(prog_name="vitiq", standalone_mode=False)
         flush()
     except (ReaderGone, BrokenPipeError):
@@ -147,6 +152,18 @@ def main() -> None:
         fail(*answer(error))
     except KeyboardInterrupt:
         fail("stopped", 130)
+
+
+def check_folder() -> None:
+    """Refuse to work in a folder that was removed: names would lead nowhere, and libraries end the process.
+
+    Raises:
+        InputError: it was.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise InputError("the current folder was removed; change to one that is there") from error
 
 
 def usage(error: click.ClickException) -> str:
@@ -169,6 +186,8 @@ def answer(error: Exception) -> tuple[str, int]:  # noqa: PLR0911 - a kind of fa
             return OUT_OF_MEMORY, 1
         case FileExistsError() | NotADirectoryError() | PermissionError():
             return f"{error.filename or error}: {error.strerror}; choose another output or cache folder", 1
+        case OSError(errno=errno.ENOMEM):
+            return OUT_OF_MEMORY, 1
         case OSError(strerror=str()):
             return f"{error.filename or 'standard output'}: {error.strerror}", 1
         case _:
@@ -179,7 +198,7 @@ def unexpected(error: Exception) -> str:
     """What is said about an exception that nobody meant to raise."""
     from vitiq.registry import plugin_fault  # noqa: PLC0415 - slow to import
 
-    if "can't allocate memory" in str(error):  # as torch says it
+    if any(words in str(error) for words in NO_MEMORY):
         return OUT_OF_MEMORY
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
         return "torch is not installed, which neural codecs and the ViT-Score need; run: pip install torch"

@@ -10,6 +10,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json
+from vitiq.cli.options import PathName
 
 if TYPE_CHECKING:
     from vitiq.weights.store import ModelInfo
@@ -57,7 +58,7 @@ def info(name: str, as_json: bool) -> None:
 @command.command("fetch")
 @click.argument("name")
 @click.option("--sha256", help="Hash to trust where none is pinned.")
-@click.option("--from", "source", type=click.Path(path_type=Path), help="A file downloaded elsewhere, for no network.")
+@click.option("--from", "source", type=PathName(path_type=Path), help="A file downloaded elsewhere, for no network.")
 def fetch(name: str, sha256: str | None, source: Path | None) -> None:
     """Download a weights file, checked against its hash, into $VITIQ_CACHE or ~/.cache/vitiq."""
     from vitiq.weights.store import fetch as fetch_model  # noqa: PLC0415

@@ -32,7 +32,19 @@ class Output:
     is_folder: bool
 
 
-class OutputPath(click.Path):
+class PathName(click.Path):
+    """A file or folder. An empty name, as of a variable that a script forgot, is refused: it would be this folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Text of the command line to a path."""
+        if value in {"", b""}:
+            self.fail("an empty name given, a file or folder expected ('.' is this folder)", param, ctx)
+        if "\0" in os.fsdecode(value):
+            self.fail(f"{os.fsdecode(value)!r} given, which no file can be called", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class OutputPath(PathName):
     """A file, or a folder, which a slash at the end makes clear before it exists."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -151,11 +163,11 @@ metrics = click.option(
     help="Names with commas (vitiq metrics list); 'default' and 'all' stand for many.",
 )  # fmt: skip
 weights = click.option(
-    "--weights", type=click.Path(path_type=Path), metavar="[NAME:]PATH",
+    "--weights", type=PathName(path_type=Path), metavar="[NAME:]PATH",
     help="Checkpoint of the ViT that scores; NAME of a plug-in's backbone before it; embedded if not given.",
 )  # fmt: skip
 panel = click.option(
-    "--panel", type=click.Path(path_type=Path), multiple=True, metavar="[NAME:]PATH",
+    "--panel", type=PathName(path_type=Path), multiple=True, metavar="[NAME:]PATH",
     help="Further checkpoint for vit-panel; may be repeated.",
 )  # fmt: skip
 image_output = click.option(

@@ -14,6 +14,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import report_problems
+from vitiq.cli.options import PathName
 
 if TYPE_CHECKING:
     from vitiq.evaluation.points import Gathered
@@ -22,7 +23,7 @@ Row = dict[str, str | float | bool | None]
 
 
 @click.command("rd")
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.argument("sources", nargs=-1, required=True, type=PathName(path_type=Path, exists=True))
 @click.option(
     "--table",
     type=click.Choice(["points", "means", "pareto"]),
@@ -36,7 +37,7 @@ Row = dict[str, str | float | bool | None]
 @click.option("-m", "--metric", "metrics", help="Names with commas; all for points, PSNR and MS-SSIM for tables.")
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True, help="Form.")
 @common.study
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; standard output if not given.")
+@click.option("-o", "--output", type=PathName(path_type=Path), help="File to write; standard output if not given.")
 def command(  # noqa: PLR0917
     sources: tuple[Path, ...],
     table: Literal["points", "means", "pareto"],

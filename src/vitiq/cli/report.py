@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from vitiq.cli.options import PathName
+
 
 @click.command("report")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PathName(path_type=Path))
 @click.option(
     "--format",
     "kind",

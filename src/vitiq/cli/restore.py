@@ -10,11 +10,12 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.batch import into_folder, show_batch
 from vitiq.cli.common import on_stdout, print_json, say
+from vitiq.cli.options import PathName
 from vitiq.cli.single import rebuild_one
 
 
 @click.command("restore")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PathName(path_type=Path))
 @common.image_output
 @click.option(
     "--no-projection",

@@ -8,16 +8,15 @@ from typing import Any
 import click
 
 from vitiq.cli import options as common
+from vitiq.cli.options import PathName
 from vitiq.cli.stop import resumable
 from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
 from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
 
 
 @click.command("run", cls=common.CodecCommand)
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Folder for everything made."
-)
+@click.argument("images", nargs=-1, required=True, type=PathName(path_type=Path))
+@click.option("-o", "--output", "out", required=True, type=PathName(path_type=Path), help="Folder for everything made.")
 @click.option(
     "--preset",
     type=click.Choice(["run", "thesis"]),

@@ -12,6 +12,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import CountBar, print_json, report_problems
+from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
 from vitiq.errors import InputError
@@ -28,15 +29,13 @@ if TYPE_CHECKING:
 
 
 @click.command("score")
-@click.argument("reference", type=click.Path(path_type=Path))
-@click.argument("distorted", type=click.Path(path_type=Path), required=False)
+@click.argument("reference", type=PathName(path_type=Path))
+@click.argument("distorted", type=PathName(path_type=Path), required=False)
 @common.scoring
-@click.option(
-    "--map", "maps", type=click.Path(path_type=Path), help="Draw the semantic error map: a .png, or a folder."
-)
+@click.option("--map", "maps", type=PathName(path_type=Path), help="Draw the semantic error map: a .png, or a folder.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="Table of one record a pair: .csv or .parquet; the same command resumes a stopped one.",
 )
 @common.jobs

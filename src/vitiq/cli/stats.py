@@ -8,11 +8,12 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import CountBar, print_json, report_problems, say
+from vitiq.cli.options import PathName
 
 
 @click.command("stats")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File to write, .npz.")
+@click.argument("folder", type=PathName(path_type=Path))
+@click.option("-o", "--out", type=PathName(path_type=Path), required=True, help="File to write, .npz.")
 @click.option(
     "-m",
     "--metric",

@@ -13,6 +13,7 @@ import click
 from vitiq.cli.progress import is_terminal, printable
 from vitiq.cli.readable import reconfigure, shortened, tame
 from vitiq.errors import InputError
+from vitiq.image.limits import MAX_FILE_BYTES
 
 STDIO = Path("-")
 """Stands for standard input or output on the command line; a file of this name is `./-`."""
@@ -20,8 +21,21 @@ STDIO = Path("-")
 
 def prepare() -> None:
     """Characters that a stream's encoding lacks are written as what is like them, or as escapes; so are odd names."""
+    for number in range(3):
+        _keep_open(number)
     for stream in (sys.stdout, sys.stderr):
         reconfigure(stream)
+
+
+def _keep_open(number: int) -> None:
+    """Fill a closed standard stream: the next file opened would get its number, and with it what libraries print.
+
+    What fills it is open for the wrong direction, so that using it fails as before.
+    """
+    try:
+        os.fstat(number)
+    except OSError:
+        os.open(os.devnull, os.O_RDONLY if number else os.O_WRONLY)  # gets the lowest free number, which is this one
 
 
 def flush() -> None:
@@ -56,9 +70,12 @@ def read_stdin() -> bytes:
     if is_terminal(sys.stdin):
         raise InputError("standard input is a terminal, a file is expected; pipe one in")
     try:
-        return stream.read()
+        data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"standard input: cannot be read ({error.strerror})") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(f"standard input: more than {MAX_FILE_BYTES} bytes given, which is the most that is read")
+    return data
 
 
 def write_stdout(data: bytes) -> None:

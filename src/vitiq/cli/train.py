@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vitiq.cli import options as common
+from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
 from vitiq.training.recipes import MODELS, load_recipe
@@ -20,30 +21,30 @@ INSTEAD = {
 
 @click.command("train")
 @click.argument("model", type=click.Choice(list(MODELS)))
-@click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or .tar of images.")
+@click.option("--data", multiple=True, required=True, type=PathName(path_type=Path), help="Folder or .tar of images.")
 @click.option(
-    "-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="Run folder; resumed if it exists."
+    "-o", "--output", "out", required=True, type=PathName(path_type=Path), help="Run folder; resumed if it exists."
 )
-@click.option("--config", type=click.Path(path_type=Path), help="TOML configuration; the shipped one if not given.")
+@click.option("--config", type=PathName(path_type=Path), help="TOML configuration; the shipped one if not given.")
 @click.option(
     "--teacher",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="vit: checkpoints of ViT-Ti/16 and DeiT-Ti/16, the student starts from the first; classifier: one.",
 )
 @click.option(
     "--codec",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="context, perceptual, classifier: weights of `vitiq train codec`; those that ship if not given.",
 )
 @click.option(
     "--classifier",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="perceptual: weights of `vitiq train classifier` whose features the synthesis aggregates; none if not given.",
 )
 @click.option(
     "--begin",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="vit, generator, codec, classifier, deblock: weights to start from.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")

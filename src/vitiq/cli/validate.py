@@ -10,6 +10,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
+from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
 from vitiq.errors import UnknownNameError
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset", type=PathName(path_type=Path))
 @common.scoring
 @click.option("--against", metavar="METRIC", help="Compare the others with it; the best if not given.")
 @click.option("--learned", default="", metavar="NAMES", help="Codecs that are neural networks, beside those known.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="Folder that keeps every value: the same command resumes, a further metric is computed alone.",
 )
 @click.option(

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from vitiq.cli.options import PathName
+
 
 @click.command("view")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PathName(path_type=Path))
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes one that is free.")
 @click.option("--open/--no-open", "show", default=False, help="Open the page in the browser.")
 def command(out: Path, port: int, show: bool) -> None:

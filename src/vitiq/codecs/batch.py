@@ -13,7 +13,7 @@ from vitiq.codecs.detect import codec_of
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
 from vitiq.files import check_output, same_file
-from vitiq.image.folders import files_below, find_images, is_housekeeping, pairing_key
+from vitiq.image.folders import files_below, find_images, in_order, is_housekeeping, is_regular, pairing_key
 
 HEAD = 4096
 """Bytes by which compressed files are recognised."""
@@ -112,9 +112,9 @@ def _plan_images(
             continue
         others: Counter[str] = Counter()
         problems: list[str] = []
-        found = sorted(files_below(source, problems, others))
+        found = in_order(files_below(source, problems, others))
+        below = [p for p in found if not is_housekeeping(p.relative_to(source)) and is_regular(p, problems)]
         batch.problems.extend((source, line) for line in problems)
-        below = [p for p in found if p.is_file() and not is_housekeeping(p.relative_to(source))]
         inside = [p for p in below if wanted(p) and not made(p)]
         if not inside:
             batch.problems.append((source, f"{source}: no {kind} in this folder"))
@@ -176,12 +176,15 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suf
     standing: dict[State, list[Path]] = {state: [] for state in State}
     there = {unicodedata.normalize("NFC", p.relative_to(out).as_posix()): p for p in out.rglob(f"*{suffix}")}
     names = output_names([name for _, name in pairs], suffix)
+    inputs = {identity: source for source, _ in pairs if (identity := _identity(source)) is not None}
     for (source, _), name in zip(pairs, names, strict=True):
         earlier = there.get(unicodedata.normalize("NFC", name))
         target = earlier or out / name
-        if same_file(source, target):
-            batch.problems.append((source, f"{source}: would be its own output {target}; give another folder with -o"))
-        elif overwrite or not target.exists():
+        identity = _identity(target)
+        if identity in inputs:
+            line = f"{source}: its output {target} is the input {inputs[identity]}; give another folder with -o"
+            batch.problems.append((source, line))
+        elif overwrite or identity is None:
             batch.todo.append((source, target))
         else:
             state = journal.state(target, source, lines)
@@ -194,6 +197,15 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suf
         raise InputError(_standing(out, other, State.OTHER_SETTINGS))
     del standing[State.SAME]
     batch.problems.extend((out, _standing(out, paths, state)) for state, paths in standing.items() if paths)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file is on its disk, however it is called; None where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _standing(out: Path, paths: Sequence[Path], state: State) -> str:
@@ -214,4 +226,17 @@ def _check_folder(sources: Sequence[Path], out: Path) -> None:
 def _made_earlier(out: Path, sources: Sequence[Path]) -> Callable[[Path], bool]:
     """Tells what an earlier call wrote into a folder inside the input folder; what is named outright is an input."""
     named, folder = {source for source in sources if not source.is_dir()}, out.resolve()
-    return lambda path: path not in named and folder in path.resolve().parents
+    inside: dict[Path, bool] = {}
+
+    def made(path: Path) -> bool:
+        if path in named:
+            return False
+        if path.is_symlink():
+            return folder in path.resolve().parents
+        above = path.parent
+        if above not in inside:
+            real = above.resolve()
+            inside[above] = folder in (real, *real.parents)
+        return inside[above]
+
+    return made

@@ -269,11 +269,7 @@ def read_file(path: Path) -> bytes:
     Raises:
         InputError: it cannot be read.
     """
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({said}); check the path") from error
+    return read_bounded(path, "a compressed file")
 
 
 def check_suffix(path: Path, codec: Codec) -> None:

@@ -15,7 +15,6 @@ github.com/google-research/google-research.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ import numpy as np
 
 from vitiq.datasets.elo import elo_scores
 from vitiq.datasets.opinion import Choice, Opinion, OpinionSet
-from vitiq.text import parse_csv
+from vitiq.text import parse_csv, parse_json, read_text
 
 AIC4_CODECS = {1: "AVIF", 2: "JPEG-1", 3: "JPEG-2000", 4: "JPEG-XL", 5: "VVC", 6: "JPEG-AI"}
 """Numbers of AIC-4's table, as its file names resolve them."""
@@ -49,7 +48,7 @@ LEARNED = frozenset({"jpeg-ai", "jpegai", "vtm-ai", "hific", "ilo", "cheng2020",
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
     """Rows of a CSV file with a header; rows without any text, which some sets put between codecs, are left out."""
-    for row in parse_csv(path.read_bytes().decode("utf-8-sig")):
+    for row in parse_csv(read_text(path)):
         if any(value and value.strip() for value in row.values() if isinstance(value, str)):
             yield row
 
@@ -137,7 +136,7 @@ def mucped23(folder: Path) -> OpinionSet:
 def mucped22(folder: Path) -> OpinionSet:
     """Whole images; people saw crops of them. The README's advice what to discard changes no published Elo."""
     scores: dict[tuple[str, str], float] = {}
-    for answer in json.loads((folder / "evaluations.json").read_text(encoding="utf-8")):
+    for answer in parse_json(read_text(folder / "evaluations.json")):
         for side in ("greater", "lesser"):
             scores[answer["image"], answer[side]] = float(answer[f"{side}_elo"])
     found = [

@@ -25,6 +25,7 @@ from vitiq.datasets.compression import aic3, aic4, cid22, mucped22, mucped23, ro
 from vitiq.datasets.opinion import Opinion, OpinionSet
 from vitiq.datasets.spreadsheet import read_sheet
 from vitiq.errors import InputError
+from vitiq.text import read_text
 
 __all__ = ["LAYOUTS", "Opinion", "OpinionSet", "load_opinions"]
 
@@ -158,7 +159,7 @@ def _plain(folder: Path) -> Iterator[Opinion]:
 
 def _tid(folder: Path) -> Iterator[Opinion]:
     references, distorted = _Files(folder / "reference_images"), _Files(folder / "distorted_images")
-    for line in (folder / "mos_with_names.txt").read_text(encoding="utf-8").split("\n"):
+    for line in read_text(folder / "mos_with_names.txt").split("\n"):
         if line.strip():
             mos, name = line.split()
             image, kind, level = name.split(".")[0].split("_")
@@ -215,7 +216,7 @@ def _pipal(folder: Path) -> Iterator[Opinion]:
     references = _Files(folder / "Train_Ref")
     distorted = _Files(folder / "Train_Dist", *sorted(folder.glob("Distortion_*")))
     for table in sorted((folder / "Train_Label").glob("*.txt")):
-        for line in table.read_text(encoding="utf-8").split("\n"):
+        for line in read_text(table).split("\n"):
             if line.strip():
                 name, elo = line.split(",")
                 image, kind, _ = name.split(".")[0].split("_")

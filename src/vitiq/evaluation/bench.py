@@ -40,7 +40,7 @@ from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import DEFAULT
-from vitiq.text import parse_toml
+from vitiq.text import parse_toml, read_text
 
 LISTS = ("images", "codecs", "metrics", "keep", "panel", "precomputed", "anchors")
 TEXTS = ("weights", "anchor")
@@ -236,7 +236,7 @@ def read_study_file(path: Path) -> BenchConfig:
         InputError: it cannot be read, or holds what is not expected; every fault at once.
     """
     try:
-        settings = parse_toml(path.read_text(encoding="utf-8"))
+        settings = parse_toml(read_text(path))
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: no study file that can be read ({said}); TOML is expected") from error

@@ -14,6 +14,7 @@ from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.store import MARK
 from vitiq.evaluation.study import StudyImage, readable, unique_names
 from vitiq.image.io import find_images, read_image, read_image_details
+from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8
 
 log = logging.getLogger("vitiq")
@@ -91,9 +92,9 @@ def read_any(path: Path) -> ImageU8:
         from vitiq.codecs.spec import make_codec  # noqa: PLC0415
 
         try:
-            data = path.read_bytes()
+            data = read_bounded(path)
             codec = make_codec(codec_of(data))
-        except (VitiqError, OSError):
+        except VitiqError:
             raise error from None
         try:
             return codec.decode(data)

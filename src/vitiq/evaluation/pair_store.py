@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from vitiq import __version__
-from vitiq.errors import StoreError
+from vitiq.errors import InputError, StoreError
 from vitiq.evaluation.batch import as_json, score_row
 from vitiq.evaluation.parts import Parts, connect, whole_rows
 from vitiq.evaluation.rows import batches, fetched
 from vitiq.evaluation.scoring import Pair, Scored
+from vitiq.image.limits import read_bounded
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import signature_of
 from vitiq.metrics.sets.rows import RowsByKey
@@ -185,8 +186,8 @@ class PairStore(PairRows):
 def key_of(pair: Pair, settings: Sequence[str] = ()) -> str:
     """Sha256 of settings and the bytes of both files; of their paths where one cannot be read, which has no scores."""
     try:
-        parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pair]
-    except OSError:
+        parts = [hashlib.sha256(read_bounded(path)).hexdigest() for path in pair]
+    except InputError:
         parts = [repr(path) for path in pair]
     return hashlib.sha256("\n".join([*settings, *parts]).encode()).hexdigest()
 

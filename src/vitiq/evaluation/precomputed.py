@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from vitiq.errors import InputError
 from vitiq.evaluation.study import Ready, Series, StudyImage, readable
 from vitiq.image.io import find_images
-from vitiq.text import parse_csv
+from vitiq.image.limits import read_bounded
+from vitiq.text import parse_csv, read_text
 
 TABLE = "sizes.csv"
 
@@ -64,7 +65,7 @@ def read_precomputed(text: str) -> Precomputed:
 
 def _sizes(table: Path) -> dict[tuple[str, float | None], int]:
     try:
-        rows = parse_csv(table.read_bytes().decode("utf-8"))
+        rows = parse_csv(read_text(table))
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise InputError(
@@ -105,7 +106,7 @@ def precomputed_series(text: str, images: Sequence[StudyImage]) -> tuple[Series,
             elif size is None:
                 problems.append(f"{made.table}: no bytes of {image.name}{at}")
             else:
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                digest = hashlib.sha256(read_bounded(path)).hexdigest()
                 value = size * 8 / (image.width * image.height) if rate is None else rate
                 found.append(Ready(str(path.absolute()), digest, size, value))
         ready[image.name] = tuple(found)

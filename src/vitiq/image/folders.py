@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from vitiq.image.formats import HEAD_BYTES, SUFFIXES, detect
@@ -122,11 +123,15 @@ def _inside(
 ) -> Iterator[FoundImage]:
     others: Counter[str] = Counter()
     images = 0
-    for file in sorted(files_below(folder, found.problems, others, leave_out)):
+    for file in in_order(files_below(folder, found.problems, others, leave_out)):
         below = file.relative_to(folder)
         if is_housekeeping(below):
             others["of the system"] += 1
-        elif not file.is_file():
+            continue
+        regular = is_regular(file, found.problems)
+        if regular is None:
+            continue
+        if not regular:
             if file.suffix.lower() in SUFFIXES and file.is_symlink():
                 found.problems.append(f"{file}: a link that leads to no file; mend or remove it")
             else:
@@ -161,7 +166,22 @@ def files_below(
         links = sum(Path(root, name).is_symlink() for name in folders)
         if links:
             others["links to folders"] += links
-        yield from (Path(root, name) for name in names)
+        above = Path(root)
+        yield from (above / name for name in names)
+
+
+def is_regular(file: Path, problems: list[str]) -> bool | None:
+    """Whether a name leads to a regular file; None, and a problem, where the system does not say."""
+    try:
+        return file.is_file()
+    except OSError as error:  # below a folder that may be listed and not entered, or a path that is too long
+        problems.append(f"{file}: cannot be looked at ({error.strerror}); check its folder's permissions")
+        return None
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """Sorted as paths are, each taken apart once and not at every comparison."""
+    return sorted(paths, key=attrgetter("parts"))
 
 
 def _holds_image(file: Path, also: Callable[[bytes], bool] | None) -> bool:

@@ -1,4 +1,4 @@
-"""Colour that BMP, GIF and TGA files state in their headers and extensions, which Pillow does not look at.
+"""Colour that BMP, GIF and TGA files state in their headers and extensions, which Pillow does not look at; GIF frames.
 
 Source: Microsoft, BITMAPV4HEADER, BITMAPV5HEADER and LOGCOLORSPACE (endpoints are XYZ in 2.30 fixed point, gammas in
 16.16; a profile lies bV5ProfileData bytes behind the beginning of the header); ICC.1:2022, B.5 (profiles in GIF);
@@ -10,10 +10,11 @@ from __future__ import annotations
 import struct
 
 from vitiq.image.colour_space import Point, Tag, from_chromaticities, is_srgb, power
-from vitiq.image.limits import MAX_PROFILE_BYTES
+from vitiq.image.limits import MAX_FRAMES, MAX_PROFILE_BYTES
 
 _FILE_HEADER = 14
 _V4, _V5 = 108, 124
+_GIF_IMAGE, _GIF_EXTENSION = 0x2C, 0x21
 _GIF_PROFILE = b"\x21\xff\x0bICCRGBG1012"
 _CALIBRATED, _EMBEDDED, _LINKED = 0, 0x4D424544, 0x4C494E4B
 IGNORED = "unusable colour endpoints of the BMP header ignored"
@@ -49,6 +50,31 @@ def gif_profile(data: bytes) -> bytes | None:
         profile += data[at + 1 : at + 1 + data[at]]
         at += 1 + data[at]
     return bytes(profile)
+
+
+def count_gif_frames(data: bytes) -> int:
+    """Frames of a GIF, at most one more than `MAX_FRAMES`; Pillow would decode each to count it.
+
+    Source: GIF89a, sections 18 (header), 20 (image descriptor), 23 … 26 (extensions), 15 (sub-blocks).
+    """
+    frames, at = 0, 13 + _gif_table(data[10:11])
+    while frames <= MAX_FRAMES and at < len(data):
+        if data[at] == _GIF_IMAGE:
+            frames += 1
+            at += 11 + _gif_table(data[at + 9 : at + 10])  # the descriptor, and the length of the first code
+        elif data[at] == _GIF_EXTENSION:
+            at += 2
+        else:
+            break
+        while at < len(data) and data[at]:
+            at += 1 + data[at]
+        at += 1
+    return frames
+
+
+def _gif_table(flags: bytes) -> int:
+    """Bytes of the colour table that a packed byte announces."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 
 def tga_gamma(data: bytes) -> float | None:

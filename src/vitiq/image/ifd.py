@@ -87,12 +87,12 @@ def directory_at(directory: Directory, position: int) -> Directory:
 
 
 def count_directories(data: bytes) -> int:
-    """Pages of a TIFF, at most `MAX_FRAMES`; a chain that breaks or runs in a circle ends there."""
+    """Pages of a TIFF, at most one more than `MAX_FRAMES`; a chain that breaks or runs in a circle ends there."""
     order, big = _header(data)
     head, step, width = (8, 20, 8) if big else (2, 12, 4)
     seen: set[int] = set()
     position = _whole(data, width, width, order)
-    while position and position not in seen and len(seen) < MAX_FRAMES:
+    while position and position not in seen and len(seen) <= MAX_FRAMES:
         try:
             following = _whole(data, position + head + step * _whole(data, position, head, order), width, order)
         except DamagedTagsError:

@@ -16,9 +16,10 @@ from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.ifd import DamagedTagsError, first_directory
 from vitiq.image.limits import MAX_CHUNKS, MAX_FRAMES, MAX_PROFILE_BYTES, MAX_SCANS, check_pixels
 from vitiq.image.orientation import from_exif
-from vitiq.image.raster import Raster, UnsupportedKindError, from_pillow
+from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow
 
 GAIN_MAP = "HDR gain map left out, the SDR image is read"
+PLAIN_INKS = "CMYK without Adobe's mark read as with it, 255 is no ink"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_LS = 0xF7
 _MPF_IMAGES = 0xB001
@@ -34,6 +35,7 @@ class _Segments:
     images: int = 1
     gain_map: bool = False
     arithmetic: bool = False
+    adobe: bool = False
     scan_bytes: int = 0
 
 
@@ -50,10 +52,12 @@ def read_jpeg(data: bytes, name: str) -> Raster:
     check_pixels(*segments.size, name)
     _check_length(segments)
     raster = from_pillow(Image.open(io.BytesIO(segments.kept), formats=["JPEG"]))
+    if raster.model == "cmyk" and not segments.adobe:
+        raster.notes.append(PLAIN_INKS)
     if segments.gain_map:
         raster.notes.append(GAIN_MAP)
     elif segments.images > 1:
-        raster.notes.append(f"first of {segments.images} frames")
+        raster.notes.append(first_of(segments.images))
     raster.orientation = from_exif(segments.exif, raster.notes)
     profile = b"".join(segments.profile[key] for key in sorted(segments.profile))
     raster.profile = profile or None
@@ -145,6 +149,8 @@ def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
         segments.gain_map |= b"ns.adobe.com/hdr-gain-map" in content or b"HDRGainMap" in content
     elif marker == 0xE2:
         _second(content, segments)
+    elif marker == 0xEE:
+        segments.adobe |= content.startswith(b"Adobe")
     return not (0xE1 <= marker <= 0xEF or marker == 0xFE) or marker == 0xEE
 
 
@@ -155,7 +161,7 @@ def _second(content: bytes, segments: _Segments) -> None:
             segments.profile.setdefault(content[12], content[14:])
     elif content.startswith(_MPF):
         try:
-            segments.images = min(max(1, first_directory(content[4:]).number(_MPF_IMAGES, 1)), MAX_FRAMES)
+            segments.images = min(max(1, first_directory(content[4:]).number(_MPF_IMAGES, 1)), MAX_FRAMES + 1)
         except DamagedTagsError:
             segments.images = 1
     elif content.startswith(_ISO_GAIN):

@@ -6,6 +6,8 @@ setting: who has larger images shrinks them or cuts them into tiles.
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from vitiq.errors import InputError
@@ -14,7 +16,8 @@ MAX_PIXELS = 2 * 89_478_485
 """Width × height of one image: 178,956,970 pixels. Larger ones are refused from their header."""
 
 MAX_FILE_BYTES = 2**31
-"""Bytes of one file: 2 GiB. Larger ones are refused before they are read."""
+"""Bytes of one file: 2 GiB. Larger ones are refused before they are read. Of tables and settings `vitiq.text` takes
+256 MiB."""
 
 MAX_PROFILE_BYTES = 8 * 2**20
 """Bytes of an ICC profile, decompressed: 8 MiB. Larger ones are ignored, with a note."""
@@ -46,23 +49,35 @@ def check_pixels(width: int, height: int, name: str) -> None:
         )
 
 
-def read_bounded(path: Path) -> bytes:
+def read_bounded(path: Path, expected: str = "an image file") -> bytes:
     """The bytes of a file, at most `MAX_FILE_BYTES`.
 
+    Args:
+        path: a file or a pipe. A device (/dev/zero) has no end and is refused, but for /dev/null, which is empty.
+        expected: what the file is to be, in words.
+
     Raises:
-        InputError: missing, a folder, unreadable, or larger.
+        InputError: missing, a folder, a device, unreadable, or larger.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            found = os.fstat(file.fileno())
+            if _is_device(found):
+                raise InputError(f"{path}: is a device, {expected} is expected")
+            data = file.read(MAX_FILE_BYTES + 1) if found.st_size <= MAX_FILE_BYTES else None
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the path") from error
     except IsADirectoryError as error:
-        raise InputError(f"{path}: is a folder, an image file is expected") from error
+        raise InputError(f"{path}: is a folder, {expected} is expected") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{str(path)!r}: not a file name ({error}); check the path") from error
-    if len(data) > MAX_FILE_BYTES:
+    if data is None or len(data) > MAX_FILE_BYTES:
         raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes given, which is the most that is read; shrink it")
     return data
+
+
+def _is_device(found: os.stat_result) -> bool:
+    null = Path(os.devnull).stat()
+    return (stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)) and found.st_rdev != null.st_rdev

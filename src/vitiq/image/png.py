@@ -25,7 +25,7 @@ from vitiq.image.depth import depth_note, stretch
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.limits import MAX_CHUNKS, MAX_FRAMES, MAX_METADATA_BYTES, MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import UNREADABLE, from_exif
-from vitiq.image.raster import Raster, from_pillow
+from vitiq.image.raster import Raster, first_of, from_pillow
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SRGB_GAMMA = (45_400, 45_600)
@@ -168,8 +168,8 @@ def _frames(chunks: _Chunks) -> list[str]:
     control = chunks.get(b"acTL", 8)
     if control is None or not chunks.frames:
         return []
-    frames = min(int.from_bytes(control[:4], "big"), chunks.frames, MAX_FRAMES) + chunks.default_apart
-    return [f"first of {frames} frames"] if frames > 1 else []
+    frames = min(int.from_bytes(control[:4], "big"), chunks.frames, MAX_FRAMES + 1) + chunks.default_apart
+    return [first_of(frames)] if frames > 1 else []
 
 
 def _exif(chunks: _Chunks) -> bytes:

@@ -53,9 +53,17 @@ def read_pnm(data: bytes, name: str) -> Raster:
         values = _numbers(data, position + 1, width * height * channels, top)
     values = _whole_range(values.reshape(height, width, channels), top, inverted=kind in {1, 4})
     raster = Raster(values, "rgb" if channels == 3 else "grey")
+    if kind >= 4:
+        size = -(-width // 8) * height if kind == 4 else values.size * (1 + (top > 255))
+        raster.notes += _further(data, position + 1 + size)
     if top > 255:
         raster.notes.append(depth_note(top.bit_length()))
     return raster
+
+
+def _further(data: bytes, end: int) -> list[str]:
+    """A note where another image follows, as binary files may hold several."""
+    return ["first of several images"] if re.match(rb"P[4-7]\s", data[end : end + 3]) else []
 
 
 def _whole_range(values: UInt[np.ndarray, "h w c"], top: int, *, inverted: bool) -> UInt[np.ndarray, "h w c"]:
@@ -117,6 +125,7 @@ def _read_pam(data: bytes, name: str) -> Raster:
     raster = Raster(
         values[:, :, :colours], "rgb" if colours == 3 else "grey", values[:, :, -1] if colours < depth else None
     )
+    raster.notes += _further(data, end + 7 + values.size * (1 + (top > 255)))
     if top > 255:
         raster.notes.append(depth_note(top.bit_length()))
     return raster

@@ -10,6 +10,7 @@ from jaxtyping import UInt, UInt8
 from PIL import Image, ImageFile
 
 from vitiq.image.colour_space import Tag
+from vitiq.image.limits import MAX_FRAMES
 
 Model = Literal["grey", "rgb", "cmyk", "lab"]
 
@@ -43,6 +44,16 @@ class Raster:
     turned: int = 1
     cut_from: int = 8
     notes: list[str] = field(default_factory=list)
+
+
+def first_of(frames: int) -> str:
+    """Note about the frames or pages of a file, of which `MAX_FRAMES` are counted.
+
+    Example:
+        >>> first_of(3), first_of(MAX_FRAMES + 1)
+        ('first of 3 frames', 'first of more than 10000 frames')
+    """
+    return f"first of {frames} frames" if frames <= MAX_FRAMES else f"first of more than {MAX_FRAMES} frames"
 
 
 def whole_rows(image: Image.Image) -> None:

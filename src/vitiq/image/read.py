@@ -22,15 +22,16 @@ from vitiq.image.boxes import avif_colour, jp2_header
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
-from vitiq.image.header_colour import bmp_colour, gif_profile, tga_gamma
+from vitiq.image.header_colour import bmp_colour, count_gif_frames, gif_profile, tga_gamma
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
 from vitiq.image.jxl import sample_bits
-from vitiq.image.limits import MAX_FRAMES, MAX_PIXELS, check_pixels, read_bounded
+from vitiq.image.limits import MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
 from vitiq.image.pnm import read_pnm
-from vitiq.image.raster import Raster, UnsupportedKindError, from_pillow, whole_rows
+from vitiq.image.quiet import quiet
+from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow, whole_rows
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
@@ -66,7 +67,7 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
             else f"{name}: not an image in a format vitiq reads (starts with {data[:8]!r}); give {EXPECTED}"
         )
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet():
             # Our own limits decide, and broken metadata must not stop a good image.
             warnings.simplefilter("ignore")
             raster = _READERS.get(form, _through_pillow(form))(data, name)
@@ -169,7 +170,7 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
         with Image.open(io.BytesIO(data), formats=[form]) as image:
             check_pixels(*image.size, name)
             whole_rows(image)
-            frames = int(getattr(image, "n_frames", 1))
+            frames = count_gif_frames(data) if form == "GIF" else int(getattr(image, "n_frames", 1))
             image.load()
             if image.mode == "F":
                 raster = Raster(from_float(np.asarray(image)[:, :, None], name), "grey")
@@ -177,7 +178,7 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
             else:
                 raster = from_pillow(image)
             if frames > 1:
-                raster.notes.insert(0, f"first of {min(frames, MAX_FRAMES)} frames")
+                raster.notes.insert(0, first_of(frames))
             if raster.samples.dtype == np.uint16:
                 raster.notes.append(depth_note(16))
             raster.profile = image.info.get("icc_profile")

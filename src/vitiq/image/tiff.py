@@ -17,7 +17,7 @@ from vitiq.image.exif_colour import colour_of
 from vitiq.image.ifd import DamagedTagsError, Directory, count_directories, first_directory
 from vitiq.image.limits import MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import ORIENTATION, valid
-from vitiq.image.raster import Raster, from_pillow, whole_rows
+from vitiq.image.raster import Raster, first_of, from_pillow, whole_rows
 from vitiq.image.tiff_samples import read_deep
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
@@ -59,7 +59,7 @@ def read_tiff(data: bytes, name: str) -> Raster:
         raster.turned = valid(tags.number(ORIENTATION, 1))  # Pillow turns TIFFs as it loads them
     pages = count_directories(data)
     if pages > 1:
-        raster.notes.insert(0, f"first of {pages} frames")
+        raster.notes.insert(0, first_of(pages))
     raster.profile = _profile(tags)
     if raster.profile is None:
         raster.tag = _exif_colour(tags)

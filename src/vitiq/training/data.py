@@ -15,9 +15,13 @@ from PIL import Image
 
 from vitiq.errors import InputError
 from vitiq.files import open_output, write_text
+from vitiq.image.limits import check_pixels
+from vitiq.image.quiet import quiet
 from vitiq.types import ImageU8
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif"}
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
+"""What Pillow may take a file for, whatever its suffix: some of its other formats run programs (EPS)."""
 
 
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -45,9 +49,10 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
 def _decode(data: bytes, short_side: int) -> ImageU8 | None:
     """The image in RGB, downscaled to the short side; None where it cannot be decoded."""
     try:
-        with Image.open(io.BytesIO(data)) as file:
+        with quiet(), Image.open(io.BytesIO(data), formats=FORMATS) as file:
+            check_pixels(*file.size, "image")
             image = file.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, InputError, Image.DecompressionBombError):
         return None
     scale = short_side / min(image.size)
     if scale < 1:

@@ -59,7 +59,7 @@ def degrade(rng: np.random.Generator, image: Image.Image) -> Image.Image:
 def _coded(image: Image.Image, form: str, settings: dict[str, Any]) -> Image.Image:
     buffer = io.BytesIO()
     image.save(buffer, form, **settings)
-    return Image.open(buffer).convert("RGB")
+    return Image.open(buffer, formats=[form]).convert("RGB")
 
 
 def view(rng: np.random.Generator, image: ImageU8, size: int, degraded_share: float) -> ImageU8:

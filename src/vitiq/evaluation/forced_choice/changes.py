@@ -161,7 +161,7 @@ def jpeg(image: ImageU8, quality: int) -> ImageU8:
     """Through a JPEG file."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer).convert("RGB"))
+    return np.asarray(Image.open(buffer, formats=["JPEG"]).convert("RGB"))
 
 
 def blurred(image: ImageU8, deviation: float) -> ImageU8:
