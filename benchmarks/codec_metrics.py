@@ -53,7 +53,8 @@ HEAD = """# Codec metrics beside their reference programs
 
 Written by this command: 13 pairs, whole, odd, tiny and flat, and CPU time on one thread, programs with what they start
 and the PNG files that they read. The ratio is the program's time by ours; above 1 ours is faster. `butteraugli` and
-`vmaf` are their programs, called. From piq's `fsim` ours differs on the smallest images (9×8); iqa-pytorch is followed.
+`vmaf` are their programs, called (ours by PPM files and planes, large images in tiles). From piq's `fsim` ours differs
+on the smallest images (9×8); iqa-pytorch is followed.
 """
 
 MEMORY = """## Memory

@@ -15,15 +15,17 @@ from vitiq.analysis.bd_rate import bd_rate
 from vitiq.analysis.curve import within
 from vitiq.codecs.base import Codec
 from vitiq.codecs.classical.pillow import Avif, Jpeg, Jpeg2000, WebP
-from vitiq.codecs.rate_target import encode_nearest
+from vitiq.codecs.rate_target import encode_nearest, encode_within
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.errors import InputError
+from vitiq.metrics.semantic.vit_tokens import VitTokens
 from vitiq.metrics.sets.vit import PatchFidVit
+from vitiq.models.backbones import Backbone
 from vitiq.types import Bytes, ImageU8, Quality
 
 Curve = tuple[np.ndarray, np.ndarray]
 LADDERS: dict[type[Codec], Sequence[float]] = {
-    GenerativeMse: (0, 7, 14, 21, 28, 35, 42, 49, 56, 63),
+    GenerativeMse: (-48, -36, -24, -12, 0, 7, 14, 21, 28, 35, 42, 49, 56, 63),
     Avif: (2, 10, 18, 26, 34, 42, 50, 58),
     WebP: (0, 4, 10, 20, 35, 55),
     Jpeg2000: (0.03, 0.06, 0.1, 0.16, 0.25, 0.4, 0.6),
@@ -31,7 +33,8 @@ LADDERS: dict[type[Codec], Sequence[float]] = {
 }
 HALF: dict[type[Codec], Sequence[float]] = {Avif: (10, 25, 40, 55, 65, 75), WebP: (0, 2, 5, 10, 16, 25, 45)}
 RATES, LOWEST = (0.06, 0.5), (0.02, 0.12)
-TINY = 0.08
+LOW_RATES = (0.08, 0.15, 0.25)
+"""Bits per pixel at which the perceptual synthesis is compared with AVIF."""
 PUBLISHED = {
     "cheng2020-anchor": "compressai-cheng2020-anchor_mse_cuda.json",
     "mbt2018-mean": "compressai-mbt2018-mean_mse_cuda.json",
@@ -113,45 +116,41 @@ def rates(data: Path, images: Sequence[ImageU8]) -> Iterator[Figure]:
         yield compared(f"generative-mse: BD-rate against {name}", published(data, file), own, RATES, note=note)
 
 
-def largest_within(codec: Codec, image: ImageU8, limit: int) -> bytes:
-    """The file of the highest quality that is not above `limit` bytes, or the smallest."""
-    found = encode_nearest(codec, image, Bytes(limit))
-    quality = found.quality
-    data = found.data
-    while len(data) > limit and quality > 0:
-        quality -= 1
-        data = codec.encode(image, Quality(quality))
-    return data
-
-
 def perceptual(data: Path, images: Sequence[ImageU8]) -> Iterator[Figure]:
-    """The perceptual synthesis at the lowest rates, beside AVIF and WebP at equal bytes."""
-    own = Generative()
-    files = [largest_within(own, p, int(TINY * p[..., 0].size / 8)) for p in images]
-    rebuilt_by = {own.title: ([own.decode(f) for f in files], [len(f) for f in files])}
-    for codec in (Avif(), WebP(), GenerativeMse()):
-        near = [encode_nearest(codec, p, Bytes(len(f))).data for p, f in zip(images, files, strict=True)]
-        rebuilt_by[codec.title] = ([codec.decode(f) for f in near], [len(f) for f in near])
-    backbones = teachers(data)
+    """The perceptual synthesis beside AVIF at equal bytes; at the lowest rate also WebP and the other synthesis."""
+    for rate in LOW_RATES:
+        others: tuple[Codec, ...] = (Avif(), WebP(), GenerativeMse()) if rate == LOW_RATES[0] else (Avif(),)
+        own = Generative()
+        files = [encode_within(own, p, Bytes(int(rate * p[..., 0].size / 8))).data for p in images]
+        rebuilt_by = {own.title: ([own.decode(f) for f in files], [len(f) for f in files])}
+        for codec in others:
+            near = [encode_nearest(codec, p, Bytes(len(f))).data for p, f in zip(images, files, strict=True)]
+            rebuilt_by[codec.title] = ([codec.decode(f) for f in near], [len(f) for f in near])
+        for backbone in teachers(data):
+            yield from _by(backbone, f"≤ {rate} bpp", images, rebuilt_by)
+
+
+def _by(
+    backbone: Backbone, at: str, images: Sequence[ImageU8], rebuilt_by: dict[str, tuple[list[ImageU8], list[int]]]
+) -> Iterator[Figure]:
+    """Scores of all codecs by one backbone, and how far the first is ahead of each other one but its twin."""
     values = {}
     for title, (rebuilt, sizes) in rebuilt_by.items():
-        for backbone in backbones:
-            values[title, "ViT-Score", short(backbone)] = float(scores(backbone, images, rebuilt).mean())
-            fid = PatchFidVit(backbone)(images, rebuilt).value
-            values[title, "patch-FID", short(backbone)] = float(fid)
-        sizes_note = f"mean {np.mean(sizes):.0f} bytes"
-        for backbone in backbones:
-            for kind, at_least in (("ViT-Score", True), ("patch-FID", False)):
-                value = values[title, kind, short(backbone)]
-                yield Figure(
-                    f"≤ {TINY} bpp: {kind} of {title}, by {short(backbone)}", value, None, at_least, note=sizes_note
-                )
-    for backbone in backbones:
-        for kind, sign in (("ViT-Score", 1), ("patch-FID", -1)):
-            ours = values[own.title, kind, short(backbone)]
-            for other in (Avif.title, WebP.title):
-                ahead = sign * (ours - values[other, kind, short(backbone)])
-                yield Figure(f"≤ {TINY} bpp: {kind} ahead of {other}, by {short(backbone)}", ahead, 0.0)
+        tokens = [VitTokens(backbone)(a, b) for a, b in zip(images, rebuilt, strict=True)]
+        values[title] = {
+            "ViT-Score": float(scores(backbone, images, rebuilt).mean()),
+            "tokens": float(np.mean([score.value for score in tokens])),
+            "patch-FID": float(PatchFidVit(backbone)(images, rebuilt).value),
+        }
+        for kind, value in values[title].items():
+            least = kind != "patch-FID"
+            note = f"mean {np.mean(sizes):.0f} bytes"
+            yield Figure(f"{at}: {kind} of {title}, by {short(backbone)}", value, None, at_least=least, note=note)
+    for other in (Avif.title, WebP.title):
+        for kind, ours in values[Generative.title].items():
+            if other in values:
+                ahead = (ours - values[other][kind]) * (-1 if kind == "patch-FID" else 1)
+                yield Figure(f"{at}: {kind} ahead of {other}, by {short(backbone)}", ahead, 0.0)
 
 
 def part(data: Path) -> Iterator[Figure]:

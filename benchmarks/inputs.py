@@ -97,3 +97,20 @@ def codec_pairs(images: Mapping[str, ImageU8]) -> dict[str, tuple[ImageU8, Image
     }
     pairs = {name: (image, degrade(image, kind, strength)) for name, (image, kind, strength) in sources.items()}
     return pairs | {"flat, brighter": (grey, grey + np.uint8(8)), "flat, noise": (grey, degrade(grey, "noise", 0.1))}
+
+
+def small_pairs(images: Mapping[str, ImageU8]) -> dict[str, tuple[ImageU8, ImageU8]]:
+    """Pairs for slow networks: crops of odd and even sizes, each under one degradation.
+
+    Args:
+        images: the bundled ones by name, 512×512 or more.
+    """
+    found = {}
+    for name, height, width, kind in (
+        ("portrait", 128, 128, "jpeg"),
+        ("graphic", 97, 143, "noise"),
+        ("animal", 61, 70, "blur"),
+    ):
+        image = np.ascontiguousarray(images[name][150 : 150 + height, 100 : 100 + width])
+        found[f"{name}/{kind}"] = (image, degrade(image, kind))
+    return found

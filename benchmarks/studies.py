@@ -1,9 +1,11 @@
 """What the engine of studies costs: `python benchmarks/studies.py [--images 24]`.
 
-- the same study inline and in processes: seconds of each and their ratio, in one run, alternating; and their processor
-  time, which says what the ratio would be on two idle cores (load of others stretches the one and not the other);
+- the same study inline and in processes: seconds of each and their ratio, in one run, alternating; and beside them how
+  much of the cores' time other programs took meanwhile (Linux): above some hundredths the ratio says nothing, since
+  inline leaves them a core and processes do not;
 - the store: milliseconds a task beside encoding, decoding and scoring;
-- a study of a million tasks: seconds and memory of its plan.
+- a study of a million tasks: seconds and memory of its plan;
+- `vitiq validate` on 23,000 images with made-up scores of two metrics: seconds and memory behind the scores.
 """
 
 from __future__ import annotations
@@ -19,16 +21,19 @@ import numpy as np
 
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import parse_codecs
+from vitiq.datasets.opinion import Opinion, OpinionSet
 from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_metrics, make_study, read_images, series_of
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study, StudyImage
+from vitiq.evaluation.validate import validate
 from vitiq.evaluation.worker import codec_of, metrics_of, spec_of
 from vitiq.image.io import read_image, write_png
 from vitiq.metrics.scoring import score_pair
 from vitiq.types import Quality
+from vitiq.workers import cores
 
 BUNDLED = Path(__file__).parents[1] / "examples" / "images"
 
@@ -48,8 +53,16 @@ def processor(workers: Workers) -> float:
     return time.process_time() + sum(int(tick) for pair in ticks for tick in pair) / os.sysconf("SC_CLK_TCK")
 
 
-def seconds(study: Study, kind: str) -> tuple[float, float]:
-    """Wall and processor time of a study in an empty folder, with workers that have started and imported."""
+def machine() -> float:
+    """Seconds that all cores together have been busy, or taken by other machines of the same host (Linux)."""
+    user, nice, system, _, _, irq, soft, steal = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def seconds(study: Study, kind: str) -> tuple[float, float, float]:
+    """Wall and processor time of a study in an empty folder, with workers that have started and imported; and the
+    processor time of other programs meanwhile.
+    """
     from studies import warm as prepared  # a worker finds this file's functions by its name, not as the main program's
 
     with tempfile.TemporaryDirectory() as out, Workers(kind) as workers:
@@ -57,9 +70,10 @@ def seconds(study: Study, kind: str) -> tuple[float, float]:
             future.result()
         store = Store(Path(out))
         store.begin(study)
-        start, busy = time.perf_counter(), processor(workers)
+        start, busy, all_busy = time.perf_counter(), processor(workers), machine()
         run_study(study, store, workers)
-        return time.perf_counter() - start, processor(workers) - busy
+        own = processor(workers) - busy
+        return time.perf_counter() - start, own, max(0.0, machine() - all_busy - own)
 
 
 def warm(study: Study, least: float) -> None:
@@ -81,9 +95,12 @@ def ratio(count: int) -> None:
             write_png(folder / f"{i}.png", np.ascontiguousarray(np.roll(images[i % 4], 16 * i, 1)))
         study = study_of(folder, "webp@10:90:20,jpeg2000@bpp=0.25,0.5,1", "psnr-rgb,ms-ssim", ("bitstreams",))
         found = [(seconds(study, "inline"), seconds(study, "processes")) for _ in range(2)]
-    (inline, own), (processes, all_own) = (min(pair[i] for pair in found) for i in (0, 1))
-    print(f"{len(study)} tasks: inline {inline:.1f} s, processes {processes:.1f} s, ratio {inline / processes:.2f}")
-    print(f"processor time {own:.1f} s and {all_own:.1f} s: ratio {2 * own / all_own:.2f} if two cores are free")
+    (inline, own, _), (processes, all_own, others) = (min(pair[i] for pair in found) for i in (0, 1))
+    print(
+        f"{len(study)} tasks on {cores()} cores: inline {inline:.1f} s, processes {processes:.1f} s, "
+        f"ratio {inline / processes:.2f}; processor time {own:.1f} s and {all_own:.1f} s; "
+        f"other programs had {others / cores() / processes:.0%} of the cores meanwhile"
+    )
 
 
 def overhead(count: int = 400) -> None:
@@ -98,7 +115,7 @@ def overhead(count: int = 400) -> None:
             start = time.process_time()
             plain = sum(_alone(study))
             between = time.process_time() - start
-            whole, all_busy = seconds(study, "inline")
+            whole, all_busy, _ = seconds(study, "inline")
             busy = all_busy - between
             kept, count = ",".join(keep) or "none", len(study)
             wall = 1000 * (whole - plain) / count
@@ -133,10 +150,24 @@ def million() -> None:
     print(f"plan of {count} tasks: {time.perf_counter() - start:.1f} s, peak memory {peak:.0f} MB")
 
 
+def validation(count: int = 23_000, references: int = 250) -> None:
+    """As many images as PIPAL has (23,200 of 200 references), with 1000 resamples."""
+    rng = np.random.default_rng(0)
+    quality = rng.uniform(0, 9, count)
+    rows = zip(rng.integers(0, references, count), quality, strict=True)
+    opinions = [Opinion(Path(f"r{own}.png"), Path(f"{i}.png"), "", float(mean)) for i, (own, mean) in enumerate(rows)]
+    values = {f"published:{name}": quality + rng.normal(0, noise, count) for name, noise in (("a", 2), ("b", 3))}
+    start = time.perf_counter()
+    validate(OpinionSet("made-up", tuple(opinions)), values, ())
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    print(f"validate on {count} images: {time.perf_counter() - start:.1f} s, peak memory of a process {peak:.0f} MB")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=24, help="images of the comparison of executors")
     arguments = parser.parse_args()
     million()
+    validation()
     overhead()
     ratio(arguments.images)

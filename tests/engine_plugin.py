@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from vitiq.codecs.base import Codec
 from vitiq.errors import InputError
 from vitiq.types import ImageU8, ProgressCallback
+
+LOG = "VITIQ_TEST_LOG"
 
 
 class Grey(Codec):
@@ -54,11 +57,24 @@ class Deadly(Grey):
         return super().compress(image, quality, progress)
 
 
+class Counted(Grey):
+    """Where LOG names a file: takes a while without working, and counts by a line of the process's number in it."""
+
+    name, title = "test-counted", "Counted"
+
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
+        if LOG in os.environ:
+            with Path(os.environ[LOG]).open("a") as log:
+                log.write(f"{os.getpid()}\n")
+            time.sleep(0.08)
+        return super().compress(image, quality, progress)
+
+
 def install(folder: Path) -> None:
     """Make the metadata that registers the codecs, in a folder that is on the path."""
     metadata = folder / "vitiq_tests-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: vitiq-tests\nVersion: 1.0\n")
-    classes = ("Grey", "Wrong", "Deadly")
+    classes = ("Grey", "Wrong", "Deadly", "Counted")
     lines = [f"test-{name.lower()} = engine_plugin:{name}" for name in classes]
     (metadata / "entry_points.txt").write_text("[vitiq.codecs]\n" + "\n".join(lines) + "\n")

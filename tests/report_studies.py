@@ -192,6 +192,7 @@ MANY = [
     "lpips",
     "lpips-vgg",
     "dists",
+    "wasserstein",
     "plug-in-metric",
     "vit-topk@10",
 ]

@@ -39,7 +39,7 @@ from vitiq.metrics.measures.iw_ssim import IwSsimLoss
 from vitiq.metrics.measures.nlpd import NlpdLoss
 from vitiq.metrics.measures.ssimulacra2 import Ssimulacra2Loss
 from vitiq.metrics.measures.vif import VifLoss
-from vitiq.metrics.perceptual.losses import DistsLoss, LpipsLoss, LpipsVggLoss
+from vitiq.metrics.perceptual.losses import DistsLoss, LpipsLoss, LpipsVggLoss, WassersteinLoss
 from vitiq.metrics.semantic.vit_losses import (
     VitBcLoss,
     VitClsLoss,
@@ -87,6 +87,7 @@ __all__ = [
     "VitTokensLockedLoss",
     "VitTokensLoss",
     "VitTopKLoss",
+    "WassersteinLoss",
     "loss",
 ]
 
@@ -95,7 +96,7 @@ LOSSES: dict[str, type[Loss]] = {
     for found in (
         *(MseLoss, RmseLoss, MaeLoss, PsnrRgbLoss, PsnrYLoss, SsimLoss, SsimYLoss, SsimSkimageLoss),
         *(MsSsimLoss, MsSsimYLoss, IwSsimLoss, VifLoss, FsimLoss, GmsdLoss, HaarPsiLoss, NlpdLoss, Ssimulacra2Loss),
-        *(LpipsLoss, LpipsVggLoss, DistsLoss),
+        *(LpipsLoss, LpipsVggLoss, DistsLoss, WassersteinLoss),
         *(VitJsLoss, VitBcLoss, VitProbLoss, VitClsLoss, VitTokensLoss, VitTokensLockedLoss, VitTilesLoss),
     )
 }

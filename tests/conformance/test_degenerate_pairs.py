@@ -28,7 +28,10 @@ ASYMMETRIC = {"ssimulacra2", "iw-ssim", "vif", "butteraugli", "vmaf", "cvvdp", "
 """Who is called with the reference first for a reason."""
 
 LOOKS = [name for name, m in METRICS.items() if m.kind == "full-reference" and not name.startswith("psnr-u")]
-MONOTONE = [*(n for n in LOOKS if n not in {"psnr-v", "lpips", "lpips-vgg", "dists", "cvvdp"}), "vit-tiles"]
+MONOTONE = [
+    *(n for n in LOOKS if n not in {"psnr-v", "lpips", "lpips-vgg", "dists", "wasserstein", "cvvdp"}),
+    "vit-tiles",
+]
 """Label metrics are not in it: mild JPEG may bring a label back."""
 
 

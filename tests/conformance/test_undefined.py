@@ -62,7 +62,8 @@ def random_states(metric: type[PerceptualMetric]) -> tuple[dict[str, torch.Tenso
     trunk["features.0.weight"][0, 0, 0, 0] = math.nan
     channels = VGG16_CHANNELS if layout is VGG16 else [out for out, _, _ in ALEXNET.values()]
     own = {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1) for i, c in enumerate(channels)}
-    return own | {"alpha": torch.rand(1, 1475, 1, 1), "beta": torch.rand(1, 1475, 1, 1)}, trunk
+    own |= {"alpha": torch.rand(1, 1475, 1, 1), "beta": torch.rand(1, 1475, 1, 1), "log2_sigma": torch.tensor(4.0)}
+    return own, trunk
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 Truth: `data/generative.viq` (container of version 1, hyper-latents without a context, weights e1c3c0be…) and the two
 images beside it, written once from the bundled portrait; `data/generative-compact.viq`, which the encoder writes of the
-same piece today, with the same symbols of the latents, written by this module (`python
-tests/golden/test_generative_files.py`). Neither is written again but on purpose. Symbols must be exact anywhere; pixels
-may differ by one level between instruction sets.
+same piece today, with the same symbols of the latents, and `data/generative-low.viq`, of a quality below 0, both
+written by this module (`python tests/golden/test_generative_files.py`). None is written again but on purpose. Symbols
+must be exact anywhere; pixels may differ by one level between instruction sets.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ CODECS: dict[str, Codec] = {"generative": Generative(), "generative-mse": Genera
 
 
 FILES = ("generative.viq", "generative-compact.viq")
+LOW = "generative-low.viq"
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(("file", "image"), [*((file, "") for file in FILES), (LOW, "-low")])
 @pytest.mark.parametrize("name", CODECS)
-def test_the_file_still_decodes_to_its_image(name: str, file: str) -> None:
+def test_the_file_still_decodes_to_its_image(name: str, file: str, image: str) -> None:
     data = (DATA / file).read_bytes()
     rebuilt = CODECS[name].decode(data)
-    wanted = read_image(DATA / f"{name}.png")
+    wanted = read_image(DATA / f"{name}{image}.png")
     assert rebuilt.shape == wanted.shape
     assert np.abs(rebuilt.astype(int) - wanted).max() <= 1
 
@@ -60,10 +61,11 @@ def latents_in(data: bytes) -> np.ndarray:
 def write() -> None:
     """Write the compact file anew, and the images."""
     piece = np.ascontiguousarray(read_image(PORTRAIT)[100:190, 190:310])
-    data = GenerativeMse().encode(piece, Quality(24))
-    write_bytes(DATA / "generative-compact.viq", data)
-    for name, codec in CODECS.items():
-        write_png(DATA / f"{name}.png", codec.decode(data))
+    for file, quality, image in (("generative-compact.viq", 24, ""), (LOW, -20, "-low")):
+        data = GenerativeMse().encode(piece, Quality(quality))
+        write_bytes(DATA / file, data)
+        for name, codec in CODECS.items():
+            write_png(DATA / f"{name}{image}.png", codec.decode(data))
 
 
 if __name__ == "__main__":

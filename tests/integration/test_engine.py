@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -202,6 +203,55 @@ def test_two_runs_at_once_neither_corrupt_nor_double(images: Path, tmp_path: Pat
     store = Store(tmp_path / "both")
     store.parts.compact()
     same(store.records(), Store(tmp_path / "one").records())
+
+
+RUN = """
+import sys, time
+from pathlib import Path
+from vitiq.evaluation import engine, others
+from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.store import Store
+
+engine.BATCH_SECONDS = engine.PART_SECONDS = others.LOOK_SECONDS = 0.1  # as short beside the whole as in a long study
+others.SHARE = 0
+out, own, other = map(Path, sys.argv[1:])
+own.touch()
+while not other.exists():
+    time.sleep(0.01)
+store = Store(out)
+with Workers("inline") as workers:
+    found = engine.run_study(store.study(), store, workers)
+print(found.done, found.kept)
+"""
+
+
+def test_two_runs_at_once_share_the_work(tmp_path: Path) -> None:
+    """Two programs, as on two machines. Each encode is counted: both took part, and little was done twice."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(20):
+        write_png(folder / f"{i}.png", np.full((20, 30, 3), i, np.uint8))
+    study = plan(folder, "test-counted@1:9:1")
+    Store(tmp_path / "both").begin(study)
+    names = [str(tmp_path / "first"), str(tmp_path / "second")]
+    paths = os.pathsep.join([str(Path(plugin.__file__).parent), *sys.path])
+    environment = os.environ | {plugin.LOG: str(tmp_path / "log"), "PYTHONPATH": paths}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", RUN, str(tmp_path / "both"), *order],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for order in (names, names[::-1])
+    ]
+    counts = [list(map(int, process.communicate(timeout=120)[0].split())) for process in runs]
+    assert [done + kept for done, kept in counts] == [len(study)] * 2
+    encoded = (tmp_path / "log").read_text().split()
+    assert len(set(encoded)) == 2
+    assert len(study) <= len(encoded) < 1.3 * len(study)
+    run(study, tmp_path / "one")
+    same(Store(tmp_path / "both").records(), Store(tmp_path / "one").records())
 
 
 def test_threads_of_one_worker_do_not_take_each_others_image(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import torch
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.transform.codec import LATENTS, Generative, GenerativeMse
+from vitiq.codecs.transform.codec import HIGHEST, LATENTS, LOWEST, Generative, GenerativeMse
 from vitiq.codecs.transform.networks.transform_codec import error_weight
 from vitiq.errors import BitstreamError, InputError, WeightsError
 from vitiq.image.io import read_image
@@ -35,10 +36,32 @@ def piece(bundled: dict[str, ImageU8]) -> ImageU8:
 
 def test_quality_sets_size_and_error(piece: ImageU8) -> None:
     codec = GenerativeMse()
-    files = [codec.encode(piece, Quality(q)) for q in (0, 30, 63)]
+    files = [codec.encode(piece, Quality(q)) for q in (LOWEST, -24, 0, 30, HIGHEST)]
     errors = [squared_error(codec.decode(f), piece) for f in files]
-    assert len(files[0]) < len(files[1]) < len(files[2])
-    assert errors[0] > errors[1] > errors[2]
+    assert [len(f) for f in files] == sorted({len(f) for f in files})
+    assert errors == sorted(set(errors), reverse=True)
+
+
+@pytest.mark.parametrize("quality", [LOWEST, -1, 0, HIGHEST])
+def test_the_file_says_its_quality(piece: ImageU8, quality: int) -> None:
+    small = np.ascontiguousarray(piece[:64, :64])
+    assert GenerativeMse().inspect(GenerativeMse().encode(small, Quality(quality))).quality == quality
+
+
+def test_a_quality_outside_the_range_is_damage(piece: ImageU8) -> None:
+    file = viq.unpack(GenerativeMse().encode(np.ascontiguousarray(piece[:64, :64]), Quality(0)))
+    (section,) = file.sections
+    for byte in (HIGHEST + 1, 256 + LOWEST - 1):
+        changed = replace(section, data=bytes([byte]) + section.data[1:])
+        with pytest.raises(BitstreamError, match="-48 to 63 expected"):
+            GenerativeMse().decode(viq.pack(replace(file, sections=(changed,))))
+
+
+@pytest.mark.parametrize("name", ["animal", "building", "graphic", "portrait"])
+def test_every_bundled_image_fits_two_hundredths_of_a_bit_per_pixel(bundled: dict[str, ImageU8], name: str) -> None:
+    image = bundled[name]
+    target = image.shape[0] * image.shape[1] // 400  # bytes of 0.02 bits per pixel
+    assert len(Generative().encode(image, Quality(LOWEST))) <= target
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 16), (3, 40), (500, 2), (32, 32), (47, 65)])
@@ -132,7 +155,7 @@ def test_annealed_latents_lie_between_their_neighbours_and_end_at_the_nearest() 
 
 
 def test_bad_settings_are_told(piece: ImageU8) -> None:
-    with pytest.raises(InputError, match="0-63"):
+    with pytest.raises(InputError, match="-48 to 63"):
         GenerativeMse().encode(piece, Quality(64))
     with pytest.raises(InputError, match="from 0"):
         GenerativeMse(refine=-1)
@@ -161,6 +184,6 @@ def test_foreign_and_hostile_files_are_told(piece: ImageU8) -> None:
     with pytest.raises(BitstreamError, match="at most"):
         codec.decode(changed(width=65_000, height=4_000))
     with pytest.raises(BitstreamError, match="quality"):
-        codec.decode(changed(sections=(viq.Section(LATENTS, b"\xff"),)))
+        codec.decode(changed(sections=(viq.Section(LATENTS, b"\x40"),)))
     with pytest.raises(BitstreamError, match="checksum"):
         codec.decode(changed(symbols_crc=file.symbols_crc ^ 1))

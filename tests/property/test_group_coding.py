@@ -13,8 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vitiq.codecs.transform.codec import HIGHEST, LOWEST
 from vitiq.codecs.transform.hyperprior import HYPER_CHANNELS, Hyperprior
-from vitiq.codecs.transform.hyperprior_integer import LEVELS, IntegerHyperprior, export_hyperprior
+from vitiq.codecs.transform.hyperprior_integer import IntegerHyperprior, export_hyperprior
 from vitiq.codecs.transform.latent_coding import decode_groups, encode_groups
 from vitiq.codecs.transform.networks.block_dct import CHANNELS
 from vitiq.errors import BitstreamError
@@ -47,7 +48,7 @@ def latents(seed: int, height: int, width: int, spread: float) -> tuple[np.ndarr
     height=st.integers(1, 6),
     width=st.integers(1, 6),
     spread=st.sampled_from([0.05, 1.0, 30.0]),
-    level=st.integers(0, LEVELS - 1),
+    level=st.integers(LOWEST, HIGHEST),
     context=st.booleans(),
 )
 def test_round_trip(seed: int, height: int, width: int, spread: float, level: int, context: bool) -> None:

@@ -17,9 +17,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from vitiq import registry
+from vitiq.cli.metrics import missing as missing_of
 from vitiq.errors import InputError, MissingDependencyError
 from vitiq.image.colour import luma709, yuv709_10bit
 from vitiq.image.io import read_image
+from vitiq.metrics import programs
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.measures.ssimulacra2 import taps
 from vitiq.metrics.perceptual import cvvdp, vmaf
@@ -217,6 +220,8 @@ def test_without_programs_the_reason_says_what_to_install(small: ImageU8, monkey
     for name, words in (("butteraugli", "libjxl-devtools"), ("vmaf", "vitiq[vmaf]"), ("cvvdp", "vitiq[cvvdp]")):
         assert math.isnan(scores[name].value)
         assert words in str(scores[name].details["undefined"])
+        assert words in str(missing_of(registry.load("metrics", name)))  # `vitiq metrics list` says that it is not here
+    assert missing_of(registry.load("metrics", "ssim")) is None
     assert "missing" in metric("butteraugli").signature()
     assert "missing" in metric("vmaf").signature()
 
@@ -242,3 +247,43 @@ def test_libvmaf_without_a_number_is_a_reason(monkeypatch: pytest.MonkeyPatch) -
     assert "libvmaf gives no number" in str(score.details["undefined"])
     with pytest.raises(InputError, match="sides of at least 17"):
         metric("vmaf")(a[:16], b[:16])
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (41, 43), (17, 18)])
+def test_a_frame_for_libvmaf_is_luma_and_grey(
+    shape: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """yuv420p10le: luma, then two planes of half the size rounded up, 512 being grey."""
+    image = np.ascontiguousarray(PORTRAIT[: shape[0], : shape[1]])
+    frames = []
+    for large in (vmaf.LARGE, 64):  # in one piece, and by rows
+        monkeypatch.setattr(vmaf, "LARGE", large)
+        vmaf._write_frame(tmp_path / "frame.yuv", image)
+        frames.append(np.fromfile(tmp_path / "frame.yuv", "<u2"))
+    luma = yuv709_10bit(image)[0].ravel()
+    assert np.array_equal(frames[0], frames[1])
+    assert np.array_equal(frames[0][: luma.size], luma)
+    chroma = frames[0][luma.size :]
+    assert chroma.size == 2 * ((shape[0] + 1) // 2) * ((shape[1] + 1) // 2)
+    assert set(chroma.tolist()) == {512}
+
+
+def test_the_model_of_vmaf_reads_the_luma_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The value with JPEG AI's 4:4:4, which libvmaf is not handed for the sake of memory, is the same to the digit."""
+    found = vmaf.program()
+    if found is None:
+        pytest.skip("no ffmpeg with libvmaf")
+    a, b = (np.ascontiguousarray(image[:101, :143]) for image in (PORTRAIT, jpeg(PORTRAIT, 20)))
+
+    def whole_frame(path: Path, image: ImageU8) -> None:
+        path.write_bytes(yuv709_10bit(image).astype("<u2").tobytes())
+
+    grey = metric("vmaf")(a, b)
+    ran = programs.output_of
+    monkeypatch.setattr(vmaf, "_write_frame", whole_frame)
+    monkeypatch.setattr(
+        vmaf,
+        "output_of",
+        lambda words, folder: ran([word.replace("yuv420p10le", "yuv444p10le") for word in words], folder),
+    )
+    assert metric("vmaf")(a, b) == grey

@@ -17,9 +17,10 @@ import pytest
 import torch
 
 from vitiq.codecs.detect import codec_of
-from vitiq.codecs.spec import make_codec
+from vitiq.codecs.spec import make_codec, parse_codec
 from vitiq.codecs.zoo.compressai import CompressAiCodec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, WeightsError
+from vitiq.evaluation.plan import series_of
 from vitiq.types import ImageU8, Quality
 
 
@@ -110,6 +111,19 @@ def test_weights_are_found_by_their_hash(zoo: Path, small: ImageU8, monkeypatch:
     monkeypatch.delenv("VITIQ_WEIGHTS_PATH")
     monkeypatch.setenv("VITIQ_CACHE", str(zoo))
     assert np.array_equal(make_codec("compressai:stand-in").decode(data), expected), "as fetched weights are found"
+
+
+def test_a_study_is_refused_before_it_encodes(zoo: Path) -> None:
+    series_of(parse_codec(f'compressai:stand-in[weights="{zoo}/{{q}}.pth"]@1,2'))
+    for text, said in (
+        ("compressai:stand-in@3", "needs a state dict, none given"),
+        (f'compressai:stand-in[weights="{zoo}/{{q}}.pth"]@1,3', "3.pth given"),
+        (f'compressai:stand-in[weights="{zoo}/lost.pth"]@bpp=0.5', "lost.pth given"),
+    ):
+        with pytest.raises(WeightsError, match=said):
+            series_of(parse_codec(text))
+    with pytest.raises(InputError, match="no model 'other'"):
+        series_of(parse_codec(f'compressai:other[weights="{zoo}/1.pth"]@1'))
 
 
 @pytest.mark.skipif(find_spec("compressai") is not None, reason="compressai is installed")

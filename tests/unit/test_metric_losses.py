@@ -1,6 +1,7 @@
 """Losses of the metrics. Truth: the metrics themselves on the same 8-bit pixels, and differences for the gradients.
 
-LPIPS and DISTS run with random weights of a fixed seed in the published layouts (benchmarks/inputs.py).
+LPIPS, DISTS and Wasserstein Distortion run with random weights of a fixed seed in the published layouts
+(benchmarks/inputs.py).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ WITHIN = {"psnr-rgb": 1e-4, "psnr-y": 1e-4, "ssimulacra2": 5e-3}
 """Of values in dB and on a scale of 100; 1e-5 for the others."""
 
 MEASURED = ("iw-ssim", "vif", "fsim", "gmsd", "haarpsi", "nlpd", "ssimulacra2")
-PERCEPTUAL = ("lpips", "lpips-vgg", "dists")
+PERCEPTUAL = ("lpips", "lpips-vgg", "dists", "wasserstein")
 SEMANTIC = tuple(name for name in LOSSES if name.startswith("vit-"))
 
 
@@ -80,7 +81,7 @@ def test_values_are_the_metrics(name: str, pairs: tuple[list[ImageU8], list[Imag
 @pytest.mark.parametrize("name", [*PIXELS, *MEASURED, *PERCEPTUAL])
 def test_gradients_are_the_slopes(name: str, weights: Path) -> None:
     torch.manual_seed(0)
-    side = {"ms-ssim": 176, "ms-ssim-y": 176, "iw-ssim": 161, "nlpd": 65, "vif": 41}.get(name, 32)
+    side = {"ms-ssim": 176, "ms-ssim-y": 176, "iw-ssim": 161, "nlpd": 65, "vif": 41, "wasserstein": 61}.get(name, 32)
     reference = torch.rand(1, 3, side, side, dtype=torch.float64)
     strength = 0.02 if name == "fsim" else 0.1  # its power of 0.03 has no end of slope where colours are opposite
     image = (reference + strength * torch.randn_like(reference)).clamp(0.01, 0.99).requires_grad_()

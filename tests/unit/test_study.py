@@ -106,6 +106,24 @@ def test_every_fault_is_named_at_once() -> None:
         faults.refuse()
 
 
+def test_what_is_not_here_is_refused_before_work(tmp_path: Path) -> None:
+    """A program, a decoder, checkpoints; beside an unknown metric, whose name a missing checkpoint does not hide."""
+    faults = Faults()
+    wrong = {
+        'cmd:"no-such-program {in} {out} -q {q}"@3': "'no-such-program' is not found",
+        "cmd@3": "needs a program",
+        'cmd:"ls {in} {out}"@3': "cannot decode without",
+    }
+    for text in wrong:
+        with faults.gathered():
+            series_of(parse_codec(text))
+    check_metrics(MetricSpec("pnsr,mse,vit-tokp", tmp_path / "lost.safetensors", (tmp_path / "gone.pth",)), faults)
+    said = list(map(str, faults.found))
+    words = [*wrong.values(), "'pnsr'", "'vit-tokp'", "lost.safetensors: no such", "gone.pth: no such"]
+    assert len(said) == len(words)
+    assert all(word in line for word, line in zip(words, said, strict=True)), said
+
+
 def test_kept_files_by_name() -> None:
     assert check_keep("images,bitstreams") == ("bitstreams", "images")
     assert check_keep("none") == ()

@@ -91,7 +91,7 @@ def span(entry: dict[str, Any]) -> str:
 
 
 def missing(metric: type[Metric]) -> str | None:
-    """Why a metric cannot be used here (weights not fetched, a package not installed); None where it can."""
+    """Why a metric cannot be used here (weights not fetched, a package or program not installed); None where it can."""
     from vitiq.errors import VitiqError  # noqa: PLC0415 - slow to import
     from vitiq.weights.store import model_info  # noqa: PLC0415
 
@@ -99,7 +99,9 @@ def missing(metric: type[Metric]) -> str | None:
     if absent:
         return f"run `vitiq models fetch {absent[0]}`"
     try:
-        metric().signature()
+        made = metric()
+        made.signature()
+        made.require()
     except VitiqError as error:
         return str(error)
     return None

@@ -26,7 +26,7 @@ options, and files of a given number of bytes, come with this class:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -231,6 +231,18 @@ class Codec(ABC):
         if not low <= quality <= high or (whole and quality != int(quality)):
             kind = "a whole number, " if whole and quality != int(quality) else ""
             raise InputError(f"quality {quality:g} given for {self.name}, expected {kind}{self.quality_help}")
+
+    def check_ready(self, qualities: Sequence[float]) -> None:  # noqa: B027 - most have all that they need
+        """Refuse, before any work, what `encode` and `decode` would lack at these qualities.
+
+        Args:
+            qualities: that will be asked for; those of a search for a number of bytes are not known yet.
+
+        Raises:
+            MissingDependencyError: a program or package is not installed.
+            WeightsError: weights that an option names are not there.
+            InputError: an option that is needed is not given, or names what there is not.
+        """
 
 
 def check_image(image: object) -> None:

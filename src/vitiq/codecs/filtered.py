@@ -42,6 +42,10 @@ class FilteredCodec(Codec):
         """As the codec's."""
         self._codec.check_quality(quality)
 
+    def check_ready(self, qualities: Sequence[float]) -> None:
+        """As the codec's."""
+        self._codec.check_ready(qualities)
+
     def decompress(self, data: bytes) -> ImageU8:
         """The codec's image, filtered.
 

@@ -6,6 +6,7 @@ what is missing. Tasks of one image go side by side in batches that take about `
 
 from __future__ import annotations
 
+import random
 import signal
 import threading
 import time
@@ -21,6 +22,7 @@ from vitiq.errors import StoreError, TaskError
 from vitiq.evaluation import worker
 from vitiq.evaluation.batch import Batch, Item, Result
 from vitiq.evaluation.executors import Workers, cluster_is_gone
+from vitiq.evaluation.others import Others
 from vitiq.evaluation.parts import synchronise_files
 from vitiq.evaluation.progress import Clock, Step
 from vitiq.evaluation.rows import Done, read_done
@@ -137,6 +139,7 @@ class _Run:
         self.clock = Clock(study.series, {})
         self.places: dict[str, tuple[int, str]] = {}
         self.followed: str | None = None
+        self.others = Others(store.parts, study.signatures)
 
     def all(self, shard: tuple[int, int]) -> Outcome:
         """Do it."""
@@ -161,18 +164,23 @@ class _Run:
         return self.outcome
 
     def _items(self, done: Done, shard: tuple[int, int]) -> Iterator[Item]:
-        """Tasks to do, each once even where two images of the study have the same pixels."""
+        """Tasks to do, each once even where two images have the same pixels; in an order of this run's own, so that one
+        beside it in the same folder works on others.
+        """
         given: set[bytes] = set()
-        for task in of_shard(self.study.tasks(), *shard):
+        for task in of_shard(self.study.tasks(random.Random()), *shard):
             raw = bytes.fromhex(task.key)
             if raw in done.complete:
                 continue
-            if raw in given:
+            scored = self.others.metrics(raw, done.encoded.get(raw))
+            elsewhere = scored is not None and scored.issuperset(self.study.signatures)
+            if raw in given or elsewhere:
                 self.clock.left[task.series] -= 1
                 self.clock.kept += 1
+                self.outcome.kept += raw not in given
                 continue
             given.add(raw)
-            yield self._item(task, done.encoded.get(raw))
+            yield self._item(task, scored)
 
     def _item(self, task: Task, scored: set[str] | None) -> Item:
         image, series = self.study.images[task.image], self.study.series[task.series]
@@ -212,6 +220,7 @@ class _Run:
 
     def _next_batch(self, todo: Iterator[Item]) -> list[Item]:
         """As many tasks as take about `BATCH_SECONDS`, fewer towards the end so that no worker is left with many."""
+        self.others.look()
         most = max(1, min(LARGEST_BATCH, self.clock.remaining // (self.workers.count * AHEAD + 1)))
         batch: list[Item] = []
         seconds = 0.0

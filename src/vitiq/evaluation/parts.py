@@ -56,10 +56,14 @@ class Parts:
 
     Args:
         root: folder that holds `v1`, …; need not exist yet.
+
+    Attributes:
+        own: names of the parts that this object wrote.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.own: set[str] = set()
         self._writing: DuckDBPyConnection | None = None
 
     def write(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> Path | None:
@@ -85,6 +89,7 @@ class Parts:
         try:
             with named_at_end(target) as part, undisturbed():
                 connection.execute(f"COPY ({query}) TO {quoted(part)} {AS_PARQUET}", values)
+            self.own.add(name)
             synchronise(folder)
         except (OSError, duckdb.Error) as error:
             raise cannot_write(folder, error) from error

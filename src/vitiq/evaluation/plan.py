@@ -18,7 +18,7 @@ from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.record import RateKind
 from vitiq.evaluation.study import Series, Study, StudyImage, readable
 from vitiq.metrics.base import Metric, PairMetric
-from vitiq.metrics.scoring import signature_of
+from vitiq.metrics.scoring import resolve_metrics, signature_of
 from vitiq.workers import ordered, parts_of
 
 IMAGES_A_BATCH = 8
@@ -72,8 +72,10 @@ def series_of(
 
     Raises:
         UnknownNameError, InputError, WeightsError: no such codec, option, quality or weights.
+        MissingDependencyError: a program or package that the codec needs is not here.
     """
     codec = spec.make()
+    codec.check_ready([rate.value for rate in spec.rates if rate.kind == "quality"])
     if rates is None:
         rates = [(rate.kind, rate.value) for rate in spec.rates] or [("quality", float(q)) for q in codec.qualities]
     fields = asdict(spec) | {"rates": ()}
@@ -112,7 +114,14 @@ def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
     Faults are unknown names, and metrics whose weights or packages are not here.
     """
     metrics: list[Metric] = []
-    with faults.gathered():
+    count = len(faults.found)
+    for name in spec.names.split(","):
+        with faults.gathered():
+            resolve_metrics(name)
+    for path in (spec.weights, *spec.panel):
+        with faults.gathered():
+            MetricSpec(weights=path, device=spec.device).backbone()
+    if len(faults.found) == count:
         metrics = spec.make()
     named = {name.strip() for name in spec.names.split(",")} - set(GROUPS)
     blank = np.full((96, 96, 3), 128, np.uint8)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -180,11 +181,21 @@ class Study:
         ready = sum(len(found) for one in self.series for found in (one.ready or {}).values())
         return plain * len(self.images) + own + ready
 
-    def tasks(self) -> Iterator[Task]:
-        """Every task, image by image."""
-        for place, image in enumerate(self.images):
-            for number, series in enumerate(self.series):
-                for kind, value in series.rates_of(image):
+    def tasks(self, order: random.Random | None = None) -> Iterator[Task]:
+        """Every task, image by image.
+
+        Args:
+            order: shuffles images, the series of each and their rates; None takes them as they stand.
+        """
+        images, numbered = list(enumerate(self.images)), list(enumerate(self.series))
+        shuffle = order.shuffle if order is not None else _as_it_stands
+        shuffle(images)
+        for place, image in images:
+            shuffle(numbered)
+            for number, series in numbered:
+                rates = list(series.rates_of(image))
+                shuffle(rates)
+                for kind, value in rates:
                     target = bytes_of(kind, value, image)
                     made = series.ready_at(image, value)
                     if made is not None:
@@ -213,6 +224,10 @@ class Study:
         if not all(math.isfinite(value) for one in study.series for _, value in one.rates):
             raise ValueError("a rate that is no finite number")
         return study
+
+
+def _as_it_stands(items: list[Any]) -> None:
+    """In the place of a shuffle."""
 
 
 def task_key(image: str, codec: str, rate: str) -> str:

@@ -69,6 +69,14 @@ class Metric(ABC):
     def signature(self) -> str:
         """Names everything that changes the value, e.g. `psnr-rgb|range:255|v1`."""
 
+    def require(self) -> object:
+        """What a call needs beside vitiq, if anything; `vitiq metrics list` asks it. Nothing by default.
+
+        Raises:
+            MissingDependencyError: a program or a package is not here; the message says how to get it.
+        """
+        return None
+
 
 class PairMetric(Metric):
     """A metric of one reference and one distorted image of the same size.

@@ -134,11 +134,11 @@ def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
             result = waiting.popleft().result()
             waiting.extend(pool.submit(_alone, work, item) for item in islice(left, 1))
             yield result
-    _give_back()
+    give_back()
 
 
-def _give_back() -> None:
-    """Memory that the threads' arenas hold free goes back to the system, where the C library can do it (glibc)."""
+def give_back() -> None:
+    """Memory that the C library holds free goes back to the system, where the C library can do it (glibc)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)

@@ -9,6 +9,7 @@ from typing import Any
 
 from vitiq.evaluation.record import Record
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table
+from vitiq.report.independence import RELATIVE
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import FEW, Column, Curve, Model, Row, ranked
 
@@ -194,14 +195,12 @@ def _nearly_as_small(model: Model, rows: Sequence[Row], top: Row, column: Column
 
 def _not_independent(model: Model, rows: Sequence[Row], curve: Curve, column: Column) -> str:
     key = column.info.key
-    text = (
-        f"that score is not independent (†). It comes from {curve.dependent[key]}, a network that "
-        f"{curve.label} was optimised against."
-    )
+    whose = "a relative of the network" if curve.dependent[key].startswith(RELATIVE) else "the network"
+    text = f"that score is not independent (†): {curve.label} was optimised against {whose} that gives it."
     others = [row for row in ranked(rows, column) if row.reached and key not in model.curves[row.curve].dependent]
     if others:
         value = column.text(others[0].means[key].value)
-        text += " The best codec that was optimised against no such network: "
+        text += " Best of those that were not: "
         text += f"{model.curves[others[0].curve].label} ({value})."
     return text
 

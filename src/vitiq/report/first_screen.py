@@ -31,7 +31,7 @@ def every_metric(model: Model, words: Answer) -> dict[str, Any] | None:
         rows = ranked(first_level(model), model.primary)
         curves, marked = [row.curve for row in rows], {row.curve for row in rows if not row.reached}
         cells = {c.info.key: [_equal_cell(model, row, rows, c) for row in rows] for c in model.columns}
-        title = f"Every metric, means over {_images(model)} at equal bytes"
+        title = f"Every metric, means over {_images(model)}, every codec at the same file size"
     else:
         curves, marked = _order(model, words), set()
         columns = [c for c in model.columns if c.info.direction]
@@ -104,7 +104,7 @@ def _equal_table(model: Model, rows: list[Row]) -> dict[str, Any]:
     note = "Bold: best among the codecs that reached the size. " if len(fair) > 1 else ""
     if any(curve.dependent for curve in model.curves):
         note += "†: scored by a network, or a relative of it, that the codec was optimised against."
-    title = f"Means over {_images(model)} at equal bytes"
+    title = f"Means over {_images(model)}, every codec at the same file size"
     return {"title": title, "heads": [*heads, *_cost_heads(model)], "groups": groups, "note": note.strip()}
 
 

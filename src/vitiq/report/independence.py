@@ -7,6 +7,8 @@ from typing import Any
 
 from vitiq.evaluation.record import Record
 
+RELATIVE = "a relative of"
+"""Words before the name of a network that is not the one that scores, but shares its teacher or is its teacher."""
 WEIGHTS = re.compile(r"weights:([0-9a-f]{12})")
 
 
@@ -19,7 +21,7 @@ def dependent_scores(record: Record) -> dict[str, str]:
     found: dict[str, str] = {}
     for backbone in against:
         own = {str(backbone.get("weights_sha256"))[:12]: str(backbone["backbone"])}
-        own |= {str(sha)[:12]: f"a relative of {backbone['backbone']}" for sha in backbone.get("related", ())}
+        own |= {str(sha)[:12]: f"{RELATIVE} {backbone['backbone']}" for sha in backbone.get("related", ())}
         for key, score in record.scores.items():
             scoring = [own[sha] for sha in WEIGHTS.findall(score.signature) if sha in own]
             if scoring:

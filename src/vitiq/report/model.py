@@ -228,7 +228,14 @@ def _column(info: MetricInfo, records: Sequence[Record]) -> Column:
     scores = [record.scores[info.key] for record in records if info.key in record.scores]
     chance = scores[0].details.get("chance")
     known = float(chance) if isinstance(chance, int | float) and not info.key.startswith("vit-topk-adj") else math.nan
-    return Column(info, digits(score.value for score in scores), scores[0].signature, known)
+    return Column(info, _places(info.key, records), scores[0].signature, known)
+
+
+def _places(key: str, records: Sequence[Record]) -> int:
+    """Digits of a column; those of the share of labels for the same share corrected for chance, which is no finer."""
+    share = key.replace("vit-topk-adj", "vit-topk")
+    own = share if any(share in record.scores for record in records) else key
+    return digits(record.scores[own].value for record in records if own in record.scores)
 
 
 def asked_bytes(record: Record) -> float | None:

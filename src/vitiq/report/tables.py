@@ -77,7 +77,11 @@ def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:
         for place, row in enumerate(order)
         if row.curve in best(rows, column)
     }
-    title = f"Means over {len(model.images)} images at equal bytes" if len(model.images) > 1 else "At equal bytes"
+    title = (
+        f"Means over {len(model.images)} images, every codec at the same file size"
+        if len(model.images) > 1
+        else "At the same file size"
+    )
     note, name = _equal_note(model, order), f"equal-bytes-{level + 1}"
     if len(model.columns) > MOST:
         body, rules = _by_question(model, dict(zip(heads, values, strict=True)))

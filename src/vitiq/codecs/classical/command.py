@@ -16,7 +16,7 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -45,6 +45,10 @@ SUFFIXES: Mapping[str, str] = {
     "opj_compress": ".j2k",
 }
 """Suffixes of their files, by which they choose the format."""
+
+
+NO_PROGRAM = 'codec cmd needs a program; write cmd:"cjxl {in} {out} -q {q}"'
+NO_DECODER = 'codec cmd cannot decode without its template; give decode="PROGRAM {in} {out}"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +115,7 @@ class Command(Codec):
         """
         del progress
         if not self._encode:
-            raise InputError('codec cmd needs a program; write cmd:"cjxl {in} {out} -q {q}"')
+            raise InputError(NO_PROGRAM)
         with tempfile.TemporaryDirectory(prefix="vitiq-cmd-") as folder:
             given, made = Path(folder) / f"in.{self.options.exchange}", Path(folder) / f"out{self.extension}"
             write_exchange(given, image)
@@ -127,7 +131,7 @@ class Command(Codec):
             BitstreamError: it failed, took too long, or wrote no image; with its exit code and last words.
         """
         if not self._decode:
-            raise InputError('codec cmd cannot decode without its template; give decode="PROGRAM {in} {out}"')
+            raise InputError(NO_DECODER)
         with tempfile.TemporaryDirectory(prefix="vitiq-cmd-") as folder:
             given, made = Path(folder) / f"in{self.extension}", Path(folder) / f"out.{self.options.exchange}"
             given.write_bytes(data)
@@ -138,9 +142,7 @@ class Command(Codec):
                 raise BitstreamError(str(error)) from error
 
     def _run(self, words: list[str], given: Path, made: Path, quality: float | None) -> None:
-        program = words[0]
-        if shutil.which(program) is None:
-            raise MissingDependencyError(f"program {program!r} is not found; install it, or give its whole path")
+        program = _found(words)
         values = {"in": str(given), "out": str(made), "q": "" if quality is None else f"{quality:g}"}
         arguments = [filled(word, values) for word in words]
         code, _, said = run_program(arguments, given.parent, self.options.timeout)
@@ -148,6 +150,14 @@ class Command(Codec):
             raise TaskError(f"{program} failed with exit code {code}: {said or 'no message'}")
         if not made.is_file() or made.stat().st_size == 0:
             raise TaskError(f"{program} ended with exit code 0 but wrote no {{out}}: {said or 'no message'}")
+
+    def check_ready(self, qualities: Sequence[float]) -> None:
+        """Refuse where a template is missing, or its program."""
+        del qualities
+        for words, said in ((self._encode, NO_PROGRAM), (self._decode, NO_DECODER)):
+            if not words:
+                raise InputError(said)
+            _found(words)
 
     def identity(self) -> Mapping[str, object]:
         """Both templates, and the sha256 of the programs' files: a new version is another codec."""
@@ -164,6 +174,14 @@ class Command(Codec):
         low, high, _ = self.quality_range or (0, 0, 0)
         if not low <= quality <= high:
             raise InputError(f"quality {quality:g} given for {self.label()}, expected {self.quality_help}")
+
+
+def _found(words: list[str]) -> str:
+    """The program of a template."""
+    program = words[0]
+    if shutil.which(program) is None:
+        raise MissingDependencyError(f"program {program!r} is not found; install it, or give its whole path")
+    return program
 
 
 def _words(template: str, what: str) -> list[str]:

@@ -8,7 +8,7 @@ smaller image enlarged. So that a comparison at such rates is fair, these codecs
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -105,6 +105,10 @@ class Downscaled(ViqCodec):
         if (width, height) == (file.width, file.height):
             return Contents()
         return Contents(notes=(f"coded at {width}×{height} and enlarged to {file.width}×{file.height}",))
+
+    def check_ready(self, qualities: Sequence[float]) -> None:
+        """As the format's."""
+        self._inner.check_ready(qualities)
 
     def identity(self) -> Mapping[str, object]:
         """The format's identity, and the sizes tried."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -71,10 +71,7 @@ class PillowCodec(FormatCodec):
             MissingDependencyError: this Pillow lacks the format.
         """
         del progress
-        if not features.check(self.feature):
-            raise MissingDependencyError(
-                f"Pillow {pillow_version} here cannot write {self.title}; install pillow>=11.3 from its wheels"
-            )
+        self.check_ready(())
         buffer = io.BytesIO()
         height, width, _ = image.shape
         if self.longest is not None and max(height, width) > self.longest:
@@ -91,6 +88,14 @@ class PillowCodec(FormatCodec):
                 f"{self.title} cannot hold an image of {width}×{height} pixels ({error}); shrink it"
             ) from error
         return buffer.getvalue()
+
+    def check_ready(self, qualities: Sequence[float]) -> None:
+        """Refuse a Pillow that lacks the format."""
+        del qualities
+        if not features.check(self.feature):
+            raise MissingDependencyError(
+                f"Pillow {pillow_version} here cannot write {self.title}; install pillow>=11.3 from its wheels"
+            )
 
     def identity(self) -> Mapping[str, object]:
         """Versions of Pillow and of the format's library, the encoder's settings and the options."""

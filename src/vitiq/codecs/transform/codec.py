@@ -47,7 +47,9 @@ TUNES: dict[Tune, str] = {"psnr": "mse", "ms-ssim": "ms-ssim", "perceptual": "pe
 EFFORTS = (0, 30, 100, 300)
 """Iterations of the search."""
 
-LEVELS = 64
+LOWEST, HIGHEST = -48, 63
+"""Qualities. The networks were trained on 0 to 63; what they read of a quality is a parabola, which goes on below."""
+
 MAX_PIXELS = 2**27
 """Largest image; one of 24 megapixels takes about 1.2 GB to code."""
 
@@ -98,9 +100,9 @@ class TransformViqCodec(ViqCodec):
 
     qualities = (0, 9, 18, 27, 36, 45, 54, 63)
     default_quality = 18
-    quality_help = f"0-{LEVELS - 1}, higher is better"
-    quality_range = (0, LEVELS - 1, 1)
-    usual_sizes = (0.041, 1.052)  # medians of photographs
+    quality_help = f"{LOWEST} to {HIGHEST}, higher is better; 0 is about 0.04 bits per pixel"
+    quality_range = (LOWEST, HIGHEST, 1)
+    usual_sizes = (0.0036, 1.052)  # medians of photographs at qualities 0 to 63, continued to the lowest
     optimises = True
     Options = TransformOptions
     section_names = {LATENTS: "latents", LATENTS_IN_CONTEXT: "latents"}  # noqa: RUF012 - a constant
@@ -153,7 +155,7 @@ class TransformViqCodec(ViqCodec):
 
         def pack(payload: bytes, crc: int) -> bytes:
             kind = LATENTS if model.integer_prior.context is None else LATENTS_IN_CONTEXT
-            section = {kind: bytes([level]) + payload}
+            section = {kind: _quality_byte(level) + payload}
             return self.pack(width, height, section, crc=crc, weights_sha256=model.weights_sha256)
 
         with exact_convolutions(model.device):
@@ -262,11 +264,16 @@ def _kind(file: viq.Container) -> int:
     return LATENTS_IN_CONTEXT if any(s.kind == LATENTS_IN_CONTEXT for s in file.sections) else LATENTS
 
 
+def _quality_byte(level: int) -> bytes:
+    return level.to_bytes(1, signed=True)
+
+
 def _level(file: viq.Container) -> int:
-    payload = file.section(_kind(file))
-    if not payload or payload[0] >= LEVELS:
-        raise BitstreamError(f"quality {payload[:1].hex()} given, 0 to {LEVELS - 1} expected; the file is damaged")
-    return payload[0]
+    first = file.section(_kind(file))[:1]
+    level = int.from_bytes(first, signed=True)
+    if not first or not LOWEST <= level <= HIGHEST:
+        raise BitstreamError(f"quality {level} given, {LOWEST} to {HIGHEST} expected; the file is damaged")
+    return level
 
 
 class Generative(TransformViqCodec):

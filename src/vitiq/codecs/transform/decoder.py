@@ -23,7 +23,7 @@ from vitiq.codecs.transform.networks.embedded import (
 )
 from vitiq.codecs.transform.networks.residual_dct import SYNTHESIS_HALO
 from vitiq.errors import WeightsError
-from vitiq.models.strips import Tile, in_order, tiles
+from vitiq.models.strips import Tile, give_back, in_order, tiles
 from vitiq.models.tensors import to_image
 from vitiq.models.threads import one_thread
 from vitiq.types import ImageU8
@@ -140,6 +140,8 @@ class Decoder:
         height, width = (max(side, SMALLEST) for side in size)
         latents = torch.from_numpy(symbols.astype(np.float32)).to(gains.device)[None].div_(gains)
         features = self.classifier.features(latents, height, width, quality)
+        del latents
+        give_back()
         return self.model.synthesis("perceptual").aggregated(features, *symbols.shape[1:])
 
 

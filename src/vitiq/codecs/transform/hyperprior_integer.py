@@ -49,7 +49,7 @@ from vitiq.codecs.transform.whole_numbers import (
 from vitiq.models.strips import in_order, strips
 
 LEVELS = 64
-"""Qualities 0 … 63 that tables exist for; t = level / 63."""
+"""Qualities 0 … 63 that are trained; t = level / 63. Below 0 the parabolas in t go on."""
 
 LARGEST_MEAN = 2**13
 SKIP_SCALE = 3
@@ -323,7 +323,7 @@ class HyperpriorModel:
     """`IntegerHyperprior` at work on the latents of one image, as an `EntropyModel`: hyper-latents, then latents.
 
     Args:
-        level: quality, 0 … LEVELS - 1.
+        level: quality, at most LEVELS - 1.
         height, width: of the latents.
         context: whether hyper-latents are predicted from each other, where the prior can.
     """

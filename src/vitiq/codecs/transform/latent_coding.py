@@ -34,7 +34,7 @@ def encode_groups(
     Args:
         scaled: latents times their gains.
         hyper: rounded hyper-latents.
-        level: quality, 0 … 63.
+        level: quality, -48 … 63.
         rdo_weights: bits that a squared error of 1 is worth in each channel, in symbols.
         context: whether the prior's context of hyper-latents is used and escapes are inline, as in `decode_groups`.
 

@@ -11,7 +11,7 @@ a file is promised to decode on the kind of machine that wrote it only. One's ow
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,10 @@ class CompressAiCodec(ViqCodec):
             MissingDependencyError: CompressAI is not installed.
             InputError: the zoo has no such model.
         """
+        return self._architecture()(quality=quality, metric=self.options.metric, pretrained=False)
+
+    def _architecture(self) -> Any:
+        """The function of the zoo that makes the model."""
         try:
             from compressai.zoo import image_models
         except ImportError as error:
@@ -74,7 +78,14 @@ class CompressAiCodec(ViqCodec):
         if self.options.model not in image_models:
             known = ", ".join(sorted(image_models))
             raise InputError(f"CompressAI's zoo has no model {self.options.model!r}; it has {known}")
-        return image_models[self.options.model](quality=quality, metric=self.options.metric, pretrained=False)
+        return image_models[self.options.model]
+
+    def check_ready(self, qualities: Sequence[float]) -> None:
+        """Refuse where CompressAI, the model or the weights of a quality are missing."""
+        if type(self).build is CompressAiCodec.build:  # a subclass has its own
+            self._architecture()
+        for quality in qualities or (self.default_quality,):
+            self.weights_path(int(quality))
 
     def weights_path(self, quality: int, prefix: bytes = b"") -> Path:
         """The state dict of a quality.

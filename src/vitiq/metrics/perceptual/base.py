@@ -1,4 +1,6 @@
-"""What LPIPS and DISTS share: weights from a folder or the cache, named by hash, and a clear error without them."""
+"""What LPIPS, DISTS and Wasserstein Distortion share.
+
+Weights from a folder or the cache, named by hash, and a clear error without them."""
 
 from __future__ import annotations
 
@@ -29,19 +31,23 @@ class PerceptualMetric(PairMetric):
     higher_is_better = False
     differentiable = True
     parameter = "folder"
-    models: ClassVar[tuple[str, str]]
-    """Names in the manifest: the trained weights of the metric, the trunk."""
+    models: ClassVar[tuple[str, ...]]
+    """Names in the manifest: the trained weights of the metric, if it has any, and the trunk."""
     smallest: ClassVar[int]
     settings: ClassVar[str]
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self._folder = None if folder is None else Path(folder)
 
-    def _paths(self) -> tuple[Path, Path]:
-        first, second = (model_info(name) for name in self.models)
+    def _paths(self) -> tuple[Path, ...]:
+        found = tuple(model_info(name) for name in self.models)
         if self._folder is None:
-            return first.path, second.path
-        return self._folder / Path(first.file).name, self._folder / Path(second.file).name
+            return tuple(info.path for info in found)
+        return tuple(self._folder / Path(info.file).name for info in found)
+
+    def constants(self) -> dict[str, Tensor]:
+        """Numbers that stand beside the trained weights of the metric; none by default."""
+        return {}
 
     @cached_property
     def states(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -58,7 +64,8 @@ class PerceptualMetric(PairMetric):
                     f"{path}: weights of {self.name} are not there; run `vitiq models fetch {self.models[0]}`, or copy "
                     f"the files into a folder and name it: {self.name}@FOLDER"
                 )
-        own, trunk = (read_state(path) for path in self._paths())
+        *trained, trunk = (read_state(path) for path in self._paths())
+        own = {**(trained[0] if trained else {}), **self.constants()}
         self.check(own, trunk)
         return own, trunk
 

@@ -2,7 +2,8 @@
 
 Alakuijala et al. (libjxl): the 3-norm of its map of differences is the value, the largest in the details. The program
 `butteraugli_main` is in Debian's libjxl-devtools (libjxl 0.7). Both depend on how bright the screen is: 80 nits by
-default, as in the program; at 203 nits, which others report, values are about a third larger.
+default, as in the program; at 203 nits, which others report, values are about a third larger. Large images go through
+it in tiles (`butteraugli_map`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from vitiq.errors import InputError, MissingDependencyError, UndefinedError
-from vitiq.image.io import write_png
 from vitiq.metrics.measured import MeasuredMetric
+from vitiq.metrics.perceptual.butteraugli_map import LARGE, Pooled, map_source, pooled_by_tiles, write_pair
 from vitiq.metrics.programs import output_of
 from vitiq.types import ImageU8, Score
 
@@ -61,24 +62,37 @@ class Butteraugli(MeasuredMetric):
         found = "missing" if program is None else _hash(program)
         return f"{self.name}|program:{found}|intensity:{self.intensity:g}|norm:3|v1"
 
-    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
-        """The 3-norm; details: max. MissingDependencyError without the program."""
+    def require(self) -> str:
+        """The program."""
         program = shutil.which(PROGRAM)
         if program is None:
             raise MissingDependencyError(
                 f"{self.name} needs the program {PROGRAM}: install libjxl-devtools (Debian, Ubuntu) or libjxl's tools"
             )
+        return program
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        """The 3-norm; details: max. MissingDependencyError without the program."""
+        program = self.require()
         self.check_size(reference)
+        maps = map_source(program) if reference.size > 3 * LARGE else None
+        if maps is not None:
+            norm, largest = pooled_by_tiles(maps, reference, distorted, self.intensity)
+        else:
+            norm, largest = self._whole(program, reference, distorted)
+        return Score(norm, self.signature(), {"max": largest})
+
+    def _whole(self, program: str, reference: ImageU8, distorted: ImageU8) -> Pooled:
+        """What the program prints for two images."""
         with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
             folder = Path(name)
-            for file, image in (("reference.png", reference), ("distorted.png", distorted)):
-                write_png(folder / file, image)
+            names = write_pair(folder, reference, distorted)
             settings = ["--intensity_target", f"{self.intensity:g}", "--pnorm", "3"]
-            printed = output_of([program, "reference.png", "distorted.png", *settings], folder)
+            printed = output_of([program, *names, *settings], folder)
         found = re.search(r"^([0-9.]+)\s+3-norm: ([0-9.]+)", printed)
         if found is None:
             raise UndefinedError(f"{PROGRAM} printed {printed[:80]!r}, a distance and a 3-norm expected")
-        return Score(float(found[2]), self.signature(), {"max": float(found[1])})
+        return Pooled(float(found[2]), float(found[1]))
 
     def measure(self, reference: ImageU8, distorted: ImageU8) -> float:
         """As the call."""

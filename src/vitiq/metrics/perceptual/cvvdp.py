@@ -47,6 +47,10 @@ class Cvvdp(MeasuredMetric):
             found = "missing"
         return f"{self.name}|cvvdp:{found}|display:{self.display}|v1"
 
+    def require(self) -> Any:
+        """As `model`."""
+        return self.model()
+
     def model(self) -> Any:
         """The package's metric on the CPU.
 

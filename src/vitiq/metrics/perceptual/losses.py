@@ -1,4 +1,4 @@
-"""Torch losses of LPIPS and DISTS; they ask for the weights that the metrics ask for.
+"""Torch losses of LPIPS, DISTS and Wasserstein Distortion; they ask for the weights that the metrics ask for.
 
 `scores` are the values of the metrics on the same pixels within 1e-5 in float32; DISTS of images whose short side is
 above 256 within 5e-3, since torch's antialiased bilinear resize takes the place of Pillow's on 8-bit images.
@@ -18,6 +18,7 @@ from vitiq.metrics.loss import DistanceLoss, Each, Images
 from vitiq.metrics.perceptual.base import PerceptualMetric
 from vitiq.metrics.perceptual.dists import SHORT_SIDE, Dists
 from vitiq.metrics.perceptual.lpips import LpipsAlex, LpipsVgg
+from vitiq.metrics.perceptual.wasserstein import SIGMA, Wasserstein
 
 
 class PerceptualLoss(DistanceLoss):
@@ -34,7 +35,10 @@ class PerceptualLoss(DistanceLoss):
 
     def __init__(self, folder: str | Path | None = None) -> None:
         super().__init__()
-        own, trunk = self.of(folder).states
+        self._hold(self.of(folder))
+
+    def _hold(self, metric: PerceptualMetric) -> None:
+        own, trunk = metric.states
         for name, value in own.items():
             self.register_buffer(f"own:{name}".replace(".", "/"), value, persistent=False)
         for name, value in trunk.items():
@@ -77,3 +81,18 @@ class DistsLoss(PerceptualLoss):
             return images
         size = (SHORT_SIDE * height // short, SHORT_SIDE * width // short)
         return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+class WassersteinLoss(PerceptualLoss):
+    """Wasserstein Distortion (Qiu et al. 2024, arXiv 2310.03629), in which one texture may stand for another.
+
+    Args:
+        folder: where VGG-16's weights lie; None for the folder that `vitiq models fetch` fills.
+        sigma: size in pixels, 1 to 32, of the windows over which only means and deviations count.
+    """
+
+    metric, of, smallest = "wasserstein", Wasserstein, Wasserstein.smallest
+
+    def __init__(self, folder: str | Path | None = None, sigma: float = SIGMA) -> None:
+        DistanceLoss.__init__(self)
+        self._hold(Wasserstein(folder, sigma))

@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from jaxtyping import BFloat16, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from vitiq.models.vit import Block, VisionTransformer, stack_levels, without_distillation
 
@@ -125,6 +125,15 @@ def poison(mixed: Tensor, *parts: Tensor) -> Tensor:
     return mixed
 
 
+def largest(norm: nn.LayerNorm, weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"]) -> float:
+    """More than the size of any number of a linear layer behind a norm, whatever finite numbers the norm is given.
+
+    A norm's outputs are at most √i times its weights, plus its biases: the squares of i normalised numbers sum to i.
+    """
+    most = norm.weight.detach().abs() * math.sqrt(weight.shape[1]) + norm.bias.detach().abs()
+    return float((weight.abs() @ most + bias.abs()).max())
+
+
 class PackedBlock:
     """A block of `VisionTransformer`."""
 
@@ -133,15 +142,29 @@ class PackedBlock:
         self._heads = block.attn.heads
         self._attend = attend if dtype == torch.bfloat16 else attend_whole
         self._qkv = PackedLinear(*_scaled(block), dtype)
+        self._bounded = largest(block.norm1, *_scaled(block)) < SOUND / 2
         others = (block.attn.proj, block.mlp.fc1, block.mlp.fc2)
         self._proj, self._fc1, self._fc2 = (PackedLinear(y.weight.detach(), y.bias.detach(), dtype) for y in others)
 
     def __call__(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
         """Same shape as `x`."""
-        qkv = self._qkv(self._norms[0](x))
-        x = x + self._proj(poison(self._attend(qkv, self._heads), qkv))
+        y = self._norms[0](x)
+        sound = self._sound(y)
+        y = self._qkv(y)  # each array goes before the next but one comes, which has its memory while the cache does
+        y = self._attended(y, sound=sound)
+        y = self._proj(y)
+        x = x + y
+        del y
         x += self._fc2(self._fc1(self._norms[1](x), gelu=True))
         return x
+
+    def _attended(self, qkv: Float[Tensor, "n t c"], *, sound: bool) -> Float[Tensor, "n t d"]:
+        mixed = self._attend(qkv, self._heads)
+        return mixed if sound else poison(mixed, qkv)
+
+    def _sound(self, y: Float[Tensor, "n t d"]) -> bool:
+        """Whether `poison` has nothing to do: weights bound queries and keys, and no output of the norm is NaN."""
+        return self._bounded and bool(y.sum().isfinite())
 
 
 class PackedLastBlock(PackedBlock):
@@ -161,7 +184,8 @@ class PackedLastBlock(PackedBlock):
         query, pair = self._query(y[:, :count]), self._pair(y)
         q = query.view(n, count, self._heads, -1).transpose(1, 2)
         k, v = pair.view(n, t, 2, self._heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = poison(F.scaled_dot_product_attention(q, k, v, scale=math.log(2)), query, pair)
+        mixed = F.scaled_dot_product_attention(q, k, v, scale=math.log(2))
+        mixed = mixed if self._sound(y) else poison(mixed, query, pair)
         tokens = x[:, :count] + self._proj(mixed.transpose(1, 2).reshape(n, count, d))
         return tokens + self._fc2(self._fc1(self._norms[1](tokens), gelu=True))
 

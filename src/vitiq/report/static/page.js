@@ -111,7 +111,7 @@
     semantic: "1 − cosine of the network's patch tokens: clear where equal, magenta where nothing is in common.",
     attention: "Attention rollout on the original: dark where the network did not look.",
   };
-  compare.help = "Compared images. Arrows: slider or pan. Plus, minus: zoom. 0: fit. 1: pixel to pixel. F: flicker. O held: original. N, P: next, previous image. G: layout. D: overlay.";
+  compare.help = "Compared images. Arrows: slider or pan. Plus, minus: zoom. 0: fit. 1: an image pixel is a screen pixel. F: flicker. O held: original. N, P: next, previous image. G: layout. D: overlay.";
   const viewer = vitiqViewer(compare, D);
   window.vitiq = { viewer, data: () => D };
 

@@ -156,7 +156,7 @@ class TransformModel:
 
 
 def quality_of(level: int) -> Float[Tensor, "1 3"]:
-    """What the conditioned layers read at a quality level, 0 … 63."""
+    """What the conditioned layers read at a quality level; those below 0 were not trained."""
     return powers(torch.tensor([level / (LEVELS - 1)]))
 
 

@@ -12,13 +12,17 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from vitiq.codecs.transform.networks.block_dct import BLOCK, coefficient_order
 
 TAPER = 2
 """Frequencies kept beyond the smaller image's highest: the resize rolls off slowly."""
+
+
+AT_ONCE = 256
+"""Pixels of a side whose resize is found at once: the memory for it grows with a side, not with its square."""
 
 
 def cosines() -> Float[Tensor, "16 16"]:
@@ -46,12 +50,21 @@ def side_matrix(side: int, target: int) -> Float[Tensor, "out into"]:
         (16 target) × (blocks · kept) matrix, by block, then frequency.
     """
     blocks, kept = -(-side // BLOCK), kept_frequencies(side, target)
-    identity = torch.eye(side, dtype=torch.float64)[None, None]
-    resize = F.interpolate(identity, (BLOCK * target, side), mode="bicubic", antialias=True, align_corners=False)
-    pixels = F.pad(resize[0, 0], (0, BLOCK * blocks - side))
+    parts = torch.arange(side).tensor_split(-(-side // AT_ONCE))  # even ones: torch resizes a single column wrongly
+    resize = torch.cat([_resizing(side, target, part) for part in parts], dim=1)
+    pixels = F.pad(resize, (0, BLOCK * blocks - side))
     after = torch.einsum("fp,tpn->tfn", cosines(), pixels.view(target, BLOCK, -1)).reshape(BLOCK * target, -1)
     spread = torch.einsum("mbp,fp->mbf", after.view(-1, blocks, BLOCK), cosines()[:kept])
     return spread.reshape(BLOCK * target, blocks * kept).float()
+
+
+def _resizing(side: int, target: int, pixels: Int[Tensor, " n"]) -> Float[Tensor, "out n"]:
+    """What some pixels of a side add to those of the resized side: the resize of images of one bright pixel each."""
+    bright = torch.zeros(side, len(pixels), dtype=torch.float64)
+    bright[pixels, torch.arange(len(pixels))] = 1
+    size = (BLOCK * target, len(pixels))
+    found = F.interpolate(bright[None, None], size, mode="bicubic", antialias=True, align_corners=False)
+    return found[0, 0]
 
 
 @lru_cache(maxsize=32)
