@@ -100,7 +100,7 @@ def test_a_step_is_about_three_forward_passes_where_all_learns(counts: dict[str,
 
 def test_a_whole_training_is_steps_times_what_a_step_takes(counts: dict[str, OwnTraining]) -> None:
     config = generator.GeneratorTrainingConfig.load()
-    steps = [phase.steps for phase in config.phases]
+    steps = [phase.steps for phase in config.all_phases]
     stretches = counts["generator"].stretches
     assert [s.steps for s in stretches[:2]] == steps[:2]
     assert sum(s.steps for s in stretches[2:]) == steps[2]
