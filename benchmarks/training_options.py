@@ -23,7 +23,7 @@ import numpy as np
 
 from vitiq.training import config
 from vitiq.training.engine import Inputs, train
-from vitiq.training.recipes import load_recipe
+from vitiq.training.recipes import MODELS, load_recipe
 
 CONFIGS = Path(config.__file__).parent / "configs"
 
@@ -72,7 +72,7 @@ def trained(model: str, options: argparse.Namespace, changed: dict[str, str], se
     )
     for left in ("checkpoint.pt", "log.csv"):
         (folder / left).unlink(missing_ok=True)
-    teachers = [] if model == "transgan" else [options.teacher]
+    teachers = [options.teacher] if "teacher" in MODELS[model].weights else []
     train(load_recipe(model), Inputs(options.data, folder, path, teachers=teachers), threads=1)
     with (folder / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -24,8 +24,8 @@ MAX_TEXT_BYTES = 2**28
 """Bytes of a table or settings file: 256 MiB."""
 
 
-def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """The text of a file, its line ends as one character.
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, without the mark that editors of Windows put first, its line ends as one character.
 
     Raises:
         OSError: it cannot be read.
@@ -35,7 +35,10 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         data = file.read(MAX_TEXT_BYTES + 1)
     if len(data) > MAX_TEXT_BYTES:
         raise ValueError(f"more than {MAX_TEXT_BYTES} bytes given, which is the most that is read")
-    return data.decode(encoding).replace("\r\n", "\n")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:  # as an exception it would hold, and show, the whole file
+        raise ValueError(f"no text in UTF-8: byte {error.start} is {data[error.start]:#04x}") from None
 
 
 def parse_json(text: str) -> Any:

@@ -22,6 +22,7 @@ from vitiq.cli.options import PathName
 from vitiq.codecs.batch import plan_encoding
 from vitiq.codecs.journal import Journal
 from vitiq.errors import InputError
+from vitiq.evaluation.bench import read_study_file
 from vitiq.image.folders import find_images
 from vitiq.image.io import write_png
 from vitiq.image.limits import MAX_FILE_BYTES, read_bounded
@@ -48,6 +49,7 @@ def test_every_path_of_every_command_refuses_an_empty_name(name: str) -> None:
 
 def test_an_empty_name_is_a_wrong_command_line(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
     write_png(tmp_path / "x.png", small)
+    assert "no file can be called" in vitiq("encode", "a\0b.png").err
     for words in (("encode", ""), ("encode", tmp_path / "x.png", "-o", ""), ("score", "", ""), ("run", "", "-o", "o")):
         answer = vitiq(*words)
         assert (answer.code, answer.err.count("\n")) == (2, 1)
@@ -126,6 +128,24 @@ def test_files_beyond_the_limits_are_refused_before_they_are_read(
     answer = vitiq("validate", tmp_path, "-m", "mse")
     assert (answer.code, answer.err.count("\n")) == (1, 1)
     assert "more than 10 bytes" in answer.err
+
+
+def test_tables_and_settings_of_windows_editors_are_read(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
+    """Their mark before the text and their line ends; UTF-16 is refused without a copy of the file in the message."""
+    text = "distorted,reference,mos\n" + "".join(f"r.png,r.png,{number}\n" for number in range(6))
+    write_png(tmp_path / "r.png", small)
+    (tmp_path / "mos.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", "2", "--jobs", "1", "--quiet")
+    assert answer.out.startswith("plain: 6 images"), answer.err
+    (tmp_path / "study.toml").write_bytes(
+        b'\xef\xbb\xbfimages = ["r.png"]\r\ncodecs = ["jpeg"]\r\nmetrics = ["mse"]\r\n'
+    )
+    assert read_study_file(tmp_path / "study.toml").metrics
+    (tmp_path / "mos.csv").write_bytes(text.encode("utf-16"))
+    answer = vitiq("validate", tmp_path, "-m", "mse")
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert "no text in UTF-8: byte 0 is 0xff" in answer.err
+    assert len(answer.err) < 300
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG, errno.EIO])

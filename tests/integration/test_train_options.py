@@ -7,25 +7,21 @@ torch's own label smoothing; identities (what is off changes nothing; a cut run 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import load_file
 
+from smoke_trainings import Train, smoke_trainings
 from training_images import write_gradients
-from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.backbones import load_backbone
 from vitiq.models.vit import VisionTransformer, ViTConfig, sincos_positions
 from vitiq.training.config import TrainingConfig
-from vitiq.training.engine import Inputs, train
-from vitiq.training.recipes import classifier, codec, load_recipe, transgan, vit
+from vitiq.training.recipes import classifier, codec, transgan, vit
 from vitiq.training.student import export_weights, prune, set_dropout, start_from
 from vitiq.training.teachers import soft_loss
 
@@ -38,41 +34,9 @@ KINDS: dict[str, type[TrainingConfig]] = {
 SMALL = ViTConfig(image_size=64, patch=16, width=64, depth=4, heads=1, classes=10)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in a fixed order, so that runs can be compared bit by bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def trainings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[..., Path]]:
-    """Model -> its training by a smoke run, given a configuration and the run folder."""
-    folder = tmp_path_factory.mktemp("weights")
-    data = write_gradients(tmp_path_factory.mktemp("photos"))
-    teacher, untrained = folder / "teacher.safetensors", folder / "codec.safetensors"
-    torch.manual_seed(0)
-    network = VisionTransformer(ViTConfig())
-    nn.init.normal_(network.head.weight, std=0.1)
-    save_file(network.state_dict(), teacher)
-    codec.export_weights(TransformCodec(), 0, untrained)
-
-    weights: dict[str, dict[str, Any]] = {
-        "vit": {"teachers": [teacher]},
-        "classifier": {"teachers": [teacher], "codec": untrained},
-        "transgan": {},
-    }
-
-    def training(model: str) -> Callable[..., Path]:
-        def trained(config: Path, out: Path, **run: Any) -> Path:
-            inputs = Inputs([data], out, config, smoke=True, **weights[model])
-            return train(load_recipe(model), inputs, threads=1, **run)
-
-        return trained
-
-    return {model: training(model) for model in weights}
+def trainings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Train]:
+    return smoke_trainings(tmp_path_factory.mktemp("weights"), write_gradients(tmp_path_factory.mktemp("photos")))
 
 
 def written(model: str, folder: Path, **changed: str) -> Path:
@@ -179,20 +143,20 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize("model", list(OPTIONS))
 def test_a_run_with_all_options_resumes_with_the_same_bytes(
-    model: str, trainings: dict[str, Callable[..., Path]], tmp_path: Path
+    model: str, trainings: dict[str, Train], tmp_path: Path
 ) -> None:
     config = written(model, tmp_path, **OPTIONS[model])
-    whole = trainings[model](config, tmp_path / "whole")
+    whole = trainings[model](tmp_path / "whole", config=config)
 
     def kill(done: int, steps: int, _: float) -> None:
         if done == steps - 1:
             raise KilledError
 
     with pytest.raises(KilledError):
-        trainings[model](config, tmp_path / "cut", report=kill)
+        trainings[model](tmp_path / "cut", config=config, report=kill)
     torch.manual_seed(12345)
-    assert trainings[model](config, tmp_path / "cut").read_bytes() == whole.read_bytes()
-    plain = trainings[model](written(model, tmp_path, seed="2026"), tmp_path / "plain")
+    assert trainings[model](tmp_path / "cut", config=config).read_bytes() == whole.read_bytes()
+    plain = trainings[model](tmp_path / "plain", config=written(model, tmp_path, seed="2026"))
     assert plain.read_bytes() != whole.read_bytes()
     if model == "vit":
         table = load_file(whole)["pos_embed"].float()
@@ -202,7 +166,7 @@ def test_a_run_with_all_options_resumes_with_the_same_bytes(
 
 @pytest.mark.parametrize("model", ["vit", "classifier"])
 def test_a_configuration_from_before_is_that_with_all_off(
-    model: str, trainings: dict[str, Callable[..., Path]], tmp_path: Path
+    model: str, trainings: dict[str, Train], tmp_path: Path
 ) -> None:
     text = (CONFIGS / f"{model}.toml").read_text()
     before = "\n".join(

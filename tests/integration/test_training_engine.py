@@ -8,28 +8,24 @@ from __future__ import annotations
 
 import csv
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
 
+from smoke_trainings import Train, smoke_trainings
 from training_images import write_gradients
 from vitiq.cli.train import command
-from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
-from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.config import read_config
 from vitiq.training.engine import Inputs, train
 from vitiq.training.recipes import MODELS, codec, load_recipe
 from vitiq.weights.file import steps_behind, write_weights
 
 CONFIGS = Path(codec.__file__).parents[1] / "configs"
-
-Train = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +35,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trainings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Train]:
-    """Model -> its training by a smoke run, given the run folder."""
-    folder = tmp_path_factory.mktemp("weights")
-    teacher, untrained = folder / "teacher.safetensors", folder / "codec.safetensors"
-    torch.manual_seed(0)
-    network = VisionTransformer(ViTConfig())
-    torch.nn.init.normal_(network.head.weight, std=0.1)
-    save_file(network.state_dict(), teacher)
-    codec.export_weights(TransformCodec(), 0, untrained)
-    given: dict[str, Any] = {"teacher": ("teachers", [teacher]), "codec": ("codec", untrained)}
-
-    def training(model: str) -> Train:
-        def run(out: Path, data: Path = data, **options: Any) -> Path:
-            own = dict(given[name] for name in MODELS[model].weights & set(given))
-            inputs = Inputs([data], out, smoke=True, **own)
-            return train(load_recipe(model), inputs, threads=1, **options)
-
-        return run
-
-    return {model: training(model) for model in MODELS}
+    return smoke_trainings(tmp_path_factory.mktemp("weights"), data)
 
 
 def steps_logged(out: Path) -> list[int]:

@@ -63,7 +63,7 @@ def read_anchor(path: Path) -> list[RdPoint]:
         InputError: the file cannot be read, or is no such table.
     """
     try:
-        text = read_text(path, "utf-8-sig")
+        text = read_text(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as text ({error}); give a table of rate and distortion") from error
     try:

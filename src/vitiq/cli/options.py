@@ -39,6 +39,8 @@ class PathName(click.Path):
         """Text of the command line to a path."""
         if value in {"", b""}:
             self.fail("an empty name given, a file or folder expected ('.' is this folder)", param, ctx)
+        if "\0" in os.fsdecode(value):
+            self.fail(f"{os.fsdecode(value)!r} given, which no file can be called", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -41,7 +41,6 @@ from vitiq.filters.deblock.network import Corrector, guide_of
 from vitiq.models.backbones.base import Preprocessing
 from vitiq.models.transgan import TransGenerator
 from vitiq.models.vit import VisionTransformer, ViTConfig
-from vitiq.training.config import Phase
 from vitiq.training.generator_adversarial import FINEST
 from vitiq.training.jpeg_views import Coded
 from vitiq.training.layered_autoencoder import LayeredAutoencoder
@@ -139,7 +138,7 @@ def of_perceptual(path: Path | None) -> OwnTraining:
         sum(p.numel() for p in learning),
         forward(lambda: synthesis((latents, seen))),
         f"latents of {config.crop}×{config.crop} pixels",
-        adversarial(work, Phase(config.steps, config.crop, config.batch), config.discriminator_start),
+        adversarial(work, config.phase, config.discriminator_start),
     )
 
 

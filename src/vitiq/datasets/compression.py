@@ -48,7 +48,7 @@ LEARNED = frozenset({"jpeg-ai", "jpegai", "vtm-ai", "hific", "ilo", "cheng2020",
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
     """Rows of a CSV file with a header; rows without any text, which some sets put between codecs, are left out."""
-    for row in parse_csv(read_text(path, "utf-8-sig")):
+    for row in parse_csv(read_text(path)):
         if any(value and value.strip() for value in row.values() if isinstance(value, str)):
             yield row
 

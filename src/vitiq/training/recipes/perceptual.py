@@ -58,6 +58,11 @@ class PerceptualTrainingConfig(SteadyConfig, frozen=True, kw_only=True):
     largest_shrink: Positive
 
     @property
+    def phase(self) -> Phase:
+        """What is drawn in a step."""
+        return Phase(self.steps, self.crop, self.batch)
+
+    @property
     def crop_sizes(self) -> frozenset[int]:
         """Side of crops, in pixels, for `Sampler`."""
         return frozenset([self.crop])
@@ -111,8 +116,8 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
 
     def batch(self, step: int) -> Tensor:
         """Crops of this process, as bytes."""
-        config, indices = self.config, self.hardware.local_indices(self.config.batch)
-        return self._sampler.batch([config.seed, 1, step], Phase(config.steps, config.crop, config.batch), indices)
+        indices = self.hardware.local_indices(self.config.batch)
+        return self._sampler.batch([self.config.seed, 1, step], self.config.phase, indices)
 
     def step(self, batch: Tensor, step: int) -> Row:
         """One step of both networks at qualities drawn for each image; the losses see images rolled by a few pixels."""
