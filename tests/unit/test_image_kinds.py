@@ -15,7 +15,7 @@ import zlib
 import numpy as np
 import pytest
 from images_by_hand import chunk, png, tiff
-from PIL import GifImagePlugin, Image
+from PIL import Image
 
 from vitiq.errors import InputError
 from vitiq.image.colour_space import (
@@ -187,7 +187,7 @@ def test_frames_of_a_gif_are_counted_as_pillow_counts_them(count: int) -> None:
     ]
     buffer = io.BytesIO()
     images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], comment=b"any" * 200)
-    assert GifImagePlugin.GifImageFile(io.BytesIO(buffer.getvalue())).n_frames == count
+    assert getattr(Image.open(io.BytesIO(buffer.getvalue())), "n_frames", 1) == count
     assert count_gif_frames(buffer.getvalue()) == count
     notes = decode_image(buffer.getvalue(), "x")[1]
     assert notes[:1] == ([f"first of {count} frames"] if count > 1 else [])
