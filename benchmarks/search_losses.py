@@ -1,7 +1,7 @@
 """What a search minimises, and how: an ablation of losses and optimisers.
 
     python benchmarks/search_losses.py FOLDER [--images 2] [--side 256] [--refine 40] [--iterations 60] [--weights VIT]
-        [--losses mse,ssim,vit-topk] [--factors]
+        [--losses mse,ssim,vit-topk] [--codecs inversion] [--factors]
 
 The middle of the first images of FOLDER. `generative-mse` refined at one quality, so that bytes move with the loss, and
 `inversion` at one budget, with each loss by Adam; then squared error by Adam and by SGD with the published schedule
@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--refine", type=int, default=40)
     parser.add_argument("--iterations", type=int, default=60)
     parser.add_argument("--losses", default=",".join(WEIGHTINGS))
+    parser.add_argument("--codecs", default="generative-mse,inversion,inversion-vector")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--factors", action="store_true")
     options = parser.parse_args()
@@ -111,7 +112,7 @@ def main() -> None:
         steps = {"iterations": options.iterations, "optimizer": optimiser}
         cases.append(("inversion-vector", 8, steps, "mse", optimiser))
     print(f"{HEAD}\n|---|---|---|---:|---:|---:|---:|---:|---:|")
-    for codec, quality, given, name, optimiser in cases:
+    for codec, quality, given, name, optimiser in (case for case in cases if case[0] in options.codecs.split(",")):
         try:
             found = row(make_codec(codec, given), quality, pieces, metrics, other)
         except WeightsError as error:

@@ -1,10 +1,10 @@
 """A trained TransGAN beside the convolutional generator that ships: samples, and inversion of images at equal bytes.
 
     python benchmarks/transgan.py WEIGHTS RUN FOLDER [--images 3] [--side 256] [--iterations 150] [--weights VIT]
-        [--samples samples.png]
+        [--count 256] [--samples samples.png]
 
-WEIGHTS is a file of `vitiq train transgan`, RUN its run folder, whose held-out images are the reference. FID and KID
-are those of the embedded ViT's features of as many samples as there are held-out images, all at the TransGAN's side;
+WEIGHTS is a file of `vitiq train transgan`, RUN its run folder, whose first held-out images are the reference. FID and
+KID are those of the embedded ViT's features of as many samples as there are of these, all at the TransGAN's side;
 the convolutional generator is sampled from its own prior, symbol by symbol, at 256×256. Training images against
 held-out ones show what is reached at best. Then the middle of the first images of FOLDER is coded by `inversion-vector`
 through both generators, and by `inversion` and WebP of a downscaled image, in about as many bytes as the TransGAN's
@@ -23,8 +23,10 @@ from PIL import Image
 from torch import Tensor
 
 from vitiq.codecs.base import Codec
+from vitiq.codecs.inversion.generators import load_generator
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.codecs.inversion.generators.transgan import TransGanGenerator
+from vitiq.codecs.inversion.vector import InversionVector
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError
 from vitiq.image.geometry import resize
@@ -36,11 +38,13 @@ from vitiq.models.backbones import load_backbone
 from vitiq.models.tensors import to_image, to_unit_range
 from vitiq.training.crops import zoomed_crop
 from vitiq.training.data import ImageSet
+from vitiq.training.recipes.transgan import TransGanConfig
 from vitiq.types import Bytes, ImageU8, Quality
 
 SEED = 2026
 SHOWN = 10
 DRAWN_SIDE = 256
+HELD_OUT = TransGanConfig.load().held_out
 PUBLISHED_BITS = 8
 
 
@@ -86,12 +90,13 @@ def features(images: Sequence[ImageU8]) -> np.ndarray:
     return np.concatenate([backbone.features(images[i : i + 32]) for i in range(0, len(images), 32)]).astype(np.float64)
 
 
-def sets(weights: Path, run: Path, sheet: Path | None) -> None:
+def sets(weights: Path, run: Path, count: int, sheet: Path | None) -> None:
     """Print FID and KID of samples."""
     generator = TransGanGenerator(weights)
     side = generator.resolution
     images = ImageSet(run / "images")
-    training, held_out = images.split(256)
+    training, held_out = images.split(HELD_OUT)
+    held_out = held_out[:count]
     wanted, others = (
         [zoomed_crop(np.random.default_rng([SEED, i]), images[i], side) for i in own]
         for own in (held_out, training[: len(held_out)])
@@ -120,9 +125,11 @@ def middle(image: ImageU8, side: int) -> ImageU8:
     return np.ascontiguousarray(image[top : top + side, left : left + side])
 
 
-def within(codec: Codec, image: ImageU8, budget: int) -> bytes:
-    """The file of the highest published quality within a budget; the smallest file where none is."""
-    files = [codec.encode(image, Quality(bits)) for bits in codec.qualities]
+def within(codec: InversionVector, image: ImageU8, budget: int) -> bytes:
+    """The file of the highest published quality within a budget, of one search; the smallest file where none is."""
+    generator, (height, width, _) = load_generator(), image.shape
+    vector = codec.invert(image, generator)
+    files = [codec.file(vector, bits, generator, width, height) for bits in (1, 2, 4, 6, 8)]
     return max((file for file in files if len(file) <= budget), key=len, default=min(files, key=len))
 
 
@@ -133,7 +140,7 @@ def inversions(weights: Path, pieces: Sequence[ImageU8], iterations: int, scorin
     transgan = make_codec("inversion-vector", {"generator": f"transgan:{weights}", "iterations": iterations})
     files = [transgan.encode(piece, Quality(PUBLISHED_BITS)) for piece in pieces]
     coded: dict[str, tuple[Codec, list[bytes]]] = {"inversion-vector, TransGAN": (transgan, files)}
-    vector = make_codec("inversion-vector", {"iterations": iterations})
+    vector = InversionVector(iterations=iterations)
     small = [within(vector, piece, len(file)) for piece, file in zip(pieces, files, strict=True)]
     coded["inversion-vector, convolutional generator"] = vector, small
     for name, given in (("inversion", {"iterations": iterations}), ("webp-downscaled", {})):
@@ -162,9 +169,10 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--iterations", type=int, default=150)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--samples", type=Path)
     options = parser.parse_args()
-    sets(options.transgan, options.run, options.samples)
+    sets(options.transgan, options.run, options.count, options.samples)
     print()
     paths = sorted(options.folder.glob("*.png"))[: options.images]
     pieces = [middle(read_image(path), options.side) for path in paths]
