@@ -254,3 +254,10 @@ def test_a_study_killed_at_random_moments_equals_an_undisturbed_one(images: Path
     assert records(out) == records(whole)
     assert files(out) == files(whole)
     assert not [path for path in out.rglob(".*") if path.name != ".vitiq"]
+
+
+def test_an_anchor_without_a_metric_of_the_study_is_named(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    table = tmp_path / "theirs.json"
+    table.write_text('{"name": "Theirs", "results": {"bpp": [0.3, 0.6, 1.2], "psnr-rgb": [24, 28, 32]}}')
+    answer = vitiq("bench", images, "-c", "jpeg@10,50,90", "-m", "ssim", "--anchors", table, "-o", tmp_path / "out")
+    assert "Theirs has psnr-rgb, JPEG has ssim: nothing to compare." in answer.out

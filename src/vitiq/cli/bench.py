@@ -187,7 +187,7 @@ def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:
 
 def study_summary(out: Path, anchors: tuple[Path, ...], anchor: str | None, done: Finished) -> str:
     """Means a codec and rate, and BD-rates against an anchor where there are two curves."""
-    from vitiq.analysis.points import codecs_of  # noqa: PLC0415
+    from vitiq.analysis.points import codecs_of, metrics_of  # noqa: PLC0415
     from vitiq.evaluation.points import points_beside  # noqa: PLC0415
 
     parts = [means_table(done.records)]
@@ -199,7 +199,10 @@ def study_summary(out: Path, anchors: tuple[Path, ...], anchor: str | None, done
         against = gathered.label(anchor) if anchor else labels[0]
         found = gathered.compared(against, gathered.metrics(None))
         head = ["| codec | metric | mean curve | mean of images | range |", "|---|---|---:|---:|---|"]
-        parts += [f"\n## BD-rate against {against}\n", *head, *map(bd_row, found)]
+        parts += [f"\n## BD-rate against {against}\n", *(head if found else ()), *map(bd_row, found)]
+        for label in [label for label in labels if label not in {against, *(row.codec for row in found)}]:
+            own, its = (", ".join(metrics_of([p for p in gathered.points if p.codec == c])) for c in (against, label))
+            parts.append(f"{label} has {its or 'no metric'}, {against} has {own or 'none'}: nothing to compare.")
         parts.append(f"\nMore, and other anchors: `vitiq bd {shlex.quote(str(out))} --anchor …`.")
     return "\n".join(parts)
 
