@@ -243,6 +243,7 @@ def test_codecs_are_chosen_and_the_table_of_points_follows(opened: Open, curve_p
     page = opened(curve_page)
     page.get_by_text("The chart in numbers").click()
     rows = page.locator("#points tbody tr")
+    rows.nth(11).wait_for()  # built when it comes near
     assert rows.count() == 12
     page.locator("#key").get_by_label("JPEG").uncheck()
     assert rows.count() == 8

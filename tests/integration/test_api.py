@@ -208,7 +208,7 @@ ANY: Any = vitiq
         (lambda image: ANY.encode(image, "jpgg"), "did you mean"),
         (lambda image: ANY.codec("jpeg", speed=3), "does not take the option speed"),
         (lambda image: ANY.decode(3), "data: int given"),
-        (lambda image: ANY.decode("nowhere.viq"), "nowhere.viq: cannot be read"),
+        (lambda image: ANY.decode("nowhere.viq"), "nowhere.viq: no such file"),
         (lambda image: ANY.decode(b"\x89PNG0000"), "PNG"),
         (lambda image: ANY.score(image, image[:-1], "mse"), "the same size expected"),
         (lambda image: ANY.score(image, image, "fid"), "use vitiq.score_sets"),

@@ -178,7 +178,7 @@ def test_a_log_stays_short(coded: Path, tmp_path: Path) -> None:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
-    monkeypatch.delenv("VITIQ_DEBUG", raising=False)
+    monkeypatch.setenv("VITIQ_DEBUG", "0")  # and not left to other tests by --debug
     monkeypatch.setattr(sys, "argv", ["vitiq", *arguments])
     try:
         program.main()

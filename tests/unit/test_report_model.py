@@ -263,7 +263,7 @@ def test_with_many_metrics_the_first_screen_keeps_some_of_every_question(tmp_pat
     few = model_of(equal_bytes(tmp_path / "few"))
     assert first_columns(few) == few.columns
     model = model_of(with_many_metrics(equal_bytes(tmp_path / "many")))
-    assert len(model.columns) == 24
+    assert len(model.columns) == 25
     shown = first_columns(model)
     assert len(shown) == MOST
     assert {column.info.key for column in shown} >= {"vit-topk", "psnr-rgb"}

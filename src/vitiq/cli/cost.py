@@ -11,6 +11,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json
+from vitiq.cli.options import PathName
 from vitiq.errors import InputError
 
 SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
@@ -36,7 +37,7 @@ def count_of(text: str) -> float:
 @click.option("--size", type=click.IntRange(min=1), help="Pixels a side of an image.  [default: 224]")
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="Configuration of vitiq's own training; the shipped one if not given.",
 )
 @click.option("--on", "device", default="a100:8", show_default=True, help="Device:count; cpu is measured.")
