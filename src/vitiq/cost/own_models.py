@@ -47,7 +47,6 @@ from vitiq.training.layered_autoencoder import LayeredAutoencoder
 from vitiq.training.recipes import classifier, codec, context, deblock, generator, perceptual, transgan, vit
 from vitiq.training.teachers import Teacher, soft_loss
 from vitiq.training.token_readers import TokenReaders
-from vitiq.training.transgan_discriminator import TransDiscriminator
 
 TEACHERS = 2
 """Of the ViT, as for the one that ships."""
@@ -228,16 +227,7 @@ def of_transgan(path: Path | None) -> OwnTraining:
     """`vitiq train transgan`; the generator learns once in `critic_steps` steps, from twice as many images."""
     config = transgan.TransGanConfig.load(path)
     made, side = on_meta(TransGenerator(config.shape)), config.shape.resolution
-    judge = on_meta(
-        TransDiscriminator(
-            side,
-            config.patch,
-            config.discriminator_width,
-            config.discriminator_depth,
-            scales=config.discriminator_scales,
-            heads=config.heads,
-        )
-    )
+    judge = on_meta(transgan.discriminator_of(config))
 
     def sample(count: int) -> Tensor:
         found: Tensor = made(torch.empty(count, config.latent, device=META))

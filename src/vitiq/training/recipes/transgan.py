@@ -100,6 +100,19 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, discriminator_depth=1, discriminator_scales=2, **steps, **network)
 
 
+def discriminator_of(config: TransGanConfig) -> TransDiscriminator:
+    """The discriminator of a configuration, untrained."""
+    return TransDiscriminator(
+        config.shape.resolution,
+        config.patch,
+        config.discriminator_width,
+        config.discriminator_depth,
+        scales=config.discriminator_scales,
+        heads=config.heads,
+        dropout=config.dropout,
+    )
+
+
 class TransGanRecipe(Recipe[TransGanConfig]):
     """Both networks and what they learn from."""
 
@@ -115,15 +128,7 @@ class TransGanRecipe(Recipe[TransGanConfig]):
         super().__init__(config, inputs, hardware)
         self.model = self.generator = TransGenerator(config.shape).to(hardware.device)
         side = config.shape.resolution
-        self.discriminator = TransDiscriminator(
-            side,
-            config.patch,
-            config.discriminator_width,
-            config.discriminator_depth,
-            scales=config.discriminator_scales,
-            heads=config.heads,
-            dropout=config.dropout,
-        ).to(hardware.device)
+        self.discriminator = discriminator_of(config).to(hardware.device)
         rate = config.learning_rate
         self.optimiser = torch.optim.Adam(self.generator.parameters(), lr=rate, betas=(0.0, 0.99))
         self._discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), lr=rate, betas=(0.0, 0.99))
