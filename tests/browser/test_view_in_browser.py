@@ -53,6 +53,12 @@ def server(run: Growing, tmp_path: Path) -> Iterator[ViewServer]:
     thread.join()
 
 
+@pytest.fixture
+def opened(server: ViewServer, opened: Open) -> Open:
+    """As everywhere; the pages are closed before the server, which would reset what they still ask for."""
+    return opened
+
+
 def ask(
     server: ViewServer, path: str, method: str = "GET", body: bytes | None = None, **headers: str
 ) -> tuple[int, bytes]:
