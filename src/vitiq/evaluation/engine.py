@@ -83,6 +83,7 @@ def run_study(
         StoreError: results cannot be written.
         TaskError: too many tasks failed.
     """
+    worker.forget()
     run = _Run(study, store, workers, report, max_failures=max_failures, deadline=deadline)
     return run.all(shard)
 

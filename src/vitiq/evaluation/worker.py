@@ -60,6 +60,12 @@ def metrics_of(spec: MetricSpec) -> list[Metric]:
     return spec.make()
 
 
+def forget() -> None:
+    """Let go of the codecs and metrics made so far: files of weights may have changed since an earlier study."""
+    codec_of.cache_clear()
+    metrics_of.cache_clear()
+
+
 def spec_of(study: Study, names: Sequence[str]) -> MetricSpec:
     """Some metrics of a study."""
     weights = None if study.weights is None else Path(study.weights)

@@ -24,6 +24,7 @@ from typing import IO
 
 from vitiq.errors import InputError, UnknownNameError, WeightsError
 from vitiq.files import open_output
+from vitiq.weights.kept import kept
 
 FOLDER = Path(__file__).parent
 
@@ -163,16 +164,8 @@ def _files_at_hand() -> Iterator[Path]:
 SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".bin", ".npz")
 
 
-def _hash_of(path: Path) -> str:
-    """The hash of a file, computed once as long as it does not change."""
-    status = path.stat()
-    return _hash_of_state(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=256)
-def _hash_of_state(path: Path, changed: int, size: int) -> str:
-    del changed, size
-    return sha256_file(path)
+_hash_of = kept(256)(sha256_file)
+"""The hash of a file, computed once as long as it does not change."""
 
 
 def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -> Path:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from vitiq.errors import WeightsError
 from vitiq.models.imagenet import imagenet_labels
 from vitiq.models.vit import Block, VisionTransformer, ViTConfig
 from vitiq.weights.file import eight_bit, half, in_float, read_weights, write_weights
+from vitiq.weights.kept import kept
 
 FORMAT = "vitiq-latent-classifier-1"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "classifier_embedded.safetensors"
@@ -193,7 +193,7 @@ class EmbeddedClassifier:
         return self.model.features(torch.stack([self.model.patches(y, height, width) for y in latents]), quality)
 
 
-@lru_cache(maxsize=2)
+@kept(2)
 def load_classifier(path: Path = WEIGHTS, device: torch.device | None = None) -> EmbeddedClassifier:
     """The classifier of a weights file on a device, read once; the last two are kept.
 

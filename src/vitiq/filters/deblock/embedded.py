@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from vitiq.errors import WeightsError
 from vitiq.filters.deblock.network import Corrector
 from vitiq.weights.file import in_float, read_weights
+from vitiq.weights.kept import kept
 
 FORMAT = "vitiq-deblock-1"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "deblock_embedded.safetensors"
@@ -47,7 +47,7 @@ class EmbeddedCorrector:
         self.model.eval()
 
 
-@lru_cache(maxsize=2)
+@kept(2)
 def load_corrector(path: Path = WEIGHTS) -> EmbeddedCorrector:
     """The networks of a weights file, read once.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +21,7 @@ from vitiq.models.strips import Margins, Tile, in_order, strips, tiles
 from vitiq.models.tensors import to_tensor
 from vitiq.types import ImageU8
 from vitiq.weights.file import in_float, read_weights
+from vitiq.weights.kept import kept
 
 FORMAT = "vitiq-transform-codec-2"
 WEIGHTS = Path(__file__).parents[3] / "weights" / "codec_embedded.safetensors"
@@ -173,7 +173,7 @@ def padded_to_blocks(images: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 i j
     return torch.nn.functional.pad(images, (0, columns - width, 0, rows - height), mode="replicate")
 
 
-@lru_cache(maxsize=2)
+@kept(2)
 def load_model(path: Path = WEIGHTS, device: torch.device | None = None) -> TransformModel:
     """The networks of a weights file on a device, read once; the last two are kept.
 
