@@ -87,7 +87,7 @@ def test_bytes_are_the_programs_own_and_names_need_no_shell(tmp_path: Path, smal
 )
 def test_failures_say_what_the_program_said(tmp_path: Path, small: ImageU8, body: str, message: str) -> None:
     template = script(tmp_path, body)
-    codec = Command(encode=template, decode=template, timeout=1)
+    codec = Command(encode=template, decode=template, timeout=1 if "sleep" in body else 60)
     with pytest.raises(TaskError, match=message):
         codec.encode(small)
     with pytest.raises(BitstreamError, match=message):
@@ -97,7 +97,7 @@ def test_failures_say_what_the_program_said(tmp_path: Path, small: ImageU8, body
 def test_what_a_stopped_program_started_is_stopped_too(tmp_path: Path, small: ImageU8) -> None:
     note = tmp_path / "pid"
     body = f"import subprocess; p = subprocess.Popen(['sleep', '60']); open({str(note)!r}, 'w').write(str(p.pid))"
-    codec = Command(encode=script(tmp_path, body + "; time.sleep(60)"), timeout=3)
+    codec = Command(encode=script(tmp_path, body + "; time.sleep(60)"), timeout=8)
     with pytest.raises(TaskError, match="stopped"):
         codec.encode(small)
     status = Path(f"/proc/{note.read_text()}/stat")
