@@ -42,8 +42,9 @@ class Bytes:
     count: int
 
     def __post_init__(self) -> None:
-        if self.count != int(self.count) or self.count < 1:
+        if not math.isfinite(self.count) or self.count != int(self.count) or self.count < 1:
             raise InputError(f"{self.count} bytes given for a file, a whole number from 1 expected")
+        object.__setattr__(self, "count", int(self.count))  # 1500.0 of a spreadsheet is 1500
 
     @classmethod
     def per_pixel(cls, bpp: float, width: int, height: int) -> Bytes:
@@ -54,7 +55,7 @@ class Bytes:
         """
         if not (math.isfinite(bpp) and bpp > 0):
             raise InputError(f"{bpp} bits per pixel given, a finite number above 0 expected")
-        return cls(max(1, round(bpp * width * height / 8)))
+        return cls(max(1, round(float(bpp) * width * height / 8)))
 
 
 Rate: TypeAlias = Quality | Bytes

@@ -35,7 +35,7 @@ import numpy as np
 from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, first_line
 from vitiq.models.device import check_device
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
-from vitiq.types import Bytes, ImageU8, ProgressCallback, Rate
+from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,11 @@ class Codec(ABC):
             from vitiq.codecs.rate_target import encode_within  # noqa: PLC0415 - which needs this class
 
             return encode_within(self, image, rate, progress).data
+        if not (rate is None or isinstance(rate, Quality)):
+            raise InputError(
+                f"rate: {type(rate).__name__} given, Quality(x) or Bytes(n) of vitiq.types expected; "
+                "or give the codec to vitiq.encode(image, codec, quality=x)"
+            )
         quality = self.default_quality if rate is None else rate.value
         self.check_quality(quality)
         try:

@@ -51,7 +51,9 @@ class RateSpec:
         """
         if self.kind == "bpp":
             return Bytes.per_pixel(self.value, width, height)
-        return Quality(self.value) if self.kind == "quality" else Bytes(_whole(self.value))
+        if self.kind == "quality":
+            return Quality(self.value)
+        return Bytes(self.value)  # type: ignore[arg-type]  # it refuses fractions itself
 
     def __str__(self) -> str:
         return f"{self.value:g}" if self.kind == "quality" else f"{self.kind}={self.value:g}"
@@ -269,9 +271,3 @@ def _range(text: str, whole: str) -> list[float]:
     if not 0 <= count < MOST_RATES:
         raise InputError(f"{whole!r}: range {text} given; expected FIRST:LAST:STEP that reaches LAST in few steps")
     return [round(first + step * index, 9) for index in range(int(count + 1e-9) + 1)]
-
-
-def _whole(value: float) -> int:
-    if value != int(value):
-        raise InputError(f"{value:g} bytes given, a whole number expected")
-    return int(value)
