@@ -32,7 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, first_line
+from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, described
 from vitiq.models.device import check_device
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate
@@ -147,7 +147,7 @@ class Codec(ABC):
         except Exception as error:
             if isinstance(error, VitiqError) or self._is_ours():
                 raise
-            raise PluginError(f"codec {self.name} failed to encode ({kind_of(error)}); {self._whose()}") from error
+            raise PluginError(f"codec {self.name} failed to encode ({described(error)}); {self._whose()}") from error
 
     def decode(self, data: bytes) -> ImageU8:
         """Rebuild the image from the bytes of a file.
@@ -162,7 +162,7 @@ class Codec(ABC):
             if isinstance(error, VitiqError) or self._is_ours():
                 raise
             raise BitstreamError(
-                f"codec {self.name} cannot read the file ({kind_of(error)}); {self._whose()}"
+                f"codec {self.name} cannot read the file ({described(error)}); {self._whose()}"
             ) from error
         check_decoded(image, self.name)
         return image
@@ -272,12 +272,6 @@ def check_decoded(image: object, codec: str) -> None:
         check_image(image)
     except InputError as error:
         raise PluginError(f"the decoder of codec {codec} is at fault: {error}") from error
-
-
-def kind_of(error: Exception) -> str:
-    """Kind and first line of a foreign error."""
-    said = first_line(error)
-    return said if said == type(error).__name__ else f"{type(error).__name__}: {said}"
 
 
 def metadata(codec: Codec | type[Codec]) -> dict[str, object]:

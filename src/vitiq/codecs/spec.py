@@ -55,9 +55,6 @@ class RateSpec:
             return Quality(self.value)
         return Bytes(self.value)  # type: ignore[arg-type]  # it refuses fractions itself
 
-    def __str__(self) -> str:
-        return f"{self.value:g}" if self.kind == "quality" else f"{self.kind}={self.value:g}"
-
 
 @dataclass(frozen=True, slots=True)
 class FilterSpec:

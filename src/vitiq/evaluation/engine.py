@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vitiq.errors import StoreError, TaskError
+from vitiq.errors import StoreError, TaskError, in_one_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.batch import Batch, Item, Result
 from vitiq.evaluation.executors import Workers, cluster_is_gone
@@ -30,7 +30,7 @@ from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, Task, of_shard
 from vitiq.evaluation.task import failed, run_batch
 from vitiq.types import Progress
-from vitiq.workers import KILLED, died, end_of
+from vitiq.workers import AHEAD, KILLED, died, end_of
 
 PART_SECONDS = 2.0
 PART_ROWS = 2000
@@ -40,8 +40,6 @@ GRACE = 60.0
 """Seconds that workers have to return what they have when a study ends early."""
 MAPPED = {"main", "equal-bytes", "series"}
 """Groups of series whose semantic error maps are written."""
-AHEAD = 2
-"""Batches a worker handed out before their turn, so that none waits."""
 
 
 @dataclass
@@ -275,9 +273,7 @@ class _Run:
         self.workers.restart()
 
     def _fail(self, item: Item, error: BaseException) -> None:
-        said = f"{type(error).__name__}: {error}"
-        if died(error):
-            said = KILLED
+        said = KILLED if died(error) else in_one_line(error)
         self._keep(failed(item, self.study.series[item.series], self.empty, said))
 
     def _keep(self, result: Result) -> None:

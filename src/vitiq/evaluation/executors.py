@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from vitiq.errors import InputError, MissingDependencyError, TaskError, first_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
-from vitiq.workers import Processes, cores, end_with_parent, hidden_main, quiet_children
+from vitiq.workers import Processes, cores, end_with_parent, starting_processes
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -96,7 +96,7 @@ class Workers:
         if self.kind == "slurm":
             self._client = distributed.Client(dask_cluster(self.count))
         elif self._address is None:
-            with hidden_main(), quiet_children():
+            with starting_processes():
                 cluster = distributed.LocalCluster(n_workers=self.count, threads_per_worker=1, dashboard_address=None)
             self._client = distributed.Client(cluster)
         else:

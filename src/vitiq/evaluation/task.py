@@ -19,11 +19,10 @@ import numpy as np
 
 from vitiq.codecs.base import Codec
 from vitiq.codecs.rate_target import Encoded, encode_nearest, encode_within
-from vitiq.errors import InputError, StoreError
+from vitiq.errors import InputError, StoreError, in_one_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.batch import Batch, Item, Result, as_json, encode_row, score_row
 from vitiq.evaluation.inputs import pixels_digest
-from vitiq.evaluation.rows import error_text
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, readable
 from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, metrics_of, optimised_against, png
@@ -107,7 +106,7 @@ def _produced(batch: Batch, item: Item) -> _Pending:
     except (StoreError, Stopped, KeyboardInterrupt):
         raise
     except BaseException as raised:  # whatever a codec does, the other tasks continue
-        made.error = error_text(raised)
+        made.error = in_one_line(raised)
         if item.encode:
             made.row = {**encode_row(item, series, (0, 0)), "error": made.error}
     made.seconds = time.perf_counter() - start
@@ -147,7 +146,7 @@ def _score(batch: Batch, names: Sequence[str], pending: Sequence[_Pending]) -> l
     except Exception as error:  # a metric's own fault must not cost the others' scores
         if len(pending) > 1:
             return [_score(batch, names, [made])[0] for made in pending]
-        said = error_text(error)
+        said = in_one_line(error)
         return [[score_row(pending[0].item.key, name, batch.signatures[name], error=said) for name in names]]
     return [
         [score_row(made.item.key, name, batch.signatures[name], score) for name, score in scores.items()]
