@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
@@ -57,6 +57,9 @@ class Bytes:
             raise InputError(f"{bpp} bits per pixel given, a finite number above 0 expected")
         return cls(max(1, round(float(bpp) * width * height / 8)))
 
+
+RateKind: TypeAlias = Literal["quality", "bytes", "bpp"]
+"""How a rate is written: a quality, at most so many bytes, or bits per pixel."""
 
 Rate: TypeAlias = Quality | Bytes
 """How large a file may be, or how good: what `Codec.encode` is asked for."""

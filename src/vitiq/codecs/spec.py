@@ -13,7 +13,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from vitiq import registry
 from vitiq.codecs.base import Codec
@@ -22,9 +21,8 @@ from vitiq.codecs.filtered import FilteredCodec, load_filter
 from vitiq.errors import InputError
 from vitiq.options import device_fields
 from vitiq.registry import Group
-from vitiq.types import Bytes, Quality, Rate
+from vitiq.types import Bytes, Quality, Rate, RateKind
 
-RateKind = Literal["quality", "bytes", "bpp"]
 MOST_RATES = 10_000
 
 

@@ -15,10 +15,10 @@ from vitiq.errors import InputError, MissingDependencyError, VitiqError, Weights
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs, read_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.record import RateKind
 from vitiq.evaluation.study import Series, Study, StudyImage, readable
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import resolve_metrics, signature_of
+from vitiq.types import RateKind
 from vitiq.workers import ordered, parts_of
 
 IMAGES_A_BATCH = 8

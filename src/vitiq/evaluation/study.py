@@ -21,8 +21,8 @@ from typing import Any
 
 import msgspec
 
-from vitiq.evaluation.record import RateKind
 from vitiq.evaluation.schema import VERSION
+from vitiq.types import RateKind
 
 
 @dataclass(frozen=True, slots=True)
