@@ -156,7 +156,7 @@ def check_outputs(out: Path | None, maps: Path | None, *, force: bool) -> None:
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:
     """One line for each metric that was asked for by name and is not defined for a pair, with the first reason."""
-    from vitiq.evaluation.plan import GROUPS  # noqa: PLC0415
+    from vitiq.metrics.scoring import GROUPS  # noqa: PLC0415
 
     named = {name.strip() for name in metrics.split(",")} - set(GROUPS)
     lines = []

@@ -185,20 +185,20 @@ class _Run:
         missing = tuple(name for name in self.study.signatures if scored is None or name not in scored)
         self.places[task.key] = (task.series, f"{image.name} {series.label}")
         return Item(
-            task.key,
-            image.path,
-            image.sha256,
-            image.width,
-            image.height,
-            task.series,
-            task.target,
-            task.value,
-            task.kind,
-            task.value,
-            scored is None,
-            missing,
-            series.group in MAPPED,
-            series.ready_at(image, task.value),
+            key=task.key,
+            image=image.path,
+            sha256=image.sha256,
+            width=image.width,
+            height=image.height,
+            series=task.series,
+            target=task.target,
+            quality=task.value,
+            kind=task.kind,
+            value=task.value,
+            encode=scored is None,
+            metrics=missing,
+            map=series.group in MAPPED,
+            ready=series.ready_at(image, task.value),
         )
 
     def _work(self, todo: Iterator[Item]) -> None:
@@ -323,9 +323,10 @@ class _Run:
 
         numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
         before = {number: signal.getsignal(number) for number in numbers}
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # a job in the background still ignores SIGINT
-                signal.signal(number, stop)
+        # A job in the background still ignores SIGINT; a handler that is not Python's (None) could not be put back.
+        before = {n: handler for n, handler in before.items() if not (handler is None or handler is signal.SIG_IGN)}
+        for number in before:
+            signal.signal(number, stop)
         try:
             yield
         finally:

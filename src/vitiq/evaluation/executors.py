@@ -1,10 +1,9 @@
 """Where batches are worked on: each is a `concurrent.futures.Executor`, so that others' fit too.
 
 `inline` works in this process; `processes` in one process a core, each with one thread of arithmetic, so that workers
-do not fight and values do not depend on their number; `dask` at a Dask cluster, and
-`slurm` at one of SLURM jobs. Worker processes import vitiq and never
-the script that started them, so that a script needs no `__main__` guard. They leave Ctrl-C to the program that started
-them, and end with it however it ends.
+do not fight and values do not depend on their number; `dask` at a Dask cluster, and `slurm` at one of SLURM jobs.
+Worker processes import vitiq and never the script that started them, so that a script needs no `__main__` guard. They
+leave Ctrl-C to the program that started them, and end with it however it ends.
 """
 
 from __future__ import annotations

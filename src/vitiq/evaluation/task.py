@@ -7,15 +7,12 @@ error and takes no other with it. What cannot be written stops the study: it is 
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from vitiq.codecs.base import Codec
 from vitiq.codecs.rate_target import Encoded, encode_nearest, encode_within
@@ -25,7 +22,7 @@ from vitiq.evaluation.batch import Batch, Item, Result, as_json, encode_row, sco
 from vitiq.evaluation.inputs import pixels_digest
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, readable
-from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, metrics_of, optimised_against, png
+from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, map_bytes, metrics_of, optimised_against, png
 from vitiq.image.io import read_image
 from vitiq.metrics.scoring import score_pairs
 from vitiq.types import Bytes, ImageU8, Quality
@@ -267,7 +264,5 @@ def _write_map(path: Path, store: Store, batch: Batch, image: ImageU8, rebuilt: 
     from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415 - torch
 
     found = meaning_map(image, rebuilt, batch.metrics.backbone())
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, loss=found.loss.astype(np.float16), attention=found.attention)
-    store.put(path, buffer.getvalue())
+    store.put(path, map_bytes(found))
     return found.signature

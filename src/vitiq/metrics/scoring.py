@@ -30,6 +30,8 @@ JPEG_AI = (
 )
 """Metrics of JPEG AI's common training and test conditions."""
 
+GROUPS = ("default", "all")
+"""Names that stand for many metrics, whatever can be had here."""
 ALIASES = {"psnr": "psnr-rgb"}
 """Names that other tools use."""
 
