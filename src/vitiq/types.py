@@ -16,6 +16,22 @@ ImageU8: TypeAlias = UInt8[np.ndarray, "_ _ 3"]
 """numpy uint8, H×W×3, sRGB, C-contiguous: the only image type between packages."""
 
 
+def check_image(image: object) -> None:
+    """Refuse what is not an `ImageU8`.
+
+    Raises:
+        InputError: not a NumPy array H×W×3 of uint8 with at least one pixel; says what was given.
+    """
+    is_array = isinstance(image, np.ndarray)
+    if is_array and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
+        return
+    given = f"an array of shape {image.shape} and {image.dtype}" if is_array else type(image).__name__
+    raise InputError(
+        f"{given} given as an image, a NumPy array H×W×3 of uint8 expected (sRGB, at least 1×1 pixel); "
+        "vitiq.load_image makes one of files and other arrays"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
     """A rate given as a codec's own quality setting.

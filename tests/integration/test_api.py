@@ -246,6 +246,7 @@ class BytesPath:
         (lambda image: ANY.encode(image, "jpeg", bytes=float("nan")), "nan bytes given"),
         (lambda image: ANY.encode(image, "jpeg", bytes=1500.5), "1500.5 bytes given"),
         (lambda image: ANY.decode(BytesPath()), "data: BytesPath given, a path expected"),
+        (lambda image: ANY.load_image(BytesPath()), "BytesPath given, a path"),
         (lambda image: ANY.run_study("x.png", 3, "out"), "codecs: int given"),
         (lambda image: ANY.run_study("x.png", [3], "out"), "codecs: list given"),
         (lambda image: ANY.codec("jpeg").encode(image, 30), "rate: int given"),

@@ -35,7 +35,7 @@ import numpy as np
 from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, described
 from vitiq.models.device import check_device
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
-from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate
+from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate, check_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,18 +248,6 @@ class Codec(ABC):
             WeightsError: weights that an option names are not there.
             InputError: an option that is needed is not given, or names what there is not.
         """
-
-
-def check_image(image: object) -> None:
-    """Refuse what is not an image.
-
-    Raises:
-        InputError: not a NumPy array H×W×3 of uint8 with at least one pixel; says what was given.
-    """
-    if not isinstance(image, np.ndarray):
-        raise InputError(f"an image of type {type(image).__name__} given, a NumPy array H×W×3 of uint8 expected")
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise InputError(f"an image of shape {image.shape} and {image.dtype} given, H×W×3 of uint8 expected")
 
 
 def check_decoded(image: object, codec: str) -> None:

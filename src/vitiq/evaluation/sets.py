@@ -12,7 +12,7 @@ from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.scoring import in_order
 from vitiq.image.io import find_images
 from vitiq.metrics.base import Metric
-from vitiq.metrics.doors import UNDEFINED, undefined
+from vitiq.metrics.guards import UNDEFINED, undefined
 from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of

@@ -12,9 +12,9 @@ from vitiq import registry
 from vitiq.errors import InputError, VitiqError
 from vitiq.image.shared import sharing
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
-from vitiq.metrics.doors import UNDEFINED, check_image, check_sizes, undefined
+from vitiq.metrics.guards import UNDEFINED, check_sizes, undefined
 from vitiq.metrics.sets.rows import RowGatherer, rows_of
-from vitiq.types import ImageU8, Score
+from vitiq.types import ImageU8, Score, check_image
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
