@@ -68,7 +68,7 @@ class Processes:
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> Future[T]:
         """Hand out one call."""
-        with hidden_main(), quiet_children():  # a pool starts its processes at the first calls
+        with starting_processes():  # a pool starts its processes at the first calls
             return self.executor.submit(work, *args, **settings)
 
     def restart(self) -> None:
@@ -214,9 +214,20 @@ def _alone(pool: Pool, work: Callable[[Sequence[T]], Sequence[R]], item: T, lost
     return lost(item, KILLED)
 
 
+_STARTING = threading.RLock()
+"""Held while processes start: what is changed for them belongs to all threads, and is put back as it was."""
+
+
 @contextmanager
-def hidden_main() -> Iterator[None]:
-    """Processes started inside import no script again: multiprocessing finds an empty `__main__`."""
+def starting_processes() -> Iterator[None]:
+    """Processes started inside import no script again, leave Ctrl-C to this one, and use one thread for arithmetic."""
+    with _STARTING, _hidden_main(), _quiet_children():
+        yield
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """multiprocessing finds an empty `__main__`."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -226,8 +237,7 @@ def hidden_main() -> Iterator[None]:
 
 
 @contextmanager
-def quiet_children() -> Iterator[None]:
-    """Processes started inside leave Ctrl-C to this one, and use one thread for arithmetic."""
+def _quiet_children() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     masked: Any = None

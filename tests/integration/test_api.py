@@ -196,6 +196,14 @@ ANY: Any = vitiq
 """The interface as code without types calls it."""
 
 
+class BytesPath:
+    """A path as os.PathLike allows it, though no text."""
+
+    def __fspath__(self) -> bytes:
+        """Bytes."""
+        return b"x.viq"
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -232,6 +240,16 @@ ANY: Any = vitiq
         (lambda image: ANY.score(image, image, "mse", device=""), "which torch does not have here"),
         (lambda image: ANY.score(image, image, "mse", device=1.5), "which torch does not have here"),
         (lambda image: ANY.encode(image, "jpeg", progress="x"), "progress: str given"),
+        (lambda image: ANY.encode(image, "jpeg", progress=[]), "progress: list given"),
+        (lambda image: ANY.encode(image, "jpeg", progress=1), "progress: int given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=float("inf")), "inf bytes given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=float("nan")), "nan bytes given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=1500.5), "1500.5 bytes given"),
+        (lambda image: ANY.decode(BytesPath()), "data: BytesPath given, a path expected"),
+        (lambda image: ANY.load_image(BytesPath()), "BytesPath given, a path"),
+        (lambda image: ANY.run_study("x.png", 3, "out"), "codecs: int given"),
+        (lambda image: ANY.run_study("x.png", [3], "out"), "codecs: list given"),
+        (lambda image: ANY.codec("jpeg").encode(image, 30), "rate: int given"),
         (lambda image: ANY.encode(image, "jpeg").save(7), "path: int given"),
         (
             lambda image: ANY.losses.loss("mse")(*2 * [torch.zeros(1, 3, 9, 9, dtype=torch.uint8)]),
@@ -244,6 +262,16 @@ def test_what_cannot_be_used_is_named(call: Callable[[ImageU8], Any], said: str,
         call(pair[0])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers(pair: tuple[ImageU8, ImageU8]) -> None:
+    """As a loop over np.arange or a column of a table gives them."""
+    image = pair[0]
+    for quality in (np.int64(30), np.float32(30), np.uint8(30)):
+        assert ANY.encode(image, "jpeg", quality=quality).data == vitiq.encode(image, "jpeg", quality=30).data
+    for count in (np.int64(3000), np.float64(3000), 3000.0):
+        assert ANY.encode(image, "jpeg", bytes=count).data == vitiq.encode(image, "jpeg", bytes=3000).data
+    assert ANY.encode(image, "jpeg", bpp=np.float32(1.5)).data == vitiq.encode(image, "jpeg", bpp=1.5).data
 
 
 def test_what_became_of_grey_and_transparency_is_said(pair: tuple[ImageU8, ImageU8]) -> None:

@@ -108,10 +108,21 @@ def test_what_a_stopped_program_started_is_stopped_too(tmp_path: Path, small: Im
     raise AssertionError("still running")
 
 
-def test_a_decoder_that_writes_no_image_is_told(tmp_path: Path) -> None:
+def test_a_decoder_that_writes_no_image_is_reported(tmp_path: Path) -> None:
     codec = Command(encode="x {in} {out}", decode=script(tmp_path, "open(sys.argv[2], 'w').write('hello')"))
     with pytest.raises(BitstreamError, match="output of"):
         codec.decode(b"file")
+
+
+def test_a_program_may_be_named_from_the_current_folder(
+    tmp_path: Path, small: ImageU8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs in a folder of its own, from which `./program` would lead nowhere."""
+    program = script(tmp_path, "shutil.copy(sys.argv[1], sys.argv[2])").replace(f"{tmp_path}/", "./")
+    monkeypatch.chdir(tmp_path)
+    codec = Command(encode=program, decode=program)
+    codec.check_ready(())
+    assert np.array_equal(codec.decode(codec.encode(small)), small)
 
 
 def test_missing_programs_and_templates(small: ImageU8) -> None:

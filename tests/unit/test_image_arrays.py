@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from vitiq.errors import InputError
-from vitiq.image.arrays import GREY, ON_WHITE, ROUNDED, to_image, to_images
+from vitiq.image.arrays import ROUNDED, to_image, to_images
 from vitiq.image.io import read_image
+from vitiq.image.read import GREY, ON_WHITE
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
 PIXELS[0, 0] = 0, 255, 255

@@ -22,7 +22,8 @@ from vitiq.evaluation.inputs import find_inputs, pixels_digest, read_input
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_keep, check_metrics, make_study, series_of
 from vitiq.evaluation.store import MARK, Store
-from vitiq.evaluation.study import Study, StudyImage, of_shard, unique_names
+from vitiq.evaluation.study import Study, StudyImage, of_shard
+from vitiq.image.folders import unique_names
 from vitiq.image.io import write_png
 
 IMAGE = StudyImage("a.png", "/in/a.png", "0" * 64, 40, 30, 1000)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import builtins
 import os
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitiq import files, registry
-from vitiq.api.paths import as_path
+from vitiq.api.given import as_path
 from vitiq.api.progress import SearchProgress
 from vitiq.codecs import defaults
 from vitiq.codecs.base import Codec, FileInfo
@@ -101,6 +102,7 @@ def encode(
     Raises:
         InputError: the image, the quality, an option or the device cannot be used.
         UnknownNameError: no such codec.
+        WeightsError, MissingDependencyError: weights or a program that the codec needs are not here.
 
     Example:
         >>> import numpy as np, vitiq
@@ -224,7 +226,8 @@ def _rate(quality: float | None, count: int | None, bpp: float | None, width: in
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} given, one of quality, bytes and bpp expected")
     for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        # NumPy's numbers count, as those of a loop over np.arange.
+        if isinstance(value, bool) or not isinstance(value, Real):
             raise InputError(f"{name}: {type(value).__name__} given, a number expected")
     if quality is not None:
         return Quality(float(quality))
@@ -240,5 +243,5 @@ def content_of(data: object) -> builtins.bytes:
     if isinstance(data, builtins.bytes | bytearray | memoryview):
         return builtins.bytes(data)
     if isinstance(data, str | os.PathLike):
-        return read_file(Path(data))
+        return read_file(as_path(data, "data"))
     raise InputError(f"data: {type(data).__name__} given, bytes, a path or what vitiq.encode() gave expected")

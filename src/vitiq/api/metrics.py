@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vitiq import registry
-from vitiq.api.paths import as_path, as_paths
+from vitiq.api.given import as_path, as_paths, texts_of
 from vitiq.errors import InputError
 from vitiq.image.arrays import Taken, to_images
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
@@ -160,16 +160,12 @@ def list_metrics() -> list[str]:
 
 
 def names_of(metrics: str | Sequence[str]) -> list[str]:
-    """Names as they were given, with commas or in a list.
+    """Names of metrics as they were given, with commas or in a list.
 
     Raises:
         InputError: neither.
     """
-    if isinstance(metrics, str):
-        return [name.strip() for name in metrics.split(",") if name.strip()]
-    if isinstance(metrics, list | tuple) and all(isinstance(name, str) for name in metrics):
-        return list(metrics)
-    raise InputError(f"metrics: {type(metrics).__name__} given, names with commas or a list of names expected")
+    return [name.strip() for text in texts_of(metrics, "metrics") for name in text.split(",") if name.strip()]
 
 
 def made_metrics(

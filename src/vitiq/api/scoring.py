@@ -6,11 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from vitiq.api.given import as_path
 from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, spec_of
-from vitiq.api.paths import as_path
 from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
 from vitiq.image.arrays import to_image, to_images
@@ -127,6 +126,7 @@ def score(
     Raises:
         InputError: images in none of these forms, or of different sizes.
         UnknownNameError: no such metric.
+        WeightsError: a checkpoint that `backbone` or `panel` names is missing, damaged or of an unknown network.
 
     Example:
         >>> import numpy as np, vitiq
@@ -140,7 +140,8 @@ def score(
     made = made_metrics(metrics, backbone, panel, device)
     names = names_of(metrics)
     if sets := [m.name for m in made if isinstance(m, SetMetric) and m.name in names]:
-        raise InputError(f"{', '.join(sets)} compares sets of images; use vitiq.score_sets")
+        verb = "compares" if len(sets) == 1 else "compare"
+        raise InputError(f"{', '.join(sets)} {verb} sets of images; use vitiq.score_sets")
     left, right = both_sides(reference, distorted)
     found = score_image_pairs(left.images, right.images, made)
     results = []
@@ -270,7 +271,8 @@ def score_sets(
             shown.update()
 
     with shown:
-        found = score_sets_of(Path(str(reference)), Path(str(distorted)), spec, jobs=jobs, step=step)
+        left_folder, right_folder = (as_path(side, name) for side, name in zip(sides, SIDES, strict=True))
+        found = score_sets_of(left_folder, right_folder, spec, jobs=jobs, step=step)
     result = Scores(found.scores)
     result.notes = tuple(found.problems)
     return result

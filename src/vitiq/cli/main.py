@@ -24,7 +24,7 @@ from vitiq import __version__
 from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import abandon, flush, prepare, show_error
-from vitiq.errors import InputError, UnknownNameError, VitiqError, first_line
+from vitiq.errors import InputError, UnknownNameError, VitiqError, described
 
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
@@ -206,7 +206,7 @@ def unexpected(error: Exception) -> str:
     if fault is not None:
         return str(fault)
     again = shlex.join(["vitiq", "--debug", *sys.argv[1:]])
-    return f"a fault of vitiq ({type(error).__name__}: {first_line(error)}); please report what this shows: {again}"
+    return f"a fault of vitiq ({described(error)}); please report what this shows: {again}"
 
 
 def fail(message: str, code: int) -> NoReturn:

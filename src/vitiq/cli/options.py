@@ -13,8 +13,9 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from vitiq.codecs.spec import RateKind, RateSpec
+    from vitiq.codecs.spec import RateSpec
     from vitiq.registry import Group
+    from vitiq.types import RateKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 

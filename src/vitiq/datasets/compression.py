@@ -125,9 +125,9 @@ def mucped23(folder: Path) -> OpinionSet:
             wins[order.index(better), order.index(worse)] += 1
             choices.append(Choice(*(folder / method / f"{name}.png" for method in (better, worse))))
         for method, elo in zip(order, elo_scores(wins), strict=True):
-            facts = methods.get(method, {})
-            codec = facts.get("label") or method.rsplit("-q", 1)[0]
-            rate = float(facts.get("bpp") or math.nan)
+            listed = methods.get(method, {})
+            codec = listed.get("label") or method.rsplit("-q", 1)[0]
+            rate = float(listed.get("bpp") or math.nan)
             images = folder / "originals" / f"{name}.png", folder / method / f"{name}.png"
             found.append(Opinion(*images, codec, float(elo), rate))
     return OpinionSet("mucped23", tuple(found), "Elo", "bits per pixel" if methods else "", tuple(choices))

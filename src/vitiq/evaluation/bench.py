@@ -88,7 +88,6 @@ class Estimate:
 
     Attributes:
         images, tasks: their numbers.
-        kept: tasks that the folder has already, as far as that is known without reading the images.
         seconds: that the tasks would take with the workers; None where nothing was tried.
         files: what would be written: folder -> number of files.
         problems: one line for each input that is not part of it.

@@ -12,7 +12,8 @@ import numpy as np
 
 from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.store import MARK
-from vitiq.evaluation.study import StudyImage, readable, unique_names
+from vitiq.evaluation.study import StudyImage, readable
+from vitiq.image.folders import unique_names
 from vitiq.image.io import find_images, read_image, read_image_details
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8

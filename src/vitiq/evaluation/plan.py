@@ -15,18 +15,16 @@ from vitiq.errors import InputError, MissingDependencyError, VitiqError, Weights
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs, read_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.record import RateKind
 from vitiq.evaluation.study import Series, Study, StudyImage, readable
 from vitiq.metrics.base import Metric, PairMetric
-from vitiq.metrics.scoring import resolve_metrics, signature_of
+from vitiq.metrics.scoring import GROUPS, resolve_metrics, signature_of
+from vitiq.types import RateKind
 from vitiq.workers import ordered, parts_of
 
 IMAGES_A_BATCH = 8
 READ_SECONDS = 0.1
 """About what reading an image takes."""
 KEEP = ("bitstreams", "images")
-GROUPS = ("default", "all")
-"""Names of metrics that stand for many; those of them that cannot be had here are left undefined."""
 
 
 class Faults:
@@ -109,7 +107,7 @@ def check_keep(text: str) -> tuple[str, ...]:
 
 
 def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
-    """The metrics; those asked for by name must be at hand.
+    """The metrics; those asked for by name must be at hand, others that cannot be had here are left undefined.
 
     Faults are unknown names, and metrics whose weights or packages are not here.
     """

@@ -27,11 +27,12 @@ from PIL import Image
 
 from vitiq.errors import InputError
 from vitiq.image.io import decode_image, read_image_details
+from vitiq.image.raster import Raster
+from vitiq.image.read import to_image as eight_bit_srgb
 from vitiq.types import ImageU8
 
 CHANNELS = {1, 3, 4}
 """Grey, RGB and RGB with transparency."""
-GREY, ON_WHITE = "grey repeated in three channels", "transparency laid on white"
 ROUNDED = "floating point rounded to 8 bits"
 EXPECTED = "a path, a Pillow image, uint8 H×W×3, or floating point in [0, 1] as H×W×3, 3×H×W or N×3×H×W"
 SLACK = 0.01
@@ -95,8 +96,8 @@ def to_images(given: object, name: str = "image") -> Taken:
             raise InputError(f"{name}: a {type(given).__name__} of {kinds} given, one of images expected ({EXPECTED})")
         pairs = [to_image(one, f"{name} {number}") for number, one in enumerate(given)]
         return Taken([image for image, _ in pairs], [tuple(notes) for _, notes in pairs], batch=True)
-    if isinstance(given, str | os.PathLike):
-        image, notes = read_image_details(Path(given))
+    if isinstance(given, str | os.PathLike) and isinstance(path := os.fspath(given), str):
+        image, notes = read_image_details(Path(path))
         return Taken([image], [tuple(notes)], batch=False)
     if isinstance(given, Image.Image):
         image, notes = _from_pillow(given, name)
@@ -196,17 +197,10 @@ def _levels(given: Float[np.ndarray, "*shape"], name: str) -> tuple[UInt8[np.nda
 
 
 def _coloured(image: UInt8[np.ndarray, "h w c"], notes: list[str]) -> tuple[ImageU8, list[str]]:
-    """Three channels: grey repeated, transparency laid on white."""
-    channels = image.shape[2]
-    if channels == 1:
-        return np.ascontiguousarray(np.repeat(image, 3, axis=2)), [*notes, GREY]
-    if channels == 3:
-        return np.ascontiguousarray(image), notes
-    cover = image[:, :, 3:].astype(np.uint32)
-    if int(cover.min()) == 255:
-        return np.ascontiguousarray(image[:, :, :3]), notes
-    mixed = (image[:, :, :3] * cover + 255 * (255 - cover) + 127) // 255
-    return np.ascontiguousarray(mixed, dtype=np.uint8), [*notes, ON_WHITE]
+    """Three channels: grey repeated, transparency laid on white, as a file of the same pixels is read."""
+    grey, alpha = image.shape[2] == 1, image.shape[2] == 4
+    raster = Raster(image[:, :, :3], "grey" if grey else "rgb", image[:, :, 3] if alpha else None)
+    return eight_bit_srgb(raster), [*notes, *raster.notes]
 
 
 def _from_pillow(image: Image.Image, name: str) -> tuple[ImageU8, list[str]]:

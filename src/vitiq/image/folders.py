@@ -100,6 +100,22 @@ def _free(name: str, taken: set[str], counts: Counter[str]) -> str:
             return numbered
 
 
+def unique_names(names: Iterable[str]) -> list[str]:
+    """The names, each made different from those before it, also where case or Unicode form alone differ.
+
+    Example:
+        >>> unique_names(["a.png", "A.png", "a.png"])
+        ['a.png', 'A-2.png', 'a-3.png']
+    """
+    taken: set[str] = set()
+    counts: Counter[str] = Counter()
+    found = []
+    for name in names:
+        found.append(_free(name, taken, counts))
+        taken.add(pairing_key(found[-1]))
+    return found
+
+
 def _candidates(
     path: Path, found: FoundImages, also: Callable[[bytes], bool] | None, leave_out: Callable[[Path], bool] | None
 ) -> Iterator[FoundImage]:

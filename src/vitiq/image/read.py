@@ -35,6 +35,7 @@ from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pill
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
+GREY, ON_WHITE = "grey repeated in three channels", "transparency laid on white"
 _JP2_SPACES = {None, 0, 12, 15, 16, 17, 18}
 """Enumerated spaces that Pillow brings to grey, RGB or CMYK: bilevel, CMYK, sRGB, grey, sYCC (15444-2, M.11.7.3.1)."""
 
@@ -96,7 +97,7 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
 def to_image(raster: Raster) -> ImageU8:
     """A raster in 8-bit sRGB, opaque and turned as it is to be shown; what is changed is added to its notes."""
     if raster.model == "grey":
-        raster.notes.insert(_frames_first(raster), "grey repeated in three channels")
+        raster.notes.insert(_frames_first(raster), GREY)
     colour = _coloured(raster)
     if raster.alpha is not None:
         colour = _on_white(colour, to_eight(raster.alpha), raster.notes)
@@ -146,7 +147,7 @@ def _on_white(
 ) -> UInt8[np.ndarray, "h w 3"]:
     if alpha.min(initial=255) == 255:
         return colour
-    notes.append("transparency laid on white")
+    notes.append(ON_WHITE)
     out = np.empty_like(colour, order="C")
     for rows in _bands(colour):
         cover = alpha[rows, :, None].astype(np.uint32)

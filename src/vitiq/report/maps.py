@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from vitiq.evaluation.inputs import read_any
 from vitiq.files import write_bytes
+from vitiq.image.colour import luma
 from vitiq.report.figures import STYLE
 from vitiq.types import ImageU8
 
@@ -74,7 +75,7 @@ def over_image(
     for place, image, values, (colours, ticks) in zip(
         (2, 3), (rebuilt, original), (loss / FULL, share), scales, strict=True
     ):
-        axes[0][place].imshow(image @ LUMA, cmap="gray", vmin=0, vmax=255, extent=area)
+        axes[0][place].imshow(luma(image), cmap="gray", vmin=0, vmax=255, extent=area)
         drawn = axes[0][place].imshow(
             values.clip(0, 1), cmap=colours, vmin=0, vmax=1, alpha=0.72, extent=area, interpolation="bilinear"
         )
@@ -87,4 +88,3 @@ def over_image(
 
 
 TITLES = ("semantic error map", "attention rollout, original")
-LUMA = np.array([0.299, 0.587, 0.114])

@@ -18,11 +18,12 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import gettempdir
 from typing import IO
 
-from vitiq.errors import InputError, UnknownNameError, WeightsError
+from vitiq.errors import InputError, UnknownNameError, WeightsError, first_line
 from vitiq.files import open_output
 from vitiq.weights.kept import kept
 
@@ -199,9 +200,9 @@ def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -
                 )
             if not found.startswith(expected):
                 raise WeightsError(f"{name}: the file fetched has sha256 {found}, {expected} expected; it was not kept")
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, HTTPException, OSError) as error:
         if source is not None:
-            raise WeightsError(f"{source}: cannot be copied to {path} ({error.strerror}); check the path") from error
+            raise WeightsError(f"{source}: cannot be copied to {path} ({first_line(error)}); check the path") from error
         raise WeightsError(
             f"{name}: cannot be fetched ({error}); on a machine with a network download {info.url}, copy it here and "
             f"take it with `vitiq models fetch {name} --from PATH`"

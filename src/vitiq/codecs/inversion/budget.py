@@ -115,7 +115,7 @@ class BudgetSearch:
 
     @torch.no_grad()
     def first_step(self, latents: Sequence[Tensor]) -> int:
-        """The finest step at which the encoder's encoded already meets the budget, else the coarsest."""
+        """The finest step at which the encoder's latents already meet the budget, else the coarsest."""
         for step in STEPS:
             if float(self.bits([torch.round(v / step_size(step)) for v in latents], step)) <= self._budget:
                 return step
@@ -171,7 +171,7 @@ class BudgetSearch:
 
     @torch.no_grad()
     def distortion(self, symbols: Sequence[np.ndarray], step: int) -> float:
-        """Loss of the image image from `symbols`."""
+        """Loss of the image rebuilt from `symbols`."""
         latents = [torch.from_numpy(s * step_size(step)).to(self._generator.device).float()[None] for s in symbols]
         return float(self._distort(to_unit_range(self._generator.generate(latents), self._generator.output_range)))
 

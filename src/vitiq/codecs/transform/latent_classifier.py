@@ -26,6 +26,7 @@ from vitiq.codecs.transform.networks.resample import cosines, resample
 from vitiq.codecs.transform.networks.residual_dct import LEVEL, SPREAD, zero
 from vitiq.errors import WeightsError
 from vitiq.models.imagenet import imagenet_labels
+from vitiq.models.top_labels import top_labels
 from vitiq.models.vit import Block, VisionTransformer, ViTConfig
 from vitiq.weights.file import eight_bit, half, in_float, read_weights, write_weights
 from vitiq.weights.kept import kept
@@ -213,9 +214,13 @@ def export_weights(classifier: LatentClassifier, space: str, steps: int, path: P
     write_weights(path, tensors, metadata)
 
 
-def top_labels(logits: Float32[np.ndarray, " labels"], labels: Sequence[str], count: int) -> list[tuple[str, float]]:
-    """The first labels with their probabilities."""
+def most_probable(logits: Float32[np.ndarray, " labels"], labels: Sequence[str], count: int) -> list[tuple[str, float]]:
+    """The first `count` labels with their probabilities.
+
+    Raises:
+        InputError: a count outside 1 … the number of labels.
+    """
     exact = logits.astype(np.float64)
     shares = np.exp(exact - exact.max())
     shares /= shares.sum()
-    return [(labels[i], float(shares[i])) for i in np.argsort(-exact, kind="stable")[:count]]
+    return [(labels[i], float(shares[i])) for i in top_labels(exact, count).tolist()]

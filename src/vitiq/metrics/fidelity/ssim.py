@@ -22,8 +22,8 @@ from vitiq.errors import InputError
 from vitiq.image.colour import luma
 from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.doors import check_sizes
 from vitiq.metrics.fidelity.windows import carve, gaussian, strip_rows, window_sums
+from vitiq.metrics.guards import check_sizes
 from vitiq.metrics.halves import rgb_planes
 from vitiq.types import ImageU8, Score
 

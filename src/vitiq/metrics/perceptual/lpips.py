@@ -37,7 +37,7 @@ def _check_heads(own: dict[str, Tensor], channels: tuple[int, ...]) -> None:
 
 
 def distance(own: dict[str, Tensor], features: Features) -> Tensor:
-    """Sum over layers of the weighted squared differences, each meaned over places."""
+    """Sum over layers of the weighted squared differences, each averaged over places."""
     total = own[_head(0)].new_zeros(())
     for layer, values in enumerate(features):
         unit = values / ((values * values).sum(dim=1, keepdim=True).clamp_min(1e-20).sqrt() + 1e-10)

@@ -29,7 +29,7 @@ def colour_matrix() -> Float[Tensor, "3 3"]:
 
 
 def coefficient_order() -> Int64[Tensor, "kept 3"]:
-    """Colour plane, vertical and horizontal frequency of each latent channel, the most telling first."""
+    """Colour plane, vertical and horizontal frequency of each latent channel, the most informative first."""
     keyed = []
     for plane in range(3):
         for v in range(BLOCK):

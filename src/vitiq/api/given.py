@@ -1,4 +1,4 @@
-"""Paths that people hand in, checked before any work."""
+"""Paths and names that people hand in, checked before any work."""
 
 from __future__ import annotations
 
@@ -28,3 +28,19 @@ def as_paths(given: object, name: str) -> tuple[Path, ...]:
     if isinstance(given, Sequence) and not isinstance(given, str | bytes):
         return tuple(as_path(one, name) for one in given)
     return (as_path(given, name),)
+
+
+def texts_of(given: object, name: str) -> list[str]:
+    """Texts of one or of a list of them.
+
+    Args:
+        name: what they are called in messages.
+
+    Raises:
+        InputError: anything else.
+    """
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, list | tuple) and all(isinstance(text, str) for text in given):
+        return list(given)
+    raise InputError(f"{name}: {type(given).__name__} given, names with commas or a list of names expected")
