@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import builtins
 import json
+import math
 import pydoc
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +194,32 @@ def test_all_codecs_take_a_quality_bytes_or_bits_per_pixel(codec: str, pair: tup
     )
 
 
+def test_numbers_of_numpy_and_rates_in_names_are_rates(pair: tuple[ImageU8, ImageU8]) -> None:
+    image = pair[0]
+    expected = vitiq.encode(image, "jpeg", quality=30).data
+    for quality in (np.int64(30), np.float32(30), Fraction(30)):
+        assert ANY.encode(image, "jpeg", quality=quality).data == expected
+    assert ANY.encode(image, "jpeg", bytes=np.int32(1500)).data == vitiq.encode(image, "jpeg", bytes=1500).data
+    assert vitiq.encode(image, "jpeg@30").data == expected
+    assert vitiq.encode(image, "jpeg@bytes=1500").data == vitiq.encode(image, "jpeg", bytes=1500).data
+    assert vitiq.encode(image, "jpeg", bpp=1e308).quality == vitiq.encode(image, "jpeg", bytes=10**400).quality == 100
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "webp", "avif", "jpeg2000", "jpeg-downscaled", "jpeg+deblock", "generative"])
+def test_images_are_the_callers_to_change(codec: str, pair: tuple[ImageU8, ImageU8], tmp_path: Path) -> None:
+    forms: list[Any] = [pair[0], _saved(pair[0], tmp_path), Image.fromarray(pair[0]), pair[0] / 255]
+    encoded = vitiq.encode(pair[0], codec)
+    for image in [*map(vitiq.load_image, forms), vitiq.decode(encoded), encoded.decode()]:
+        image[:] = 0
+    assert pair[0].any()
+    assert vitiq.decode(encoded).any()
+
+
+def test_a_metric_that_is_not_defined_shows_why() -> None:
+    tiny = np.zeros((5, 5, 3), np.uint8)
+    assert re.fullmatch(r"ssim +nan +\(an image of 5×5 pixels given, .*\)", repr(vitiq.score(tiny, tiny, "ssim")))
+
+
 ANY: Any = vitiq
 """The interface as code without types calls it."""
 
@@ -202,7 +230,26 @@ ANY: Any = vitiq
         (lambda image: ANY.encode(image, "jpeg", quality=3, bytes=4), "quality and bytes given, one of"),
         (lambda image: ANY.encode(image, "jpeg", quality="30"), "quality: str given, a number expected"),
         (lambda image: ANY.encode(image, "jpeg", quality=30.5), "quality 30.5 given for jpeg"),
+        (lambda image: ANY.encode(image, "jpeg", quality=10**400), "a number beyond all floating point given"),
+        (lambda image: ANY.encode(image, "jpeg", quality=torch.tensor(30)), "quality: Tensor given"),
         (lambda image: ANY.encode(image, "jpeg", bytes=0), "0 bytes given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=math.nan), "nan bytes given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=math.inf), "inf bytes given"),
+        (lambda image: ANY.encode(image, "jpeg@50", quality=30), "'jpeg@50' and the arguments name several rates"),
+        (lambda image: ANY.encode(image, "jpeg@50,60"), "'jpeg@50,60' and the arguments name several rates"),
+        (lambda image: ANY.decode(ANY.encode(image, "jpeg"), "jpeg@50"), "a rate given, a codec alone expected"),
+        (lambda image: ANY.codec("jpeg@50"), "a rate given, a codec alone expected"),
+        (lambda image: ANY.codec(3), "codec: int given, a name expected"),
+        (lambda image: ANY.score(image, image, "vit-topk", backbone=3), "backbone: int given"),
+        (lambda image: ANY.score(image, image, "vit-panel", panel="nowhere.pth"), "nowhere.pth: no such weights"),
+        (lambda image: ANY.score(image, image, ["mse", None]), "metrics: a list of NoneType, str given"),
+        (lambda image: ANY.metric(3), "metric: int given, a name expected"),
+        (lambda image: ANY.score_sets([image], [image], "mse"), "mse compares pairs of images"),
+        (lambda image: ANY.score_sets(".", ".", "fid-vit,psnr"), "psnr compares pairs of images"),
+        (lambda image: ANY.run_study("x.png", [ANY.codec("jpeg")], "out"), "codecs: a list of Jpeg given"),
+        (lambda image: ANY.run_study([], "jpeg", "out", "mse"), "no image to run on: none was named"),
+        (lambda image: ANY.losses.loss(3), "loss: int given"),
+        (lambda image: ANY.decode(""), "data: an empty path given"),
         (lambda image: ANY.encode(image, "jpeg", bpp=-1), "-1 bits per pixel given"),
         (lambda image: ANY.encode(image, 7), "codec: int given"),
         (lambda image: ANY.encode(image, "jpgg"), "did you mean"),

@@ -19,6 +19,8 @@ def as_path(given: object, name: str) -> Path:
         InputError: anything else.
     """
     if isinstance(given, str | os.PathLike) and isinstance(text := os.fspath(given), str):
+        if not text:
+            raise InputError(f"{name}: an empty path given")
         return Path(text)
     raise InputError(f"{name}: {type(given).__name__} given, a path expected")
 

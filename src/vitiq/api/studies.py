@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vitiq.api.metrics import spec_of
 from vitiq.api.paths import as_path, as_paths
 from vitiq.api.progress import bar, set_total
+from vitiq.errors import InputError
 from vitiq.models.device import device_name
 from vitiq.workers import jobs_on
 
@@ -70,6 +71,9 @@ def run_study(
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
 
     device, folder = device_name(device), as_path(out, "out")
+    if not isinstance(codecs, str) and not all(isinstance(one, str) for one in codecs):
+        kinds = ", ".join(sorted({type(one).__name__ for one in codecs}))
+        raise InputError(f'codecs: a list of {kinds} given, text as the command takes it expected ("avif[speed=8]@50")')
     specs = parse_codecs(codecs if isinstance(codecs, str) else ",".join(codecs))
     config = BenchConfig(
         images=as_paths(images, "images"),
