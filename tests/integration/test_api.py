@@ -47,12 +47,12 @@ FUNCTIONS = [
 METRICS = "psnr-rgb,ssim,vit-topk"
 
 
-def run(code: str, tmp_path: Path) -> str:
+def run(code: str, tmp_path: Path, *arguments: str) -> str:
     """A script without a `__main__` guard, in a process of its own."""
     script = tmp_path / "script.py"
     script.write_text(code)
     done = subprocess.run(
-        [sys.executable, "-W", "error", script], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -368,6 +368,32 @@ class Scored(Dataset[float]):
     def __getitem__(self, index: int) -> float:
         a, b = (np.roll(image, 3 * index, axis=0) for image in self._pair)
         return float(vitiq.score(a, b, "vit-topk")["vit-topk"].value)
+
+
+TORCH_AS_SET = """
+import hashlib, random, sys
+import numpy as np, torch, vitiq
+torch.set_num_threads(1)
+torch.set_default_dtype(getattr(torch, sys.argv[1]))
+def state():
+    numbers = (torch.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes(), random.getstate())
+    return numbers, torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
+image = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
+before = state()
+search = {"iterations": 3, "loss": "mse"}
+made = [vitiq.codec("inversion", **search), "generative", "generative-mse", vitiq.codec("jpeg+deblock")]
+files = [vitiq.encode(image, codec, progress=False) for codec in made]
+for file in files:
+    print(hashlib.sha256(file.data + file.decode().tobytes()).hexdigest())
+names = "vit-topk,vit-rbo,vit-tokens,vit-regions,brisque,frechet-pixel,fsim,haarpsi,ssimulacra2,psnr-hvs,butteraugli"
+print({key: score.value for key, score in vitiq.score(image, files[1].decode(), names).items()})
+assert state() == before
+"""
+
+
+def test_what_the_caller_has_set_torch_to_changes_nothing_and_stays(tmp_path: Path) -> None:
+    """Random numbers, default dtype, gradients and threads, of a training that calls vitiq in between."""
+    assert run(TORCH_AS_SET, tmp_path, "float64") == run(TORCH_AS_SET, tmp_path, "float32")
 
 
 def test_it_works_in_forked_workers_of_a_data_loader(pair: tuple[ImageU8, ImageU8]) -> None:
