@@ -356,6 +356,24 @@ def test_a_script_needs_no_guard(folders: Path, tmp_path: Path) -> None:
     assert run(code, tmp_path) == "8\n"
 
 
+IN_A_POOL = """
+import multiprocessing, sys, vitiq
+def work(out):
+    a, b = sys.argv[1:]
+    found = vitiq.score_folder(a, b, "mse", jobs=2)
+    study = vitiq.run_study(a, "jpeg@20,50", out, "mse", executor="processes", jobs=2, progress=False)
+    return len(found.pairs), len(study.records), len(study.problems)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(work, ["one", "two"]))
+"""
+
+
+def test_a_process_that_may_start_none_does_all_itself(folders: Path, tmp_path: Path) -> None:
+    """Workers of a Pool, and those of DataLoader and Dask, are daemons: multiprocessing refuses them children."""
+    said = run(IN_A_POOL, tmp_path, str(folders / "a"), str(folders / "b"))
+    assert said == "[(8, 18, 0), (8, 18, 0)]\n"
+
+
 class Scored(Dataset[float]):
     """ViT-Scores, as a training would want them of its loader's workers."""
 
