@@ -80,6 +80,15 @@ def test_a_wrong_command_line_names_what_is_wrong(tmp_path: Path) -> None:
     assert not (tmp_path / "x.jpg").exists()
 
 
+def test_python_without_docstrings_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_png(tmp_path / "x.png", np.zeros((24, 24, 3), np.uint8))
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
+    vitiq("encode", tmp_path / "x.png", "-o", tmp_path / "x.viq")
+    vitiq("decode", tmp_path / "x.viq", "-o", tmp_path / "y.png")
+    vitiq("score", tmp_path / "x.png", tmp_path / "y.png", "-m", "all")
+    vitiq("bench", tmp_path / "x.png", "-c", "jpeg@50", "-m", "mse,vit-topk", "-o", tmp_path / "out")
+
+
 @pytest.mark.parametrize("group", [(), ("bench",), ("codecs",), ("metrics",), ("models",)])
 def test_a_group_alone_shows_its_help(group: tuple[str, ...]) -> None:
     shown, asked = vitiq(*group, code=2).stderr, vitiq(*group, "--help").stdout
