@@ -22,10 +22,10 @@ from vitiq.image.boxes import avif_colour, jp2_header
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
-from vitiq.image.header_colour import bmp_colour, count_gif_frames, gif_profile, tga_gamma
+from vitiq.image.header_colour import bmp_colour, count_gif_frames, gif_first_frame, gif_profile, tga_gamma
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
-from vitiq.image.jxl import sample_bits
+from vitiq.image.jxl import jxl_header
 from vitiq.image.limits import MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
@@ -89,9 +89,14 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
     except MemoryError as error:
         raise InputError(f"{name}: not enough memory to read this image; shrink it or cut it into tiles") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
-        raise InputError(
-            f"{name}: the image is truncated or damaged ({first_line(error)}); get the file again"
-        ) from error
+        said = first_line(error)
+        if "nsupported" in said:  # as Pillow says of whole files
+            raise InputError(
+                f"{name}: a kind of {FORMATS[form].title} that no reader here decodes ({said}); save it as PNG"
+            ) from error
+        if said.startswith("Generic Error"):  # its advice is for those who build libjxl
+            said = "libjxl cannot decode it"
+        raise InputError(f"{name}: the image is truncated or damaged ({said}); get the file again") from error
 
 
 def to_image(raster: Raster) -> ImageU8:
@@ -185,7 +190,7 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
             raster.profile = image.info.get("icc_profile")
             exif = image.info.get("exif") or b""
             raster.tag = colour_from_exif(exif)
-            if form != "JXL":  # libjxl turns the image itself
+            if form != "JXL" or getattr(image, "jpeg", False):  # libjxl turns its own images, no JPEG packed in one
                 raster.orientation = from_exif(exif, raster.notes)
             return raster
 
@@ -206,10 +211,13 @@ def _read_avif(data: bytes, name: str) -> Raster:
 
 def _read_jxl(data: bytes, name: str) -> Raster:
     raster = _through_pillow("JXL")(data, name)
-    bits = sample_bits(data)
-    if bits > 8 and raster.samples.dtype == np.uint8:
-        raster.cut_from = bits
-        raster.notes.append(depth_note(bits))
+    header = jxl_header(data)
+    if header.bits > 8 and raster.samples.dtype == np.uint8:
+        raster.cut_from = header.bits
+        raster.notes.append(depth_note(header.bits))
+    if header.animated:
+        raster.notes.insert(0, "first of an animation's frames")
+    raster.turned = header.orientation
     return raster
 
 
@@ -242,6 +250,11 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
 def _read_gif(data: bytes, name: str) -> Raster:
     raster = _through_pillow("GIF")(data, name)
     raster.profile = gif_profile(data)
+    left, top, wide, high = gif_first_frame(data)
+    covered = np.zeros(raster.samples.shape[:2], np.uint8)
+    covered[top : top + high, left : left + wide] = 255
+    if not covered.all():  # Pillow makes it black; elsewhere what no frame covers is transparent
+        raster.alpha = covered if raster.alpha is None else np.minimum(raster.alpha, covered)
     return raster
 
 
