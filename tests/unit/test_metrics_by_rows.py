@@ -1,7 +1,7 @@
 """Metrics of networks on images that come by rows have the value of the whole image.
 
 Truth: the same measure on the whole image, which the golden tests compare with the reference programs. The networks
-have random weights of a fixed seed in the published layouts.
+have random weights of a fixed seed in the published layouts. ColorVideoVDP's is its package's where it is installed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.scripts import script_module
 
-from vitiq.metrics.perceptual import base
+from scripts import script_module
+from vitiq.errors import MissingDependencyError
+from vitiq.metrics.perceptual import base, cvvdp_rows
 from vitiq.metrics.perceptual.base import PerceptualMetric
+from vitiq.metrics.perceptual.cvvdp import Cvvdp
+from vitiq.metrics.perceptual.cvvdp_rows import jod_by_rows
 from vitiq.metrics.perceptual.lpips import LpipsAlex, LpipsVgg
 from vitiq.metrics.perceptual.wasserstein import Wasserstein
 from vitiq.models import row_stream
@@ -62,6 +65,20 @@ def test_every_metric_of_a_network_is_known_here() -> None:
 
 def every(kind: type[PerceptualMetric]) -> list[type[PerceptualMetric]]:
     return [found for sub in kind.__subclasses__() for found in (sub, *every(sub))]
+
+
+@pytest.mark.parametrize("size", [(131, 257), (400, 301), (256, 333)])
+def test_cvvdp_by_rows_is_the_package_s(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        model = Cvvdp().model()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    images = pair(*size)
+    whole = Cvvdp().measure(*images)
+    for pixels in (2000, 20000):
+        assert jod_by_rows(model, *images, pixels=pixels) == pytest.approx(whole, abs=1e-5)
+    monkeypatch.setattr(cvvdp_rows, "LARGE", 1)
+    assert Cvvdp().measure(*images) == pytest.approx(whole, abs=1e-5)
 
 
 @pytest.mark.parametrize(
