@@ -42,7 +42,8 @@ its imports, with the two images ({images:.0f} MiB) and its network. A program t
 
 LEARNED = """LPIPS and Wasserstein Distortion read images above 0.5 megapixels, and ColorVideoVDP above 1, by rows, with
 the value of the whole image to 1e-6 of it and to 1e-5 JOD (`tests/unit/test_metrics_by_rows.py`); Butteraugli goes
-through its program [in tiles](metrics-codec.md#where-programs-disagree); DISTS makes a large image small, as its authors do."""
+through its program [in tiles](metrics-codec.md#where-programs-disagree);
+DISTS makes a large image small, as its authors do."""
 
 
 def peak_of(pid: int | str = "self") -> float:
