@@ -58,9 +58,10 @@ class Bytes:
     count: int
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.count) or self.count != int(self.count) or self.count < 1:
+        whole = isinstance(self.count, int) or (math.isfinite(self.count) and self.count == int(self.count))
+        if not whole or self.count < 1:
             raise InputError(f"{self.count} bytes given for a file, a whole number from 1 expected")
-        object.__setattr__(self, "count", int(self.count))  # 1500.0 of a spreadsheet is 1500
+        object.__setattr__(self, "count", int(self.count))
 
     @classmethod
     def per_pixel(cls, bpp: float, width: int, height: int) -> Bytes:
@@ -70,8 +71,8 @@ class Bytes:
             InputError: bpp is not a finite number above 0.
         """
         if not (math.isfinite(bpp) and bpp > 0):
-            raise InputError(f"{bpp} bits per pixel given, a finite number above 0 expected")
-        return cls(max(1, round(float(bpp) * width * height / 8)))
+            raise InputError(f"{bpp:g} bits per pixel given, a finite number above 0 expected")
+        return cls(max(1, round(min(float(bpp) * width * height / 8, 2.0**62))))
 
 
 RateKind: TypeAlias = Literal["quality", "bytes", "bpp"]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from types import ModuleType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -104,6 +104,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def may_start() -> bool:
+    """False in a process that may have none of its own: workers of `multiprocessing.Pool`, DataLoader and Dask."""
+    return not current_process().daemon
+
+
 def jobs_on(device: str, jobs: int | None) -> int | None:
     """Worker processes at most, where networks run on a device: few share a GPU, each with its own copy of them.
 
@@ -133,14 +138,14 @@ def in_order(
             so that another process can find it.
         items: what it is done on; pickled.
         lost: the result of an item that ends its worker even alone, from the item and what is said of it.
-        jobs: worker processes at most; None for one a core. One means: in this process.
+        jobs: worker processes at most; None for one a core. One means: in this process, as where none may be started.
         size: items that go together.
 
     Raises:
         Whatever `work` raises.
     """
     count = min(jobs or cores(), len(items))
-    if count < 2:
+    if count < 2 or not may_start():
         for item in items:
             yield from work([item])
         return

@@ -149,6 +149,19 @@ def test_results_are_never_inputs(tmp_path: Path) -> None:
     assert "new/b.png" not in [name for _, name in find_inputs([tmp_path], tmp_path / "new").files]
 
 
+def test_a_folder_that_cannot_be_looked_into_stops_no_other(as_user: Path) -> None:
+    for name in ("a.png", "sub/b.png"):
+        write_png(as_user / name, np.zeros((8, 8, 3), np.uint8))
+    (as_user / "sub").chmod(0o000)
+    for out in (as_user / "out", as_user / "sub" / "out", None):
+        found = find_inputs([as_user], out)
+        assert [name for _, name in found.files] == ["a.png"]
+        assert [line.partition("sub: ")[2] for line in found.problems] == [
+            "cannot be looked into (Permission denied); check its permissions"
+        ]
+    (as_user / "sub").chmod(0o755)
+
+
 def test_what_lies_in_results_is_not_even_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_png(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
     (tmp_path / "out" / "studies").mkdir(parents=True)

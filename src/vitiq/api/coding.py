@@ -17,9 +17,9 @@ from vitiq.codecs.base import Codec, FileInfo
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.files import read_file
 from vitiq.codecs.rate_target import encode_within
-from vitiq.codecs.spec import make_codec
+from vitiq.codecs.spec import make_codec, parse_codec
 from vitiq.errors import InputError
-from vitiq.image.arrays import to_image
+from vitiq.image.arrays import own, to_image
 from vitiq.models.device import device_name
 from vitiq.types import Bytes, ImageU8, Quality, Rate
 
@@ -91,8 +91,8 @@ def encode(
 
     Args:
         image: a path, a Pillow image, NumPy uint8 H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W).
-        codec: a name as the command takes it (`"avif"`, `"avif[speed=8]"`), or what `vitiq.codec` gave.
-        quality: the codec's own quality setting; its default where none of the three is given.
+        codec: a name as the command takes it (`"avif"`, `"avif[speed=8]"`, `"avif@50"`), or what `vitiq.codec` gave.
+        quality: the codec's own quality setting; its default where no rate is given.
         bytes: the best file of at most so many bytes.
         bpp: the same in bits per pixel.
         device: "cuda" or "auto" for the codec's networks, where a name is given and the codec has any.
@@ -117,6 +117,10 @@ def encode(
     pixels, notes = to_image(image)
     height, width, _ = pixels.shape
     rate = _rate(quality, bytes, bpp, width, height)
+    if named := parse_codec(codec).rates if isinstance(codec, str) else ():
+        if len(named) + (rate is not None) > 1:
+            raise InputError(f"codec {codec!r} and the arguments name several rates, one expected")
+        rate = named[0].at(width, height)
     with SearchProgress(progress, shown=made.optimises, title=made.name) as callback:
         found = encode_within(made, pixels, rate, callback)
     said = (*notes, *found.notes, *made.inspect(found.data).notes)
@@ -150,8 +154,8 @@ def decode(
         128
     """
     content = content_of(data)
-    made = codec_named(codec_of(content) if codec is None else codec, device)
-    return made.decode(content)
+    made = codec_named(codec_of(content) if codec is None else _without_rates(codec), device)
+    return own(made.decode(content))
 
 
 def inspect(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, symbols: bool = False) -> FileInfo:
@@ -191,6 +195,9 @@ def codec(name: str, **options: object) -> Codec:
         >>> vitiq.codec("jpeg").quality_help
         '1 to 100, higher is better'
     """
+    if not isinstance(name, str):
+        raise InputError(f"codec: {type(name).__name__} given, a name expected")
+    _without_rates(name)
     return make_codec(name, options)
 
 
@@ -203,6 +210,12 @@ def list_codecs() -> list[str]:
         True
     """
     return list(registry.names("codecs"))
+
+
+def _without_rates(given: str | Codec) -> str | Codec:
+    if isinstance(given, str) and parse_codec(given).rates:
+        raise InputError(f"codec {given!r}: a rate given, a codec alone expected here; give the rate to vitiq.encode")
+    return given
 
 
 def codec_named(given: str | Codec, device: str | None = None) -> Codec:
@@ -230,10 +243,17 @@ def _rate(quality: float | None, count: int | None, bpp: float | None, width: in
         if isinstance(value, bool) or not isinstance(value, Real):
             raise InputError(f"{name}: {type(value).__name__} given, a number expected")
     if quality is not None:
-        return Quality(float(quality))
+        return Quality(_float(quality, "quality"))
     if count is not None:
         return Bytes(count)
-    return None if bpp is None else Bytes.per_pixel(bpp, width, height)
+    return None if bpp is None else Bytes.per_pixel(_float(bpp, "bpp"), width, height)
+
+
+def _float(value: float, name: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputError(f"{name}: a number beyond all floating point given, a finite one expected") from None
 
 
 def content_of(data: object) -> builtins.bytes:

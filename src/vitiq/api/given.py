@@ -19,6 +19,8 @@ def as_path(given: object, name: str) -> Path:
         InputError: anything else.
     """
     if isinstance(given, str | os.PathLike) and isinstance(text := os.fspath(given), str):
+        if not text:
+            raise InputError(f"{name}: an empty path given")
         return Path(text)
     raise InputError(f"{name}: {type(given).__name__} given, a path expected")
 
@@ -30,11 +32,12 @@ def as_paths(given: object, name: str) -> tuple[Path, ...]:
     return (as_path(given, name),)
 
 
-def texts_of(given: object, name: str) -> list[str]:
+def texts_of(given: object, name: str, expected: str = "names with commas or a list of names") -> list[str]:
     """Texts of one or of a list of them.
 
     Args:
         name: what they are called in messages.
+        expected: what messages ask for.
 
     Raises:
         InputError: anything else.
@@ -43,4 +46,7 @@ def texts_of(given: object, name: str) -> list[str]:
         return [given]
     if isinstance(given, list | tuple) and all(isinstance(text, str) for text in given):
         return list(given)
-    raise InputError(f"{name}: {type(given).__name__} given, names with commas or a list of names expected")
+    kind = type(given).__name__
+    if isinstance(given, list | tuple):
+        kind = f"a {kind} of {', '.join(sorted({type(one).__name__ for one in given}))}"
+    raise InputError(f"{name}: {kind} given, {expected} expected")

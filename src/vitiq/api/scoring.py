@@ -12,9 +12,9 @@ from vitiq.api.given import as_path
 from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, spec_of
 from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
-from vitiq.image.arrays import to_image, to_images
+from vitiq.image.arrays import own, to_image, to_images
 from vitiq.metrics.base import SetMetric
-from vitiq.metrics.scoring import DEFAULT_SETS
+from vitiq.metrics.scoring import DEFAULT_SETS, resolve_metrics
 from vitiq.metrics.scoring import score_pairs as score_image_pairs
 from vitiq.metrics.scoring import score_sets as score_image_sets
 from vitiq.types import ImageU8, Score
@@ -39,7 +39,13 @@ class Scores(dict[str, Score]):
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return "\n".join(f"{key:20} {score.value:.6g}" for key, score in self.items()) or "no scores"
+        return "\n".join(_line(key, score) for key, score in self.items()) or "no scores"
+
+
+def _line(key: str, score: Score) -> str:
+    """One score to read: NaN with its reason."""
+    reason = score.details.get("undefined")
+    return f"{key:20} {score.value:.6g}" + (f"  ({reason})" if reason else "")
 
 
 def load_image(image: OneImage) -> ImageU8:
@@ -49,6 +55,9 @@ def load_image(image: OneImage) -> ImageU8:
         image: a path, a Pillow image, NumPy uint8 H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W).
             Grey is repeated in three channels, transparency is laid on white, floating point is rounded to 8 bits.
 
+    Returns:
+        An array of its own, to be changed at will.
+
     Raises:
         InputError: anything else; says what was given and what to do.
 
@@ -57,7 +66,7 @@ def load_image(image: OneImage) -> ImageU8:
         >>> vitiq.load_image(np.ones((2, 2))).tolist()[0][0]
         [255, 255, 255]
     """
-    return to_image(image)[0]
+    return own(to_image(image)[0], image)
 
 
 @overload
@@ -171,7 +180,7 @@ class FolderScores:
     def __repr__(self) -> str:
         lines = [f"{len(self.pairs)} pairs, {len(self.problems)} problems"]
         lines += [f"{name:20} {summary.mean:.6g}" for name, summary in self.summary.items()]
-        return "\n".join(lines + [f"{name:20} {score.value:.6g}" for name, score in self.sets.items()])
+        return "\n".join(lines + [_line(name, score) for name, score in self.sets.items()])
 
 
 def score_folder(
@@ -251,6 +260,10 @@ def score_sets(
     """
     from vitiq.evaluation.sets import score_sets_of  # noqa: PLC0415
 
+    for asked in names_of(metrics):
+        kinds = resolve_metrics(asked)
+        if not any(isinstance(kind, SetMetric) for kind in kinds):
+            raise InputError(f"{asked} compares pairs of images; use vitiq.score or vitiq.score_folder")
     sides = (reference, distorted)
     as_files = [isinstance(side, str | os.PathLike) for side in sides]
     if any(as_files) and not all(as_files):

@@ -70,7 +70,7 @@ def run_study(
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
 
     device, folder = device_name(device), as_path(out, "out")
-    specs = parse_codecs(",".join(texts_of(codecs, "codecs")))
+    specs = parse_codecs(",".join(texts_of(codecs, "codecs", 'text as the command takes it ("avif[speed=8]@50")')))
     config = BenchConfig(
         images=as_paths(images, "images"),
         codecs=tuple(on_device(spec, device) for spec in specs),

@@ -158,7 +158,7 @@ def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
     checked = check(config)
     images, problems = read_images(config.images, workers, out)
     if not images:
-        raise InputError("no image to run on: " + "; ".join(problems))
+        raise InputError("no image to run on: " + ("; ".join(problems) or "none was named"))
     series = list(checked.series)
     for text in config.precomputed:
         made, missing = precomputed_series(text, images)
@@ -199,7 +199,7 @@ def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
     checked = check(config)
     found = find_inputs(config.images, out)
     if not found.files:
-        raise InputError("no image to run on: " + "; ".join(found.problems))
+        raise InputError("no image to run on: " + ("; ".join(found.problems) or "none was named"))
     count = len(found.files)
     tasks = count * sum(len(one.rates) for one in checked.series) + count * len(config.precomputed)
     files = {"records.parquet, records.csv": 2}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from vitiq.errors import InputError, MissingDependencyError, TaskError, first_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
-from vitiq.workers import Processes, cores, end_with_parent, starting_processes
+from vitiq.workers import Processes, cores, end_with_parent, may_start, starting_processes
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -70,7 +70,9 @@ class Workers:
             raise InputError(f"executor {kind!r} given; choose from {', '.join(KINDS)}")
         self._short = kind == "auto"
         self.kind = "processes" if kind == "auto" else kind
-        self.count = 1 if kind == "inline" else jobs or cores()
+        if self.kind == "processes" and not may_start():
+            self.kind = "inline"
+        self.count = 1 if self.kind == "inline" else jobs or cores()
         self._address = address
         self._client: Any = None
         self._stop: Event | None = None

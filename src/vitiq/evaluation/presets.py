@@ -105,7 +105,7 @@ def run_preset(
     faults.refuse()
     images, problems = read_images(paths, workers, out)
     if not images or main is None:
-        raise InputError("no image to run on: " + "; ".join(problems))
+        raise InputError("no image to run on: " + ("; ".join(problems) or "none was named"))
     study = make_study(
         images,
         [main, *others],

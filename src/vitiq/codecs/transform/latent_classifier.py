@@ -26,6 +26,7 @@ from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.codecs.transform.networks.resample import cosines, resample
 from vitiq.codecs.transform.networks.residual_dct import LEVEL, SPREAD, zero
 from vitiq.errors import WeightsError
+from vitiq.models.building import as_alone
 from vitiq.models.imagenet import imagenet_labels
 from vitiq.models.top_labels import top_labels
 from vitiq.models.vit import Block, VisionTransformer, ViTConfig
@@ -142,6 +143,7 @@ class EmbeddedClassifier:
         WeightsError: the file is missing, damaged or of another format.
     """
 
+    @as_alone()
     def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
         tensors, metadata = read_weights(path, FORMAT, "classifier")
         data = path.read_bytes()

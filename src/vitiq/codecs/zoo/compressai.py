@@ -209,7 +209,10 @@ def _load(codec: CompressAiCodec, quality: int, path: Path) -> Any:
 def _loaded(codec: CompressAiCodec, quality: int, path: Path) -> Any:
     import torch
 
-    network = codec.build(quality)
+    from vitiq.models.building import as_alone
+
+    with as_alone():
+        network = codec.build(quality)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state.get("state_dict", state))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vitiq.errors import WeightsError
 from vitiq.filters.deblock.network import Corrector
+from vitiq.models.building import as_alone
 from vitiq.weights.file import in_float, read_weights
 
 FORMAT = "vitiq-deblock-1"
@@ -29,6 +30,7 @@ class EmbeddedCorrector:
         WeightsError: the file is missing, damaged or of another format.
     """
 
+    @as_alone()
     def __init__(self, path: Path = WEIGHTS) -> None:
         tensors, metadata = read_weights(path, FORMAT, "deblock")
         data = path.read_bytes()

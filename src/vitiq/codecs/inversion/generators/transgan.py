@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import InputError, WeightsError
+from vitiq.models.building import as_alone
 from vitiq.models.transgan import INDEX, TransGenerator, shape_of
 from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
 from vitiq.weights.file import in_float, read_weights
@@ -36,6 +37,7 @@ class TransGanGenerator(Generator):
     name = "transgan"
     output_range = (-1.0, 1.0)
 
+    @as_alone()
     def __init__(self, path: Path | None = None) -> None:
         if path is None:
             raise WeightsError(

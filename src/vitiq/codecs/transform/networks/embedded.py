@@ -18,6 +18,7 @@ from vitiq.codecs.transform.hyperprior_integer import LEVELS, STRIP, IntegerHype
 from vitiq.codecs.transform.networks.block_dct import BLOCK, CHANNELS
 from vitiq.codecs.transform.networks.residual_dct import ANALYSIS_HALO, Analysis, Gains, Synthesis, powers
 from vitiq.errors import WeightsError
+from vitiq.models.building import as_alone
 from vitiq.models.strips import Margins, Tile, in_order, strips, tiles
 from vitiq.models.tensors import to_tensor
 from vitiq.types import ImageU8
@@ -60,6 +61,7 @@ class TransformModel:
         WeightsError: the file is missing, damaged or of another format.
     """
 
+    @as_alone()
     def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
         tensors, metadata = read_weights(path, FORMAT, "codec")
         data = path.read_bytes()
@@ -157,7 +159,7 @@ class TransformModel:
 
 def quality_of(level: int) -> Float[Tensor, "1 3"]:
     """What the conditioned layers read at a quality level; those below 0 were not trained."""
-    return powers(torch.tensor([level / (LEVELS - 1)]))
+    return powers(torch.tensor([level / (LEVELS - 1)], dtype=torch.float32))
 
 
 def coded_size(height: int, width: int) -> tuple[int, int]:
