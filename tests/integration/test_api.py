@@ -376,6 +376,9 @@ def test_sets_come_as_folders_or_batches(folders: Path) -> None:
     by_folder = vitiq.score_sets(folders / "a", folders / "b", "patch-kid-pixel")
     by_batch = vitiq.score_sets(left, right, "patch-kid-pixel")
     assert by_batch["patch-kid-pixel"].value == pytest.approx(by_folder["patch-kid-pixel"].value, rel=1e-6)
+    grey = [vitiq.load_image(path)[..., 0] for path in right]
+    (note,) = vitiq.score_sets(left, grey, "patch-kid-pixel").notes
+    assert note.startswith("distorted: grey")
 
 
 def test_a_script_needs_no_guard(folders: Path, tmp_path: Path) -> None:
