@@ -33,8 +33,8 @@ class Scores(dict[str, Score]):
     """Metric key -> Score (`value`, `signature`, `details`), in the order asked for.
 
     Attributes:
-        notes: what was changed to fit an image into 8-bit sRGB (grey, transparency, profile, depth), of sets each change
-            once; of folders what was left out.
+        notes: what was changed to fit an image into 8-bit sRGB (grey, transparency, profile, depth); of two sets each
+            change once, of folders what was left out.
     """
 
     notes: tuple[str, ...] = ()
