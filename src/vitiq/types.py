@@ -22,10 +22,11 @@ def check_image(image: object) -> None:
     Raises:
         InputError: not a NumPy array H×W×3 of uint8 with at least one pixel; says what was given.
     """
-    is_array = isinstance(image, np.ndarray)
-    if is_array and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
-        return
-    given = f"an array of shape {image.shape} and {image.dtype}" if is_array else type(image).__name__
+    given = type(image).__name__
+    if isinstance(image, np.ndarray):
+        if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
+            return
+        given = f"an array of shape {image.shape} and {image.dtype}"
     raise InputError(
         f"{given} given as an image, a NumPy array H×W×3 of uint8 expected (sRGB, at least 1×1 pixel); "
         "vitiq.load_image makes one of files and other arrays"
@@ -61,7 +62,7 @@ class Bytes:
         whole = isinstance(self.count, int) or (math.isfinite(self.count) and self.count == int(self.count))
         if not whole or self.count < 1:
             raise InputError(f"{self.count} bytes given for a file, a whole number from 1 expected")
-        object.__setattr__(self, "count", int(self.count))  # 1500.0 of a spreadsheet is 1500
+        object.__setattr__(self, "count", int(self.count))
 
     @classmethod
     def per_pixel(cls, bpp: float, width: int, height: int) -> Bytes:

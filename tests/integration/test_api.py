@@ -293,9 +293,9 @@ class BytesPath:
         (lambda image: ANY.encode(image, "jpeg", bytes=float("nan")), "nan bytes given"),
         (lambda image: ANY.encode(image, "jpeg", bytes=1500.5), "1500.5 bytes given"),
         (lambda image: ANY.decode(BytesPath()), "data: BytesPath given, a path expected"),
-        (lambda image: ANY.load_image(BytesPath()), "BytesPath given, a path"),
+        (lambda image: ANY.load_image(BytesPath()), "a path of bytes given"),
         (lambda image: ANY.run_study("x.png", 3, "out"), "codecs: int given"),
-        (lambda image: ANY.run_study("x.png", [3], "out"), "codecs: list given"),
+        (lambda image: ANY.run_study("x.png", [3], "out"), "codecs: a list of int given"),
         (lambda image: ANY.codec("jpeg").encode(image, 30), "rate: int given"),
         (lambda image: ANY.encode(image, "jpeg").save(7), "path: int given"),
         (
@@ -376,6 +376,9 @@ def test_sets_come_as_folders_or_batches(folders: Path) -> None:
     by_folder = vitiq.score_sets(folders / "a", folders / "b", "patch-kid-pixel")
     by_batch = vitiq.score_sets(left, right, "patch-kid-pixel")
     assert by_batch["patch-kid-pixel"].value == pytest.approx(by_folder["patch-kid-pixel"].value, rel=1e-6)
+    grey = [vitiq.load_image(path)[..., 0] for path in right]
+    (note,) = vitiq.score_sets(left, grey, "patch-kid-pixel").notes
+    assert note.startswith("distorted: grey")
 
 
 def test_a_script_needs_no_guard(folders: Path, tmp_path: Path) -> None:

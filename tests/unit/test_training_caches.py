@@ -34,7 +34,7 @@ def views_of(crops: Sequence[ImageU8], levels: Sequence[int]) -> list[LatentView
     """A view whose only symbol is its crop's first byte."""
     logits = np.zeros(4, np.float32)
     return [
-        LatentView(np.full((1, 1, 1), crop[0, 0, 0], np.int16), *crop.shape[:2], level, logits)
+        LatentView(np.full((1, 1, 1), crop[0, 0, 0], np.int16), crop.shape[0], crop.shape[1], level, logits)
         for crop, level in zip(crops, levels, strict=True)
     ]
 

@@ -37,7 +37,7 @@ def texts_of(given: object, name: str, expected: str = "names with commas or a l
 
     Args:
         name: what they are called in messages.
-        expected: what is asked for, in messages.
+        expected: what messages ask for.
 
     Raises:
         InputError: anything else.
@@ -48,5 +48,5 @@ def texts_of(given: object, name: str, expected: str = "names with commas or a l
         return list(given)
     kind = type(given).__name__
     if isinstance(given, list | tuple):
-        kind = f"a {kind} of {', '.join(sorted({type(text).__name__ for text in given}))}"
+        kind = f"a {kind} of {', '.join(sorted({type(one).__name__ for one in given}))}"
     raise InputError(f"{name}: {kind} given, {expected} expected")

@@ -33,7 +33,8 @@ class Scores(dict[str, Score]):
     """Metric key -> Score (`value`, `signature`, `details`), in the order asked for.
 
     Attributes:
-        notes: what was changed to fit each image into 8-bit sRGB (grey, transparency, profile, depth).
+        notes: what was changed to fit an image into 8-bit sRGB (grey, transparency, profile, depth); of two sets each
+            change once, of folders what was left out.
     """
 
     notes: tuple[str, ...] = ()
@@ -271,7 +272,10 @@ def score_sets(
     if not all(as_files):
         made = made_metrics(metrics, backbone, (), device)
         left, right = (to_images(side, name) for side, name in zip(sides, SIDES, strict=True))
-        return Scores(score_image_sets(left.images, right.images, made))
+        result = Scores(score_image_sets(left.images, right.images, made))
+        notes = zip(SIDES, (left.notes, right.notes), strict=True)
+        result.notes = tuple(dict.fromkeys(f"{side}: {note}" for side, own in notes for one in own for note in one))
+        return result
     if backbone is not None and not isinstance(backbone, str | os.PathLike):
         raise InputError("backbone: an object given; give the path of its checkpoint for folders")
     spec = spec_of(metrics, backbone, (), device)

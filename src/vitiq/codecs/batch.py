@@ -224,7 +224,7 @@ def _check_folder(sources: Sequence[Path], out: Path) -> None:
 
 
 def _made_earlier(out: Path, sources: Sequence[Path]) -> Callable[[Path], bool]:
-    """Tells what an earlier call wrote into a folder inside the input folder; what is named outright is an input."""
+    """Whether a path is what an earlier call wrote into a folder inside the input folder; what is named is an input."""
     named, folder = {source for source in sources if not source.is_dir()}, out.resolve()
     inside: dict[Path, bool] = {}
 
