@@ -58,13 +58,13 @@ def watched_programs() -> Iterator[list[float]]:
 
     A child that is still this program, since it has not begun the other one, is not counted.
     """
-    found, over, mine = [0.0], threading.Event(), os.readlink("/proc/self/exe")
+    found, over, mine = [0.0], threading.Event(), Path("/proc/self/exe").readlink()
 
     def watch() -> None:
         while not over.wait(0.002):
             for listed in Path("/proc/self/task").glob("*/children"):
                 with suppress(OSError):
-                    pids = [pid for pid in listed.read_text().split() if os.readlink(f"/proc/{pid}/exe") != mine]
+                    pids = [pid for pid in listed.read_text().split() if Path(f"/proc/{pid}/exe").readlink() != mine]
                     found[0] = max([found[0], *map(peak_of, pids)])
 
     thread = threading.Thread(target=watch)
