@@ -47,21 +47,25 @@ DISTS makes a large image small, as its authors do."""
 
 
 def peak_of(pid: int | str = "self") -> float:
-    """MiB that a process held at most."""
+    """MiB that a process held at most; 0 of one that has ended."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0) / 1024
 
 
 @contextmanager
 def watched_programs() -> Iterator[list[float]]:
-    """The most MiB that any program held which this process calls within the block: asked for every 2 ms."""
-    found, over = [0.0], threading.Event()
+    """The most MiB that any program held which this process calls within the block: asked for every 2 ms.
+
+    A child that is still this program, since it has not begun the other one, is not counted.
+    """
+    found, over, mine = [0.0], threading.Event(), Path("/proc/self/exe").readlink()
 
     def watch() -> None:
         while not over.wait(0.002):
             for listed in Path("/proc/self/task").glob("*/children"):
-                with suppress(OSError, StopIteration):
-                    found[0] = max([found[0], *(peak_of(pid) for pid in listed.read_text().split())])
+                with suppress(OSError):
+                    pids = [pid for pid in listed.read_text().split() if Path(f"/proc/{pid}/exe").readlink() != mine]
+                    found[0] = max([found[0], *map(peak_of, pids)])
 
     thread = threading.Thread(target=watch)
     thread.start()

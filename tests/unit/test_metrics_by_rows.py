@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from scripts import script_module
+from vitiq import registry
 from vitiq.errors import MissingDependencyError
 from vitiq.metrics.perceptual import base, cvvdp_rows
 from vitiq.metrics.perceptual.base import PerceptualMetric
@@ -57,14 +58,12 @@ def test_values_are_those_of_the_whole_image(
             assert metric(images[0], images[0].copy()).value == 0
 
 
-def test_every_metric_of_a_network_is_known_here() -> None:
-    """DISTS makes a large image smaller first; a further metric says here how it stays within memory."""
-    names = {kind.name: kind.by_rows is not PerceptualMetric.by_rows for kind in every(PerceptualMetric)}
-    assert {name for name, by_rows in names.items() if by_rows} == {"lpips", "lpips-vgg", "wasserstein"}
-
-
-def every(kind: type[PerceptualMetric]) -> list[type[PerceptualMetric]]:
-    return [found for sub in kind.__subclasses__() for found in (sub, *every(sub))]
+def test_every_registered_metric_of_a_network_stays_within_memory(weights: Path) -> None:
+    """By rows; DISTS alone makes a large image smaller first."""
+    kinds = [registry.load("metrics", name) for name in registry.names("metrics")]
+    metrics = [kind(weights) for kind in kinds if issubclass(kind, PerceptualMetric)]
+    assert {m.name for m in metrics if m.by_rows(*m.states, (900, 700)) is None} == {"dists"}
+    assert {m.name for m in metrics} >= {"dists", "lpips", "lpips-vgg", "wasserstein"}
 
 
 @pytest.mark.parametrize("size", [(131, 257), (400, 301), (256, 333)])
@@ -88,15 +87,17 @@ def test_windows_by_rows_are_windows_of_the_whole(size: int, stride: int, paddin
     torch.manual_seed(0)
     image, weight = torch.randn(1, 2, 41, 15), torch.randn(3, 2, size, size)
     whole = torch.nn.functional.conv2d(image, weight, None, stride, padding)
+    found: list[Rows] = []
+
+    def work(rows: Rows) -> Rows:
+        return torch.nn.functional.conv2d(rows, weight, None, stride, (0, padding))
+
+    def keep(rows: Rows, _: bool) -> None:
+        found.append(rows)
+
     for step in (1, 2, 5, 41):
-        found: list[Rows] = []
-        node = Window(
-            lambda rows: torch.nn.functional.conv2d(rows, weight, None, stride, (0, padding)),
-            size,
-            stride,
-            padding,
-            [lambda rows, _, found=found: found.append(rows)],
-        )
+        found.clear()
+        node = Window(work, size, stride, padding, [keep])
         for top in range(0, 41, step):
             node(image[:, :, top : top + step], top + step >= 41)
         assert torch.allclose(torch.cat(found, dim=2), whole, atol=1e-5)

@@ -123,7 +123,8 @@ def _sensitivity(model: Any, background: Tensor, frequency: float) -> Tensor:
         model.csf.sensitivity(frequency, model.omega[0], background[..., 1:2, :, :, :], channel, model.csf_sigma)
         for channel in range(3)
     ]
-    return torch.cat(found, dim=1) * 10.0 ** (model.sensitivity_correction / 20.0)
+    gain = 10.0 ** float(model.sensitivity_correction / 20.0)
+    return torch.cat(found, dim=1) * gain
 
 
 def _part(level: Level, top: int, bottom: int, reach: int) -> tuple[int, int]:
@@ -153,8 +154,9 @@ def _pooled_band(
             ..., top - first : bottom - first, :
         ]
         total += ((seen + EPSILON) ** power - EPSILON**power).sum(dim=(-2, -1), dtype=torch.float64)
-    mean = total / (level.height * level.width)
-    return ((mean + EPSILON) ** (1 / power) - EPSILON ** (1 / power)).float()
+    mean: Tensor = total / (level.height * level.width)
+    norm: Tensor = (mean + EPSILON) ** (1 / power) - EPSILON ** (1 / power)
+    return norm.float()
 
 
 def _halved(pyramid: Any, level: Level, pixels: int) -> Channels:
