@@ -82,7 +82,9 @@ def test_shares_are_disjoint_and_whole() -> None:
 
 def test_codecs_without_rates_have_their_ladder_and_doubles_count_once() -> None:
     assert len(study("jpeg")) > 3
-    assert len(study("jpeg@10,jpeg@10")) == 1
+    assert len(study("jpeg@10,jpeg@10")) == len(study("jpeg@10,10")) == len(study("jpeg@bpp=1,1.0")) == 1
+    assert len(study("jpeg@10:30:10,jpeg@20,jpeg[subsampling=4:2:0]@20,40")) == 4
+    assert len(study("jpeg@bytes=500,500,bpp=1")) == len(study("jpeg@20,jpeg[progressive=true]@20")) == 2
 
 
 def test_names_that_differ_in_case_or_form_alone_are_told_apart() -> None:

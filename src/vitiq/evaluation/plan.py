@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +154,17 @@ def read_images(paths: Sequence[Path], workers: Workers, out: Path | None = None
     return images, problems
 
 
+def _distinct(series: Iterable[Series]) -> Iterator[Series]:
+    """Each codec once, with all its rates: one that is asked for twice would count its images twice in every mean."""
+    found: dict[tuple[object, ...], Series] = {}
+    for one in series:
+        plain = one.targets is None and one.ready is None
+        key = (one.digest, one.group, one.nearest, one.label, () if plain else one.rates)
+        rates = (*found[key].rates, *one.rates) if plain and key in found else one.rates
+        found[key] = replace(one, rates=tuple(dict.fromkeys(rates)))
+    yield from found.values()
+
+
 def make_study(
     images: Sequence[StudyImage],
     series: Iterable[Series],
@@ -165,11 +176,10 @@ def make_study(
     maps: bool = False,
     problems: Sequence[str] = (),
 ) -> Study:
-    """A study of what was read and checked; a series that is given twice counts once."""
-    unique = {(one.digest, one.rates, one.group, one.nearest, one.label): one for one in series}
+    """A study of what was read and checked; a series or a rate that is given twice counts once."""
     return Study(
         images=tuple(images),
-        series=tuple(unique.values()),
+        series=tuple(_distinct(series)),
         metrics=tuple(metric.name for metric in metrics),
         signatures={metric.name: signature_of(metric) for metric in metrics if isinstance(metric, PairMetric)},
         weights=None if spec.weights is None else str(spec.weights),
