@@ -1,12 +1,14 @@
 """What the latents of `inversion` say without a network that reads them: nearest images, and what lies between two.
 
-    python benchmarks/latent_analysis.py FOLDER [FOLDER …] [--image docs/images/latents.png]
+    python benchmarks/latent_analysis.py [FOLDER …] [--image latents.png] [--nearest nearest.png]
 
 Nearest images: each image of the folders is looked for by a mirrored piece of it (nine tenths of each side). Printed is
 how often the image itself is the nearest, by its pixels at 32×32, by latents at their places, by mean and spread of the
 latents over all places, and by the labels of the embedded ViT. Latents are the encoder's, of 256×256 pixels.
 
 With --image also images on the straight way between the latents of two bundled images, over a blend of their pixels.
+With --nearest the same search in pictures, among the quarters of the bundled images: a row each has the mirrored piece
+of a quarter that is looked for, then the nearest quarter by each of the four, in the order above.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from vitiq.models.tensors import to_tensor
 from vitiq.types import ImageU8
 
 SIDE = 256
-SHOWN = 160
+SHOWN, SMALL = 160, 96
 BETWEEN = ("animal", "portrait")
 PLACES = 5
 
@@ -58,11 +60,32 @@ def descriptors(images: Sequence[ImageU8]) -> dict[str, np.ndarray]:
     }
 
 
-def rank_one(queries: np.ndarray, rows: np.ndarray) -> float:
-    """Share of queries whose nearest row, each column at the same spread, has their own number."""
+def nearest(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Number of the row nearest to each query, each column at the same spread."""
     spread = rows.std(axis=0) + 1e-9
     distances = np.square((queries[:, None] - rows[None]) / spread).sum(axis=2)
-    return float((distances.argmin(axis=1) == np.arange(len(rows))).mean())
+    return np.asarray(distances.argmin(axis=1))
+
+
+def quarters(image: ImageU8) -> list[ImageU8]:
+    """Upper left, upper right, lower left, lower right."""
+    height, width = (side // 2 for side in image.shape[:2])
+    return [
+        np.ascontiguousarray(image[top : top + height, left : left + width])
+        for top in (0, height)
+        for left in (0, width)
+    ]
+
+
+def in_pictures(folder: Path) -> ImageU8:
+    """A row for one quarter of each bundled image: its mirrored piece, and the nearest quarters."""
+    images = [quarter for path in sorted(folder.glob("*.png")) for quarter in quarters(read_image(path))]
+    asked = [5 * row for row in range(len(images) // 4)]  # another quarter of each image
+    queries = [mirrored_piece(images[number]) for number in asked]
+    rows, wanted = descriptors(images), descriptors(queries)
+    found = [nearest(wanted[name], values) for name, values in rows.items()]
+    shown = [[query, *(images[own[row]] for own in found)] for row, query in enumerate(queries)]
+    return np.concatenate([np.concatenate([resize(one, SMALL, SMALL) for one in row], axis=1) for row in shown])
 
 
 def on_the_way(folder: Path) -> ImageU8:
@@ -82,17 +105,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--image", type=Path)
+    parser.add_argument("--nearest", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    if given.image:
-        drawn = on_the_way(Path(__file__).parents[1] / "examples" / "images")
-        Image.fromarray(drawn).save(given.image, optimize=True)
+    bundled = Path(__file__).parents[1] / "examples" / "images"
+    for path, drawn in ((given.image, on_the_way), (given.nearest, in_pictures)):
+        if path:
+            Image.fromarray(drawn(bundled)).save(path, optimize=True)
     images = [read_image(path) for folder in given.folders for path in sorted(folder.glob("*.png"))]
     if images:
         rows, queries = descriptors(images), descriptors([mirrored_piece(image) for image in images])
         print(f"{len(images)} images\n\n| by | found |\n|---|---:|")
         for name, values in rows.items():
-            print(f"| {name} | {100 * rank_one(queries[name], values):.0f} % |")
+            own = nearest(queries[name], values) == np.arange(len(images))
+            print(f"| {name} | {100 * own.mean():.0f} % |")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from vitiq.cost.counting import META, OwnTraining, descent, forward, on_meta, op
 from vitiq.cost.own_models import TRAININGS
 from vitiq.cost.transformers import Transformer, forward_flops, parameters
 from vitiq.errors import InputError
-from vitiq.training.recipes import MODELS, codec, generator, perceptual
+from vitiq.training.recipes import MODELS, codec, generator, perceptual, transgan
 
 WEIGHTS = Path(codec.__file__).parents[2] / "weights"
 CONFIGS = Path(codec.__file__).parents[1] / "configs"
@@ -106,7 +106,7 @@ def test_a_whole_training_is_steps_times_what_a_step_takes(counts: dict[str, Own
     assert sum(s.steps for s in stretches[2:]) == steps[2]
     assert counts["generator"].flops == sum(s.steps * s.flops for s in stretches)
     turns = {s.what: s.steps for s in counts["transgan"].stretches}
-    assert turns["the discriminator"] == turns["the generator"] == 20_000
+    assert turns["the discriminator"] == turns["the generator"] == transgan.TransGanConfig.load().steps
 
 
 def test_every_model_that_is_trained_has_a_row(counts: dict[str, OwnTraining]) -> None:

@@ -22,6 +22,7 @@ from vitiq.codecs.inversion.vector import InversionVector
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.transgan import GeneratorShape, Stage, TransGenerator, shape_of, whole, windows
 from vitiq.training.diff_augment import augment, coloured, cut, shifted
+from vitiq.training.principal_latents import PrincipalLatents
 from vitiq.training.recipes.transgan import TransGanConfig, gradient_penalty
 from vitiq.training.transgan_discriminator import TransDiscriminator
 from vitiq.types import Quality
@@ -176,6 +177,17 @@ def test_the_penalty_of_a_network_without_slope_is_one() -> None:
     assert float(gradient_penalty(network, images, -images).detach()) == pytest.approx(1.0)
 
 
+def test_principal_latents_are_whitened_scores_of_a_singular_value_decomposition() -> None:
+    images = torch.rand(60, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    principal = PrincipalLatents(32, 5)
+    principal.fit(torch.split(images, 25))
+    averaged = images.reshape(60, 3, 16, 2, 16, 2).mean(dim=(3, 5)).flatten(1).double().numpy()
+    left, _, _ = np.linalg.svd(averaged - averaged.mean(axis=0), full_matrices=False)
+    found = principal(images).numpy()[:, ::-1]
+    np.testing.assert_allclose(np.abs(found), np.abs(left[:, :5]) * 59**0.5, atol=2e-4)
+    np.testing.assert_allclose(np.cov(found.T), np.eye(5), atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "names"),
     [
@@ -183,8 +195,10 @@ def test_the_penalty_of_a_network_without_slope_is_one() -> None:
         ("dropout = 0.0", "dropout = -0.1", "dropout"),
         ('loss = "hinge"', 'loss = "lsgan"', "loss"),
         ('loss = "hinge"\n', 'loss = "wgangp-eps"\n', "WGAN has no labels"),
-        ("width = 12", "width = 64", "a quarter"),
+        ("width = 12\n", "width = 64\n", "a quarter"),
         ("heads = 2", "heads = 5", "heads"),
+        ("latent = 128", "latent = 769", "at most 768 numbers of an image of 64 pixels"),
+        ("reconstruction = 20.0", "reconstruction = -1.0", "reconstruction"),
     ],
 )
 def test_settings_are_checked(old: str, new: str, names: str, tmp_path: Path) -> None:

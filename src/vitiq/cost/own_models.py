@@ -44,6 +44,7 @@ from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.generator_adversarial import FINEST
 from vitiq.training.jpeg_views import Coded
 from vitiq.training.layered_autoencoder import LayeredAutoencoder
+from vitiq.training.principal_latents import PrincipalLatents
 from vitiq.training.recipes import classifier, codec, context, deblock, generator, perceptual, transgan, vit
 from vitiq.training.teachers import Teacher, soft_loss
 from vitiq.training.token_readers import TokenReaders
@@ -228,6 +229,7 @@ def of_transgan(path: Path | None) -> OwnTraining:
     config = transgan.TransGanConfig.load(path)
     made, side = on_meta(TransGenerator(config.shape)), config.shape.resolution
     judge = on_meta(transgan.discriminator_of(config))
+    principal = on_meta(PrincipalLatents(side, config.latent))
 
     def sample(count: int) -> Tensor:
         found: Tensor = made(torch.empty(count, config.latent, device=META))
@@ -243,6 +245,8 @@ def of_transgan(path: Path | None) -> OwnTraining:
         descent(loss, *judge.parameters())
 
     def generator_step() -> None:
+        if config.reconstruction:
+            principal(images(config.batch, side))
         descent(all_of(judge(sample(2 * config.batch))), *made.parameters())
 
     turns, work = config.steps // config.critic_steps, operations(discriminator_step)

@@ -3,6 +3,8 @@
 Jiang et al. 2021 (arXiv 2102.07074), as the official `train_derived.py`: Adam with betas 0 and 0.99, gradients clipped
 at a norm of 5, the generator once in `critic_steps` steps, differentiable augmentation, averaged parameters, and the
 hinge loss or WGAN with a gradient penalty and a penalty of 0.001 on the square of the mean verdict ("wgangp-eps").
+Not in the paper, and off at `reconstruction = 0`: half of the generator's latents are those of the batch's images
+(`principal_latents`), which it is to give back.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from vitiq.training.crops import in_unit_range, stacked, zoomed_crop, zoomed_cro
 from vitiq.training.diff_augment import augment
 from vitiq.training.engine import Inputs, Recipe, Row, descend, set_rate
 from vitiq.training.hardware import Hardware
+from vitiq.training.principal_latents import SIDE, PrincipalLatents
 from vitiq.training.transgan_discriminator import TransDiscriminator
 from vitiq.weights.file import half, write_weights
 
@@ -52,6 +55,7 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
     label_smoothing: Share
     dropout: Dropped
     gradient_penalty: NotNegative
+    reconstruction: NotNegative
     latent: Count
     bottom: Count
     heads: Count
@@ -74,6 +78,9 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
             raise ValueError(f"patch: {sides[-1]} pixels are no multiple of the coarsest scale's patches")
         if self.label_smoothing and self.loss != "hinge":
             raise ValueError('label_smoothing: WGAN has no labels; use loss = "hinge", or 0')
+        most = 3 * min(SIDE, sides[-1]) ** 2
+        if self.reconstruction and self.latent > most:
+            raise ValueError(f"latent: with reconstruction, at most {most} numbers of an image of {sides[-1]} pixels")
 
     @property
     def shape(self) -> GeneratorShape:
@@ -100,6 +107,11 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, discriminator_depth=1, discriminator_scales=2, **steps, **network)
 
 
+def fitted_on(config: TransGanConfig) -> int:
+    """Batches whose principal components are taken: 32 images to each number of a latent."""
+    return -(-32 * config.latent // config.batch)
+
+
 def discriminator_of(config: TransGanConfig) -> TransDiscriminator:
     """The discriminator of a configuration, untrained."""
     return TransDiscriminator(
@@ -118,7 +130,7 @@ class TransGanRecipe(Recipe[TransGanConfig]):
 
     config_class = TransGanConfig
     weights_file = "transgan.safetensors"
-    losses = ("discriminator_loss",)
+    losses = ("discriminator_loss", "squared_error")
     figures = ("kid_vit",)
 
     def __init__(self, config: TransGanConfig, inputs: Inputs, hardware: Hardware) -> None:
@@ -133,11 +145,15 @@ class TransGanRecipe(Recipe[TransGanConfig]):
         self.optimiser = torch.optim.Adam(self.generator.parameters(), lr=rate, betas=(0.0, 0.99))
         self._discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), lr=rate, betas=(0.0, 0.99))
         self.average = Ema(self.generator, config.ema)
+        self.principal = PrincipalLatents(side, config.latent)
+        if config.reconstruction:
+            self.principal.fit(2 * in_unit_range(self.batch(step)) - 1 for step in range(fitted_on(config)))
+        self.principal.to(hardware.device)
         self._real = in_unit_range(zoomed_crops(self.images, self.held_out, side, config.seed))
 
     def parts(self) -> dict[str, Stateful]:
         """Networks, optimisers and average."""
-        parts = super().parts() | {"discriminator": self.discriminator}
+        parts = super().parts() | {"discriminator": self.discriminator, "principal": self.principal}
         return parts | {"discriminator_optimiser": self._discriminator_optimiser}
 
     def batch(self, step: int) -> Tensor:
@@ -164,11 +180,21 @@ class TransGanRecipe(Recipe[TransGanConfig]):
         row = {"discriminator_loss": float(loss.detach()), "learning_rate": rate}
         if (step + 1) % config.critic_steps:
             return row
-        made = augment(self.generator(self._latents(2 * config.batch)))
-        wanted = -self.discriminator(made).mean()
+        return row | self._generator_step(real)
+
+    def _generator_step(self, real: Float[Tensor, "n 3 r r"]) -> Row:
+        config = self.config
+        own = self.principal(real) if config.reconstruction else self._latents(config.batch)
+        made = self.generator(torch.cat([self._latents(config.batch), own]))
+        wanted = -self.discriminator(augment(made)).mean()
+        row = {"loss": float(wanted.detach())}
+        if config.reconstruction:
+            error = F.mse_loss(made[config.batch :], real)
+            row["squared_error"] = float(error.detach())
+            wanted = wanted + config.reconstruction * error
         descend(wanted, self.optimiser, self.generator.parameters(), config.gradient_clip)
         self.average.update(self.generator)
-        return row | {"loss": float(wanted.detach())}
+        return row
 
     def _latents(self, count: int) -> Float[Tensor, "n latent"]:
         # Drawn on the CPU: the same on every device.
