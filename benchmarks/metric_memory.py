@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from inputs import write_random_weights
+from metric_peers import prepare
 
 from vitiq import registry
 from vitiq.errors import VitiqError
@@ -118,6 +119,8 @@ def with_weights(name: str, weights: Path) -> str:
 
 def of_process(name: str, megapixels: float, weights: Path) -> tuple[float, float]:
     """Peak MiB of this process with one pair: in all, and beyond imports and the two images."""
+    if name.startswith("cvvdp"):
+        prepare()
     metric = resolve_metrics(with_weights(name, weights))[0]
     assert isinstance(metric, PairMetric)
     a, b = large_pair(megapixels)

@@ -20,7 +20,7 @@ from vitiq.types import ImageU8
 Rows: TypeAlias = Float[Tensor, "n _ _ _"]
 Node: TypeAlias = Callable[[Rows, bool], None]
 
-PIXELS = 2**17
+PIXELS = 2**15
 """Pixels of an image that are handed on at a time."""
 
 

@@ -6,6 +6,7 @@ and its pooling is a sum over all pixels, so that parts with enough rows around 
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from typing import Any, Protocol
 
@@ -123,7 +124,7 @@ def _sensitivity(model: Any, background: Tensor, frequency: float) -> Tensor:
         model.csf.sensitivity(frequency, model.omega[0], background[..., 1:2, :, :, :], channel, model.csf_sigma)
         for channel in range(3)
     ]
-    gain = 10.0 ** float(model.sensitivity_correction / 20.0)
+    gain = math.pow(10.0, float(model.sensitivity_correction) / 20.0)
     return torch.cat(found, dim=1) * gain
 
 
