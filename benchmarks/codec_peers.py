@@ -48,7 +48,7 @@ def _iqa() -> Any:
     def ifft(x: torch.Tensor, _: int) -> torch.Tensor:
         return torch.view_as_real(torch.fft.ifft2(torch.view_as_complex(x.contiguous())))
 
-    torch.rfft, torch.ifft = rfft, ifft
+    vars(torch).update(rfft=rfft, ifft=ifft)  # gone from torch since, and called by it
     return _module("IQA_pytorch")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.scoring import in_order
-from vitiq.evaluation.sets import images_of, read_rows
+from vitiq.evaluation.sets import images_of, lost_rows, read_rows
 from vitiq.metrics.sets.frechet import frechet_distance
 from vitiq.metrics.sets.kernel_distance import kernel_distance
 from vitiq.metrics.sets.precision_recall import share_within
@@ -31,7 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     spec = MetricSpec(METRIC)
     key = spec.make()[0].rows_key()  # type: ignore[attr-defined]
-    found = [read.rows[key] for read in in_order(read_rows, images_of(options.folder, []), spec)]
+    found = [read.rows[key] for read in in_order(read_rows, images_of(options.folder, []), spec, lost_rows)]
     features = np.concatenate([rows for rows in found if not isinstance(rows, str)]).astype(np.float64)
     rng = np.random.default_rng(0)
     print("| images a side | fid-vit | kid-vit (± between draws) | precision-vit |\n|---:|---:|---:|---:|")

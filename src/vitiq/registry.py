@@ -58,7 +58,7 @@ def load(group: Group, name: str) -> Any:
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")
     entry = entries[name]
     try:
-        return entry.load()
+        found = entry.load()
     except MissingDependencyError:
         raise
     except Exception as error:
@@ -66,6 +66,33 @@ def load(group: Group, name: str) -> Any:
             f"{group[:-1].replace('_', ' ')} {name!r} is registered as {entry.value!r} but cannot be loaded: {error}; "
             f"reinstall or remove the package that provides it"
         ) from error
+    wrong = _lacking(group, name, found)
+    if wrong:
+        raise PluginError(
+            f"{group[:-1]} {name!r} is registered as {entry.value!r}, which {wrong}; report it to its authors, or "
+            "remove the package that provides it"
+        )
+    return found
+
+
+def _lacking(group: Group, name: str, found: Any) -> str | None:
+    """What keeps a registered object from being one of its group: then no command may meet it."""
+    if group not in {"codecs", "metrics", "filters"}:
+        return None if callable(found) else "cannot be called"
+    if not isinstance(found, type):
+        return "is no class"
+    stated = {
+        item
+        for base in found.__mro__
+        if base.__module__ == f"vitiq.{group}.base"
+        for item, kind in vars(base).get("__annotations__", {}).items()
+        if str(kind).startswith(("ClassVar", "typing.ClassVar")) and not hasattr(found, item)
+    }
+    missing = sorted(stated | getattr(found, "__abstractmethods__", frozenset()))
+    if missing:
+        return f"lacks {', '.join(missing)}"
+    own = getattr(found, "name", name)
+    return None if own == name else f"calls itself {own!r}"
 
 
 def plugin_fault(error: BaseException) -> PluginError | None:

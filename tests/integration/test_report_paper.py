@@ -118,5 +118,8 @@ def test_nothing_to_report_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(build, "read_study", lambda out: Study("nothing", []))
     with pytest.raises(InputError, match="no finished task"):
         export(tmp_path, "md")
+    monkeypatch.setattr(build, "read_study", lambda out: Study("nothing", [], ["a.png: jpeg: broken", "more"]))
+    with pytest.raises(InputError, match="its tasks failed; the first: a"):
+        export(tmp_path, "md")
     with pytest.raises(InputError, match="expected one of md"):
         export(tmp_path, "docx")  # type: ignore[arg-type]

@@ -143,11 +143,15 @@ class Codec(ABC):
         quality = self.default_quality if rate is None else rate.value
         self.check_quality(quality)
         try:
-            return self.compress(np.ascontiguousarray(image), quality, progress)
+            data: object = self.compress(np.ascontiguousarray(image), quality, progress)
         except Exception as error:
             if isinstance(error, VitiqError) or self._is_ours():
                 raise
             raise PluginError(f"codec {self.name} failed to encode ({described(error)}); {self._whose()}") from error
+        if not isinstance(data, bytes | bytearray) or not data:
+            given = "no bytes" if isinstance(data, bytes | bytearray) else type(data).__name__
+            raise PluginError(f"the encoder of codec {self.name} gave {given}, the bytes of a file expected")
+        return bytes(data)
 
     def decode(self, data: bytes) -> ImageU8:
         """Rebuild the image from the bytes of a file.

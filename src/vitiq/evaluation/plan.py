@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vitiq.codecs.spec import CodecSpec
-from vitiq.errors import InputError, MissingDependencyError, VitiqError, WeightsError
+from vitiq.errors import InputError, MissingDependencyError, PluginError, VitiqError, WeightsError
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs, read_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -123,12 +123,20 @@ def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
         metrics = spec.make()
     named = {name.strip() for name in spec.names.split(",")} - set(GROUPS)
     blank = np.full((96, 96, 3), 128, np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, blank.shape, np.uint8)
     for metric in metrics:
         if isinstance(metric, PairMetric) and metric.name in named:
             try:
                 metric(blank, blank)
             except (WeightsError, MissingDependencyError) as error:
                 faults.found.append(error)
+            except PluginError:
+                try:  # a flat image may be the reason
+                    metric(noise, 255 - noise)
+                except PluginError as error:
+                    faults.found.append(error)
+                except VitiqError:
+                    continue
             except VitiqError:
                 continue  # the grey image's own fault
     return metrics

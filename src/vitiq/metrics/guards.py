@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
-from vitiq.errors import InputError, MissingDependencyError, UndefinedError, VitiqError, WeightsError
+from vitiq.errors import (
+    InputError,
+    MissingDependencyError,
+    PluginError,
+    UndefinedError,
+    VitiqError,
+    WeightsError,
+    first_line,
+)
 from vitiq.types import Score, check_image
 
 if TYPE_CHECKING:
     from vitiq.metrics.base import Metric
 
-UNDEFINED = (InputError, MissingDependencyError, WeightsError)
+UNDEFINED = (InputError, MissingDependencyError, PluginError, WeightsError)
 """Errors that leave one metric undefined and leave the others as they are."""
 
 
@@ -81,6 +90,28 @@ def check_images(images: Sequence[object]) -> None:
 
 def _defined(work: Callable[..., Score], metric: Metric, *images: Any) -> Score:
     try:
-        return with_reason(work(metric, *images))
+        score: object = work(metric, *images)
     except UndefinedError as error:
         return undefined(metric, error)
+    except Exception as error:
+        if isinstance(error, VitiqError) or _whose(metric) is None:
+            raise
+        said = first_line(error)
+        kind = "" if said == type(error).__name__ else f"{type(error).__name__}: "
+        raise PluginError(f"metric {metric.name} failed ({kind}{said}); {_whose(metric)}") from error
+    if not isinstance(score, Score):
+        raise PluginError(
+            f"metric {metric.name} gave {type(score).__name__}, a vitiq.types.Score expected; {_whose(metric)}"
+        )
+    given: object = score.value
+    if not isinstance(given, SupportsFloat):
+        kind = f"{type(given).__name__} for a value"
+        raise PluginError(f"metric {metric.name} gave {kind}, a number expected; {_whose(metric)}")
+    value = float(given)
+    return with_reason(score if type(score.value) is float else replace(score, value=value))
+
+
+def _whose(metric: Metric) -> str | None:
+    """The plug-in that a metric comes from; None for one of vitiq's own."""
+    module = type(metric).__module__
+    return None if module.partition(".")[0] == __name__.partition(".")[0] else f"it comes from the plug-in {module}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vitiq import registry
-from vitiq.errors import InputError, VitiqError
+from vitiq.errors import InputError, MissingDependencyError, PluginError, VitiqError
 from vitiq.image.shared import sharing
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.guards import UNDEFINED, check_sizes, undefined
@@ -18,6 +19,9 @@ from vitiq.types import ImageU8, Score, check_image
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
+
+log = logging.getLogger("vitiq")
+log.addHandler(logging.NullHandler())
 
 DEFAULT = ("vit-topk", "vit-topk-adj", "ssim", "ms-ssim", "mse", "psnr-rgb", "brisque", "frechet-pixel")
 """Metrics of a pair, in the order of tables."""
@@ -75,9 +79,21 @@ def _named(name: str) -> Sequence[str]:
         return JPEG_AI
     first = (*DEFAULT, *DEFAULT_SETS)
     if name == "all":
-        every = registry.names("metrics")
+        every = [metric for metric in registry.names("metrics") if _loads(metric)]
         return [*(n for n in first if n in every), *(n for n in every if n not in first)]
     return first if name == "default" else (ALIASES.get(name, name),)
+
+
+def _loads(name: str) -> bool:
+    """Whether a metric can be made: a plug-in that is broken is named once, and does not stop "all"."""
+    try:
+        registry.load("metrics", name)
+    except PluginError as error:
+        log.warning("%s", error)
+        return False
+    except MissingDependencyError:
+        return True  # which says so in its place
+    return True
 
 
 def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]) -> dict[str, Score]:

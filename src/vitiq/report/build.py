@@ -22,6 +22,8 @@ def read_model(out: Path) -> tuple[Study, Model]:
     """
     study = read_study(out)
     model = build_model(study.name, [record for record, _ in study.records], study.problems, study.missing)
+    if not model.records and study.missing:
+        raise InputError(f"{out}: no finished task in this study, its tasks failed; the first: {study.missing[0]}")
     if not model.records:
         raise InputError(f"{out}: no finished task in this study; run the same command again, it resumes")
     return study, model

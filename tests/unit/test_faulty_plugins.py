@@ -1,0 +1,164 @@
+"""Plug-ins that fail, give what is nothing or are nothing: they are named, and everything else goes on.
+
+Truth: the contracts in codecs/base.py and metrics/base.py.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from vitiq import registry
+from vitiq.cli.main import cli
+from vitiq.errors import PluginError, VitiqError
+from vitiq.image.io import write_png
+from vitiq.metrics.scoring import resolve_metrics, score_pair
+
+CODE = """
+import numpy as np
+from vitiq.codecs.base import Codec
+from vitiq.metrics.base import PairMetric
+from vitiq.types import Score
+
+GIVES = None
+
+class Faulty(Codec):
+    name, title, extension = "faulty", "Faulty", ".faulty"
+    qualities, default_quality, quality_help, quality_range = (1, 2), 1, "1 or 2", (1, 2, 1)
+
+    def compress(self, image, quality, progress=None):
+        return GIVES
+
+    def decompress(self, data):
+        return np.zeros((8, 8, 3), np.uint8)
+
+class Half(Codec):
+    name, title = "half", "Half"
+
+class Other(Faulty):
+    name = "another"
+
+class Odd(PairMetric):
+    name, title, unit, range, kind = "odd", "Odd", "", (0, 1), "fidelity"
+    higher_is_better, formula, reference = True, "-", "-"
+
+    def signature(self):
+        return "odd|v1"
+
+    def __call__(self, reference, distorted):
+        if isinstance(GIVES, Exception):
+            raise GIVES
+        return GIVES if GIVES is None or isinstance(GIVES, float) else Score(GIVES[0], self.signature())
+"""
+ENTRIES = """[vitiq.codecs]
+faulty = faulty_plugins:Faulty
+half = faulty_plugins:Half
+other = faulty_plugins:Other
+module = os:path
+gone = faulty_nowhere:Gone
+
+[vitiq.metrics]
+odd = faulty_plugins:Odd
+no-metric = os:path
+gone-metric = faulty_nowhere:Gone
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module of the plug-ins, installed."""
+    info = tmp_path / "faulty-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRIES)
+    (tmp_path / "faulty_plugins.py").write_text(CODE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(__import__("sys").modules, "faulty_plugins", raising=False)
+    return __import__("faulty_plugins")
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("half", "lacks compress, decompress, default_quality, extension, qualities, quality_help, quality_range"),
+        ("other", "calls itself 'another'"),
+        ("module", "is no class"),
+        ("gone", "cannot be loaded"),
+    ],
+)
+def test_what_is_registered_and_no_codec_is_named(name: str, said: str) -> None:
+    with pytest.raises(PluginError, match=said):
+        registry.load("codecs", name)
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("group", ["codecs", "metrics"])
+def test_lists_name_broken_plugins_and_show_the_others(group: str) -> None:
+    answer = CliRunner().invoke(cli, [group, "list"])
+    assert answer.exit_code == 0, answer.output
+    assert "is no class" in answer.stderr
+    assert "cannot be loaded" in answer.stderr
+    assert {"codecs": "generative", "metrics": "vit-topk"}[group] in answer.stdout
+
+
+@pytest.mark.usefixtures("plugins")
+def test_all_metrics_are_those_that_can_be_loaded(caplog: pytest.LogCaptureFixture) -> None:
+    names = [metric.name for metric in resolve_metrics("all")]
+    assert {"odd", "mse"} <= set(names)
+    assert not {"no-metric", "gone-metric"} & set(names)
+    assert caplog.text.count("is no class") == caplog.text.count("cannot be loaded") == 1
+    with pytest.raises(PluginError, match="cannot be loaded"):
+        resolve_metrics("mse,gone-metric")
+
+
+@pytest.mark.parametrize(("given", "said"), [(None, "NoneType"), ("text", "str"), (b"", "no bytes"), (3, "int")])
+def test_an_encoder_gives_bytes(plugins: Any, given: object, said: str) -> None:
+    plugins.GIVES = given
+    codec = registry.load("codecs", "faulty")()
+    with pytest.raises(PluginError, match=f"encoder of codec faulty gave {said}, the bytes of a file expected"):
+        codec.encode(np.zeros((8, 8, 3), np.uint8))
+    plugins.GIVES = bytearray(b"x")
+    assert type(codec.encode(np.zeros((8, 8, 3), np.uint8))) is bytes
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            RuntimeError("boom\nmore"),
+            "odd failed (RuntimeError: boom); it comes from the plug-in faulty_plugins",
+        ),
+        (None, "gave NoneType, a vitiq.types.Score expected"),
+        (0.5, "gave float, a vitiq.types.Score expected"),
+        (["0.5"], "gave str for a value, a number expected"),
+        ([1j], "gave complex for a value"),
+        ([None], "gave NoneType for a value"),
+    ],
+)
+def test_a_metric_that_fails_stops_no_other(plugins: Any, given: object, said: str, tmp_path: Path) -> None:
+    plugins.GIVES = given
+    image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    scores = score_pair(image, 255 - image, resolve_metrics("odd,mse"))
+    assert math.isnan(scores["odd"].value)
+    assert said in str(scores["odd"].details["undefined"])
+    assert scores["mse"].value > 0
+    write_png(tmp_path / "x.png", image)
+    arguments = ["bench", str(tmp_path / "x.png"), "-c", "jpeg@50", "-m", "odd", "-o", str(tmp_path / "out")]
+    answer = CliRunner().invoke(cli, arguments)
+    assert isinstance(answer.exception, VitiqError)  # refused before any work: it fails on every image
+    assert said in str(answer.exception)
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), np.array(0.5), 0.5, True])
+def test_numbers_of_any_kind_are_values(plugins: Any, value: object) -> None:
+    plugins.GIVES = [value]
+    image = np.zeros((8, 8, 3), np.uint8)
+    found = score_pair(image, image, resolve_metrics("odd"))["odd"].value
+    assert type(found) is float
+    assert found == float(value)  # type: ignore[arg-type]
