@@ -220,11 +220,11 @@ def test_other_names_of_a_codec() -> None:
 
 def test_several_codecs_as_written() -> None:
     found = parse_codecs("jpeg@10:90:40,avif@bpp=0.1,0.5, generative, webp@bytes=1500,3000,q=5")
-    assert [(spec.name, [str(rate) for rate in spec.rates]) for spec in found] == [
-        ("jpeg", ["10", "50", "90"]),
-        ("avif", ["bpp=0.1", "bpp=0.5"]),
+    assert [(spec.name, [(rate.kind, rate.value) for rate in spec.rates]) for spec in found] == [
+        ("jpeg", [("quality", 10), ("quality", 50), ("quality", 90)]),
+        ("avif", [("bpp", 0.1), ("bpp", 0.5)]),
         ("generative", []),
-        ("webp", ["bytes=1500", "bytes=3000", "5"]),
+        ("webp", [("bytes", 1500), ("bytes", 3000), ("quality", 5)]),
     ]
     assert found[1].rates[0].at(100, 80) == Bytes(100)
     assert found[3].rates[2].at(100, 80) == Quality(5)

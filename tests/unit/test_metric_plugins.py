@@ -57,7 +57,7 @@ def test_a_metric_from_outside(small: ImageU8) -> None:
     found = score_pairs([small, small], [noisy, small], [metric, *resolve_metrics("ssim")])
     assert 0 < found[0]["gmsd-plugin"].value < 0.5
     json.dumps(to_json(found[0]["gmsd-plugin"]), allow_nan=False)
-    with pytest.raises(InputError, match="float64 array"):
+    with pytest.raises(InputError, match="and float64 given as an image"):
         score_pair(small, small.astype(float), [metric])
 
 
