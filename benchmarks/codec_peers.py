@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from metric_peers import Call, Peer, _module, prepare
+from metric_peers import Call, Peer, Program, _module, prepare
 
 from vitiq.image.colour import luma709, yuv709_10bit
 from vitiq.image.io import write_png
@@ -121,7 +121,16 @@ def _other_packages() -> list[Peer]:
     def ms_ssim(ten: bool) -> Call:
         return lambda a, b: float(ms.ms_ssim(_luma(a, F64, 1, ten), _luma(b, F64, 1, ten), data_range=255))
 
+    def psnr(plane: int) -> Call:
+        work = _module("skimage.metrics").peak_signal_noise_ratio
+        return lambda a, b: float(work(*(yuv709_10bit(image)[plane] for image in (a, b)), data_range=1023))
+
+    planes = {"psnr-y@jpeg-ai-cttc": "Y", "psnr-u": "U", "psnr-v": "V"}
     return [
+        *(
+            Peer(name, "scikit-image", f"peak_signal_noise_ratio of {plane} of 10 bits", psnr(index), 1e-9)
+            for index, (name, plane) in enumerate(planes.items())
+        ),
         Peer("ciede2000", "scikit-image", "mean of deltaE_ciede2000", ciede, 1e-5),
         Peer("ms-ssim-y@jpeg-ai-cttc", "pytorch-msssim", "ms_ssim on Y of 10 bits, float64", ms_ssim(True), 1e-5),
     ]
@@ -148,14 +157,6 @@ def by_program(program: str, pattern: str, *settings: str) -> Call:
         return float(found[1])
 
     return run
-
-
-class Program(Peer):
-    """A peer that is no Python package."""
-
-    @property
-    def release(self) -> str:
-        return self.package
 
 
 def _programs(ssimulacra2: str | None, double: str | None) -> list[Peer]:

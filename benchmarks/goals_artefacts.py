@@ -16,12 +16,11 @@ from pathlib import Path
 
 import numpy as np
 from goals import Figure, kodak, scores, short, teachers
-from goals_codec import largest_within
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from vitiq.codecs.base import Codec
 from vitiq.codecs.classical.pillow import Avif
-from vitiq.codecs.rate_target import encode_nearest
+from vitiq.codecs.rate_target import encode_nearest, encode_within
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.models.tensors import to_tensor
 from vitiq.training.lattice import contrast
@@ -82,7 +81,7 @@ def part(data: Path) -> Iterator[Figure]:
     yield Figure("pattern of any period in them: median", float(np.median([pattern(image) for image in images])))
     deit = next(reader for reader in teachers(data) if short(reader) == "DeiT-Ti")
     for rate in RATES:
-        files = [largest_within(Generative(), image, int(rate * image[..., 0].size / 8)) for image in images]
+        files = [encode_within(Generative(), image, Bytes(int(rate * image[..., 0].size / 8))).data for image in images]
         rebuilt = {Generative.name: [Generative().decode(file) for file in files]}
         others: tuple[Codec, ...] = (Avif(), GenerativeMse())
         for codec in others:

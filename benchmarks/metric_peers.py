@@ -56,6 +56,14 @@ class Peer:
         return f"{self.package} {version(self.package)}"
 
 
+class Program(Peer):
+    """A peer that is no Python package: `package` is what it is called."""
+
+    @property
+    def release(self) -> str:
+        return self.package
+
+
 def _tensor(image: np.ndarray) -> torch.Tensor:
     """N×C×H×W float32, 0 … 255."""
     if image.ndim == 2:

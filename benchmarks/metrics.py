@@ -1,12 +1,17 @@
-"""Speed, memory and values of the metrics of a pair beside other packages, and the golden values of the tests.
+"""Every metric of a pair beside its reference programs: values, speed, memory; and golden values of the tests.
 
-    python benchmarks/metrics.py --brisque FOLDER --docs docs/reference/metrics-peers.md
+    python benchmarks/metrics.py --brisque FOLDER --ssimulacra2 PATH --double PATH --wasserstein CHECKOUT \
+        --docs docs/reference/metrics-peers.md
+    python benchmarks/metrics.py --brisque FOLDER --only ssim,iw-ssim            # the rows of some metrics, printed
+    python benchmarks/metrics.py --brisque FOLDER --folder IMAGES                # differences on images of your own
     python benchmarks/metrics.py --brisque FOLDER --golden tests/golden/data/metrics.json
 
-Needs scikit-image, torchmetrics, piq, pyiqa, lpips and torchvision. FOLDER holds LIVE's allmodel and allrange, which
-piq and pyiqa expect. Images are the bundled ones, degraded (`inputs.degrade`); LPIPS and DISTS run on one pair with
-random weights of a fixed seed, which suffices to compare programs. Every program gets uint8 images and works on as
-many pairs at a time as there are cores, one thread a pair; the smallest of several interleaved runs counts.
+FOLDER holds LIVE's allmodel and allrange, which piq and pyiqa expect. What the programs need is said in
+`metric_peers.py`, `codec_peers.py` and `wasserstein.py`; those that are not named or not installed have no row. LPIPS,
+DISTS and Wasserstein Distortion run with random weights of a fixed seed, which suffices to compare programs.
+
+One thread; CPU seconds of the calling process and its children, the smallest of several interleaved runs. Programs
+read PNG files, which is part of their time; packages get uint8 arrays.
 """
 
 from __future__ import annotations
@@ -14,21 +19,25 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
 import platform
-import subprocess
+import resource
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import metric_peers
 import numpy as np
 import torch
-from inputs import KINDS, degrade, write_random_weights
-from metric_peers import Call, Peer
+from codec_metrics import value
+from codec_peers import codec_peers
+from inputs import KINDS, codec_pairs, degrade, write_random_weights
+from metric_memory import extra_memory, with_weights
+from metric_memory import table as large_memory
+from metric_peers import Call, Peer, difference
+from wasserstein import peers as wasserstein_peers
 
 from vitiq.image.geometry import resize
 from vitiq.image.io import read_image
@@ -38,28 +47,31 @@ from vitiq.metrics.perceptual.brisque_model import load_model
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 from vitiq.types import ImageU8
 
-TABLE = (
-    "mse",
-    "rmse",
-    "mae",
-    "psnr-rgb",
-    "psnr-y",
-    "ssim",
-    "ssim-y",
-    "ssim-skimage",
-    "ms-ssim",
-    "ms-ssim-y",
-    "brisque",
-)
-NETWORKS = ("lpips", "lpips-vgg", "dists")
 SIZES = ((768, 512), (512, 512))
 IMAGES = Path(__file__).parents[1] / "examples" / "images"
-GOAL = 3
-NETWORK_PAIRS = 1
-NETWORK_SIDE = 128
-"""Side of the images on which networks' values are compared, for speed; the golden values are of 512×512."""
+SHOWN = "animal/jpeg"
+"""The pair whose values are shown."""
 
-Pairs = Sequence[tuple[ImageU8, ImageU8]]
+NETWORKS = ("lpips", "lpips-vgg", "dists", "wasserstein")
+MEGAPIXELS = 24
+
+HEAD = """# The metrics beside other programs
+
+    python benchmarks/metrics.py --brisque FOLDER --ssimulacra2 PATH --double PATH --wasserstein CHECKOUT --docs PAGE
+
+Written by this command. *Value*: of the bundled animal as JPEG of quality 33. *Difference*: the largest on 13 pairs,
+whole, odd, tiny and flat, of those on which both have a value. *ms*: CPU time of a pair on one thread, programs with
+what they start and the PNG files that they read; *ratio*: the program's time by ours, above 1 ours is faster; times on
+a busy machine scatter. *MiB*: what one pair of 768×512 needs beyond what was held before, caches filled; a program is
+counted whole.
+
+`butteraugli`, `vmaf` and `cvvdp` are their programs, called: ours hands over PPM files, planes and arrays.
+Networks have random weights. Differences on tiny and flat images where definitions end are explained in
+[the metrics that codec people quote](metrics-codec.md#where-programs-disagree) and [BRISQUE](metrics.md#brisque).
+"""
+
+Pair = tuple[ImageU8, ImageU8]
+Pairs = Sequence[Pair]
 
 
 def bundled(width: int = 512, height: int = 512) -> dict[str, ImageU8]:
@@ -67,56 +79,119 @@ def bundled(width: int = 512, height: int = 512) -> dict[str, ImageU8]:
     return {path.stem: resize(read_image(path), width, height) for path in sorted(IMAGES.glob("*.png"))}
 
 
-def many_pairs(width: int, height: int, count: int) -> Pairs:
-    """Pairs of every image, degradation and two strengths."""
-    images = bundled(width, height).values()
-    pairs = [(image, degrade(image, kind, strength)) for strength in (0.5, 1) for image in images for kind in KINDS]
-    return pairs[:count]
-
-
-def ours(brisque: Path, networks: Path) -> dict[str, Call]:
+def ours(names: Sequence[str], networks: Path) -> dict[str, Call]:
     """Our metrics as calls; BRISQUE of the distorted image alone, as in the peers."""
-    metrics = {m.name: m for m in resolve_metrics([*TABLE, *(f"{name}@{networks}" for name in NETWORKS)])}
-    calls = {name: _value(metric) for name, metric in metrics.items() if isinstance(metric, PairMetric)}
-    return {**calls, "brisque": lambda _, b: Brisque(brisque).score_one(b)}
+    calls: dict[str, Call] = {}
+    for name in dict.fromkeys(names):
+        metric = resolve_metrics(with_weights(name.partition("@")[0], networks) if name in NETWORKS else name)[0]
+        assert isinstance(metric, PairMetric)
+        calls[name] = _value(metric)
+    return calls
 
 
 def _value(metric: PairMetric) -> Call:
+    if isinstance(metric, Brisque):
+        return lambda _, b: metric.score_one(b)
     return lambda a, b: metric(a, b).value
 
 
-def seconds(call: Callable[[ImageU8, ImageU8], object], pairs: Pairs, workers: int) -> float:
-    """Wall time of all pairs."""
-    with ThreadPoolExecutor(workers) as threads:
-        start = time.perf_counter()
-        list(threads.map(lambda pair: call(*pair), pairs))
-        return time.perf_counter() - start
+def cpu_seconds() -> float:
+    """Of this process and those that it called and that ended."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in spent)
 
 
-def fastest(
-    calls: Mapping[str, Callable[[ImageU8, ImageU8], object]], pairs: Pairs, workers: int, runs: int
-) -> dict[str, float]:
-    """Seconds a pair of each call, runs interleaved."""
-    best = dict.fromkeys(calls, float("inf"))
+def fastest(calls: Mapping[str, Callable[[ImageU8, ImageU8], object]], pairs: Pairs, runs: int) -> dict[str, float]:
+    """CPU seconds of a pair of each call, the smallest; runs are interleaved."""
+    best = dict.fromkeys(calls, math.inf)
     for _ in range(runs):
         for name, call in calls.items():
-            best[name] = min(best[name], seconds(call, pairs, workers) / len(pairs))
+            for pair in pairs:
+                start = cpu_seconds()
+                call(*pair)
+                best[name] = min(best[name], cpu_seconds() - start)
     return best
 
 
-def values(calls: Mapping[str, Call], peers: Sequence[Peer]) -> dict[str, dict[str, tuple[float, list[float]]]]:
-    """For every image and degradation: for every metric, our value and its peers'."""
-    found = {}
-    small = bundled(NETWORK_SIDE, NETWORK_SIDE)
-    for name, image in bundled().items():
-        for kind in KINDS:
-            pairs = [(a, degrade(a, kind)) for a in (image, small[name])]
-            found[f"{name}/{kind}"] = {
-                key: (call(*pair), [p.run(*pair) for p in peers if p.metric == key])
-                for key, call in calls.items()
-                for pair in [pairs[key in NETWORKS]]
-            }
-    return found
+def values_of(calls: Mapping[str, Call], pairs: Mapping[str, Pair]) -> dict[str, dict[str, float | None]]:
+    """For every call, its value of every pair."""
+    return {key: {name: value(call, pair) for name, pair in pairs.items()} for key, call in calls.items()}
+
+
+def worst(own: Mapping[str, float | None], theirs: Mapping[str, float | None]) -> tuple[int, float]:
+    """On how many pairs both have a value, and the largest difference."""
+    both = [(own[name], theirs[name]) for name in own]
+    found = [difference(a, b) for a, b in both if a is not None and b is not None]
+    return len(found), max(found, default=math.nan)
+
+
+def rows(peers: Sequence[Peer], networks: Path, runs: int) -> list[str]:
+    """The table of metrics and programs."""
+    names = list(dict.fromkeys(p.metric for p in peers))
+    calls = ours(names, networks) | {f"{p.metric} {i}": p.run for i, p in enumerate(peers)}
+    pairs = {size: [(a, degrade(a, "jpeg")) for a in list(bundled(*size).values())[:2]] for size in SIZES}
+    memory = {name: extra_memory(lambda call=call: call(*pairs[SIZES[0]][0])) for name, call in calls.items()}
+    times = {size: fastest(calls, pairs[size], runs) for size in SIZES}
+    found = values_of(calls, codec_pairs(bundled_whole()))
+    sizes = " | ".join(f"ms, {width}×{height} | ratio" for width, height in SIZES)
+    lines = [
+        f"| metric | program | value | pairs | difference | {sizes} | MiB |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name in names:
+        cells = " | ".join(f"{t[name] * 1e3:.1f} |" for t in times.values())
+        lines.append(f"| `{name}` | vitiq | {shown(found[name][SHOWN])} | | | {cells} | {memory[name]:.0f} |")
+        for index, peer in enumerate(peers):
+            if peer.metric == name:
+                key = f"{name} {index}"
+                count, most = worst(found[name], found[key])
+                cells = " | ".join(f"{t[key] * 1e3:.1f} | {t[key] / t[name]:.1f}" for t in times.values())
+                text = f"{peer.release}, {peer.call}{'' if peer.equal else ' (another definition)'}"
+                facts = f"{shown(found[key][SHOWN])} | {count} | {most:.0e} | {cells} | {memory[key]:.0f}"
+                lines.append(f"| | {text} | {facts} |")
+    return [*slower(peers, times), "", *lines]
+
+
+def bundled_whole() -> dict[str, ImageU8]:
+    """The bundled images as they are."""
+    return {path.stem: read_image(path) for path in sorted(IMAGES.glob("*.png"))}
+
+
+def shown(found: float | None) -> str:
+    """A value with the digits that a reader compares."""
+    return "–" if found is None else f"{found:.6g}"
+
+
+def slower(peers: Sequence[Peer], times: Mapping[tuple[int, int], Mapping[str, float]]) -> list[str]:
+    """Where a program at equal results was faster, in words."""
+    lines = []
+    for name in dict.fromkeys(p.metric for p in peers):
+        keys = [f"{name} {i}" for i, p in enumerate(peers) if p.metric == name and p.equal]
+        for (width, height), t in times.items():
+            best = min((t[key] for key in keys), default=math.inf)
+            if best < t[name]:
+                lines.append(f"- `{name}` at {width}×{height}: the program takes {best / t[name]:.2f} of our time")
+    if not lines:
+        return ["No program of equal results was faster in this run."]
+    return ["In this run a program of equal results was faster here:", "", *lines]
+
+
+def together(names: Sequence[str], networks: Path, runs: int) -> list[str]:
+    """What it saves to ask for all metrics of a pair at once, which share planes, halves and windows."""
+    plain = [name for name in names if name not in NETWORKS and name not in ("butteraugli", "vmaf", "cvvdp", "brisque")]
+    metrics = [m for m in resolve_metrics(plain) if isinstance(m, PairMetric)]
+    calls: dict[str, Callable[[ImageU8, ImageU8], object]] = dict(ours(plain, networks))
+    calls["together"] = lambda a, b: score_pair(a, b, metrics)
+    lines = ["", "| size | one by one, ms | together, ms | saved |", "|---|---:|---:|---:|"]
+    for size in SIZES:
+        pairs = [(image, degrade(image, "jpeg")) for image in list(bundled(*size).values())[:2]]
+        t = fastest(calls, pairs, runs)
+        alone = sum(t[name] for name in plain)
+        cells = f"{alone * 1e3:.0f} | {t['together'] * 1e3:.0f} | {1 - t['together'] / alone:.0%}"
+        lines.append(f"| {size[0]}×{size[1]} | {cells} |")
+    which = f"The {len(plain)} metrics above that are neither programs, networks nor BRISQUE"
+    head = f"## All metrics of a pair\n\n{which}, CPU time of a pair:"
+    return ["", head, *lines]
 
 
 def golden(path: Path, peers: Sequence[Peer]) -> None:
@@ -142,166 +217,48 @@ def golden(path: Path, peers: Sequence[Peer]) -> None:
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def table(pair: tuple[ImageU8, ImageU8], metrics: Sequence[PairMetric]) -> None:
-    """All metrics of the table, sharing what they have in common; BRISQUE of both images."""
-    score_pair(pair[0], pair[1], metrics)
+def folder_pairs(folder: Path, limit: int) -> dict[str, Pair]:
+    """The first images of a folder, at most 767×511 and of odd sizes, under each degradation, and grey as JPEG."""
+    pairs = {}
+    for number, path in enumerate(sorted(folder.glob("*.png"))[:limit]):
+        image = np.ascontiguousarray(read_image(path)[: 511 - 2 * number, : 767 - 4 * number])
+        for kind, strength in zip(KINDS, (0.2, 1, 0.4), strict=True):
+            pairs[f"{path.stem}/{kind}"] = (image, degrade(image, kind, strength))
+        small = np.ascontiguousarray(image[:257, :333])
+        grey = np.repeat(small[..., 1:2], 3, axis=2)
+        pairs[f"{path.stem}/333×257, JPEG 5"] = (small, degrade(small, "jpeg", 2))
+        pairs[f"{path.stem}/grey, JPEG 5"] = (grey, degrade(grey, "jpeg", 2))
+    return pairs
 
 
-def peak_memory(who: str, brisque: Path, workers: int) -> float:
-    """MiB that a fresh process needs beyond imports and images, for "ours" (the table) or a package's metrics."""
-    command = [sys.executable, "-W", "ignore", __file__, "--brisque", str(brisque), "--memory-of", who]
-    done = subprocess.run([*command, "--workers", str(workers)], check=True, capture_output=True, text=True)
-    return float(done.stdout.split()[-1])
-
-
-def measure_memory(who: str, brisque: Path, workers: int) -> float:
-    """What `peak_memory` asks of the fresh process."""
-    pairs = many_pairs(*SIZES[0], 2 * workers)
-    if who == "ours":
-        metrics = [m for m in resolve_metrics(TABLE) if isinstance(m, PairMetric)]
-        calls: list[Callable[[ImageU8, ImageU8], object]] = [lambda a, b: table((a, b), metrics)]
-    else:
-        every = metric_peers.pixel_and_structure() + metric_peers.brisque(load_model(brisque))
-        calls = [peer.run for peer in every if peer.package == who]
-    tiny = [(np.ascontiguousarray(a[:200, :200]), np.ascontiguousarray(b[:200, :200])) for a, b in pairs[:1]]
-    for call in calls:
-        seconds(call, tiny, 1)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is held now
-    before = _peak()
-    for call in calls:
-        seconds(call, pairs, workers)
-    return _peak() - before
-
-
-def _peak() -> float:
-    """MiB that this program held at most. Linux's; getrusage would answer with the starting program's peak."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
-
-
-def report(calls: dict[str, Call], peers: Sequence[Peer], brisque: Path, *, workers: int, count: int, runs: int) -> str:
-    """The page of docs: speed of the whole table, memory, and every metric beside every peer."""
-    metrics = [m for m in resolve_metrics(TABLE) if isinstance(m, PairMetric)]
-    found = values(calls, peers)
-    times: dict[tuple[int, int], dict[str, float]] = {}
-    for size in SIZES:
-        pairs = many_pairs(*size, count)
-        light: dict[str, Callable[[ImageU8, ImageU8], object]] = {name: calls[name] for name in TABLE}
-        light["table"] = lambda a, b: table((a, b), metrics)
-        light |= {f"{p.metric} {p.package}": p.run for p in peers if p.metric in TABLE}
-        times[size] = fastest(light, pairs, workers, runs)
-        heavy: dict[str, Callable[[ImageU8, ImageU8], object]] = {name: calls[name] for name in NETWORKS}
-        heavy |= {f"{p.metric} {p.package}": p.run for p in peers if p.metric in NETWORKS}
-        times[size] |= fastest(heavy, pairs[:NETWORK_PAIRS], workers, runs)
-    packages = sorted({p.package for p in peers if p.metric in TABLE})
-    memory = {who: peak_memory(who, brisque, workers) for who in ("ours", *packages)}
-    parts = [_summary(times, peers, memory, workers, count), _slower(times, peers), _rows(times, peers, found, calls)]
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
-
-
-def _best_peer(times: Mapping[str, float], peers: Sequence[Peer], metric: str) -> float:
-    return min(times[f"{p.metric} {p.package}"] for p in peers if p.metric == metric and p.equal)
-
-
-def _summary(
-    times: Mapping[tuple[int, int], Mapping[str, float]],
-    peers: Sequence[Peer],
-    memory: Mapping[str, float],
-    workers: int,
-    count: int,
-) -> list[str]:
-    lines = [
-        f"{count} pairs a size, {workers} at a time, of networks {NETWORK_PAIRS}; milliseconds a pair. Times on a busy",
-        "machine scatter: ratios are the figures to read, and those of short calls only roughly.",
-        "",
-        "The table is every metric but the networks, through `score_pair`, which computes BRISQUE of both images;",
-        f"peers are summed with BRISQUE of one image and of both. The goal is {GOAL} with one.",
-        "",
-        "| size | table | fastest equal peers | ratio | with BRISQUE of both | ratio | goal |",
-        "|---|---:|---:|---:|---:|---:|---|",
-    ]
-    for (width, height), t in times.items():
-        one = sum(_best_peer(t, peers, metric) for metric in TABLE)
-        both = one + _best_peer(t, peers, "brisque")
-        cells = " | ".join(f"{total * 1e3:.1f} | {total / t['table']:.1f}" for total in (one, both))
-        verdict = "reached" if one >= GOAL * t["table"] else "not reached"
-        lines.append(f"| {width}×{height} | {t['table'] * 1e3:.1f} | {cells} | {verdict} |")
-    lines += ["", "Peak memory beyond imports and images, 768×512:", "", "| program | MiB |", "|---|---:|"]
-    lines += [f"| {'vitiq, the table' if who == 'ours' else who} | {mib:.0f} |" for who, mib in memory.items()]
-    return lines
-
-
-def _slower(times: Mapping[tuple[int, int], Mapping[str, float]], peers: Sequence[Peer]) -> list[str]:
-    """Where a peer at equal results was faster, in words."""
-    lines = [
-        f"- `{metric}` at {width}×{height}: the peer takes {_best_peer(t, peers, metric) / t[metric]:.2f} of our time"
-        for metric in (*TABLE, *NETWORKS)
-        for (width, height), t in times.items()
-        if _best_peer(t, peers, metric) < t[metric]
-    ]
-    if not lines:
-        return ["No peer was faster in this run."]
-    return ["In this run a peer at equal results was faster here:", "", *lines]
-
-
-def _rows(
-    times: Mapping[tuple[int, int], Mapping[str, float]],
-    peers: Sequence[Peer],
-    found: Mapping[str, Mapping[str, tuple[float, list[float]]]],
-    calls: Mapping[str, Call],
-) -> list[str]:
-    sizes = [f"{w}×{h}" for w, h in times]
-    lines = [
-        f"Means over the bundled images at 512×512 (networks, with random weights: {NETWORK_SIDE}×{NETWORK_SIDE})",
-        "under JPEG of quality 10, blur of radius 2 and noise of σ 25; the largest difference from ours; the peer's",
-        "time by ours.",
-        "BRISQUE depends on rounding where images are flat ([more](metrics.md#brisque)).",
-        "",
-        f"| metric | by | JPEG | blur | noise | difference | ms, {sizes[0]} | ratio | ms, {sizes[1]} | ratio |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for metric in calls:
-        mine = [p for p in peers if p.metric == metric]
-        means = [_means(found, metric, None), *(_means(found, metric, i) for i in range(len(mine)))]
-        cells = " | ".join(f"{t[metric] * 1e3:.1f} | " for t in times.values())
-        lines.append(f"| `{metric}` | vitiq | {_numbers(means[0])} | | {cells}|")
-        for index, peer in enumerate(mine):
-            worst = max(metric_peers.difference(v[metric][0], v[metric][1][index]) for v in found.values())
-            key = f"{metric} {peer.package}"
-            cells = " | ".join(f"{t[key] * 1e3:.1f} | {t[key] / t[metric]:.1f}" for t in times.values())
-            name = f"{peer.release}, {peer.call}{'' if peer.equal else ' (another definition)'}"
-            lines.append(f"| | {name} | {_numbers(means[1 + index])} | {worst:.1g} | {cells} |")
-    return lines
-
-
-def _means(found: Mapping[str, Mapping[str, tuple[float, list[float]]]], metric: str, peer: int | None) -> list[float]:
-    means = []
-    for kind in KINDS:
-        rows = [v[metric] for name, v in found.items() if name.endswith(kind)]
-        means.append(float(np.mean([row[0] if peer is None else row[1][peer] for row in rows])))
-    return means
-
-
-def _numbers(means: Sequence[float]) -> str:
-    return " | ".join(f"{mean:.4f}" if abs(mean) < 10 else f"{mean:.2f}" for mean in means)
+def compare(peers: Sequence[Peer], networks: Path, pairs: Mapping[str, Pair]) -> None:
+    """Print the largest difference of every program, and on which pair."""
+    own = values_of(ours([p.metric for p in peers], networks), pairs)
+    for peer in peers:
+        theirs = values_of({"": peer.run}, pairs)[""]
+        count, most = worst(own[peer.metric], theirs)
+        where = [n for n in pairs if worst({n: own[peer.metric][n]}, {n: theirs[n]})[1] == most]
+        verdict = "within" if not most > peer.tolerance else "ABOVE"
+        text = f"{peer.metric:22} {peer.release}, {peer.call}: {most:.1e} on {where[:1]}, {count} pairs"
+        print(f"{text}, {verdict} {peer.tolerance:g}", flush=True)
 
 
 def main() -> None:
     """Print or write what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--brisque", type=Path, required=True)
+    parser.add_argument("--ssimulacra2", help="The C++ program.")
+    parser.add_argument("--double", help="The C++ program with ssimulacra2_double.patch.")
+    parser.add_argument("--wasserstein", type=Path, help="Checkout of its authors' program.")
     parser.add_argument("--docs", type=Path, help="Write the tables into this page instead of printing them.")
     parser.add_argument("--golden", type=Path, help="Write golden values instead.")
-    parser.add_argument("--pairs", type=int, default=24)
+    parser.add_argument("--folder", type=Path, help="Print differences on the images of a folder instead.")
+    parser.add_argument("--limit", type=int, default=4, help="Images of the folder.")
+    parser.add_argument("--only", help="Metrics, with commas.")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    if options.memory_of:
-        print(measure_memory(options.memory_of, options.brisque, options.workers))
-        return
     os.environ["VITIQ_BRISQUE_MODEL"] = str(options.brisque)
     with tempfile.TemporaryDirectory() as name:
         networks = Path(name)
@@ -311,15 +268,21 @@ def main() -> None:
         if options.golden:
             golden(options.golden, peers)
             return
-        calls = ours(options.brisque, networks)
-        sizes = {"workers": options.workers, "count": options.pairs, "runs": options.runs}
-        page = report(calls, peers, options.brisque, **sizes)
+        peers += wasserstein_peers(options.wasserstein, networks) if options.wasserstein else []
+        peers += codec_peers(options.ssimulacra2, options.double)
+        if options.only:
+            peers = [p for p in peers if p.metric.partition("@")[0] in options.only.split(",")]
+        if options.folder:
+            compare(peers, networks, folder_pairs(options.folder, options.limit))
+            return
+        lines = rows(peers, networks, options.runs)
+        if not options.only:
+            lines += together([p.metric for p in peers], networks, options.runs)
+    page = "\n".join(lines) + "\n"
     if options.docs:
-        command = "python benchmarks/metrics.py --brisque FOLDER --docs docs/reference/metrics-peers.md"
-        command += f" --pairs {options.pairs} --runs {options.runs}"
-        options.docs.write_text(f"# The metrics beside other packages\n\nWritten by `{command}`.\n\n{page}", "utf-8")
+        options.docs.write_text(f"{HEAD}\n{page}\n{large_memory(MEGAPIXELS)}", "utf-8")
     else:
-        print(page)
+        sys.stdout.write(page)
 
 
 if __name__ == "__main__":

@@ -24,13 +24,14 @@ from unittest import mock
 import numpy as np
 import torch
 from inputs import small_pairs, write_random_weights
-from metric_peers import _module, _tensor, prepare
+from metric_peers import Peer, Program, _module, _tensor, prepare
 
 from vitiq.image.io import read_image
-from vitiq.metrics.perceptual.wasserstein import Wasserstein
+from vitiq.metrics.perceptual.wasserstein import SIGMA, Wasserstein
 from vitiq.types import ImageU8
 
 IMAGES = Path(__file__).parents[1] / "examples" / "images"
+SOURCE = "github.com/balle-lab/wasserstein-distortion"
 SIGMAS = (1.0, 4.0, 16.0, 32.0)
 
 
@@ -50,6 +51,21 @@ def reference_program(checkout: Path, trunk: dict[str, torch.Tensor]) -> Any:
 def _filled(network: torch.nn.Module, trunk: dict[str, torch.Tensor]) -> torch.nn.Module:
     network.load_state_dict(trunk, strict=False)
     return network
+
+
+def peers(checkout: Path, weights: Path) -> list[Peer]:
+    """The authors' program as a peer, for the default σ.
+
+    Args:
+        weights: folder of `write_random_weights`.
+    """
+    program = reference_program(checkout, Wasserstein(weights).states[1])
+
+    def run(a: ImageU8, b: ImageU8) -> float:
+        where = torch.full((1, 1, *a.shape[:2]), math.log2(SIGMA))
+        return float(program(*(_tensor(image) / 255 for image in (b, a)), where))
+
+    return [Program("wasserstein", SOURCE, "VGG16WassersteinDistortion", run, 1e-4)]
 
 
 def main() -> None:
@@ -79,7 +95,7 @@ def main() -> None:
         )
         facts = {
             "command": "python benchmarks/wasserstein.py CHECKOUT --golden tests/golden/data/wasserstein.json",
-            "source": f"github.com/balle-lab/wasserstein-distortion, commit {commit.stdout.strip()}",
+            "source": f"{SOURCE}, commit {commit.stdout.strip()}",
             "call": "VGG16WassersteinDistortion()(distorted, reference, log2 sigma everywhere), random VGG-16, float32",
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
             "values": values,

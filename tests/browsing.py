@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 
-def until(page: Any, what: str, seconds: float = 20) -> None:
+def until(page: Any, what: str, seconds: float = 90) -> None:
     """Wait for an expression to be true.
 
     Playwright's own wait compiles the expression inside the page, which the page's security policy forbids.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from hypothesis import settings
 from vitiq.image.io import read_image
 from vitiq.models import threads
 from vitiq.types import ImageU8
+
+NOBODY = 65_534
 
 pytest_plugins = ["browser_fixtures", "program"]
 
@@ -53,3 +57,19 @@ def bundled() -> dict[str, ImageU8]:
 def small(bundled: dict[str, ImageU8]) -> ImageU8:
     """A 96×80 piece of the portrait."""
     return np.ascontiguousarray(bundled["portrait"][100:180, 200:296])
+
+
+@pytest.fixture
+def as_user() -> Iterator[Path]:
+    """A folder of a user who is not root, as that user."""
+    before = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if before == 0:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield folder
+        finally:
+            os.seteuid(before)
+            folder.chmod(0o755)

@@ -59,3 +59,20 @@ def first_line(error: BaseException) -> str:
     """What a foreign error says, to stand in one of ours; its kind where it says nothing or only a bare key."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines and not isinstance(error, KeyError) else type(error).__name__
+
+
+def described(error: BaseException) -> str:
+    """Kind and first line of a foreign error, or its kind alone.
+
+    Example:
+        >>> described(ValueError("no number")), described(KeyError("x"))
+        ('ValueError: no number', 'KeyError')
+    """
+    kind, said = type(error).__name__, first_line(error)
+    return kind if said == kind else f"{kind}: {said}"
+
+
+def in_one_line(error: BaseException) -> str:
+    """What an error says, with its kind where it is not one of ours."""
+    said = " ".join(str(error).split())
+    return said if isinstance(error, VitiqError) and said else described(error)

@@ -18,7 +18,7 @@ import difflib
 from typing import Any
 
 from vitiq import registry
-from vitiq.errors import UnknownNameError
+from vitiq.errors import InputError, UnknownNameError
 from vitiq.metrics.fidelity.losses import (
     MaeLoss,
     MseLoss,
@@ -124,6 +124,8 @@ def loss(name: str, **options: Any) -> Loss:
         WeightsError: its weights are not here.
     """
     known: dict[str, type[Loss]] = {**LOSSES, **STAND_INS}
+    if not isinstance(name, str):
+        raise InputError(f"loss: {type(name).__name__} given, the name of a metric expected")
     if name not in known:
         if name in registry.names("metrics"):
             raise UnknownNameError(f"the metric {name} has no loss; choose from {', '.join(known)}")

@@ -122,8 +122,10 @@ def _number(value: object, kind: object) -> int | float | None:
     if isinstance(value, bool) or kind not in {int, float}:
         return None
     try:
+        if kind is int and str(value).lstrip("+-").isdecimal():
+            return int(str(value))  # a seed of twenty digits is no double
         number = float(str(value))
-    except (TypeError, ValueError):
+    except ValueError:
         return None
     if not math.isfinite(number) or (kind is int and number != int(number)):
         return None

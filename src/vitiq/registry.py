@@ -1,4 +1,4 @@
-"""Look-up of codecs, metrics and backbones by name, through entry points.
+"""Look-up of codecs, filters, generators, entropy models, metrics and backbones by name, through entry points.
 
 Built-ins register in `pyproject.toml` exactly as a plugin would. Listing names imports nothing;
 only `load` imports the module that an entry point names.
@@ -13,9 +13,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, first_line
+from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described
 
 Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
+LISTED = ("codecs", "metrics")
+"""Groups that a command lists."""
 
 
 def _entries(group: Group) -> dict[str, EntryPoint]:
@@ -42,7 +44,7 @@ def names(group: Group) -> tuple[str, ...]:
 
 
 def load(group: Group, name: str) -> Any:
-    """The object registered under `name`: a codec class, a metric class or a backbone factory.
+    """The object registered under `name`: a class, or of backbones a function.
 
     Raises:
         UnknownNameError: nothing is registered under `name`; the message lists near matches.
@@ -52,7 +54,8 @@ def load(group: Group, name: str) -> Any:
     if name not in entries:
         near = difflib.get_close_matches(name, entries, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(names(group))}"
-        raise UnknownNameError(f"unknown {group[:-1]} {name!r}: {hint} (vitiq {group} list shows all)")
+        kind, listed = group[:-1].replace("_", " "), f" (vitiq {group} list shows all)" if group in LISTED else ""
+        raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")
     entry = entries[name]
     try:
         return entry.load()
@@ -60,7 +63,7 @@ def load(group: Group, name: str) -> Any:
         raise
     except Exception as error:
         raise PluginError(
-            f"{group[:-1]} {name!r} is registered as {entry.value!r} but cannot be loaded: {error}; "
+            f"{group[:-1].replace('_', ' ')} {name!r} is registered as {entry.value!r} but cannot be loaded: {error}; "
             f"reinstall or remove the package that provides it"
         ) from error
 
@@ -78,6 +81,5 @@ def plugin_fault(error: BaseException) -> PluginError | None:
         return None
     kind, package = found.group.partition(".")[2].removesuffix("s"), found.dist.name if found.dist else found.module
     return PluginError(
-        f"{kind} {found.name!r} of the package {package} failed ({type(error).__name__}: {first_line(error)}); "
-        f"report it to its authors"
+        f"{kind} {found.name!r} of the package {package} failed ({described(error)}); report it to its authors"
     )

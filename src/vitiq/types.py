@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,6 +14,23 @@ from vitiq.errors import InputError
 
 ImageU8: TypeAlias = UInt8[np.ndarray, "_ _ 3"]
 """numpy uint8, H×W×3, sRGB, C-contiguous: the only image type between packages."""
+
+
+def check_image(image: object) -> None:
+    """Refuse what is not an `ImageU8`.
+
+    Raises:
+        InputError: not a NumPy array H×W×3 of uint8 with at least one pixel; says what was given.
+    """
+    given = type(image).__name__
+    if isinstance(image, np.ndarray):
+        if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
+            return
+        given = f"an array of shape {image.shape} and {image.dtype}"
+    raise InputError(
+        f"{given} given as an image, a NumPy array H×W×3 of uint8 expected (sRGB, at least 1×1 pixel); "
+        "vitiq.load_image makes one of files and other arrays"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +59,10 @@ class Bytes:
     count: int
 
     def __post_init__(self) -> None:
-        if self.count != int(self.count) or self.count < 1:
+        whole = isinstance(self.count, int) or (math.isfinite(self.count) and self.count == int(self.count))
+        if not whole or self.count < 1:
             raise InputError(f"{self.count} bytes given for a file, a whole number from 1 expected")
+        object.__setattr__(self, "count", int(self.count))
 
     @classmethod
     def per_pixel(cls, bpp: float, width: int, height: int) -> Bytes:
@@ -53,9 +72,12 @@ class Bytes:
             InputError: bpp is not a finite number above 0.
         """
         if not (math.isfinite(bpp) and bpp > 0):
-            raise InputError(f"{bpp} bits per pixel given, a finite number above 0 expected")
-        return cls(max(1, round(bpp * width * height / 8)))
+            raise InputError(f"{bpp:g} bits per pixel given, a finite number above 0 expected")
+        return cls(max(1, round(min(float(bpp) * width * height / 8, 2.0**62))))
 
+
+RateKind: TypeAlias = Literal["quality", "bytes", "bpp"]
+"""How a rate is written: a quality, at most so many bytes, or bits per pixel."""
 
 Rate: TypeAlias = Quality | Bytes
 """How large a file may be, or how good: what `Codec.encode` is asked for."""

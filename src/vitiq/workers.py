@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from types import ModuleType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -68,7 +68,7 @@ class Processes:
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> Future[T]:
         """Hand out one call."""
-        with hidden_main(), quiet_children():  # a pool starts its processes at the first calls
+        with starting_processes():  # a pool starts its processes at the first calls
             return self.executor.submit(work, *args, **settings)
 
     def restart(self) -> None:
@@ -104,6 +104,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def may_start() -> bool:
+    """False in a process that may have none of its own: workers of `multiprocessing.Pool`, DataLoader and Dask."""
+    return not current_process().daemon
+
+
 def jobs_on(device: str, jobs: int | None) -> int | None:
     """Worker processes at most, where networks run on a device: few share a GPU, each with its own copy of them.
 
@@ -133,14 +138,14 @@ def in_order(
             so that another process can find it.
         items: what it is done on; pickled.
         lost: the result of an item that ends its worker even alone, from the item and what is said of it.
-        jobs: worker processes at most; None for one a core. One means: in this process.
+        jobs: worker processes at most; None for one a core. One means: in this process, as where none may be started.
         size: items that go together.
 
     Raises:
         Whatever `work` raises.
     """
     count = min(jobs or cores(), len(items))
-    if count < 2:
+    if count < 2 or not may_start():
         for item in items:
             yield from work([item])
         return
@@ -214,9 +219,20 @@ def _alone(pool: Pool, work: Callable[[Sequence[T]], Sequence[R]], item: T, lost
     return lost(item, KILLED)
 
 
+_STARTING = threading.RLock()
+"""Held while processes start: what is changed for them belongs to all threads, and is put back as it was."""
+
+
 @contextmanager
-def hidden_main() -> Iterator[None]:
-    """Processes started inside import no script again: multiprocessing finds an empty `__main__`."""
+def starting_processes() -> Iterator[None]:
+    """Processes started inside import no script again, leave Ctrl-C to this one, and use one thread for arithmetic."""
+    with _STARTING, _hidden_main(), _quiet_children():
+        yield
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """multiprocessing finds an empty `__main__`."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -226,8 +242,7 @@ def hidden_main() -> Iterator[None]:
 
 
 @contextmanager
-def quiet_children() -> Iterator[None]:
-    """Processes started inside leave Ctrl-C to this one, and use one thread for arithmetic."""
+def _quiet_children() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     masked: Any = None

@@ -270,9 +270,9 @@ def test_many_metrics_are_chosen_from(opened: Open, crowded_page: str) -> None:
     until(page, "document.querySelectorAll('#files thead th').length === 14")
     page.locator("#allmetrics").check()
     assert heads.count() == 6 + page.evaluate("vitiq.data().metrics.length")
-    assert page.locator("#metric optgroup").count() == 4
+    assert page.locator("#metric optgroup").count() == 5
     page.get_by_text("metrics, by the question they ask").click()
-    assert page.locator(".questions tbody").count() == 4
+    assert page.locator(".questions tbody").count() == 5
     summary = page.locator(".meta summary", has_text="more metrics").first
     summary.scroll_into_view_if_needed()
     before = page.locator(".meta dt:visible").count()

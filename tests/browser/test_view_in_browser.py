@@ -163,6 +163,16 @@ def test_a_run_is_not_slowed_by_those_who_watch_it(
     assert json.loads(ask(server, "/state")[1])["version"] == "9", "a run that has ended is shown at once"
 
 
+def test_a_codec_that_fails_is_an_answer(server: ViewServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("by a plug-in")
+
+    monkeypatch.setattr(server.trial, "encode", fail)
+    status, answer = ask(server, "/encode?image=a&codec=b&quality=1", "POST", b"")
+    assert status == 500
+    assert json.loads(answer) == {"error": "ZeroDivisionError: by a plug-in"}
+
+
 def test_other_sites_are_refused(server: ViewServer) -> None:
     assert ask(server, "/", Host="evil.example")[0] == 403
     assert ask(server, "/drop?name=x", "POST", b"x", Origin="http://evil.example")[0] == 403

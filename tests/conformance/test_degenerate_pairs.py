@@ -2,6 +2,7 @@
 
 Truth: the definitions. A value lies in the metric's range, or its reason is given; equal images have the best value;
 JPEG of a lower quality is worse; who is symmetric says so. A plug-in's metric is tested without a line of its own.
+LPIPS, DISTS and Wasserstein Distortion have random weights of the published layouts, for which all this holds too.
 """
 
 from __future__ import annotations
@@ -17,22 +18,23 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from scripts import script_module
 from vitiq import registry
 from vitiq.image.io import read_image
 from vitiq.metrics.base import PairMetric
+from vitiq.metrics.perceptual.base import PerceptualMetric
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 from vitiq.types import ImageU8
 
 METRICS = {m.name: m for m in resolve_metrics("all") if isinstance(m, PairMetric)}
+NETWORKS = [name for name, m in METRICS.items() if isinstance(m, PerceptualMetric)]
 ASYMMETRIC = {"ssimulacra2", "iw-ssim", "vif", "butteraugli", "vmaf", "cvvdp", "brisque", "vit-prob"}
 """Who is called with the reference first for a reason."""
 
 LOOKS = [name for name, m in METRICS.items() if m.kind == "full-reference" and not name.startswith("psnr-u")]
-MONOTONE = [
-    *(n for n in LOOKS if n not in {"psnr-v", "lpips", "lpips-vgg", "dists", "wasserstein", "cvvdp"}),
-    "vit-tiles",
-]
-"""Label metrics are not in it: mild JPEG may bring a label back."""
+MONOTONE = [*(n for n in LOOKS if n not in {"psnr-v", *NETWORKS}), "vit-tiles"]
+"""Of every image. Label metrics are not in it, since mild JPEG may bring a label back, nor the chroma, of which JPEG
+keeps little; `test_means_over_photographs_fall_with_the_quality` has all."""
 
 
 @cache
@@ -42,8 +44,9 @@ def photograph(path: Path) -> ImageU8:
 
 def degenerate() -> dict[str, tuple[ImageU8, ImageU8]]:
     rng = np.random.default_rng(0)
-    pairs: dict[str, tuple[ImageU8, ImageU8]] = {}
-    for height, width in ((1, 1), (2, 9000), (9000, 2), (17, 33)):
+    black, white = np.zeros((64, 65, 3), np.uint8), np.full((64, 65, 3), 255, np.uint8)
+    pairs = {"black to white": (black, white), "white to black": (white, black), "black": (black, black + np.uint8(1))}
+    for height, width in ((1, 1), (5, 7), (2, 9000), (9000, 2), (17, 33)):
         image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         noisy = np.clip(image + rng.integers(-9, 10, image.shape), 0, 255).astype(np.uint8)
         flat = np.full_like(image, 77)
@@ -53,9 +56,23 @@ def degenerate() -> dict[str, tuple[ImageU8, ImageU8]]:
     return pairs
 
 
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    script_module("benchmarks/inputs.py").write_random_weights(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def networks(weights: Path) -> dict[str, PairMetric]:
+    """The metrics that want weights, with random ones."""
+    found = resolve_metrics([f"{name}@{weights}" for name in NETWORKS])
+    return {m.name: m for m in found if isinstance(m, PairMetric)}
+
+
 @pytest.mark.parametrize("name", METRICS)
-def test_degenerate_images_have_a_value_or_a_reason(name: str) -> None:
-    metric = METRICS[name]
+def test_degenerate_images_have_a_value_or_a_reason(name: str, networks: dict[str, PairMetric]) -> None:
+    metric = networks.get(name, METRICS[name])
     low, high = metric.range
     for what, (a, b) in degenerate().items():
         score = score_pair(a, b, [metric])[name]
@@ -96,6 +113,27 @@ def test_claims_on_photographs(vitiq_data: Path, number: int, left: int, top: in
     there, back = score_pair(image, other, symmetric), score_pair(other, image, symmetric)
     for name, score in there.items():
         assert score.value == pytest.approx(back[name].value, rel=1e-5, abs=1e-6, nan_ok=True), name
+
+
+def test_means_over_photographs_fall_with_the_quality(vitiq_data: Path, networks: dict[str, PairMetric]) -> None:
+    """Every metric of a pair, labels and chroma too; networks on smaller parts, for speed."""
+    paths = sorted((vitiq_data / "kodak_odd").glob("*.png"))[::3]
+    for metrics, side in (([m for n, m in METRICS.items() if n not in NETWORKS], 256), ([*networks.values()], 96)):
+        images = [np.ascontiguousarray(photograph(path)[100 : 100 + side, 200 : 200 + side]) for path in paths]
+        scores = {q: [score_pair(image, jpeg(image, q), metrics) for image in images] for q in (4, 20, 80)}
+        for metric in metrics:
+            means = [float(np.mean([score[metric.name].value for score in found])) for found in scores.values()]
+            if not math.isnan(means[0]):  # its program is here
+                assert means == sorted(means, reverse=not metric.higher_is_better), metric.name
+
+
+def test_networks_are_symmetric(vitiq_data: Path, networks: dict[str, PairMetric]) -> None:
+    image = np.ascontiguousarray(photograph(sorted((vitiq_data / "kodak_odd").glob("*.png"))[4])[50:147, 60:131])
+    there, back = (
+        score_pair(*pair, [*networks.values()]) for pair in ((image, jpeg(image, 9)), (jpeg(image, 9), image))
+    )
+    for name, score in there.items():
+        assert score.value == pytest.approx(back[name].value, rel=1e-5), name
 
 
 def jpeg(image: ImageU8, quality: int) -> ImageU8:

@@ -16,6 +16,8 @@ import torch
 
 from vitiq import registry
 from vitiq.errors import InputError
+from vitiq.evaluation.forced_choice.changes import jpeg
+from vitiq.image.io import read_image
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import resolve_metrics, score_sets, to_json
 from vitiq.metrics.sets.rows import RowMetric, Rows, rows_of
@@ -90,3 +92,21 @@ def test_all_rows_are_shared(images: list[ImageU8], monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("VITIQ_CACHE", str(tmp_path))
     metrics = [m for m in resolve_metrics(SETS) if isinstance(m, RowMetric)]
     assert len(rows_of(images[0], metrics)) == 6
+
+
+PATCHES = [name for name in SETS if name.startswith("patch-") and name.endswith(("-vit", "-pixel"))]
+
+
+def test_sets_of_photographs_fall_with_the_quality(vitiq_data: Path) -> None:
+    """Of patches: few whole images say too little about a distribution, and random networks nothing."""
+    paths = sorted((vitiq_data / "kodak_odd").glob("*.png"))[::2]
+    images = [np.ascontiguousarray(read_image(path)[100:356, 200:456]) for path in paths]
+    metrics = resolve_metrics(PATCHES)
+    found = [score_sets(images, [jpeg(image, quality) for image in images], metrics) for quality in (4, 20, 80)]
+    compared = 0
+    for metric in metrics:
+        values = [scores[metric.name].value for scores in found]
+        if not math.isnan(values[0]):  # more patches than here are asked for
+            assert values == sorted(values, reverse=not metric.higher_is_better), metric.name
+            compared += 1
+    assert compared >= len(PATCHES) - 1

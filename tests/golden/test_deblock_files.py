@@ -13,7 +13,8 @@ import numpy as np
 
 from vitiq.codecs.classical.pillow import Jpeg
 from vitiq.codecs.spec import make_codec
-from vitiq.image.io import read_image, write_bytes, write_png
+from vitiq.files import write_bytes
+from vitiq.image.io import read_image, write_png
 from vitiq.types import Quality
 
 DATA = Path(__file__).parent / "data"

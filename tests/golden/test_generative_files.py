@@ -16,7 +16,8 @@ import pytest
 
 from vitiq.codecs.base import Codec
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
-from vitiq.image.io import read_image, write_bytes, write_png
+from vitiq.files import write_bytes
+from vitiq.image.io import read_image, write_png
 from vitiq.types import Quality
 
 DATA = Path(__file__).parent / "data"

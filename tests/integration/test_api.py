@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import builtins
 import json
+import math
 import pydoc
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +47,12 @@ FUNCTIONS = [
 METRICS = "psnr-rgb,ssim,vit-topk"
 
 
-def run(code: str, tmp_path: Path) -> str:
+def run(code: str, tmp_path: Path, *arguments: str) -> str:
     """A script without a `__main__` guard, in a process of its own."""
     script = tmp_path / "script.py"
     script.write_text(code)
     done = subprocess.run(
-        [sys.executable, "-W", "error", script], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -192,8 +194,42 @@ def test_all_codecs_take_a_quality_bytes_or_bits_per_pixel(codec: str, pair: tup
     )
 
 
+def test_numbers_of_numpy_and_rates_in_names_are_rates(pair: tuple[ImageU8, ImageU8]) -> None:
+    image = pair[0]
+    expected = vitiq.encode(image, "jpeg", quality=30).data
+    for quality in (np.int64(30), np.float32(30), Fraction(30)):
+        assert ANY.encode(image, "jpeg", quality=quality).data == expected
+    assert ANY.encode(image, "jpeg", bytes=np.int32(1500)).data == vitiq.encode(image, "jpeg", bytes=1500).data
+    assert vitiq.encode(image, "jpeg@30").data == expected
+    assert vitiq.encode(image, "jpeg@bytes=1500").data == vitiq.encode(image, "jpeg", bytes=1500).data
+    assert vitiq.encode(image, "jpeg", bpp=1e308).quality == vitiq.encode(image, "jpeg", bytes=10**400).quality == 100
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "webp", "avif", "jpeg2000", "jpeg-downscaled", "jpeg+deblock", "generative"])
+def test_images_are_the_callers_to_change(codec: str, pair: tuple[ImageU8, ImageU8], tmp_path: Path) -> None:
+    forms: list[Any] = [pair[0], _saved(pair[0], tmp_path), Image.fromarray(pair[0]), pair[0] / 255]
+    encoded = vitiq.encode(pair[0], codec)
+    for image in [*map(vitiq.load_image, forms), vitiq.decode(encoded), encoded.decode()]:
+        image[:] = 0
+    assert pair[0].any()
+    assert vitiq.decode(encoded).any()
+
+
+def test_a_metric_that_is_not_defined_shows_why() -> None:
+    tiny = np.zeros((5, 5, 3), np.uint8)
+    assert re.fullmatch(r"ssim +nan +\(an image of 5×5 pixels given, .*\)", repr(vitiq.score(tiny, tiny, "ssim")))
+
+
 ANY: Any = vitiq
 """The interface as code without types calls it."""
+
+
+class BytesPath:
+    """A path as os.PathLike allows it, though no text."""
+
+    def __fspath__(self) -> bytes:
+        """Bytes."""
+        return b"x.viq"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +238,26 @@ ANY: Any = vitiq
         (lambda image: ANY.encode(image, "jpeg", quality=3, bytes=4), "quality and bytes given, one of"),
         (lambda image: ANY.encode(image, "jpeg", quality="30"), "quality: str given, a number expected"),
         (lambda image: ANY.encode(image, "jpeg", quality=30.5), "quality 30.5 given for jpeg"),
+        (lambda image: ANY.encode(image, "jpeg", quality=10**400), "a number beyond all floating point given"),
+        (lambda image: ANY.encode(image, "jpeg", quality=torch.tensor(30)), "quality: Tensor given"),
         (lambda image: ANY.encode(image, "jpeg", bytes=0), "0 bytes given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=math.nan), "nan bytes given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=math.inf), "inf bytes given"),
+        (lambda image: ANY.encode(image, "jpeg@50", quality=30), "'jpeg@50' and the arguments name several rates"),
+        (lambda image: ANY.encode(image, "jpeg@50,60"), "'jpeg@50,60' and the arguments name several rates"),
+        (lambda image: ANY.decode(ANY.encode(image, "jpeg"), "jpeg@50"), "a rate given, a codec alone expected"),
+        (lambda image: ANY.codec("jpeg@50"), "a rate given, a codec alone expected"),
+        (lambda image: ANY.codec(3), "codec: int given, a name expected"),
+        (lambda image: ANY.score(image, image, "vit-topk", backbone=3), "backbone: int given"),
+        (lambda image: ANY.score(image, image, "vit-panel", panel="nowhere.pth"), "nowhere.pth: no such weights"),
+        (lambda image: ANY.score(image, image, ["mse", None]), "metrics: a list of NoneType, str given"),
+        (lambda image: ANY.metric(3), "metric: int given, a name expected"),
+        (lambda image: ANY.score_sets([image], [image], "mse"), "mse compares pairs of images"),
+        (lambda image: ANY.score_sets(".", ".", "fid-vit,psnr"), "psnr compares pairs of images"),
+        (lambda image: ANY.run_study("x.png", [ANY.codec("jpeg")], "out"), "codecs: a list of Jpeg given"),
+        (lambda image: ANY.run_study([], "jpeg", "out", "mse"), "no image to run on: none was named"),
+        (lambda image: ANY.losses.loss(3), "loss: int given"),
+        (lambda image: ANY.decode(""), "data: an empty path given"),
         (lambda image: ANY.encode(image, "jpeg", bpp=-1), "-1 bits per pixel given"),
         (lambda image: ANY.encode(image, 7), "codec: int given"),
         (lambda image: ANY.encode(image, "jpgg"), "did you mean"),
@@ -232,6 +287,16 @@ ANY: Any = vitiq
         (lambda image: ANY.score(image, image, "mse", device=""), "which torch does not have here"),
         (lambda image: ANY.score(image, image, "mse", device=1.5), "which torch does not have here"),
         (lambda image: ANY.encode(image, "jpeg", progress="x"), "progress: str given"),
+        (lambda image: ANY.encode(image, "jpeg", progress=[]), "progress: list given"),
+        (lambda image: ANY.encode(image, "jpeg", progress=1), "progress: int given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=float("inf")), "inf bytes given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=float("nan")), "nan bytes given"),
+        (lambda image: ANY.encode(image, "jpeg", bytes=1500.5), "1500.5 bytes given"),
+        (lambda image: ANY.decode(BytesPath()), "data: BytesPath given, a path expected"),
+        (lambda image: ANY.load_image(BytesPath()), "a path of bytes given"),
+        (lambda image: ANY.run_study("x.png", 3, "out"), "codecs: int given"),
+        (lambda image: ANY.run_study("x.png", [3], "out"), "codecs: a list of int given"),
+        (lambda image: ANY.codec("jpeg").encode(image, 30), "rate: int given"),
         (lambda image: ANY.encode(image, "jpeg").save(7), "path: int given"),
         (
             lambda image: ANY.losses.loss("mse")(*2 * [torch.zeros(1, 3, 9, 9, dtype=torch.uint8)]),
@@ -244,6 +309,16 @@ def test_what_cannot_be_used_is_named(call: Callable[[ImageU8], Any], said: str,
         call(pair[0])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers(pair: tuple[ImageU8, ImageU8]) -> None:
+    """As a loop over np.arange or a column of a table gives them."""
+    image = pair[0]
+    for quality in (np.int64(30), np.float32(30), np.uint8(30)):
+        assert ANY.encode(image, "jpeg", quality=quality).data == vitiq.encode(image, "jpeg", quality=30).data
+    for count in (np.int64(3000), np.float64(3000), 3000.0):
+        assert ANY.encode(image, "jpeg", bytes=count).data == vitiq.encode(image, "jpeg", bytes=3000).data
+    assert ANY.encode(image, "jpeg", bpp=np.float32(1.5)).data == vitiq.encode(image, "jpeg", bpp=1.5).data
 
 
 def test_what_became_of_grey_and_transparency_is_said(pair: tuple[ImageU8, ImageU8]) -> None:
@@ -301,12 +376,33 @@ def test_sets_come_as_folders_or_batches(folders: Path) -> None:
     by_folder = vitiq.score_sets(folders / "a", folders / "b", "patch-kid-pixel")
     by_batch = vitiq.score_sets(left, right, "patch-kid-pixel")
     assert by_batch["patch-kid-pixel"].value == pytest.approx(by_folder["patch-kid-pixel"].value, rel=1e-6)
+    grey = [vitiq.load_image(path)[..., 0] for path in right]
+    (note,) = vitiq.score_sets(left, grey, "patch-kid-pixel").notes
+    assert note.startswith("distorted: grey")
 
 
 def test_a_script_needs_no_guard(folders: Path, tmp_path: Path) -> None:
     call = f"vitiq.score_folder({str(folders / 'a')!r}, {str(folders / 'b')!r}, 'mse', jobs=2)"
     code = f"import vitiq\nprint(len({call}.pairs))\n"
     assert run(code, tmp_path) == "8\n"
+
+
+IN_A_POOL = """
+import multiprocessing, sys, vitiq
+def work(out):
+    a, b = sys.argv[1:]
+    found = vitiq.score_folder(a, b, "mse", jobs=2)
+    study = vitiq.run_study(a, "jpeg@20,50", out, "mse", executor="processes", jobs=2, progress=False)
+    return len(found.pairs), len(study.records), len(study.problems)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(work, ["one", "two"]))
+"""
+
+
+def test_a_process_that_may_start_none_does_all_itself(folders: Path, tmp_path: Path) -> None:
+    """Workers of a Pool, and those of DataLoader and Dask, are daemons: multiprocessing refuses them children."""
+    said = run(IN_A_POOL, tmp_path, str(folders / "a"), str(folders / "b"))
+    assert said == "[(8, 18, 0), (8, 18, 0)]\n"
 
 
 class Scored(Dataset[float]):
@@ -321,6 +417,32 @@ class Scored(Dataset[float]):
     def __getitem__(self, index: int) -> float:
         a, b = (np.roll(image, 3 * index, axis=0) for image in self._pair)
         return float(vitiq.score(a, b, "vit-topk")["vit-topk"].value)
+
+
+TORCH_AS_SET = """
+import hashlib, random, sys
+import numpy as np, torch, vitiq
+torch.set_num_threads(1)
+torch.set_default_dtype(getattr(torch, sys.argv[1]))
+def state():
+    numbers = (torch.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes(), random.getstate())
+    return numbers, torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
+image = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
+before = state()
+search = {"iterations": 3, "loss": "mse"}
+made = [vitiq.codec("inversion", **search), "generative", "generative-mse", vitiq.codec("jpeg+deblock")]
+files = [vitiq.encode(image, codec, progress=False) for codec in made]
+for file in files:
+    print(hashlib.sha256(file.data + file.decode().tobytes()).hexdigest())
+names = "vit-topk,vit-rbo,vit-tokens,vit-regions,brisque,frechet-pixel,fsim,haarpsi,ssimulacra2,psnr-hvs,butteraugli"
+print({key: score.value for key, score in vitiq.score(image, files[1].decode(), names).items()})
+assert state() == before
+"""
+
+
+def test_what_the_caller_has_set_torch_to_changes_nothing_and_stays(tmp_path: Path) -> None:
+    """Random numbers, default dtype, gradients and threads, of a training that calls vitiq in between."""
+    assert run(TORCH_AS_SET, tmp_path, "float64") == run(TORCH_AS_SET, tmp_path, "float32")
 
 
 def test_it_works_in_forked_workers_of_a_data_loader(pair: tuple[ImageU8, ImageU8]) -> None:

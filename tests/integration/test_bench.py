@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from program import Vitiq
+from vitiq.cli.bench import config_of
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import Store
 from vitiq.image.io import read_image, write_png
@@ -86,6 +87,18 @@ def test_a_study_file_says_the_same(images: Path, tmp_path: Path, vitiq: Vitiq) 
     for word in ("'image'", "images", "codecs = 'jpeg'", "'rate'", "rates"):
         assert word in answer.err
     assert not (tmp_path / "x").exists()
+
+
+def test_each_option_counts_before_what_a_study_file_says(images: Path, tmp_path: Path) -> None:
+    """A checkpoint that the command names was left aside, without a word, where the file named metrics."""
+    study = tmp_path / "study.toml"
+    study.write_text(f'images = ["{images}"]\ncodecs = ["jpeg@10"]\nmetrics = ["vit-topk"]\nweights = "of-file"\n')
+    given = {"precomputed": (), "anchors": (), "anchor": None, "device": "cpu", "keep": "bitstreams,images"}
+    named = {"metrics": "default", "weights": Path("of-command"), "panel": (Path("second"),)}
+    found = config_of((study,), (), given | named).metrics
+    assert (found.names, found.weights, found.panel) == ("vit-topk", Path("of-command"), (Path("second"),))
+    found = config_of((study,), (), given | {"metrics": "ssim", "weights": None, "panel": ()}).metrics
+    assert (found.names, found.weights, found.panel) == ("ssim", tmp_path / "of-file", ())
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_two_runs_at_once_share_the_work(tmp_path: Path) -> None:
     assert [done + kept for done, kept in counts] == [len(study)] * 2
     encoded = (tmp_path / "log").read_text().split()
     assert len(set(encoded)) == 2
-    assert len(study) <= len(encoded) < 1.3 * len(study)
+    assert len(study) <= len(encoded) < 1.5 * len(study)  # 2 where nothing is shared
     run(study, tmp_path / "one")
     same(Store(tmp_path / "both").records(), Store(tmp_path / "one").records())
 

@@ -72,6 +72,7 @@ FAULTS = [
     "encode x.png -c jpeg -q 1000 -o new",
     "encode x.png --bpp nan -o new",
     "encode x.png --bpp 1 --bytes 3 -o new",
+    "encode x.png --at-bytes 4000 --bytes 3000 -o new",
     "encode x.png --speed 3 -o new",
     "encode . -c jpeg -q 300 -o new/",
     "decode x.png -o new.jpg",

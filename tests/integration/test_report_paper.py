@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 from click.testing import CliRunner
 
@@ -48,7 +49,9 @@ def test_csv_and_markdown_hold_every_table_with_its_notes(thesis: Path) -> None:
 
 
 def test_figures_are_vector_pdf_of_one_and_two_columns(thesis: Path) -> None:
-    made = {path.stem: path.read_bytes() for path in export(thesis, "pdf")}
+    with mpl.rc_context({"font.size": 23.0, "pdf.fonttype": 3}):
+        made = {path.stem: path.read_bytes() for path in export(thesis, "pdf")}
+        assert (mpl.rcParams["font.size"], mpl.rcParams["pdf.fonttype"]) == (23.0, 3), "a notebook's own"
     assert {"equal-bytes", "rd-psnr-rgb", "inputs", "inputs-above-reconstructions", "latent-1", "loss-1"} <= set(made)
     assert {"previews-1", "image-1", "map-1"} <= set(made)
     assert all(data.startswith(b"%PDF") for data in made.values())

@@ -23,7 +23,7 @@ from vitiq.codecs.transform.latent_classifier import (
     export_weights,
     from_vit,
     latent_space,
-    top_labels,
+    most_probable,
 )
 from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
@@ -94,10 +94,10 @@ def test_weights_survive_their_file(codec_file: Path, tmp_path: Path) -> None:
         assert float((read.model.state_dict()[name] - value).abs().max()) <= step, name
     latents = np.random.default_rng(0).normal(0, 30, (256, 3, 5)).astype(np.float32)
     logits = read.logits(latents, 40, 77, 20)
-    found = top_labels(logits, read.labels, 3)
+    found = most_probable(logits, read.labels, 3)
     assert [share for _, share in found] == sorted((share for _, share in found), reverse=True)
     assert found[0][0] == read.labels[int(logits.argmax())]
-    assert sum(share for _, share in top_labels(logits, read.labels, 1000)) == pytest.approx(1)
+    assert sum(share for _, share in most_probable(logits, read.labels, 1000)) == pytest.approx(1)
 
 
 def test_bad_weights_are_refused(codec_file: Path, tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
     torch.manual_seed(0)
     space, reader, run = latent_space(TransformModel(weights)), tmp_path / "reader.safetensors", tmp_path / "run"
     latent_classifier.export_weights(LatentClassifier(ViTConfig(depth=2)), space, 0, reader)
+    run.mkdir()
+    (run / "classifier_embedded.safetensors").write_bytes(b"of another training in this folder")
     both = train(PerceptualRecipe, Inputs([photos], run, codec=weights, classifier=reader, smoke=True), threads=1)
     decoder, size = Decoder(both), (small.shape[0], small.shape[1])
     assert decoder.model.classifier_sha256 == hashlib.sha256(reader.read_bytes()).hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -235,6 +236,24 @@ def test_a_program_that_fails_is_a_reason(small: ImageU8, tmp_path: Path, monkey
         score = metric("butteraugli")(small, small + np.uint8(1))
         assert math.isnan(score.value)
         assert reason in str(score.details["undefined"])
+
+
+def test_an_ffmpeg_that_cannot_be_started_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for another processor, or half a download."""
+    damaged, other = tmp_path / "ffmpeg", tmp_path / "packaged"
+    damaged.write_bytes(b"\x7fELF")
+    other.write_text(
+        "#!/bin/sh\nif [ $1 = -version ]; then echo ffmpeg version 9.0; else echo ' .. libvmaf  VV->V'; fi\n"
+    )
+    for file in (damaged, other):
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(vmaf, "_packaged", lambda: str(other))
+    vmaf.program.cache_clear()
+    try:
+        assert vmaf.program() == (str(other), "9.0")
+    finally:
+        vmaf.program.cache_clear()
 
 
 def test_libvmaf_without_a_number_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

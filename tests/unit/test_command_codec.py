@@ -87,7 +87,7 @@ def test_bytes_are_the_programs_own_and_names_need_no_shell(tmp_path: Path, smal
 )
 def test_failures_say_what_the_program_said(tmp_path: Path, small: ImageU8, body: str, message: str) -> None:
     template = script(tmp_path, body)
-    codec = Command(encode=template, decode=template, timeout=1)
+    codec = Command(encode=template, decode=template, timeout=1 if "sleep" in body else 60)
     with pytest.raises(TaskError, match=message):
         codec.encode(small)
     with pytest.raises(BitstreamError, match=message):
@@ -97,7 +97,7 @@ def test_failures_say_what_the_program_said(tmp_path: Path, small: ImageU8, body
 def test_what_a_stopped_program_started_is_stopped_too(tmp_path: Path, small: ImageU8) -> None:
     note = tmp_path / "pid"
     body = f"import subprocess; p = subprocess.Popen(['sleep', '60']); open({str(note)!r}, 'w').write(str(p.pid))"
-    codec = Command(encode=script(tmp_path, body + "; time.sleep(60)"), timeout=3)
+    codec = Command(encode=script(tmp_path, body + "; time.sleep(60)"), timeout=8)
     with pytest.raises(TaskError, match="stopped"):
         codec.encode(small)
     status = Path(f"/proc/{note.read_text()}/stat")
@@ -108,10 +108,21 @@ def test_what_a_stopped_program_started_is_stopped_too(tmp_path: Path, small: Im
     raise AssertionError("still running")
 
 
-def test_a_decoder_that_writes_no_image_is_told(tmp_path: Path) -> None:
+def test_a_decoder_that_writes_no_image_is_reported(tmp_path: Path) -> None:
     codec = Command(encode="x {in} {out}", decode=script(tmp_path, "open(sys.argv[2], 'w').write('hello')"))
     with pytest.raises(BitstreamError, match="output of"):
         codec.decode(b"file")
+
+
+def test_a_program_may_be_named_from_the_current_folder(
+    tmp_path: Path, small: ImageU8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs in a folder of its own, from which `./program` would lead nowhere."""
+    program = script(tmp_path, "shutil.copy(sys.argv[1], sys.argv[2])").replace(f"{tmp_path}/", "./")
+    monkeypatch.chdir(tmp_path)
+    codec = Command(encode=program, decode=program)
+    codec.check_ready(())
+    assert np.array_equal(codec.decode(codec.encode(small)), small)
 
 
 def test_missing_programs_and_templates(small: ImageU8) -> None:

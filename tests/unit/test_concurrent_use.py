@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Timer
+from time import sleep
 from typing import cast
 
 import numpy as np
@@ -19,6 +23,7 @@ from vitiq.models.backbones.cache import Cache
 from vitiq.models.backbones.packed import PackedViT, PlainViT
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.types import ImageU8
+from vitiq.workers import starting_processes
 
 NAMES = "psnr-rgb,ssim,vit-topk,vit-tokens"
 
@@ -49,6 +54,29 @@ def test_several_threads_find_the_values_of_one(small: ImageU8) -> None:
     load_backbone()._cache = Cache()
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(values, pairs(small) * 2)) == expected * 2
+
+
+def test_threads_that_start_processes_at_once_leave_all_as_it_was() -> None:
+    """The second to come would take the first one's empty `__main__` for the real one, and put that back."""
+    main, threads_allowed = sys.modules["__main__"], os.environ.get("OMP_NUM_THREADS")
+    entered, leave = Event(), Event()
+
+    def first() -> None:
+        with starting_processes():
+            entered.set()
+            leave.wait(10)
+
+    def second() -> None:
+        entered.wait(10)
+        Timer(0.2, leave.set).start()
+        with starting_processes():
+            sleep(0.4)  # longer than the first one stays
+
+    with ThreadPoolExecutor(2) as pool:
+        for work in [pool.submit(first), pool.submit(second)]:
+            work.result()
+    assert sys.modules["__main__"] is main
+    assert os.environ.get("OMP_NUM_THREADS") == threads_allowed
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")

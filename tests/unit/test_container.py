@@ -25,6 +25,7 @@ from vitiq.bitstream.container import (
     pack,
     unpack,
 )
+from vitiq.codecs import detect
 from vitiq.codecs.detect import codec_of
 from vitiq.errors import BitstreamError
 
@@ -188,6 +189,21 @@ def test_a_number_no_codec_has_and_a_name_that_has_a_number_are_refused() -> Non
         codec_of(pack(replace(PLAIN, codec=250)))
     with pytest.raises(BitstreamError, match="which has a number"):
         codec_of(pack(replace(PLAIN, codec="inversion")))
+
+
+def test_a_plug_in_that_fails_to_look_at_a_file_hides_no_other_codec(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bad(registry.load("codecs", "jpeg")):  # type: ignore[misc]
+        name = "bad"
+
+        @classmethod
+        def detect(cls, data: bytes) -> bool:
+            raise IndexError(f"{len(data)} bytes")
+
+    found, broken = detect._registered(registry.names("codecs"))
+    monkeypatch.setattr(detect, "_registered", lambda _: ((Bad, *found), broken))
+    assert codec_of(bytes.fromhex("ffd8ffe0") + bytes(32)) == "jpeg"
+    with pytest.raises(BitstreamError, match=r"could not be asked: bad, IndexError: 9 bytes"):
+        codec_of(b"something")
 
 
 def test_the_format_page_shows_a_real_file() -> None:

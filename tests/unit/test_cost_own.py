@@ -137,7 +137,7 @@ def test_the_published_wgan_costs_the_penalty_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["resnet50"], "or one of codec, context, generator"),
+        (["resnet50"], "or one of vit, generator, codec"),
         (["codec", "--images", "300M"], "images given for codec, whose training has them in its configuration"),
         (["codec", "--epochs", "3", "--size", "64"], "epochs and size given for codec"),
         (["vit-b/16", "--config", "c.toml"], "which is none of vitiq's trainings"),

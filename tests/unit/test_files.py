@@ -13,10 +13,8 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,6 @@ import pytest
 from vitiq import files
 from vitiq.errors import InputError
 from vitiq.files import check_output, open_output, output_path, same_file, write_bytes, write_text
-
-NOBODY = 65_534
 
 
 @pytest.fixture(params=["unnamed", "named", "no links"])
@@ -174,22 +170,6 @@ def test_standard_output_is_continued(name: str, tmp_path: Path) -> None:
     assert out.read_bytes() == b"abc"
     piped = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
     assert piped.stdout == b"b"
-
-
-@pytest.fixture
-def as_user() -> Iterator[Path]:
-    """A folder of a user who is not root, as that user."""
-    before = os.geteuid()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if before == 0:
-            os.chown(folder, NOBODY, NOBODY)
-            os.seteuid(NOBODY)
-        try:
-            yield folder
-        finally:
-            os.seteuid(before)
-            folder.chmod(0o755)
 
 
 def test_folders_and_files_without_permission(as_user: Path) -> None:

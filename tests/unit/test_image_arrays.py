@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ import torch
 from PIL import Image
 
 from vitiq.errors import InputError
-from vitiq.image.arrays import GREY, ON_WHITE, ROUNDED, to_image, to_images
+from vitiq.image.arrays import ROUNDED, to_image, to_images
 from vitiq.image.io import read_image
+from vitiq.image.read import GREY, ON_WHITE
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
 PIXELS[0, 0] = 0, 255, 255
@@ -106,6 +108,31 @@ def test_batches_come_as_arrays_of_four_axes_or_as_lists(tmp_path: Path) -> None
 NAN = unit(PIXELS).copy()
 NAN[0, 0, 0] = np.nan
 
+
+class OfAnotherLibrary:
+    """As arrays of JAX, TensorFlow and CuPy are seen."""
+
+    def __array__(self) -> np.ndarray:
+        return PIXELS
+
+
+class BytesPath:
+    """A path as `os.PathLike` allows it."""
+
+    def __fspath__(self) -> bytes:
+        return b"nowhere.png"
+
+
+def late(cut: int | None) -> Image.Image:
+    """A Pillow image whose file is closed, or cut short, before its pixels are read."""
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS).save(buffer, "PNG")
+    image = Image.open(io.BytesIO(buffer.getvalue()[:cut]))
+    if cut is None:
+        image.close()
+    return image
+
+
 REFUSED: list[tuple[str, Callable[[], object], str]] = [
     ("uint16", lambda: PIXELS.astype(np.uint16), "shape 9×7×3 and uint16 given; give array / 65535"),
     ("int64", lambda: PIXELS.astype(np.int64), "int64 given; levels of 0 … 255 are uint8: give array.astype('uint8')"),
@@ -119,8 +146,25 @@ REFUSED: list[tuple[str, Callable[[], object], str]] = [
         lambda: PIXELS.astype(float),
         "from 0 to 255 given, values in [0, 1] expected; divide",
     ),
-    ("-1 … 1", lambda: unit(PIXELS) * 2 - 1, "values in [0, 1] expected; scale or clip it"),
-    ("a little above 1", lambda: unit(PIXELS) * 1.0001, "values in [0, 1] expected; scale or clip it"),
+    ("-1 … 1", lambda: unit(PIXELS) * 2 - 1, "from -1 to 1 given, values in [0, 1] expected; give (array + 1) / 2"),
+    ("0 … 2", lambda: unit(PIXELS) * 1.99, "from 0 to 1.99 given, values in [0, 1] expected; scale or clip it"),
+    ("0 … 1023", lambda: unit(PIXELS) * 1000, "from 0 to 1000 given, values in [0, 1] expected; divide it by 1023 if"),
+    ("0 … 65535", lambda: unit(PIXELS) * 65535, "divide it by 65535 if that is its white"),
+    ("0 … 1e6", lambda: unit(PIXELS) * 1e6, "values in [0, 1] expected; scale or clip it"),
+    ("a little above 1", lambda: unit(PIXELS) * 1.0001, "from 0 to 1.0001 given, values in [0, 1] expected; clip it"),
+    ("rounded above 1", lambda: unit(PIXELS) * (1 + 1e-7), "from 0 to 1.0000001 given"),
+    ("rounded below 0", lambda: unit(PIXELS) - 1e-7, "from -1e-07 to 0.9999999 given"),
+    ("uint16, bytes swapped", lambda: PIXELS.astype(">u2"), "give array / 65535"),
+    ("an open file", io.BytesIO, "BytesIO (give PIL.Image.open(...) of it) given"),
+    ("an array of another library", OfAnotherLibrary, "(give numpy.asarray(...) of it) given"),
+    ("a path of bytes", BytesPath, "a path of bytes given, of text expected"),
+    ("an empty path", lambda: "", "an empty path given"),
+    ("an address", lambda: "https://example.org/a.png", "nothing is downloaded"),
+    ("a closed Pillow image", lambda: late(cut=None), "pixels cannot be read given (Operation on closed image)"),
+    ("a truncated Pillow image", lambda: late(cut=80), "a Pillow image whose pixels cannot be read given"),
+    ("premultiplied", lambda: Image.new("RGBa", (3, 3)), "mode RGBa given; convert it with .convert('RGBA')"),
+    ("torch, no values", lambda: torch.zeros(3, 8, 9, device="meta"), "device 'meta' given, which holds no values"),
+    ("torch, sparse", lambda: torch.zeros(3, 8, 9).to_sparse(), "a sparse tensor given; give tensor.to_dense()"),
     ("uint8 3×H×W", lambda: PIXELS.transpose(2, 0, 1), "channels stand first here: give array.transpose(1, 2, 0)"),
     ("uint8 3×W×3", lambda: PIXELS[:3], "channels could be first or last"),
     ("float 3×H×3", lambda: unit(PIXELS[:, :3]).transpose(2, 0, 1), "channels could be first or last"),
@@ -144,6 +188,10 @@ REFUSED: list[tuple[str, Callable[[], object], str]] = [
     ("two images", lambda: [PIXELS, PIXELS], "a batch of 2 images given, one expected"),
     ("no file", lambda: "nowhere.png", "nowhere.png"),
 ]
+
+
+def test_a_numpy_matrix_is_a_grey_image() -> None:
+    np.testing.assert_array_equal(to_image(GREYS.view(np.matrix))[0][:, :, 2], PIXELS[:, :, 0])
 
 
 @pytest.mark.parametrize(("form", "make", "said"), REFUSED, ids=[form for form, *_ in REFUSED])

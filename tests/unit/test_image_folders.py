@@ -18,6 +18,7 @@ from PIL import Image
 
 from vitiq.bitstream.container import is_viq
 from vitiq.image.folders import find_images, pairing_key
+from vitiq.image.io import write_png
 
 IMAGE = Image.fromarray(np.zeros((2, 2, 3), np.uint8))
 
@@ -87,7 +88,11 @@ def test_names_that_differ_in_case_or_form_alone_get_numbers(tmp_path: Path) -> 
 def test_many_files_of_one_name_take_linear_time(tmp_path: Path) -> None:
     """Each further file of a name gets the next number without trying all before it."""
     IMAGE.save(tmp_path / "x.png")
-    found = find_images([tmp_path / "x.png"] * 3000)
+    paths = [tmp_path / str(number) / "x.png" for number in range(3000)]
+    for path in paths:
+        path.parent.mkdir()
+        path.symlink_to(tmp_path / "x.png")
+    found = find_images(paths)
     assert found.images[-1].name == "x-3000.png"
 
 
@@ -126,3 +131,11 @@ def test_links_that_lead_nowhere_or_to_folders_and_pipes_are_said(tmp_path: Path
     assert "4 files" in line
     assert "2 links to folders" in line
     assert "2 neither file nor folder" in line
+
+
+def test_a_file_that_two_paths_reach_counts_once(tmp_path: Path) -> None:
+    for name in ("a.png", "sub/a.png"):
+        write_png(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
+    (tmp_path / "link.png").symlink_to("a.png")  # a name of its own, wanted as it is
+    paths = [tmp_path, tmp_path / "a.png", tmp_path / "sub", tmp_path / "sub" / ".." / "a.png", tmp_path]
+    assert [image.name for image in find_images(paths).images] == ["a.png", "link.png", "sub/a.png"]

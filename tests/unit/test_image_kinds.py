@@ -11,9 +11,11 @@ import io
 import re
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from images_by_hand import chunk, png, tiff
 from PIL import Image
 
@@ -26,7 +28,7 @@ from vitiq.image.colour_space import (
     power,
 )
 from vitiq.image.header_colour import count_gif_frames
-from vitiq.image.jxl import sample_bits
+from vitiq.image.jxl import JxlHeader, jxl_header
 from vitiq.image.read import decode_image
 
 JXL = {
@@ -56,24 +58,76 @@ EIGHT = "/woIcBAJCAQBAHwASxiLFVJc0m3sOR3SD1qlrwuEAGC1RqDTjUB5z+5IAQ=="
 def test_deep_linear_light_is_not_converted_from_eight_bits(kind: str) -> None:
     bits, text = JXL[kind]
     data = base64.b64decode(text)
-    assert sample_bits(data) == bits
+    assert jxl_header(data).bits == bits
     with pytest.raises(InputError, match=rf"{bits} bits in '.*Lin', of which the decoder .* too few"):
         decode_image(data, "x")
 
 
 def test_the_depth_of_jpeg_xl() -> None:
     data = base64.b64decode(EIGHT)
-    assert sample_bits(data) == 8
+    assert jxl_header(data).bits == 8
     image, notes = decode_image(data, "x")
     assert image[0, :, 0].tolist() == [0, 85, 170, 255]
     assert notes == []
     whole = base64.b64decode(JXL["an animation"][1])
-    assert [sample_bits(whole[:length]) for length in (0, 1, 2, 5)] == [8] * 4  # too short to say
+    assert [jxl_header(whole[:length]).bits for length in (0, 1, 2, 5)] == [8] * 4  # too short to say
 
 
 def test_the_depth_of_deep_srgb_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vitiq.image.read.sample_bits", lambda _: 12)
+    monkeypatch.setattr("vitiq.image.read.jxl_header", lambda _: JxlHeader(12))
     assert decode_image(base64.b64decode(EIGHT), "x")[1] == ["12 bits rounded to 8"]
+
+
+def test_an_animation_of_jpeg_xl_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [kind for kind, (_, text) in JXL.items() if jxl_header(base64.b64decode(text)).animated] == ["an animation"]
+    monkeypatch.setattr("vitiq.image.read.jxl_header", lambda _: JxlHeader(animated=True))
+    assert decode_image(base64.b64decode(EIGHT), "x")[1] == ["first of an animation's frames"]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_jpeg_xl_is_turned_once_whoever_packed_it(orientation: int, tmp_path: Path) -> None:
+    """libjxl turns its own images; a JPEG that is packed in JPEG XL comes back as it was, with its EXIF."""
+    pytest.importorskip("pillow_jxl")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 16, 3), np.uint8))
+    image.save(tmp_path / "x.jpg", exif=exif)
+    with Image.open(tmp_path / "x.jpg") as opened:
+        opened.save(tmp_path / "x.jxl", lossless_jpeg=True)
+    expected, said = decode_image((tmp_path / "x.jpg").read_bytes(), "x")
+    found, notes = decode_image((tmp_path / "x.jxl").read_bytes(), "x")
+    np.testing.assert_array_equal(found, expected)
+    assert notes == said
+
+
+def test_what_the_first_frame_of_a_gif_leaves_free_is_transparent() -> None:
+    """As browsers show it (GIF89a, section 18, leaves the background to the reader); Pillow makes it black."""
+    buffer = io.BytesIO()
+    Image.new("P", (4, 3), 1).save(buffer, "GIF")
+    data = buffer.getvalue()
+    at = data.index(b",")
+    canvas = data[:6] + struct.pack("<2H", 6, 5) + data[10 : at + 1] + struct.pack("<2H", 1, 2) + data[at + 5 :]
+    for form, notes in ((data, []), (canvas, ["transparency laid on white"])):
+        image, said = decode_image(form, "x")
+        assert said == notes
+        level = decode_image(data, "x")[0][0, 0, 0]
+        expected = np.full(image.shape[:2], 255 if notes else level)
+        expected[-3:, 1:5] = level
+        np.testing.assert_array_equal(image[:, :, 0], expected)
+
+
+def test_whole_files_of_kinds_that_pillow_does_not_decode_are_not_called_damaged() -> None:
+    header = struct.pack("<IiiHHIIiiII", 40, 8, 6, 1, 32, 3, 192, 0, 0, 0, 0)
+    masks = struct.pack("<III", 0x3FF00000, 0xFFC00, 0x3FF)
+    data = b"BM" + struct.pack("<IHHI", 66 + 192, 0, 0, 66) + header + masks + bytes(192)
+    with pytest.raises(InputError, match=r"x: a kind of BMP that no reader here decodes .*; save it as PNG"):
+        decode_image(data, "x")
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.zeros((4, 4, 3), np.uint8), photometric="rgb", bigtiff=True, byteorder=">")
+    with pytest.raises(InputError, match="BigTIFF of 8 bits with the high byte first"):
+        decode_image(buffer.getvalue(), "x")
+    with pytest.raises(InputError, match=r"damaged .libjxl cannot decode it.; get the file again"):
+        decode_image(base64.b64decode(EIGHT)[:-9], "x")
 
 
 @pytest.mark.parametrize("gamma", [1.0, 1.2, 1.8, 2.2, 2.6])

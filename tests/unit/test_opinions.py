@@ -134,6 +134,15 @@ def aic3(root: Path) -> None:
     (root / "decoded" / "info_with_bitrates.csv").write_text("\n".join(lines) + "\n")
 
 
+def aic3_levels(root: Path) -> None:
+    """The table without bitrates, as it is in the archive itself."""
+    aic3(root)
+    table = root / "decoded" / "info_with_bitrates.csv"
+    lines = [line.rpartition(",")[0] for line in table.read_text().splitlines()]
+    (root / "decoded" / "info.csv").write_text("\n".join(lines) + "\n")
+    table.unlink()
+
+
 def aic4(root: Path) -> None:
     """The first rows of the published tables."""
     for codec, level in (("0ref", 0), ("AVIF", 1), ("JPEG-AI", 10)):
@@ -192,6 +201,7 @@ EXPECTED = {
     kadid: ("KADID-10k", ["jpeg", "contrast change"], [3.1, 4.57]),
     cid22: ("CID22", ["JPEG_XL"], [61.5]),
     aic3: ("AIC-3", ["AVIF", "JPEG-1"], [-0.25, -2.4]),
+    aic3_levels: ("AIC-3", ["AVIF", "JPEG-1"], [-0.25, -2.4]),
     aic4: ("AIC-4", ["AVIF", "JPEG-AI"], [-0.12031473, -3.5]),
     mucped23: ("mucped23", ["jpegli", "mozjpeg"], [2182.55, 1817.45]),
     mucped22: ("mucped22", ["dist_6", "dist_17"], [1537.137225817871, 2172.2137460449217]),
@@ -215,7 +225,7 @@ def test_layouts_as_published(make: object, tmp_path: Path) -> None:
 def test_rates_units_and_what_a_set_publishes(tmp_path: Path) -> None:
     rates = {aic3: ([1.75, 0.9], "bits per pixel"), aic4: ([1, 10], "level"), cid22: ([0.85], "bits per pixel")}
     rates |= {mucped23: ([1.1235974, 1.3579394], "bits per pixel"), kadid: ([3, 5], "level")}
-    rates |= {tid: ([1, 2, 3, 4, 5], "level")}
+    rates |= {tid: ([1, 2, 3, 4, 5], "level"), aic3_levels: ([1, 10], "level")}
     for make, (wanted, unit) in rates.items():
         folder = tmp_path / make.__name__
         folder.mkdir()

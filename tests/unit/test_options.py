@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import click
 import pytest
 
 from vitiq.cli.main import COMMANDS, cli
+from vitiq.options import make_options, option
 
 SHARED = (
     "--metrics", "--weights", "--panel", "--jobs", "--json", "--quiet", "--force", "--study", "--option", "--quality",
@@ -58,3 +60,14 @@ def test_a_mistyped_option_is_no_codecs() -> None:
     with pytest.raises(click.NoSuchOption) as refused:
         command.make_context("run", ["a.png", "-o", "out", "--metrisc", "mse"])
     assert "--metrics" in (refused.value.possibilities or ())
+
+
+@pytest.mark.parametrize("seed", [2**53 + 1, str(2**63 + 1), -(2**60) - 1])
+def test_large_whole_numbers_keep_their_digits(seed: int | str) -> None:
+    """As doubles they would be others: 2**53 + 1 is none."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        seed: int = option(0, "of the noise")
+
+    assert make_options(Options, {"seed": seed}, "codec x").seed == int(seed)

@@ -35,7 +35,8 @@ from vitiq.metrics.fidelity.ssim import Ssim, SsimSkimage, SsimY, ssim_map
 from vitiq.metrics.fidelity.windows import WIDTH, gaussian, window_sums
 from vitiq.metrics.halves import halve
 from vitiq.metrics.perceptual.brisque_features import GREY
-from vitiq.metrics.scoring import score_pair
+from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.metrics.semantic import tiles
 from vitiq.types import ImageU8, Quality
 
 WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
@@ -257,3 +258,32 @@ def test_shared_results_belong_to_their_images() -> None:
     assert len(calls) == 3
     a[0, 0, 0] = 3
     assert total(a) == 14
+
+
+def test_other_arguments_tell_shared_results_apart() -> None:
+    calls: list[str] = []
+
+    @shared
+    def named(name: str, image: ImageU8, power: int) -> str:
+        calls.append(name)
+        return f"{name} {int(image.sum()) ** power}"
+
+    a = np.ones((2, 2, 3), np.uint8)
+    with sharing(a):
+        found = [named("x", a, 1), named("x", a, 1), named("y", a, 1), named("y", a, 2)]
+    assert found == ["x 12", "x 12", "y 12", "y 144"]
+    assert calls == ["x", "y", "y"]
+
+
+def test_tiles_are_read_once_for_all_metrics_of_a_pair(small: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where an image has more tiles than a network's cache keeps."""
+    metrics = resolve_metrics("vit-tiles,vit-regions")
+    asked: list[int] = []
+
+    def counted(a: np.ndarray, _: np.ndarray) -> np.ndarray:
+        asked.append(len(a))
+        return np.ones((len(a), 3, 4))
+
+    monkeypatch.setattr(tiles, "level_distances", counted)
+    score_pair(small, small[::-1].copy(), metrics)
+    assert len(asked) == 1

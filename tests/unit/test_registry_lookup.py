@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vitiq import registry
+from vitiq.errors import UnknownNameError
 
 
 def test_names_are_those_of_the_entry_points() -> None:
@@ -38,3 +39,10 @@ def test_a_package_that_is_installed_meanwhile_is_found(tmp_path: Path, monkeypa
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[vitiq.codecs]\nlate = late:Late\n")
     assert "late" in registry.names("codecs")
+
+
+def test_only_commands_that_there_are_are_named() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown codec 'x'.*vitiq codecs list shows all"):
+        registry.load("codecs", "x")
+    with pytest.raises(UnknownNameError, match=r"unknown entropy model 'x': [^(]*$"):
+        registry.load("entropy_models", "x")

@@ -49,6 +49,20 @@ def test_pairs_by_path_then_by_stem(tmp_path: Path) -> None:
     assert f"{b / '3.jpg'}, {b / '3.webp'}: not paired" in said
 
 
+def test_pairs_names_that_a_suffix_was_added_to(tmp_path: Path) -> None:
+    """As `encode` and `decode` call what they make of x.png and x.jpg in one folder."""
+    a = folder(tmp_path / "a", "x.png", "X.jpg", "y.png", "z.png", "v.jpg.png")
+    b = folder(tmp_path / "b", "x.png.png", "x.jpg.png", "y.png.jpg", "y.png.webp", "z.jpg", "v.jpg")
+    found = pair_up(a, b)
+    assert named(tmp_path, found.pairs) == [
+        ("v.jpg.png", "v.jpg"),
+        ("X.jpg", "x.jpg.png"),
+        ("x.png", "x.png.png"),
+        ("z.png", "z.jpg"),
+    ]
+    assert len(found.problems) == 3  # two files could be y.png's
+
+
 def test_empty_missing_and_mixed_sides_are_told(tmp_path: Path) -> None:
     a, b = folder(tmp_path / "a", "1.png"), folder(tmp_path / "b")
     assert pair_up(a, b).pairs == []

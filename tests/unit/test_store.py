@@ -5,9 +5,11 @@ Truth: the rows that were written.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 from vitiq import files
 from vitiq.errors import InputError, StoreError
 from vitiq.evaluation import schema
-from vitiq.evaluation.parts import Parts, cannot_write, connect
+from vitiq.evaluation.parts import Parts, cannot_write, connect, synchronise_files
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.schema import COLUMNS
 from vitiq.evaluation.study import Series, Study, StudyImage
@@ -139,6 +141,25 @@ class Broken:
 
     def execute(self, *_: object) -> None:
         raise self._error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="syncfs(2) is Linux's")
+def test_a_disk_that_loses_files_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """syncfs(2) returns -1 with EIO where a write since the last call failed (Linux 5.8 and later)."""
+
+    class Library:
+        """A C library on a broken disk."""
+
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def syncfs(self, _: int) -> int:
+            ctypes.set_errno(errno.EIO)
+            return -1
+
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    with pytest.raises(StoreError, match="Input/output error"):
+        synchronise_files(tmp_path)
 
 
 def test_parts_of_an_older_version_are_read_as_todays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

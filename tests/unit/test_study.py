@@ -22,7 +22,8 @@ from vitiq.evaluation.inputs import find_inputs, pixels_digest, read_input
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_keep, check_metrics, make_study, series_of
 from vitiq.evaluation.store import MARK, Store
-from vitiq.evaluation.study import Study, StudyImage, of_shard, unique_names
+from vitiq.evaluation.study import Study, StudyImage, of_shard
+from vitiq.image.folders import unique_names
 from vitiq.image.io import write_png
 
 IMAGE = StudyImage("a.png", "/in/a.png", "0" * 64, 40, 30, 1000)
@@ -81,7 +82,9 @@ def test_shares_are_disjoint_and_whole() -> None:
 
 def test_codecs_without_rates_have_their_ladder_and_doubles_count_once() -> None:
     assert len(study("jpeg")) > 3
-    assert len(study("jpeg@10,jpeg@10")) == 1
+    assert len(study("jpeg@10,jpeg@10")) == len(study("jpeg@10,10")) == len(study("jpeg@bpp=1,1.0")) == 1
+    assert len(study("jpeg@10:30:10,jpeg@20,jpeg[subsampling=4:2:0]@20,40")) == 4
+    assert len(study("jpeg@bytes=500,500,bpp=1")) == len(study("jpeg@20,jpeg[progressive=true]@20")) == 2
 
 
 def test_names_that_differ_in_case_or_form_alone_are_told_apart() -> None:
@@ -146,6 +149,19 @@ def test_results_are_never_inputs(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     write_png(tmp_path / "new" / "b.png", image)
     assert "new/b.png" not in [name for _, name in find_inputs([tmp_path], tmp_path / "new").files]
+
+
+def test_a_folder_that_cannot_be_looked_into_stops_no_other(as_user: Path) -> None:
+    for name in ("a.png", "sub/b.png"):
+        write_png(as_user / name, np.zeros((8, 8, 3), np.uint8))
+    (as_user / "sub").chmod(0o000)
+    for out in (as_user / "out", as_user / "sub" / "out", None):
+        found = find_inputs([as_user], out)
+        assert [name for _, name in found.files] == ["a.png"]
+        assert [line.partition("sub: ")[2] for line in found.problems] == [
+            "cannot be looked into (Permission denied); check its permissions"
+        ]
+    (as_user / "sub").chmod(0o755)
 
 
 def test_what_lies_in_results_is_not_even_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,16 +11,14 @@ from jaxtyping import Float
 from vitiq.analysis.batched import mean_difference, ordered, points_used
 from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
-from vitiq.analysis.curve import LEAST_POINTS, Method
+from vitiq.analysis.curve import LEAST_POINTS, Method, Others, Values
 from vitiq.analysis.mean_curve import Pool, common_images, pooled
 from vitiq.analysis.points import CodecTable, RdPoint, gather
 from vitiq.errors import InputError
 
-Values = Float[np.ndarray, " n"]
 Rows = tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]
 """Rates and qualities, larger is better, of a curve a row."""
 OtherRows = tuple[Float[np.ndarray, "b m"], Float[np.ndarray, "b m"]]
-Others = Float[np.ndarray, " m"]
 
 FEW_IMAGES = 6
 """Images below which an interval carries a note: six can be drawn in 462 ways, five in 126."""
@@ -193,6 +191,8 @@ def average_over_metrics(comparisons: Iterable[Comparison]) -> float:
         InputError: comparisons of more than one codec or anchor, a metric twice, or none.
     """
     given = list(comparisons)
+    if not given:
+        raise InputError("no comparisons given; average those of one codec in one metric or more")
     if len({(c.codec, c.anchor) for c in given}) != 1 or len({c.metric for c in given}) < len(given):
         raise InputError("comparisons of different codecs or of one metric twice given; average one codec's metrics")
     return float(np.mean([(c.mean_rate if c.image_rate else c.rate).value for c in given]))

@@ -82,8 +82,8 @@ def refit(z: Values, y: Values, weights: Rows, start: Parameters) -> Fits:
     return np.concatenate(parts) if parts else np.empty((0, 4))
 
 
-def curves(z: Values, fits: Fits) -> Rows:
-    """The logistic of every resample at every value."""
+def curves(z: Values | Rows, fits: Fits) -> Rows:
+    """The logistic of every resample at every value, the same ones for all or each its own."""
     top, bottom, middle, slope = (column[:, None] for column in fits.T)
     return np.asarray(bottom + (top - bottom) * _sigmoid((z - middle) / (np.abs(slope) + 1e-12)), dtype=np.float64)
 
@@ -109,9 +109,8 @@ def _refit(z: Rows, y: Rows, weights: Rows, starts: Fits) -> Fits:
 
 
 def _errors(z: Rows, y: Rows, weights: Rows, fits: Fits) -> Each:
-    top, bottom, middle, slope = (column[:, None] for column in fits.T)
     with np.errstate(over="ignore", invalid="ignore"):
-        rest = bottom + (top - bottom) * _sigmoid((z - middle) / (np.abs(slope) + 1e-12)) - y
+        rest = curves(z, fits) - y
         total = (weights * rest * rest).sum(axis=1)
     return np.asarray(np.where(np.isfinite(total), total, np.inf), dtype=np.float64)
 

@@ -15,11 +15,10 @@ import numpy as np
 from jaxtyping import Float
 
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, draws, interval
-from vitiq.analysis.curve import curve, interpolator
+from vitiq.analysis.curve import Values, curve, interpolator
 from vitiq.analysis.points import CodecTable, RdPoint, codecs_of, gather
 from vitiq.errors import InputError
 
-Values = Float[np.ndarray, " n"]
 Pool = Literal["metric", "mse"]
 
 

@@ -60,19 +60,22 @@ def difference(first: str, a: Resampled, second: str, b: Resampled, measure: str
 
 
 def sentence(found: Difference) -> str:
-    """The difference as people say it.
+    """The difference in words; of correlations the larger is better, of "rmse" the smaller.
 
     Example:
         >>> sentence(Difference("a", "b", "srcc", 0.02, 0.01, 0.03, 60))
         'a is better than b by 0.020 [0.010, 0.030]'
         >>> sentence(Difference("a", "b", "srcc", -0.02, -0.05, 0.01, 60))
         'a is not shown to differ from b: -0.020 [-0.050, 0.010]'
+        >>> sentence(Difference("a", "b", "rmse", 0.2, 0.1, 0.3, 60))
+        'a is worse than b by 0.200 [0.100, 0.300]'
     """
     if not np.isfinite(found.low):
         return f"{found.first} and {found.second} differ by {found.value:+.3f}, too few references for an interval"
     interval = f"[{found.low:.3f}, {found.high:.3f}]"
     if not found.shown:
         return f"{found.first} is not shown to differ from {found.second}: {found.value:.3f} {interval}"
+    word = "better" if (found.value > 0) != (found.measure == "rmse") else "worse"
     if found.value < 0:
-        return f"{found.first} is worse than {found.second} by {-found.value:.3f} [{-found.high:.3f}, {-found.low:.3f}]"
-    return f"{found.first} is better than {found.second} by {found.value:.3f} {interval}"
+        interval = f"[{-found.high:.3f}, {-found.low:.3f}]"
+    return f"{found.first} is {word} than {found.second} by {abs(found.value):.3f} {interval}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CONFIDENCE = 0.95
+from vitiq.analysis.bootstrap import CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import builtins
 import os
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitiq import files, registry
-from vitiq.api.paths import as_path
+from vitiq.api.given import as_path
 from vitiq.api.progress import SearchProgress
 from vitiq.codecs import defaults
 from vitiq.codecs.base import Codec, FileInfo
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.files import read_file
 from vitiq.codecs.rate_target import encode_within
-from vitiq.codecs.spec import make_codec
+from vitiq.codecs.spec import make_codec, parse_codec
 from vitiq.errors import InputError
-from vitiq.image.arrays import to_image
+from vitiq.image.arrays import own, to_image
 from vitiq.models.device import device_name
 from vitiq.types import Bytes, ImageU8, Quality, Rate
 
@@ -90,8 +91,8 @@ def encode(
 
     Args:
         image: a path, a Pillow image, NumPy uint8 H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W).
-        codec: a name as the command takes it (`"avif"`, `"avif[speed=8]"`), or what `vitiq.codec` gave.
-        quality: the codec's own quality setting; its default where none of the three is given.
+        codec: a name as the command takes it (`"avif"`, `"avif[speed=8]"`, `"avif@50"`), or what `vitiq.codec` gave.
+        quality: the codec's own quality setting; its default where no rate is given.
         bytes: the best file of at most so many bytes.
         bpp: the same in bits per pixel.
         device: "cuda" or "auto" for the codec's networks, where a name is given and the codec has any.
@@ -101,6 +102,7 @@ def encode(
     Raises:
         InputError: the image, the quality, an option or the device cannot be used.
         UnknownNameError: no such codec.
+        WeightsError, MissingDependencyError: weights or a program that the codec needs are not here.
 
     Example:
         >>> import numpy as np, vitiq
@@ -115,6 +117,10 @@ def encode(
     pixels, notes = to_image(image)
     height, width, _ = pixels.shape
     rate = _rate(quality, bytes, bpp, width, height)
+    if named := parse_codec(codec).rates if isinstance(codec, str) else ():
+        if len(named) + (rate is not None) > 1:
+            raise InputError(f"codec {codec!r} and the arguments name several rates, one expected")
+        rate = named[0].at(width, height)
     with SearchProgress(progress, shown=made.optimises, title=made.name) as callback:
         found = encode_within(made, pixels, rate, callback)
     said = (*notes, *found.notes, *made.inspect(found.data).notes)
@@ -148,8 +154,8 @@ def decode(
         128
     """
     content = content_of(data)
-    made = codec_named(codec_of(content) if codec is None else codec, device)
-    return made.decode(content)
+    made = codec_named(codec_of(content) if codec is None else _without_rates(codec), device)
+    return own(made.decode(content))
 
 
 def inspect(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, symbols: bool = False) -> FileInfo:
@@ -189,6 +195,9 @@ def codec(name: str, **options: object) -> Codec:
         >>> vitiq.codec("jpeg").quality_help
         '1 to 100, higher is better'
     """
+    if not isinstance(name, str):
+        raise InputError(f"codec: {type(name).__name__} given, a name expected")
+    _without_rates(name)
     return make_codec(name, options)
 
 
@@ -201,6 +210,12 @@ def list_codecs() -> list[str]:
         True
     """
     return list(registry.names("codecs"))
+
+
+def _without_rates(given: str | Codec) -> str | Codec:
+    if isinstance(given, str) and parse_codec(given).rates:
+        raise InputError(f"codec {given!r}: a rate given, a codec alone expected here; give the rate to vitiq.encode")
+    return given
 
 
 def codec_named(given: str | Codec, device: str | None = None) -> Codec:
@@ -224,13 +239,21 @@ def _rate(quality: float | None, count: int | None, bpp: float | None, width: in
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} given, one of quality, bytes and bpp expected")
     for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        # NumPy's numbers count, as those of a loop over np.arange.
+        if isinstance(value, bool) or not isinstance(value, Real):
             raise InputError(f"{name}: {type(value).__name__} given, a number expected")
     if quality is not None:
-        return Quality(float(quality))
+        return Quality(_float(quality, "quality"))
     if count is not None:
         return Bytes(count)
-    return None if bpp is None else Bytes.per_pixel(bpp, width, height)
+    return None if bpp is None else Bytes.per_pixel(_float(bpp, "bpp"), width, height)
+
+
+def _float(value: float, name: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputError(f"{name}: a number beyond all floating point given, a finite one expected") from None
 
 
 def content_of(data: object) -> builtins.bytes:
@@ -240,5 +263,5 @@ def content_of(data: object) -> builtins.bytes:
     if isinstance(data, builtins.bytes | bytearray | memoryview):
         return builtins.bytes(data)
     if isinstance(data, str | os.PathLike):
-        return read_file(Path(data))
+        return read_file(as_path(data, "data"))
     raise InputError(f"data: {type(data).__name__} given, bytes, a path or what vitiq.encode() gave expected")

@@ -76,11 +76,11 @@ def classify(
 
     Args:
         data: as `vitiq.decode` takes it.
-        top: labels to give.
+        top: labels to give, from 1.
         compare: also rebuild the image and let the embedded ViT read it, where it was not read so already.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or more labels than there are or none are asked for.
         BitstreamError: it is damaged, or an ordinary codec's.
         WeightsError: it belongs to other weights.
     """
@@ -122,9 +122,9 @@ def _rebuilt(codec: Codec, content: builtins.bytes, top: int, *, count_flops: bo
 
 
 def _labels(network: str, names: tuple[str, ...], read: reading.Reading, top: int) -> Labels:
-    from vitiq.codecs.transform.latent_classifier import top_labels
+    from vitiq.codecs.transform.latent_classifier import most_probable
 
-    return Labels(network, tuple(top_labels(read.logits, names, top)), read.seconds, read.flops)
+    return Labels(network, tuple(most_probable(read.logits, names, top)), read.seconds, read.flops)
 
 
 def _first(logits: np.ndarray) -> int:

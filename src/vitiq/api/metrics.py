@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vitiq import registry
-from vitiq.api.paths import as_path, as_paths
+from vitiq.api.given import as_path, as_paths, texts_of
 from vitiq.errors import InputError
 from vitiq.image.arrays import Taken, to_images
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
@@ -89,6 +89,8 @@ def metric(
         >>> [score.value for score in mse([image, image], [image + 1, image + 2])]
         [1.0, 4.0]
     """
+    if not isinstance(name, str):
+        raise InputError(f"metric: {type(name).__name__} given, a name expected")
     made = made_metrics([name], backbone, panel, device)
     if len(made) != 1:
         raise InputError(f"{name!r} names {len(made)} metrics, one expected; use vitiq.score")
@@ -160,16 +162,12 @@ def list_metrics() -> list[str]:
 
 
 def names_of(metrics: str | Sequence[str]) -> list[str]:
-    """Names as they were given, with commas or in a list.
+    """Names of metrics as they were given, with commas or in a list.
 
     Raises:
         InputError: neither.
     """
-    if isinstance(metrics, str):
-        return [name.strip() for name in metrics.split(",") if name.strip()]
-    if isinstance(metrics, list | tuple) and all(isinstance(name, str) for name in metrics):
-        return list(metrics)
-    raise InputError(f"metrics: {type(metrics).__name__} given, names with commas or a list of names expected")
+    return [name.strip() for text in texts_of(metrics, "metrics") for name in text.split(",") if name.strip()]
 
 
 def made_metrics(
@@ -182,7 +180,8 @@ def made_metrics(
         UnknownNameError: no such metric.
     """
     vit = None if backbone is None and device in {None, "cpu"} else loaded(backbone, device)
-    made = resolve_metrics(names_of(names), vit, [loaded(one, device) for one in panel])
+    several = (panel,) if isinstance(panel, str | os.PathLike) else panel
+    made = resolve_metrics(names_of(names), vit, [loaded(one, device) for one in several])
     if not made:
         raise InputError("no metric named; vitiq.list_metrics() lists them")
     return made
@@ -213,6 +212,8 @@ def loaded(given: BackboneLike | None, device: str | None) -> Backbone:
     """
     if given is None or isinstance(given, str | os.PathLike):
         return backbone(given, device=device)
+    if not hasattr(given, "logits"):
+        raise InputError(f"backbone: {type(given).__name__} given, a path or what vitiq.backbone() gave expected")
     if device is not None:
         raise InputError("device: given beside a backbone that is loaded already; give it to vitiq.backbone instead")
     return given

@@ -56,7 +56,7 @@ class SearchProgress:
     """
 
     def __init__(self, option: ProgressOption, *, shown: bool, title: str) -> None:
-        if option not in {None, True, False} and not callable(option):
+        if not (option is None or isinstance(option, bool) or callable(option)):
             raise InputError(f"progress: {type(option).__name__} given, True, False, None or a function expected")
         self._callback = option if callable(option) else None
         wanted = self._callback is None and (option is True or (option is None and shown and somebody_looks()))

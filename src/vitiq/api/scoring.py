@@ -6,16 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from vitiq.api.given import as_path
 from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, spec_of
-from vitiq.api.paths import as_path
 from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
-from vitiq.image.arrays import to_image, to_images
+from vitiq.image.arrays import own, to_image, to_images
 from vitiq.metrics.base import SetMetric
-from vitiq.metrics.scoring import DEFAULT_SETS
+from vitiq.metrics.scoring import DEFAULT_SETS, resolve_metrics
 from vitiq.metrics.scoring import score_pairs as score_image_pairs
 from vitiq.metrics.scoring import score_sets as score_image_sets
 from vitiq.types import ImageU8, Score
@@ -34,13 +33,20 @@ class Scores(dict[str, Score]):
     """Metric key -> Score (`value`, `signature`, `details`), in the order asked for.
 
     Attributes:
-        notes: what was changed to fit each image into 8-bit sRGB (grey, transparency, profile, depth).
+        notes: what was changed to fit an image into 8-bit sRGB (grey, transparency, profile, depth); of two sets each
+            change once, of folders what was left out.
     """
 
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return "\n".join(f"{key:20} {score.value:.6g}" for key, score in self.items()) or "no scores"
+        return "\n".join(_line(key, score) for key, score in self.items()) or "no scores"
+
+
+def _line(key: str, score: Score) -> str:
+    """One score to read: NaN with its reason."""
+    reason = score.details.get("undefined")
+    return f"{key:20} {score.value:.6g}" + (f"  ({reason})" if reason else "")
 
 
 def load_image(image: OneImage) -> ImageU8:
@@ -50,6 +56,9 @@ def load_image(image: OneImage) -> ImageU8:
         image: a path, a Pillow image, NumPy uint8 H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W).
             Grey is repeated in three channels, transparency is laid on white, floating point is rounded to 8 bits.
 
+    Returns:
+        An array of its own, to be changed at will.
+
     Raises:
         InputError: anything else; says what was given and what to do.
 
@@ -58,7 +67,7 @@ def load_image(image: OneImage) -> ImageU8:
         >>> vitiq.load_image(np.ones((2, 2))).tolist()[0][0]
         [255, 255, 255]
     """
-    return to_image(image)[0]
+    return own(to_image(image)[0], image)
 
 
 @overload
@@ -127,6 +136,7 @@ def score(
     Raises:
         InputError: images in none of these forms, or of different sizes.
         UnknownNameError: no such metric.
+        WeightsError: a checkpoint that `backbone` or `panel` names is missing, damaged or of an unknown network.
 
     Example:
         >>> import numpy as np, vitiq
@@ -140,7 +150,8 @@ def score(
     made = made_metrics(metrics, backbone, panel, device)
     names = names_of(metrics)
     if sets := [m.name for m in made if isinstance(m, SetMetric) and m.name in names]:
-        raise InputError(f"{', '.join(sets)} compares sets of images; use vitiq.score_sets")
+        verb = "compares" if len(sets) == 1 else "compare"
+        raise InputError(f"{', '.join(sets)} {verb} sets of images; use vitiq.score_sets")
     left, right = both_sides(reference, distorted)
     found = score_image_pairs(left.images, right.images, made)
     results = []
@@ -170,7 +181,7 @@ class FolderScores:
     def __repr__(self) -> str:
         lines = [f"{len(self.pairs)} pairs, {len(self.problems)} problems"]
         lines += [f"{name:20} {summary.mean:.6g}" for name, summary in self.summary.items()]
-        return "\n".join(lines + [f"{name:20} {score.value:.6g}" for name, score in self.sets.items()])
+        return "\n".join(lines + [_line(name, score) for name, score in self.sets.items()])
 
 
 def score_folder(
@@ -250,6 +261,10 @@ def score_sets(
     """
     from vitiq.evaluation.sets import score_sets_of  # noqa: PLC0415
 
+    for asked in names_of(metrics):
+        kinds = resolve_metrics(asked)
+        if not any(isinstance(kind, SetMetric) for kind in kinds):
+            raise InputError(f"{asked} compares pairs of images; use vitiq.score or vitiq.score_folder")
     sides = (reference, distorted)
     as_files = [isinstance(side, str | os.PathLike) for side in sides]
     if any(as_files) and not all(as_files):
@@ -257,7 +272,10 @@ def score_sets(
     if not all(as_files):
         made = made_metrics(metrics, backbone, (), device)
         left, right = (to_images(side, name) for side, name in zip(sides, SIDES, strict=True))
-        return Scores(score_image_sets(left.images, right.images, made))
+        result = Scores(score_image_sets(left.images, right.images, made))
+        notes = zip(SIDES, (left.notes, right.notes), strict=True)
+        result.notes = tuple(dict.fromkeys(f"{side}: {note}" for side, own in notes for one in own for note in one))
+        return result
     if backbone is not None and not isinstance(backbone, str | os.PathLike):
         raise InputError("backbone: an object given; give the path of its checkpoint for folders")
     spec = spec_of(metrics, backbone, (), device)
@@ -270,7 +288,8 @@ def score_sets(
             shown.update()
 
     with shown:
-        found = score_sets_of(Path(str(reference)), Path(str(distorted)), spec, jobs=jobs, step=step)
+        left_folder, right_folder = (as_path(side, name) for side, name in zip(sides, SIDES, strict=True))
+        found = score_sets_of(left_folder, right_folder, spec, jobs=jobs, step=step)
     result = Scores(found.scores)
     result.notes = tuple(found.problems)
     return result

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vitiq.api.given import as_path, as_paths, texts_of
 from vitiq.api.metrics import spec_of
-from vitiq.api.paths import as_path, as_paths
 from vitiq.api.progress import bar, set_total
 from vitiq.models.device import device_name
 from vitiq.workers import jobs_on
@@ -70,7 +70,7 @@ def run_study(
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
 
     device, folder = device_name(device), as_path(out, "out")
-    specs = parse_codecs(codecs if isinstance(codecs, str) else ",".join(codecs))
+    specs = parse_codecs(",".join(texts_of(codecs, "codecs", 'text as the command takes it ("avif[speed=8]@50")')))
     config = BenchConfig(
         images=as_paths(images, "images"),
         codecs=tuple(on_device(spec, device) for spec in specs),

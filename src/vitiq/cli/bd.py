@@ -89,13 +89,13 @@ def command(  # noqa: PLR0917
         if len(own) > 1:
             averages[codec] = average_over_metrics(own)
     if as_json:
-        print_json({"anchor": against, "comparisons": [facts(c) for c in found], "averages": _numbers(averages)})
+        print_json({"anchor": against, "comparisons": [to_json(c) for c in found], "averages": _numbers(averages)})
     else:
         click.echo(to_markdown(found, averages, per_image=per_image))
     report_problems([*gathered.problems, *(f"{c.codec}, {c.metric}: {c.refused}" for c in found if c.refused)])
 
 
-def facts(comparison: Comparison) -> dict[str, object]:
+def to_json(comparison: Comparison) -> dict[str, object]:
     """A comparison as JSON values."""
     values = asdict(comparison)
     for name in ("rate", "quality", "mean_rate", "mean_quality", "image_rate"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_
 if TYPE_CHECKING:
     from vitiq.analysis.comparison import Comparison
     from vitiq.evaluation.bench import BenchConfig, Estimate
+    from vitiq.evaluation.metric_spec import MetricSpec
     from vitiq.evaluation.presets import Finished
 
 STUDY = "study"
@@ -124,8 +126,6 @@ def config_of(images: tuple[Path, ...], codecs: tuple[str, ...], options: dict[s
     Raises:
         InputError: what is written is not of the grammar.
     """
-    from dataclasses import replace  # noqa: PLC0415
-
     from vitiq.codecs.spec import on_device, parse_codecs  # noqa: PLC0415
     from vitiq.evaluation.bench import BenchConfig, read_study_file  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
@@ -155,9 +155,7 @@ def config_of(images: tuple[Path, ...], codecs: tuple[str, ...], options: dict[s
                 precomputed=(*config.precomputed, *read.precomputed),
                 anchors=(*config.anchors, *read.anchors),
                 anchor=config.anchor or read.anchor,
-                metrics=replace(read.metrics, device=options["device"])
-                if options["metrics"] == "default"
-                else config.metrics,
+                metrics=_metrics(config.metrics, read.metrics),
                 keep=read.keep if options["keep"] == "bitstreams,images" else config.keep,
             )
     with faults.gathered():
@@ -166,6 +164,16 @@ def config_of(images: tuple[Path, ...], codecs: tuple[str, ...], options: dict[s
         raise click.UsageError("name images, folders or a study file")
     faults.refuse()
     return config
+
+
+def _metrics(asked: MetricSpec, read: MetricSpec) -> MetricSpec:
+    """The metrics of a study file; what the command names itself counts instead."""
+    return replace(
+        asked,
+        names=read.names if asked.names == "default" else asked.names,
+        weights=asked.weights or read.weights,
+        panel=asked.panel or read.panel,
+    )
 
 
 def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:

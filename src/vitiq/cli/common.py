@@ -21,13 +21,6 @@ class SearchBar(ProgressBar):
         super().__init__("iteration", label=label, quiet=quiet)
 
 
-class CountBar(ProgressBar):
-    """A number of things that becomes known at the first call."""
-
-    def __init__(self, unit: str, *, quiet: bool) -> None:
-        super().__init__(unit, quiet=quiet)
-
-
 def print_json(value: object) -> None:
     """JSON to stdout; never NaN or Infinity, and valid in any encoding."""
     click.echo(to_json_text(value))

@@ -79,6 +79,8 @@ def command(  # noqa: PLR0917
     from vitiq.codecs.folders import encode_files  # noqa: PLC0415
     from vitiq.codecs.spec import make_codec, parse_codec  # noqa: PLC0415
 
+    if max_bytes is not None and at_bytes is not None:
+        raise click.UsageError("--at-bytes is the former name of --bytes: give the latter alone")
     rate = common.rate_of(quality, max_bytes or at_bytes, bpp)
     named = parse_codec(name or ENCODE).rates
     if len(named) + (rate is not None) > 1:

@@ -24,7 +24,7 @@ from vitiq import __version__
 from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import abandon, flush, prepare, show_error
-from vitiq.errors import InputError, UnknownNameError, VitiqError, first_line
+from vitiq.errors import InputError, UnknownNameError, VitiqError, described
 
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
@@ -101,6 +101,14 @@ OUT_OF_MEMORY = "not enough memory for this; shrink the image or cut it into til
 NO_MEMORY = ("can't allocate memory", "failed to map segment", "cannot allocate memory", "bad_alloc")
 """What torch, the loader of libraries (ld.so) and C++ say where there is none."""
 
+KINDS_OF_NUMBER = {
+    "integer range": "a whole number",
+    "float range": "a number",
+    "integer": "a whole number",
+    "float": "a number",
+}
+"""What click calls numbers, and what they are."""
+
 COMPLETION = """
 Completion of commands, options, codecs and metrics:  eval "$(_VITIQ_COMPLETE=bash_source vitiq)"  (or zsh_source;
 fish: _VITIQ_COMPLETE=fish_source vitiq | source)
@@ -145,6 +153,9 @@ def main() -> None:
     except (ReaderGone, BrokenPipeError):
         abandon(sys.stdout)
         sys.exit(0)
+    except click.exceptions.NoArgsIsHelpError as error:  # a group alone: its help, whole
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         show_error(usage(error))
         sys.exit(error.exit_code)
@@ -170,6 +181,8 @@ def usage(error: click.ClickException) -> str:
     """A wrong command line in one line, with the way to its help."""
     where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "vitiq"
     said = " ".join(error.format_message().split()).removesuffix(".")
+    for kind, meant in KINDS_OF_NUMBER.items():
+        said = said.replace(f"is not a valid {kind}", f"is not {meant}")
     return f"vitiq: error: {said} (see {where} --help)"
 
 
@@ -206,7 +219,7 @@ def unexpected(error: Exception) -> str:
     if fault is not None:
         return str(fault)
     again = shlex.join(["vitiq", "--debug", *sys.argv[1:]])
-    return f"a fault of vitiq ({type(error).__name__}: {first_line(error)}); please report what this shows: {again}"
+    return f"a fault of vitiq ({described(error)}); please report what this shows: {again}"
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -41,8 +41,7 @@ def list_(as_json: bool) -> None:
             metric = registry.load("metrics", name)
             question = question_of(metric)
             asks = ASKS["distribution"] if question == "sets" else ASKS.get(metric.kind, metric.kind)
-            facts = {"asks": asks, "question": question}
-            entries.append({**metadata(metric), **facts, "missing": missing(metric)})
+            entries.append({**metadata(metric), "asks": asks, "question": question, "missing": missing(metric)})
         except VitiqError as error:
             click.echo(f"vitiq: {error}", err=True)
     if as_json:

@@ -21,7 +21,8 @@ def command() -> None:
     """Weights files: those that ship with vitiq and those that can be fetched."""
 
 
-def _facts(info: ModelInfo) -> dict[str, object]:
+def metadata(info: ModelInfo) -> dict[str, object]:
+    """What the manifest says of a weights file, where it is, and whether it is here."""
     return {**asdict(info), "embedded": info.embedded, "path": str(info.path), "present": info.path.exists()}
 
 
@@ -31,7 +32,7 @@ def list_(as_json: bool) -> None:
     """List every known weights file."""
     from vitiq.weights.store import list_models  # noqa: PLC0415
 
-    entries = [_facts(info) for info in list_models()]
+    entries = [metadata(info) for info in list_models()]
     if as_json:
         print_json(entries)
         return
@@ -47,7 +48,7 @@ def info(name: str, as_json: bool) -> None:
     """Everything known about one weights file."""
     from vitiq.weights.store import model_info  # noqa: PLC0415
 
-    stated = _facts(model_info(name))
+    stated = metadata(model_info(name))
     if as_json:
         print_json(stated)
         return

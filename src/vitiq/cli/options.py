@@ -13,8 +13,9 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from vitiq.codecs.spec import RateKind, RateSpec
+    from vitiq.codecs.spec import RateSpec
     from vitiq.registry import Group
+    from vitiq.types import RateKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -99,9 +100,9 @@ class Device(click.ParamType[str]):
         return [CompletionItem(name) for name in ("cpu", "cuda", "auto") if name.startswith(incomplete)]
 
 
-CODEC = RegisteredName("codecs")
-CODECS = RegisteredName("codecs", several=True)
-METRIC = RegisteredName("metrics")
+CODEC = RegisteredName("codecs", needed=True)
+CODECS = RegisteredName("codecs", several=True, needed=True)
+METRIC = RegisteredName("metrics", needed=True)
 METRICS = RegisteredName("metrics", several=True, more=("default", "all"), needed=True)
 
 
@@ -111,18 +112,26 @@ class CodecCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Unknown long options become options of the codec, which knows whether they are its own."""
         known = {name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)}
-        words, rest = [], iter(args)
+        words, rest, taken = [], iter(args), []
         for word in rest:
             name, equals, value = word.partition("=")
             if word == "--":
                 words += [word, *rest]
             elif name.startswith("--") and len(name) > 2 and name not in known and not _mistyped(name, known):
+                taken.append(name)
                 words += ["-O", f"{name[2:].replace('-', '_')}={value if equals else next(rest, '')}"]
             else:
                 words.append(word)
                 if not equals and self._takes_value(ctx, word):
                     words += [value for value in [next(rest, None)] if value is not None]
-        return super().parse_args(ctx, words)
+        try:
+            return super().parse_args(ctx, words)
+        except click.MissingParameter:
+            # Perhaps an option that nobody knows has taken the argument for its value: that is the mistake to name.
+            strangers = [name for name in taken if not _is_codecs(name)]
+            if not strangers:
+                raise
+            raise click.NoSuchOption(strangers[0], ctx=ctx) from None
 
     def _takes_value(self, ctx: click.Context, word: str) -> bool:
         return any(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.common import CountBar, print_json, report_problems
+from vitiq.cli.common import print_json, report_problems
 from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
@@ -156,7 +156,7 @@ def check_outputs(out: Path | None, maps: Path | None, *, force: bool) -> None:
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:
     """One line for each metric that was asked for by name and is not defined for a pair, with the first reason."""
-    from vitiq.evaluation.plan import GROUPS  # noqa: PLC0415
+    from vitiq.metrics.scoring import GROUPS  # noqa: PLC0415
 
     named = {name.strip() for name in metrics.split(",")} - set(GROUPS)
     lines = []
@@ -190,7 +190,7 @@ def score_unpaired(
     from vitiq.evaluation.sets import score_sets_of  # noqa: PLC0415
     from vitiq.metrics.scoring import to_json  # noqa: PLC0415
 
-    with CountBar("image", quiet=quiet) as bar:
+    with ProgressBar("image", quiet=quiet) as bar:
         found = score_sets_of(reference, distorted, spec, jobs=jobs, step=bar)
     if as_json:
         sets = {key: to_json(score) for key, score in found.scores.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from vitiq.cli.common import to_json_text
 from vitiq.cli.readable import tame
 from vitiq.metrics.questions import QUESTIONS, described, grouped
 from vitiq.metrics.scoring import number, to_json
@@ -78,7 +78,7 @@ class JsonAnswer(Answer):
         scores = {key: self._score(score) for key, score in found.items()}
         files = {"reference": str(scored.reference), "distorted": str(scored.distorted)}
         record = {**({"image": str(scored.reference)} if self._alone else files), "scores": scores}
-        click.echo(("," if self._count else "") + "\n" + textwrap.indent(_json(record), "    "), nl=False)
+        click.echo(("," if self._count else "") + "\n" + textwrap.indent(to_json_text(record), "    "), nl=False)
         self._count += 1
 
     def _score(self, score: Score) -> dict[str, object]:
@@ -100,17 +100,13 @@ class JsonAnswer(Answer):
             rest["problems"] = problems
         click.echo("\n  ]", nl=False)
         for key, value in rest.items():
-            click.echo(f",\n  {_json(key)}: {textwrap.indent(_json(value), '  ').lstrip()}", nl=False)
+            click.echo(f",\n  {to_json_text(key)}: {textwrap.indent(to_json_text(value), '  ').lstrip()}", nl=False)
         click.echo("\n}")
         self._count = -1
 
     def __exit__(self, *_: object) -> None:
         if self._count >= 0:
             click.echo("\n  ]\n}")
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _is_table(value: object) -> bool:
@@ -158,12 +154,12 @@ def _summary_text(s: Summary) -> str:
 def show_scores(scores: Mapping[str, Score]) -> None:
     """One line a metric, by the question it answers, ↑ where higher is better; then why the others have no value."""
     wide = max(16, *(len(key) + 2 for key in scores)) if scores else 16
-    facts = {key: to_json(score) for key, score in scores.items()}
+    shown = {key: to_json(score) for key, score in scores.items()}
     reasons: dict[str, list[str]] = {}
-    for key, score in facts.items():
+    for key, score in shown.items():
         if score["value"] is None and "undefined" in score:
             reasons.setdefault(str(score["undefined"]), []).append(key)
-    known = {key: score for key, score in facts.items() if not (score["value"] is None and "undefined" in score)}
+    known = {key: score for key, score in shown.items() if not (score["value"] is None and "undefined" in score)}
     for question, own in grouped(known).items():
         click.echo(f"  {QUESTIONS[question]}")
         for key, score in own.items():

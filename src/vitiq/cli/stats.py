@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.common import CountBar, print_json, report_problems, say
+from vitiq.cli.common import print_json, report_problems, say
 from vitiq.cli.options import PathName
+from vitiq.cli.progress import ProgressBar
 
 
 @click.command("stats")
@@ -50,7 +51,7 @@ def command(  # noqa: PLR0917
     if out.suffix != STATISTICS:
         raise InputError(f"{out}: a statistics file ends with {STATISTICS}")
     check_output(out, overwrite=force)
-    with CountBar("image", quiet=quiet) as bar:
+    with ProgressBar("image", quiet=quiet) as bar:
         statistics, problems = write_statistics(folder, out, MetricSpec(metric, weights), jobs=jobs, step=bar)
     moments = statistics.moments
     answer = {

@@ -71,7 +71,7 @@ def command(  # noqa: PLR0917
     from vitiq.datasets.opinions import load_opinions  # noqa: PLC0415
     from vitiq.evaluation import validate as work  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
-    from vitiq.evaluation.validate_text import as_facts, to_markdown  # noqa: PLC0415
+    from vitiq.evaluation.validate_text import to_json, to_markdown  # noqa: PLC0415
 
     spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel, device)
     chosen = spec.make()
@@ -82,7 +82,7 @@ def command(  # noqa: PLR0917
     names = frozenset(name.strip().lower() for name in learned.split(",") if name.strip())
     answer = agreement_of(data, found, chosen, resamples=resamples, jobs=jobs, learned=names, quiet=quiet)
     if as_json:
-        print_json(as_facts(data, found, answer))
+        print_json(to_json(data, found, answer))
     else:
         rated = len(data.opinions)
         what = f"{rated - found.broken} images" if data.with_images else f"{rated} rated images, not here themselves"

@@ -80,8 +80,8 @@ def decode_under(setting: Setting, file: Path, options: Mapping[str, object] | N
         target = Path(folder) / "image.png"
         command = [sys.executable, "-c", program, "decode", "-o", str(target), "--", str(file)]
         command[-2:-2] = [word for key, value in (options or {}).items() for word in ("-O", f"{key}={value}")]
-        done = subprocess.run(command, env=os.environ | setting.variables, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=os.environ | setting.variables, capture_output=True, check=False)
         if done.returncode:
-            said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"])[-1]
             raise TaskError(f"{file}: {setting.name}: not decoded, exit code {done.returncode} ({said})")
         return read_image(target)

@@ -32,10 +32,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, first_line
+from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, described
 from vitiq.models.device import check_device
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
-from vitiq.types import Bytes, ImageU8, ProgressCallback, Rate
+from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate, check_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,11 @@ class Codec(ABC):
             from vitiq.codecs.rate_target import encode_within  # noqa: PLC0415 - which needs this class
 
             return encode_within(self, image, rate, progress).data
+        if not (rate is None or isinstance(rate, Quality)):
+            raise InputError(
+                f"rate: {type(rate).__name__} given, Quality(x) or Bytes(n) of vitiq.types expected; "
+                "or give the codec to vitiq.encode(image, codec, quality=x)"
+            )
         quality = self.default_quality if rate is None else rate.value
         self.check_quality(quality)
         try:
@@ -142,7 +147,7 @@ class Codec(ABC):
         except Exception as error:
             if isinstance(error, VitiqError) or self._is_ours():
                 raise
-            raise PluginError(f"codec {self.name} failed to encode ({kind_of(error)}); {self._whose()}") from error
+            raise PluginError(f"codec {self.name} failed to encode ({described(error)}); {self._whose()}") from error
 
     def decode(self, data: bytes) -> ImageU8:
         """Rebuild the image from the bytes of a file.
@@ -157,7 +162,7 @@ class Codec(ABC):
             if isinstance(error, VitiqError) or self._is_ours():
                 raise
             raise BitstreamError(
-                f"codec {self.name} cannot read the file ({kind_of(error)}); {self._whose()}"
+                f"codec {self.name} cannot read the file ({described(error)}); {self._whose()}"
             ) from error
         check_decoded(image, self.name)
         return image
@@ -245,18 +250,6 @@ class Codec(ABC):
         """
 
 
-def check_image(image: object) -> None:
-    """Refuse what is not an image.
-
-    Raises:
-        InputError: not a NumPy array H×W×3 of uint8 with at least one pixel; says what was given.
-    """
-    if not isinstance(image, np.ndarray):
-        raise InputError(f"an image of type {type(image).__name__} given, a NumPy array H×W×3 of uint8 expected")
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise InputError(f"an image of shape {image.shape} and {image.dtype} given, H×W×3 of uint8 expected")
-
-
 def check_decoded(image: object, codec: str) -> None:
     """Refuse what a plugin's decoder gives that is no image.
 
@@ -267,12 +260,6 @@ def check_decoded(image: object, codec: str) -> None:
         check_image(image)
     except InputError as error:
         raise PluginError(f"the decoder of codec {codec} is at fault: {error}") from error
-
-
-def kind_of(error: Exception) -> str:
-    """Kind and first line of a foreign error."""
-    said = first_line(error)
-    return said if said == type(error).__name__ else f"{type(error).__name__}: {said}"
 
 
 def metadata(codec: Codec | type[Codec]) -> dict[str, object]:

@@ -13,7 +13,16 @@ from vitiq.codecs.detect import codec_of
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
 from vitiq.files import check_output, same_file
-from vitiq.image.folders import files_below, find_images, in_order, is_housekeeping, is_regular, pairing_key
+from vitiq.image.folders import (
+    FoundImage,
+    files_below,
+    find_images,
+    in_order,
+    is_housekeeping,
+    is_regular,
+    once,
+    pairing_key,
+)
 
 HEAD = 4096
 """Bytes by which compressed files are recognised."""
@@ -124,7 +133,8 @@ def _plan_images(
             note = f"{source}: {count} files that are no {kind} passed over{linked}"
             batch.passed_over.append(PassedOver(note))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
-    _fill(batch, pairs, journal, ".png", overwrite=overwrite)
+    distinct = [(image.path, image.name) for image in once(FoundImage(*pair) for pair in pairs)]
+    _fill(batch, distinct, journal, ".png", overwrite=overwrite)
     return batch
 
 
@@ -224,7 +234,7 @@ def _check_folder(sources: Sequence[Path], out: Path) -> None:
 
 
 def _made_earlier(out: Path, sources: Sequence[Path]) -> Callable[[Path], bool]:
-    """Tells what an earlier call wrote into a folder inside the input folder; what is named outright is an input."""
+    """Whether a path is what an earlier call wrote into a folder inside the input folder; what is named is an input."""
     named, folder = {source for source in sources if not source.is_dir()}, out.resolve()
     inside: dict[Path, bool] = {}
 

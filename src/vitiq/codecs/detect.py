@@ -7,7 +7,7 @@ from functools import lru_cache
 from vitiq import registry
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec
-from vitiq.errors import BitstreamError, VitiqError
+from vitiq.errors import BitstreamError, VitiqError, described
 
 
 def codec_of(data: bytes) -> str:
@@ -22,12 +22,17 @@ def codec_of(data: bytes) -> str:
         return _viq_codec(viq.unpack(data).codec)
     classes, broken = _registered(registry.names("codecs"))
     for codec in classes:
-        if codec.detect(data):
+        try:
+            known = codec.detect(data)
+        except Exception as error:  # a plug-in's own: the others are asked all the same
+            broken = (*broken, f"{codec.name}, {described(error)}")
+            continue
+        if known:
             return codec.name
     if data.startswith(b"\x89PNG"):
         raise BitstreamError("this is a PNG image, not a compressed file; use `vitiq encode` on it first")
     titles = ", ".join(sorted({c.title for c in classes if c.extension != ".viq" and _detects(c)}))
-    missing = f" (could not be asked: {', '.join(broken)})" if broken else ""
+    missing = f" (could not be asked: {'; '.join(broken)})" if broken else ""
     raise BitstreamError(
         f"not a compressed image that vitiq knows: it starts with {data[:8].hex(' ')}; "
         f"expected .viq or {titles}{missing}"

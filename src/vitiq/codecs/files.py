@@ -126,6 +126,7 @@ def encode_file(
     Args:
         source: image.
         output: file to write; `source` with the codec's suffix if not given.
+        codec: what writes it.
         rate: quality, most bytes, or bits per pixel; the codec's default if not given.
         overwrite: replace an existing file.
         progress: called by codecs that optimise.

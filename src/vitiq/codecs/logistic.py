@@ -54,12 +54,14 @@ def read_tables(tables: np.ndarray) -> Int64[np.ndarray, "scales offsets symbols
     """Tables of a weights file, checked.
 
     Raises:
-        ValueError: they are of another shape, or a row does not sum to 2**PRECISION.
+        ValueError: they are of another shape, a row does not sum to 2**PRECISION, or a frequency is below 1.
     """
     found: Int64[np.ndarray, "scales offsets symbols"] = tables.astype(np.int64)
     expected = (SCALES, OFFSETS, 2 * REACH + 2)
-    if found.shape != expected or (found.sum(axis=2) != 2**PRECISION).any():
+    if found.shape != expected:
         raise ValueError(f"frequency tables of shape {found.shape} given, {expected} expected")
+    if (found.sum(axis=2) != 2**PRECISION).any() or (found < 1).any():
+        raise ValueError(f"frequency tables given whose rows do not hold frequencies from 1, {2**PRECISION} in all")
     return found
 
 

@@ -13,7 +13,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from vitiq import registry
 from vitiq.codecs.base import Codec
@@ -22,9 +21,8 @@ from vitiq.codecs.filtered import FilteredCodec, load_filter
 from vitiq.errors import InputError
 from vitiq.options import device_fields
 from vitiq.registry import Group
-from vitiq.types import Bytes, Quality, Rate
+from vitiq.types import Bytes, Quality, Rate, RateKind
 
-RateKind = Literal["quality", "bytes", "bpp"]
 MOST_RATES = 10_000
 
 
@@ -51,10 +49,9 @@ class RateSpec:
         """
         if self.kind == "bpp":
             return Bytes.per_pixel(self.value, width, height)
-        return Quality(self.value) if self.kind == "quality" else Bytes(_whole(self.value))
-
-    def __str__(self) -> str:
-        return f"{self.value:g}" if self.kind == "quality" else f"{self.kind}={self.value:g}"
+        if self.kind == "quality":
+            return Quality(self.value)
+        return Bytes(self.value)  # type: ignore[arg-type]  # it refuses fractions itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +266,3 @@ def _range(text: str, whole: str) -> list[float]:
     if not 0 <= count < MOST_RATES:
         raise InputError(f"{whole!r}: range {text} given; expected FIRST:LAST:STEP that reaches LAST in few steps")
     return [round(first + step * index, 9) for index in range(int(count + 1e-9) + 1)]
-
-
-def _whole(value: float) -> int:
-    if value != int(value):
-        raise InputError(f"{value:g} bytes given, a whole number expected")
-    return int(value)

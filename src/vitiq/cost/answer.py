@@ -9,9 +9,10 @@ from pathlib import Path
 from vitiq.cost.accelerators import Accelerator, find
 from vitiq.cost.estimate import STEP, Estimate, estimate, training_flops
 from vitiq.errors import InputError
+from vitiq.training.recipes import MODELS
 
-OWN = ("codec", "context", "generator", "vit", "classifier", "perceptual", "deblock", "transgan")
-"""Models of `vitiq train`, without importing them."""
+OWN = tuple(MODELS)
+"""Models of `vitiq train`."""
 
 IMAGENET = 1.28e6
 """Images of a training set where none are given: ImageNet-1k's."""

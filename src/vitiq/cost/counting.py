@@ -145,23 +145,23 @@ def adversarial_work(
     """
     discriminator = on_meta(PatchDiscriminator())
     reader = on_meta(VisionTransformer(ViTConfig(depth=SHIPPED_DEPTH))).requires_grad_(False)
-    target, verdicts = images(batch, crop), list(discriminator.parameters())
-    eyes = images(batch, reader.config.image_size)
+    target, of_discriminator = images(batch, crop), list(discriminator.parameters())
+    views = images(batch, reader.config.image_size)
 
-    def judged() -> tuple[Sequence[Tensor], Tensor]:
+    def discriminator_learns() -> tuple[Sequence[Tensor], Tensor]:
         with torch.no_grad():
             known = plain(target)
         found = synthesis(known)
         both, condition = torch.cat([target, found.detach()]), torch.cat([known[-1], known[-1]])
-        descent(all_of(discriminator(both, condition)), *verdicts)
+        descent(all_of(discriminator(both, condition)), *of_discriminator)
         return known, found
 
     def both_learn() -> None:
-        known, found = judged()
+        known, found = discriminator_learns()
         with torch.no_grad():
-            reader.forward_levels(eyes)
-        read = nn.functional.interpolate(found, eyes.shape[2:], mode="bicubic", antialias=True)
+            reader.forward_levels(views)
+        read = nn.functional.interpolate(found, views.shape[2:], mode="bicubic", antialias=True)
         loss = all_of(discriminator(found, known[-1])) + all_of(reader.forward_levels(read)) + all_of(found)
         descent(loss, *learning)
 
-    return operations(judged), operations(both_learn)
+    return operations(discriminator_learns), operations(both_learn)

@@ -8,9 +8,11 @@
 | mucped23 | `answers.csv`, `originals/`, a folder a method; `elo.csv` if there | Elo of each image, from its answers |
 | mucped22 | `evaluations.json`, `originals/`, a folder a distortion | Elo of each image, as published |
 
-Sources: AIC-3 and AIC-4: Testolina et al. 2025 (arXiv 2410.09501), Jenadeleh et al. 2025 (arXiv 2504.06301),
-github.com/jpeg-aic; CID22: Sneyers, Ben Baruch & Vaxman 2023, cloudinary.com/labs/cid22; mucped22 and mucped23:
-github.com/google-research/google-research.
+Sources: AIC-3 and AIC-4: Testolina et al. 2025 (arXiv 2410.09501), Jenadeleh et al. 2025 (arXiv 2504.06301); CID22:
+Sneyers, Ben Baruch & Vaxman 2023, cloudinary.com/labs/cid22. Tables of AIC-4 (jpeg-aic/JPEG-AIC-4-datasets on GitHub,
+56723f7) and of mucped22 and mucped23 (google-research/google-research, 193eb9d) were read as published. Archives of
+AIC-3, CID22 and KADID-10k were not at hand: their columns, folders and directions are those that a public program reads
+from them (imazen/zensim, its scripts for these sets, 2026).
 """
 
 from __future__ import annotations
@@ -65,20 +67,24 @@ def is_learned(codec: str, more: frozenset[str] = frozenset()) -> bool:
 
 
 def aic3(folder: Path) -> OpinionSet:
-    """The set that JPEG's common test conditions of AIC-3 use: 10 references, 6 codecs, 10 qualities."""
+    """The set that JPEG's common test conditions of AIC-3 use: 10 references, 6 codecs, 10 levels.
+
+    The table's `quality` numbers the levels from the weakest distortion on, about 0.25 JND each; `quality.selected` is
+    the encoder's own number, whose direction differs from codec to codec.
+    """
     table = folder / "decoded" / "info_with_bitrates.csv"
     if not table.exists():
         table = folder / "decoded" / "info.csv"
     found, in_bits = [], False
     for row in rows(table):
-        name, codec, quality = row["img.name"], row["codec"].strip(), row["quality"]
+        name, codec, level = row["img.name"], row["codec"].strip(), row["quality"]
         bits = row.get("bpp") or ""
         in_bits = in_bits or bool(bits)
         # score.jnd is already negative: further below zero is further from the reference.
-        rate = float(bits) if bits else float(quality)
-        distorted = folder / "decoded" / name / f"{codec}_{name}_{quality}.png"
+        rate = float(bits) if bits else float(level)
+        distorted = folder / "decoded" / name / f"{codec}_{name}_{level}.png"
         found.append(Opinion(folder / "original" / f"{name}.png", distorted, codec, float(row["score.jnd"]), rate))
-    return OpinionSet("AIC-3", tuple(found), "JND", "bits per pixel" if in_bits else "quality")
+    return OpinionSet("AIC-3", tuple(found), "JND", "bits per pixel" if in_bits else "level")
 
 
 def aic4(folder: Path) -> OpinionSet:
@@ -125,9 +131,9 @@ def mucped23(folder: Path) -> OpinionSet:
             wins[order.index(better), order.index(worse)] += 1
             choices.append(Choice(*(folder / method / f"{name}.png" for method in (better, worse))))
         for method, elo in zip(order, elo_scores(wins), strict=True):
-            facts = methods.get(method, {})
-            codec = facts.get("label") or method.rsplit("-q", 1)[0]
-            rate = float(facts.get("bpp") or math.nan)
+            listed = methods.get(method, {})
+            codec = listed.get("label") or method.rsplit("-q", 1)[0]
+            rate = float(listed.get("bpp") or math.nan)
             images = folder / "originals" / f"{name}.png", folder / method / f"{name}.png"
             found.append(Opinion(*images, codec, float(elo), rate))
     return OpinionSet("mucped23", tuple(found), "Elo", "bits per pixel" if methods else "", tuple(choices))

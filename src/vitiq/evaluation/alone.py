@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from vitiq import registry
 from vitiq.errors import InputError, VitiqError
-from vitiq.metrics.scoring import resolve_metrics
-
-GROUPS = ("default", "all")
-"""Names of metrics that stand for many."""
+from vitiq.metrics.scoring import GROUPS, resolve_metrics
 
 
 def names_alone(names: str) -> str:

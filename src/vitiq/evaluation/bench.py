@@ -88,7 +88,6 @@ class Estimate:
 
     Attributes:
         images, tasks: their numbers.
-        kept: tasks that the folder has already, as far as that is known without reading the images.
         seconds: that the tasks would take with the workers; None where nothing was tried.
         files: what would be written: folder -> number of files.
         problems: one line for each input that is not part of it.
@@ -159,7 +158,7 @@ def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
     checked = check(config)
     images, problems = read_images(config.images, workers, out)
     if not images:
-        raise InputError("no image to run on: " + "; ".join(problems))
+        raise InputError("no image to run on: " + ("; ".join(problems) or "none was named"))
     series = list(checked.series)
     for text in config.precomputed:
         made, missing = precomputed_series(text, images)
@@ -200,7 +199,7 @@ def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
     checked = check(config)
     found = find_inputs(config.images, out)
     if not found.files:
-        raise InputError("no image to run on: " + "; ".join(found.problems))
+        raise InputError("no image to run on: " + ("; ".join(found.problems) or "none was named"))
     count = len(found.files)
     tasks = count * sum(len(one.rates) for one in checked.series) + count * len(config.precomputed)
     files = {"records.parquet, records.csv": 2}

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vitiq.errors import StoreError, TaskError
+from vitiq.errors import StoreError, TaskError, in_one_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.batch import Batch, Item, Result
 from vitiq.evaluation.executors import Workers, cluster_is_gone
@@ -30,7 +30,7 @@ from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, Task, of_shard
 from vitiq.evaluation.task import failed, run_batch
 from vitiq.types import Progress
-from vitiq.workers import KILLED, died, end_of
+from vitiq.workers import AHEAD, KILLED, died, end_of
 
 PART_SECONDS = 2.0
 PART_ROWS = 2000
@@ -40,8 +40,6 @@ GRACE = 60.0
 """Seconds that workers have to return what they have when a study ends early."""
 MAPPED = {"main", "equal-bytes", "series"}
 """Groups of series whose semantic error maps are written."""
-AHEAD = 2
-"""Batches a worker handed out before their turn, so that none waits."""
 
 
 @dataclass
@@ -83,6 +81,7 @@ def run_study(
         StoreError: results cannot be written.
         TaskError: too many tasks failed.
     """
+    worker.forget()
     run = _Run(study, store, workers, report, max_failures=max_failures, deadline=deadline)
     return run.all(shard)
 
@@ -187,20 +186,20 @@ class _Run:
         missing = tuple(name for name in self.study.signatures if scored is None or name not in scored)
         self.places[task.key] = (task.series, f"{image.name} {series.label}")
         return Item(
-            task.key,
-            image.path,
-            image.sha256,
-            image.width,
-            image.height,
-            task.series,
-            task.target,
-            task.value,
-            task.kind,
-            task.value,
-            scored is None,
-            missing,
-            series.group in MAPPED,
-            series.ready_at(image, task.value),
+            key=task.key,
+            image=image.path,
+            sha256=image.sha256,
+            width=image.width,
+            height=image.height,
+            series=task.series,
+            target=task.target,
+            quality=task.value,
+            kind=task.kind,
+            value=task.value,
+            encode=scored is None,
+            metrics=missing,
+            map=series.group in MAPPED,
+            ready=series.ready_at(image, task.value),
         )
 
     def _work(self, todo: Iterator[Item]) -> None:
@@ -275,9 +274,7 @@ class _Run:
         self.workers.restart()
 
     def _fail(self, item: Item, error: BaseException) -> None:
-        said = f"{type(error).__name__}: {error}"
-        if died(error):
-            said = KILLED
+        said = KILLED if died(error) else in_one_line(error)
         self._keep(failed(item, self.study.series[item.series], self.empty, said))
 
     def _keep(self, result: Result) -> None:
@@ -327,9 +324,10 @@ class _Run:
 
         numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
         before = {number: signal.getsignal(number) for number in numbers}
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # a job in the background still ignores SIGINT
-                signal.signal(number, stop)
+        # A job in the background still ignores SIGINT; a handler that is not Python's (None) could not be put back.
+        before = {n: handler for n, handler in before.items() if not (handler is None or handler is signal.SIG_IGN)}
+        for number in before:
+            signal.signal(number, stop)
         try:
             yield
         finally:

@@ -1,10 +1,9 @@
 """Where batches are worked on: each is a `concurrent.futures.Executor`, so that others' fit too.
 
 `inline` works in this process; `processes` in one process a core, each with one thread of arithmetic, so that workers
-do not fight and values do not depend on their number; `dask` at a Dask cluster, and
-`slurm` at one of SLURM jobs. Worker processes import vitiq and never
-the script that started them, so that a script needs no `__main__` guard. They leave Ctrl-C to the program that started
-them, and end with it however it ends.
+do not fight and values do not depend on their number; `dask` at a Dask cluster, and `slurm` at one of SLURM jobs.
+Worker processes import vitiq and never the script that started them, so that a script needs no `__main__` guard. They
+leave Ctrl-C to the program that started them, and end with it however it ends.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from vitiq.errors import InputError, MissingDependencyError, TaskError, first_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
-from vitiq.workers import Processes, cores, end_with_parent, hidden_main, quiet_children
+from vitiq.workers import Processes, cores, end_with_parent, may_start, starting_processes
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -71,7 +70,9 @@ class Workers:
             raise InputError(f"executor {kind!r} given; choose from {', '.join(KINDS)}")
         self._short = kind == "auto"
         self.kind = "processes" if kind == "auto" else kind
-        self.count = 1 if kind == "inline" else jobs or cores()
+        if self.kind == "processes" and not may_start():
+            self.kind = "inline"
+        self.count = 1 if self.kind == "inline" else jobs or cores()
         self._address = address
         self._client: Any = None
         self._stop: Event | None = None
@@ -96,7 +97,7 @@ class Workers:
         if self.kind == "slurm":
             self._client = distributed.Client(dask_cluster(self.count))
         elif self._address is None:
-            with hidden_main(), quiet_children():
+            with starting_processes():
                 cluster = distributed.LocalCluster(n_workers=self.count, threads_per_worker=1, dashboard_address=None)
             self._client = distributed.Client(cluster)
         else:

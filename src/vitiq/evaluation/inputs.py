@@ -12,7 +12,8 @@ import numpy as np
 
 from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.store import MARK
-from vitiq.evaluation.study import StudyImage, readable, unique_names
+from vitiq.evaluation.study import StudyImage, readable
+from vitiq.image.folders import unique_names
 from vitiq.image.io import find_images, read_image, read_image_details
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8
@@ -42,17 +43,27 @@ def find_inputs(paths: Sequence[Path], out: Path | None = None) -> Found:
     """
 
     def is_out(folder: Path) -> bool:
-        return out is not None and out.exists() and folder.samefile(out)
+        try:
+            return out is not None and out.exists() and folder.samefile(out)
+        except OSError:  # where nothing can be looked at, no results can be written either
+            return False
 
     if out is not None and any(path.is_dir() and is_out(path) for path in map(Path, paths)):
         raise InputError(
             f"{out}: is a folder of images too; give another folder for the results, such as {out / 'study'}"
         )
-    found = find_images(paths, leave_out=lambda folder: (folder / MARK).exists() or is_out(folder))
+    found = find_images(paths, leave_out=lambda folder: is_out(folder) or _holds_results(folder))
     for line in found.skipped:
         log.warning("%s", line)
     names = unique_names([readable(image.name) for image in found.images])
     return Found([(image.path, name) for image, name in zip(found.images, names, strict=True)], list(found.problems))
+
+
+def _holds_results(folder: Path) -> bool:
+    try:
+        return (folder / MARK).exists()
+    except OSError:  # one that cannot be looked into is named by who walks it
+        return False
 
 
 def read_input(file: tuple[Path, str]) -> StudyImage | str:

@@ -29,7 +29,9 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     """Pairs of two folders, sorted, or the two files.
 
     In folders, files of the same relative path belong together; of the rest, those of the same relative path without
-    suffix, if there is one on each side (`a/kodim01.png` and `b/kodim01.jpg`). Case and Unicode form do not count.
+    suffix, if there is one on each side (`a/kodim01.png` and `b/kodim01.jpg`), or whose whole name stands before the
+    suffix on the other (`a/x.png` and `b/x.png.jpg`, as `encode` calls it beside `x.jpg`). Case and Unicode form do not
+    count.
 
     Raises:
         InputError: a folder and a file, or a folder that does not exist.
@@ -51,6 +53,13 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     lefts, rights = ({pairing_key(image.name): image.path for image in found.images} for found in (left, right))
     matched = {name: (lefts[name], rights[name]) for name in lefts if name in rights}
     left_stems, right_stems = (_by_stem(side, set(matched)) for side in (lefts, rights))
+    done: set[Path] = set()
+    for name in sorted({*lefts, *rights} - set(matched)):
+        a, b = ([lefts[name]], right_stems[name]) if name in lefts else (left_stems[name], [rights[name]])
+        if len(a) == len(b) == 1 and done.isdisjoint((*a, *b)):
+            matched[name] = (a[0], b[0])
+            done.update((*a, *b))
+    left_stems, right_stems = (_by_stem(_without(side, done), set(matched)) for side in (lefts, rights))
     for stem in sorted({*left_stems, *right_stems}):
         a, b = left_stems[stem], right_stems[stem]
         if len(a) == len(b) == 1:
@@ -61,6 +70,10 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
             result.problems.append(f"{', '.join(map(str, (*a, *b)))}: not paired, one image of a stem a side expected")
     result.pairs.extend(matched[name] for name in sorted(matched))
     return result
+
+
+def _without(images: dict[str, Path], done: set[Path]) -> dict[str, Path]:
+    return {name: path for name, path in images.items() if path not in done}
 
 
 def _by_stem(images: dict[str, Path], taken: set[str]) -> dict[str, Sequence[Path]]:

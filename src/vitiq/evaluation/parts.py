@@ -228,13 +228,18 @@ def synchronise_files(folder: Path) -> None:
 
     syncfs(2) on Linux, sync(2) elsewhere. Workers on other machines have closed their files, which is what NFS and
     Lustre hand on.
+
+    Raises:
+        StoreError: the disk is full or broken.
     """
     if sys.platform != "linux":
         os.sync()
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        ctypes.CDLL(None).syncfs(descriptor)
+        failed = ctypes.CDLL(None, use_errno=True).syncfs(descriptor) and ctypes.get_errno()
+        if failed and failed != errno.ENOSYS:
+            raise cannot_write(folder, OSError(failed, os.strerror(failed)))
     finally:
         os.close(descriptor)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +15,16 @@ from vitiq.errors import InputError, MissingDependencyError, VitiqError, Weights
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs, read_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.record import RateKind
 from vitiq.evaluation.study import Series, Study, StudyImage, readable
 from vitiq.metrics.base import Metric, PairMetric
-from vitiq.metrics.scoring import resolve_metrics, signature_of
+from vitiq.metrics.scoring import GROUPS, resolve_metrics, signature_of
+from vitiq.types import RateKind
 from vitiq.workers import ordered, parts_of
 
 IMAGES_A_BATCH = 8
 READ_SECONDS = 0.1
 """About what reading an image takes."""
 KEEP = ("bitstreams", "images")
-GROUPS = ("default", "all")
-"""Names of metrics that stand for many; those of them that cannot be had here are left undefined."""
 
 
 class Faults:
@@ -109,7 +107,7 @@ def check_keep(text: str) -> tuple[str, ...]:
 
 
 def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
-    """The metrics; those asked for by name must be at hand.
+    """The metrics; those asked for by name must be at hand, others that cannot be had here are left undefined.
 
     Faults are unknown names, and metrics whose weights or packages are not here.
     """
@@ -156,6 +154,17 @@ def read_images(paths: Sequence[Path], workers: Workers, out: Path | None = None
     return images, problems
 
 
+def _distinct(series: Iterable[Series]) -> Iterator[Series]:
+    """Each codec once, with all its rates: one that is asked for twice would count its images twice in every mean."""
+    found: dict[tuple[object, ...], Series] = {}
+    for one in series:
+        plain = one.targets is None and one.ready is None
+        key = (one.digest, one.group, one.nearest, one.label, () if plain else one.rates)
+        rates = (*found[key].rates, *one.rates) if plain and key in found else one.rates
+        found[key] = replace(one, rates=tuple(dict.fromkeys(rates)))
+    yield from found.values()
+
+
 def make_study(
     images: Sequence[StudyImage],
     series: Iterable[Series],
@@ -167,11 +176,10 @@ def make_study(
     maps: bool = False,
     problems: Sequence[str] = (),
 ) -> Study:
-    """A study of what was read and checked; a series that is given twice counts once."""
-    unique = {(one.digest, one.rates, one.group, one.nearest, one.label): one for one in series}
+    """A study of what was read and checked; a series or a rate that is given twice counts once."""
     return Study(
         images=tuple(images),
-        series=tuple(unique.values()),
+        series=tuple(_distinct(series)),
         metrics=tuple(metric.name for metric in metrics),
         signatures={metric.name: signature_of(metric) for metric in metrics if isinstance(metric, PairMetric)},
         weights=None if spec.weights is None else str(spec.weights),

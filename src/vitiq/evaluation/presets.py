@@ -20,11 +20,12 @@ from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_images, series_of
 from vitiq.evaluation.progress import Step
-from vitiq.evaluation.record import RateKind, Record
+from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import write_tables
 from vitiq.evaluation.series_sets import set_scores
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, readable
+from vitiq.types import RateKind
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def run_preset(
     faults.refuse()
     images, problems = read_images(paths, workers, out)
     if not images or main is None:
-        raise InputError("no image to run on: " + "; ".join(problems))
+        raise InputError("no image to run on: " + ("; ".join(problems) or "none was named"))
     study = make_study(
         images,
         [main, *others],

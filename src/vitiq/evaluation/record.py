@@ -9,11 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
-from vitiq.types import Score
-
-RateKind: TypeAlias = Literal["quality", "bytes", "bpp"]
+from vitiq.types import RateKind, Score
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vitiq.errors import first_line
 from vitiq.evaluation.parts import AS_PARQUET, Parts, cannot_write, connect, quoted, whole_rows
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.study import Study
@@ -243,11 +242,3 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
-
-
-def error_text(error: BaseException) -> str:
-    """What an error says, in one line, with its kind where it is not one of ours."""
-    from vitiq.errors import VitiqError  # noqa: PLC0415
-
-    said = " ".join(str(error).split())
-    return said if isinstance(error, VitiqError) and said else f"{type(error).__name__}: {first_line(error)}"

@@ -18,7 +18,7 @@ from vitiq.evaluation.inputs import read_any
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.worker import metrics_of
 from vitiq.metrics.base import Metric
-from vitiq.metrics.doors import check_sizes
+from vitiq.metrics.guards import check_sizes
 from vitiq.metrics.scoring import score_pairs as metric_scores
 from vitiq.metrics.sets.rows import RowsByKey, rows_of
 from vitiq.types import ImageU8, Score

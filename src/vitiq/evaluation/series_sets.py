@@ -22,7 +22,7 @@ from vitiq.evaluation.study import Study, sha256_of
 from vitiq.evaluation.worker import metrics_of, spec_of
 from vitiq.image.io import read_image
 from vitiq.metrics.base import SetMetric
-from vitiq.metrics.doors import UNDEFINED
+from vitiq.metrics.guards import UNDEFINED
 from vitiq.metrics.scoring import signature_of, to_json
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
 from vitiq.text import parse_json

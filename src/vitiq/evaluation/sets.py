@@ -12,7 +12,7 @@ from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.scoring import in_order
 from vitiq.image.io import find_images
 from vitiq.metrics.base import Metric
-from vitiq.metrics.doors import UNDEFINED, undefined
+from vitiq.metrics.guards import UNDEFINED, undefined
 from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
@@ -21,6 +21,10 @@ from vitiq.types import Score
 STATISTICS = ".npz"
 DEFAULT = "fid"
 """Metric where none is named, of statistics files that name none."""
+
+
+def unheard(count: int) -> None:
+    """What is called where nobody follows the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,12 @@ def images_of(folder: Path, problems: list[str]) -> list[Path]:
 
 
 def score_sets_of(
-    reference: Path, distorted: Path, spec: MetricSpec, *, jobs: int | None = None, step: Callable[[int], object] = id
+    reference: Path,
+    distorted: Path,
+    spec: MetricSpec,
+    *,
+    jobs: int | None = None,
+    step: Callable[[int], object] = unheard,
 ) -> SetScores:
     """Every metric of `spec` on all images below two folders.
 
@@ -106,7 +115,7 @@ def score_sets_of(
 
 
 def statistics_of(
-    folder: Path, spec: MetricSpec, *, jobs: int | None = None, step: Callable[[int], object] = id
+    folder: Path, spec: MetricSpec, *, jobs: int | None = None, step: Callable[[int], object] = unheard
 ) -> tuple[Statistics, list[str]]:
     """Mean and covariance of the features of all images below a folder, in constant memory, and what went wrong.
 
@@ -137,7 +146,7 @@ def statistics_of(
 
 
 def write_statistics(
-    folder: Path, out: Path, spec: MetricSpec, *, jobs: int | None = None, step: Callable[[int], object] = id
+    folder: Path, out: Path, spec: MetricSpec, *, jobs: int | None = None, step: Callable[[int], object] = unheard
 ) -> tuple[Statistics, list[str]]:
     """Write the statistics of a folder to a file that scoring takes in its place; as `statistics_of`."""
     statistics, problems = statistics_of(folder, spec, jobs=jobs, step=step)

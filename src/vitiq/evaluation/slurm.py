@@ -142,7 +142,12 @@ def submit(script: Path) -> str:
     """
     try:
         done = subprocess.run(
-            ["sbatch", "--parsable", str(script)], capture_output=True, text=True, check=False, timeout=120
+            ["sbatch", "--parsable", str(script)],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=120,
         )
     except FileNotFoundError as error:
         raise MissingDependencyError(

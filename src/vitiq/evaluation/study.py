@@ -13,7 +13,7 @@ import json
 import math
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,8 @@ from typing import Any
 
 import msgspec
 
-from vitiq.evaluation.record import RateKind
 from vitiq.evaluation.schema import VERSION
+from vitiq.types import RateKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,28 +261,3 @@ def readable(name: str | Path) -> str:
 def of_shard(tasks: Iterator[Task], index: int, count: int) -> Iterator[Task]:
     """The tasks of one of `count` shares, chosen by their keys: which share a task is in depends on nothing else."""
     return (task for task in tasks if count < 2 or int(task.key[:12], 16) % count == index)
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """The names, each made different from those before it, also where case or Unicode form alone differ.
-
-    Example:
-        >>> unique_names(["a.png", "A.png", "a.png"])
-        ['a.png', 'A-2.png', 'a-3.png']
-    """
-    import unicodedata  # noqa: PLC0415 - only here
-
-    taken: set[str] = set()
-    counts: dict[str, int] = {}
-    result = []
-    for name in names:
-        plain = unicodedata.normalize("NFC", name).casefold()
-        chosen, folded = name, plain
-        while folded in taken:
-            counts[plain] = counts.get(plain, 1) + 1
-            path = Path(name)
-            chosen = path.with_name(f"{path.stem}-{counts[plain]}{path.suffix}").as_posix()
-            folded = unicodedata.normalize("NFC", chosen).casefold()
-        taken.add(folded)
-        result.append(chosen)
-    return result

@@ -7,7 +7,6 @@ error and takes no other with it. What cannot be written stops the study: it is 
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Sequence
@@ -15,18 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vitiq.codecs.base import Codec
 from vitiq.codecs.rate_target import Encoded, encode_nearest, encode_within
-from vitiq.errors import InputError, StoreError
+from vitiq.errors import InputError, StoreError, in_one_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.batch import Batch, Item, Result, as_json, encode_row, score_row
 from vitiq.evaluation.inputs import pixels_digest
-from vitiq.evaluation.rows import error_text
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, readable
-from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, metrics_of, optimised_against, png
+from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, map_bytes, metrics_of, optimised_against, png
 from vitiq.image.io import read_image
 from vitiq.metrics.scoring import score_pairs
 from vitiq.types import Bytes, ImageU8, Quality
@@ -107,7 +103,7 @@ def _produced(batch: Batch, item: Item) -> _Pending:
     except (StoreError, Stopped, KeyboardInterrupt):
         raise
     except BaseException as raised:  # whatever a codec does, the other tasks continue
-        made.error = error_text(raised)
+        made.error = in_one_line(raised)
         if item.encode:
             made.row = {**encode_row(item, series, (0, 0)), "error": made.error}
     made.seconds = time.perf_counter() - start
@@ -147,7 +143,7 @@ def _score(batch: Batch, names: Sequence[str], pending: Sequence[_Pending]) -> l
     except Exception as error:  # a metric's own fault must not cost the others' scores
         if len(pending) > 1:
             return [_score(batch, names, [made])[0] for made in pending]
-        said = error_text(error)
+        said = in_one_line(error)
         return [[score_row(pending[0].item.key, name, batch.signatures[name], error=said) for name in names]]
     return [
         [score_row(made.item.key, name, batch.signatures[name], score) for name, score in scores.items()]
@@ -268,7 +264,5 @@ def _write_map(path: Path, store: Store, batch: Batch, image: ImageU8, rebuilt: 
     from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415 - torch
 
     found = meaning_map(image, rebuilt, batch.metrics.backbone())
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, loss=found.loss.astype(np.float16), attention=found.attention)
-    store.put(path, buffer.getvalue())
+    store.put(path, map_bytes(found))
     return found.signature

@@ -97,7 +97,7 @@ def _cell(value: float, interval: tuple[float, float]) -> str:
     return f"{shown} [{low:.3f}, {high:.3f}]" if np.isfinite(low) else shown
 
 
-def as_facts(data: OpinionSet, measured: Measured, found: Validation) -> dict[str, object]:
+def to_json(data: OpinionSet, measured: Measured, found: Validation) -> dict[str, object]:
     """The whole answer as JSON values."""
     agreements = [
         {

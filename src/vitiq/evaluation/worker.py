@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from vitiq.codecs.base import Codec
@@ -18,6 +19,9 @@ from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study
 from vitiq.metrics.base import Metric
 from vitiq.types import ImageU8, Progress
+
+if TYPE_CHECKING:
+    from vitiq.metrics.semantic.vit_map import MeaningMap
 
 PNG_LEVEL = 1
 """Of kept images: three times as fast as the usual level 6, and a tenth larger."""
@@ -58,6 +62,12 @@ def codec_of(spec: str) -> Codec:
 def metrics_of(spec: MetricSpec) -> list[Metric]:
     """Metrics, made once a worker."""
     return spec.make()
+
+
+def forget() -> None:
+    """Let go of the codecs and metrics made so far: files of weights may have changed since an earlier study."""
+    codec_of.cache_clear()
+    metrics_of.cache_clear()
 
 
 def spec_of(study: Study, names: Sequence[str]) -> MetricSpec:
@@ -106,6 +116,13 @@ def png(image: ImageU8) -> bytes:
     """An image as the bytes of a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", compress_level=PNG_LEVEL)
+    return buffer.getvalue()
+
+
+def map_bytes(found: MeaningMap) -> bytes:
+    """A semantic error map and the attention as the bytes of a .npz."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, loss=found.loss.astype(np.float16), attention=found.attention)
     return buffer.getvalue()
 
 

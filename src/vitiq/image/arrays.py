@@ -25,19 +25,24 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, first_line
 from vitiq.image.io import decode_image, read_image_details
+from vitiq.image.raster import Raster
+from vitiq.image.read import to_image as eight_bit_srgb
 from vitiq.types import ImageU8
 
 CHANNELS = {1, 3, 4}
 """Grey, RGB and RGB with transparency."""
-GREY, ON_WHITE = "grey repeated in three channels", "transparency laid on white"
 ROUNDED = "floating point rounded to 8 bits"
 EXPECTED = "a path, a Pillow image, uint8 H×W×3, or floating point in [0, 1] as H×W×3, 3×H×W or N×3×H×W"
 SLACK = 0.01
 """Distance from a level of 8 bits, in levels, above which rounding is noted."""
 SLACK_16 = 0.07
 """The same for float16, whose k/255 lie off by up to 0.063."""
+ROUNDING = 1e-3
+"""How far beyond 0 or 1 the rounding of a filter, a resize or a network leaves values."""
+WHITES = (255, 1023, 4095, 65535)
+_ADDRESSES = ("http://", "https://", "file://", "data:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ def to_images(given: object, name: str = "image") -> Taken:
         pairs = [to_image(one, f"{name} {number}") for number, one in enumerate(given)]
         return Taken([image for image, _ in pairs], [tuple(notes) for _, notes in pairs], batch=True)
     if isinstance(given, str | os.PathLike):
-        image, notes = read_image_details(Path(given))
+        image, notes = read_image_details(_path(given, name))
         return Taken([image], [tuple(notes)], batch=False)
     if isinstance(given, Image.Image):
         image, notes = _from_pillow(given, name)
@@ -106,6 +111,7 @@ def to_images(given: object, name: str = "image") -> Taken:
     if isinstance(given, np.ma.MaskedArray):
         raise InputError(f"{name}: a masked array given; give array.filled(...)")
     if isinstance(given, np.ndarray):
+        given = np.asarray(given)  # a subclass may index by rules of its own, as numpy.matrix does
         if given.dtype == np.uint8:
             image, notes = _from_bytes(given, name)
             return Taken([image], [tuple(notes)], batch=False)
@@ -115,14 +121,40 @@ def to_images(given: object, name: str = "image") -> Taken:
     raise InputError(f"{name}: {_described(given)} given, {EXPECTED} expected")
 
 
+def own(image: ImageU8, given: object = None) -> ImageU8:
+    """The image in memory that nobody else holds and that can be written to: itself where it is that already.
+
+    Args:
+        given: what it was made of.
+    """
+    shared = isinstance(given, np.ndarray) and np.may_share_memory(image, given)
+    return image.copy() if shared or not image.flags.writeable else image
+
+
 def _is_tensor(given: object) -> bool:
     """Whether it is a torch tensor; torch is not imported for the answer."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(given, torch.Tensor)
 
 
+def _path(given: str | os.PathLike[Any], name: str) -> Path:
+    text = os.fspath(given)
+    if not isinstance(text, str):
+        raise InputError(f"{name}: a path of bytes given, of text expected; give os.fsdecode(path)")
+    if not text:
+        raise InputError(f"{name}: an empty path given; name an image file")
+    if text.startswith(_ADDRESSES):
+        raise InputError(f"{name}: the address {text} given; nothing is downloaded: save the file and give its path")
+    return Path(given)
+
+
 def _of_tensor(given: Any, name: str) -> Float[np.ndarray, "*shape"]:
     kind = str(given.dtype).removeprefix("torch.")
+    if given.is_nested or given.is_sparse or "sparse" in str(given.layout):
+        fix = "give tensor.unbind() as a list" if given.is_nested else "give tensor.to_dense()"
+        raise InputError(f"{name}: a {'nested' if given.is_nested else 'sparse'} tensor given; {fix}")
+    if given.is_meta:
+        raise InputError(f"{name}: a tensor on the device 'meta' given, which holds no values")
     if not given.dtype.is_floating_point:
         if kind == "uint8":
             raise InputError(
@@ -186,8 +218,8 @@ def _levels(given: Float[np.ndarray, "*shape"], name: str) -> tuple[UInt8[np.nda
             raise InputError(
                 f"{name}: floating point with NaN or infinite values given, finite ones in [0, 1] expected"
             )
-        fix = "divide it by 255" if low >= 0 and 1.5 < high <= 255 else "scale or clip it"
-        raise InputError(f"{name}: floating point from {low:g} to {high:g} given, values in [0, 1] expected; {fix}")
+        given_as = f"floating point from {low:.9g} to {high:.9g} given"
+        raise InputError(f"{name}: {given_as}, values in [0, 1] expected; {_scaled(low, high)}")
     exact = given.astype(np.float64) * 255
     levels = np.rint(exact)
     off = float(np.abs(exact - levels).max())
@@ -195,24 +227,35 @@ def _levels(given: Float[np.ndarray, "*shape"], name: str) -> tuple[UInt8[np.nda
     return levels.astype(np.uint8), [ROUNDED] if off > limit else []
 
 
+def _scaled(low: float, high: float) -> str:
+    """What brings values of this range into [0, 1], where it can be read from the range."""
+    if low >= -ROUNDING and high <= 1 + ROUNDING:
+        return "clip it, as rounding has left it"
+    if low >= 0 and 2 < high <= 65535:
+        return f"divide it by {next(white for white in WHITES if high <= white)} if that is its white"
+    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
+        return "give (array + 1) / 2 if -1 is its black, else scale or clip it"
+    return "scale or clip it"
+
+
 def _coloured(image: UInt8[np.ndarray, "h w c"], notes: list[str]) -> tuple[ImageU8, list[str]]:
-    """Three channels: grey repeated, transparency laid on white."""
-    channels = image.shape[2]
-    if channels == 1:
-        return np.ascontiguousarray(np.repeat(image, 3, axis=2)), [*notes, GREY]
-    if channels == 3:
-        return np.ascontiguousarray(image), notes
-    cover = image[:, :, 3:].astype(np.uint32)
-    if int(cover.min()) == 255:
-        return np.ascontiguousarray(image[:, :, :3]), notes
-    mixed = (image[:, :, :3] * cover + 255 * (255 - cover) + 127) // 255
-    return np.ascontiguousarray(mixed, dtype=np.uint8), [*notes, ON_WHITE]
+    """Three channels: grey repeated, transparency laid on white, as a file of the same pixels is read."""
+    grey, alpha = image.shape[2] == 1, image.shape[2] == 4
+    raster = Raster(image[:, :, :3], "grey" if grey else "rgb", image[:, :, 3] if alpha else None)
+    return eight_bit_srgb(raster), [*notes, *raster.notes]
 
 
 def _from_pillow(image: Image.Image, name: str) -> tuple[ImageU8, list[str]]:
     """As a file of the same pixels, profile and orientation is read."""
     if 0 in image.size:
         raise InputError(f"{name}: a Pillow image of {image.width}×{image.height} pixels given, at least 1×1 expected")
+    try:
+        image.load()
+    except Exception as error:  # Pillow reads late: a file that is closed or cut short shows here
+        raise InputError(
+            f"{name}: a Pillow image whose pixels cannot be read given ({first_line(error)}); "
+            "keep its file open until they are read, or give the file's path"
+        ) from error
     profile, exif = image.info.get("icc_profile"), image.getexif()
     if image.mode == "RGB" and not profile and "transparency" not in image.info and exif.get(0x0112, 1) == 1:
         return np.ascontiguousarray(image, dtype=np.uint8), []
@@ -226,8 +269,9 @@ def _from_pillow(image: Image.Image, name: str) -> tuple[ImageU8, list[str]]:
     try:
         image.save(buffer, form, **kept)
     except (OSError, ValueError, KeyError) as error:
+        fix = {"RGBa": "RGBA", "La": "LA"}.get(image.mode, "RGB")
         raise InputError(
-            f"{name}: a Pillow image of mode {image.mode} given; convert it with .convert('RGB')"
+            f"{name}: a Pillow image of mode {image.mode} given; convert it with .convert({fix!r})"
         ) from error
     return decode_image(buffer.getvalue(), name)
 
@@ -238,7 +282,7 @@ def _of_kind(dtype: np.dtype[Any], shape: Sequence[int]) -> str:
 
 def _instead(dtype: object) -> str:
     """What to do about numbers of a kind that is not taken."""
-    kind = str(dtype)
+    kind = dtype.newbyteorder("=").name if isinstance(dtype, np.dtype) else str(dtype)
     if kind == "bool":
         return "give uint8: array.astype('uint8') * 255"
     if kind == "uint16":
@@ -254,6 +298,10 @@ def _described(given: object) -> str:
     if isinstance(given, bytes | bytearray | memoryview):
         return f"{len(given)} bytes (give Image.open(io.BytesIO(data)) for an image file's)"
     kind = type(given)
+    if hasattr(given, "__array__") and not isinstance(given, np.generic):
+        return f"{kind.__module__}.{kind.__qualname__} (give numpy.asarray(...) of it)"
+    if hasattr(given, "read"):
+        return f"{kind.__name__} (give PIL.Image.open(...) of it)"
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -261,4 +309,4 @@ def _shape(shape: Sequence[int]) -> str:
     return f"shape {'×'.join(str(side) for side in shape)}" if len(shape) else "no shape"
 
 
-__all__ = ["EXPECTED", "Taken", "to_image", "to_images"]
+__all__ = ["EXPECTED", "Taken", "own", "to_image", "to_images"]

@@ -22,8 +22,12 @@ def to_eight(samples: UInt[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]
 
 def stretch(samples: UInt[np.ndarray, "*shape"], bits: int) -> UInt[np.ndarray, "*shape"]:
     """Samples of 1 … 16 bits scaled, rounded, to the whole range of 8 (for up to 8 bits) or of 16."""
-    top, target = 2**bits - 1, 255 if bits <= 8 else 65_535
-    kind = np.uint8 if bits <= 8 else np.uint16
+    return stretch_from(samples, 2**bits - 1)
+
+
+def stretch_from(samples: UInt[np.ndarray, "*shape"], top: int) -> UInt[np.ndarray, "*shape"]:
+    """Samples of 0 … top scaled, rounded, to the whole range of 8 bits (for a top of up to 255) or of 16."""
+    target, kind = (255, np.uint8) if top <= 255 else (65_535, np.uint16)
     if top == target:
         return samples.astype(kind)
     scaled = (samples.astype(np.uint64) * (2 * target) + top) // (2 * top)

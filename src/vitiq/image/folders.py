@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
@@ -71,19 +72,28 @@ def find_images(
     reported, not passed over); the rest is counted in `skipped`. A file named outright is kept whatever it holds.
 
     Args:
-        paths: files and folders.
+        paths: files and folders; what two of them reach counts once.
         also: whether the first bytes of a file in a folder are those of another kind that is taken for an image.
         leave_out: whether a folder below one of `paths` is not walked.
     """
     found = FoundImages()
     taken: set[str] = set()
     counts: Counter[str] = Counter()
-    for path in map(Path, paths):
-        for image in _candidates(path, found, also, leave_out):
-            name = _free(image.name, taken, counts)
-            taken.add(pairing_key(name))
-            found.images.append(FoundImage(image.path, name))
+    for image in once(chain.from_iterable(_candidates(path, found, also, leave_out) for path in map(Path, paths))):
+        name = _free(image.name, taken, counts)
+        taken.add(pairing_key(name))
+        found.images.append(FoundImage(image.path, name))
     return found
+
+
+def once(images: Iterable[FoundImage]) -> Iterator[FoundImage]:
+    """Without those whose path came before, as where a folder and a file in it are named; links count on their own."""
+    seen: set[str] = set()
+    for image in images:
+        place = os.path.abspath(image.path)  # noqa: PTH100 - Path.resolve follows links
+        if place not in seen:
+            seen.add(place)
+            yield image
 
 
 def _free(name: str, taken: set[str], counts: Counter[str]) -> str:
@@ -98,6 +108,22 @@ def _free(name: str, taken: set[str], counts: Counter[str]) -> str:
         numbered = base.with_name(f"{base.stem}-{counts[key]}{base.suffix}").as_posix()
         if pairing_key(numbered) not in taken:
             return numbered
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """The names, each made different from those before it, also where case or Unicode form alone differ.
+
+    Example:
+        >>> unique_names(["a.png", "A.png", "a.png"])
+        ['a.png', 'A-2.png', 'a-3.png']
+    """
+    taken: set[str] = set()
+    counts: Counter[str] = Counter()
+    found = []
+    for name in names:
+        found.append(_free(name, taken, counts))
+        taken.add(pairing_key(found[-1]))
+    return found
 
 
 def _candidates(

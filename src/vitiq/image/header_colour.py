@@ -8,6 +8,8 @@ Truevision TGA 2.0, C.6.1 (gamma value of the extension area).
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from itertools import islice
 
 from vitiq.image.colour_space import Point, Tag, from_chromaticities, is_srgb, power
 from vitiq.image.limits import MAX_FRAMES, MAX_PROFILE_BYTES
@@ -57,10 +59,24 @@ def count_gif_frames(data: bytes) -> int:
 
     Source: GIF89a, sections 18 (header), 20 (image descriptor), 23 … 26 (extensions), 15 (sub-blocks).
     """
-    frames, at = 0, 13 + _gif_table(data[10:11])
-    while frames <= MAX_FRAMES and at < len(data):
+    return sum(1 for _ in islice(_gif_frames(data), MAX_FRAMES + 1))
+
+
+def gif_first_frame(data: bytes) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the first frame of a GIF, which may cover a part of its canvas alone."""
+    at = next(_gif_frames(data), None)
+    if at is None or at + 9 > len(data):
+        return 0, 0, 0xFFFF, 0xFFFF
+    left, top, wide, high = struct.unpack("<4H", data[at + 1 : at + 9])
+    return left, top, wide, high
+
+
+def _gif_frames(data: bytes) -> Iterator[int]:
+    """Where the descriptors of its frames begin."""
+    at = 13 + _gif_table(data[10:11])
+    while at < len(data):
         if data[at] == _GIF_IMAGE:
-            frames += 1
+            yield at
             at += 11 + _gif_table(data[at + 9 : at + 10])  # the descriptor, and the length of the first code
         elif data[at] == _GIF_EXTENSION:
             at += 2
@@ -69,7 +85,6 @@ def count_gif_frames(data: bytes) -> int:
         while at < len(data) and data[at]:
             at += 1 + data[at]
         at += 1
-    return frames
 
 
 def _gif_table(flags: bytes) -> int:

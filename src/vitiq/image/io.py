@@ -23,7 +23,6 @@ __all__ = [
     "pairing_key",
     "read_image",
     "read_image_details",
-    "write_bytes",
     "write_png",
 ]
 
@@ -46,9 +45,4 @@ def write_png(path: Path, image: ImageU8) -> None:
     """
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", compress_level=6)
-    write_bytes(path, buffer.getvalue())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """As `vitiq.files.write_bytes`."""
-    files.write_bytes(path, data)
+    files.write_bytes(path, buffer.getvalue())

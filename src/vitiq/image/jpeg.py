@@ -10,16 +10,21 @@ import io
 import re
 from dataclasses import dataclass, field
 
+import numpy as np
 from PIL import Image
 
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.ifd import DamagedTagsError, first_directory
+from vitiq.image.jpeg_scans import Frame, missing_detail
 from vitiq.image.limits import MAX_CHUNKS, MAX_FRAMES, MAX_PROFILE_BYTES, MAX_SCANS, check_pixels
 from vitiq.image.orientation import from_exif
 from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow
 
 GAIN_MAP = "HDR gain map left out, the SDR image is read"
 PLAIN_INKS = "CMYK without Adobe's mark read as with it, 255 is no ink"
+FILL = {0, 127, 128}
+"""Levels of what libjpeg makes of blocks that are not there: grey, and of inks, of which black may be none."""
+_END, _MORE = b"\xff\xd9", b"\x5a\xa5\x3c\xc3" * 16
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_LS = 0xF7
 _MPF_IMAGES = 0xB001
@@ -30,6 +35,10 @@ _EXIF, _ICC, _MPF, _ISO_GAIN = b"Exif\0\0", b"ICC_PROFILE\0", b"MPF\0", b"urn:is
 class _Segments:
     kept: bytearray = field(default_factory=bytearray)
     size: tuple[int, int] | None = None
+    frame: Frame | None = None
+    interval: int = 0
+    first_scan: int = 0
+    scans: int = 0
     exif: bytes = b""
     profile: dict[int, bytes] = field(default_factory=dict)
     images: int = 1
@@ -47,11 +56,15 @@ def read_jpeg(data: bytes, name: str) -> Raster:
         ValueError, OSError: damaged, or of a kind no reader here decodes (12 bits, lossless).
     """
     segments = _split(data)
-    if segments.size is None:
+    if segments.size is None or segments.frame is None:
         raise ValueError("no image in it")
     check_pixels(*segments.size, name)
     _check_length(segments)
+    detail = missing_detail(bytes(segments.kept[segments.first_scan :]), segments.frame, segments.interval)
     raster = from_pillow(Image.open(io.BytesIO(segments.kept), formats=["JPEG"]))
+    _check_end(raster, segments)
+    if detail is not None:
+        raster.notes.append(detail)
     if raster.model == "cmyk" and not segments.adobe:
         raster.notes.append(PLAIN_INKS)
     if segments.gain_map:
@@ -84,6 +97,21 @@ def _check_length(segments: _Segments) -> None:
         raise ValueError(f"{segments.scan_bytes} bytes of pixel data are too few for {width}×{height} pixels")
 
 
+def _check_end(raster: Raster, segments: _Segments) -> None:
+    """Refuse an image that more bits before its end would change: libjpeg has made up what they would say.
+
+    Of a single scan that costs a second decoding only where the last pixel is the grey that libjpeg fills with.
+    """
+    grey = set(raster.samples[-1, -1].tolist()) <= FILL
+    if segments.arithmetic:  # which leaves zeros out at the end of a scan, as many as there are
+        return
+    if (grey or segments.scans > 1) and segments.kept.endswith(_END):
+        longer = segments.kept[: -len(_END)] + _MORE + _END
+        again = from_pillow(Image.open(io.BytesIO(longer), formats=["JPEG"]))
+        if not np.array_equal(again.samples, raster.samples):
+            raise ValueError("the pixel data ends before the image")
+
+
 def _split(data: bytes) -> _Segments:
     """Headers up to the first scan, looked at and copied without metadata; then the scans, up to the first end."""
     segments = _Segments(bytearray(data[:2]))
@@ -105,7 +133,8 @@ def _split(data: bytes) -> _Segments:
         if length < 2 or len(content) != length - 2:
             raise ValueError("the file ends early")
         if marker == 0xDA:
-            end = _end(data, start)
+            end, segments.scans = _end(data, start)
+            segments.first_scan = len(segments.kept)
             segments.kept += data[start:end]
             segments.scan_bytes = end - (position + length)
             return segments
@@ -115,7 +144,8 @@ def _split(data: bytes) -> _Segments:
     raise ValueError(f"more than {MAX_CHUNKS} segments")
 
 
-def _end(data: bytes, start: int) -> int:
+def _end(data: bytes, start: int) -> tuple[int, int]:
+    """Where the image ends, and how many scans it has."""
     scans = 0
     for count, found in enumerate(re.finditer(rb"\xff[\xc0-\xcf\xd9-\xdf]", data[start:])):
         marker = found.group()[1]
@@ -123,8 +153,8 @@ def _end(data: bytes, start: int) -> int:
         if scans > MAX_SCANS or count > MAX_CHUNKS:
             raise ValueError(f"more than {MAX_SCANS} scans")
         if marker == 0xD9:
-            return start + found.end()
-    return len(data)
+            return start + found.end(), scans
+    return len(data), scans
 
 
 def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
@@ -140,9 +170,12 @@ def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
             raise UnsupportedKindError("lossless or hierarchical JPEG, which no reader here decodes; convert it to PNG")
         segments.arithmetic = marker in {0xC9, 0xCA}
         if segments.size is None:
+            segments.frame = Frame.read(content)
             segments.size = (int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big"))
     elif marker == _JPEG_LS:
         raise UnsupportedKindError("JPEG-LS, which no reader here decodes; convert it to PNG")
+    elif marker == 0xDD:
+        segments.interval = int.from_bytes(content[:2], "big")
     elif marker == 0xE1:
         if content.startswith(_EXIF) and not segments.exif:
             segments.exif = content

@@ -1,10 +1,12 @@
-"""The bits of a JPEG XL file's samples, from its header: the decoder hands out 8 and does not say what there were.
+"""What a JPEG XL file's header says of its samples, turn and frames: the decoder does not.
 
 Source: ISO/IEC 18181-1:2022, annexes B.2 (U32, from low bits to high) and D.2, D.3 (SizeHeader, ImageMetadata,
 BitDepth); 18181-2, 9.9 (boxes jxlc and jxlp).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from vitiq.image.boxes import boxes
 
@@ -21,6 +23,21 @@ _ANIMATION = (
 """Ticks a second, their divisor, and loops."""
 _HEADER_BYTES = 64
 """More than the fields up to the depth can take."""
+
+
+@dataclass(frozen=True, slots=True)
+class JxlHeader:
+    """What the header says.
+
+    Attributes:
+        bits: of a colour sample, 32 and the like for floats; 8 where the header cannot be read.
+        orientation: 1 … 8 as in EXIF.
+        animated: whether frames follow each other.
+    """
+
+    bits: int = 8
+    orientation: int = 1
+    animated: bool = False
 
 
 class _Bits:
@@ -41,12 +58,12 @@ class _Bits:
         return offset + self.take(width)
 
 
-def sample_bits(data: bytes) -> int:
-    """Bits of a colour sample, 32 and the like for floats; 8 where the header cannot be read."""
+def jxl_header(data: bytes) -> JxlHeader:
+    """The header of a file."""
     try:
-        return _depth(_Bits(_codestream(data)))
+        return _header(_Bits(_codestream(data)))
     except ValueError:
-        return 8
+        return JxlHeader()
 
 
 def _codestream(data: bytes) -> bytes:
@@ -59,21 +76,23 @@ def _codestream(data: bytes) -> bytes:
     raise ValueError("no codestream")
 
 
-def _depth(bits: _Bits) -> int:
+def _header(bits: _Bits) -> JxlHeader:
+    orientation, animated = 1, False
     _skip_size(bits)
     if bits.take(1):  # all as by default
-        return 8
+        return JxlHeader()
     if bits.take(1):  # fields that few files have
-        bits.take(3)  # orientation
+        orientation += bits.take(3)
         if bits.take(1):
             _skip_size(bits)
         if bits.take(1):
             _skip_preview(bits)
-        if bits.take(1):
+        animated = bool(bits.take(1))
+        if animated:
             for kinds in _ANIMATION:
                 bits.choice(kinds)
             bits.take(1)
-    return bits.choice(_FLOATS if bits.take(1) else _WHOLE)
+    return JxlHeader(bits.choice(_FLOATS if bits.take(1) else _WHOLE), orientation, animated)
 
 
 def _skip_size(bits: _Bits) -> None:

@@ -11,7 +11,7 @@ import re
 import numpy as np
 from jaxtyping import UInt
 
-from vitiq.image.depth import depth_note, from_float, stretch
+from vitiq.image.depth import depth_note, from_float, stretch_from
 from vitiq.image.limits import check_pixels
 from vitiq.image.raster import Raster
 
@@ -71,12 +71,7 @@ def _whole_range(values: UInt[np.ndarray, "h w c"], top: int, *, inverted: bool)
         raise ValueError(f"a sample above the largest value stated, {top}")
     if inverted:  # of bitmaps, 1 is black
         values = 1 - values
-    bits = top.bit_length()
-    if top == 2**bits - 1:
-        return stretch(values, bits)
-    target = 255 if bits <= 8 else 65_535
-    scaled = (values.astype(np.uint64) * (2 * target) + top) // (2 * top)
-    return scaled.astype(np.uint8 if bits <= 8 else np.uint16)
+    return stretch_from(values, top)
 
 
 def _numbers(data: bytes, position: int, count: int, top: int) -> UInt[np.ndarray, " n"]:

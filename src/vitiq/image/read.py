@@ -22,10 +22,10 @@ from vitiq.image.boxes import avif_colour, jp2_header
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
-from vitiq.image.header_colour import bmp_colour, count_gif_frames, gif_profile, tga_gamma
+from vitiq.image.header_colour import bmp_colour, count_gif_frames, gif_first_frame, gif_profile, tga_gamma
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
-from vitiq.image.jxl import sample_bits
+from vitiq.image.jxl import jxl_header
 from vitiq.image.limits import MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
@@ -35,6 +35,7 @@ from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pill
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
+GREY, ON_WHITE = "grey repeated in three channels", "transparency laid on white"
 _JP2_SPACES = {None, 0, 12, 15, 16, 17, 18}
 """Enumerated spaces that Pillow brings to grey, RGB or CMYK: bilevel, CMYK, sRGB, grey, sYCC (15444-2, M.11.7.3.1)."""
 
@@ -88,15 +89,20 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
     except MemoryError as error:
         raise InputError(f"{name}: not enough memory to read this image; shrink it or cut it into tiles") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
-        raise InputError(
-            f"{name}: the image is truncated or damaged ({first_line(error)}); get the file again"
-        ) from error
+        said = first_line(error)
+        if "nsupported" in said:  # as Pillow says of whole files
+            raise InputError(
+                f"{name}: a kind of {FORMATS[form].title} that no reader here decodes ({said}); save it as PNG"
+            ) from error
+        if said.startswith("Generic Error"):  # its advice is for those who build libjxl
+            said = "libjxl cannot decode it"
+        raise InputError(f"{name}: the image is truncated or damaged ({said}); get the file again") from error
 
 
 def to_image(raster: Raster) -> ImageU8:
     """A raster in 8-bit sRGB, opaque and turned as it is to be shown; what is changed is added to its notes."""
     if raster.model == "grey":
-        raster.notes.insert(_frames_first(raster), "grey repeated in three channels")
+        raster.notes.insert(_frames_first(raster), GREY)
     colour = _coloured(raster)
     if raster.alpha is not None:
         colour = _on_white(colour, to_eight(raster.alpha), raster.notes)
@@ -146,7 +152,7 @@ def _on_white(
 ) -> UInt8[np.ndarray, "h w 3"]:
     if alpha.min(initial=255) == 255:
         return colour
-    notes.append("transparency laid on white")
+    notes.append(ON_WHITE)
     out = np.empty_like(colour, order="C")
     for rows in _bands(colour):
         cover = alpha[rows, :, None].astype(np.uint32)
@@ -184,7 +190,7 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
             raster.profile = image.info.get("icc_profile")
             exif = image.info.get("exif") or b""
             raster.tag = colour_from_exif(exif)
-            if form != "JXL":  # libjxl turns the image itself
+            if form != "JXL" or getattr(image, "jpeg", False):  # libjxl turns its own images, no JPEG packed in one
                 raster.orientation = from_exif(exif, raster.notes)
             return raster
 
@@ -205,10 +211,13 @@ def _read_avif(data: bytes, name: str) -> Raster:
 
 def _read_jxl(data: bytes, name: str) -> Raster:
     raster = _through_pillow("JXL")(data, name)
-    bits = sample_bits(data)
-    if bits > 8 and raster.samples.dtype == np.uint8:
-        raster.cut_from = bits
-        raster.notes.append(depth_note(bits))
+    header = jxl_header(data)
+    if header.bits > 8 and raster.samples.dtype == np.uint8:
+        raster.cut_from = header.bits
+        raster.notes.append(depth_note(header.bits))
+    if header.animated:
+        raster.notes.insert(0, "first of an animation's frames")
+    raster.turned = header.orientation
     return raster
 
 
@@ -241,6 +250,11 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
 def _read_gif(data: bytes, name: str) -> Raster:
     raster = _through_pillow("GIF")(data, name)
     raster.profile = gif_profile(data)
+    left, top, wide, high = gif_first_frame(data)
+    covered = np.zeros(raster.samples.shape[:2], np.uint8)
+    covered[top : top + high, left : left + wide] = 255
+    if not covered.all():  # Pillow makes it black; elsewhere what no frame covers is transparent
+        raster.alpha = covered if raster.alpha is None else np.minimum(raster.alpha, covered)
     return raster
 
 

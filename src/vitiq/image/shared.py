@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+import numpy as np
+
 from vitiq.types import ImageU8
 
 P = ParamSpec("P")
@@ -55,18 +57,21 @@ def sharing(*images: ImageU8) -> Iterator[None]:
 
 
 def shared(work: Callable[P, T]) -> Callable[P, T]:
-    """Marks a pure function of images, given by position, whose result others may use again but not change."""
+    """Marks a pure function of images, given by position, whose result others may use again but not change.
+
+    It may take other arguments too, which are compared as they compare with each other (a network: by identity).
+    """
 
     @wraps(work)
     def once(*args: P.args, **kwargs: P.kwargs) -> T:
         kept = _KEPT.get()
         if kept is None or kwargs:
             return work(*args, **kwargs)
-        ids = tuple(map(id, args))
+        ids = tuple(id(arg) for arg in args if isinstance(arg, np.ndarray))
         blocks = [block for block in kept.chain() if block.known.issuperset(ids)]
-        if not blocks:
+        if not ids or not blocks:
             return work(*args, **kwargs)
-        key = (work, *ids)
+        key = (work, ids, *(arg for arg in args if not isinstance(arg, np.ndarray)))
         found = next((block for block in blocks if key in block.results), blocks[0])
         if key not in found.results:
             found.results[key] = work(*args, **kwargs)

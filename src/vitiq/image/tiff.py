@@ -17,7 +17,7 @@ from vitiq.image.exif_colour import colour_of
 from vitiq.image.ifd import DamagedTagsError, Directory, count_directories, first_directory
 from vitiq.image.limits import MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import ORIENTATION, valid
-from vitiq.image.raster import Raster, first_of, from_pillow, whole_rows
+from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow, whole_rows
 from vitiq.image.tiff_samples import read_deep
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
@@ -40,6 +40,7 @@ def read_tiff(data: bytes, name: str) -> Raster:
         ValueError, OSError: damaged.
     """
     tags = first_directory(data)
+    big_endian_big = data.startswith(b"MM\x00\x2b")  # which Pillow does not open
     check_pixels(tags.number(_WIDTH, 0), tags.number(_HEIGHT, 0), name)
     _refuse_raw(tags, name)
     _refuse_compression(tags.number(_COMPRESSION, 1), name)
@@ -47,6 +48,11 @@ def read_tiff(data: bytes, name: str) -> Raster:
     kind = max(tags.numbers(_FORMAT, (1,)), default=1)
     if kind in _UNREAD_FORMATS:
         raise InputError(f"{name}: TIFF of {_UNREAD_FORMATS[kind]}; scale it to 0 … 255 or 0 … 65535 and save again")
+    if big_endian_big and kind != _FLOAT and bits <= 12:
+        raise UnsupportedKindError(
+            f"BigTIFF of {bits} bits with the high byte first, which no reader here decodes; save it with the low "
+            "byte first, or as PNG"
+        )
     if bits == 12 and kind == 1:
         raster = _packed(data, name)
         raster.turned = valid(tags.number(ORIENTATION, 1))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from vitiq.errors import InputError
-from vitiq.metrics.doors import check_images, guarded_pair, guarded_set
+from vitiq.metrics.guards import check_images, guarded_pair, guarded_set
 from vitiq.types import ImageU8, Score
 
 Kind = Literal["full-reference", "no-reference", "distribution", "semantic"]

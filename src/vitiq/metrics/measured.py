@@ -91,11 +91,11 @@ class LumaMetric(OfConditions, MeasuredMetric):
 
     def plane(self, image: ImageU8) -> Float64[np.ndarray, "h w"]:
         """The luma, 0 … 255."""
-        return luma_10bit(image) if self.ten_bits else luma_plane(image)
+        return luma_10bit(image) if self.ten_bits else luma709_plane(image)
 
 
 @shared
-def luma_plane(image: ImageU8) -> Float64[np.ndarray, "h w"]:
+def luma709_plane(image: ImageU8) -> Float64[np.ndarray, "h w"]:
     """BT.709 luma, 0 … 255."""
     return luma709(image)
 

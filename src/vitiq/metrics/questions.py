@@ -17,7 +17,7 @@ QUESTIONS = {
     "pixels": "How far off are the pixels?",
     "alone": "Does it look natural by itself?",
     "sets": "Are the two sets of images alike?",
-    "other": "Others",
+    "other": "Other metrics",
 }
 """Question by key, in the order of lists."""
 

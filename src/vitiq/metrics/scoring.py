@@ -12,9 +12,9 @@ from vitiq import registry
 from vitiq.errors import InputError, VitiqError
 from vitiq.image.shared import sharing
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
-from vitiq.metrics.doors import UNDEFINED, check_image, check_sizes, undefined
+from vitiq.metrics.guards import UNDEFINED, check_sizes, undefined
 from vitiq.metrics.sets.rows import RowGatherer, rows_of
-from vitiq.types import ImageU8, Score
+from vitiq.types import ImageU8, Score, check_image
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
@@ -30,6 +30,8 @@ JPEG_AI = (
 )
 """Metrics of JPEG AI's common training and test conditions."""
 
+GROUPS = ("default", "all")
+"""Names that stand for many metrics, whatever can be had here."""
 ALIASES = {"psnr": "psnr-rgb"}
 """Names that other tools use."""
 

@@ -25,6 +25,7 @@ from torch import Tensor
 from vitiq.errors import InputError, UndefinedError, WeightsError
 from vitiq.models.backbones.cache import Cache
 from vitiq.models.backbones.formats import read_state
+from vitiq.models.building import as_alone
 from vitiq.models.inception import DIMENSIONS, OUTPUTS, SIDE, InceptionV3
 from vitiq.types import ImageU8
 from vitiq.weights.store import model_info, sha256_file
@@ -132,6 +133,7 @@ def _finite(rows: Sequence[np.ndarray]) -> np.ndarray:
     return array
 
 
+@as_alone()
 def _load(path: Path) -> InceptionV3:
     state = {name: value.float() for name, value in read_state(path).items() if "num_batches_tracked" not in name}
     model = InceptionV3()

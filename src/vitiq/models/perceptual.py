@@ -5,7 +5,7 @@ A trunk is a plain dictionary of tensors (`features.0.weight`, …); classifier 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.errors import WeightsError
+from vitiq.models.row_stream import Node, Window
 from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
 
 State: TypeAlias = Mapping[str, Tensor]
@@ -22,6 +23,9 @@ Features: TypeAlias = "list[Float[Tensor, 'n _ _ _']]"
 
 ALEXNET = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
 """Place in `features`: output channels, input channels, kernel."""
+
+ALEXNET_WINDOWS = {0: (4, 2), 3: (1, 2), 6: (1, 1), 8: (1, 1), 10: (1, 1)}
+"""Place -> stride and padding; the features before 3 and 6 are pooled."""
 
 VGG16_STAGES = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 VGG16_CHANNELS = (64, 128, 256, 512, 512)
@@ -60,16 +64,51 @@ def check_trunk(state: State, layout: Mapping[int, tuple[int, int, int]], name: 
 def alexnet(state: State, x: Float[Tensor, "n 3 h w"]) -> Features:
     """Features after each of the five ReLUs; images of at least 31×31."""
 
-    def conv(x: Tensor, place: int, stride: int, padding: int) -> Tensor:
+    found = []
+    for place, (stride, padding) in ALEXNET_WINDOWS.items():
+        x = F.max_pool2d(x, 3, 2) if place in (3, 6) else x
         weight, bias = state[f"features.{place}.weight"], state[f"features.{place}.bias"]
-        return F.relu(F.conv2d(x, weight, bias, stride, padding), inplace=True)
-
-    found = [conv(x, 0, 4, 2)]
-    found.append(conv(F.max_pool2d(found[-1], 3, 2), 3, 1, 2))
-    found.append(conv(F.max_pool2d(found[-1], 3, 2), 6, 1, 1))
-    found.append(conv(found[-1], 8, 1, 1))
-    found.append(conv(found[-1], 10, 1, 1))
+        x = F.relu(F.conv2d(x, weight, bias, stride, padding), inplace=True)
+        found.append(x)
     return found
+
+
+def alexnet_rows(state: State, sinks: Sequence[Node]) -> Node:
+    """`alexnet` of images that come by rows; each of the five sinks gets the features after one ReLU."""
+    following: list[Node] = []
+    for (place, (stride, padding)), sink in reversed(list(zip(ALEXNET_WINDOWS.items(), sinks, strict=True))):
+        conv = _convolution(state, place, stride, padding, [sink, *following])
+        following = [Window(lambda rows: F.max_pool2d(rows, 3, 2), 3, 2, 0, [conv]) if place in (3, 6) else conv]
+    return following[0]
+
+
+def vgg16_rows(
+    state: State,
+    sinks: Sequence[Node],
+    pool: Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c i j"]],
+) -> Node:
+    """`vgg16` of images that come by rows; each of the five sinks gets the features of one stage.
+
+    Args:
+        pool: of windows of 2×2, `max_pool` or a mean.
+    """
+    following: list[Node] = []
+    for places, sink in reversed(list(zip(VGG16_STAGES, sinks, strict=True))):
+        nodes: list[Node] = [sink, *(Window(pool, 2, 2, 0, [node]) for node in following)]
+        for place in reversed(places):
+            nodes = [_convolution(state, place, 1, 1, nodes)]
+        following = nodes
+    return following[0]
+
+
+def _convolution(state: State, place: int, stride: int, padding: int, sinks: Sequence[Node]) -> Window:
+    """One convolution and its ReLU."""
+    weight, bias = state[f"features.{place}.weight"], state[f"features.{place}.bias"]
+
+    def work(rows: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
+        return F.relu(F.conv2d(rows, weight, bias, stride, (0, padding)), inplace=True)
+
+    return Window(work, weight.shape[2], stride, padding, sinks)
 
 
 def max_pool(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c i j"]:

@@ -282,7 +282,7 @@ class VisionTransformer(nn.Module):
         Abnar & Zuidema 2020, section 3 (arXiv 2005.00928).
         """
         tokens = self.embed(x)
-        identity = torch.eye(tokens.shape[1], device=tokens.device)
+        identity = torch.eye(tokens.shape[1], device=tokens.device, dtype=tokens.dtype)
         flow = identity.expand(len(x), -1, -1)
         for module in self.blocks:
             block = cast(Block, module)

@@ -18,6 +18,6 @@ def gumbel_annealed(values: Float[Tensor, "n c h w"], temperature: float, noise:
     low = values.detach().floor()
     above = (values - low).clamp(1e-4, 1 - 1e-4)
     chances = torch.stack([-torch.atanh(above), -torch.atanh(1 - above)], -1) / temperature
-    uniform = torch.rand(chances.shape, generator=noise, device=noise.device).clamp(1e-9, 1 - 1e-7)
+    uniform = torch.rand(chances.shape, generator=noise, device=noise.device, dtype=torch.float32).clamp(1e-9, 1 - 1e-7)
     share = torch.softmax((chances - torch.log(-torch.log(uniform))) / temperature, -1)
     return low + share[..., 1]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from PIL import Image
 from vitiq.files import write_bytes
 from vitiq.image.io import read_image
 from vitiq.types import ImageU8
+from vitiq.workers import cores
 
 THUMBNAIL = 360
 """Pixels of the longer side."""
@@ -187,7 +187,7 @@ class FolderAssets:
         folder = self.out / FOLDER
         missing = [(name, make) for name, make in self.wanted.items() if not (folder / name).exists()]
         # Reading and coding of images release the interpreter's lock, so that threads are enough.
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             for _ in pool.map(lambda item: self._make(folder / item[0], item[1]), missing):
                 pass
         for path in folder.glob("*"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from vitiq.report.metric_info import QUESTIONS
+from vitiq.metrics.questions import QUESTIONS
 from vitiq.report.model import Column, Model
 
 MOST = 8
@@ -25,7 +25,6 @@ def first_columns(model: Model) -> list[Column]:
 
 
 def by_question(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
-    """Columns under the question they ask, questions in the order of `QUESTIONS`, metrics of others last."""
-    questions = dict.fromkeys([*QUESTIONS.values(), *(column.info.question for column in columns)])
-    groups = [(name, [column for column in columns if column.info.question == name]) for name in questions]
-    return [(name or "Other metrics", group) for name, group in groups if group]
+    """Columns under the question they ask, questions in the order of `QUESTIONS`, as the commands list metrics."""
+    groups = [(name, [column for column in columns if column.info.question == name]) for name in QUESTIONS.values()]
+    return [(name, group) for name, group in groups if group]

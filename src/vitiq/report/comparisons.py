@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
 
 from vitiq.analysis.bd_rate import ENOUGH_OVERLAP
 from vitiq.analysis.bootstrap import draws, interval
 from vitiq.analysis.comparison import compare
+from vitiq.analysis.correlation import spearman
 from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.analysis.points import RdPoint, points_of
 from vitiq.errors import InputError
@@ -158,16 +158,6 @@ def agreement(model: Model) -> list[list[float]]:
         row = []
         for y in table.T:
             keep = np.isfinite(x) & np.isfinite(y)
-            a, b = _ranks(x[keep]), _ranks(y[keep])
-            row.append(
-                float(np.corrcoef(a, b)[0, 1]) if keep.sum() >= FEW and a.std() > 0 and b.std() > 0 else math.nan
-            )
+            row.append(spearman(x[keep], y[keep]) if keep.sum() >= FEW else math.nan)
         found.append(row)
     return found
-
-
-def _ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Ranks, equal values sharing their mean rank."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return np.asarray((ends - (counts - 1) / 2)[places], dtype=np.float64)

@@ -15,6 +15,8 @@ from vitiq.report.style import CodecStyle
 from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -50,12 +52,17 @@ MARKERS = {
 }
 
 
-def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
+def styled() -> AbstractContextManager[None]:
+    """The style of what is drawn and saved inside; what a notebook has set for its own figures stays as it is."""
     import matplotlib as mpl  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure as NewFigure  # noqa: PLC0415
 
     settings: dict[Any, Any] = STYLE
-    mpl.rcParams.update(settings)
+    return mpl.rc_context(settings)
+
+
+def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
+    from matplotlib.figure import Figure as NewFigure  # noqa: PLC0415 - slow to import
+
     figure = NewFigure(figsize=(width, height), dpi=120, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from vitiq.evaluation.inputs import read_any
 from vitiq.files import write_bytes
-from vitiq.report.figures import STYLE
+from vitiq.image.colour import luma
+from vitiq.report.figures import styled
 from vitiq.types import ImageU8
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None, *
     original, rebuilt = read_any(left), read_any(right)
     found = meaning_map(original, rebuilt, backbone)
     buffer = io.BytesIO()
-    over_image(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
+    with styled():
+        over_image(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
     write_bytes(target, buffer.getvalue(), overwrite=overwrite, source=right)
 
 
@@ -53,11 +55,8 @@ def over_image(
         attention: likewise, shares of 1.
         caption: of the reconstruction.
     """
-    import matplotlib as mpl  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure as NewFigure  # noqa: PLC0415
+    from matplotlib.figure import Figure as NewFigure  # noqa: PLC0415 - slow to import
 
-    settings: dict[Any, Any] = STYLE
-    mpl.rcParams.update(settings)
     height, width, _ = original.shape
     tall = 3.0 * height / width
     figure = NewFigure(figsize=(12.4, tall + 0.7), dpi=120, layout="constrained")
@@ -74,7 +73,7 @@ def over_image(
     for place, image, values, (colours, ticks) in zip(
         (2, 3), (rebuilt, original), (loss / FULL, share), scales, strict=True
     ):
-        axes[0][place].imshow(image @ LUMA, cmap="gray", vmin=0, vmax=255, extent=area)
+        axes[0][place].imshow(luma(image), cmap="gray", vmin=0, vmax=255, extent=area)
         drawn = axes[0][place].imshow(
             values.clip(0, 1), cmap=colours, vmin=0, vmax=1, alpha=0.72, extent=area, interpolation="bilinear"
         )
@@ -87,4 +86,3 @@ def over_image(
 
 
 TITLES = ("semantic error map", "attention rollout, original")
-LUMA = np.array([0.299, 0.587, 0.114])

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vitiq import registry
 from vitiq.errors import VitiqError
-
-QUESTIONS = {
-    "semantic": "Does it mean the same?",
-    "perceptual": "Does it look the same, or natural?",
-    "fidelity": "Are its pixels and structure the same?",
-    "sets": "Are images of the same kind made?",
-}
-"""Package of metrics -> what they ask."""
-KINDS = {
-    "semantic": QUESTIONS["semantic"],
-    "no-reference": QUESTIONS["perceptual"],
-    "full-reference": QUESTIONS["fidelity"],
-    "distribution": QUESTIONS["sets"],
-}
-"""Kind of a metric of somebody else's -> what it asks."""
+from vitiq.metrics.questions import QUESTIONS, question_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +24,7 @@ class MetricInfo:
         direction: 1 where higher is better, -1 where lower is, 0 where not known.
         kind: as `Metric.kind`, or "" where not known.
         formula, reference: definition and source.
-        question: what it asks, in words (`QUESTIONS`).
+        question: what it asks, in words (`vitiq.metrics.questions`).
     """
 
     key: str
@@ -51,7 +37,7 @@ class MetricInfo:
     kind: str = ""
     formula: str = ""
     reference: str = ""
-    question: str = ""
+    question: str = QUESTIONS["other"]
 
     @property
     def direction_text(self) -> str:
@@ -88,13 +74,8 @@ def metric_info(key: str) -> MetricInfo:
         found.kind,
         found.formula,
         found.reference,
-        _question(found.__module__, found.kind),
+        QUESTIONS[question_of(found)],
     )
-
-
-def _question(module: str, kind: str) -> str:
-    """By the package of a metric of ours, else by what it needs."""
-    return next((text for part, text in QUESTIONS.items() if f".metrics.{part}" in module), KINDS.get(kind, ""))
 
 
 def metric_infos(keys: Sequence[str]) -> list[MetricInfo]:
@@ -102,15 +83,9 @@ def metric_infos(keys: Sequence[str]) -> list[MetricInfo]:
     found = [metric_info(key) for key in keys]
     shorts = [info.short for info in found]
     return [
-        info if shorts.count(info.short) == 1 else _with_short(info, info.title if len(info.title) < 24 else info.key)
+        info if shorts.count(info.short) == 1 else replace(info, short=info.title if len(info.title) < 24 else info.key)
         for info in found
     ]
-
-
-def _with_short(info: MetricInfo, short: str) -> MetricInfo:
-    from dataclasses import replace  # noqa: PLC0415 - only here
-
-    return replace(info, short=short)
 
 
 def _short(title: str) -> str:

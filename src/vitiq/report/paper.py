@@ -59,8 +59,9 @@ def export(out: Path, kind: Format) -> list[Path]:
     else:
         drawn = []
         for name, caption, columns, make in _figures(study, model):
-            figure = make()
-            made[f"{name}.pdf"] = _pdf(figure)
+            with figures.styled():
+                figure = make()
+                made[f"{name}.pdf"] = _pdf(figure)
             drawn.append((name, caption, columns, min(1.0, figure.get_figwidth() / figures.WIDTHS[columns])))
         if kind == "tex":
             made |= {f"{table.name}.tex": to_latex(table).encode() for table in tables}

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from vitiq.errors import InputError, VitiqError
+from vitiq.errors import InputError, VitiqError, described
 from vitiq.image.io import read_image
 from vitiq.report.assets import overlay_bytes, thumbnail
 from vitiq.report.model import Model, build_model
@@ -245,6 +245,8 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except OSError as error:
             self._refuse(HTTPStatus.NOT_FOUND, f"cannot be read: {error.strerror}")
+        except Exception as error:  # a plug-in's own: the page says it instead of waiting for an answer
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, described(error))
         else:
             self._send(HTTPStatus.OK, data, kind, "max-age=3600, immutable" if keep else "no-store")
 

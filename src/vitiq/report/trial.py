@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import html
-import io
 import math
 import tempfile
 import threading
@@ -18,6 +17,7 @@ import numpy as np
 from vitiq import registry
 from vitiq.errors import InputError
 from vitiq.evaluation.record import Record
+from vitiq.evaluation.worker import map_bytes
 from vitiq.image.io import decode_image, read_image, write_png
 from vitiq.report.source import Files, Study, visible
 from vitiq.types import ImageU8, Quality
@@ -196,13 +196,9 @@ class Trial:
 
     def _map(self, image: ImageU8, rebuilt: ImageU8, key: str) -> Path:
         from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415 - torch
-        from vitiq.models.backbones import load_backbone  # noqa: PLC0415 - torch
 
-        found = meaning_map(image, rebuilt, load_backbone(weights=None))
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, loss=found.loss.astype(np.float16), attention=found.attention)
         path = self.folder / f"{key[:24]}.npz"
-        path.write_bytes(buffer.getvalue())
+        path.write_bytes(map_bytes(meaning_map(image, rebuilt)))
         return path
 
     @staticmethod

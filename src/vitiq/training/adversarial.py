@@ -65,7 +65,7 @@ class Discriminator:
 
 
 class LossWeights(Protocol):
-    """What `synthesis_step` reads of a configuration: weights of the parts of the loss, and the clip of the norm."""
+    """What `synthesis_step` reads of a configuration: weights of the parts of the loss."""
 
     @property
     def squared_error(self) -> float: ...  # noqa: D102

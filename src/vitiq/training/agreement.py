@@ -1,4 +1,4 @@
-"""How far a student gives its teachers' labels."""
+"""How far a student's labels agree with its teachers'."""
 
 from __future__ import annotations
 

@@ -147,7 +147,13 @@ def draw_graphic(rng: np.random.Generator, size: int) -> ImageU8:
 
 
 def stacked(images: Sequence[ImageU8]) -> UInt8[Tensor, "n s s 3"]:
-    """Images as one tensor of bytes: what travels to the device."""
+    """Images as one tensor of bytes: what travels to the device.
+
+    Raises:
+        InputError: none are given, as where nothing is held out for validation.
+    """
+    if not images:
+        raise InputError("no image held out for validation; give two images or more, and held_out = 1 or more")
     return torch.from_numpy(np.stack(images))
 
 

@@ -16,14 +16,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vitiq.filters.deblock.dct import LEVEL, SIDE, to_coefficients, to_planes
+from vitiq.filters.deblock.render import TO_YCC
 from vitiq.filters.deblock.tables import standard_tables
-
-TO_YCC = (
-    (0.299, 0.587, 0.114),
-    (-0.168735892, -0.331264108, 0.5),
-    (0.5, -0.418687589, -0.081312411),
-)
-"""Rows of JFIF's colour transform."""
 
 
 @dataclass(frozen=True, slots=True)

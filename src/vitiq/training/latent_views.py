@@ -95,13 +95,14 @@ def training_views(  # noqa: PLR0917 - plain values
 ) -> list[LatentView]:
     """`count` random views; parts that are on disk already are read."""
 
-    def part(start: int) -> list[LatentView]:
-        rngs = [np.random.default_rng([seed, 2, i]) for i in range(start, min(start + PART, count))]
+    def part(numbers: range) -> list[LatentView]:
+        rngs = [np.random.default_rng([seed, 2, i]) for i in numbers]
         picks = [indices[int(rng.integers(len(indices)))] for rng in rngs]
         crops = [crop_view(rng, images[i], *sides) for rng, i in zip(rngs, picks, strict=True)]
         return make(crops, [int(rng.integers(LEVELS)) for rng in rngs])
 
-    return list(_kept(folder, "views", range(0, count, PART), part))
+    parts = [range(start, min(start + PART, count)) for start in range(0, count, PART)]
+    return list(_kept(folder, "views", parts, part))
 
 
 def held_out_views(
@@ -114,21 +115,25 @@ def held_out_views(
     """Whole held-out images, each at all levels: by level, then image."""
     size = len(indices)
 
-    def part(start: int) -> list[LatentView]:
-        return make([images[i] for i in indices], [levels[start // size]] * size)
+    def part(numbers: range) -> list[LatentView]:
+        return make([images[i] for i in indices], [levels[numbers.start // size]] * size)
 
-    return list(_kept(folder, "held_out", range(0, size * len(levels), size), part))
+    parts = [range(size * k, size * (k + 1)) for k in range(len(levels)) if size]
+    return list(_kept(folder, "held_out", parts, part))
 
 
 def _kept(
-    folder: Path, name: str, starts: Sequence[int], make: Callable[[int], list[LatentView]]
+    folder: Path, name: str, parts: Sequence[range], make: Callable[[range], list[LatentView]]
 ) -> Iterator[LatentView]:
+    """Views part by part, from their file where it holds as many: the last part of a run of fewer views is shorter."""
     folder.mkdir(parents=True, exist_ok=True)
-    for start in starts:
-        path = folder / f"{name}_{start}.npz"
-        if not path.exists():
-            _save(path, make(start))
-        yield from _load(path)
+    for numbers in parts:
+        path = folder / f"{name}_{numbers.start}.npz"
+        views = _load(path) if path.exists() else []
+        if len(views) != len(numbers):
+            _save(path, make(numbers))
+            views = _load(path)
+        yield from views
 
 
 def _save(path: Path, views: Sequence[LatentView]) -> None:

@@ -18,12 +18,14 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import gettempdir
 from typing import IO
 
-from vitiq.errors import InputError, UnknownNameError, WeightsError
+from vitiq.errors import InputError, UnknownNameError, WeightsError, first_line
 from vitiq.files import open_output
+from vitiq.weights.kept import kept
 
 FOLDER = Path(__file__).parent
 
@@ -163,16 +165,8 @@ def _files_at_hand() -> Iterator[Path]:
 SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".bin", ".npz")
 
 
-def _hash_of(path: Path) -> str:
-    """The hash of a file, computed once as long as it does not change."""
-    status = path.stat()
-    return _hash_of_state(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=256)
-def _hash_of_state(path: Path, changed: int, size: int) -> str:
-    del changed, size
-    return sha256_file(path)
+_hash_of = kept(256)(sha256_file)
+"""The hash of a file, computed once as long as it does not change."""
 
 
 def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -> Path:
@@ -206,9 +200,9 @@ def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -
                 )
             if not found.startswith(expected):
                 raise WeightsError(f"{name}: the file fetched has sha256 {found}, {expected} expected; it was not kept")
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, HTTPException, OSError) as error:
         if source is not None:
-            raise WeightsError(f"{source}: cannot be copied to {path} ({error.strerror}); check the path") from error
+            raise WeightsError(f"{source}: cannot be copied to {path} ({first_line(error)}); check the path") from error
         raise WeightsError(
             f"{name}: cannot be fetched ({error}); on a machine with a network download {info.url}, copy it here and "
             f"take it with `vitiq models fetch {name} --from PATH`"

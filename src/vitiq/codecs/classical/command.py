@@ -142,10 +142,10 @@ class Command(Codec):
                 raise BitstreamError(str(error)) from error
 
     def _run(self, words: list[str], given: Path, made: Path, quality: float | None) -> None:
-        program = _found(words)
+        program, path = words[0], _found(words)
         values = {"in": str(given), "out": str(made), "q": "" if quality is None else f"{quality:g}"}
-        arguments = [filled(word, values) for word in words]
-        code, _, said = run_program(arguments, given.parent, self.options.timeout)
+        arguments = [path, *(filled(word, values) for word in words[1:])]
+        code, _, said = run_program(arguments, given.parent, self.options.timeout, program)
         if code:
             raise TaskError(f"{program} failed with exit code {code}: {said or 'no message'}")
         if not made.is_file() or made.stat().st_size == 0:
@@ -177,11 +177,12 @@ class Command(Codec):
 
 
 def _found(words: list[str]) -> str:
-    """The program of a template."""
+    """The whole path of a template's program, which runs in another folder than the one it is named from."""
     program = words[0]
-    if shutil.which(program) is None:
+    path = shutil.which(program)
+    if path is None:
         raise MissingDependencyError(f"program {program!r} is not found; install it, or give its whole path")
-    return program
+    return str(Path(path).absolute())
 
 
 def _words(template: str, what: str) -> list[str]:

@@ -110,12 +110,12 @@ class BudgetSearch:
 
     def bits(self, symbols: Sequence[Tensor], step: int) -> Tensor:
         """Estimated bits of all layers."""
-        log_step = torch.full((1, 1, 1, 1), math.log(step_size(step)), device=self._generator.device)
+        log_step = torch.full((1, 1, 1, 1), math.log(step_size(step)), dtype=torch.float32).to(self._generator.device)
         return torch.stack([layer.sum() for layer in self._prior.bits(symbols, log_step)]).sum()
 
     @torch.no_grad()
     def first_step(self, latents: Sequence[Tensor]) -> int:
-        """The finest step at which the encoder's encoded already meets the budget, else the coarsest."""
+        """The finest step at which the encoder's latents already meet the budget, else the coarsest."""
         for step in STEPS:
             if float(self.bits([torch.round(v / step_size(step)) for v in latents], step)) <= self._budget:
                 return step
@@ -171,7 +171,7 @@ class BudgetSearch:
 
     @torch.no_grad()
     def distortion(self, symbols: Sequence[np.ndarray], step: int) -> float:
-        """Loss of the image image from `symbols`."""
+        """Loss of the image rebuilt from `symbols`."""
         latents = [torch.from_numpy(s * step_size(step)).to(self._generator.device).float()[None] for s in symbols]
         return float(self._distort(to_unit_range(self._generator.generate(latents), self._generator.output_range)))
 
@@ -179,7 +179,7 @@ class BudgetSearch:
 def relaxed(values: Float[Tensor, "1 c h w"], share: float, noise: torch.Generator) -> Float[Tensor, "1 c h w"]:
     """What stands in for rounded latents when `share` of the iterations is done."""
     if share < ANNEALED_FROM:
-        return values + torch.rand(values.shape, generator=noise, device=noise.device) - 0.5
+        return values + torch.rand(values.shape, generator=noise, device=noise.device, dtype=torch.float32) - 0.5
     first, last = TEMPERATURES
     done = min(1.0, (share - ANNEALED_FROM) / (1 - ANNEALED_FROM))
     return gumbel_annealed(values, first * (last / first) ** done, noise)

@@ -25,7 +25,7 @@ LONGEST_SIDE = 16
 
 
 def networks_against(generator: Generator, loss: str) -> tuple[str, ...]:
-    """Networks that looked on when the generator was trained or latents were searched."""
+    """Networks whose losses the generator was trained with or latents were searched by: they favour the result."""
     return generator.optimised_against + networks_of(loss)
 
 

@@ -53,10 +53,13 @@ def best_vector(
     scale = (high - low) ** 2 if loss == "mse" else 1.0
     shape = generator.layers[0]
     encoded = generator.encode(target * (high - low) + low) if from_encoder else None
-    best_loss, best = math.inf, torch.zeros(1, shape.channels, shape.height, shape.width, device=generator.device)
+    best_loss, best = (
+        math.inf,
+        torch.zeros(1, shape.channels, shape.height, shape.width, dtype=torch.float32).to(generator.device),
+    )
     for restart in range(restarts):
         random = torch.Generator().manual_seed(seed + restart)
-        latent = torch.randn(best.shape, generator=random).to(generator.device)
+        latent = torch.randn(best.shape, generator=random, dtype=torch.float32).to(generator.device)
         if encoded is not None and restart == 0:
             latent = encoded[0].clone()
         latent.requires_grad_()

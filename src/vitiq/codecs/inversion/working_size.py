@@ -52,7 +52,8 @@ def choose(generator: Generator, image: ImageU8, bits: float, step: int) -> tupl
         return generator.resolution // STRIDE, generator.resolution // STRIDE
     low, high = generator.output_range
     size = step_size(step)
-    log_step = torch.full((1, 1, 1, 1), float(torch.tensor(size).log()), device=generator.device)
+    log = float(torch.tensor(size, dtype=torch.float32).log())
+    log_step = torch.full((1, 1, 1, 1), log, dtype=torch.float32, device=generator.device)
     options = resolutions(image.shape[1], image.shape[0])
     for wide, tall in options:
         pixels = to_tensor(resize(image, wide * STRIDE, tall * STRIDE), generator.device)

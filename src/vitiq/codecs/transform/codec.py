@@ -48,7 +48,7 @@ EFFORTS = (0, 30, 100, 300)
 """Iterations of the search."""
 
 LOWEST, HIGHEST = -48, 63
-"""Qualities. The networks were trained on 0 to 63; what they read of a quality is a parabola, which goes on below."""
+"""Qualities. The networks were trained on 0 to 63; what they read of a quality is a parabola, which continues below."""
 
 MAX_PIXELS = 2**27
 """Largest image; one of 24 megapixels takes about 1.2 GB to code."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from vitiq.models.strips import Tile, give_back, in_order, tiles
 from vitiq.models.tensors import to_image
 from vitiq.models.threads import one_thread
 from vitiq.types import ImageU8
+from vitiq.weights.kept import kept
 from vitiq.weights.store import resolve
 
 
@@ -145,7 +146,7 @@ class Decoder:
         return self.model.synthesis("perceptual").aggregated(features, *symbols.shape[1:])
 
 
-@lru_cache(maxsize=2)
+@kept(2)
 def load_decoder(path: Path = WEIGHTS, device: torch.device | None = None) -> Decoder:
     """The decoder of a weights file on a device, read once; the last two are kept.
 

@@ -125,7 +125,7 @@ class PassContext(nn.Module):
             centred: neighbours less their means by the quality alone.
             known: 1 where a neighbour is coded, else 0.
         """
-        change, expected = self.always(quality)[:, None], torch.zeros(1, device=centred.device)
+        change, expected = self.always(quality)[:, None], torch.zeros(1, device=centred.device, dtype=centred.dtype)
         if self.taps:
             mask = known[None, :, :, None]
             expected = (centred * mask * self.linear[:, None]).sum(dim=1)

@@ -1,9 +1,9 @@
 """Prior of the generative codec's latents, in floating point (training and refinement).
 
-A hyperprior (Ballé et al. 2018, arXiv 1802.01436) states roughly what is where; groups of channels, the most telling
-first, then read the groups before them (Minnen & Singh 2020, DOI 10.1109/ICIP40778.2020.9190935; uneven sizes: He
-et al. 2022, DOI 10.1109/CVPR52688.2022.00563), and within a group the second half of a checkerboard reads the first
-(He et al. 2021, DOI 10.1109/CVPR46437.2021.01453). Each symbol is a discretised logistic. All that a decoder
+A hyperprior (Ballé et al. 2018, arXiv 1802.01436) states roughly what is where; groups of channels, the most
+informative first, then read the groups before them (Minnen & Singh 2020, DOI 10.1109/ICIP40778.2020.9190935; uneven
+sizes: He et al. 2022, DOI 10.1109/CVPR52688.2022.00563), and within a group the second half of a checkerboard reads the
+first (He et al. 2021, DOI 10.1109/CVPR46437.2021.01453). Each symbol is a discretised logistic. All that a decoder
 evaluates is additions, multiplications, ReLU and clipping, so that coding can use the integer twin,
 `hyperprior_integer.py`.
 """

@@ -49,7 +49,7 @@ from vitiq.codecs.transform.whole_numbers import (
 from vitiq.models.strips import in_order, strips
 
 LEVELS = 64
-"""Qualities 0 … 63 that are trained; t = level / 63. Below 0 the parabolas in t go on."""
+"""Qualities 0 … 63 that are trained; t = level / 63. Below 0 the parabolas in t continue."""
 
 LARGEST_MEAN = 2**13
 SKIP_SCALE = 3

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,12 @@ from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.codecs.transform.networks.resample import cosines, resample
 from vitiq.codecs.transform.networks.residual_dct import LEVEL, SPREAD, zero
 from vitiq.errors import WeightsError
+from vitiq.models.building import as_alone
 from vitiq.models.imagenet import imagenet_labels
+from vitiq.models.top_labels import top_labels
 from vitiq.models.vit import Block, VisionTransformer, ViTConfig
 from vitiq.weights.file import eight_bit, half, in_float, read_weights, write_weights
+from vitiq.weights.kept import kept
 
 FORMAT = "vitiq-latent-classifier-1"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "classifier_embedded.safetensors"
@@ -141,6 +143,7 @@ class EmbeddedClassifier:
         WeightsError: the file is missing, damaged or of another format.
     """
 
+    @as_alone()
     def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
         tensors, metadata = read_weights(path, FORMAT, "classifier")
         data = path.read_bytes()
@@ -193,7 +196,7 @@ class EmbeddedClassifier:
         return self.model.features(torch.stack([self.model.patches(y, height, width) for y in latents]), quality)
 
 
-@lru_cache(maxsize=2)
+@kept(2)
 def load_classifier(path: Path = WEIGHTS, device: torch.device | None = None) -> EmbeddedClassifier:
     """The classifier of a weights file on a device, read once; the last two are kept.
 
@@ -213,9 +216,13 @@ def export_weights(classifier: LatentClassifier, space: str, steps: int, path: P
     write_weights(path, tensors, metadata)
 
 
-def top_labels(logits: Float32[np.ndarray, " labels"], labels: Sequence[str], count: int) -> list[tuple[str, float]]:
-    """The first labels with their probabilities."""
+def most_probable(logits: Float32[np.ndarray, " labels"], labels: Sequence[str], count: int) -> list[tuple[str, float]]:
+    """The first `count` labels with their probabilities.
+
+    Raises:
+        InputError: a count outside 1 … the number of labels.
+    """
     exact = logits.astype(np.float64)
     shares = np.exp(exact - exact.max())
     shares /= shares.sum()
-    return [(labels[i], float(shares[i])) for i in np.argsort(-exact, kind="stable")[:count]]
+    return [(labels[i], float(shares[i])) for i in top_labels(exact, count).tolist()]

@@ -43,7 +43,7 @@ def coded_symbols(model: TransformModel, image: ImageU8, level: int) -> Int[np.n
 
 
 def _lambda(level: int) -> float:
-    return float(error_weight(torch.tensor([level / (LEVELS - 1)])))
+    return float(error_weight(torch.tensor([level / (LEVELS - 1)], dtype=torch.float32)))
 
 
 def rdo_weights(model: TransformModel, level: int) -> Float[np.ndarray, " c"]:

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from vitiq.bitstream import container as viq
@@ -192,21 +193,26 @@ def _head(file: viq.Container) -> tuple[int, tuple[int, int]]:
 
 
 _networks: dict[tuple[str, int, str, str], Any] = {}
+_LOADING = Lock()
 
 
 def _load(codec: CompressAiCodec, quality: int, path: Path) -> Any:
     key = (codec.name, quality, repr(codec.options), sha256_file(path))
-    if key not in _networks:
-        while len(_networks) >= 4:
-            _networks.pop(next(iter(_networks)))
-        _networks[key] = _loaded(codec, quality, path)
-    return _networks[key]
+    with _LOADING:
+        if key not in _networks:
+            while len(_networks) >= 4:
+                _networks.pop(next(iter(_networks)))
+            _networks[key] = _loaded(codec, quality, path)
+        return _networks[key]
 
 
 def _loaded(codec: CompressAiCodec, quality: int, path: Path) -> Any:
     import torch
 
-    network = codec.build(quality)
+    from vitiq.models.building import as_alone
+
+    with as_alone():
+        network = codec.build(quality)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state.get("state_dict", state))

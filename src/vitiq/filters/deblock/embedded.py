@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from vitiq.errors import WeightsError
 from vitiq.filters.deblock.network import Corrector
+from vitiq.models.building import as_alone
 from vitiq.weights.file import in_float, read_weights
+from vitiq.weights.kept import kept
 
 FORMAT = "vitiq-deblock-1"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "deblock_embedded.safetensors"
@@ -29,6 +30,7 @@ class EmbeddedCorrector:
         WeightsError: the file is missing, damaged or of another format.
     """
 
+    @as_alone()
     def __init__(self, path: Path = WEIGHTS) -> None:
         tensors, metadata = read_weights(path, FORMAT, "deblock")
         data = path.read_bytes()
@@ -47,7 +49,7 @@ class EmbeddedCorrector:
         self.model.eval()
 
 
-@lru_cache(maxsize=2)
+@kept(2)
 def load_corrector(path: Path = WEIGHTS) -> EmbeddedCorrector:
     """The networks of a weights file, read once.
 

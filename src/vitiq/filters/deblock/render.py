@@ -65,7 +65,7 @@ def render(
     height, width = coefficients.height, coefficients.width
     full = [_full_size(plane, offset, height, width) for plane, offset in zip(planes, offsets, strict=True)]
     if coefficients.space == "ycc":
-        pixels = torch.einsum("ck,khw->chw", torch.tensor(TO_RGB), torch.stack(full)) + LEVEL
+        pixels = torch.einsum("ck,khw->chw", torch.tensor(TO_RGB, dtype=torch.float32), torch.stack(full)) + LEVEL
     else:
         pixels = torch.stack(full) + LEVEL
     return pixels.round_().clamp_(0, 255).to(torch.uint8)
@@ -89,7 +89,7 @@ def analyse(
     """Coefficients in steps, before rounding, of an image coded with the same tables and sampling."""
     values = pixels.float() - LEVEL
     if coefficients.space == "ycc":
-        values = torch.einsum("ck,khw->chw", torch.tensor(TO_YCC), values).round()
+        values = torch.einsum("ck,khw->chw", torch.tensor(TO_YCC, dtype=torch.float32), values).round()
     found = []
     for value, plane in zip(values, planes, strict=True):
         sampled = _sampled(value[None, None], plane.down, plane.across)

@@ -17,7 +17,7 @@ from vitiq.metrics.base import PairMetric
 from vitiq.metrics.fidelity.ssim import (
     WANG,
     Planes,
-    luma_plane,
+    luma601_plane,
     luma_similarity,
     mean_similarity,
     rgb_similarity,
@@ -128,5 +128,5 @@ class MsSsimY(OfConditions, _MsSsim):
             return Score(float(combine(first, halve_zeros(a), halve_zeros(b), halve_zeros).mean()), self.signature())
         self.check(reference)
         first = luma_similarity(reference, distorted)
-        a, b = (halve(luma_plane(image)) for image in (reference, distorted))
+        a, b = (halve(luma601_plane(image)) for image in (reference, distorted))
         return Score(float(combine(first, a, b).mean()), self.signature())

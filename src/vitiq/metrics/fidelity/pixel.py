@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import UInt8
 
-from vitiq.image.colour import THOUSANDTHS
+from vitiq.image.colour import THOUSANDTHS, row_strips
 from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.measured import OfConditions, ten_bit_planes
@@ -186,7 +186,10 @@ _TEN_BITS = "{}|{}:bt709-full-10bit|range:1023|v1"
 def ten_bit_psnr(reference: ImageU8, distorted: ImageU8, plane: int) -> float:
     """PSNR in dB of Y, U or V (0, 1, 2) of BT.709, full range, rounded to 10 bits; exact."""
     a, b = ten_bit_planes(reference)[plane], ten_bit_planes(distorted)[plane]
-    total = sum(int(np.square(x.astype(np.int64) - y).sum()) for x, y in zip(a, b, strict=True))
+    total = 0
+    for rows in row_strips(*a.shape):
+        differences = np.subtract(a[rows], b[rows], dtype=np.int32)
+        total += int(np.square(differences, out=differences).sum(dtype=np.int64))
     return math.inf if total == 0 else 10 * math.log10(1023**2 * a.size / total)
 
 

@@ -22,8 +22,8 @@ from vitiq.errors import InputError
 from vitiq.image.colour import luma
 from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.doors import check_sizes
 from vitiq.metrics.fidelity.windows import carve, gaussian, strip_rows, window_sums
+from vitiq.metrics.guards import check_sizes
 from vitiq.metrics.halves import rgb_planes
 from vitiq.types import ImageU8, Score
 
@@ -56,7 +56,7 @@ UNIFORM = Window((1 / 7,) * 7, 49 / 48)
 
 
 @shared
-def luma_plane(image: ImageU8) -> Float64[np.ndarray, "h 1 w"]:
+def luma601_plane(image: ImageU8) -> Float64[np.ndarray, "h 1 w"]:
     """The luma as the only channel."""
     return luma(image)[:, None, :]
 
@@ -137,7 +137,7 @@ def luma_similarity(
     reference: ImageU8, distorted: ImageU8
 ) -> tuple[Float64[np.ndarray, " 1"], Float64[np.ndarray, " 1"]]:
     """`mean_similarity` of the luma in Wang et al.'s setting."""
-    return mean_similarity(luma_plane(reference), luma_plane(distorted))
+    return mean_similarity(luma601_plane(reference), luma601_plane(distorted))
 
 
 def ssim_map(reference: ImageU8, distorted: ImageU8) -> Float64[np.ndarray, "i j 3"]:

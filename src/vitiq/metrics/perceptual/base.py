@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from vitiq.errors import InputError, UndefinedError, WeightsError
 from vitiq.metrics.base import PairMetric
@@ -18,6 +19,24 @@ from vitiq.weights.store import model_info, sha256_file
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
+
+    from vitiq.models.row_stream import Node
+
+
+LARGE = 2**19
+"""Pixels of an image that is read in one piece; larger ones are read by rows, with the same value to 1e-6."""
+
+
+class ByRows(NamedTuple):
+    """What a measure of images that come by rows consists of.
+
+    Attributes:
+        node: gets both images, 0 … 1, as a batch of two.
+        value: the measure, once all rows are in.
+    """
+
+    node: Node
+    value: Callable[[], float]
 
 
 class PerceptualMetric(PairMetric):
@@ -89,12 +108,27 @@ class PerceptualMetric(PairMetric):
             raise InputError(
                 f"an image of {width}×{height} pixels given, {self.title} needs sides of at least {self.smallest}"
             )
-        own, trunk = self.states
         with torch.no_grad():
-            value = float(self.measure(own, trunk, self.tensor(reference, distorted)))
+            value = self._value(reference, distorted)
         if not math.isfinite(value):
             raise UndefinedError(f"{self.title}: the network's output is not finite")
         return Score(value, self.signature())
+
+    def _value(self, reference: ImageU8, distorted: ImageU8) -> float:
+        """In one piece, or by rows where the features of a whole image would need much memory."""
+        from vitiq.models.row_stream import PIXELS, feed  # noqa: PLC0415 - torch
+
+        own, trunk = self.states
+        height, width, _ = reference.shape
+        if height * width > LARGE:
+            if width > height:  # rows along the short side: with turned windows the values are the same
+                reference, distorted = (image.transpose(1, 0, 2) for image in (reference, distorted))
+                trunk = {name: value.mT if value.ndim == 4 else value for name, value in trunk.items()}
+            by_rows = self.by_rows(own, trunk, (max(height, width), min(height, width)))
+            if by_rows is not None:
+                feed(reference, distorted, by_rows.node, PIXELS)
+                return by_rows.value()
+        return float(self.measure(own, self.states[1], self.tensor(reference, distorted)))
 
     def tensor(self, reference: ImageU8, distorted: ImageU8) -> Float[Tensor, "2 3 h w"]:
         """Both images, 0 … 1."""
@@ -107,6 +141,15 @@ class PerceptualMetric(PairMetric):
     @abstractmethod
     def check(own: dict[str, Tensor], trunk: dict[str, Tensor]) -> None:
         """Raises WeightsError where the tensors are of another layout."""
+
+    @classmethod
+    @abstractmethod
+    def by_rows(cls, own: dict[str, Tensor], trunk: dict[str, Tensor], size: tuple[int, int]) -> ByRows | None:
+        """`measure` of images that come by rows; None where a large image is made small first.
+
+        Args:
+            size: height and width.
+        """
 
     @staticmethod
     @abstractmethod

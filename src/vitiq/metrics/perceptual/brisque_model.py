@@ -110,9 +110,9 @@ def _fetched_folder() -> Path | None:
 @lru_cache(maxsize=4)
 def _live(folder: Path) -> SupportVectors:
     try:
-        lines = (folder / "allrange").read_text().splitlines()[2 : 2 + FEATURES]
+        lines = (folder / "allrange").read_text(encoding="utf-8").splitlines()[2 : 2 + FEATURES]
         ranges = [[float(v) for v in line.split()[1:3]] for line in lines]
-        text = (folder / "allmodel").read_text()
+        text = (folder / "allmodel").read_text(encoding="utf-8")
         return parse_model(text, [r[0] for r in ranges], [r[1] for r in ranges])
     except (OSError, ValueError, IndexError) as error:
         raise WeightsError(f"{folder}: expected LIVE's files allmodel and allrange ({error})") from error

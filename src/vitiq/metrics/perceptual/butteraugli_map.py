@@ -154,13 +154,13 @@ def _library() -> ctypes.CDLL | None:
     try:
         library = ctypes.CDLL(LIBRARY)
         handle, number, real = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_float
-        picture = (ctypes.POINTER(_PixelFormat), handle, ctypes.c_size_t)
+        image = (ctypes.POINTER(_PixelFormat), handle, ctypes.c_size_t)
         library.JxlButteraugliApiCreate.argtypes = [handle]
         library.JxlButteraugliApiCreate.restype = handle
         library.JxlButteraugliApiSetHFAsymmetry.argtypes = [handle, real]
         library.JxlButteraugliApiSetIntensityTarget.argtypes = [handle, real]
         library.JxlButteraugliApiDestroy.argtypes = [handle]
-        library.JxlButteraugliCompute.argtypes = [handle, number, number, *picture, *picture]
+        library.JxlButteraugliCompute.argtypes = [handle, number, number, *image, *image]
         library.JxlButteraugliCompute.restype = handle
         library.JxlButteraugliResultGetDistmap.argtypes = [
             handle,

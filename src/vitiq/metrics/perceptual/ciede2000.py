@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from vitiq.image.colour import row_strips
+from vitiq.image.colour_space import srgb_to_light
 from vitiq.metrics.base import PairMetric
 from vitiq.types import ImageU8, Score
 
@@ -28,8 +29,7 @@ PIXELS = 2**14
 
 @lru_cache(maxsize=1)
 def _light() -> Float64[np.ndarray, " 256"]:
-    level = np.arange(256) / 255
-    return np.asarray(np.where(level > 0.04045, ((level + 0.055) / 1.055) ** 2.4, level / 12.92))
+    return srgb_to_light(np.arange(256) / 255)
 
 
 def _lab(image: ImageU8) -> tuple[Tensor, Tensor, Tensor]:

@@ -79,10 +79,15 @@ class Cvvdp(MeasuredMetric):
         """The quality in JOD."""
         import torch  # noqa: PLC0415 - imported where used
 
+        from vitiq.metrics.perceptual.cvvdp_rows import LARGE, can_go_by_rows, jod_by_rows  # noqa: PLC0415 - torch
+
+        model = self.model()
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                quality, _ = self.model().predict(distorted, reference, dim_order="HWC")
+                if reference.size > 3 * LARGE and can_go_by_rows(model):
+                    return jod_by_rows(model, reference, distorted)
+                quality, _ = model.predict(distorted, reference, dim_order="HWC")
             except (RuntimeError, ValueError, IndexError) as error:
                 raise UndefinedError(f"cvvdp fails on this size ({str(error).splitlines()[0]})") from error
         return float(quality)

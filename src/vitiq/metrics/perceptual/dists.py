@@ -85,6 +85,10 @@ class Dists(PerceptualMetric):
             reference, distorted = (resize(image, *sides, "bilinear") for image in (reference, distorted))
         return super().tensor(reference, distorted)
 
+    @classmethod
+    def by_rows(cls, _own: dict[str, Tensor], _trunk: dict[str, Tensor], _size: tuple[int, int]) -> None:
+        """None: `tensor` makes a large image small."""
+
     @staticmethod
     def check(own: dict[str, Tensor], trunk: dict[str, Tensor]) -> None:
         """α and β of 1475 channels, and torchvision's VGG-16."""

@@ -5,19 +5,23 @@ Zhang et al. 2018, DOI 10.1109/CVPR.2018.00068, version 0.1 of the authors' weig
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vitiq.errors import WeightsError
-from vitiq.metrics.perceptual.base import PerceptualMetric
+from vitiq.metrics.perceptual.base import ByRows, PerceptualMetric
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
     from vitiq.models.perceptual import Features
+    from vitiq.models.row_stream import Node, Rows
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """The authors' normalisation of images in -1 … 1."""
+
+LAYERS = 5
 
 
 def _scaled(pair: Float[Tensor, "2 3 h w"]) -> Float[Tensor, "2 3 h w"]:
@@ -37,13 +41,40 @@ def _check_heads(own: dict[str, Tensor], channels: tuple[int, ...]) -> None:
 
 
 def distance(own: dict[str, Tensor], features: Features) -> Tensor:
-    """Sum over layers of the weighted squared differences, each meaned over places."""
+    """Sum over layers of the weighted squared differences, each averaged over places."""
     total = own[_head(0)].new_zeros(())
     for layer, values in enumerate(features):
-        unit = values / ((values * values).sum(dim=1, keepdim=True).clamp_min(1e-20).sqrt() + 1e-10)
-        squares = (unit[0] - unit[1]).square().mean(dim=(1, 2))
+        squares = _squares(values).mean(dim=(1, 2))
         total = total + (squares * own[_head(layer)].flatten()).sum()
     return total
+
+
+def _squares(values: Float[Tensor, "2 c h w"]) -> Float[Tensor, "c h w"]:
+    """Squared differences of features of unit length."""
+    unit = values / ((values * values).sum(dim=1, keepdim=True).clamp_min(1e-20).sqrt() + 1e-10)
+    return (unit[0] - unit[1]).square()
+
+
+class LayerDistance:
+    """The part of one layer in `distance`, of features that come by rows.
+
+    Args:
+        head: weights of its channels.
+    """
+
+    def __init__(self, head: Tensor) -> None:
+        self._head = head.flatten().double()
+        self._total, self._places = 0.0, 0
+
+    def __call__(self, rows: Rows, _: bool) -> None:
+        """Count some rows in."""
+        self._total += float(_squares(rows).sum(dim=(1, 2)).double() @ self._head)
+        self._places += rows.shape[2] * rows.shape[3]
+
+    @property
+    def value(self) -> float:
+        """Mean over all places."""
+        return self._total / self._places
 
 
 class LpipsAlex(PerceptualMetric):
@@ -73,6 +104,20 @@ class LpipsAlex(PerceptualMetric):
 
         return distance(own, alexnet(trunk, _scaled(pair)))
 
+    @classmethod
+    def by_rows(cls, own: dict[str, Tensor], trunk: dict[str, Tensor], _: tuple[int, int]) -> ByRows:
+        """As `distance`, some rows at a time."""
+        layers = [LayerDistance(own[_head(layer)]) for layer in range(LAYERS)]
+        node = cls.trunk_rows(trunk, layers)
+        return ByRows(lambda rows, last: node(_scaled(rows), last), lambda: sum(layer.value for layer in layers))
+
+    @staticmethod
+    def trunk_rows(trunk: dict[str, Tensor], layers: Sequence[Node]) -> Node:
+        """AlexNet by rows."""
+        from vitiq.models.perceptual import alexnet_rows  # noqa: PLC0415 - torch
+
+        return alexnet_rows(trunk, layers)
+
 
 class LpipsVgg(LpipsAlex):
     """LPIPS on VGG-16, the authors' choice as a loss."""
@@ -97,3 +142,10 @@ class LpipsVgg(LpipsAlex):
         from vitiq.models.perceptual import vgg16  # noqa: PLC0415 - torch
 
         return distance(own, vgg16(trunk, _scaled(pair)))
+
+    @staticmethod
+    def trunk_rows(trunk: dict[str, Tensor], layers: Sequence[Node]) -> Node:
+        """VGG-16 by rows."""
+        from vitiq.models.perceptual import max_pool, vgg16_rows  # noqa: PLC0415 - torch
+
+        return vgg16_rows(trunk, layers, max_pool)

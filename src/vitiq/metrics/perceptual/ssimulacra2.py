@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vitiq.image.colour_space import srgb_to_light
 from vitiq.metrics.measured import MeasuredMetric
 from vitiq.types import ImageU8
 
@@ -40,8 +41,7 @@ class Ssimulacra2(MeasuredMetric):
 
 @lru_cache(maxsize=1)
 def _light_of_level() -> np.ndarray:
-    level = np.arange(256) / 255
-    return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return srgb_to_light(np.arange(256) / 255).astype(np.float32)
 
 
 def _light(image: ImageU8) -> Tensor:

@@ -35,11 +35,19 @@ def program() -> tuple[str, str] | None:
     for candidate in (shutil.which("ffmpeg"), _packaged()):
         if candidate is None:
             continue
-        done = subprocess.run([candidate, "-hide_banner", "-filters"], capture_output=True, text=True, check=False)
-        if " libvmaf " in done.stdout:
-            shown = subprocess.run([candidate, "-version"], capture_output=True, text=True, check=False).stdout
-            return candidate, shown.split()[2] if len(shown.split()) > 2 else "unknown"
+        if " libvmaf " in _printed(candidate, "-hide_banner", "-filters"):
+            words = _printed(candidate, "-version").split()
+            return candidate, words[2] if len(words) > 2 else "unknown"
     return None
+
+
+def _printed(program: str, *arguments: str) -> str:
+    """What a program prints; nothing where it cannot be started, such as one for another processor."""
+    try:
+        done = subprocess.run([program, *arguments], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    except OSError:
+        return ""
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _packaged() -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitiq.errors import InputError
-from vitiq.metrics.perceptual.base import PerceptualMetric
+from vitiq.metrics.perceptual.base import ByRows, PerceptualMetric
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -66,6 +66,14 @@ class Wasserstein(PerceptualMetric):
         from vitiq.metrics.measures.wasserstein import wasserstein  # noqa: PLC0415 - torch
 
         return wasserstein(trunk, pair[0], pair[1], float(own["log2_sigma"]))
+
+    @classmethod
+    def by_rows(cls, own: dict[str, Tensor], trunk: dict[str, Tensor], size: tuple[int, int]) -> ByRows:
+        """The distortion, some rows at a time."""
+        from vitiq.metrics.measures.wasserstein_rows import WassersteinRows  # noqa: PLC0415 - torch
+
+        rows = WassersteinRows(trunk, size, float(own["log2_sigma"]))
+        return ByRows(rows, rows.value)
 
 
 def _number(setting: str | Path | None) -> float | None:

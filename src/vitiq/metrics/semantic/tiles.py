@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from vitiq.errors import InputError
 from vitiq.image.geometry import resize
+from vitiq.image.shared import shared
 from vitiq.metrics.semantic.matching import cosines
 from vitiq.types import ImageU8
 
@@ -77,6 +78,7 @@ def cut(image: ImageU8, plan: Tiling) -> list[ImageU8]:
     return [np.ascontiguousarray(image[y : y + side, x : x + side]) for x, y in plan.corners]
 
 
+@shared
 def tile_distances(
     backbone: Backbone, reference: ImageU8, distorted: ImageU8, plan: Tiling
 ) -> Float[np.ndarray, "tile level p"]:

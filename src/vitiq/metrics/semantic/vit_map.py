@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from PIL import Image
 
-from vitiq.metrics.doors import check_sizes
+from vitiq.metrics.guards import check_sizes
 from vitiq.metrics.semantic.tiles import PHASE, Tiling, tile_distances, tiling
 from vitiq.types import ImageU8
 

@@ -13,6 +13,17 @@ from jaxtyping import Float32
 
 from vitiq.errors import InputError, UndefinedError
 from vitiq.metrics.semantic.base import VitMetric
+from vitiq.metrics.semantic.label_overlap import (
+    curve_area,
+    empirical_p,
+    mismatched_overlaps,
+    overlap,
+    overlap_curve,
+    parse_k,
+    rank_biased_overlap,
+    resolve_k,
+    shared_table,
+)
 from vitiq.metrics.sets.rows import RowMetric, Rows
 from vitiq.types import ImageU8, Score
 
@@ -35,8 +46,6 @@ class _AtK(VitMetric):
     parameter = "k"
 
     def __init__(self, backbone: Backbone | None = None, k: int | str = PUBLISHED_K) -> None:
-        from vitiq.metrics.semantic.label_overlap import parse_k, resolve_k  # noqa: PLC0415 - scipy
-
         super().__init__(backbone)
         self._k = k
         try:
@@ -52,8 +61,6 @@ class _AtK(VitMetric):
     @property
     def k(self) -> int:
         """K as a number of labels."""
-        from vitiq.metrics.semantic.label_overlap import resolve_k  # noqa: PLC0415 - scipy
-
         return resolve_k(self._k, len(self.backbone.labels))
 
     def _settings(self) -> str:
@@ -71,8 +78,6 @@ class VitTopK(_AtK):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Score with chance level, chance-corrected value, p-value and the table of shared labels."""
-        from vitiq.metrics.semantic.label_overlap import overlap, shared_table  # noqa: PLC0415 - scipy
-
         p, q = self.backbone.probabilities([reference, distorted])
         result = overlap(p, q, self.k)
         labels = self.backbone.labels
@@ -102,8 +107,6 @@ class VitTopKAdjusted(_AtK):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Chance-corrected score with its p-value."""
-        from vitiq.metrics.semantic.label_overlap import overlap  # noqa: PLC0415 - scipy
-
         p, q = self.backbone.probabilities([reference, distorted])
         result = overlap(p, q, self.k)
         if result.k == result.labels:
@@ -124,8 +127,6 @@ class VitTopKArea(VitMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Area with its chance level and the curve at some K."""
-        from vitiq.metrics.semantic.label_overlap import curve_area, overlap_curve  # noqa: PLC0415 - scipy
-
         p, q = self.backbone.probabilities([reference, distorted])
         curve = overlap_curve(p, q)
         points = [[k, float(curve[k - 1])] for k in CURVE_AT if k <= curve.size]
@@ -161,8 +162,6 @@ class VitRbo(VitMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """Rank-biased overlap."""
-        from vitiq.metrics.semantic.label_overlap import overlap_curve, rank_biased_overlap  # noqa: PLC0415 - scipy
-
         p, q = self.backbone.probabilities([reference, distorted])
         return Score(rank_biased_overlap(overlap_curve(p, q), self._persistence), self.signature())
 
@@ -211,8 +210,6 @@ class VitTopKNull(RowMetric):
         Raises:
             InputError: fewer than two pairs.
         """
-        from vitiq.metrics.semantic.label_overlap import empirical_p, mismatched_overlaps, overlap  # noqa: PLC0415 - scipy
-
         if reference.count != distorted.count or reference.count < 2:
             raise InputError(
                 f"{self.name}: {reference.count} and {distorted.count} images given, two pairs or more expected"

@@ -1,7 +1,7 @@
 """What can be asked of two sets of samples: FID, KID, Inception Score, precision, recall, whatever a sample is.
 
 A metric is one of these measures of samples from one `Source`: whole images or patches, as InceptionV3
-(`sets_inception`), a Vision Transformer (`sets_vit`) or nothing at all (`sets_pixel`) reads them.
+(`sets.inception`), a Vision Transformer (`sets.vit`) or nothing at all (`sets.pixel`) reads them.
 """
 
 from __future__ import annotations

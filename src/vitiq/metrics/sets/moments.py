@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from vitiq.errors import InputError
-from vitiq.image.io import write_bytes
+from vitiq.files import write_bytes
 
 CHUNK = 1024
 """Rows folded in at once."""

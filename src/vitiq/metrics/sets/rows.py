@@ -16,8 +16,8 @@ from jaxtyping import Float32
 
 from vitiq.errors import InputError, UndefinedError
 from vitiq.metrics.base import Metric, SetMetric
-from vitiq.metrics.doors import UNDEFINED, check_image, undefined, with_reason
-from vitiq.types import ImageU8, Score
+from vitiq.metrics.guards import UNDEFINED, undefined, with_reason
+from vitiq.types import ImageU8, Score, check_image
 
 RowsByKey: TypeAlias = "dict[str, Float32[np.ndarray, 'n d'] | str]"
 """Rows of one image by `RowMetric.rows_key`, or why there are none."""

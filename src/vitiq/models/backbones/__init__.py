@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from vitiq.errors import PluginError
 from vitiq.models.backbones.base import Backbone
 from vitiq.models.device import find_device
 from vitiq.registry import load, names
+from vitiq.weights.kept import kept
 
 __all__ = ["Backbone", "load_backbone"]
 
@@ -19,7 +19,7 @@ def split_name(weights: str | Path) -> tuple[str, Path]:
     return (name, Path(path)) if path and name in names("backbones") else ("", Path(weights))
 
 
-@lru_cache(maxsize=3)
+@kept(3)
 def load_backbone(name: str = "vit-embedded", weights: Path | None = None, device: str = "cpu") -> Backbone:
     """A registered backbone; with `weights`, the checkpoint at that path. The last few are kept.
 

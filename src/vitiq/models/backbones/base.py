@@ -70,8 +70,8 @@ class Backbone:
         self._precision = precision
         self._cache = Cache()
         self._device = torch.device("cpu")
-        self._mean = torch.tensor(preprocessing.mean)[:, None, None]
-        self._std = torch.tensor(preprocessing.std)[:, None, None]
+        self._mean = torch.tensor(preprocessing.mean, dtype=torch.float32)[:, None, None]
+        self._std = torch.tensor(preprocessing.std, dtype=torch.float32)[:, None, None]
 
     def to(self, device: torch.device) -> Backbone:
         """The network on a device; on any but the CPU its products are in float32, whatever was chosen here."""
@@ -231,8 +231,9 @@ class Backbone:
 
     def _inputs(self, images: Sequence[ImageU8]) -> Float[Tensor, "n 3 s s"]:
         side, resample = self.image_size, Image.Resampling[self.preprocessing.filter.upper()]
-        inputs = torch.empty(len(images), 3, side, side)
-        mean, std = (torch.tensor(v)[:, None, None] for v in (self.preprocessing.mean, self.preprocessing.std))
+        inputs = torch.empty(len(images), 3, side, side, dtype=torch.float32)
+        moments = (self.preprocessing.mean, self.preprocessing.std)
+        mean, std = (torch.tensor(v, dtype=torch.float32)[:, None, None] for v in moments)
         for row, image in zip(inputs, images, strict=True):
             resized = np.array(Image.fromarray(image).resize((side, side), resample))
             # In place, image by image: it stays in the cache.

@@ -10,6 +10,7 @@ from torch import Tensor
 from vitiq.errors import WeightsError
 from vitiq.models.backbones.base import Backbone, Preprocessing
 from vitiq.models.backbones.formats import State, read_state, to_timm
+from vitiq.models.building import as_alone
 from vitiq.models.imagenet import imagenet_labels
 from vitiq.models.vit import SIZES, VisionTransformer, ViTConfig, sincos_positions
 from vitiq.weights.store import sha256_file
@@ -73,6 +74,7 @@ def config_of(state: State, name: str) -> ViTConfig:
     )
 
 
+@as_alone()
 def load(path: Path | None = None, *, name: str | None = None) -> Backbone:
     """A backbone from a checkpoint file.
 

@@ -316,7 +316,7 @@
   function fill() {
     const metric = D.metrics.findIndex((m) => m.key === D.primary);
     const option = (m, k) => { const o = el("option", "", m.short); o.value = k; return o; }, questions = [...new Set(D.metrics.map((m) => m.asks))];
-    metricSelect.replaceChildren(...(D.metrics.length < 9 ? D.metrics.map(option) : questions.map((q) => { const g = el("optgroup"); g.label = q || "Other"; D.metrics.forEach((m, k) => m.asks === q && g.append(option(m, k))); return g; })));
+    metricSelect.replaceChildren(...(D.metrics.length < 9 ? D.metrics.map(option) : questions.map((q) => { const g = el("optgroup"); g.label = q; D.metrics.forEach((m, k) => m.asks === q && g.append(option(m, k))); return g; })));
     at("allmetrics").parentNode.hidden = D.first.length === D.metrics.length;
     if (chosen.metric >= D.metrics.length || !fill.done) chosen.metric = Math.max(0, metric);
     metricSelect.value = chosen.metric;

@@ -26,13 +26,10 @@ from vitiq.codecs.transform.networks.embedded import FORMAT, INTEGER, STANDS_FOR
 from vitiq.files import open_output
 from vitiq.training.checkpoint import Ema
 from vitiq.training.config import Count, DistillationConfig
-from vitiq.training.data import ImageSet
+from vitiq.training.data import ImageSet, digest_of
 from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
 from vitiq.training.hardware import Hardware
 from vitiq.weights.file import read_weights, write_weights
-
-COLLECTED = "hyper-latents.npz"
-"""File of the run folder, by image and quality: `IMAGE_QUALITY`."""
 
 LARGEST_SHIFT = 48
 """Pixels that are cut off an image at the top and at the left, at most: hyper-latents then lie elsewhere in it."""
@@ -68,7 +65,7 @@ class ContextRecipe(Recipe[ContextTrainingConfig]):
             self.context.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.average = Ema(self.context, config.ema)
-        grids = hardware.main_first(lambda: collected(self.images, self._codec, config, inputs.out / COLLECTED))
+        grids = hardware.main_first(lambda: collected(self.images, self._codec, config, inputs.out))
         self._grids, self._held_out = _split(grids, frozenset(self.held_out))
         self._shapes = sorted(self._grids)
         sizes = np.array([len(self._grids[shape]) * shape[0] * shape[1] for shape in self._shapes], dtype=np.float64)
@@ -141,9 +138,14 @@ def _started(context: HyperContext) -> HyperContext:
 
 
 def collected(
-    images: ImageSet, codec: TransformModel, config: ContextTrainingConfig, path: Path
+    images: ImageSet, codec: TransformModel, config: ContextTrainingConfig, folder: Path
 ) -> dict[str, np.ndarray]:
-    """Hyper-latents of all images, made once and kept in a file, under `IMAGE_QUALITY`."""
+    """Hyper-latents of all images under `IMAGE_QUALITY`, made once and kept in a file of the run folder.
+
+    Its name comes from what they were made of: other images, another codec or other qualities have a file of their own.
+    """
+    key = digest_of([images.digest, codec.weights_sha256, config.seed, config.qualities])[:12]
+    path = folder / f"hyper-latents-{key}.npz"
     if not path.exists():
         found = {}
         for index in range(len(images)):

@@ -205,5 +205,5 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
         # Symbols are decoded as before: files that name the codec's weights, or what those stand for, still can be.
         metadata[STANDS_FOR] = sorted({*metadata.get(STANDS_FOR, ()), self.codec.weights_sha256})
         write_weights(path, tensors, metadata | {"interpolation": share, "classifier_sha256": reader})
-        if self._classifier_file is not None and not (copy := path.with_name(CLASSIFIER.name)).exists():
-            write_bytes(copy, self._classifier_file.read_bytes())
+        if self._classifier_file is not None:
+            write_bytes(path.with_name(CLASSIFIER.name), self._classifier_file.read_bytes())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from vitiq import registry
@@ -11,12 +10,13 @@ from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import UnknownNameError, WeightsError
 from vitiq.models.device import find_device
 from vitiq.weights.file import format_of
+from vitiq.weights.kept import kept
 from vitiq.weights.store import model_info
 
 __all__ = ["Generator", "LatentLayer", "load_generator"]
 
 
-@lru_cache(maxsize=2)
+@kept(2)
 def load_generator(name: str = "embedded", device: str = "cpu") -> Generator:
     """A generator: a registered name, `NAME:PATH`, the path of a weights file, or a fetched one (`vitiq models list`).
 

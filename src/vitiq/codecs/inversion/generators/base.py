@@ -45,7 +45,7 @@ class Generator(Protocol):
         weights_sha256, weights_bytes: hash and size of the weights file.
         prior: differentiable rate of the latents (`prior.bits(symbols, log_step)`), or None.
         integer_prior: its exact integer twin, which the codec codes with, or None.
-        optimised_against: networks that looked on when it was trained, by name or sha256.
+        optimised_against: networks whose losses it was trained with, by name or sha256.
         device: where it runs, and where latents and targets are expected.
     """
 

@@ -20,6 +20,7 @@ from vitiq.codecs.inversion.generators.layered import CHANNELS, STRIDES, Encoder
 from vitiq.codecs.inversion.prior import LatentPrior
 from vitiq.codecs.inversion.prior_integer import IntegerPrior
 from vitiq.errors import InputError, WeightsError
+from vitiq.models.building import as_alone
 from vitiq.weights.file import in_float, read_weights
 
 FORMAT = "vitiq-layered-generator-2"
@@ -47,6 +48,7 @@ class EmbeddedGenerator(Generator):
     prior: LatentPrior
     integer_prior: IntegerPrior
 
+    @as_alone()
     def __init__(self, path: Path | None = None) -> None:
         path = path or WEIGHTS
         tensors, metadata = read_weights(path, FORMAT, "generator")

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import InputError, WeightsError
+from vitiq.models.building import as_alone
 from vitiq.weights.checkpoint import checked_tensors
 from vitiq.weights.checkpoint import read_checkpoint as read_checkpoint_file
 from vitiq.weights.store import sha256_file
@@ -71,6 +72,7 @@ class ProgressiveGenerator(Generator):
 
     name = "pgan"
 
+    @as_alone()
     def __init__(self, path: Path | None = None) -> None:
         if path is None:
             raise WeightsError("a Progressive GAN needs a checkpoint; give --generator pgan:PATH")

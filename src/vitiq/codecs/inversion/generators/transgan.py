@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import InputError, WeightsError
+from vitiq.models.building import as_alone
 from vitiq.models.principal_latents import PrincipalLatents
 from vitiq.models.transgan import INDEX, TransGenerator, shape_of
 from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
@@ -45,6 +46,7 @@ class TransGanGenerator(Generator):
     name = "transgan"
     output_range = (-1.0, 1.0)
 
+    @as_alone()
     def __init__(self, path: Path | None = None) -> None:
         path = path or embedded_path(EMBEDDED)
         found = _state(path)

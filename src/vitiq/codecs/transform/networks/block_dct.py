@@ -24,12 +24,12 @@ CHROMA_COST = 3.0
 
 def colour_matrix() -> Float[Tensor, "3 3"]:
     """Orthonormal rows: luma, then two differences of colour."""
-    rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-0.5, 1.0, -0.5]])
+    rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-0.5, 1.0, -0.5]], dtype=torch.float32)
     return torch.div(rows, rows.norm(dim=1, keepdim=True))
 
 
 def coefficient_order() -> Int64[Tensor, "kept 3"]:
-    """Colour plane, vertical and horizontal frequency of each latent channel, the most telling first."""
+    """Colour plane, vertical and horizontal frequency of each latent channel, the most informative first."""
     keyed = []
     for plane in range(3):
         for v in range(BLOCK):

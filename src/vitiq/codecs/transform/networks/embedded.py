@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,10 +17,12 @@ from vitiq.codecs.transform.hyperprior_integer import LEVELS, STRIP, IntegerHype
 from vitiq.codecs.transform.networks.block_dct import BLOCK, CHANNELS
 from vitiq.codecs.transform.networks.residual_dct import ANALYSIS_HALO, Analysis, Gains, Synthesis, powers
 from vitiq.errors import WeightsError
+from vitiq.models.building import as_alone
 from vitiq.models.strips import Margins, Tile, in_order, strips, tiles
 from vitiq.models.tensors import to_tensor
 from vitiq.types import ImageU8
 from vitiq.weights.file import in_float, read_weights
+from vitiq.weights.kept import kept
 
 FORMAT = "vitiq-transform-codec-2"
 WEIGHTS = Path(__file__).parents[3] / "weights" / "codec_embedded.safetensors"
@@ -60,6 +61,7 @@ class TransformModel:
         WeightsError: the file is missing, damaged or of another format.
     """
 
+    @as_alone()
     def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
         tensors, metadata = read_weights(path, FORMAT, "codec")
         data = path.read_bytes()
@@ -157,7 +159,7 @@ class TransformModel:
 
 def quality_of(level: int) -> Float[Tensor, "1 3"]:
     """What the conditioned layers read at a quality level; those below 0 were not trained."""
-    return powers(torch.tensor([level / (LEVELS - 1)]))
+    return powers(torch.tensor([level / (LEVELS - 1)], dtype=torch.float32))
 
 
 def coded_size(height: int, width: int) -> tuple[int, int]:
@@ -173,7 +175,7 @@ def padded_to_blocks(images: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 i j
     return torch.nn.functional.pad(images, (0, columns - width, 0, rows - height), mode="replicate")
 
 
-@lru_cache(maxsize=2)
+@kept(2)
 def load_model(path: Path = WEIGHTS, device: torch.device | None = None) -> TransformModel:
     """The networks of a weights file on a device, read once; the last two are kept.
 

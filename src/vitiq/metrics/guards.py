@@ -1,4 +1,4 @@
-"""What every metric asks of images, and what becomes of a value that is not defined; `base` applies it to each metric.
+"""What every metric asks of images, and what becomes of a value that is not defined; `base` puts it before each metric.
 
 A plug-in's metric gets the same without a line of its own.
 """
@@ -13,27 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vitiq.errors import InputError, MissingDependencyError, UndefinedError, VitiqError, WeightsError
-from vitiq.types import Score
+from vitiq.types import Score, check_image
 
 if TYPE_CHECKING:
     from vitiq.metrics.base import Metric
 
 UNDEFINED = (InputError, MissingDependencyError, WeightsError)
 """Errors that leave one metric undefined and leave the others as they are."""
-
-
-def check_image(image: object) -> None:
-    """Raises InputError for anything but H×W×3 uint8 of at least one pixel."""
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
-        if image.size:
-            return
-        raise InputError(f"an array of shape {image.shape} given, an image of at least 1×1 pixel expected")
-    is_array = isinstance(image, np.ndarray)
-    given = f"{image.dtype} array of shape {image.shape}" if is_array else type(image).__name__  # type: ignore[attr-defined]
-    raise InputError(
-        f"{given} given as an image, a numpy array H×W×3 of uint8 expected (sRGB, 0 … 255); "
-        f"convert it, or read a file with vitiq.image.io.read_image"
-    )
 
 
 def check_sizes(reference: object, distorted: object) -> None:

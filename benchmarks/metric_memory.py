@@ -1,0 +1,171 @@
+"""Peak memory of a metric: of a pair beyond what was held before, and of whole processes at many megapixels.
+
+    python benchmarks/metric_memory.py 24                     # a table of every metric, megapixels
+    python benchmarks/metric_memory.py 24 --only vmaf,lpips
+
+Linux's: /proc/PID/status has the most that a process held (VmHWM). LPIPS, DISTS and Wasserstein Distortion have random
+weights of the published layouts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from inputs import write_random_weights
+from metric_peers import prepare
+
+from vitiq import registry
+from vitiq.errors import VitiqError
+from vitiq.metrics.base import PairMetric
+from vitiq.metrics.perceptual.base import PerceptualMetric
+from vitiq.metrics.scoring import resolve_metrics
+from vitiq.types import ImageU8
+
+EVERY = tuple(name for name in registry.names("metrics") if issubclass(registry.load("metrics", name), PairMetric))
+HEAD = """## Memory at {megapixels:g} megapixels
+
+    python benchmarks/metric_memory.py {megapixels:g}
+
+The most that a process held (VmHWM) that measures one pair of {width}×{height}: in all, and beyond what it had after
+its imports, with the two images ({images:.0f} MiB) and its network. A program that is called counts in both.
+"""
+
+LEARNED = """LPIPS and Wasserstein Distortion read images above 0.5 megapixels, and ColorVideoVDP above 1, by rows, with
+the value of the whole image to 1e-6 of it and to 1e-5 JOD (`tests/unit/test_metrics_by_rows.py`); Butteraugli goes
+through its program [in tiles](metrics-codec.md#where-programs-disagree);
+DISTS makes a large image small, as its authors do."""
+
+
+def peak_of(pid: int | str = "self") -> float:
+    """MiB that a process held at most; 0 of one that has ended."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0) / 1024
+
+
+@contextmanager
+def watched_programs() -> Iterator[list[float]]:
+    """The most MiB that any program held which this process calls within the block: asked for every 2 ms.
+
+    A child that is still this program, since it has not begun the other one, is not counted.
+    """
+    found, over, mine = [0.0], threading.Event(), Path("/proc/self/exe").readlink()
+
+    def watch() -> None:
+        while not over.wait(0.002):
+            for listed in Path("/proc/self/task").glob("*/children"):
+                with suppress(OSError):
+                    pids = [pid for pid in listed.read_text().split() if Path(f"/proc/{pid}/exe").readlink() != mine]
+                    found[0] = max([found[0], *map(peak_of, pids)])
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+
+
+def extra_memory(call: Callable[[], object]) -> float:
+    """MiB that a call needs beyond what this process holds, and the programs that it calls.
+
+    Measured in a fork of this process, which ends then; the first run fills caches.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            call()
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+            Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is held now
+            before = peak_of()
+            with watched_programs() as programs:
+                call()
+            os.write(writing, f"{peak_of() - before + programs[0]:.1f}".encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        text = answer.read()
+    os.waitpid(child, 0)
+    return float(text or "nan")
+
+
+def large_pair(megapixels: float) -> tuple[ImageU8, ImageU8]:
+    """Blocks of random colours 3:2, and the same with noise."""
+    side = int((megapixels * 1e6 * 2 / 3) ** 0.5) // 16
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 256, (side, side * 3 // 2, 3), dtype=np.uint8)
+    image = np.kron(blocks, np.ones((16, 16, 1), np.uint8))
+    return image, image ^ rng.integers(0, 8, image.shape, dtype=np.uint8)
+
+
+def with_weights(name: str, weights: Path) -> str:
+    """The metric's name with the folder of its weights, if it wants one."""
+    kind = registry.load("metrics", name)
+    return f"{name}@{weights}" if issubclass(kind, PerceptualMetric) else name
+
+
+def of_process(name: str, megapixels: float, weights: Path) -> tuple[float, float]:
+    """Peak MiB of this process with one pair: in all, and beyond imports and the two images."""
+    if name.startswith("cvvdp"):
+        prepare()
+    metric = resolve_metrics(with_weights(name, weights))[0]
+    assert isinstance(metric, PairMetric)
+    a, b = large_pair(megapixels)
+    metric(np.ascontiguousarray(a[:224, :224]), np.ascontiguousarray(b[:224, :224]))
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak_of()
+    with watched_programs() as programs:
+        metric(a, b)
+    return peak_of() + programs[0], peak_of() - before + programs[0]
+
+
+def table(megapixels: float, names: Sequence[str] = EVERY) -> str:
+    """Every metric, each in a process of its own."""
+    height, width, _ = large_pair(megapixels)[0].shape
+    head = HEAD.format(megapixels=megapixels, height=height, width=width, images=6 * height * width / 2**20)
+    lines = [head, "| metric | MiB in all | beyond imports and the images |", "|---|---:|---:|"]
+    with tempfile.TemporaryDirectory() as folder:
+        write_random_weights(Path(folder))
+        for name in names:
+            command = [sys.executable, "-W", "ignore", __file__, f"{megapixels}", "--of", name, "--weights", folder]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            cells = done.stdout.split() if done.returncode == 0 else ["not here", ""]
+            lines.append(f"| `{name}` | {cells[0]} | {cells[1]} |")
+            print(lines[-1], file=sys.stderr, flush=True)
+    return "\n".join([*lines, "", LEARNED]) + "\n"
+
+
+def main() -> None:
+    """Print a table, or what a process of it finds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("megapixels", type=float)
+    parser.add_argument("--only", help="Metrics, with commas.")
+    parser.add_argument("--of", help=argparse.SUPPRESS)
+    parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    if options.of:
+        try:
+            print(*(f"{found:.0f}" for found in of_process(options.of, options.megapixels, options.weights)))
+        except VitiqError as error:
+            sys.exit(str(error))
+        return
+    print(table(options.megapixels, options.only.split(",") if options.only else EVERY))
+
+
+if __name__ == "__main__":
+    main()

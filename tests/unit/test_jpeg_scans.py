@@ -1,0 +1,77 @@
+"""JPEGs that lack a part of their image and end properly all the same, as broken downloads do once they are closed.
+
+Truth: Pillow's own files, cut; libjpeg-turbo's djpeg 2.1.5 warns of each of them ("premature end of data segment",
+"found marker 0xd4 instead of RST3").
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitiq.errors import InputError
+from vitiq.image.jpeg_scans import DETAIL_MISSING
+from vitiq.image.read import decode_image
+
+END = b"\xff\xd9"
+NOISE = np.random.default_rng(0).integers(0, 256, (70, 93, 3), np.uint8)
+SMOOTH = (np.add.outer(np.arange(70), np.arange(93))[:, :, None] * np.array([1, 2, 3]) % 256).astype(np.uint8)
+
+
+def jpeg(pixels: np.ndarray, mode: str = "RGB", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def cut(data: bytes, share: float) -> bytes:
+    """Without the last part of its scans, closed."""
+    start = data.index(b"\xff\xda") + 14
+    return data[: start + int(share * (len(data) - start))].rstrip(b"\xff") + END
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("pixels", [NOISE, SMOOTH])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_a_scan_that_ends_early_is_refused(pixels: np.ndarray, mode: str, subsampling: int, share: float) -> None:
+    with pytest.raises(InputError, match="ends before the image"):
+        decode_image(cut(jpeg(pixels, mode, subsampling=subsampling), share), "x")
+
+
+@pytest.mark.parametrize("change", ["missing", "wrong", "a part missing", "the end missing"])
+def test_restart_markers_must_be_whole(change: str) -> None:
+    data = jpeg(SMOOTH, restart_marker_blocks=2)
+    third, fourth, last = (data.rindex(bytes([0xFF, mark])) for mark in (0xD3, 0xD4, 0xD5))
+    changed = {
+        "missing": data[:third] + data[third + 2 :],
+        "wrong": data[: third + 1] + b"\xd6" + data[third + 2 :],
+        "a part missing": data[:third] + data[fourth:],
+        "the end missing": data[:last] + END,
+    }[change]
+    np.testing.assert_array_equal(decode_image(data, "x")[0], np.asarray(Image.open(io.BytesIO(data))))
+    with pytest.raises(InputError, match=r"damaged .*restart markers"):
+        decode_image(changed, "x")
+
+
+def test_missing_scans_are_said_or_refused() -> None:
+    data = jpeg(SMOOTH, progressive=True)
+    starts = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
+    assert decode_image(data, "x")[1] == []
+    said = 0
+    for start in starts[1:]:
+        _, notes = decode_image(data[:start] + END, "x")
+        said += notes == [DETAIL_MISSING]
+    assert said == len(starts) - 1
+
+
+@pytest.mark.parametrize("level", [0, 127, 128, 255])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_images_of_the_grey_that_is_filled_in_are_whole(level: int, mode: str, progressive: bool) -> None:
+    for side in (1, 8, 17, 40):
+        flat = np.full((side, side, 3), level, np.uint8)
+        decode_image(jpeg(flat, mode, progressive=progressive, restart_marker_blocks=3), "x")
