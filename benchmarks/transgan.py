@@ -1,14 +1,17 @@
-"""A trained TransGAN beside the convolutional generator that ships: samples, and inversion of images at equal bytes.
+"""TransGAN beside the convolutional generator that ships: samples, and inversion of images at equal bytes.
 
-    python benchmarks/transgan.py WEIGHTS RUN FOLDER [--images 3] [--side 256] [--iterations 150] [--weights VIT]
-        [--count 256] [--samples samples.png]
+    python benchmarks/transgan.py [--transgan WEIGHTS] [--run RUN [--count 256] [--samples samples.png]]
+        [--folder FOLDER [--images 3] [--side 256] [--bytes 170] [--iterations 150] [--start encoder]
+        [--codecs transgan,vector,…] [--weights VIT] [--pictures pictures.png]]
 
-WEIGHTS is a file of `vitiq train transgan`, RUN its run folder, whose first held-out images are the reference. FID and
-KID are those of the embedded ViT's features of as many samples as there are of these, all at the TransGAN's side;
-the convolutional generator is sampled from its own prior, symbol by symbol, at 256×256. Training images against
-held-out ones show what is reached at best. Then the middle of the first images of FOLDER is coded by `inversion-vector`
-through both generators, and by `inversion` and WebP of a downscaled image, in about as many bytes as the TransGAN's
-file has. Prints Markdown; `--samples` writes a sheet: images, TransGAN's samples, the other generator's, in rows.
+WEIGHTS is a file of `vitiq train transgan`, without it the one that ships. RUN is a run folder of that command, whose
+first held-out images are the reference. FID and KID are those of the embedded ViT's features of as many samples as
+there are of these, all at the TransGAN's side; the convolutional generator is sampled from its own prior, symbol by
+symbol, at 256×256. Training images against held-out ones show what is reached at best, their mean colours what is
+reached without any content. Then the middle of the first images of FOLDER is coded in BYTES bytes at most by
+`inversion-vector` through both generators, and by `inversion` and WebP of a downscaled image. Prints Markdown;
+`--samples` writes a sheet of images, TransGAN's samples and the other generator's, in rows; `--pictures` one with a row
+an image, and what each codec makes of it.
 """
 
 from __future__ import annotations
@@ -39,13 +42,19 @@ from vitiq.models.tensors import to_image, to_unit_range
 from vitiq.training.crops import zoomed_crop
 from vitiq.training.data import ImageSet
 from vitiq.training.recipes.transgan import TransGanConfig
-from vitiq.types import Bytes, ImageU8, Quality
+from vitiq.types import Bytes, ImageU8
 
 SEED = 2026
 SHOWN = 10
-DRAWN_SIDE = 256
+DRAWN_SIDE, SMALL = 256, 160
 HELD_OUT = TransGanConfig.load().held_out
-PUBLISHED_BITS = 8
+CODECS = {
+    "transgan": "inversion-vector, TransGAN",
+    "vector": "inversion-vector, convolutional generator",
+    "inversion": "inversion",
+    "webp": "webp-downscaled",
+}
+"""Rows of the second table, by the names that --codecs takes."""
 
 
 def as_images(batch: Tensor, output_range: tuple[float, float]) -> list[ImageU8]:
@@ -84,15 +93,20 @@ def embedded_samples(count: int, side: int) -> list[ImageU8]:
     return made
 
 
+def flat(image: ImageU8) -> ImageU8:
+    """An image of the mean colour of another."""
+    mean: ImageU8 = np.broadcast_to(image.mean(axis=(0, 1)).round().astype(np.uint8), image.shape)
+    return np.ascontiguousarray(mean)
+
+
 def features(images: Sequence[ImageU8]) -> np.ndarray:
     """The embedded ViT's."""
     backbone = load_backbone()
     return np.concatenate([backbone.features(images[i : i + 32]) for i in range(0, len(images), 32)]).astype(np.float64)
 
 
-def sets(weights: Path, run: Path, count: int, sheet: Path | None) -> None:
+def sets(generator: TransGanGenerator, run: Path, count: int, sheet: Path | None) -> None:
     """Print FID and KID of samples."""
-    generator = TransGanGenerator(weights)
     side = generator.resolution
     images = ImageSet(run / "images")
     training, held_out = images.split(HELD_OUT)
@@ -101,9 +115,10 @@ def sets(weights: Path, run: Path, count: int, sheet: Path | None) -> None:
         [zoomed_crop(np.random.default_rng([SEED, i]), images[i], side) for i in own]
         for own in (held_out, training[: len(held_out)])
     )
-    rows = {
+    rows: dict[str, list[ImageU8]] = {
         "TransGAN": transgan_samples(generator, len(held_out)),
         "convolutional generator": embedded_samples(len(held_out), side),
+        "mean colours of training images": [flat(image) for image in others],
         "training images": others,
     }
     reference = features(wanted)
@@ -115,8 +130,8 @@ def sets(weights: Path, run: Path, count: int, sheet: Path | None) -> None:
             flush=True,
         )
     if sheet is not None:
-        made = [rows[name][i * SHOWN : (i + 1) * SHOWN] for name in list(rows)[:2] for i in (0, 1)]
-        Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in (wanted[:SHOWN], *made)])).save(sheet)
+        drawn = [rows[name][i * SHOWN : (i + 1) * SHOWN] for name in list(rows)[:2] for i in (0, 1)]
+        Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in (wanted[:SHOWN], *drawn)])).save(sheet)
 
 
 def middle(image: ImageU8, side: int) -> ImageU8:
@@ -127,56 +142,69 @@ def middle(image: ImageU8, side: int) -> ImageU8:
 
 def within(codec: InversionVector, image: ImageU8, budget: int) -> bytes:
     """The file of the highest published quality within a budget, of one search; the smallest file where none is."""
-    generator, (height, width, _) = load_generator(), image.shape
+    generator, (height, width, _) = load_generator(codec.options.generator), image.shape
     vector = codec.invert(image, generator)
     files = [codec.file(vector, bits, generator, width, height) for bits in (1, 2, 4, 6, 8)]
     return max((file for file in files if len(file) <= budget), key=len, default=min(files, key=len))
 
 
-def inversions(weights: Path, pieces: Sequence[ImageU8], iterations: int, scoring: Path | None) -> None:
-    """Print what images are worth in the bytes of the TransGAN's file."""
+def files_of(name: str, given: argparse.Namespace, pieces: Sequence[ImageU8]) -> tuple[Codec, list[bytes]]:
+    """A codec of `CODECS` and its files of images."""
+    if name in {"transgan", "vector"}:
+        path = f"transgan:{given.transgan}" if given.transgan else "transgan"
+        generator = path if name == "transgan" else "embedded"
+        vector = InversionVector(iterations=given.iterations, start=given.start, generator=generator)
+        return vector, [within(vector, piece, given.bytes) for piece in pieces]
+    codec = make_codec(CODECS[name], {"iterations": given.iterations} if name == "inversion" else {})
+    return codec, [codec.encode(piece, Bytes(given.bytes)) for piece in pieces]
+
+
+def inversions(given: argparse.Namespace, pieces: Sequence[ImageU8]) -> None:
+    """Print what images are worth in so many bytes."""
     metrics = resolve_metrics("psnr-rgb,ssim,vit-topk")
-    other = resolve_metrics("vit-topk", load_backbone(weights=scoring)) if scoring else []
-    transgan = make_codec("inversion-vector", {"generator": f"transgan:{weights}", "iterations": iterations})
-    files = [transgan.encode(piece, Quality(PUBLISHED_BITS)) for piece in pieces]
-    coded: dict[str, tuple[Codec, list[bytes]]] = {"inversion-vector, TransGAN": (transgan, files)}
-    vector = InversionVector(iterations=iterations)
-    small = [within(vector, piece, len(file)) for piece, file in zip(pieces, files, strict=True)]
-    coded["inversion-vector, convolutional generator"] = vector, small
-    for name, given in (("inversion", {"iterations": iterations}), ("webp-downscaled", {})):
-        codec = make_codec(name, given)
-        try:
-            coded[name] = codec, [codec.encode(p, Bytes(len(f))) for p, f in zip(pieces, files, strict=True)]
-        except InputError as error:
-            print(f"{name}: {error}")
+    other = resolve_metrics("vit-topk", load_backbone(weights=given.weights)) if given.weights else []
     print("| codec | bytes | PSNR, dB | SSIM | ViT-Score | of another ViT |\n|---|---:|---:|---:|---:|---:|")
-    for name, (codec, own) in coded.items():
+    shown = [list(pieces)]
+    for name in given.codecs.split(","):
+        try:
+            codec, own = files_of(name, given, pieces)
+        except InputError as error:
+            print(f"{CODECS[name]}: {error}", flush=True)
+            continue
         rebuilt = [codec.decode(file) for file in own]
+        shown.append(rebuilt)
         scores = score_pairs(pieces, rebuilt, metrics)
         psnr, ssim, vit = (np.mean([row[key].value for row in scores]) for key in ("psnr-rgb", "ssim", "vit-topk"))
         seen = np.mean([row["vit-topk"].value for row in score_pairs(pieces, rebuilt, other)]) if other else np.nan
         size = np.mean([len(file) for file in own])
-        print(f"| {name} | {size:.0f} | {psnr:.2f} | {ssim:.3f} | {vit:.3f} | {seen:.3f} |", flush=True)
+        print(f"| {CODECS[name]} | {size:.0f} | {psnr:.2f} | {ssim:.3f} | {vit:.3f} | {seen:.3f} |", flush=True)
+    if given.pictures:
+        small = [[resize(image, SMALL, SMALL) for image in row] for row in zip(*shown, strict=True)]
+        Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in small])).save(given.pictures)
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("transgan", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--images", type=int, default=3)
-    parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--iterations", type=int, default=150)
-    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--transgan", type=Path)
+    parser.add_argument("--run", type=Path)
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--samples", type=Path)
-    options = parser.parse_args()
-    sets(options.transgan, options.run, options.count, options.samples)
-    print()
-    paths = sorted(options.folder.glob("*.png"))[: options.images]
-    pieces = [middle(read_image(path), options.side) for path in paths]
-    inversions(options.transgan, pieces, options.iterations, options.weights)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--images", type=int, default=3)
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--bytes", type=int, default=170)
+    parser.add_argument("--iterations", type=int, default=150)
+    parser.add_argument("--start", choices=("random", "encoder"), default="random")
+    parser.add_argument("--codecs", default=",".join(CODECS))
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--pictures", type=Path)
+    given = parser.parse_args()
+    if given.run:
+        sets(TransGanGenerator(given.transgan), given.run, given.count, given.samples)
+    if given.folder:
+        paths = sorted(given.folder.glob("*.png"))[: given.images]
+        inversions(given, [middle(read_image(path), given.side) for path in paths])
 
 
 if __name__ == "__main__":

@@ -39,12 +39,12 @@ from vitiq.cost.counting import (
 )
 from vitiq.filters.deblock.network import Corrector, guide_of
 from vitiq.models.backbones.base import Preprocessing
+from vitiq.models.principal_latents import PrincipalLatents
 from vitiq.models.transgan import TransGenerator
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.generator_adversarial import FINEST
 from vitiq.training.jpeg_views import Coded
 from vitiq.training.layered_autoencoder import LayeredAutoencoder
-from vitiq.training.principal_latents import PrincipalLatents
 from vitiq.training.recipes import classifier, codec, context, deblock, generator, perceptual, transgan, vit
 from vitiq.training.teachers import Teacher, soft_loss
 from vitiq.training.token_readers import TokenReaders
@@ -232,6 +232,8 @@ def of_transgan(path: Path | None) -> OwnTraining:
     principal = on_meta(PrincipalLatents(side, config.latent))
 
     def sample(count: int) -> Tensor:
+        if config.reconstruction:
+            principal(images(count // 2, side))
         found: Tensor = made(torch.empty(count, config.latent, device=META))
         return found
 
@@ -245,8 +247,6 @@ def of_transgan(path: Path | None) -> OwnTraining:
         descent(loss, *judge.parameters())
 
     def generator_step() -> None:
-        if config.reconstruction:
-            principal(images(config.batch, side))
         descent(all_of(judge(sample(2 * config.batch))), *made.parameters())
 
     turns, work = config.steps // config.critic_steps, operations(discriminator_step)

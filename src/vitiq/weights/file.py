@@ -62,6 +62,16 @@ def steps_behind(path: Path | None, kind: str = "steps") -> int:
         raise WeightsError(f"{path}: not readable weights ({error}); give a file of `vitiq train`") from error
 
 
+def format_of(path: Path) -> str | None:
+    """The format that a weights file names; None where it names none or cannot be read."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            form = _parsed(file.metadata()).get("format")
+    except (SafetensorError, OSError, ValueError):
+        return None
+    return form if isinstance(form, str) else None
+
+
 def _parsed(metadata: Mapping[str, str] | None) -> dict[str, Any]:
     """The one place where a file's metadata is read: what `write_weights` wrote; ValueError for anything else."""
     values = parse_json((metadata or {}).get(KEY, "{}"))

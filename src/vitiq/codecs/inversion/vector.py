@@ -39,7 +39,8 @@ class VectorOptions(SearchOptions):
     """Options of the published inversion."""
 
     generator: str = option(
-        EMBEDDED, "'embedded', the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN), or transgan:PATH"
+        EMBEDDED,
+        "'embedded', 'transgan', the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN), or transgan:PATH",
     )
     iterations: int = option(500, "iterations at most; the search stops once the plateau schedule has run out", low=1)
     restarts: int = option(1, "searches from different random latents; the best is kept", low=1)

@@ -3,8 +3,8 @@
 Jiang et al. 2021 (arXiv 2102.07074), as the official `train_derived.py`: Adam with betas 0 and 0.99, gradients clipped
 at a norm of 5, the generator once in `critic_steps` steps, differentiable augmentation, averaged parameters, and the
 hinge loss or WGAN with a gradient penalty and a penalty of 0.001 on the square of the mean verdict ("wgangp-eps").
-Not in the paper, and off at `reconstruction = 0`: half of the generator's latents are those of the batch's images
-(`principal_latents`), which it is to give back.
+Not in the paper, and off at `reconstruction = 0`: half of the latents are those of the batch's images
+(`models.principal_latents`), which the generator is to give back.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.codecs.inversion.generators.transgan import FORMAT
+from vitiq.codecs.inversion.generators.transgan import ENCODER, FORMAT
 from vitiq.errors import InputError
 from vitiq.metrics.sets.kernel_distance import kernel_distance
 from vitiq.models.backbones import load_backbone
+from vitiq.models.principal_latents import SIDE, PrincipalLatents
 from vitiq.models.transgan import GeneratorShape, Stage, TransGenerator
 from vitiq.training.checkpoint import Ema, Stateful
 from vitiq.training.config import Count, Dropped, NotNegative, Settings, Share, SteadyConfig
@@ -32,7 +33,6 @@ from vitiq.training.crops import in_unit_range, stacked, zoomed_crop, zoomed_cro
 from vitiq.training.diff_augment import augment
 from vitiq.training.engine import Inputs, Recipe, Row, descend, set_rate
 from vitiq.training.hardware import Hardware
-from vitiq.training.principal_latents import SIDE, PrincipalLatents
 from vitiq.training.transgan_discriminator import TransDiscriminator
 from vitiq.weights.file import half, write_weights
 
@@ -171,7 +171,7 @@ class TransGanRecipe(Recipe[TransGanConfig]):
         set_rate(self._discriminator_optimiser, rate)
         real = 2 * in_unit_range(batch) - 1
         with torch.no_grad():
-            fake = self.generator(self._latents(len(real)))
+            fake = self.generator(self._mixed(real, len(real)))
         verdicts = (self.discriminator(augment(x)) for x in (real, fake))
         loss = self._discriminator_loss(*verdicts)
         if config.loss == "wgangp-eps":
@@ -184,12 +184,11 @@ class TransGanRecipe(Recipe[TransGanConfig]):
 
     def _generator_step(self, real: Float[Tensor, "n 3 r r"]) -> Row:
         config = self.config
-        own = self.principal(real) if config.reconstruction else self._latents(config.batch)
-        made = self.generator(torch.cat([self._latents(config.batch), own]))
+        made = self.generator(self._mixed(real, 2 * len(real)))
         wanted = -self.discriminator(augment(made)).mean()
         row = {"loss": float(wanted.detach())}
         if config.reconstruction:
-            error = F.mse_loss(made[config.batch :], real)
+            error = F.mse_loss(made[len(real) :], real)
             row["squared_error"] = float(error.detach())
             wanted = wanted + config.reconstruction * error
         descend(wanted, self.optimiser, self.generator.parameters(), config.gradient_clip)
@@ -199,6 +198,12 @@ class TransGanRecipe(Recipe[TransGanConfig]):
     def _latents(self, count: int) -> Float[Tensor, "n latent"]:
         # Drawn on the CPU: the same on every device.
         return torch.randn(count, self.config.latent).to(self.hardware.device)
+
+    def _mixed(self, real: Float[Tensor, "n 3 r r"], count: int) -> Float[Tensor, "m latent"]:
+        """Drawn latents; the second half are the images' own where the generator is to give them back."""
+        if not self.config.reconstruction:
+            return self._latents(count)
+        return torch.cat([self._latents(count - count // 2), self.principal(real[: count // 2])])
 
     def _discriminator_loss(self, real: Float[Tensor, " n"], fake: Float[Tensor, " n"]) -> Tensor:
         if self.config.loss == "hinge":
@@ -227,8 +232,11 @@ class TransGanRecipe(Recipe[TransGanConfig]):
         return {"kid_vit": kernel_distance(*features)}
 
     def export(self, done: int, path: Path) -> None:
-        """The averaged generator in half precision."""
-        tensors = {k: v for name, value in self.generator.state_dict().items() for k, v in half(name, value).items()}
+        """The averaged generator in half precision, and what predicts latents where it learned from them."""
+        state = dict(self.generator.state_dict())
+        if self.config.reconstruction:
+            state |= {ENCODER + name: value for name, value in self.principal.state_dict().items()}
+        tensors = {k: v for name, value in state.items() for k, v in half(name, value).items()}
         about = {"format": FORMAT, "steps": done, "shape": asdict(self.config.shape), "loss": self.config.loss}
         write_weights(path, tensors, about)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitiq import registry
+from vitiq.codecs.inversion.generators import transgan
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import UnknownNameError, WeightsError
 from vitiq.models.device import find_device
+from vitiq.weights.file import format_of
 from vitiq.weights.kept import kept
 from vitiq.weights.store import model_info
 
@@ -18,8 +20,8 @@ __all__ = ["Generator", "LatentLayer", "load_generator"]
 def load_generator(name: str = "embedded", device: str = "cpu") -> Generator:
     """A generator: a registered name, `NAME:PATH`, the path of a weights file, or a fetched one (`vitiq models list`).
 
-    Of a path alone, `.safetensors` is the embedded generator's own format; any other file is read as a checkpoint of
-    pytorch_GAN_zoo's Progressive GAN. The last two loaded are kept.
+    Of a path alone, `.safetensors` is what `vitiq train generator` or `vitiq train transgan` wrote; any other file is
+    read as a checkpoint of pytorch_GAN_zoo's Progressive GAN. The last two loaded are kept.
 
     Args:
         device: where it runs.
@@ -39,8 +41,14 @@ def _made(name: str) -> Generator:
         made: Generator = factory(_find(given)) if given else factory()
         return made
     path = _find(name)
-    checkpoint: Generator = registry.load("generators", "embedded" if path.suffix == ".safetensors" else "pgan")(path)
+    checkpoint: Generator = registry.load("generators", _kind_of(path))(path)
     return checkpoint
+
+
+def _kind_of(path: Path) -> str:
+    if path.suffix != ".safetensors":
+        return "pgan"
+    return "transgan" if format_of(path) == transgan.FORMAT else "embedded"
 
 
 def _find(name: str) -> Path:

@@ -1,4 +1,5 @@
-"""TransGAN as a generator for inversion: a published checkpoint, or a file of `vitiq train transgan`."""
+"""TransGAN as a generator for inversion: the weights that ship, a published checkpoint, or a file of
+`vitiq train transgan`."""
 
 from __future__ import annotations
 
@@ -13,12 +14,19 @@ from torch import Tensor
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.building import as_alone
+from vitiq.models.principal_latents import PrincipalLatents
 from vitiq.models.transgan import INDEX, TransGenerator, shape_of
 from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
 from vitiq.weights.file import in_float, read_weights
-from vitiq.weights.store import sha256_file
+from vitiq.weights.store import embedded_path, sha256_file
 
 FORMAT = "vitiq-transgan-1"
+
+EMBEDDED = "transgan_embedded.safetensors"
+"""The weights that ship."""
+
+ENCODER = "principal."
+"""Begins the names of the tensors that predict a latent; published checkpoints have none."""
 
 OFFICIAL = ("avg_gen_state_dict", "gen_state_dict")
 """Where the official checkpoints keep a generator, the averaged one first."""
@@ -28,10 +36,11 @@ class TransGanGenerator(Generator):
     """A frozen TransGAN with its single latent vector.
 
     Args:
-        path: checkpoint of the official code (VITA-Group/TransGAN), or a file of `vitiq train transgan`.
+        path: checkpoint of the official code (VITA-Group/TransGAN), or a file of `vitiq train transgan`; None for the
+            file that ships with vitiq.
 
     Raises:
-        WeightsError: no path, damaged, or of another layout.
+        WeightsError: missing, damaged, or of another layout.
     """
 
     name = "transgan"
@@ -39,18 +48,18 @@ class TransGanGenerator(Generator):
 
     @as_alone()
     def __init__(self, path: Path | None = None) -> None:
-        if path is None:
-            raise WeightsError(
-                "TransGAN needs weights, none ship with vitiq: give --generator transgan:PATH, a published checkpoint "
-                "or a file of `vitiq train transgan`"
-            )
-        state = _state(path)
+        path = path or embedded_path(EMBEDDED)
+        found = _state(path)
+        encoder, state = ({k: v for k, v in found.items() if k.startswith(ENCODER) == own} for own in (True, False))
         try:
             self._network = TransGenerator(shape_of(state)).eval().requires_grad_(False)
             self._network.load_state_dict(state)
             shape = self._network.shape
             # Draw an image once: windows that do not fill a grid show here, not in the middle of a search.
             rebuilt = self._network(torch.zeros(1, shape.latent))
+            self._encoder = PrincipalLatents(shape.resolution, shape.latent) if encoder else None
+            if self._encoder is not None:
+                self._encoder.load_state_dict({name.removeprefix(ENCODER): value for name, value in encoder.items()})
         except (KeyError, ValueError, IndexError, RuntimeError) as error:
             raise WeightsError(
                 f"{path}: tensors do not form a TransGAN generator ({str(error).splitlines()[0]}); expected the layout "
@@ -66,8 +75,14 @@ class TransGanGenerator(Generator):
     def to(self, device: torch.device) -> TransGanGenerator:
         """The network on a device."""
         self._network.to(device)
+        if self._encoder is not None:
+            self._encoder.to(device)
         self.device = device
         return self
+
+    def encode(self, target: Float[Tensor, "n 3 r r"]) -> list[Float[Tensor, "n _ 1 1"]] | None:
+        """The latents that the training paired with such an image; None of weights that have none."""
+        return None if self._encoder is None else [self._encoder(target)[:, :, None, None]]
 
     def generate(self, latents: Sequence[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n 3 r r"]:
         """Images in about [-1, 1], not clipped. No noise is drawn, so that a latent gives one image.

@@ -2,7 +2,7 @@
 
 A generator that is also to give back an image from these learns what images look like in fewer steps than from a
 discriminator's verdicts alone. Each component has mean 0 and variance 1 over the training images, as what is drawn has,
-and none is correlated with another.
+and none is correlated with another. A search for the latent of an image starts there too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SMALLEST_VARIANCE = 1e-6
 
 
 class PrincipalLatents(nn.Module):
-    """A fixed linear map from images to latents. A checkpoint holds it: signs of components differ between machines.
+    """A fixed linear map from images to latents; kept with what is learned, since signs differ between machines.
 
     Args:
         resolution: side of the images in pixels.
