@@ -1,6 +1,6 @@
 """A masked transformer over the latents of `inversion` as part of their prior: bits at equal symbols.
 
-    VITIQ_DATA=FOLDER python benchmarks/latent_transformer.py [--images 400] [--steps 1500] [--out build/latents]
+    VITIQ_DATA=FOLDER python benchmarks/latent_transformer.py [--images 400] [--steps 800] [--out build/latents]
 
 The transformer reads what a decoder has before a layer (the finer layers masked), over the whole image, and its
 features enter the hidden units of today's prior, which it starts as. The control learns the same steps without it, so
@@ -130,7 +130,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=400)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "latents")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -139,9 +139,12 @@ def main() -> None:
     sources = sorted(needed(data_folder() / "train").glob("*.tar"))
     images = ImageSet.open(sources, given.out / "images", short_side=SIDE, limit=PER_SOURCE)
     training, held_out = images.split(HELD_OUT)
-    with torch.no_grad():
-        layers = collect(generator, images, training[: given.images])
-        held = collect(generator, images, held_out)
+    kept = given.out / f"symbols_{given.images}_{generator.weights_sha256[:8]}_{images.digest[:8]}.pt"
+    if not kept.exists():
+        with torch.no_grad():
+            found = [collect(generator, images, own) for own in (training[: given.images], held_out)]
+        torch.save(found, kept)
+    layers, held = torch.load(kept, weights_only=True)
     prior = generator.prior
     if prior is None:
         raise SystemExit("the embedded generator has no prior")
@@ -153,11 +156,7 @@ def main() -> None:
         if transformer is not None:
             learn(model, layers, given.steps, given.out / f"prior_{int(transformer)}_{given.images}_{given.steps}.pt")
         with torch.no_grad():
-            if transformer is None:
-                own = [layer.sum(dim=(1, 2, 3)) for layer in prior.bits(held, torch.zeros(len(held[0]), 1, 1, 1))]
-                mean = torch.stack(own, 1).mean(0).tolist()
-            else:
-                mean = model.bits(held).mean(0).tolist()
+            mean = model.bits(held).mean(0).tolist()
         today = today or sum(mean)
         cells = " | ".join(f"{value:.0f}" for value in (*mean, sum(mean)))
         print(f"| {name} | {cells} | {100 * (sum(mean) / today - 1):+.2f} % |", flush=True)
