@@ -1,6 +1,6 @@
 """ColorVideoVDP of large images, some rows at a time, by the functions of its package.
 
-The package holds every band of both images at once, some 600 bytes a pixel. Its pyramid and its masking reach few rows
+The package holds every band of both images at once, some 450 bytes a pixel. Its pyramid and its masking reach few rows
 and its pooling is a sum over all pixels, so that parts with enough rows around them give the same sum.
 """
 
