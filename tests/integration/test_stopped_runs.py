@@ -178,3 +178,16 @@ def test_the_same_command_finishes_stopped_scores(
     assert answers[0] == answers[1]
     assert answers[0]["summary"]["brisque"]["n"] == 60
     assert not kept.exists()
+
+
+def test_ctrl_c_while_the_program_starts_is_one_line(tmp_path: Path) -> None:
+    """The interrupt falls into the first import of the command line, as a quick hand's does."""
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "vitiq", "--version"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "vitiq: error: stopped\n")

@@ -20,7 +20,7 @@ from vitiq.errors import (
     UndefinedError,
     VitiqError,
     WeightsError,
-    first_line,
+    described,
 )
 from vitiq.types import Score, check_image
 
@@ -96,9 +96,7 @@ def _defined(work: Callable[..., Score], metric: Metric, *images: Any) -> Score:
     except Exception as error:
         if isinstance(error, VitiqError) or _whose(metric) is None:
             raise
-        said = first_line(error)
-        kind = "" if said == type(error).__name__ else f"{type(error).__name__}: "
-        raise PluginError(f"metric {metric.name} failed ({kind}{said}); {_whose(metric)}") from error
+        raise PluginError(f"metric {metric.name} failed ({described(error)}); {_whose(metric)}") from error
     if not isinstance(score, Score):
         raise PluginError(
             f"metric {metric.name} gave {type(score).__name__}, a vitiq.types.Score expected; {_whose(metric)}"
