@@ -102,6 +102,7 @@ class Device(click.ParamType[str]):
 
 CODEC = RegisteredName("codecs", needed=True)
 CODECS = RegisteredName("codecs", several=True, needed=True)
+ANY_CODECS = RegisteredName("codecs", several=True)
 METRIC = RegisteredName("metrics", needed=True)
 METRICS = RegisteredName("metrics", several=True, more=("default", "all"), needed=True)
 

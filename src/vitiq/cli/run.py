@@ -34,10 +34,10 @@ from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
 )
 @click.option(
     "--comparators",
-    type=common.CODECS,
+    type=common.ANY_CODECS,
     default=",".join(COMPARATORS),
     show_default=True,
-    help="Codecs compared at equal bytes.",
+    help="Codecs compared at equal bytes; '' for none.",
 )
 @study_options
 def command(  # noqa: PLR0917

@@ -202,7 +202,8 @@ def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -
                 raise WeightsError(f"{name}: the file fetched has sha256 {found}, {expected} expected; it was not kept")
     except (urllib.error.URLError, HTTPException, OSError) as error:
         if source is not None:
-            raise WeightsError(f"{source}: cannot be copied to {path} ({first_line(error)}); check the path") from error
+            said = (isinstance(error, OSError) and error.strerror) or first_line(error)  # else it names the file again
+            raise WeightsError(f"{source}: cannot be copied to {path} ({said}); check the path") from error
         raise WeightsError(
             f"{name}: cannot be fetched ({error}); on a machine with a network download {info.url}, copy it here and "
             f"take it with `vitiq models fetch {name} --from PATH`"
