@@ -7,7 +7,7 @@ how often the image itself is the nearest, by its pixels at 32×32, by latents a
 latents over all places, and by the labels of the embedded ViT. Latents are the encoder's, of 256×256 pixels.
 
 With --image also images on the straight way between the latents of two bundled images, over a blend of their pixels.
-With --nearest the same search in pictures, among the quarters of the bundled images: a row each has the mirrored piece
+With --nearest the same search as an image, among the quarters of the bundled images: a row each has the mirrored piece
 of a quarter that is looked for, then the nearest quarter by each of the four, in the order above.
 """
 

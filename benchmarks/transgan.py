@@ -2,7 +2,7 @@
 
     python benchmarks/transgan.py [--transgan WEIGHTS] [--run RUN [--count 256] [--samples samples.png]]
         [--folder FOLDER [--images 3] [--side 256] [--bytes 170] [--iterations 150] [--start encoder]
-        [--codecs transgan,vector,…] [--weights VIT] [--pictures pictures.png]]
+        [--codecs transgan,vector,…] [--weights VIT] [--side-by-side images.png]]
 
 WEIGHTS is a file of `vitiq train transgan`, without it the one that ships. RUN is a run folder of that command, whose
 first held-out images are the reference. FID and KID are those of the embedded ViT's features of as many samples as
@@ -10,8 +10,8 @@ there are of these, all at the TransGAN's side; the convolutional generator is s
 symbol, at 256×256. Training images against held-out ones show what is reached at best, their mean colours what is
 reached without any content. Then the middle of the first images of FOLDER is coded in BYTES bytes at most by
 `inversion-vector` through both generators, and by `inversion` and WebP of a downscaled image. Prints Markdown;
-`--samples` writes a sheet of images, TransGAN's samples and the other generator's, in rows; `--pictures` one with a row
-an image, and what each codec makes of it.
+`--samples` writes a sheet of images, TransGAN's samples and the other generator's, in rows; `--side-by-side` one with a
+row an image, and what each codec makes of it.
 """
 
 from __future__ import annotations
@@ -178,9 +178,9 @@ def inversions(given: argparse.Namespace, pieces: Sequence[ImageU8]) -> None:
         seen = np.mean([row["vit-topk"].value for row in score_pairs(pieces, rebuilt, other)]) if other else np.nan
         size = np.mean([len(file) for file in own])
         print(f"| {CODECS[name]} | {size:.0f} | {psnr:.2f} | {ssim:.3f} | {vit:.3f} | {seen:.3f} |", flush=True)
-    if given.pictures:
+    if given.side_by_side:
         small = [[resize(image, SMALL, SMALL) for image in row] for row in zip(*shown, strict=True)]
-        Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in small])).save(given.pictures)
+        Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in small])).save(given.side_by_side)
 
 
 def main() -> None:
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--start", choices=("random", "encoder"), default="random")
     parser.add_argument("--codecs", default=",".join(CODECS))
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--side-by-side", type=Path)
     given = parser.parse_args()
     if given.run:
         sets(TransGanGenerator(given.transgan), given.run, given.count, given.samples)

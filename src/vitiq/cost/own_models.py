@@ -228,7 +228,7 @@ def of_transgan(path: Path | None) -> OwnTraining:
     """`vitiq train transgan`; the generator learns once in `critic_steps` steps, from twice as many images."""
     config = transgan.TransGanConfig.load(path)
     made, side = on_meta(TransGenerator(config.shape)), config.shape.resolution
-    judge = on_meta(transgan.discriminator_of(config))
+    discriminator = on_meta(transgan.discriminator_of(config))
     principal = on_meta(PrincipalLatents(side, config.latent))
 
     def sample(count: int) -> Tensor:
@@ -241,13 +241,13 @@ def of_transgan(path: Path | None) -> OwnTraining:
         real = images(config.batch, side)
         with torch.no_grad():
             fake = sample(config.batch)
-        loss = all_of([judge(real), judge(fake)])
+        loss = all_of([discriminator(real), discriminator(fake)])
         if config.loss == "wgangp-eps":
-            loss = loss + transgan.gradient_penalty(judge, real, fake)
-        descent(loss, *judge.parameters())
+            loss = loss + transgan.gradient_penalty(discriminator, real, fake)
+        descent(loss, *discriminator.parameters())
 
     def generator_step() -> None:
-        descent(all_of(judge(sample(2 * config.batch))), *made.parameters())
+        descent(all_of(discriminator(sample(2 * config.batch))), *made.parameters())
 
     turns, work = config.steps // config.critic_steps, operations(discriminator_step)
     return OwnTraining(
