@@ -200,7 +200,7 @@ def test_a_plug_ins_metric_is_guarded_too(small: ImageU8) -> None:
             return Score(float("nan"), self.signature())
 
     assert Mine()(small, small).details["undefined"] == "the value is not a number"
-    with pytest.raises(InputError, match="float64 array"):
+    with pytest.raises(InputError, match="and float64 given as an image"):
         Mine()(small, np.zeros(small.shape))
     with pytest.raises(InputError, match="same size"):
         Mine()(small, small[1:])
