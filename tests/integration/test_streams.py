@@ -190,9 +190,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (KeyError("lost"), "a fault of vitiq (KeyError: KeyError); please report what this shows: vitiq --debug"),
+        (KeyError("lost"), "a fault of vitiq (KeyError); please report what this shows: vitiq --debug"),
         (RecursionError("deep"), "a fault of vitiq (RecursionError: deep)"),
-        (AssertionError(), "a fault of vitiq (AssertionError: AssertionError)"),
+        (AssertionError(), "a fault of vitiq (AssertionError)"),
         (MemoryError(), "not enough memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "not enough memory"),
         (OSError(28, "No space left on device"), "standard output: No space left on device"),
