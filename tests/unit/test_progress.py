@@ -5,10 +5,15 @@ from __future__ import annotations
 import errno
 import io
 import re
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from vitiq.cli.progress import ProgressBar, duration, printable
+from vitiq.evaluation import progress as progress_module
+from vitiq.evaluation.study import Series
 from vitiq.types import Progress
 
 
@@ -110,3 +115,17 @@ def test_durations(seconds: float, shown: str) -> None:
 def test_printable_escapes_what_an_encoding_lacks() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
     assert printable("é × → ∆ \udcff", stream) == "é × -> \\u2206 \\udcff"
+
+
+def test_the_rest_is_estimated_from_series_of_the_same_kind() -> None:
+    """Four searches took 4 s each; a first slow plain task must not make every other search last 35 times as long."""
+    searching, plain = SimpleNamespace(optimises=True), SimpleNamespace(optimises=False)
+    series = cast(Sequence[Series], [searching, plain, searching, plain])
+    clock = progress_module.Clock(series, {0: 4, 1: 2, 2: 5, 3: 2})
+    assert clock.seconds(0) == 35 * clock.seconds(1)
+    for _ in range(4):
+        clock.took(0, 4.0, failed=False)
+    assert clock.seconds(1) == pytest.approx(4 / 35)
+    clock.took(1, 10.0, failed=False)
+    assert [clock.seconds(place) for place in range(4)] == [4.0, 10.0, 4.0, 10.0]
+    assert clock.step("").share == pytest.approx(26 / (26 + 10 + 5 * 4 + 2 * 10))

@@ -66,9 +66,15 @@ class Clock:
         """What a task of a series takes, as far as known."""
         if series in self.sums:
             return self.sums[series][0] / self.sums[series][1]
-        plain = [own[0] / own[1] for place, own in self.sums.items() if not self.series[place].optimises]
-        usual = sum(plain) / len(plain) if plain else GUESS
-        return usual * (SEARCH_COST if self.series[series].optimises else 1)
+        measured: dict[bool, list[float]] = {True: [], False: []}
+        for place, own in self.sums.items():
+            measured[self.series[place].optimises].append(own[0] / own[1])
+        kind = self.series[series].optimises
+        if measured[kind]:
+            return sum(measured[kind]) / len(measured[kind])
+        others = measured[not kind]
+        usual = sum(others) / len(others) if others else GUESS * (1 if kind else SEARCH_COST)
+        return usual * SEARCH_COST if kind else usual / SEARCH_COST
 
     @property
     def remaining(self) -> int:
