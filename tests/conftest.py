@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from scripts import script_module
 from vitiq.image.io import read_image
 from vitiq.models import threads
 from vitiq.types import ImageU8
@@ -51,6 +52,14 @@ def vitiq_data() -> Path:
 def bundled() -> dict[str, ImageU8]:
     """The four bundled images by name."""
     return {path.stem: read_image(path) for path in sorted(IMAGES.glob("*.png"))}
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the networks that metrics fetch, in their published layouts, with random weights of a fixed seed."""
+    folder = tmp_path_factory.mktemp("weights")
+    script_module("benchmarks/inputs.py").write_random_weights(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

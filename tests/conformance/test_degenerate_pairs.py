@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scripts import script_module
 from vitiq import registry
 from vitiq.image.io import read_image
 from vitiq.metrics.base import PairMetric
@@ -54,13 +53,6 @@ def degenerate() -> dict[str, tuple[ImageU8, ImageU8]]:
         named |= {"from flat": (flat, image)}
         pairs |= {f"{width}×{height} {name}": pair for name, pair in named.items()}
     return pairs
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights")
-    script_module("benchmarks/inputs.py").write_random_weights(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -41,13 +41,6 @@ def pairs(inputs: ModuleType, bundled: dict[str, ImageU8]) -> dict[str, tuple[Im
     return made
 
 
-@pytest.fixture(scope="session")
-def networks(inputs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("networks")
-    inputs.write_random_weights(folder)
-    return Path(folder)
-
-
 def entries(*metrics: str, others: bool = False) -> list[Any]:
     chosen = [e for e in GOLDEN["entries"] if (e["metric"] in metrics) != others]
     return [pytest.param(e, id=f"{e['metric']}-{e['source'].replace(' ', '-')}") for e in chosen]
@@ -81,9 +74,9 @@ def test_brisque_is_the_packages(
 
 @pytest.mark.parametrize("entry", entries(*NETWORKS))
 def test_networks_are_the_packages(
-    entry: dict[str, Any], pairs: dict[str, tuple[ImageU8, ImageU8]], networks: Path
+    entry: dict[str, Any], pairs: dict[str, tuple[ImageU8, ImageU8]], weights: Path
 ) -> None:
-    metric = resolve_metrics(f"{entry['metric']}@{networks}")[0]
+    metric = resolve_metrics(f"{entry['metric']}@{weights}")[0]
     assert isinstance(metric, PairMetric)
     for name in ("portrait/jpeg", "graphic/noise"):
         found = metric(*pairs[name]).value
@@ -92,8 +85,8 @@ def test_networks_are_the_packages(
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_degenerate_input(name: str, networks: Path, small: ImageU8) -> None:
-    metric = resolve_metrics(f"{name}@{networks}")[0]
+def test_networks_degenerate_input(name: str, weights: Path, small: ImageU8) -> None:
+    metric = resolve_metrics(f"{name}@{weights}")[0]
     assert isinstance(metric, PerceptualMetric)
     assert metric(small, small).value == 0
     flat = small * 0
@@ -105,11 +98,11 @@ def test_networks_degenerate_input(name: str, networks: Path, small: ImageU8) ->
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_without_weights_are_told(name: str, tmp_path: Path, small: ImageU8, networks: Path) -> None:
+def test_networks_without_weights_are_told(name: str, tmp_path: Path, small: ImageU8, weights: Path) -> None:
     score = score_pair(small, small, resolve_metrics(f"{name}@{tmp_path}"))[name]
     assert score.value != score.value
     assert f"vitiq models fetch {'lpips-alex' if name == 'lpips' else name}" in str(score.details["undefined"])
-    for path in networks.iterdir():
+    for path in weights.iterdir():
         (tmp_path / path.name).write_bytes(b"no weights")
     metric = resolve_metrics(f"{name}@{tmp_path}")[0]
     assert isinstance(metric, PairMetric)
@@ -117,18 +110,18 @@ def test_networks_without_weights_are_told(name: str, tmp_path: Path, small: Ima
         metric(small, small)
 
 
-def test_networks_refuse_another_layout(networks: Path, tmp_path: Path, small: ImageU8) -> None:
-    for path in networks.iterdir():
+def test_networks_refuse_another_layout(weights: Path, tmp_path: Path, small: ImageU8) -> None:
+    for path in weights.iterdir():
         (tmp_path / path.name).symlink_to(path)
     for own, other, words in (
         ("alexnet-owt-7be5be79.pth", "vgg16-397923af.pth", "torchvision's layout"),
         ("alex.pth", "vgg.pth", "lin1"),
     ):
         (tmp_path / own).unlink()
-        (tmp_path / own).symlink_to(networks / other)
+        (tmp_path / own).symlink_to(weights / other)
         metric = resolve_metrics(f"lpips@{tmp_path}")[0]
         assert isinstance(metric, PairMetric)
         with pytest.raises(WeightsError, match=words):
             metric(small, small)
         (tmp_path / own).unlink()
-        (tmp_path / own).symlink_to(networks / own)
+        (tmp_path / own).symlink_to(weights / own)

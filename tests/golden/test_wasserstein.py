@@ -22,13 +22,6 @@ from vitiq.types import ImageU8
 GOLDEN = json.loads((Path(__file__).parent / "data" / "wasserstein.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("networks")
-    script_module("benchmarks/inputs.py").write_random_weights(folder)
-    return folder
-
-
 @pytest.mark.parametrize("sigma", [1.0, 4.0, 16.0, 32.0])
 def test_values_are_the_program_s(weights: Path, sigma: float, bundled: dict[str, ImageU8]) -> None:
     pairs = script_module("benchmarks/inputs.py").small_pairs(bundled)

@@ -15,7 +15,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from scripts import script_module
 from vitiq import registry
 from vitiq.errors import InputError, UnknownNameError, WeightsError
 from vitiq.losses import LOSSES, Loss, loss
@@ -31,13 +30,6 @@ WITHIN = {"psnr-rgb": 1e-4, "psnr-y": 1e-4, "ssimulacra2": 5e-3}
 MEASURED = ("iw-ssim", "vif", "fsim", "gmsd", "haarpsi", "nlpd", "ssimulacra2")
 PERCEPTUAL = ("lpips", "lpips-vgg", "dists", "wasserstein")
 SEMANTIC = tuple(name for name in LOSSES if name.startswith("vit-"))
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("networks")
-    script_module("benchmarks/inputs.py").write_random_weights(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

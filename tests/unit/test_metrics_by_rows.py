@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from scripts import script_module
 from vitiq import registry
 from vitiq.errors import MissingDependencyError
 from vitiq.metrics.perceptual import base, cvvdp_rows
@@ -24,14 +23,6 @@ from vitiq.metrics.perceptual.wasserstein import Wasserstein
 from vitiq.models import row_stream
 from vitiq.models.row_stream import Rows, Window
 from vitiq.types import ImageU8
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights")
-    script_module("benchmarks/inputs.py").write_random_weights(folder)
-    return folder
-
 
 SIZES = (((61, 61), 700), ((97, 70), 900), ((64, 131), 2000))
 """Odd and even, upright and wide, and the pixels at a time; `Window` itself is tested a row at a time."""
