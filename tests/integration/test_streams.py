@@ -306,3 +306,34 @@ def test_unknown_options_go_to_the_codec() -> None:
     with pytest.raises(click.UsageError) as raised:
         command.make_context("x", ["--outptu", "y"])
     assert "--output" in raised.value.format_message()
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "generative"])
+def test_score_reads_a_pipe_once(codec: str, small: ImageU8, tmp_path: Path) -> None:
+    """A pipe gives its bytes once, be they an image's or those of a codec's file; truth: the same scored from files."""
+    image, file = tmp_path / "x.png", tmp_path / "coded"
+    write_png(image, small)
+    assert vitiq("encode", image, "-c", codec, "-o", file, "--quiet").returncode == 0
+    score = ("-m", "mse,psnr-rgb", "--json", "--quiet")
+    expected = json.loads(vitiq("score", image, file, *score).stdout)
+    found = vitiq("score", image, "-", *score, input=file.read_bytes())
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert json.loads(found.stdout)["pairs"][0]["scores"] == expected["pairs"][0]["scores"]
+    swapped = vitiq("score", "-", image, *score, input=file.read_bytes())
+    assert json.loads(swapped.stdout)["pairs"][0]["scores"]["mse"] == expected["pairs"][0]["scores"]["mse"]
+
+
+def test_score_takes_standard_input_where_once_is_enough(small: ImageU8, tmp_path: Path) -> None:
+    write_png(tmp_path / "x.png", small)
+    data = (tmp_path / "x.png").read_bytes()
+    for arguments, said in (
+        (("-", "-"), b"on both sides"),
+        (("-", tmp_path / "x.png", "--out", tmp_path / "t.csv"), b"need files"),
+        ((tmp_path / "x.png", "-", "--map", tmp_path / "m.png"), b"need files"),
+    ):
+        done = vitiq("score", *arguments, "-m", "mse", input=data)
+        assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+        assert said in done.stderr
+    done = vitiq("score", "-", tmp_path / "x.png", "-m", "mse", input=b"")
+    assert done.returncode == 1
+    assert b"/dev/stdin: the file is empty" in done.stderr

@@ -15,6 +15,7 @@ from vitiq.cli.common import print_json, report_problems
 from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
+from vitiq.cli.streams import STDIN, STDIO
 from vitiq.errors import InputError
 from vitiq.signals import undisturbed
 
@@ -61,9 +62,10 @@ def command(  # noqa: PLR0917
     """Score DISTORTED against REFERENCE: two images, or two folders. One alone: metrics that need no reference.
 
     Folders are paired by relative path, or by relative stem where the suffixes differ. Images without a partner and
-    broken files are named, the others are scored; then the exit code is 1, as where a metric that is asked for by name
-    is not defined. A file of any codec (.viq, .jxl, …) is decoded. A folder's summary goes to stdout: mean,
-    standard deviation and 95 % interval of the mean of every metric, and the metrics of whole sets.
+    broken files are named, the others are scored; then the exit code is 1, as where a metric that is asked for by
+    name is not defined. A file of any codec (.viq, .jxl, …) is decoded; `-` is standard input. A folder's summary
+    goes to stdout: mean, standard deviation and 95 % interval of the mean of every metric, and the metrics of whole
+    sets.
 
     Where only metrics of sets are named (-m fid,kid), all images of both folders count, whatever their names; a side
     may then be a statistics file of `vitiq stats`, pytorch-fid or clean-fid (.npz).
@@ -77,6 +79,7 @@ def command(  # noqa: PLR0917
 
     if details and not as_json:
         raise click.UsageError("--details adds to the JSON: give --json too")
+    reference, distorted = from_streams(reference, distorted, once=out is None and maps is None)
     distorted, metrics, single = two_sides(reference, distorted, metrics, maps)
     sides = (reference, distorted)
     spec = MetricSpec(metrics, weights, panel, device)
@@ -120,6 +123,26 @@ def command(  # noqa: PLR0917
         problems += undefined_by_name(aggregate, metrics)
         answer.end(aggregate if folders and aggregate.pairs else None, problems)
     report_problems(problems)
+
+
+def from_streams(reference: Path, distorted: Path | None, *, once: bool) -> tuple[Path, Path | None]:
+    """The sides, with the device that gives standard input in place of `-`.
+
+    Args:
+        once: whether each file is read once, as all that a pipe allows.
+
+    Raises:
+        click.UsageError: standard input on both sides, or where it would be read again.
+    """
+    if STDIO not in {reference, distorted}:
+        return reference, distorted
+    if reference == distorted:
+        raise click.UsageError("standard input given on both sides, and it can be read once: name a file for one")
+    if not once:
+        raise click.UsageError("--out and --map read the images again and need files, standard input given")
+    if reference == STDIO:
+        return STDIN, distorted
+    return reference, STDIN
 
 
 def two_sides(reference: Path, distorted: Path | None, metrics: str, maps: Path | None) -> tuple[Path, str, bool]:

@@ -17,6 +17,8 @@ from vitiq.image.limits import MAX_FILE_BYTES
 
 STDIO = Path("-")
 """Stands for standard input or output on the command line; a file of this name is `./-`."""
+STDIN = Path("/dev/stdin")
+"""Standard input as a file, for what takes paths."""
 
 
 def prepare() -> None:

@@ -14,7 +14,7 @@ from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.store import MARK
 from vitiq.evaluation.study import StudyImage, readable
 from vitiq.image.folders import unique_names
-from vitiq.image.io import find_images, read_image, read_image_details
+from vitiq.image.io import decode_image, find_images, read_image_details
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8
 
@@ -96,14 +96,14 @@ def read_any(path: Path) -> ImageU8:
     Raises:
         InputError: it is neither, or cannot be read.
     """
+    data = read_bounded(path)  # once: a pipe has it once
     try:
-        return read_image(path)
+        return decode_image(data, str(path))[0]
     except InputError as error:
         from vitiq.codecs.detect import codec_of  # noqa: PLC0415 - only where no image was found
         from vitiq.codecs.spec import make_codec  # noqa: PLC0415
 
         try:
-            data = read_bounded(path)
             codec = make_codec(codec_of(data))
         except VitiqError:
             raise error from None
