@@ -40,7 +40,7 @@ class VectorOptions(SearchOptions):
 
     generator: str = option(
         EMBEDDED,
-        "'embedded', 'transgan', the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN), or transgan:PATH",
+        "'embedded', 'transgan', or a checkpoint's path (vitiq train, pytorch_GAN_zoo, official TransGAN)",
     )
     iterations: int = option(500, "iterations at most; the search stops once the plateau schedule has run out", low=1)
     restarts: int = option(1, "searches from different random latents; the best is kept", low=1)
