@@ -68,7 +68,7 @@ def weighting(name: str) -> Weighting:
         meant = f" (did you mean {near[0]}?)" if near else ""
         raise InputError(
             f"loss {name!r} given{meant}, expected one of {', '.join(known)}, or another metric with a loss: "
-            "`vitiq metrics list` says which are differentiable"
+            "`vitiq metrics list --json` lists which are differentiable"
         )
     return Weighting(name, DEFAULT.factor, DEFAULT.mse)
 
