@@ -1,4 +1,4 @@
-"""Properties and degenerate input of the metrics that codec people quote.
+"""Properties and degenerate input of the codec metrics.
 
 Truth: arithmetic (equal images, black beside white, a constant added), the definitions (who is symmetric), and that
 JPEG of a lower quality is worse. Values of reference programs: tests/golden/test_codec_metrics.py.
