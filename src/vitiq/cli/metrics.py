@@ -23,13 +23,13 @@ ASKS = {
 
 @click.group("metrics")
 def command() -> None:
-    """The metrics that are registered, built in or by plugins."""
+    """List the available metrics, built-in and from plug-ins."""
 
 
 @command.command("list")
 @common.as_json
 def list_(as_json: bool) -> None:
-    """List them by the question they answer: direction, range, what each compares, whether what it needs is here."""
+    """List metrics by the question they answer: direction, range, what they compare, and whether they can run here."""
     from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
     from vitiq.errors import VitiqError  # noqa: PLC0415
     from vitiq.metrics.questions import question_of  # noqa: PLC0415
