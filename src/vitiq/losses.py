@@ -121,7 +121,7 @@ def loss(name: str, **options: Any) -> Loss:
 
     Raises:
         UnknownNameError: no metric of that name has a loss.
-        WeightsError: its weights are not here.
+        WeightsError: its weights are not found.
     """
     known: dict[str, type[Loss]] = {**LOSSES, **STAND_INS}
     if not isinstance(name, str):

@@ -102,7 +102,7 @@ def encode(
     Raises:
         InputError: the image, the quality, an option or the device cannot be used.
         UnknownNameError: no such codec.
-        WeightsError, MissingDependencyError: weights or a program that the codec needs are not here.
+        WeightsError, MissingDependencyError: weights or a program that the codec needs are not found.
 
     Example:
         >>> import numpy as np, vitiq
@@ -145,7 +145,7 @@ def decode(
     Raises:
         InputError: the file cannot be read.
         BitstreamError: it is damaged, or no codec knows it.
-        WeightsError: the weights that it names are not here.
+        WeightsError: the weights that it names are not found.
 
     Example:
         >>> import numpy as np, vitiq

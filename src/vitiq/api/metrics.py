@@ -228,5 +228,5 @@ def both_sides(reference: ImageLike, distorted: ImageLike) -> tuple[Taken, Taken
     left, right = to_images(reference, "reference"), to_images(distorted, "distorted")
     if left.batch != right.batch or len(left.images) != len(right.images):
         sizes = [f"a batch of {len(side.images)}" if side.batch else "one image" for side in (left, right)]
-        raise InputError(f"{sizes[0]} as reference and {sizes[1]} as distorted given, as many of both expected")
+        raise InputError(f"{sizes[0]} as reference and {sizes[1]} as distorted given, equal numbers expected")
     return left, right

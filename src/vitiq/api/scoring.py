@@ -257,7 +257,7 @@ def score_sets(
 
     Raises:
         InputError: no such folder, or images in none of the stated forms.
-        WeightsError: the network that the metrics need is not here (`vitiq models fetch`).
+        WeightsError: the network that the metrics need is not found (`vitiq models fetch`).
     """
     from vitiq.evaluation.sets import score_sets_of  # noqa: PLC0415
 

@@ -80,7 +80,7 @@ def command(  # noqa: PLR0917
     from vitiq.codecs.spec import make_codec, parse_codec  # noqa: PLC0415
 
     if max_bytes is not None and at_bytes is not None:
-        raise click.UsageError("--at-bytes is the former name of --bytes: give the latter alone")
+        raise click.UsageError("--at-bytes is the former name of --bytes: use only --bytes")
     rate = common.rate_of(quality, max_bytes or at_bytes, bpp)
     named = parse_codec(name or ENCODE).rates
     if len(named) + (rate is not None) > 1:

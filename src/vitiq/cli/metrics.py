@@ -54,7 +54,7 @@ def show(entries: list[dict[str, Any]]) -> None:
     """A line a metric under its question; ↑ where higher is better, ↓ where lower is."""
     from vitiq.metrics.questions import QUESTIONS  # noqa: PLC0415
 
-    head = ("  name", "range", "compares", "here", "title")
+    head = ("  name", "range", "compares", "available", "title")
     rows = {
         entry["name"]: (
             f"{'↑' if entry['higher_is_better'] else '↓'} {entry['name']}",
@@ -80,7 +80,7 @@ def show(entries: list[dict[str, Any]]) -> None:
     if any(entry["missing"] for entry in entries):
         click.echo("")
     for reason in dict.fromkeys(entry["missing"] for entry in entries if entry["missing"]):
-        click.echo(f"not here: {', '.join(e['name'] for e in entries if e['missing'] == reason)}: {reason}")
+        click.echo(f"unavailable: {', '.join(e['name'] for e in entries if e['missing'] == reason)}: {reason}")
 
 
 def span(entry: dict[str, Any]) -> str:

@@ -86,7 +86,11 @@ def command(  # noqa: PLR0917
         print_json(to_json(data, found, answer))
     else:
         rated = len(data.opinions)
-        what = f"{rated - found.broken} images" if data.with_images else f"{rated} rated images, not here themselves"
+        what = (
+            f"{rated - found.broken} images"
+            if data.with_images
+            else f"{rated} rated images, without the images themselves"
+        )
         click.echo(f"{data.layout}: {what}, 95 % intervals from resampled references\n")
         click.echo(to_markdown(answer, against=against))
     lost = [f"{line.metric}, {line.distortion}: {line.problem}" for line in answer.lines if line.problem is not None]
