@@ -120,7 +120,7 @@ def test_whole_files_of_kinds_that_pillow_does_not_decode_are_not_called_damaged
     header = struct.pack("<IiiHHIIiiII", 40, 8, 6, 1, 32, 3, 192, 0, 0, 0, 0)
     masks = struct.pack("<III", 0x3FF00000, 0xFFC00, 0x3FF)
     data = b"BM" + struct.pack("<IHHI", 66 + 192, 0, 0, 66) + header + masks + bytes(192)
-    with pytest.raises(InputError, match=r"x: a kind of BMP that vitiq cannot decode .*; save it as PNG"):
+    with pytest.raises(InputError, match=r"x: a kind of BMP that no reader here decodes .*; save it as PNG"):
         decode_image(data, "x")
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, np.zeros((4, 4, 3), np.uint8), photometric="rgb", bigtiff=True, byteorder=">")

@@ -50,7 +50,7 @@ def read_tiff(data: bytes, name: str) -> Raster:
         raise InputError(f"{name}: TIFF of {_UNREAD_FORMATS[kind]}; scale it to 0 … 255 or 0 … 65535 and save again")
     if big_endian_big and kind != _FLOAT and bits <= 12:
         raise UnsupportedKindError(
-            f"BigTIFF of {bits} bits with the high byte first, which vitiq cannot decode; save it with the low "
+            f"BigTIFF of {bits} bits with the high byte first, which no reader here decodes; save it with the low "
             "byte first, or as PNG"
         )
     if bits == 12 and kind == 1:
@@ -89,7 +89,7 @@ def _refuse_compression(number: int, name: str) -> None:
     if number not in _COMPRESSIONS:
         kind = _UNREAD_COMPRESSIONS.get(number, f"number {number}")
         raise InputError(
-            f"{name}: TIFF of the compression {kind}, which vitiq cannot decode; save it with Deflate or LZW"
+            f"{name}: TIFF of the compression {kind}, which no reader here decodes; save it with Deflate or LZW"
         )
 
 
@@ -104,7 +104,7 @@ def _through_pillow(data: bytes, name: str) -> Raster:
 
 
 def _packed(data: bytes, name: str) -> Raster:
-    """Grey of 12 bits per sample, which Pillow unpacks without loss."""
+    """Grey of 12 bits a sample, which Pillow unpacks without loss."""
     with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
         check_pixels(*image.size, name)
         raster = from_pillow(image)

@@ -35,7 +35,7 @@ ADVICE = "save it as an 8- or 16-bit RGB or grey TIFF or PNG"
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where samples lie: planes of blocks (strips or tiles) of `rows`×`columns`, `per_pixel` samples per pixel."""
+    """Where samples lie: planes of blocks (strips or tiles) of `rows`×`columns`, `per_pixel` samples a pixel."""
 
     width: int
     height: int
@@ -68,7 +68,7 @@ def read_deep(data: bytes, tags: Directory, name: str) -> Raster:
     if layout.kind.kind == "f":
         values = from_float(values[:, :, : layout.planes * layout.per_pixel], name)
     if values.shape[2] < colours:
-        raise ValueError(f"{values.shape[2]} samples per pixel, {colours} are expected")
+        raise ValueError(f"{values.shape[2]} samples a pixel, {colours} are expected")
     raster = Raster(values[:, :, :colours].astype(np.uint16), model)
     extra = tags.numbers(338)
     if values.shape[2] > colours and extra[:1] in {(_ASSOCIATED,), (_UNASSOCIATED,)}:
@@ -100,7 +100,7 @@ def _layout(tags: Directory, name: str) -> _Layout:
         raise InputError(f"{name}: TIFF compression {compression} with {depth}-bit samples; {ADVICE}")
     width, height, count = tags.number(256, 0), tags.number(257, 0), tags.number(277, 1)
     if not 1 <= count <= 64:
-        raise ValueError(f"{count} samples per pixel")
+        raise ValueError(f"{count} samples a pixel")
     planar = tags.number(284, 1) == 2
     tiled = 322 in tags.entries
     columns, rows = (
