@@ -261,7 +261,7 @@ def test_jpeg_of_twelve_bits_and_lossless_are_named() -> None:
     data = saved("JPEG")
     at = data.index(b"\xff\xc0")
     for changed, said in (
-        (data[: at + 4] + b"\x0c" + data[at + 5 :], "12 bits per sample"),
+        (data[: at + 4] + b"\x0c" + data[at + 5 :], "12 bits a sample"),
         (data[:at] + b"\xff\xc3" + data[at + 2 :], "lossless"),
     ):
         with pytest.raises(InputError, match=said):

@@ -164,16 +164,16 @@ def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
             raise ValueError("a frame header cut short")
         if content[0] != 8:
             raise UnsupportedKindError(
-                f"JPEG of {content[0]} bits per sample, which vitiq cannot decode; convert it to PNG"
+                f"JPEG of {content[0]} bits a sample, which no reader here decodes; convert it to PNG"
             )
         if marker in {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}:
-            raise UnsupportedKindError("lossless or hierarchical JPEG, which vitiq cannot decode; convert it to PNG")
+            raise UnsupportedKindError("lossless or hierarchical JPEG, which no reader here decodes; convert it to PNG")
         segments.arithmetic = marker in {0xC9, 0xCA}
         if segments.size is None:
             segments.frame = Frame.read(content)
             segments.size = (int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big"))
     elif marker == _JPEG_LS:
-        raise UnsupportedKindError("JPEG-LS, which vitiq cannot decode; convert it to PNG")
+        raise UnsupportedKindError("JPEG-LS, which no reader here decodes; convert it to PNG")
     elif marker == 0xDD:
         segments.interval = int.from_bytes(content[:2], "big")
     elif marker == 0xE1:

@@ -81,7 +81,7 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
         raise InputError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:  # its text names an object in memory
         raise InputError(
-            f"{name}: the {FORMATS[form].title} in it is damaged, or of an unsupported kind; "
+            f"{name}: the {FORMATS[form].title} in it is damaged, or of a kind that no reader here knows; "
             "get the file again, or save it as PNG"
         ) from error
     except Image.DecompressionBombError as error:
@@ -92,7 +92,7 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
         said = first_line(error)
         if "nsupported" in said:  # as Pillow says of whole files
             raise InputError(
-                f"{name}: a kind of {FORMATS[form].title} that vitiq cannot decode ({said}); save it as PNG"
+                f"{name}: a kind of {FORMATS[form].title} that no reader here decodes ({said}); save it as PNG"
             ) from error
         if said.startswith("Generic Error"):  # its advice is for those who build libjxl
             said = "libjxl cannot decode it"
@@ -231,7 +231,7 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
         )
     if header.space not in _JP2_SPACES and header.profile is None:
         raise InputError(
-            f"{name}: JPEG 2000 in the colour space number {header.space}, which vitiq cannot convert; "
+            f"{name}: JPEG 2000 in the colour space number {header.space}, which no reader here converts; "
             "convert it to sRGB and save it as PNG"
         )
     if deepest > 8 and len(header.bits) > 1:
