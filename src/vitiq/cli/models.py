@@ -53,7 +53,12 @@ def info(name: str, as_json: bool) -> None:
         print_json(stated)
         return
     for key, value in stated.items():
-        click.echo(f"{key:12}{value}")
+        if isinstance(value, bool):
+            text = "yes" if value else "no"
+        else:
+            text = ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+        if text:
+            click.echo(f"{key:12}{text}")
 
 
 @command.command("fetch")
