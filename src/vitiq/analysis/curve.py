@@ -81,7 +81,7 @@ def curve(rate: Values, quality: Values) -> Curve:
         also = f" ({'; '.join(notes)})" if notes else ""
         raise InputError(f"{len(x)} points of a curve given{also}, {LEAST_POINTS} or more expected; measure more rates")
     if len(x) == LEAST_POINTS:
-        notes.append(f"{LEAST_POINTS} points only: measure four or more for a curve whose bend is known")
+        notes.append(f"{LEAST_POINTS} points only: measure four or more to determine its curvature")
     return Curve(x, y, tuple(notes))
 
 

@@ -81,7 +81,7 @@ def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
     if as_json:
         print_json(asdict(done))
     else:
-        click.echo(f"{done.files} files ({done.bytes} bytes) and {done.half_made} half-made ones removed")
+        click.echo(f"{done.files} files ({done.bytes} bytes) and {done.half_made} incomplete ones removed")
         click.echo(f"{done.parts} parts merged")
 
 

@@ -128,7 +128,7 @@ def worker(  # noqa: PLR0917
     with Workers("processes" if jobs > 1 else "inline", jobs) as workers:
         outcome = run_study(asked, store, workers, shard=share, max_failures=max_failures, deadline=until)
     failed = f", {len(outcome.failed)} failed" if outcome.failed else ""
-    click.echo(f"share {shard}: {outcome.done} tasks done{failed}, {outcome.kept} were there already")
+    click.echo(f"shard {shard}: {outcome.done} tasks done{failed}, {outcome.kept} already done before")
     for error in dict.fromkeys(outcome.failed.values()):
         click.echo(f"vitiq: {error}", err=True)
     if outcome.stopped is not None:
