@@ -1,7 +1,7 @@
 """The correction of JPEG artefacts: LIVE1, Classic5 and BSDS500's test part by PSNR, PSNR-B and SSIM; speed; peers.
 
 Sub-folders of $VITIQ_DATA: `live1` (29 colour images), `classic5` (5 grey ones), `bsds500` (200 test images); where
-each comes from stands in docs/howto/mend-jpegs.md. jpegqs, where it is installed, is measured beside it.
+each comes from stands in docs/howto/restore-jpegs.md. jpegqs, where it is installed, is measured beside it.
 """
 
 from __future__ import annotations

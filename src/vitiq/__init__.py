@@ -6,8 +6,8 @@
     image = vitiq.decode(encoded)
     scores = vitiq.score("photo.png", image, metrics="vit-topk,ssim")
 
-What is exported here is the interface: everything else is internal and may change. Importing it loads nothing heavy; a
-name is imported when it is first used.
+The names exported here are the public interface; everything else is internal and may change. Importing vitiq loads
+nothing heavy; each name is imported on first use.
 """
 
 import lazy_loader as _lazy

@@ -2,14 +2,14 @@
 
     VitiqError
     ├── InputError              an image, folder or setting given by the user cannot be used
-    │   └── UndefinedError      a value that was asked for is not defined, as where a network's output is not finite
-    ├── BitstreamError          a compressed file is damaged, foreign or asks for too much
+    │   └── UndefinedError      a requested value is undefined, for instance for a network's non-finite output
+    ├── BitstreamError          a compressed file is damaged, of an unknown format, or exceeds a limit
     ├── UnknownNameError        no codec, metric or backbone of that name (lists near matches)
     ├── PluginError             a registered plugin cannot be loaded, or failed
-    ├── MissingDependencyError  an optional package is not installed
-    ├── WeightsError            a weights file is missing, damaged or of another layout
+    ├── MissingDependencyError  an optional package or program is not installed
+    ├── WeightsError            a weights file is missing, damaged or of an unexpected layout
     ├── TaskError               a task of a study failed
-    └── StoreError              results cannot be kept (full disk, no permission); the study resumes once they can
+    └── StoreError              results cannot be stored (full disk, no permission); the study resumes once they can
 
 Each message says what was given, what was expected and how to fix it, in one line.
 """
@@ -24,11 +24,11 @@ class InputError(VitiqError):
 
 
 class UndefinedError(InputError):
-    """A value that was asked for is not defined, as where a network's output is not finite."""
+    """A requested value is undefined, for instance because a network's output is not finite."""
 
 
 class BitstreamError(VitiqError):
-    """A compressed file is damaged, foreign or asks for too much."""
+    """A compressed file is damaged, of an unknown format, or exceeds a limit."""
 
 
 class UnknownNameError(VitiqError):
@@ -40,11 +40,11 @@ class PluginError(VitiqError):
 
 
 class MissingDependencyError(VitiqError):
-    """An optional package is not installed."""
+    """An optional package or program is not installed."""
 
 
 class WeightsError(VitiqError):
-    """A weights file is missing, damaged or of another layout."""
+    """A weights file is missing, damaged or of an unexpected layout."""
 
 
 class TaskError(VitiqError):
@@ -52,7 +52,7 @@ class TaskError(VitiqError):
 
 
 class StoreError(VitiqError):
-    """Results cannot be kept (full disk, no permission); the study resumes once they can."""
+    """Results cannot be stored (full disk, no permission); the study resumes once they can."""
 
 
 def first_line(error: BaseException) -> str:

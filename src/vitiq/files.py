@@ -157,7 +157,7 @@ def check_output(path: Path, inputs: Iterable[Path] = (), *, overwrite: bool) ->
             target = _target(path, overwrite=overwrite, source=sources[0] if len(sources) == 1 else None)
             above = next(folder for folder in target.parents if folder.exists())
             if not above.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, f"{above} is no folder")
+                raise NotADirectoryError(errno.ENOTDIR, f"{above} is not a folder")
             if not _may(above, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

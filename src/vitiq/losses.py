@@ -3,13 +3,13 @@
     from vitiq.losses import MsSsimLoss, loss
 
     criterion = loss("ms-ssim")            # or MsSsimLoss()
-    value = criterion(distorted, reference)  # a scalar; gradients reach `distorted`
+    value = criterion(distorted, reference)  # a scalar; gradients flow to `distorted`
     value.backward()
-    criterion.scores(distorted, reference)   # the metric's value of each image
+    criterion.scores(distorted, reference)   # the metric's value for each image
 
-A metric is called differentiable exactly where its loss is in `LOSSES`. `STAND_INS` are minimised in the place of what
-has no slope or compares sets of images: `vit-topk` (relaxed), `fid` and `fid-vit` (of patches). Networks are frozen;
-weights that do not ship with vitiq (LPIPS, DISTS, FID) are fetched before, as for the metric.
+A metric is called differentiable if and only if its loss is in `LOSSES`. `STAND_INS` are surrogates for metrics that
+have no gradient or compare sets of images: `vit-topk` (relaxed), `fid` and `fid-vit` (of patches). Networks are frozen;
+weights that do not ship with vitiq (LPIPS, DISTS, FID) must be fetched first, as for the metric.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ STAND_INS: dict[str, type[Loss]] = {
 
 
 def loss(name: str, **options: Any) -> Loss:
-    """The loss of a metric, or a stand-in.
+    """The loss of a metric, or a surrogate.
 
     Args:
         name: the metric's key: `mse`, `psnr-y`, `ms-ssim`, `lpips`, `vit-tiles`, …; or one of `STAND_INS`.
@@ -121,7 +121,7 @@ def loss(name: str, **options: Any) -> Loss:
 
     Raises:
         UnknownNameError: no metric of that name has a loss.
-        WeightsError: its weights are not here.
+        WeightsError: its weights are not found.
     """
     known: dict[str, type[Loss]] = {**LOSSES, **STAND_INS}
     if not isinstance(name, str):

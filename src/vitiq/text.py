@@ -39,7 +39,7 @@ def read_text(path: Path) -> str:
     with path.open("rb") as file:
         data = file.read(MAX_TEXT_BYTES + 1)
     if len(data) > MAX_TEXT_BYTES:
-        raise ValueError(f"more than {MAX_TEXT_BYTES} bytes given, which is the most that is read")
+        raise ValueError(f"more than {MAX_TEXT_BYTES} bytes given, above the limit for input")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:  # as an exception it would hold, and show, the whole file

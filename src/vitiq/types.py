@@ -88,9 +88,9 @@ class Score:
     """One value of one metric.
 
     Attributes:
-        value: the number, in the metric's unit; NaN where the metric is undefined.
-        signature: names everything that changes the value (weights hash, resize, K, data range, …).
-        details: what a reader needs to understand the number (chance level, p-value, label table, …);
+        value: the number, in the metric's unit; NaN if the metric is undefined.
+        signature: names everything that affects the value (weights hash, resize, K, data range, …).
+        details: what helps to interpret the number (chance level, p-value, label table, …);
             JSON-serialisable values only.
     """
 

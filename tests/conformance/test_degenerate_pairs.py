@@ -96,7 +96,7 @@ def test_claims_on_photographs(vitiq_data: Path, number: int, left: int, top: in
     low, high = (score_pair(image, jpeg(image, q), metrics) for q in (quality, min(95, quality + 30)))
     for name in MONOTONE:
         better, worse = high[name].value, low[name].value
-        if math.isnan(better):  # its program or its weights are not here
+        if math.isnan(better):  # its program or its weights are not found
             continue
         assert better > worse if METRICS[name].higher_is_better else better < worse, (name, better, worse)
     noise = np.random.default_rng(seed).normal(0, 1 + seed % 30, image.shape)

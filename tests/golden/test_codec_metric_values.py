@@ -1,4 +1,4 @@
-"""The metrics that codec people quote against their reference programs: whole, odd, tiny and flat images.
+"""Codec metrics against their reference programs: whole, odd, tiny and flat images.
 
 Truth: data/codec-metrics.json, which names for each value the program, its version, the call, the tolerance and the
 command that wrote it (benchmarks/codec_metrics.py). No reference program is needed here; `butteraugli`, `cvvdp` and

@@ -366,7 +366,7 @@ def test_a_study_gives_records_and_resumes(folders: Path, tmp_path: Path) -> Non
     again = vitiq.run_study([image], ["jpeg@20", "webp@bpp=1.5"], tmp_path / "out", ["mse", "ssim"], jobs=1)
     assert [record.scores for record in again.records] == [record.scores for record in study.records]
     assert (tmp_path / "out" / "records.csv").exists()
-    with pytest.raises(errors.VitiqError, match="2 faults, nothing was started"):
+    with pytest.raises(errors.VitiqError, match="2 problems, nothing was started"):
         vitiq.run_study(image, "jpegg@20", tmp_path / "none", "ssimm")
     assert not (tmp_path / "none").exists()
 

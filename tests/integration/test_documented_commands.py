@@ -32,7 +32,7 @@ NEEDS = {
     r"\bslurm\b|\bbench (submit|worker)\b": "a cluster; tests/cluster",
     r"--(weights|panel|generator) ": "a checkpoint",
     r"-m (lpips|dists|fid|kid)|\bkid,|real\.npz": "weights that are fetched",
-    r"iw-ssim|jpeg-ai-cttc|butteraugli": "images of 161 pixels a side, or a program that is not part of vitiq",
+    r"iw-ssim|jpeg-ai-cttc|butteraugli": "images of 161 pixels per side, or a program that is not part of vitiq",
     r"^vitiq restore\b": "JPEGs of one's own; tests/integration/test_restore.py",
     r"cmd:": "programs that are not part of vitiq",
     r"\bOUT\b|\$\w|^vitiq (bd|rd|report|bench (show|ls|export|clean)) ": "a finished study",

@@ -1,4 +1,4 @@
-"""Properties and degenerate input of the metrics that codec people quote.
+"""Properties and degenerate input of the codec metrics.
 
 Truth: arithmetic (equal images, black beside white, a constant added), the definitions (who is symmetric), and that
 JPEG of a lower quality is worse. Values of reference programs: tests/golden/test_codec_metrics.py.
@@ -221,7 +221,9 @@ def test_without_programs_the_reason_says_what_to_install(small: ImageU8, monkey
     for name, words in (("butteraugli", "libjxl-devtools"), ("vmaf", "vitiq[vmaf]"), ("cvvdp", "vitiq[cvvdp]")):
         assert math.isnan(scores[name].value)
         assert words in str(scores[name].details["undefined"])
-        assert words in str(missing_of(registry.load("metrics", name)))  # `vitiq metrics list` says that it is not here
+        assert words in str(
+            missing_of(registry.load("metrics", name))
+        )  # `vitiq metrics list` says that it is not found
     assert missing_of(registry.load("metrics", "ssim")) is None
     assert "missing" in metric("butteraugli").signature()
     assert "missing" in metric("vmaf").signature()

@@ -178,7 +178,7 @@ def test_what_is_not_there_is_said() -> None:
         gather(study(), "newer", "mse")
     with pytest.raises(InputError, match=r"'ssim' given.* it has psnr-rgb, mse"):
         gather(study(), "new", "ssim")
-    with pytest.raises(InputError, match=r"0\.png stands twice at quality=0"):
+    with pytest.raises(InputError, match=r"0\.png appears twice at quality=0"):
         gather([*study(), study()[0]], "old", "mse")
 
 

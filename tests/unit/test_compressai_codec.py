@@ -80,7 +80,7 @@ def test_files_hold_the_models_strings(zoo: Path, small: ImageU8) -> None:
 def test_other_weights_missing_ones_and_damage_are_told(zoo: Path, small: ImageU8) -> None:
     codec = make_codec("compressai:stand-in", {"weights": str(zoo / "1.pth")})
     data = codec.encode(small, Quality(1))
-    with pytest.raises(WeightsError, match="those at hand"):
+    with pytest.raises(WeightsError, match="those found"):
         make_codec("compressai:stand-in", {"weights": str(zoo / "2.pth")}).decode(data)
     with pytest.raises(WeightsError, match=r"no release shipped them: .* or give its path: weights=PATH"):
         make_codec("compressai:stand-in").decode(data)

@@ -79,7 +79,7 @@ def test_unknown_losses_are_reported() -> None:
 
 
 def test_small_images_are_extended() -> None:
-    """MS-SSIM needs 176 pixels a side; the working resolution of an inversion may be 64."""
+    """MS-SSIM needs 176 pixels per side; the working resolution of an inversion may be 64."""
     target = torch.rand(1, 3, 64, 80)
     assert float(distortion("ms-ssim", target)(target)) == pytest.approx(0, abs=1e-6)
 

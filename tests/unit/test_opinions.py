@@ -396,7 +396,7 @@ def test_published_values_are_compared_without_images(tmp_path: Path) -> None:
     assert {entry["metric"] for entry in answer["jnd"]} == set(found)
     assert {entry["metric"] for entry in answer["learned_codecs"]} == set(found)
     text = CliRunner().invoke(command, words, catch_exceptions=False).stdout
-    assert "40 rated images, not here themselves" in text
+    assert "40 rated images, without the images themselves" in text
     assert "published:cvvdp is worse than published:ssimulacra2 by" in text
     with pytest.raises(UnknownNameError, match="choose published:ssimulacra2, published:cvvdp"):
         CliRunner().invoke(command, [*words, "--against", "ssim"], catch_exceptions=False)

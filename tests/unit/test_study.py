@@ -100,7 +100,7 @@ def test_every_fault_is_named_at_once() -> None:
             series_of(parse_codec(text))
     check_metrics(MetricSpec("mse,pnsr"), faults)
     check_metrics(MetricSpec("lpips"), faults)
-    with pytest.raises(InputError, match="5 faults, nothing was started") as found:
+    with pytest.raises(InputError, match="5 problems, nothing was started") as found:
         faults.refuse()
     for word in ("jpge", "500", "nothing", "pnsr", "lpips"):
         assert word in str(found.value)

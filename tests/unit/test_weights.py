@@ -72,7 +72,7 @@ def test_weights_are_found_by_their_hash_wherever_they_lie(tmp_path: Path, monke
         path.write_bytes(CONTENT)
         assert resolve(SHA256[:8]) == path
         path.write_bytes(CONTENT + b"changed")
-        with pytest.raises(WeightsError, match="are not here"):
+        with pytest.raises(WeightsError, match="are not found"):
             resolve(SHA256)
     with pytest.raises(WeightsError, match="vitiq models fetch lpips-alex"):
         resolve("df73285e35b22355")

@@ -48,7 +48,7 @@ def test_a_file_of_other_weights_is_decoded_where_they_are_found(
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     before = make_codec(codec, {**options, "generator": str(old)})
     data = before.encode(image, Quality(QUALITY[codec]))
-    with pytest.raises(WeightsError, match=r"weights with sha256 .* are not here; no release shipped them"):
+    with pytest.raises(WeightsError, match=r"weights with sha256 .* are not found; no release shipped them"):
         make_codec(codec).decode(data)
     with pytest.raises(WeightsError, match="give the right ones with --generator PATH"):
         make_codec(codec, {"generator": str(shipped)}).decode(data)

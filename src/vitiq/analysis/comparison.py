@@ -160,7 +160,7 @@ def compare_tables(anchor: CodecTable, tested: CodecTable, metric: str, how: Set
     if rate is not None:
         notes += [*rate.notes, *whole.refused]
     if FEWEST_IMAGES <= len(own) < FEW_IMAGES:
-        notes.append(f"{len(own)} images only: the interval of so few is a rough guess")
+        notes.append(f"{len(own)} images only: the interval is only rough")
     return Comparison(
         codec=b.codec,
         anchor=a.codec,

@@ -64,7 +64,7 @@ def curve(rate: Values, quality: Values) -> Curve:
         array([0.1, 0.2, 0.4])
     """
     if len(rate) != len(quality):
-        raise InputError(f"{len(rate)} rates and {len(quality)} qualities given, as many of each expected")
+        raise InputError(f"{len(rate)} rates and {len(quality)} qualities given, equal numbers expected")
     x, y = np.asarray(rate, dtype=np.float64), np.asarray(quality, dtype=np.float64)
     finite = np.isfinite(x) & np.isfinite(y)
     notes = [f"{(~finite).sum()} of {len(x)} points left out: no finite value"] if not finite.all() else []
@@ -81,7 +81,7 @@ def curve(rate: Values, quality: Values) -> Curve:
         also = f" ({'; '.join(notes)})" if notes else ""
         raise InputError(f"{len(x)} points of a curve given{also}, {LEAST_POINTS} or more expected; measure more rates")
     if len(x) == LEAST_POINTS:
-        notes.append(f"{LEAST_POINTS} points only: measure four or more for a curve whose bend is known")
+        notes.append(f"{LEAST_POINTS} points only: measure four or more to determine its curvature")
     return Curve(x, y, tuple(notes))
 
 

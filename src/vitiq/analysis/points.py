@@ -141,7 +141,7 @@ def gather(points: Sequence[RdPoint], codec: str, metric: str) -> CodecTable:
     cells: dict[tuple[str, str], RdPoint] = {}
     for p in own:
         if cells.setdefault((p.image, p.setting), p) is not p:
-            raise InputError(f"{codec}: {p.image} stands twice at {p.setting}; give each image and setting once")
+            raise InputError(f"{codec}: {p.image} appears twice at {p.setting}; give each image and setting once")
     settings = list(dict.fromkeys(p.setting for p in own))
     images = list(dict.fromkeys(p.image for p in own))
     whole = [i for i in images if all((i, s) in cells for s in settings)]

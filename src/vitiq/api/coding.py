@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """A compressed image: the bytes of a whole file, and what they are.
+    """A compressed image: the bytes of a whole file, and their description.
 
     Attributes:
-        data: the file, as `vitiq encode` writes it.
+        data: the bytes of the file that `vitiq encode` writes.
         codec: registered name of the codec.
         width, height: pixels of the image.
-        quality: that the file was made with.
-        reached: False where a number of bytes was asked for and the codec's smallest file is larger.
-        notes: what was changed to fit the image into 8-bit sRGB, and what could not be kept.
+        quality: the quality used.
+        reached: False if a size was requested and the codec's smallest file is larger.
+        notes: what was changed to convert the image to 8-bit sRGB, and what could not be kept.
     """
 
     data: builtins.bytes
@@ -91,18 +91,18 @@ def encode(
 
     Args:
         image: a path, a Pillow image, NumPy uint8 H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W).
-        codec: a name as the command takes it (`"avif"`, `"avif[speed=8]"`, `"avif@50"`), or what `vitiq.codec` gave.
-        quality: the codec's own quality setting; its default where no rate is given.
-        bytes: the best file of at most so many bytes.
+        codec: a name as on the command line (`"avif"`, `"avif[speed=8]"`, `"avif@50"`), or a codec from `vitiq.codec`.
+        quality: on the codec's own scale; its default if no rate is given.
+        bytes: the best file of at most this size.
         bpp: the same in bits per pixel.
-        device: "cuda" or "auto" for the codec's networks, where a name is given and the codec has any.
-        progress: True for a bar, a function that is called with each `Progress`, False for none; None shows a bar where
-            somebody looks (a notebook, a terminal) and the codec searches.
+        device: "cuda" or "auto" for the networks of a neural codec given by name.
+        progress: True for a progress bar, False for none, or a function called with each `Progress`; None shows a bar
+            in notebooks and terminals if the codec searches.
 
     Raises:
         InputError: the image, the quality, an option or the device cannot be used.
         UnknownNameError: no such codec.
-        WeightsError, MissingDependencyError: weights or a program that the codec needs are not here.
+        WeightsError, MissingDependencyError: weights or a program that the codec needs are not found.
 
     Example:
         >>> import numpy as np, vitiq
@@ -134,18 +134,18 @@ def decode(
     *,
     device: str | None = None,
 ) -> ImageU8:
-    """The image in a compressed file, whatever codec wrote it: H×W×3 uint8, sRGB.
+    """Decode a compressed file of any codec to an image: H×W×3 uint8, sRGB.
 
     Args:
-        data: the bytes of a file, its path, or what `vitiq.encode` gave.
-        codec: None to recognise it by the file's first bytes; else as `vitiq.encode` takes it, for instance with the
+        data: the bytes of a file, its path, or a result of `vitiq.encode`.
+        codec: None to recognise it by the file's first bytes; otherwise as in `vitiq.encode`, for instance with the
             weights that the file was made with.
-        device: as for `vitiq.encode`; symbols are decoded exactly on the CPU all the same.
+        device: as for `vitiq.encode`; entropy decoding stays on the CPU and is exact.
 
     Raises:
         InputError: the file cannot be read.
-        BitstreamError: it is damaged, or no codec knows it.
-        WeightsError: the weights that it names are not here.
+        BitstreamError: the file is damaged, or of an unknown format.
+        WeightsError: the weights that the file names are not found.
 
     Example:
         >>> import numpy as np, vitiq
@@ -159,15 +159,15 @@ def decode(
 
 
 def inspect(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, symbols: bool = False) -> FileInfo:
-    """What is in a compressed file: codec, size, quality, sections, notes.
+    """Describe a compressed file: codec, size, quality, sections, notes.
 
     Args:
-        data: as `vitiq.decode` takes it.
-        symbols: the coded symbols and the latents they stand for as well.
+        data: as for `vitiq.decode`.
+        symbols: also decode the symbols and their latents.
 
     Raises:
         InputError: the file cannot be read.
-        BitstreamError: it is damaged, or no codec knows it.
+        BitstreamError: the file is damaged, or of an unknown format.
 
     Example:
         >>> import numpy as np, vitiq
@@ -180,15 +180,15 @@ def inspect(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, sym
 
 
 def codec(name: str, **options: object) -> Codec:
-    """A codec with its options, for many images; `help` of it says what the options are.
+    """A codec with its options, to use for many images; `vitiq codecs info NAME` lists the options.
 
     Args:
-        name: as the command takes it, for instance `"avif"` or `"jpeg+deblock"`.
-        **options: the codec's own (`vitiq codecs info NAME`), `device="cuda"` of neural codecs among them.
+        name: as on the command line, for instance `"avif"` or `"jpeg+deblock"`.
+        **options: the codec's own options, for neural codecs also `device="cuda"`.
 
     Raises:
         UnknownNameError: no such codec.
-        InputError: an option that it does not take, or a device that torch does not have here.
+        InputError: an option that the codec does not take, or a device that torch does not find.
 
     Example:
         >>> import vitiq
@@ -202,7 +202,7 @@ def codec(name: str, **options: object) -> Codec:
 
 
 def list_codecs() -> list[str]:
-    """Names of the codecs that are installed, those of plug-ins too.
+    """Names of all installed codecs, including plug-ins.
 
     Example:
         >>> import vitiq

@@ -75,7 +75,7 @@ def classify(
     others (`inversion`, `inversion-vector`, plugins): the image is rebuilt and the embedded ViT reads it.
 
     Args:
-        data: as `vitiq.decode` takes it.
+        data: as for `vitiq.decode`.
         top: labels to give, from 1.
         compare: also rebuild the image and let the embedded ViT read it, where it was not read so already.
 

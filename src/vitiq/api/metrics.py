@@ -74,7 +74,7 @@ def metric(
     """One metric, callable on a pair of images or on two batches.
 
     Args:
-        name: key of the metric, its setting after an @ (`"vit-topk@10"`).
+        name: key of the metric, optionally with a setting after an @ (`"vit-topk@10"`).
         backbone, panel, device: as for `vitiq.score`.
 
     Raises:
@@ -105,7 +105,7 @@ def torchmetric(
     device: str | None = None,
     **options: Any,
 ) -> TorchMetric:
-    """One metric as a torchmetrics `Metric`: `update(preds, target)`, `compute()`, reduced over a training's processes.
+    """One metric as a torchmetrics `Metric`: `update(preds, target)`, `compute()`, reduced over distributed processes.
 
     Args:
         name, backbone, panel, device: as for `vitiq.metric`.
@@ -128,15 +128,15 @@ def torchmetric(
 
 
 def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | None = None) -> Backbone:
-    """A Vision Transformer with labels: the one that ships, or a checkpoint of timm, Hugging Face, torchvision, ….
+    """A Vision Transformer with labels: the embedded one, or a checkpoint of timm, Hugging Face, torchvision, ….
 
     Args:
         weights: path of a checkpoint; None for the embedded ViT.
-        device: "cuda" to run it there, "auto" where torch sees a GPU.
+        device: "cpu" (default), "cuda", "cuda:1", …; "auto" for a GPU if torch finds one.
 
     Raises:
-        InputError: torch has no such device here.
-        WeightsError: the checkpoint is missing, damaged or of a network that is not known.
+        InputError: torch does not find the device.
+        WeightsError: the checkpoint is missing, damaged or of an unknown architecture.
 
     Example:
         >>> import numpy as np, vitiq
@@ -151,7 +151,7 @@ def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | Non
 
 
 def list_metrics() -> list[str]:
-    """Keys of the metrics that are installed, those of plug-ins too.
+    """Keys of all installed metrics, including plug-ins.
 
     Example:
         >>> import vitiq
@@ -228,5 +228,5 @@ def both_sides(reference: ImageLike, distorted: ImageLike) -> tuple[Taken, Taken
     left, right = to_images(reference, "reference"), to_images(distorted, "distorted")
     if left.batch != right.batch or len(left.images) != len(right.images):
         sizes = [f"a batch of {len(side.images)}" if side.batch else "one image" for side in (left, right)]
-        raise InputError(f"{sizes[0]} as reference and {sizes[1]} as distorted given, as many of both expected")
+        raise InputError(f"{sizes[0]} as reference and {sizes[1]} as distorted given, equal numbers expected")
     return left, right

@@ -28,7 +28,7 @@ def bar(total: int | None, title: str, unit: str, *, shown: bool | None) -> Any:
         total: units in all; None where it is not known yet.
         title: before the bar.
         unit: what is counted.
-        shown: None for where somebody looks.
+        shown: None for in notebooks and terminals only.
     """
     with warnings.catch_warnings():
         # A notebook without ipywidgets gets a bar of text.

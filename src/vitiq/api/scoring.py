@@ -50,17 +50,17 @@ def _line(key: str, score: Score) -> str:
 
 
 def load_image(image: OneImage) -> ImageU8:
-    """An image as vitiq sees it: H×W×3 uint8, sRGB.
+    """Load or convert an image to H×W×3 uint8, sRGB.
 
     Args:
         image: a path, a Pillow image, NumPy uint8 H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W).
-            Grey is repeated in three channels, transparency is laid on white, floating point is rounded to 8 bits.
+            Greyscale is repeated in three channels, transparency composited on white, floating point rounded to 8 bits.
 
     Returns:
-        An array of its own, to be changed at will.
+        A new, writable array.
 
     Raises:
-        InputError: anything else; says what was given and what to do.
+        InputError: anything else; the message says what was given and what to do.
 
     Example:
         >>> import numpy as np, vitiq
@@ -124,19 +124,19 @@ def score(
     Args:
         reference, distorted: images of one size, each a path, a Pillow image, NumPy uint8 H×W×3, or floating point in
             [0, 1] (NumPy or torch, H×W×3 or 3×H×W). Two batches (N×3×H×W, or lists of images) give a list.
-        metrics: names with commas or a list of names; "default" and "all" stand for many.
-        backbone: the ViT that the `vit-…` metrics read images with, as `vitiq.backbone` takes or gives it.
-        panel: further ones, for `vit-panel`.
+        metrics: comma-separated names or a list of names; also "default" or "all".
+        backbone: the ViT for the `vit-…` metrics: a path, or a backbone from `vitiq.backbone`.
+        panel: additional backbones, for `vit-panel`.
         device: "cuda" or "auto" for the backbones.
 
     Returns:
-        Metric key -> Score. A metric that is not defined for these images is NaN, with the reason in
+        Metric key -> Score. A metric that is undefined for these images is NaN, with the reason in
         `details["undefined"]`.
 
     Raises:
         InputError: images in none of these forms, or of different sizes.
         UnknownNameError: no such metric.
-        WeightsError: a checkpoint that `backbone` or `panel` names is missing, damaged or of an unknown network.
+        WeightsError: a checkpoint that `backbone` or `panel` names is missing, damaged or of an unknown architecture.
 
     Example:
         >>> import numpy as np, vitiq
@@ -195,15 +195,15 @@ def score_folder(
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> FolderScores:
-    """Score two folders, paired by relative path, or by relative stem where suffixes differ; as `vitiq score` does.
+    """Score two folders, paired by relative path, or by relative stem if suffixes differ, as `vitiq score` does.
 
     Args:
         reference, distorted: folders.
         metrics: as for `vitiq.score`; metrics of sets too.
         backbone, panel: checkpoints (paths), which worker processes load.
         device: as for `vitiq.score`.
-        jobs: worker processes at most; None for one a core, or for a few that share a GPU.
-        progress: whether a bar is shown; None for where somebody looks.
+        jobs: maximum number of worker processes; None for one per core, or a few that share a GPU.
+        progress: whether to show a progress bar; None for in notebooks and terminals only.
 
     Raises:
         InputError: a folder does not exist, or no image of it has a partner.
@@ -244,20 +244,20 @@ def score_sets(
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Scores:
-    """Score two sets of images as generative models are compared: FID, KID, Inception Score, precision, recall.
+    """Compare two sets of images by distribution: FID, KID, Inception Score, precision, recall.
 
     Args:
-        reference, distorted: folders whose images need no partners, statistics files (.npz) of `vitiq stats`,
+        reference, distorted: folders of unpaired images, statistics files (.npz) of `vitiq stats`,
             pytorch-fid or clean-fid, or batches of images.
-        metrics: names with commas or a list of names.
-        backbone: the ViT of the `…-vit` metrics; a path where folders are given.
+        metrics: comma-separated names or a list of names.
+        backbone: the ViT for the `…-vit` metrics; a path if folders are given.
         device: as for `vitiq.score`.
-        jobs: worker processes at most for folders; None for one a core.
-        progress: whether a bar is shown for folders; None for where somebody looks.
+        jobs: maximum number of worker processes for folders; None for one per core.
+        progress: whether to show a progress bar for folders; None for in notebooks and terminals only.
 
     Raises:
         InputError: no such folder, or images in none of the stated forms.
-        WeightsError: the network that the metrics need is not here (`vitiq models fetch`).
+        WeightsError: the network that the metrics need is not found (`vitiq models fetch`).
     """
     from vitiq.evaluation.sets import score_sets_of  # noqa: PLC0415
 

@@ -33,27 +33,27 @@ def run_study(
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Finished:
-    """Compress, rebuild and score images with codecs at several rates; what `out` has already is not done again.
+    """Compress, decode and score images with codecs at several rates; results already in `out` are reused.
 
     Args:
         images: files and folders.
-        codecs: as the command takes them, each with its rates: `"jpeg@10:90:20,avif@bpp=0.1,0.5"`; a codec's own
-            ladder where none are given.
+        codecs: as on the command line, each with its rates: `"jpeg@10:90:20,avif@bpp=0.1,0.5"`; a codec's default
+            qualities if none are given.
         out: folder of the results: `records.parquet`, `records.csv`, bitstreams and reconstructions.
-        metrics: names with commas or a list of names.
-        backbone, panel: checkpoints (paths) of the ViTs that the `vit-…` metrics read images with.
-        keep: files that stay: "bitstreams", "images", both with a comma, or "none".
+        metrics: comma-separated names or a list of names.
+        backbone, panel: checkpoints (paths) of the ViTs for the `vit-…` metrics.
+        keep: files to keep: "bitstreams", "images", both separated by a comma, or "none".
         executor: "auto", "processes", "inline" (this process) or "dask".
         device: "cuda" or "auto" for the networks of codecs and the ViTs.
-        jobs: tasks at once; None for one a core.
-        progress: whether a bar is shown; None for where somebody looks.
+        jobs: number of parallel tasks; None for one per core.
+        progress: whether to show a progress bar; None for in notebooks and terminals only.
 
     Returns:
-        `records` (one an image, codec and rate, with its `scores`), `sets` (scores of sets by series) and `problems`
+        `records` (one per image, codec and rate, with its `scores`), `sets` (scores of sets by series) and `problems`
         (one line for each image or task that failed).
 
     Raises:
-        VitiqError: faults of the request, all named, before any work.
+        VitiqError: problems with the request, all listed, before any work.
         KeyboardInterrupt: stopped; the same call resumes.
 
     Example:

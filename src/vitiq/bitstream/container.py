@@ -119,7 +119,7 @@ class _Reader:
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 if byte == 0 and shift:
-                    raise BitstreamError(f".viq number at byte {self.at} is longer than it need be; it is damaged")
+                    raise BitstreamError(f".viq number at byte {self.at} is longer than necessary; it is damaged")
                 return value
         raise BitstreamError(f".viq file holds a number above 35 bits at byte {self.at}; it is damaged")
 

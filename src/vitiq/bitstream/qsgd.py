@@ -49,7 +49,7 @@ def quantise(vector: Float64[np.ndarray, " n"], bits: int, rng: np.random.Genera
         InputError: bits outside 1 … 8, or a vector that is empty, not finite or too large for a float32 norm.
     """
     if not 1 <= bits <= 8:
-        raise InputError(f"{bits} bits a latent number given; choose from {', '.join(map(str, BITS))}")
+        raise InputError(f"{bits} bits per latent number given; choose from {', '.join(map(str, BITS))}")
     if vector.size == 0 or not np.isfinite(vector).all() or np.abs(vector).max() > MAX_MAGNITUDE:
         raise InputError(f"QSGD needs numbers within ±{MAX_MAGNITUDE:g}; the latent is empty, not finite or beyond")
     s = 2**bits - 1

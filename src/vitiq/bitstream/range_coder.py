@@ -77,7 +77,7 @@ class SymbolEncoder:
         """
         check_tables(tables)
         if len(symbols) != len(tables):
-            raise ValueError(f"{len(symbols)} symbols and {len(tables)} tables given, as many expected")
+            raise ValueError(f"{len(symbols)} symbols and {len(tables)} tables given, equal numbers expected")
         if symbols.size == 0:
             return
         if symbols.min() < 0 or symbols.max() >= tables.shape[1]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("bd")
 @click.argument("sources", nargs=-1, required=True, type=PathName(path_type=Path, exists=True))
 @click.option("--anchor", required=True, help="Curve to compare with: its label, or the name of its codec.")
-@click.option("-m", "--metric", "metrics", help="Names with commas; PSNR and MS-SSIM if not given.")
+@click.option("-m", "--metric", "metrics", help="Comma-separated metrics; PSNR and MS-SSIM if not given.")
 @click.option(
     "-c", "--codec", "codecs", multiple=True, help="Curve to compare; all others if not given; may be repeated."
 )
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     type=click.Choice(["akima", "pchip", "cubic"]),
     default="akima",
     show_default=True,
-    help="Interpolation.",
+    help="Interpolation of the curves.",
 )
 @click.option(
     "--mean",
@@ -45,12 +45,18 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, min_open=True),
     default=0.5,
     show_default=True,
-    help="Share of the narrower curve that both must reach; a delta over less is refused.",
+    help="Fraction of the narrower curve that both curves must cover; with less, no BD-rate is given.",
 )
-@click.option("--resamples", type=click.IntRange(min=0), default=1000, show_default=True, help="Behind the intervals.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    help="Bootstrap resamples for the intervals.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the resamples.")
 @common.study
-@click.option("--per-image", is_flag=True, help="The BD-rate on every image too.")
+@click.option("--per-image", is_flag=True, help="Also print the BD-rate of every image.")
 @common.as_json
 def command(  # noqa: PLR0917
     sources: tuple[Path, ...],
@@ -69,8 +75,8 @@ def command(  # noqa: PLR0917
     """BD-rate of codecs against an anchor, with 95 % intervals over images.
 
     SOURCES are folders of `vitiq bench` or `vitiq run`, and published tables beside them (CompressAI's JSON,
-    Cool-Chic's TSV, TFC's and ILLM's tables, the CSV of `vitiq rd`). A comparison that is refused is named; then the
-    exit code is 1.
+    Cool-Chic's TSV, TFC's and ILLM's tables, the CSV of `vitiq rd`). A comparison that is not possible is reported,
+    and the exit code is then 1.
     """
     from vitiq.analysis.comparison import Settings, average_over_metrics  # noqa: PLC0415
     from vitiq.analysis.points import codecs_of  # noqa: PLC0415

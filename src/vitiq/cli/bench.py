@@ -57,8 +57,8 @@ def command() -> None:
     """Compare codecs at many rates on IMAGES: files, folders, or a study file (.toml).
 
     A codec is written NAME[OPTION=VALUE,…]@RATES: jpeg@10:90:10, avif[speed=6]@30,50, generative@bpp=0.1,0.5,
-    webp@bytes=1500; without rates it has its own ladder. Results are kept in OUT under what they depend on: a new
-    metric costs no encode, a changed codec only itself, and the same command resumes what was stopped.
+    webp@bytes=1500; without rates, a codec's default qualities are used. OUT keeps all results: a new
+    metric needs no encoding, a changed codec affects only itself, and the same command resumes.
     """
 
 
@@ -66,14 +66,14 @@ def command() -> None:
 @click.argument("images", nargs=-1, type=PathName(path_type=Path))
 @click.option(
     "-c", "--codec", "codecs", multiple=True, type=common.CODECS,
-    help="Codec with rates; may be repeated, or have commas.",
+    help="Codec with rates; may be repeated or comma-separated.",
 )  # fmt: skip
-@click.option("-o", "--output", "out", required=True, type=PathName(path_type=Path), help="Folder of results.")
+@click.option("-o", "--output", "out", required=True, type=PathName(path_type=Path), help="Output folder.")
 @click.option(
     "--precomputed",
     multiple=True,
     metavar="LABEL=FOLDER[,CSV]",
-    help="Reconstructions made elsewhere, scored like a codec's; the CSV has image,bytes[,rate].",
+    help="Reconstructions made elsewhere, scored like those of a codec; columns of the CSV: image,bytes[,rate].",
 )
 @click.option(
     "--anchors",
@@ -81,10 +81,17 @@ def command() -> None:
     type=PathName(path_type=Path),
     help="Published table to compare with (CompressAI JSON, Cool-Chic TSV, …); may be repeated.",
 )
-@click.option("--anchor", help="Curve that BD-rates are relative to; the first one if not given.")
-@click.option("--max-failures", type=click.IntRange(min=0), help="More failed tasks than this end the study.")
-@click.option("--dry-run", is_flag=True, help="Check the request and say what it would do and take; do nothing.")
-@click.option("--plan", "plan_only", is_flag=True, help="Write the study to OUT for `bench submit` and workers.")
+@click.option("--anchor", help="Curve that BD-rates are relative to; the first if not given.")
+@click.option("--max-failures", type=click.IntRange(min=0), help="Stop the study after more failed tasks than this.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, print what would be done and how long it would take, and stop."
+)
+@click.option(
+    "--plan",
+    "plan_only",
+    is_flag=True,
+    help="Write the study to OUT for `bench submit` and `bench worker`, without running it.",
+)
 @study_options
 def study(  # noqa: PLR0917
     images: tuple[Path, ...],

@@ -26,7 +26,7 @@ OUT = click.argument("out", type=PathName(path_type=Path))
 @OUT
 @common.as_json
 def ls(out: Path, as_json: bool) -> None:
-    """List the studies in OUT; the last one is what a report shows."""
+    """List the studies in OUT; a report shows the last one."""
     from vitiq.evaluation.housekeeping import list_studies  # noqa: PLC0415
 
     found = list_studies(out)
@@ -44,7 +44,7 @@ def ls(out: Path, as_json: bool) -> None:
 @common.study
 @common.as_json
 def show(out: Path, study: str | None, as_json: bool) -> None:
-    """Show a study of OUT: what is compared, means of what is done, and what failed."""
+    """Show a study in OUT: what is compared, mean results so far, and failures."""
     from vitiq.evaluation.store import Store  # noqa: PLC0415
 
     store = Store(out)
@@ -65,13 +65,13 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
 
 @click.command("clean")
 @OUT
-@click.option("--only-last", is_flag=True, help="Remove all studies but the one asked for last.")
-@click.option("--compact", is_flag=True, help="Merge the parts of the store and remove nothing; beside a study too.")
+@click.option("--only-last", is_flag=True, help="Remove all studies but the last one.")
+@click.option("--compact", is_flag=True, help="Only merge the parts of the store; also while a study runs.")
 @common.as_json
 def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
-    """Remove files in OUT that no result refers to, and merge the parts of the store.
+    """Remove files in OUT that no result refers to, and merge the parts of its store.
 
-    Not while a study runs in OUT, but for --compact.
+    Do not use while a study runs in OUT, except with --compact.
     """
     from vitiq.evaluation import housekeeping  # noqa: PLC0415
 
@@ -81,7 +81,7 @@ def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
     if as_json:
         print_json(asdict(done))
     else:
-        click.echo(f"{done.files} files ({done.bytes} bytes) and {done.half_made} half-made ones removed")
+        click.echo(f"{done.files} files ({done.bytes} bytes) and {done.half_made} incomplete ones removed")
         click.echo(f"{done.parts} parts merged")
 
 
@@ -92,18 +92,18 @@ def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
     "form",
     type=click.Choice(["csv", "compressai", "codec-compare"]),
     required=True,
-    help="Points as CSV; means as CompressAI's JSON; batches of Codec-Compare.",
+    help="csv: all points; compressai: means as CompressAI's JSON; codec-compare: batches of Codec-Compare.",
 )
-@click.option("--codec", "label", help="One curve: its label, or the name of its codec.")
+@click.option("--codec", "label", help="Export one curve: its label, or the name of its codec.")
 @common.study
 @click.option(
     "-o",
     "--output",
     type=PathName(path_type=Path),
-    help="File to write; a folder for a JSON a curve; standard output if not given.",
+    help="Output file, or a folder for one JSON per curve; standard output if not given.",
 )
 def export(out: Path, form: str, label: str | None, study: str | None, output: Path | None) -> None:
-    """Write a study of OUT in a form that others read."""
+    """Export a study in OUT for other tools."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from vitiq.analysis.export import to_codec_compare, to_compressai, to_csv  # noqa: PLC0415

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 JOB_OPTIONS = (
-    click.option("--name", default="vitiq", show_default=True, help="Name of the job."),
-    click.option("--partition", help="Where it runs."),
-    click.option("--account", help="Who pays."),
-    click.option("--time", "walltime", help="Walltime of an array task: minutes, h:mm:ss or d-hh:mm:ss."),
-    click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="Nodes of an array task."),
-    click.option("--ntasks", type=click.IntRange(min=1), default=1, show_default=True, help="Tasks of an array task."),
-    click.option("--cpus", type=click.IntRange(min=1), default=1, show_default=True, help="Cores of an array task."),
-    click.option("--mem", help="Memory of an array task, such as 8G."),
-    click.option("--at-once", type=click.IntRange(min=1), help="Array tasks that run at one time."),
-    click.option("--module", "modules", multiple=True, help="Module to load; may be repeated."),
-    click.option("--setup", multiple=True, help="Line of shell before work starts; may be repeated."),
-    click.option("--directive", "directives", multiple=True, help="Further #SBATCH option; may be repeated."),
+    click.option("--name", default="vitiq", show_default=True, help="Job name."),
+    click.option("--partition", help="Partition to run in."),
+    click.option("--account", help="Account to charge."),
+    click.option("--time", "walltime", help="Time limit of an array task: minutes, h:mm:ss or d-hh:mm:ss."),
+    click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="Nodes per array task."),
+    click.option(
+        "--ntasks", type=click.IntRange(min=1), default=1, show_default=True, help="SLURM tasks per array task."
+    ),
+    click.option("--cpus", type=click.IntRange(min=1), default=1, show_default=True, help="Cores per array task."),
+    click.option("--mem", help="Memory per array task, such as 8G."),
+    click.option("--at-once", type=click.IntRange(min=1), help="Maximum number of array tasks running at a time."),
+    click.option("--module", "modules", multiple=True, help="Environment module to load; may be repeated."),
+    click.option("--setup", multiple=True, help="Shell command to run before the work; may be repeated."),
+    click.option("--directive", "directives", multiple=True, help="Additional #SBATCH option; may be repeated."),
 )
 
 
@@ -56,15 +58,16 @@ def job_of(options: dict[str, Any], shards: int) -> SlurmJob:
 
 @click.command("submit")
 @click.argument("out", type=PathName(path_type=Path, exists=True, file_okay=False))
-@click.option("--slurm", is_flag=True, required=True, help="Through SLURM's sbatch.")
-@click.option("--shards", type=click.IntRange(min=1), default=8, show_default=True, help="Array tasks.")
+@click.option("--slurm", is_flag=True, required=True, help="Submit with SLURM's sbatch.")
+@click.option("--shards", type=click.IntRange(min=1), default=8, show_default=True, help="Number of array tasks.")
 @job_options
-@click.option("--print", "print_only", is_flag=True, help="Print the batch script; submit nothing.")
+@click.option("--print", "print_only", is_flag=True, help="Print the batch script without submitting it.")
 @common.as_json
 def submit(out: Path, slurm: bool, shards: int, print_only: bool, as_json: bool, **options: Any) -> None:  # noqa: ARG001
-    """Share the study in OUT among the array tasks of a SLURM job.
+    """Submit the study in OUT as a SLURM job array.
 
-    OUT is what `vitiq bench … --plan -o OUT` wrote, or a study that was begun. The script is kept in OUT/slurm/.
+    OUT was written by `vitiq bench … --plan -o OUT`, or is a study that was stopped. The batch script is kept in
+    OUT/slurm/.
     """
     from vitiq.evaluation import slurm as work  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
@@ -90,12 +93,14 @@ def submit(out: Path, slurm: bool, shards: int, print_only: bool, as_json: bool,
 
 @click.command("worker")
 @click.argument("out", type=PathName(path_type=Path, exists=True, file_okay=False))
-@click.option("--shard", default="1/1", show_default=True, help="Which share of how many: i/n, i from 1 to n.")
+@click.option("--shard", default="1/1", show_default=True, help="Shard to work on: i/n, i from 1 to n.")
 @common.study
-@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
-@click.option("--stop-after", type=click.FloatRange(min=0), metavar="SECONDS", help="End between two tasks by then.")
-@click.option("--requeue", is_flag=True, help="Stopped before its end, a SLURM job goes back into the queue.")
-@click.option("--max-failures", type=click.IntRange(min=0), help="More failed tasks than this end the share.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Worker processes.")
+@click.option(
+    "--stop-after", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop between two tasks after this time."
+)
+@click.option("--requeue", is_flag=True, help="Requeue the SLURM job if it is stopped with work left.")
+@click.option("--max-failures", type=click.IntRange(min=0), help="Stop after more failed tasks than this.")
 def worker(  # noqa: PLR0917
     out: Path,
     shard: str,
@@ -105,10 +110,10 @@ def worker(  # noqa: PLR0917
     requeue: bool,
     max_failures: int | None,
 ) -> None:
-    """Do one share of the study in OUT.
+    """Work on one shard of the study in OUT.
 
-    Which share a task is in depends on its key alone. SIGTERM and SIGUSR1 end it between two tasks; what is done is
-    kept, and the same command does the rest. It ends by itself before the walltime that SLURM reports. Exit code 3 says
+    A task's shard depends only on its key. SIGTERM and SIGUSR1 stop the worker between two tasks; finished work is
+    kept, and the same command resumes. It also stops before the time limit that SLURM reports. Exit code 3 means
     that work is left.
     """
     from vitiq.evaluation import slurm as work  # noqa: PLC0415
@@ -123,7 +128,7 @@ def worker(  # noqa: PLR0917
     with Workers("processes" if jobs > 1 else "inline", jobs) as workers:
         outcome = run_study(asked, store, workers, shard=share, max_failures=max_failures, deadline=until)
     failed = f", {len(outcome.failed)} failed" if outcome.failed else ""
-    click.echo(f"share {shard}: {outcome.done} tasks done{failed}, {outcome.kept} were there already")
+    click.echo(f"shard {shard}: {outcome.done} tasks done{failed}, {outcome.kept} already done before")
     for error in dict.fromkeys(outcome.failed.values()):
         click.echo(f"vitiq: {error}", err=True)
     if outcome.stopped is not None:

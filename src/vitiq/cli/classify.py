@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @click.command("classify")
 @click.argument("file", type=PathName(path_type=Path))
-@click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Labels to show.")
+@click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of labels to show.")
 @click.option(
-    "--compare", is_flag=True, help="Also rebuild the image and let the embedded ViT read it, and count operations."
+    "--compare", is_flag=True, help="Also decode the image and classify it with the embedded ViT; count operations."
 )
 @common.as_json
 def command(file: Path, top: int, compare: bool, as_json: bool) -> None:
-    """Show what is in the image in FILE, a .viq file.
+    """Show the labels of the image in a .viq FILE.
 
-    Of generative and generative-mse the latents are read, without rebuilding the image; of inversion,
-    inversion-vector and other neural codecs the rebuilt image is, by the embedded ViT. `-` is standard input.
+    For generative and generative-mse they are read from the latents, without decoding the image; for inversion,
+    inversion-vector and other neural codecs the embedded ViT classifies the decoded image. `-` is standard input.
     """
     from vitiq.api.labels import classify  # noqa: PLC0415 - slow to import
     from vitiq.errors import BitstreamError  # noqa: PLC0415

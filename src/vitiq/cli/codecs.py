@@ -13,13 +13,13 @@ from vitiq.cli.common import print_json
 
 @click.group("codecs")
 def command() -> None:
-    """The codecs that are registered, built in or by plugins."""
+    """List and describe the available codecs, built-in and from plug-ins."""
 
 
 @command.command("list")
 @common.as_json
 def list_(as_json: bool) -> None:
-    """List them with what their quality means."""
+    """List codecs and the meaning of their quality."""
     from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
     from vitiq.codecs.base import metadata  # noqa: PLC0415
     from vitiq.errors import VitiqError  # noqa: PLC0415
@@ -43,7 +43,7 @@ def list_(as_json: bool) -> None:
 @click.argument("name", type=common.CODEC)
 @common.as_json
 def info(name: str, as_json: bool) -> None:
-    """Everything that codec NAME states about itself, with its options (-O KEY=VALUE)."""
+    """Show codec NAME and its options (-O KEY=VALUE)."""
     from vitiq.codecs.base import metadata  # noqa: PLC0415 - slow to import
     from vitiq.codecs.spec import make_codec  # noqa: PLC0415
 

@@ -32,19 +32,25 @@ def count_of(text: str) -> float:
 
 @click.command("cost")
 @click.argument("model")
-@click.option("--images", help="Images of the training set.  [default: 1.28M]")
-@click.option("--epochs", type=float, help="Times that each image is seen.  [default: 1]")
-@click.option("--size", type=click.IntRange(min=1), help="Pixels a side of an image.  [default: 224]")
+@click.option("--images", help="Number of training images.  [default: 1.28M]")
+@click.option("--epochs", type=float, help="Passes over the training set.  [default: 1]")
+@click.option("--size", type=click.IntRange(min=1), help="Side of an image in pixels.  [default: 224]")
 @click.option(
     "--config",
     type=PathName(path_type=Path),
-    help="Configuration of vitiq's own training; the shipped one if not given.",
+    help="Configuration, for a model of vitiq train; the shipped one if not given.",
 )
-@click.option("--on", "device", default="a100:8", show_default=True, help="Device:count; cpu is measured.")
-@click.option("--utilisation", type=float, default=0.3, show_default=True, help="Share of the peak that is reached.")
-@click.option("--price", type=float, help="Dollars a unit and hour; the table's list price if not given.")
-@click.option("--watts", type=float, help="Watts a unit; the table's if not given.")
-@click.option("--pue", type=float, default=1.1, show_default=True, help="Power usage effectiveness of the building.")
+@click.option("--on", "device", default="a100:8", show_default=True, help="Device:count; cpu: this machine, measured.")
+@click.option(
+    "--utilisation",
+    type=float,
+    default=0.3,
+    show_default=True,
+    help="Fraction of the peak performance that is reached.",
+)
+@click.option("--price", type=float, help="US dollars per device and hour; list price if not given.")
+@click.option("--watts", type=float, help="Watts per device; from the table if not given.")
+@click.option("--pue", type=float, default=1.1, show_default=True, help="Power usage effectiveness of the data centre.")
 @common.as_json
 def command(  # noqa: PLR0917
     model: str,
@@ -61,8 +67,8 @@ def command(  # noqa: PLR0917
 ) -> None:
     """Estimate what it costs to train MODEL: a Vision Transformer such as vit-h/14, or a model of `vitiq train`.
 
-    Operations of a forward pass are counted by torch; a training step of a Vision Transformer is three of them, and
-    those of vitiq's own trainings are counted, forward and backward, by their configuration. Hours follow from the
+    torch counts the operations of a forward pass. A training step of a Vision Transformer counts as three of them;
+    those of vitiq's own models are counted, forward and backward, for their configuration. Hours follow from the
     device's peak and the utilisation, energy from its power, money from its price.
     """
     from vitiq.cost.answer import cost  # noqa: PLC0415

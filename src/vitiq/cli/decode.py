@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @common.codec_options
 @common.device
 @click.option(
-    "--verify", is_flag=True, help="Decode again under other threads and instructions, and report what was equal."
+    "--verify", is_flag=True, help="Also decode with other thread counts and instruction sets, and report differences."
 )
 @common.force
 @common.jobs
@@ -45,13 +45,13 @@ def command(  # noqa: PLR0917
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Rebuild the images in FILES, whatever codec wrote them: one file, or several or a folder into the folder -o.
+    """Decode FILES of any codec: one file, or several or a folder into the folder -o.
 
-    A folder is worked on in parallel; the same command makes only what is missing, and one with other
+    Folders are processed in parallel; the same command decodes only what is missing, and one with other
     settings is refused. `-` is standard input or output. Existing files are replaced only with --force.
 
-    With --verify a file is decoded in further processes, on the CPU with one and two threads, with older vector
-    instructions and without oneDNN; the exit code is 1 where a pixel differs by more than one level.
+    With --verify the file is decoded again in other processes: on the CPU with one and two threads, with older vector
+    instructions and without oneDNN. The exit code is 1 if a pixel differs by more than one level.
     """
     from vitiq.codecs.files import decode_image, read_file  # noqa: PLC0415 - slow to import, as the following
     from vitiq.codecs.folders import decode_files  # noqa: PLC0415

@@ -46,7 +46,7 @@ class Asked:
     "--output",
     "wanted",
     type=common.OutputPath(),
-    help="File to write, or folder for several; the name of the image with the codec's suffix if not given.",
+    help="Output file, or folder for several; by default the image's name with the codec's suffix.",
 )
 @common.codec_options
 @common.device
@@ -71,7 +71,7 @@ def command(  # noqa: PLR0917
 ) -> None:
     """Compress IMAGES: one image to a file, several or a folder into the folder -o.
 
-    A folder is worked on in parallel; the same command makes only what is missing, and one with other
+    Folders are processed in parallel; the same command encodes only what is missing, and one with other
     settings is refused. `-` is standard input or output. Existing files are replaced only with --force.
     """
     from vitiq.codecs.defaults import ENCODE  # noqa: PLC0415 - slow to import, as the following
@@ -80,7 +80,7 @@ def command(  # noqa: PLR0917
     from vitiq.codecs.spec import make_codec, parse_codec  # noqa: PLC0415
 
     if max_bytes is not None and at_bytes is not None:
-        raise click.UsageError("--at-bytes is the former name of --bytes: give the latter alone")
+        raise click.UsageError("--at-bytes is the former name of --bytes: use only --bytes")
     rate = common.rate_of(quality, max_bytes or at_bytes, bpp)
     named = parse_codec(name or ENCODE).rates
     if len(named) + (rate is not None) > 1:

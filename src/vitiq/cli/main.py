@@ -27,25 +27,25 @@ from vitiq.cli.streams import abandon, flush, prepare, show_error
 from vitiq.errors import InputError, UnknownNameError, VitiqError, described
 
 COMMANDS = {
-    "run": "the main job: compress, rebuild, score, report",
-    "bench": "compare codecs at many rates: studies that resume",
-    "score": "every metric for two images or two folders",
+    "run": "compress, decode, score and report, beside other codecs",
+    "bench": "compare codecs at many rates, resumable",
+    "score": "metrics for two images or two folders",
     "stats": "mean and covariance of a folder's features, for FID",
     "encode": "compress an image to a file",
-    "decode": "rebuild the image from a file",
-    "restore": "correct the artefacts of a JPEG",
-    "info": "what is in a compressed file",
+    "decode": "decode a compressed file to an image",
+    "restore": "remove compression artefacts from a JPEG",
+    "info": "codec, size, quality and parts of a compressed file",
     "classify": "labels of a compressed image, read from its latents",
     "bd": "BD-rate of codecs against an anchor, with intervals",
     "rd": "rate-distortion points, mean curves and tables as data",
-    "report": "build the report of a run again",
-    "view": "the report on a local server, live, with images dropped in",
-    "validate": "agreement of the metrics with human scores",
-    "train": "train an embedded model again",
-    "cost": "what a training costs: operations, hours, energy, money",
+    "report": "rebuild the report of a run",
+    "view": "show the report in a browser, live, with your own images",
+    "validate": "agreement of metrics with opinion scores",
+    "train": "train an embedded model",
+    "cost": "estimate what a training costs: operations, hours, energy, money",
     "models": "weights files: list, fetch, info",
-    "metrics": "list the metrics",
-    "codecs": "list the codecs",
+    "metrics": "list the available metrics",
+    "codecs": "list and describe the available codecs",
 }
 """Command -> its line in the help; each lives in the module of its name, imported only when used."""
 
@@ -110,7 +110,7 @@ KINDS_OF_NUMBER = {
 """What click calls numbers, and what they are."""
 
 COMPLETION = """
-Completion of commands, options, codecs and metrics:  eval "$(_VITIQ_COMPLETE=bash_source vitiq)"  (or zsh_source;
+Shell completion:  eval "$(_VITIQ_COMPLETE=bash_source vitiq)"  (or zsh_source;
 fish: _VITIQ_COMPLETE=fish_source vitiq | source)
 """
 
@@ -119,7 +119,7 @@ fish: _VITIQ_COMPLETE=fish_source vitiq | source)
     cls=LazyGroup, epilog=COMPLETION, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="vitiq")
-@click.option("--debug", is_flag=True, help="Show the whole traceback of an error (also VITIQ_DEBUG=1).")
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error (also VITIQ_DEBUG=1).")
 def cli(debug: bool) -> None:
     """Neural image compression, judged by what an image means."""
     if debug:

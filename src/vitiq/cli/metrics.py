@@ -23,13 +23,13 @@ ASKS = {
 
 @click.group("metrics")
 def command() -> None:
-    """The metrics that are registered, built in or by plugins."""
+    """List the available metrics, built-in and from plug-ins."""
 
 
 @command.command("list")
 @common.as_json
 def list_(as_json: bool) -> None:
-    """List them by the question they answer: direction, range, what each compares, whether what it needs is here."""
+    """List metrics by the question they answer: direction, range, what they compare, and whether they can run here."""
     from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
     from vitiq.errors import VitiqError  # noqa: PLC0415
     from vitiq.metrics.questions import question_of  # noqa: PLC0415
@@ -54,7 +54,7 @@ def show(entries: list[dict[str, Any]]) -> None:
     """A line a metric under its question; ↑ where higher is better, ↓ where lower is."""
     from vitiq.metrics.questions import QUESTIONS  # noqa: PLC0415
 
-    head = ("  name", "range", "compares", "here", "title")
+    head = ("  name", "range", "compares", "available", "title")
     rows = {
         entry["name"]: (
             f"{'↑' if entry['higher_is_better'] else '↓'} {entry['name']}",
@@ -80,7 +80,7 @@ def show(entries: list[dict[str, Any]]) -> None:
     if any(entry["missing"] for entry in entries):
         click.echo("")
     for reason in dict.fromkeys(entry["missing"] for entry in entries if entry["missing"]):
-        click.echo(f"not here: {', '.join(e['name'] for e in entries if e['missing'] == reason)}: {reason}")
+        click.echo(f"unavailable: {', '.join(e['name'] for e in entries if e['missing'] == reason)}: {reason}")
 
 
 def span(entry: dict[str, Any]) -> str:

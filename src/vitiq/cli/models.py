@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("models")
 def command() -> None:
-    """Weights files: those that ship with vitiq and those that can be fetched."""
+    """List, fetch and describe weights files."""
 
 
 def metadata(info: ModelInfo) -> dict[str, object]:
@@ -29,7 +29,7 @@ def metadata(info: ModelInfo) -> dict[str, object]:
 @command.command("list")
 @common.as_json
 def list_(as_json: bool) -> None:
-    """List every known weights file."""
+    """List all known weights files, shipped or to fetch."""
     from vitiq.weights.store import list_models  # noqa: PLC0415
 
     entries = [metadata(info) for info in list_models()]
@@ -45,7 +45,7 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @common.as_json
 def info(name: str, as_json: bool) -> None:
-    """Everything known about one weights file."""
+    """Show everything known about a weights file."""
     from vitiq.weights.store import model_info  # noqa: PLC0415
 
     stated = metadata(model_info(name))
@@ -53,13 +53,18 @@ def info(name: str, as_json: bool) -> None:
         print_json(stated)
         return
     for key, value in stated.items():
-        click.echo(f"{key:12}{value}")
+        if isinstance(value, bool):
+            text = "yes" if value else "no"
+        else:
+            text = ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+        if text:
+            click.echo(f"{key:12}{text}")
 
 
 @command.command("fetch")
 @click.argument("name")
-@click.option("--sha256", help="Hash to trust where none is pinned.")
-@click.option("--from", "source", type=PathName(path_type=Path), help="A file downloaded elsewhere, for no network.")
+@click.option("--sha256", help="Hash to accept if none is pinned.")
+@click.option("--from", "source", type=PathName(path_type=Path), help="Use a file downloaded elsewhere (no network).")
 def fetch(name: str, sha256: str | None, source: Path | None) -> None:
     """Download a weights file, checked against its hash, into $VITIQ_CACHE or ~/.cache/vitiq."""
     from vitiq.weights.store import fetch as fetch_model  # noqa: PLC0415

@@ -166,33 +166,33 @@ def _is_codecs(name: str) -> bool:
 
 codec_options = click.option(
     "-O", "--option", "options", multiple=True, metavar="KEY=VALUE",
-    help="Option of the codec (vitiq codecs info NAME); --KEY VALUE is the same.",
+    help="Option of the codec (vitiq codecs info NAME); also --KEY VALUE.",
 )  # fmt: skip
 metrics = click.option(
     "-m", "--metrics", type=METRICS, default="default", show_default=True,
-    help="Names with commas (vitiq metrics list); 'default' and 'all' stand for many.",
+    help="Comma-separated metrics (vitiq metrics list), 'default' or 'all'.",
 )  # fmt: skip
 weights = click.option(
     "--weights", type=PathName(path_type=Path), metavar="[NAME:]PATH",
-    help="Checkpoint of the ViT that scores; NAME of a plug-in's backbone before it; embedded if not given.",
+    help="Checkpoint of the scoring ViT (NAME: plug-in backbone that reads it); the embedded ViT if not given.",
 )  # fmt: skip
 panel = click.option(
     "--panel", type=PathName(path_type=Path), multiple=True, metavar="[NAME:]PATH",
-    help="Further checkpoint for vit-panel; may be repeated.",
+    help="Additional checkpoint for vit-panel; may be repeated.",
 )  # fmt: skip
 image_output = click.option(
     "-o", "--output", "wanted", type=OutputPath(),
-    help="Image to write (.png, .bmp, .ppm, .tif), or folder for several; FILE with the suffix .png if not given.",
+    help="Output image (.png, .bmp, .ppm, .tif), or folder for several; FILE with suffix .png if not given.",
 )  # fmt: skip
 force = click.option("--force", is_flag=True, help="Replace existing files.")
-jobs = click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one a core if not given.")
+jobs = click.option("-j", "--jobs", type=click.IntRange(min=1), help="Worker processes; one per core if not given.")
 device = click.option(
     "--device", type=Device(), default="cpu", show_default=True,
-    help="Where networks of codecs and ViTs run: cpu, cuda, cuda:1, …; auto: a GPU if there is one.",
+    help="Device for neural codecs and scoring ViTs: cpu, cuda, cuda:1, …; auto: a GPU if available.",
 )  # fmt: skip
-as_json = click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
-quiet = click.option("--quiet", is_flag=True, help="No progress and no remarks; results and problems are still shown.")
-study = click.option("--study", help="Of a folder that holds several; the one asked for last if not given.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+quiet = click.option("--quiet", is_flag=True, help="No progress or notes; results and problems are still printed.")
+study = click.option("--study", help="Study to use, if the folder has several; the last one if not given.")
 
 
 def scoring(function: F) -> F:
@@ -204,10 +204,10 @@ def rate(function: F) -> F:
     """`--quality`, `--bytes` and `--bpp`: any codec takes any of the three."""
     for option in (
         click.option("--bpp", type=float, metavar="B",
-                     help="Instead of a quality: the best file of at most B bits per pixel."),
+                     help="Best file of at most B bits per pixel, instead of a quality."),
         click.option("--bytes", "max_bytes", type=click.IntRange(min=1), metavar="N",
-                     help="Instead of a quality: the best file of at most N bytes."),
-        click.option("-q", "--quality", type=float, help="Quality, as the codec counts it; its default if not given."),
+                     help="Best file of at most N bytes, instead of a quality."),
+        click.option("-q", "--quality", type=float, help="Quality on the codec's own scale; its default if not given."),
     ):  # fmt: skip
         function = option(function)
     return function

@@ -29,15 +29,19 @@ Row = dict[str, str | float | bool | None]
     type=click.Choice(["points", "means", "pareto"]),
     default="points",
     show_default=True,
-    help="Every file; the mean curves with bands; or what no other codec beats in everything at once.",
+    help="points: every file; means: mean curves with bands; pareto: settings that no other dominates.",
 )
-@click.option("--at", help="A table at equal rates instead: numbers with commas.")
-@click.option("--unit", type=click.Choice(["bpp", "bytes"]), default="bpp", show_default=True, help="Of --at.")
-@click.option("--nearest", is_flag=True, help="With --at: the file nearest to the rate, not a point between two.")
-@click.option("-m", "--metric", "metrics", help="Names with commas; all for points, PSNR and MS-SSIM for tables.")
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True, help="Form.")
+@click.option("--at", help="Print a table at these equal rates instead (comma-separated).")
+@click.option("--unit", type=click.Choice(["bpp", "bytes"]), default="bpp", show_default=True, help="Unit of --at.")
+@click.option("--nearest", is_flag=True, help="With --at: use the file nearest in rate instead of interpolating.")
+@click.option(
+    "-m", "--metric", "metrics", help="Comma-separated metrics; by default all for points, PSNR and MS-SSIM for tables."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True, help="Output format."
+)
 @common.study
-@click.option("-o", "--output", type=PathName(path_type=Path), help="File to write; standard output if not given.")
+@click.option("-o", "--output", type=PathName(path_type=Path), help="Output file; standard output if not given.")
 def command(  # noqa: PLR0917
     sources: tuple[Path, ...],
     table: Literal["points", "means", "pareto"],
@@ -49,10 +53,10 @@ def command(  # noqa: PLR0917
     study: str | None,
     output: Path | None,
 ) -> None:
-    """Rate-distortion points as data: a row an image, codec and setting.
+    """Rate-distortion points as data: one row per image, codec and setting.
 
-    SOURCES are folders of `vitiq bench` or `vitiq run`, and published tables, as for `vitiq bd`, which reads the CSV
-    again.
+    SOURCES are folders of `vitiq bench` or `vitiq run`, and published tables, as for `vitiq bd`, which can also read
+    the CSV written here.
     """
     from vitiq.analysis.export import to_csv, to_json, to_rows  # noqa: PLC0415
     from vitiq.evaluation.points import gather_points  # noqa: PLC0415

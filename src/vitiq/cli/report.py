@@ -17,13 +17,13 @@ from vitiq.cli.options import PathName
     type=click.Choice(["html", "md", "tex", "pdf", "csv"]),
     default="html",
     show_default=True,
-    help="The page, or for papers under OUT/paper: tables (md, csv), figures (pdf), all with a document (tex).",
+    help="html: the page; for papers, in OUT/paper: tables (md, csv), figures (pdf), both and a document (tex).",
 )
-@click.option("--single-file", is_flag=True, help="Put the images into the page, as OUT/report-single.html.")
+@click.option("--single-file", is_flag=True, help="Embed the images in the page: OUT/report-single.html.")
 def command(out: Path, kind: str, single_file: bool) -> None:
-    """Build the report of the study in OUT again, from its records and images.
+    """Rebuild the report of the study in OUT from its records and images.
 
-    Prints the path of the page, or of each file made.
+    Prints the path of each file written.
     """
     if single_file and kind != "html":
         raise click.UsageError(f"--single-file given with --format {kind}: it belongs to the page (html)")

@@ -21,7 +21,7 @@ from vitiq.cli.single import rebuild_one
     "--no-projection",
     "free",
     is_flag=True,
-    help="Let coefficients leave the file's quantisation intervals: for a file that was a coarser JPEG before.",
+    help="Let coefficients leave the file's quantisation intervals; for files that were a coarser JPEG before.",
 )
 @common.force
 @common.jobs
@@ -36,13 +36,13 @@ def command(  # noqa: PLR0917
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Correct the artefacts of the JPEGs FILES: one file, or several or a folder into the folder -o.
+    """Remove compression artefacts from JPEG FILES: one file, or several or a folder into the folder -o.
 
-    Any JPEG: grey or colour, any subsampling, progressive, from any encoder; its quantisation tables are read from it.
-    A folder is worked on in parallel; the same command makes only what is missing. `-` is standard input or output.
+    Any JPEG works: greyscale or colour, any subsampling, progressive or not; its own quantisation tables are used.
+    Folders are processed in parallel; the same command restores only what is missing. `-` is standard input or output.
     Existing files are replaced only with --force.
 
-    Coded again with the same tables, the result gives the same coefficients but for what rounding to 8 bits moves.
+    Compressed again with the same tables, the result gives the same coefficients, up to rounding to 8 bits.
     """
     from vitiq.codecs.restored import restore_files, restore_image  # noqa: PLC0415 - slow to import
     from vitiq.image.limits import read_bounded  # noqa: PLC0415

@@ -16,28 +16,33 @@ from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
 
 @click.command("run", cls=common.CodecCommand)
 @click.argument("images", nargs=-1, required=True, type=PathName(path_type=Path))
-@click.option("-o", "--output", "out", required=True, type=PathName(path_type=Path), help="Folder for everything made.")
+@click.option("-o", "--output", "out", required=True, type=PathName(path_type=Path), help="Output folder.")
 @click.option(
     "--preset",
     type=click.Choice(["run", "thesis"]),
     default="run",
     show_default=True,
-    help="thesis: the published experiment, with its ladder of qualities.",
+    help="thesis: the published experiment, with its JPEG qualities.",
 )
-@click.option("-c", "--codec", type=common.CODEC, help=f"Codec that sets the size.  [default: {RUN}; thesis: {MAIN}]")
+@click.option(
+    "-c",
+    "--codec",
+    type=common.CODEC,
+    help=f"Main codec, whose file size the others match.  [default: {RUN}; thesis: {MAIN}]",
+)
 @common.rate
 @common.codec_options
 @click.option(
     "--at-bytes",
     type=click.IntRange(min=1),
-    help="Compare at this many bytes; at the codec's own file size if not given.",
+    help="Compare at this size; at that of the main codec's file if not given.",
 )
 @click.option(
     "--comparators",
     type=common.ANY_CODECS,
     default=",".join(COMPARATORS),
     show_default=True,
-    help="Codecs compared at equal bytes; '' for none.",
+    help="Codecs to compare at equal bytes; '' for none.",
 )
 @study_options
 def command(  # noqa: PLR0917
@@ -53,7 +58,7 @@ def command(  # noqa: PLR0917
     comparators: str,
     **study: Any,
 ) -> None:
-    """Compress IMAGES (files or folders), rebuild, score and report, beside other codecs at equal bytes.
+    """Compress, decode and score IMAGES (files or folders) beside other codecs at equal bytes, and write a report.
 
     The same command resumes a run that was stopped.
     """

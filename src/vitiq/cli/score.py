@@ -33,15 +33,17 @@ if TYPE_CHECKING:
 @click.argument("reference", type=PathName(path_type=Path))
 @click.argument("distorted", type=PathName(path_type=Path), required=False)
 @common.scoring
-@click.option("--map", "maps", type=PathName(path_type=Path), help="Draw the semantic error map: a .png, or a folder.")
+@click.option(
+    "--map", "maps", type=PathName(path_type=Path), help="Write the semantic error map to this .png, or folder."
+)
 @click.option(
     "--out",
     type=PathName(path_type=Path),
-    help="Table of one record a pair: .csv or .parquet; the same command resumes a stopped one.",
+    help="Table with one row per pair, .csv or .parquet; the same command resumes.",
 )
 @common.jobs
 @common.as_json
-@click.option("--details", is_flag=True, help="With --json: the tables behind a score too, as shared labels.")
+@click.option("--details", is_flag=True, help="With --json: include the data behind a score, such as the labels.")
 @common.force
 @common.quiet
 def command(  # noqa: PLR0917
@@ -59,16 +61,16 @@ def command(  # noqa: PLR0917
     force: bool,
     quiet: bool,
 ) -> None:
-    """Score DISTORTED against REFERENCE: two images, or two folders. One alone: metrics that need no reference.
+    """Score DISTORTED against REFERENCE: two images, or two folders. With REFERENCE alone: no-reference metrics.
 
-    Folders are paired by relative path, or by relative stem where the suffixes differ. Images without a partner and
-    broken files are named, the others are scored; then the exit code is 1, as where a metric that is asked for by
-    name is not defined. A file of any codec (.viq, .jxl, …) is decoded; `-` is standard input. A folder's summary
-    goes to stdout: mean, standard deviation and 95 % interval of the mean of every metric, and the metrics of whole
+    Folders are paired by relative path, or by relative stem if the suffixes differ. Images without a partner and
+    broken files are listed and the others scored; the exit code is then 1, as it is if a metric that was named
+    explicitly is undefined. Files of any codec (.viq, .jxl, …) are decoded; `-` is standard input. For folders, stdout
+    gets a summary: mean, standard deviation and 95 % interval of the mean of every metric, and the metrics of whole
     sets.
 
-    Where only metrics of sets are named (-m fid,kid), all images of both folders count, whatever their names; a side
-    may then be a statistics file of `vitiq stats`, pytorch-fid or clean-fid (.npz).
+    If only metrics of sets are named (-m fid,kid), all images of both folders are used, whatever their names;
+    either side may then be a statistics file (.npz) of `vitiq stats`, pytorch-fid or clean-fid.
     """
     from vitiq.cli.score_answer import JsonAnswer, TextAnswer  # noqa: PLC0415
     from vitiq.evaluation.aggregate import Aggregate  # noqa: PLC0415

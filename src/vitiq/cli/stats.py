@@ -14,14 +14,14 @@ from vitiq.cli.progress import ProgressBar
 
 @click.command("stats")
 @click.argument("folder", type=PathName(path_type=Path))
-@click.option("-o", "--out", type=PathName(path_type=Path), required=True, help="File to write, .npz.")
+@click.option("-o", "--out", type=PathName(path_type=Path), required=True, help="Output file (.npz).")
 @click.option(
     "-m",
     "--metric",
     type=common.METRIC,
     default="fid",
     show_default=True,
-    help="Fréchet distance that the file is for.",
+    help="Fréchet distance that will use the file.",
 )
 @common.weights
 @common.force
@@ -40,8 +40,8 @@ def command(  # noqa: PLR0917
 ) -> None:
     """Save mean and covariance of the features of all images in FOLDER.
 
-    The file holds `mu` and `sigma` as pytorch-fid and clean-fid read and write them, and `count`, `key` and `metric`.
-    `vitiq score` takes it, or one of theirs, in the place of a folder.
+    The file holds `mu` and `sigma` in the format of pytorch-fid and clean-fid, and `count`, `key` and `metric`.
+    `vitiq score` accepts it, or one of theirs, instead of a folder.
     """
     from vitiq.errors import InputError  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415

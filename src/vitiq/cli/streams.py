@@ -76,7 +76,7 @@ def read_stdin() -> bytes:
     except OSError as error:
         raise InputError(f"standard input: cannot be read ({error.strerror})") from error
     if len(data) > MAX_FILE_BYTES:
-        raise InputError(f"standard input: more than {MAX_FILE_BYTES} bytes given, which is the most that is read")
+        raise InputError(f"standard input: more than {MAX_FILE_BYTES} bytes given, above the limit for input")
     return data
 
 

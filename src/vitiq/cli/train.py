@@ -21,7 +21,13 @@ INSTEAD = {
 
 @click.command("train")
 @click.argument("model", type=click.Choice(list(MODELS)))
-@click.option("--data", multiple=True, required=True, type=PathName(path_type=Path), help="Folder or .tar of images.")
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    type=PathName(path_type=Path),
+    help="Folder or .tar of images; may be repeated.",
+)
 @click.option(
     "-o", "--output", "out", required=True, type=PathName(path_type=Path), help="Run folder; resumed if it exists."
 )
@@ -30,22 +36,22 @@ INSTEAD = {
     "--teacher",
     multiple=True,
     type=PathName(path_type=Path),
-    help="vit: checkpoints of ViT-Ti/16 and DeiT-Ti/16, the student starts from the first; classifier: one.",
+    help="vit: checkpoints of ViT-Ti/16 and DeiT-Ti/16 (the student is initialised from the first); classifier: one.",
 )
 @click.option(
     "--codec",
     type=PathName(path_type=Path),
-    help="context, perceptual, classifier: weights of `vitiq train codec`; those that ship if not given.",
+    help="context, perceptual, classifier: weights from `vitiq train codec`; the shipped ones if not given.",
 )
 @click.option(
     "--classifier",
     type=PathName(path_type=Path),
-    help="perceptual: weights of `vitiq train classifier` whose features the synthesis aggregates; none if not given.",
+    help="perceptual: weights from `vitiq train classifier` whose features the synthesis uses; none if not given.",
 )
 @click.option(
     "--begin",
     type=PathName(path_type=Path),
-    help="vit, generator, codec, classifier, deblock: weights to start from.",
+    help="vit, generator, codec, classifier, deblock: initial weights.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option(
@@ -54,7 +60,7 @@ INSTEAD = {
     metavar="MINUTES",
     help="Stop at a checkpoint after this time; the same command resumes.",
 )
-@click.option("--smoke", is_flag=True, help="A few steps, to see that everything works.")
+@click.option("--smoke", is_flag=True, help="Run only a few steps, as a smoke test.")
 @common.quiet
 def command(  # noqa: PLR0917
     model: str,
@@ -70,7 +76,7 @@ def command(  # noqa: PLR0917
     smoke: bool,
     quiet: bool,
 ) -> None:
-    """Train an embedded MODEL again; a run that was stopped resumes from its last checkpoint."""
+    """Train an embedded MODEL; a run that was stopped resumes from its last checkpoint."""
     refuse_others(model, {"teacher": teacher, "codec": codec, "classifier": classifier, "begin": begin})
     if "teacher" in MODELS[model].weights and not teacher:
         raise click.UsageError(f"training the {model} needs --teacher PATH (a checkpoint of vit_tiny_patch16_224)")

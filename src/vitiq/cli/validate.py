@@ -26,19 +26,21 @@ if TYPE_CHECKING:
 @click.command("validate")
 @click.argument("dataset", type=PathName(path_type=Path))
 @common.scoring
-@click.option("--against", metavar="METRIC", help="Compare the others with it; the best if not given.")
-@click.option("--learned", default="", metavar="NAMES", help="Codecs that are neural networks, beside those known.")
+@click.option("--against", metavar="METRIC", help="Metric that the others are compared with; the best if not given.")
+@click.option(
+    "--learned", default="", metavar="NAMES", help="Codecs to count as learned, in addition to the known ones."
+)
 @click.option(
     "--out",
     type=PathName(path_type=Path),
-    help="Folder that keeps every value: the same command resumes, a further metric is computed alone.",
+    help="Folder for all values: the same command resumes, and further metrics are computed alone.",
 )
 @click.option(
     "--resamples",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Bootstrap samples behind the intervals.",
+    help="Bootstrap resamples for the intervals.",
 )
 @common.jobs
 @common.as_json
@@ -57,16 +59,15 @@ def command(  # noqa: PLR0917
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Agreement of metrics with the human scores of DATASET, and whether one agrees better than another.
+    """Agreement of metrics with the opinion scores of DATASET, and whether one agrees better than another.
 
     SRCC, PLCC, KRCC and RMSE with 95 % intervals; differences between metrics on the same images (paired bootstrap);
-    SRCC by codec or distortion and by rate; how often a metric flatters learned codecs; the error of published maps to
-    just noticeable differences.
+    SRCC by codec or distortion and by rate; how often a metric favours learned codecs against the opinions; the error
+    of published mappings to just noticeable differences.
 
-    DATASET is a folder as published of TID2013, LIVE, CSIQ, KADID-10k, AIC-3, AIC-4, CID22, mucped22, mucped23 or
-    PIPAL, or one with a mos.csv of the columns distorted, reference, mos. Values of metrics that a set publishes are
-    compared too; where its images are not here, they alone. Broken images are named, the others are compared; then the
-    exit code is 1.
+    DATASET is the folder, as published, of TID2013, LIVE, CSIQ, KADID-10k, AIC-3, AIC-4, CID22, mucped22, mucped23 or
+    PIPAL, or one with a mos.csv with the columns distorted, reference, mos. Metric values published with a data set are
+    compared too; without its images, only these. Broken images are listed and the others used; the exit code is then 1.
     """
     from vitiq.datasets.opinions import load_opinions  # noqa: PLC0415
     from vitiq.evaluation import validate as work  # noqa: PLC0415
@@ -85,7 +86,11 @@ def command(  # noqa: PLR0917
         print_json(to_json(data, found, answer))
     else:
         rated = len(data.opinions)
-        what = f"{rated - found.broken} images" if data.with_images else f"{rated} rated images, not here themselves"
+        what = (
+            f"{rated - found.broken} images"
+            if data.with_images
+            else f"{rated} rated images, without the images themselves"
+        )
         click.echo(f"{data.layout}: {what}, 95 % intervals from resampled references\n")
         click.echo(to_markdown(answer, against=against))
     lost = [f"{line.metric}, {line.distortion}: {line.problem}" for line in answer.lines if line.problem is not None]

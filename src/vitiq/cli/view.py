@@ -11,12 +11,12 @@ from vitiq.cli.options import PathName
 
 @click.command("view")
 @click.argument("out", type=PathName(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes one that is free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port; 0 for any free one.")
 @click.option("--open/--no-open", "show", default=False, help="Open the page in the browser.")
 def command(out: Path, port: int, show: bool) -> None:
-    """Show the study in OUT on a server of this machine alone, following a run in progress.
+    """Show the study in OUT in a browser, through a local server; follows a run in progress.
 
-    Images can be dropped into its page "Try your own". Reads OUT, never writes to it. Ctrl-C ends it.
+    Drop your own images into the page "Try your own". The server never writes to OUT. Ctrl-C stops it.
     """
     from vitiq.errors import InputError  # noqa: PLC0415
     from vitiq.report.server import ViewServer  # noqa: PLC0415

@@ -158,7 +158,7 @@ class Codec(ABC):
 
         Raises:
             BitstreamError: the bytes are damaged, foreign or ask for too much memory.
-            WeightsError: the shared weights that the file names are not at hand.
+            WeightsError: the shared weights that the file names are not found.
         """
         try:
             image = self.decompress(data)
@@ -199,7 +199,7 @@ class Codec(ABC):
 
         Raises:
             BitstreamError: the bytes are damaged or foreign.
-            WeightsError: symbols are asked for, and the weights they need are not at hand.
+            WeightsError: symbols are asked for, and the weights they need are not found.
         """
         height, width, _ = self.decode(data).shape
         nothing: tuple[np.ndarray, ...] | None = () if symbols else None
@@ -263,7 +263,7 @@ def check_decoded(image: object, codec: str) -> None:
     try:
         check_image(image)
     except InputError as error:
-        raise PluginError(f"the decoder of codec {codec} is at fault: {error}") from error
+        raise PluginError(f"the decoder of codec {codec} is faulty: {error}") from error
 
 
 def metadata(codec: Codec | type[Codec]) -> dict[str, object]:

@@ -166,7 +166,7 @@ def named_weights(file: viq.Container, what: str) -> Path:
     """The weights file that the file names, found by its hash: shipped, in the cache, or in a folder of the user.
 
     Raises:
-        WeightsError: it is not here; the message says how to get it.
+        WeightsError: it is not found; the message says how to get it.
     """
     named = file.weights.hex()
     if len(file.weights) != _prefix_length(file):
@@ -192,6 +192,6 @@ def check_weights(
     """
     if not made_with(file, weights_sha256, *stands_for):
         raise WeightsError(
-            f"the file needs {what} weights with sha256 {file.weights.hex()}…, those at hand are "
+            f"the file needs {what} weights with sha256 {file.weights.hex()}…, those found are "
             f"{weights_sha256[: 2 * WEIGHTS_PREFIX]}…; {remedy}"
         )

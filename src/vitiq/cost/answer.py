@@ -60,7 +60,7 @@ def cost(
     Args:
         model: a Vision Transformer such as vit-h/14, or a model of `vitiq train`.
         on: device and count, as `accelerators.find`.
-        images, epochs, size: of a Vision Transformer's training set, times that each is seen, and pixels a side;
+        images, epochs, size: of a Vision Transformer's training set, times that each is seen, and pixels per side;
             1.28 million, 1 and 224 if not given. vitiq's own trainings have theirs in their configuration.
         config: configuration of one of vitiq's own trainings; the shipped one if not given.
         utilisation: share of the device's peak that is reached, above 0 to 1.

@@ -76,7 +76,7 @@ def parse_transformer(text: str, side: int = 224, *, others: Sequence[str] = ())
         )
     patch = int(match[2])
     if side % patch or side < patch:
-        raise InputError(f"images of {side} pixels a side given, a multiple of the patch side {patch} expected")
+        raise InputError(f"images of {side} pixels per side given, a multiple of the patch side {patch} expected")
     return Transformer(text, *SIZES[match[1]], patch, side, 1000)
 
 

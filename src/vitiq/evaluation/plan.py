@@ -51,7 +51,7 @@ class Faults:
             raise self.found[0]
         if self.found:
             lines = " ".join(f"({number}) {error}" for number, error in enumerate(self.found, 1))
-            raise InputError(f"{len(self.found)} faults, nothing was started: {lines}")
+            raise InputError(f"{len(self.found)} problems, nothing was started: {lines}")
 
 
 def series_of(
@@ -70,7 +70,7 @@ def series_of(
 
     Raises:
         UnknownNameError, InputError, WeightsError: no such codec, option, quality or weights.
-        MissingDependencyError: a program or package that the codec needs is not here.
+        MissingDependencyError: a program or package that the codec needs is not found.
     """
     codec = spec.make()
     codec.check_ready([rate.value for rate in spec.rates if rate.kind == "quality"])
@@ -109,7 +109,7 @@ def check_keep(text: str) -> tuple[str, ...]:
 def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
     """The metrics; those asked for by name must be at hand, others that cannot be had here are left undefined.
 
-    Faults are unknown names, and metrics whose weights or packages are not here.
+    Faults are unknown names, and metrics whose weights or packages are not found.
     """
     metrics: list[Metric] = []
     count = len(faults.found)

@@ -125,7 +125,7 @@ def statistics_of(
 
     Raises:
         InputError: another metric, no such folder, or fewer than two images.
-        WeightsError: the network's weights are not here.
+        WeightsError: the network's weights are not found.
     """
     metric = _frechet(spec)
     key, problems = metric.rows_key(), list[str]()

@@ -151,7 +151,7 @@ def submit(script: Path) -> str:
         )
     except FileNotFoundError as error:
         raise MissingDependencyError(
-            f"sbatch is not here; copy {script} to a login node and run `sbatch {script.name}` there"
+            f"sbatch is not found; copy {script} to a login node and run `sbatch {script.name}` there"
         ) from error
     except subprocess.TimeoutExpired as error:
         raise InputError("sbatch gave no answer in two minutes; is the controller up (`sinfo`)?") from error
@@ -213,7 +213,7 @@ def dask_cluster(jobs: int) -> Any:
 
     Raises:
         MissingDependencyError: dask-jobqueue is not installed.
-        InputError: SLURM's commands are not here, or an option is refused.
+        InputError: SLURM's commands are not found, or an option is refused.
     """
     try:
         import dask  # noqa: PLC0415 - an extra

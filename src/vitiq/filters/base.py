@@ -48,7 +48,7 @@ class Filter(ABC):
         Args:
             image: as decoded.
             data: the compressed file it was decoded from, for filters that read more in it (quantisation tables); None
-                where it is not at hand.
+                where it is not found.
         """
 
     def identity(self) -> Mapping[str, object]:

@@ -74,7 +74,7 @@ def read_bounded(path: Path, expected: str = "an image file") -> bytes:
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{str(path)!r}: not a file name ({error}); check the path") from error
     if data is None or len(data) > MAX_FILE_BYTES:
-        raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes given, which is the most that is read; shrink it")
+        raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes given, above the limit for input; shrink it")
     return data
 
 

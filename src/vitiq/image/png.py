@@ -234,7 +234,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _deep(chunks: _Chunks, kind: int) -> Raster:
-    """Colour, or grey with alpha, of 16 bits a sample, all of them kept."""
+    """Colour, or grey with alpha, of 16 bits per sample, all of them kept."""
     if kind == _GREY_ALPHA:  # 2 × 16 bits are decoded as the 4 × 8 they are made of
         raw = _unpacked(chunks, "RGBA", "RGBA").astype(np.uint16)
         return Raster(raw[:, :, :1] * 256 + raw[:, :, 1:2], "grey", raw[:, :, 2] * 256 + raw[:, :, 3])

@@ -113,7 +113,7 @@ def _read_pam(data: bytes, name: str) -> Raster:
     width, height, depth, top = (int(fields[key]) for key in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
     check_pixels(width, height, name)
     if not (1 <= depth <= 4 and 1 <= top <= 65_535):
-        raise ValueError(f"{depth} samples a pixel with a largest value of {top}")
+        raise ValueError(f"{depth} samples per pixel with a largest value of {top}")
     values = _numbers(data, end + 7, width * height * depth, top).reshape(height, width, depth)
     values = _whole_range(values, top, inverted=False)
     colours = depth - (depth in {2, 4})

@@ -73,7 +73,7 @@ class Metric(ABC):
         """What a call needs beside vitiq, if anything; `vitiq metrics list` asks it. Nothing by default.
 
         Raises:
-            MissingDependencyError: a program or a package is not here; the message says how to get it.
+            MissingDependencyError: a program or a package is not found; the message says how to get it.
         """
         return None
 

@@ -160,7 +160,7 @@ def fid_reader(resize: str = "clean") -> InceptionReader:
     info = model_info(NAME)
     if not info.path.is_file():
         raise WeightsError(
-            f"InceptionV3's FID weights are not here: run `vitiq models fetch {NAME}` (96 MB), or without a network "
+            f"InceptionV3's FID weights are missing: run `vitiq models fetch {NAME}` (96 MB), or without a network "
             f"`vitiq models fetch {NAME} --from {info.file}`; the -vit metrics need none"
         )
     if sha256_file(info.path) != info.sha256:

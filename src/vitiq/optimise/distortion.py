@@ -22,7 +22,7 @@ def distortion(name: str, target: Float[Tensor, "n 3 h w"]) -> Distortion:
 
     Raises:
         InputError: no such loss.
-        WeightsError: its weights are not here.
+        WeightsError: its weights are not found.
     """
     chosen = weighting(name)
     if not chosen.factor:

@@ -49,7 +49,7 @@ WEIGHTINGS = {
     "fid": Weighting("fid", 1 / 40000, 1 / 4),
     "fid-vit": Weighting("fid-vit", 1 / 60000, 1 / 4),
 }
-"""By the name of `--loss`; `DEFAULT` for the losses that are not here."""
+"""By the name of `--loss`; `DEFAULT` for the losses that are not listed."""
 
 DEFAULT = Weighting("", 1 / 25, 1 / 4)
 
@@ -68,7 +68,7 @@ def weighting(name: str) -> Weighting:
         meant = f" (did you mean {near[0]}?)" if near else ""
         raise InputError(
             f"loss {name!r} given{meant}, expected one of {', '.join(known)}, or another metric with a loss: "
-            "`vitiq metrics list` says which are differentiable"
+            "`vitiq metrics list --json` lists which are differentiable"
         )
     return Weighting(name, DEFAULT.factor, DEFAULT.mse)
 
@@ -97,9 +97,9 @@ class SearchOptions:
         "what the search minimises: mse, ssim, ms-ssim, lpips, vit, perceptual, vit-topk, vit-tiles, fid, or another "
         "differentiable metric",
     )
-    optimizer: OptimiserName = option("adam", "optimiser (sgd with its schedule as published)")
-    learning_rate: float | None = option(None, "first learning rate; the optimiser's own if not given", low=0)
-    seed: int = option(0, "seed of what is random in the search")
+    optimizer: OptimiserName = option("adam", "optimiser (sgd: with the published schedule)")
+    learning_rate: float | None = option(None, "initial learning rate; the optimiser's default if not given", low=0)
+    seed: int = option(0, "random seed of the search")
     preview_every: int = option(250, "iterations between previews", low=1)
     device: str = device_option()
 

@@ -161,7 +161,7 @@ def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[
     if top.encode_seconds > 3 * fastest.encode_seconds:
         cost += f", where {model.curves[fastest.curve].label} takes {seconds_text(fastest.encode_seconds)}"
     if curve.shared_bytes:
-        cost += f", and {size_text(curve.shared_bytes)} of weights that every decoder must own"
+        cost += f", and {size_text(curve.shared_bytes)} of weights that every decoder needs"
     facts = [("Price", cost + ".")]
     if column.info.key in curve.dependent:
         facts.append(("Caution", _not_independent(model, rows, curve, column)))

@@ -81,7 +81,7 @@ def about(column: Column) -> str:
 def _cost_heads(model: Model) -> list[dict[str, str]]:
     heads = [{"text": "encode", "about": "Median seconds an image"}]
     if any(curve.shared_bytes for curve in model.curves):
-        heads.append({"text": "decoder's weights", "about": "Bytes every decoder must own"})
+        heads.append({"text": "decoder's weights", "about": "Size of the weights that every decoder needs"})
     return heads
 
 

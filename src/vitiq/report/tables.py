@@ -134,7 +134,7 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     shared = [c for c in (model.curves[row.curve] for row in rows) if c.shared_bytes]
     if shared:
         said = ", ".join(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)
-        note.append(f"Weights that every decoder must own: {said}.")
+        note.append(f"Weights that every decoder needs: {said}.")
     few = [row for row in rows if row.count < len(model.images)]
     if few:
         said = ", ".join(f"{model.curves[row.curve].label} {row.count} of {len(model.images)}" for row in few)

@@ -146,7 +146,7 @@ def resolve(sha256: str) -> Path:
         how = f"they are {known[0].name}: run `vitiq models fetch {known[0].name}`"
     else:
         how = f"no release shipped them: put the file into a folder and name the folder in ${SEARCH_PATH}"
-    raise WeightsError(f"weights with sha256 {wanted} are not here; {how}")
+    raise WeightsError(f"weights with sha256 {wanted} are not found; {how}")
 
 
 def _agree(one: str, other: str) -> bool:

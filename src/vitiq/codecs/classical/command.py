@@ -55,15 +55,15 @@ NO_DECODER = 'codec cmd cannot decode without its template; give decode="PROGRAM
 class CommandOptions:
     """Options of an external program."""
 
-    encode: str = option("", "program and arguments that compress, with {in}, {out} and {q}")
-    decode: str = option("", "program and arguments that decompress, with {in} and {out}; known programs' own if empty")
-    suffix: str = option("", "suffix of the compressed file; known programs' own, or .bin, if empty")
-    exchange: Literal["png", "ppm"] = option("png", "format in which images go to the program and come back")
-    low: float = option(0.0, "lowest quality of {q}")
-    high: float = option(100.0, "highest quality of {q}; below the lowest where a larger number means a smaller file")
+    encode: str = option("", "command that compresses, with {in}, {out} and {q}")
+    decode: str = option("", "command that decompresses, with {in} and {out}; found for known programs if empty")
+    suffix: str = option("", "suffix of the compressed file; that of known programs, or .bin, if empty")
+    exchange: Literal["png", "ppm"] = option("png", "image format exchanged with the program")
+    low: float = option(0.0, "worst quality of {q}")
+    high: float = option(100.0, "best quality of {q}; less than low if a larger number means a smaller file")
     step: float = option(1.0, "step between qualities", low=1e-6)
     quality: float | None = option(None, "default quality; the middle of the range if not given")
-    timeout: float = option(600.0, "seconds after which a program is stopped", low=0.1)
+    timeout: float = option(600.0, "seconds after which the program is killed", low=0.1)
 
 
 class Command(Codec):
@@ -78,7 +78,7 @@ class Command(Codec):
     extension = ".bin"
     qualities = (10, 30, 50, 70, 90)
     default_quality = 50
-    quality_help = "the number that {q} stands for in the template"
+    quality_help = "the number inserted for {q} in the command"
     quality_range = (0, 100, 1)
     Options = CommandOptions
     argument = "encode"
@@ -102,7 +102,7 @@ class Command(Codec):
         ladder = [low + round(steps * share) * chosen.step for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
         self.qualities = tuple(dict.fromkeys(ladder))  # type: ignore[misc]
         self.default_quality = middle if chosen.quality is None else chosen.quality  # type: ignore[misc]
-        self.quality_help = f"{low:g} to {high:g}, what {{q}} is to {program or 'the program'}"  # type: ignore[misc]
+        self.quality_help = f"{low:g} to {high:g}, as {{q}} of {program or 'the program'}"  # type: ignore[misc]
         self.title = program or "External program"  # type: ignore[misc]
 
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:

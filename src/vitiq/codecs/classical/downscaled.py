@@ -40,7 +40,7 @@ class Downscaled(ViqCodec):
     inner: ClassVar[type[PillowCodec]]
     qualities = (400, 700, 1000, 1540, 2500, 4000)
     default_quality = 1540
-    quality_help = "bytes the file may have, from 1; the smallest file of the format where none is so small"
+    quality_help = "maximum size of the file in bytes, from 1; the format's smallest file if none is that small"
     quality_range = None
     section_names = {FILE: "file"}  # noqa: RUF012 - a constant
 

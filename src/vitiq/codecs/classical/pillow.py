@@ -110,7 +110,7 @@ class PillowCodec(FormatCodec):
 class JpegOptions:
     """Options of JPEG."""
 
-    subsampling: Subsampling = option("4:2:0", "resolution of the colour planes")
+    subsampling: Subsampling = option("4:2:0", "chroma subsampling")
     progressive: bool = option(False, "progressive scans")
 
 
@@ -203,9 +203,9 @@ class AvifOptions:
     """Options of AVIF."""
 
     tune: Literal["psnr", "ssim", "iq"] | None = option(
-        None, "what libaom is tuned for; libavif's own choice if not given (iq from 1.4 on)"
+        None, "what libaom is tuned for; libavif's default if not given (iq since 1.4)"
     )
-    subsampling: Subsampling = option("4:2:0", "resolution of the colour planes")
+    subsampling: Subsampling = option("4:2:0", "chroma subsampling")
     speed: int = option(4, "0 (slowest, smallest) to 10", low=0, high=10)
 
 

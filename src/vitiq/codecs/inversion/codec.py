@@ -64,7 +64,7 @@ class InversionOptions(SearchOptions):
 
     generator: str = option(EMBEDDED, "'embedded', or the path of a weights file of the same format")
     iterations: int = option(250, "iterations of the search", low=1)
-    restarts: int = option(1, "searches from different starts; the best is kept", low=1)
+    restarts: int = option(1, "number of searches from different starts; the best is kept", low=1)
     entropy: str = option(OWN, "entropy model of the latents: the generator's own, or a registered one")
 
 
@@ -76,7 +76,7 @@ class Inversion(ViqCodec):
     title = "vitiq inversion"
     qualities = (400, 700, 1000, 1540, 2500, 4000)
     default_quality = 1540
-    quality_help = f"bytes the file may have, from {MIN_BYTES}"
+    quality_help = f"maximum size of the file in bytes, from {MIN_BYTES}"
     quality_range = None
     min_bytes = MIN_BYTES
     optimises = True

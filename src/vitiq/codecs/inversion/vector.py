@@ -42,23 +42,25 @@ class VectorOptions(SearchOptions):
         EMBEDDED,
         "'embedded', 'transgan', or a checkpoint's path (vitiq train, pytorch_GAN_zoo, official TransGAN)",
     )
-    iterations: int = option(500, "iterations at most; the search stops once the plateau schedule has run out", low=1)
-    restarts: int = option(1, "searches from different random latents; the best is kept", low=1)
+    iterations: int = option(
+        500, "maximum number of iterations; the search stops when the plateau schedule ends", low=1
+    )
+    restarts: int = option(1, "number of searches from different random latents; the best is kept", low=1)
     seed: int = option(0, "seed of the random latents and of QSGD")
-    start: Literal["random", "encoder"] = option("random", "first latent: random as published, or the encoder's")
-    coder: Literal["range", "qsgd"] = option("range", "uniform quantisation and range coder, or QSGD with Elias omega")
-    compat: Literal["thesis"] | None = option(None, "published behaviour, faults included (implies coder qsgd)")
+    start: Literal["random", "encoder"] = option("random", "initial latent: random as published, or the encoder's")
+    coder: Literal["range", "qsgd"] = option("range", "uniform quantisation and range coding, or QSGD with Elias omega")
+    compat: Literal["thesis"] | None = option(None, "published behaviour, including its faults (implies coder qsgd)")
 
 
 class InversionVector(ViqCodec):
-    """The published single latent vector. Quality is bits a latent number."""
+    """The published single latent vector. Quality is bits per latent number."""
 
     name = "inversion-vector"
     viq_id = 2
     title = "Generator inversion (512×1 latent, as published)"
     qualities = (1, 2, 4, 6, 8)
     default_quality = 8
-    quality_help = "bits a latent number of the quantiser, 1 to 8 (published: 1, 2, 4, 6, 8)"
+    quality_help = "bits per latent number, 1 to 8 (published: 1, 2, 4, 6, 8)"
     quality_range = (1, 8, 1)
     optimises = True
     Options = VectorOptions
@@ -156,7 +158,7 @@ class InversionVector(ViqCodec):
         return generator, symbols.reshape(form), vector.astype(np.float32).reshape(form)
 
     def contents(self, file: viq.Container, *, symbols: bool) -> Contents:
-        """Bits and code; says at which size the generator's image is, where the generator is at hand."""
+        """Bits and code; says at which size the generator's image is, where the generator is available."""
         bits, compat = _header(file)
         coder = "qsgd" if any(section.kind == QSGD for section in file.sections) else "range"
         details = {"coder": coder, "compat": "thesis" if compat else None}
@@ -197,5 +199,5 @@ def _header(file: viq.Container) -> tuple[int, bool]:
     header = file.section(HEADER)
     bits, compat = (header[0] & 0x7F, bool(header[0] & 0x80)) if len(header) == 1 else (0, False)
     if bits not in range(1, 9):
-        raise BitstreamError(f"{bits} bits a latent number in the file, expected 1 to 8; it is damaged")
+        raise BitstreamError(f"{bits} bits per latent number in the file, expected 1 to 8; it is damaged")
     return bits, compat

@@ -60,12 +60,12 @@ class TransformOptions(SearchOptions):
 
     generator: str = option(EMBEDDED, "'embedded', or the path of a weights file of `vitiq train codec`")
     effort: int | None = option(
-        None, "search of this image's latents: 0 none, 1 short, 2, 3 long; if not given 0, with tune 2", low=0, high=3
+        None, "optimise this image's latents: 0 no, 1 short, 2, 3 long; default 0, with tune 2", low=0, high=3
     )
-    tune: Tune | None = option(None, "what the search makes best: psnr (as without), ms-ssim or perceptual")
-    refine: int = option(0, "iterations of the search, instead of an effort", low=0)
+    tune: Tune | None = option(None, "what the search optimises: psnr (the default), ms-ssim or perceptual")
+    refine: int = option(0, "iterations of the search, instead of effort", low=0)
     learning_rate: float | None = option(
-        None, "of the search, in symbols an iteration; 0.1 with adam and 1 with sgd if not given", low=0
+        None, "of the search, in symbols per iteration; 0.1 for adam and 1 for sgd if not given", low=0
     )
 
     def __post_init__(self) -> None:
@@ -113,7 +113,7 @@ class TransformViqCodec(ViqCodec):
         """The networks of the option; of a file, those that it names where the option is left alone.
 
         Raises:
-            WeightsError: they are not here, or the option gives others than the file names.
+            WeightsError: they are not found, or the option gives others than the file names.
         """
         from vitiq.codecs.transform.decoder import load_decoder
         from vitiq.codecs.transform.networks.embedded import WEIGHTS

@@ -56,7 +56,7 @@ class Decoder:
         """The classifier whose features are aggregated; None where none are.
 
         Raises:
-            WeightsError: it is not at hand.
+            WeightsError: it is not found.
         """
         wanted = self.model.classifier_sha256
         if not wanted:

@@ -44,7 +44,7 @@ class Deblock(Filter):
         """The corrected image of the file; see `restore_jpeg`.
 
         Raises:
-            InputError: no JPEG file is at hand, or another filter has changed the image before.
+            InputError: no JPEG file is available, or another filter has changed the image before.
         """
         if data is None or not data.startswith(START):
             raise InputError("filter deblock reads the coefficients of a JPEG file; use it as jpeg+deblock")

@@ -177,7 +177,7 @@ def map_by_library(reference: ImageU8, distorted: ImageU8, nits: float) -> Map:
     """The map of libjxl 0.7's library, at the settings of its program.
 
     Raises:
-        UndefinedError: the library is not here, or refuses the images.
+        UndefinedError: the library is not found, or refuses the images.
     """
     library = _library()
     api = None if library is None else library.JxlButteraugliApiCreate(None)

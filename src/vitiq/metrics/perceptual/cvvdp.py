@@ -55,7 +55,7 @@ class Cvvdp(MeasuredMetric):
         """The package's metric on the CPU.
 
         Raises:
-            MissingDependencyError: the package is not here, or not usable beside this torch.
+            MissingDependencyError: the package is not found, or not usable beside this torch.
             InputError: no such display.
         """
         if self._model is None:

@@ -132,7 +132,7 @@ class PatchFidLoss(PatchFrechetLoss):
         reader: None for the fetched weights.
 
     Raises:
-        WeightsError: they are not here.
+        WeightsError: they are not found.
     """
 
     metric = "patch-fid"

@@ -73,7 +73,7 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
         if any(b.width not in {a.width, a.width / 4} for a, b in pairwise(self.stages)):
             raise ValueError("stages: each width is that of the stage before, or a quarter of it")
         if any(width % self.heads for width in (*(s.width for s in self.stages), self.discriminator_width // 4)):
-            raise ValueError("heads: every width is to be a multiple of it, and of four times it in the discriminator")
+            raise ValueError("heads: every width must be a multiple of it, and of four times it in the discriminator")
         if sides[-1] % (self.patch * 2 ** (self.discriminator_scales - 1)):
             raise ValueError(f"patch: {sides[-1]} pixels are no multiple of the coarsest scale's patches")
         if self.label_smoothing and self.loss != "hinge":
