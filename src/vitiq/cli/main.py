@@ -159,6 +159,8 @@ def main() -> None:
     except click.ClickException as error:
         show_error(usage(error))
         sys.exit(error.exit_code)
+    except SystemExit as error:  # a command's own exit code; or a plug-in's
+        fail_of_plugin(error)
     except Exception as error:
         fail(*answer(error))
     except KeyboardInterrupt:
@@ -220,6 +222,16 @@ def unexpected(error: Exception) -> str:
         return str(fault)
     again = shlex.join(["vitiq", "--debug", *sys.argv[1:]])
     return f"a fault of vitiq ({described(error)}); please report what this shows: {again}"
+
+
+def fail_of_plugin(error: SystemExit) -> NoReturn:
+    """End as a command asked for; where the code of a plug-in asked, that is its failure."""
+    from vitiq.registry import plugin_fault  # noqa: PLC0415 - slow to import
+
+    fault = plugin_fault(error)
+    if fault is not None:
+        fail(str(fault), 1)
+    raise error
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -55,7 +55,8 @@ class FilteredCodec(Codec):
         image = self._codec.decode(data)
         for item in self._filters:
             shape = image.shape
-            image = item.apply(image, data)
+            with registry.kept_folder(type(item).__module__):
+                image = item.apply(image, data)
             if getattr(image, "shape", None) != shape or str(image.dtype) != "uint8":
                 raise PluginError(f"filter {item.name} did not give an image of {shape[1]}×{shape[0]} pixels of uint8")
         return image
