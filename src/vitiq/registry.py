@@ -7,51 +7,18 @@ only `load` imports the module that an entry point names.
 from __future__ import annotations
 
 import difflib
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described
+from vitiq.foreign import RAISED, guarded, is_ours
 
 Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
 LISTED = ("codecs", "metrics")
 """Groups that a command lists."""
-
-RAISED = (Exception, SystemExit)
-"""What a plug-in may raise: its `sys.exit` is a failure of its own, and must not end the program."""
-
-
-@contextmanager
-def kept_folder(module: str) -> Iterator[None]:
-    """Come back to the working folder that a plug-in's code may leave by `os.chdir`: relative names lead on from it.
-
-    Args:
-        module: whose code runs. vitiq's own stays where it is; another thread of the caller's may go elsewhere meanwhile.
-    """
-    before = None if is_ours(module) else _folder()
-    try:
-        yield
-    finally:
-        if before is not None and _folder() != before:
-            os.chdir(before)
-
-
-def is_ours(module: str) -> bool:
-    """Whether a module is part of vitiq, by its name."""
-    return module.partition(".")[0] == __name__.partition(".")[0]
-
-
-def _folder() -> str | None:
-    """The working folder; None where it was removed."""
-    try:
-        return str(Path.cwd())
-    except FileNotFoundError:
-        return None
 
 
 def _entries(group: Group) -> dict[str, EntryPoint]:
@@ -92,7 +59,7 @@ def load(group: Group, name: str) -> Any:
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")
     entry = entries[name]
     try:
-        with kept_folder(entry.module):
+        with guarded(entry.module):
             found = entry.load()
     except MissingDependencyError:
         raise

@@ -25,6 +25,7 @@ from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import abandon, flush, prepare, show_error
 from vitiq.errors import InputError, UnknownNameError, VitiqError, described
+from vitiq.foreign import reserve_output
 
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
@@ -146,6 +147,7 @@ def main() -> None:
     # A home folder that cannot be written to costs matplotlib its cache, not the user a paragraph.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     prepare()
+    reserve_output()
     try:
         check_folder()
         cli.main(prog_name="vitiq", standalone_mode=False)

@@ -33,9 +33,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, described
+from vitiq.foreign import RAISED, guarded, is_ours
 from vitiq.models.device import check_device
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
-from vitiq.registry import RAISED, is_ours, kept_folder
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate, check_image
 
 
@@ -144,7 +144,7 @@ class Codec(ABC):
         quality = self.default_quality if rate is None else rate.value
         self.check_quality(quality)
         try:
-            with kept_folder(type(self).__module__):
+            with guarded(type(self).__module__):
                 data: object = self.compress(np.ascontiguousarray(image), quality, progress)
         except RAISED as error:
             if isinstance(error, VitiqError) or self._is_ours():
@@ -163,7 +163,7 @@ class Codec(ABC):
             WeightsError: the shared weights that the file names are not at hand.
         """
         try:
-            with kept_folder(type(self).__module__):
+            with guarded(type(self).__module__):
                 image = self.decompress(data)
         except RAISED as error:
             if isinstance(error, VitiqError) or self._is_ours():

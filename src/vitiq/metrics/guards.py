@@ -22,7 +22,7 @@ from vitiq.errors import (
     WeightsError,
     described,
 )
-from vitiq.registry import RAISED, kept_folder
+from vitiq.foreign import RAISED, guarded
 from vitiq.types import Score, check_image
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def check_images(images: Sequence[object]) -> None:
 
 def _defined(work: Callable[..., Score], metric: Metric, *images: Any) -> Score:
     try:
-        with kept_folder(type(metric).__module__):
+        with guarded(type(metric).__module__):
             score: object = work(metric, *images)
     except UndefinedError as error:
         return undefined(metric, error)

@@ -199,8 +199,8 @@ def _words(template: str, what: str) -> list[str]:
     unknown = [name for name in re.findall(r"\{[^\W\d]\w*\}", template) if name not in known]
     if unknown:
         raise InputError(
-            f"codec cmd: {what} template {template!r} has {', '.join(dict.fromkeys(unknown))}, which nothing stands for; "
-            f"known are {', '.join(known)}"
+            f"codec cmd: {what} template {template!r} has {', '.join(dict.fromkeys(unknown))}, "
+            f"which nothing stands for; known are {', '.join(known)}"
         )
     return words
 
