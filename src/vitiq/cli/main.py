@@ -26,6 +26,7 @@ from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import abandon, flush, prepare, show_error
 from vitiq.errors import InputError, UnknownNameError, VitiqError, described
 from vitiq.foreign import reserve_output
+from vitiq.signals import stop_on_sigterm
 
 COMMANDS = {
     "run": "the main job: compress, rebuild, score, report",
@@ -148,6 +149,7 @@ def main() -> None:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     prepare()
     reserve_output()
+    stop_on_sigterm()
     try:
         check_folder()
         cli.main(prog_name="vitiq", standalone_mode=False)
