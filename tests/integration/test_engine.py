@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,32 @@ def test_a_killed_worker_costs_the_task_that_killed_it(images: Path, tmp_path: P
     assert [(r.image, r.codec, r.rate_value) for r in failed] == [("dark.png", "test-deadly", 2)]
     assert "killed" in str(failed[0].error)
     assert list(outcome.failed) == [failed[0].key]
+
+
+class _Breaking(Workers):
+    """A pool that dies while it has two batches, and is noticed only when both are lost; then it works."""
+
+    def __init__(self) -> None:
+        super().__init__("inline")
+        self.kind = "processes"
+        self._lost: list[Future[Any]] = []
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **settings: Any) -> Future[Any]:
+        if len(self._lost) == 2:
+            return super().submit(work, *args, **settings)
+        self._lost.append(Future())
+        if len(self._lost) == 2:
+            for future in self._lost:
+                future.set_exception(BrokenProcessPool("died"))
+        return self._lost[-1]
+
+
+def test_of_several_tasks_that_a_dead_pool_had_none_is_blamed(images: Path, tmp_path: Path) -> None:
+    study = plan(images, "test-grey@1")
+    store = Store(tmp_path)
+    store.begin(study)
+    outcome = run_study(study, store, _Breaking())
+    assert (outcome.done, outcome.failed) == (len(study), {})
 
 
 def test_two_runs_at_once_neither_corrupt_nor_double(images: Path, tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ class _Run:
             self._restart()
 
     def _collect(self, finished: set[Future[list[Result]]], _: object) -> None:
-        broken = False
+        broken, alone = False, len(self.flying) == 1
         # Those with results first: an error may end the study.
         for future in sorted(finished, key=lambda future: end_of(future) is not None):
             items = self.flying.pop(future)
@@ -258,8 +258,8 @@ class _Run:
                 raise error
             elif isinstance(error, CancelledError):
                 raise cluster_is_gone(error)
-            elif len(items) > 1 or (isinstance(error, BrokenProcessPool) and self.flying):
-                # One of them ended its worker: each is tried again alone, so that the others get through.
+            elif len(items) > 1 or (isinstance(error, BrokenProcessPool) and not alone):
+                # One of what was under way ended its worker: each is tried again alone, so that the others get through.
                 self.again.extend(items)
             else:
                 self._fail(items[0], error)
