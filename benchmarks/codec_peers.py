@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from metric_peers import Call, Peer, Program, _module, prepare
 
-from vitiq.image.colour import luma709, yuv709_10bit
+from vitiq.image.colour import luma709, yuv709_10bit_plane
 from vitiq.image.io import write_png
 from vitiq.metrics.perceptual.vmaf import program as ffmpeg
 from vitiq.types import ImageU8
@@ -36,7 +36,7 @@ def _rgb(image: ImageU8, kind: torch.dtype, scale: float = 1) -> torch.Tensor:
 
 
 def _luma(image: ImageU8, kind: torch.dtype, scale: float = 1, ten: bool = False) -> torch.Tensor:
-    plane = yuv709_10bit(image)[0] * (255 / 1023) if ten else luma709(image)
+    plane = yuv709_10bit_plane(image, 0) * (255 / 1023) if ten else luma709(image)
     return torch.from_numpy(plane)[None, None].to(kind) / scale
 
 
@@ -99,7 +99,7 @@ def _hvs_peers() -> list[Peer]:
         def value(a: ImageU8, b: ImageU8) -> float:
             planes = []
             for image in (a, b):
-                y = yuv709_10bit(image)[0] / 1023 if ten else hvs.bt601ycbcr(image)[0]
+                y = yuv709_10bit_plane(image, 0) / 1023 if ten else hvs.bt601ycbcr(image)[0]
                 planes.append(np.pad(y, ((0, -y.shape[0] % 8), (0, -y.shape[1] % 8)), mode="edge"))
             return float(hvs.psnr_hvs_hvsm(*planes)[which])
 
@@ -123,7 +123,7 @@ def _other_packages() -> list[Peer]:
 
     def psnr(plane: int) -> Call:
         work = _module("skimage.metrics").peak_signal_noise_ratio
-        return lambda a, b: float(work(*(yuv709_10bit(image)[plane] for image in (a, b)), data_range=1023))
+        return lambda a, b: float(work(*(yuv709_10bit_plane(image, plane) for image in (a, b)), data_range=1023))
 
     planes = {"psnr-y@jpeg-ai-cttc": "Y", "psnr-u": "U", "psnr-v": "V"}
     return [
@@ -207,7 +207,7 @@ def _vmaf() -> list[Peer]:
     def by_torch(a: ImageU8, b: ImageU8) -> float:
         if min(a.shape[:2]) < 64:
             raise ValueError("its borders are others than libvmaf's, which counts in an image of some ten pixels")
-        planes = (torch.from_numpy(yuv709_10bit(image)[0] / 4.0)[None, None] for image in (a, b))
+        planes = (torch.from_numpy(yuv709_10bit_plane(image, 0) / 4.0)[None, None] for image in (a, b))
         return float(network(*planes))
 
     call = "VMAF(enable_motion=False, clip_score=True) on Y of 10 bits, float64"

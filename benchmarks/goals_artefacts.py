@@ -2,8 +2,9 @@
 
 - **Weave**: power of the luma's spectrum at a period of 4 pixels over that of its neighbours, in the median block of
   64×64 pixels; about 1 for an image without a pattern of that period, as most originals are.
-- **Pattern of any period**: the same for each frequency k / 16 cycles a pixel, as the training weighs it
-  (`vitiq.training.lattice`), in the median block; the largest.
+- **Pattern of any period**: the same at every frequency from 1/8 cycle a pixel on, as the training weighs it
+  (`vitiq.training.lattice`), in the median block; the largest. Patterns whose sign changes from one 16 pixels to the
+  next lie between the frequencies of the weave, which does not see them.
 - **Saturated colours**: mean CIEDE2000 (Sharma et al. 2005, DOI 10.1002/col.20070) over the pixels whose CIELAB chroma
   is 30 or more.
 - ViT-Score by DeiT-Ti of `generative` and of its squared-error twin at equal bytes: on how many images is which ahead?
@@ -59,11 +60,11 @@ def weave(image: ImageU8) -> float:
 
 
 def pattern(image: ImageU8) -> float:
-    """Spectral power at a harmonic of 16 pixels over that beside it, in the image's median block; the largest of all
-    harmonics and both axes.
+    """Spectral power at a frequency over that beside it, in the image's median block; the largest of all frequencies
+    and both axes.
     """
     found = contrast(to_tensor(image))
-    return float(found.flatten(2).median(dim=2).values.max().exp())
+    return float(found.flatten(1, 3).median(dim=1).values.max().exp())
 
 
 def colour_error(reference: ImageU8, image: ImageU8) -> float:

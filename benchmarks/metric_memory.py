@@ -18,11 +18,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from inputs import write_random_weights
+from keep import kept, today
 from metric_peers import prepare
 
 from vitiq import registry
@@ -31,6 +33,9 @@ from vitiq.metrics.base import PairMetric
 from vitiq.metrics.perceptual.base import PerceptualMetric
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.types import ImageU8
+
+NOT_HERE = 3
+"""Exit code of a process whose metric lacks its program, package or weights."""
 
 EVERY = tuple(name for name in registry.names("metrics") if issubclass(registry.load("metrics", name), PairMetric))
 HEAD = """## Memory at {megapixels:g} megapixels
@@ -132,20 +137,33 @@ def of_process(name: str, megapixels: float, weights: Path) -> tuple[float, floa
     return peak_of() + programs[0], peak_of() - before + programs[0]
 
 
-def table(megapixels: float, names: Sequence[str] = EVERY) -> str:
-    """Every metric, each in a process of its own."""
+def table(megapixels: float, names: Sequence[str] = EVERY, keep: Path | None = None) -> str:
+    """Every metric, each in a process of its own.
+
+    Args:
+        keep: folder of what was measured in earlier runs.
+    """
     height, width, _ = large_pair(megapixels)[0].shape
     head = HEAD.format(megapixels=megapixels, height=height, width=width, images=6 * height * width / 2**20)
-    lines = [head, "| metric | MiB in all | beyond imports and the images |", "|---|---:|---:|"]
+    lines = [head, "| metric | MiB in all | beyond imports and the images | measured |", "|---|---:|---:|---|"]
     with tempfile.TemporaryDirectory() as folder:
         write_random_weights(Path(folder))
         for name in names:
-            command = [sys.executable, "-W", "ignore", __file__, f"{megapixels}", "--of", name, "--weights", folder]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            cells = done.stdout.split() if done.returncode == 0 else ["not here", ""]
-            lines.append(f"| `{name}` | {cells[0]} | {cells[1]} |")
+            found = kept(keep, f"memory {megapixels:g} {name}", [], partial(in_process, name, megapixels, folder))
+            lines.append(f"| `{name}` | {found.get('cells', 'not here |')} | {found.get('when', '')} |")
             print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join([*lines, "", LEARNED]) + "\n"
+
+
+def in_process(name: str, megapixels: float, weights: str) -> dict[str, str]:
+    """`of_process` in a new process: its two cells of the table, and when; empty where the metric is not here."""
+    command = [sys.executable, "-W", "ignore", __file__, f"{megapixels}", "--of", name, "--weights", weights]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == NOT_HERE:
+        return {}
+    if done.returncode:
+        sys.exit(f"{name}: {done.stderr.strip()}")
+    return {"cells": " | ".join(done.stdout.split()), "when": today()}
 
 
 def main() -> None:
@@ -153,6 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("megapixels", type=float)
     parser.add_argument("--only", help="Metrics, with commas.")
+    parser.add_argument("--keep", type=Path, help="Folder of what was measured: the same command resumes.")
     parser.add_argument("--of", help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -162,9 +181,10 @@ def main() -> None:
         try:
             print(*(f"{found:.0f}" for found in of_process(options.of, options.megapixels, options.weights)))
         except VitiqError as error:
-            sys.exit(str(error))
+            print(error, file=sys.stderr)
+            sys.exit(NOT_HERE)
         return
-    print(table(options.megapixels, options.only.split(",") if options.only else EVERY))
+    print(table(options.megapixels, options.only.split(",") if options.only else EVERY, options.keep))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Every metric of a pair beside its reference programs: values, speed, memory; and golden values of the tests.
 
     python benchmarks/metrics.py --brisque FOLDER --ssimulacra2 PATH --double PATH --wasserstein CHECKOUT \
-        --docs docs/reference/metrics-peers.md
+        --keep KEPT --docs docs/reference/metrics-peers.md
     python benchmarks/metrics.py --brisque FOLDER --only ssim,iw-ssim            # the rows of some metrics, printed
     python benchmarks/metrics.py --brisque FOLDER --folder IMAGES                # differences on images of your own
     python benchmarks/metrics.py --brisque FOLDER --golden tests/golden/data/metrics.json
@@ -9,6 +9,9 @@
 FOLDER holds LIVE's allmodel and allrange, which piq and pyiqa expect. What the programs need is said in
 `metric_peers.py`, `codec_peers.py` and `wasserstein.py`; those that are not named or not installed have no row. LPIPS,
 DISTS and Wasserstein Distortion run with random weights of a fixed seed, which suffices to compare programs.
+
+The whole page takes about an hour of one core. What is measured of a metric is kept in KEPT with its date and commit,
+which the page names: the same command resumes, and `--keep` with an empty folder measures all anew.
 
 One thread; CPU seconds of the calling process and its children, the smallest of several interleaved runs. Programs
 read PNG files, which is part of their time; packages get uint8 arrays.
@@ -26,7 +29,9 @@ import resource
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import metric_peers
 import numpy as np
@@ -34,6 +39,7 @@ import torch
 from codec_metrics import value
 from codec_peers import codec_peers
 from inputs import KINDS, codec_pairs, degrade, write_random_weights
+from keep import kept, today
 from metric_memory import extra_memory, with_weights
 from metric_memory import table as large_memory
 from metric_peers import Call, Peer, difference
@@ -57,18 +63,24 @@ MEGAPIXELS = 24
 
 HEAD = """# The metrics beside other programs
 
-    python benchmarks/metrics.py --brisque FOLDER --ssimulacra2 PATH --double PATH --wasserstein CHECKOUT --docs PAGE
+    python benchmarks/metrics.py --brisque FOLDER --ssimulacra2 PATH --double PATH --wasserstein CHECKOUT \\
+        --keep KEPT --docs docs/reference/metrics-peers.md
 
-Written by this command. *Value*: of the bundled animal as JPEG of quality 33. *Difference*: the largest on 13 pairs,
-whole, odd, tiny and flat, of those on which both have a value. *ms*: CPU time of a pair on one thread, programs with
-what they start and the PNG files that they read; *ratio*: the program's time by ours, above 1 ours is faster; times on
-a busy machine scatter. *MiB*: what one pair of 768×512 needs beyond what was held before, caches filled; a program is
-counted whole.
+Written by this command, which resumes: each row names the day and the commit that it was measured at, a metric and its
+programs in turn in one process. *Value*: of the bundled animal as JPEG of quality 33. *Difference*: the largest on 13
+pairs, whole, odd, tiny and flat, of those on which both have a value. *ms*: CPU time of a pair on one thread, programs
+with what they start and the PNG files that they read; *ratio*: the program's time by ours, above 1 ours is faster;
+times on a busy machine scatter. *MiB*: what one pair of 768×512 needs beyond what was held before, caches filled; a
+program is counted whole.
 
-`butteraugli`, `vmaf` and `cvvdp` are their programs, called: ours hands over PPM files, planes and arrays.
-Networks have random weights. Differences on tiny and flat images where definitions end are explained in
-[the metrics that codec people quote](metrics-codec.md#where-programs-disagree) and [BRISQUE](metrics.md#brisque).
+`butteraugli`, `vmaf` and `cvvdp` are their programs, called: ours hands over PPM files, planes and arrays, so that
+`cvvdp` is level with its package. Networks have random weights. Differences on tiny and flat images where definitions
+end are explained in [the metrics that codec people quote](metrics-codec.md#where-programs-disagree) and
+[BRISQUE](metrics.md#brisque).
 """
+
+Kept = dict[str, Any]
+"""What is kept of a metric, as JSON has it."""
 
 Pair = tuple[ImageU8, ImageU8]
 Pairs = Sequence[Pair]
@@ -125,31 +137,44 @@ def worst(own: Mapping[str, float | None], theirs: Mapping[str, float | None]) -
     return len(found), max(found, default=math.nan)
 
 
-def rows(peers: Sequence[Peer], networks: Path, runs: int) -> list[str]:
-    """The table of metrics and programs."""
-    names = list(dict.fromkeys(p.metric for p in peers))
-    calls = ours(names, networks) | {f"{p.metric} {i}": p.run for i, p in enumerate(peers)}
+def measured(name: str, peers: Sequence[Peer], networks: Path, runs: int) -> Kept:
+    """Values, differences, times and memory of a metric and its programs, all in turn in this process."""
+    calls = ours([name], networks) | {f"{i}": p.run for i, p in enumerate(peers)}
     pairs = {size: [(a, degrade(a, "jpeg")) for a in list(bundled(*size).values())[:2]] for size in SIZES}
-    memory = {name: extra_memory(lambda call=call: call(*pairs[SIZES[0]][0])) for name, call in calls.items()}
-    times = {size: fastest(calls, pairs[size], runs) for size in SIZES}
+    memory = {key: extra_memory(lambda call=call: call(*pairs[SIZES[0]][0])) for key, call in calls.items()}
+    times = [fastest(calls, pairs[size], runs) for size in SIZES]
     found = values_of(calls, codec_pairs(bundled_whole()))
+    lines = []
+    for key, title, equal in [(name, "vitiq", True), *((f"{i}", title_of(p), p.equal) for i, p in enumerate(peers))]:
+        count, most = worst(found[name], found[key])
+        line = {"program": title, "equal": equal, "value": found[key][SHOWN], "pairs": count, "difference": most}
+        lines.append(line | {"seconds": [t[key] for t in times], "memory": memory[key]})
+    return {"metric": name, "when": today(), "lines": lines}
+
+
+def title_of(peer: Peer) -> str:
+    """What the table calls a program."""
+    return f"{peer.release}, {peer.call}{'' if peer.equal else ' (another definition)'}"
+
+
+def rows(found: Sequence[Kept]) -> list[str]:
+    """The table of metrics and programs."""
     sizes = " | ".join(f"ms, {width}×{height} | ratio" for width, height in SIZES)
     lines = [
         f"| metric | program | value | pairs | difference | {sizes} | MiB |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for name in names:
-        cells = " | ".join(f"{t[name] * 1e3:.1f} |" for t in times.values())
-        lines.append(f"| `{name}` | vitiq | {shown(found[name][SHOWN])} | | | {cells} | {memory[name]:.0f} |")
-        for index, peer in enumerate(peers):
-            if peer.metric == name:
-                key = f"{name} {index}"
-                count, most = worst(found[name], found[key])
-                cells = " | ".join(f"{t[key] * 1e3:.1f} | {t[key] / t[name]:.1f}" for t in times.values())
-                text = f"{peer.release}, {peer.call}{'' if peer.equal else ' (another definition)'}"
-                facts = f"{shown(found[key][SHOWN])} | {count} | {most:.0e} | {cells} | {memory[key]:.0f}"
-                lines.append(f"| | {text} | {facts} |")
-    return [*slower(peers, times), "", *lines]
+    for one in found:
+        first, *others = one["lines"]
+        cells = " | ".join(f"{t * 1e3:.1f} |" for t in first["seconds"])
+        text = f"| `{one['metric']}` | vitiq, {one['when']} | {shown(first['value'])} | | | {cells}"
+        lines.append(f"{text} | {first['memory']:.0f} |")
+        for line in others:
+            both = zip(line["seconds"], first["seconds"], strict=True)
+            cells = " | ".join(f"{t * 1e3:.1f} | {t / own:.1f}" for t, own in both)
+            facts = f"{shown(line['value'])} | {line['pairs']} | {line['difference']:.0e} | {cells}"
+            lines.append(f"| | {line['program']} | {facts} | {line['memory']:.0f} |")
+    return [*slower(found), "", *lines]
 
 
 def bundled_whole() -> dict[str, ImageU8]:
@@ -162,27 +187,28 @@ def shown(found: float | None) -> str:
     return "–" if found is None else f"{found:.6g}"
 
 
-def slower(peers: Sequence[Peer], times: Mapping[tuple[int, int], Mapping[str, float]]) -> list[str]:
+def slower(found: Sequence[Kept]) -> list[str]:
     """Where a program at equal results was faster, in words."""
     lines = []
-    for name in dict.fromkeys(p.metric for p in peers):
-        keys = [f"{name} {i}" for i, p in enumerate(peers) if p.metric == name and p.equal]
-        for (width, height), t in times.items():
-            best = min((t[key] for key in keys), default=math.inf)
-            if best < t[name]:
-                lines.append(f"- `{name}` at {width}×{height}: the program takes {best / t[name]:.2f} of our time")
+    for one in found:
+        own, *others = one["lines"]
+        for place, (width, height) in enumerate(SIZES):
+            best = min((line["seconds"][place] for line in others if line["equal"]), default=math.inf)
+            if best < own["seconds"][place]:
+                share = best / own["seconds"][place]
+                lines.append(f"- `{one['metric']}` at {width}×{height}: the program takes {share:.2f} of our time")
     if not lines:
-        return ["No program of equal results was faster in this run."]
-    return ["In this run a program of equal results was faster here:", "", *lines]
+        return ["No program of equal results was faster."]
+    return ["A program of equal results was faster here:", "", *lines]
 
 
-def together(names: Sequence[str], networks: Path, runs: int) -> list[str]:
+def together(names: Sequence[str], networks: Path, runs: int) -> Kept:
     """What it saves to ask for all metrics of a pair at once, which share planes, halves and windows."""
     plain = [name for name in names if name not in NETWORKS and name not in ("butteraugli", "vmaf", "cvvdp", "brisque")]
     metrics = [m for m in resolve_metrics(plain) if isinstance(m, PairMetric)]
     calls: dict[str, Callable[[ImageU8, ImageU8], object]] = dict(ours(plain, networks))
     calls["together"] = lambda a, b: score_pair(a, b, metrics)
-    lines = ["", "| size | one by one, ms | together, ms | saved |", "|---|---:|---:|---:|"]
+    lines = ["| size | one by one, ms | together, ms | saved |", "|---|---:|---:|---:|"]
     for size in SIZES:
         pairs = [(image, degrade(image, "jpeg")) for image in list(bundled(*size).values())[:2]]
         t = fastest(calls, pairs, runs)
@@ -190,8 +216,8 @@ def together(names: Sequence[str], networks: Path, runs: int) -> list[str]:
         cells = f"{alone * 1e3:.0f} | {t['together'] * 1e3:.0f} | {1 - t['together'] / alone:.0%}"
         lines.append(f"| {size[0]}×{size[1]} | {cells} |")
     which = f"The {len(plain)} metrics above that are neither programs, networks nor BRISQUE"
-    head = f"## All metrics of a pair\n\n{which}, CPU time of a pair:"
-    return ["", head, *lines]
+    head = f"## All metrics of a pair\n\n{which}, CPU time of a pair, {today()}:\n"
+    return {"text": "\n".join(["", head, *lines])}
 
 
 def golden(path: Path, peers: Sequence[Peer]) -> None:
@@ -256,6 +282,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=4, help="Images of the folder.")
     parser.add_argument("--only", help="Metrics, with commas.")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="Folder of what was measured: the same command resumes.")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
@@ -275,12 +302,19 @@ def main() -> None:
         if options.folder:
             compare(peers, networks, folder_pairs(options.folder, options.limit))
             return
-        lines = rows(peers, networks, options.runs)
+        found = []
+        for metric in dict.fromkeys(p.metric for p in peers):
+            beside = [p for p in peers if p.metric == metric]
+            work = partial(measured, metric, beside, networks, options.runs)
+            found.append(kept(options.keep, f"pair {metric}", [title_of(p) for p in beside], work))
+        page = "\n".join(rows(found)) + "\n"
         if not options.only:
-            lines += together([p.metric for p in peers], networks, options.runs)
-    page = "\n".join(lines) + "\n"
+            names = [one["metric"] for one in found]
+            page += (
+                kept(options.keep, "together", names, partial(together, names, networks, options.runs))["text"] + "\n"
+            )
     if options.docs:
-        options.docs.write_text(f"{HEAD}\n{page}\n{large_memory(MEGAPIXELS)}", "utf-8")
+        options.docs.write_text(f"{HEAD}\n{page}\n{large_memory(MEGAPIXELS, keep=options.keep)}", "utf-8")
     else:
         sys.stdout.write(page)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described
+from vitiq.foreign import RAISED, guarded, is_ours
 
 Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
 LISTED = ("codecs", "metrics")
@@ -58,12 +59,14 @@ def load(group: Group, name: str) -> Any:
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")
     entry = entries[name]
     try:
-        found = entry.load()
+        with guarded(entry.module):
+            found = entry.load()
     except MissingDependencyError:
         raise
-    except Exception as error:
+    except RAISED as error:
+        said = str(error) if isinstance(error, ImportError) else described(error)
         raise PluginError(
-            f"{group[:-1].replace('_', ' ')} {name!r} is registered as {entry.value!r} but cannot be loaded: {error}; "
+            f"{group[:-1].replace('_', ' ')} {name!r} is registered as {entry.value!r} but cannot be loaded: {said}; "
             f"reinstall or remove the package that provides it"
         ) from error
     wrong = _lacking(group, name, found)
@@ -97,16 +100,20 @@ def _lacking(group: Group, name: str, found: Any) -> str | None:
 
 def plugin_fault(error: BaseException) -> PluginError | None:
     """An unexpected exception as one that names the plug-in whose code raised it; None where no plug-in took part."""
-    groups = [entry for group in get_args(Group) for entry in _entries(group).values()]
-    roots = {entry.module.partition(".")[0]: entry for entry in groups if entry.module.partition(".")[0] != "vitiq"}
-    trace, found = error.__traceback__, None
+    foreign = [entry for group in get_args(Group) for entry in _entries(group).values() if not is_ours(entry.module)]
+    trace, found, named = error.__traceback__, [], None
     while trace is not None:
         root = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-        found = roots.get(root, found)
+        own = [entry for entry in foreign if entry.module.partition(".")[0] == root]
+        if own:
+            objects = {type(trace.tb_frame.f_locals.get("self")).__name__, trace.tb_frame.f_code.co_name}
+            found, named = own, next((entry for entry in own if entry.attr in objects), named)
         trace = trace.tb_next
-    if found is None:
+    if not found:
         return None
-    kind, package = found.group.partition(".")[2].removesuffix("s"), found.dist.name if found.dist else found.module
-    return PluginError(
-        f"{kind} {found.name!r} of the package {package} failed ({described(error)}); report it to its authors"
-    )
+    dist = found[0].dist
+    who = f"the package {dist.name if dist else found[0].module}"
+    if named is not None or len(found) == 1:
+        entry = named or found[0]
+        who = f"{entry.group.partition('.')[2].removesuffix('s').replace('_', ' ')} {entry.name!r} of {who}"
+    return PluginError(f"{who} failed ({described(error)}); report it to its authors")

@@ -24,6 +24,11 @@ MAX_TEXT_BYTES = 2**28
 """Bytes of a table or settings file: 256 MiB."""
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: "1 image", "2 images"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8, without the mark that editors of Windows put first, its line ends as one character.
 

@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from vitiq.errors import InputError
+from vitiq.foreign import print_on_stderr
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -262,6 +263,7 @@ def _quiet_children() -> Iterator[None]:
 
 def start() -> None:
     """First thing in a worker process."""
+    print_on_stderr()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
 

@@ -24,7 +24,7 @@ from vitiq.types import ImageU8
 EXAMPLES = Path(__file__).parents[2] / "examples" / "plugins"
 
 MODULE = '''
-import hashlib, struct
+import hashlib, os, struct
 import numpy as np
 import torch
 from vitiq.codecs.base import Codec
@@ -49,6 +49,24 @@ class Raw(Codec):
     @classmethod
     def detect(cls, data):
         return data.startswith(b"RAW!")
+
+
+class Noisy(Raw):
+    name, title = "outside-noisy", "Prints what it does"
+
+    def compress(self, image, quality, progress=None):
+        print("encoding")
+        os.system("echo a program")
+        os.write(1, b"a library")
+        return super().compress(image, quality)
+
+    def decompress(self, data):
+        print("decoding")
+        return super().decompress(data)
+
+    @classmethod
+    def detect(cls, data):
+        return False
 
 
 class Negative(Filter):
@@ -89,6 +107,7 @@ class Static:
 ENTRY_POINTS = """
 [vitiq.codecs]
 outside-raw = outside_plugin:Raw
+outside-noisy = outside_plugin:Noisy
 outside-broken = outside_plugin:NotThere
 [vitiq.filters]
 negative = outside_plugin:Negative
@@ -148,6 +167,22 @@ def test_a_codec_family_with_its_own_format(outside: Path, png: Path, tmp_path: 
     assert scores["pairs"][0]["scores"]["mse"]["value"] == 0
     said = vitiq(outside, "encode", png, "-c", "outside-raw", "-q", 2, "-o", tmp_path / "z", code=1).stderr
     assert "always 1" in said
+
+
+def test_what_a_plugin_prints_is_no_part_of_results(outside: Path, png: Path, tmp_path: Path, small: ImageU8) -> None:
+    command = [sys.executable, "-m", "vitiq", "encode", str(png), "-c", "outside-noisy", "-o", "-"]
+    variables = os.environ | {"PYTHONPATH": str(outside)}
+    done = subprocess.run(command, env=variables, capture_output=True, check=True)
+    assert done.stdout.startswith(b"RAW!")
+    assert len(done.stdout) == 8 + small.size
+    assert {b"encoding", b"a program"} <= set(done.stderr.splitlines())
+    (tmp_path / "x.raw").write_bytes(done.stdout)
+    assert json.loads(vitiq(outside, "info", tmp_path / "x.raw", "--json").stdout)["codec"] == "outside-raw"
+    for executor in ("inline", "processes"):
+        words = ["-c", "outside-noisy", "-m", "mse", "--executor", executor, "-o", tmp_path / executor, "--json"]
+        answer = vitiq(outside, "bench", png, *words)
+        assert json.loads(answer.stdout)
+        assert "decoding" in answer.stderr
 
 
 def test_a_broken_plugin_is_named_and_hurts_nobody(outside: Path, png: Path, tmp_path: Path) -> None:

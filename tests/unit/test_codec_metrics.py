@@ -10,6 +10,7 @@ import io
 import math
 import os
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from PIL import Image
 from vitiq import registry
 from vitiq.cli.metrics import missing as missing_of
 from vitiq.errors import InputError, MissingDependencyError
-from vitiq.image.colour import luma709, yuv709_10bit
+from vitiq.image.colour import luma709, yuv709_10bit, yuv709_10bit_plane
 from vitiq.image.io import read_image
 from vitiq.metrics import programs
 from vitiq.metrics.base import PairMetric
@@ -157,6 +158,24 @@ def test_ten_bits_are_bt709() -> None:
         [74, 1023, 465],
     ]
     assert luma709(colours)[0, 3] == pytest.approx(54.213)
+
+
+def test_ten_bits_are_rounded_exactly() -> None:
+    """Truth: BT.709's equations in fractions, on random colours and on some whose value is halfway between two."""
+    rng = np.random.default_rng(0)
+    halves = np.array([[10, 51, 54], [27, 41, 103], [1, 1, 86], [0, 0, 255], [0, 146, 19], [0, 255, 255]], np.uint8)
+    colours = np.concatenate([halves, rng.integers(0, 256, (2000, 3), dtype=np.uint8)])[None]
+    planes = yuv709_10bit(colours)
+    red, green, blue = Fraction(2126, 10000), Fraction(7152, 10000), Fraction(722, 10000)
+    ties = 0
+    for place, (r, g, b) in enumerate(colours[0].tolist()):
+        y = red * r + green * g + blue * b
+        exact = [y * 1023 / 255, (b - y) / (2 * (1 - blue)) * 1023 / 255, (r - y) / (2 * (1 - red)) * 1023 / 255]
+        ties += sum(value % 1 == Fraction(1, 2) for value in exact)
+        wanted = [min(1023, round(value) + 512 * (plane > 0)) for plane, value in enumerate(exact)]
+        assert planes[:, 0, place].tolist() == wanted
+        assert [int(yuv709_10bit_plane(colours, plane)[0, place]) for plane in range(3)] == wanted
+    assert ties >= len(halves)
 
 
 def test_libjxl_s_gaussian() -> None:

@@ -137,6 +137,25 @@ def test_missing_programs_and_templates(small: ImageU8) -> None:
             Command(encode=template)
 
 
+@pytest.mark.parametrize(
+    ("templates", "said"),
+    [
+        ({"encode": "cjxl {in} {out} -q {quality} {foo}"}, "has {quality}, {foo}, .* known are {in}, {out}, {q}"),
+        ({"encode": "cjxl {in} {out} ${HOME}"}, "has {HOME}"),
+        ({"encode": "cjxl {in} {out}", "decode": "djxl {in} {out} {q}"}, "has {q}, .* known are {in}, {out}$"),
+    ],
+)
+def test_unknown_placeholders_are_refused_when_the_codec_is_made(templates: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Command(**templates)
+
+
+def test_other_braces_are_the_programs_own(tmp_path: Path, small: ImageU8) -> None:
+    copy = script(tmp_path, "shutil.copy(sys.argv[1], sys.argv[2])")
+    codec = Command(encode=copy + """ '{"a": 1}' {} {0} x{3,5}""", decode=copy)
+    assert np.array_equal(codec.decode(codec.encode(small)), small)
+
+
 def test_placeholders_are_replaced_once() -> None:
     assert filled("-o{out}:{q}{x}", {"in": "{q}", "out": "{in}{q}", "q": "3"}) == "-o{in}{q}:3{x}"
 

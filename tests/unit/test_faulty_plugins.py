@@ -6,6 +6,7 @@ Truth: the contracts in codecs/base.py and metrics/base.py.
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from vitiq import registry
-from vitiq.cli.main import cli
-from vitiq.errors import PluginError, VitiqError
+from vitiq.cli.main import cli, main
+from vitiq.errors import BitstreamError, PluginError, VitiqError
 from vitiq.image.io import write_png
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 
@@ -32,10 +33,15 @@ class Faulty(Codec):
     qualities, default_quality, quality_help, quality_range = (1, 2), 1, "1 or 2", (1, 2, 1)
 
     def compress(self, image, quality, progress=None):
-        return GIVES
+        return GIVES() if callable(GIVES) else GIVES
 
     def decompress(self, data):
+        if callable(GIVES):
+            GIVES()
         return np.zeros((8, 8, 3), np.uint8)
+
+    def leave(self):
+        raise SystemExit(0)
 
 class Half(Codec):
     name, title = "half", "Half"
@@ -53,12 +59,15 @@ class Odd(PairMetric):
     def __call__(self, reference, distorted):
         if isinstance(GIVES, Exception):
             raise GIVES
+        if callable(GIVES):
+            return Score(float(len(GIVES())), self.signature())
         return GIVES if GIVES is None or isinstance(GIVES, float) else Score(GIVES[0], self.signature())
 """
 ENTRIES = """[vitiq.codecs]
 faulty = faulty_plugins:Faulty
 half = faulty_plugins:Half
 other = faulty_plugins:Other
+exits = faulty_exits:Gone
 module = os:path
 gone = faulty_nowhere:Gone
 
@@ -77,6 +86,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(ENTRIES)
     (tmp_path / "faulty_plugins.py").write_text(CODE)
+    (tmp_path / "faulty_exits.py").write_text("raise SystemExit('no licence')\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(__import__("sys").modules, "faulty_plugins", raising=False)
     return __import__("faulty_plugins")
@@ -90,6 +100,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         ("other", "calls itself 'another'"),
         ("module", "is no class"),
         ("gone", "cannot be loaded"),
+        ("exits", "cannot be loaded: SystemExit: no licence"),
     ],
 )
 def test_what_is_registered_and_no_codec_is_named(name: str, said: str) -> None:
@@ -162,3 +173,57 @@ def test_numbers_of_any_kind_are_values(plugins: Any, value: object) -> None:
     found = score_pair(image, image, resolve_metrics("odd"))["odd"].value
     assert type(found) is float
     assert found == float(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", [0, 3, "no GPU"])
+def test_a_plugin_that_exits_ends_no_program(plugins: Any, code: object) -> None:
+    plugins.GIVES = lambda: sys.exit(code)  # type: ignore[arg-type]
+    image, codec = np.zeros((8, 8, 3), np.uint8), registry.load("codecs", "faulty")()
+    with pytest.raises(PluginError, match=f"failed to encode .SystemExit: {code}.; it comes from the plug-in"):
+        codec.encode(image)
+    with pytest.raises(BitstreamError, match=f"SystemExit: {code}.; it comes from the plug-in faulty_plugins"):
+        codec.decode(b"x")
+    scores = score_pair(image, 255 - image, resolve_metrics("odd,mse"))
+    assert f"odd failed (SystemExit: {code})" in str(scores["odd"].details["undefined"])
+    assert scores["mse"].value > 0
+
+
+def test_where_no_contract_stands_between_an_exit_is_named_too(
+    plugins: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(plugins.Faulty, "identity", plugins.Faulty.leave, raising=True)
+    write_png(tmp_path / "x.png", np.zeros((8, 8, 3), np.uint8))
+    arguments = ["bench", str(tmp_path / "x.png"), "-c", "faulty", "-m", "mse", "-o", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["vitiq", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = "codec 'faulty' of the package faulty failed (SystemExit: 0); report it to its authors"
+    assert capsys.readouterr().err.strip().splitlines() == [f"vitiq: error: {said}"]
+
+
+def test_a_plugin_that_changes_the_folder_moves_nothing(
+    plugins: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Relative names of the caller lead on from the caller's folder, also where the plug-in's is gone by then."""
+    elsewhere = tmp_path / "elsewhere"
+
+    def leave() -> bytes:
+        elsewhere.mkdir()
+        monkeypatch.chdir(elsewhere)
+        elsewhere.rmdir()
+        return b"made"
+
+    plugins.GIVES = leave
+    image, codec = np.zeros((8, 8, 3), np.uint8), registry.load("codecs", "faulty")()
+    monkeypatch.chdir(tmp_path)
+    assert codec.encode(image) == b"made"
+    assert Path.cwd() == tmp_path
+    codec.decode(b"x")
+    assert Path.cwd() == tmp_path
+    assert score_pair(image, image, resolve_metrics("odd"))["odd"].value == 4
+    assert Path.cwd() == tmp_path
+    write_png(tmp_path / "x.png", image)
+    answer = CliRunner().invoke(cli, ["encode", "x.png", "-c", "faulty", "-o", "made.faulty"])
+    assert answer.exit_code == 0, answer.output
+    assert (tmp_path / "made.faulty").read_bytes() == b"made"

@@ -49,7 +49,7 @@ def test_files_of_the_system_and_others_are_passed_over_and_said_once(tmp_path: 
     found = find_images([tmp_path])
     assert [image.name for image in found.images] == ["a.png"]
     assert found.problems == []
-    assert found.skipped == [f"{tmp_path}: 10 files that are no images passed over (7 of the system, 2 .txt, 1 .csv)"]
+    assert found.skipped == [f"{tmp_path}: 10 other files skipped (7 of the system, 2 .txt, 1 .csv)"]
 
 
 def test_what_is_meant_as_an_image_is_not_passed_over(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_links_that_lead_nowhere_or_to_folders_and_pipes_are_said(tmp_path: Path
         f"{folder / name}: a link that leads to no file; mend or remove it" for name in ("gone.png", "loop.png")
     ]
     (line,) = found.skipped
-    assert "4 files" in line
+    assert "4 other files skipped" in line
     assert "2 links to folders" in line
     assert "2 neither file nor folder" in line
 

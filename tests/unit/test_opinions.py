@@ -1,7 +1,8 @@
 """Data sets with opinion scores. Truth: the layouts as published, in miniature: TID2013's mos_with_names.txt, LIVE
 release 2's .mat files and folders, CSIQ's workbook, KADID-10k's dmos.csv, CID22's csv, PIPAL's Train_Label, the
 tables of JPEG AIC-3 and AIC-4 (jpeg-aic/JPEG-AIC-4-datasets, 56723f7), mucped22's and mucped23's (google-research,
-193eb9d), their headers whole; and the real subset of TID2013 whose MSE is published.
+193eb9d), their headers whole. KADID-10k's rows are published ones (meta_info_KADID10kDataset.csv of IQA-PyTorch
+81e0697, whose process_kadid10k.py copies dmos.csv). And the real subset of TID2013 whose MSE is published.
 """
 
 from __future__ import annotations
@@ -94,9 +95,10 @@ def csiq(root: Path) -> None:
 
 
 def kadid(root: Path) -> None:
-    for name in ("I01.png", "I01_10_03.png", "I01_25_05.png"):
+    for name in ("I01.png", "I01_01_01.png", "I01_10_03.png", "I81.png", "I81_25_05.png"):
         write_image(root / "images" / name)
-    lines = ["dist_img,ref_img,dmos,var", "I01_10_03.png,I01.png,3.1,0.4", "I01_25_05.png,I01.png,4.57,0.5"]
+    lines = ["dist_img,ref_img,dmos,var", "I01_01_01.png,I01.png,4.57,0.496", "I01_10_03.png,I01.png,3.77,0.803"]
+    lines.append("I81_25_05.png,I81.png,3.27,0.772")
     (root / "dmos.csv").write_text("\n".join(lines) + "\n")
 
 
@@ -198,7 +200,7 @@ EXPECTED = {
     tid: ("TID2013", ["jpeg"] * 5, [5.51351, 4.51351, 3.51351, 2.51351, 1.51351]),
     live: ("LIVE", ["jp2k", "jp2k", "jpeg", "fastfading"], [-20, -20.1, -42.8, -118.1]),
     csiq: ("CSIQ", ["awgn", "jpeg2000"], [-0.062, -0.9]),
-    kadid: ("KADID-10k", ["jpeg", "contrast change"], [3.1, 4.57]),
+    kadid: ("KADID-10k", ["gaussian blur", "jpeg", "contrast change"], [4.57, 3.77, 3.27]),
     cid22: ("CID22", ["JPEG_XL"], [61.5]),
     aic3: ("AIC-3", ["AVIF", "JPEG-1"], [-0.25, -2.4]),
     aic3_levels: ("AIC-3", ["AVIF", "JPEG-1"], [-0.25, -2.4]),
@@ -224,7 +226,7 @@ def test_layouts_as_published(make: object, tmp_path: Path) -> None:
 
 def test_rates_units_and_what_a_set_publishes(tmp_path: Path) -> None:
     rates = {aic3: ([1.75, 0.9], "bits per pixel"), aic4: ([1, 10], "level"), cid22: ([0.85], "bits per pixel")}
-    rates |= {mucped23: ([1.1235974, 1.3579394], "bits per pixel"), kadid: ([3, 5], "level")}
+    rates |= {mucped23: ([1.1235974, 1.3579394], "bits per pixel"), kadid: ([1, 3, 5], "level")}
     rates |= {tid: ([1, 2, 3, 4, 5], "level"), aic3_levels: ([1, 10], "level")}
     for make, (wanted, unit) in rates.items():
         folder = tmp_path / make.__name__

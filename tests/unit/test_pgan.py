@@ -237,6 +237,15 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
         load_generator(str(tmp_path / "none.pth"))
 
 
+@pytest.mark.parametrize("name", ["g.pth", "g.safetensors"])
+def test_a_file_that_no_generator_knows_is_one_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    for data in (b"", b"hello"):
+        path.write_bytes(data)
+        with pytest.raises(WeightsError, match=r"no generator knows this file; expected weights of embedded, .*pgan"):
+            load_generator(str(path))
+
+
 class _Evil:
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (Path("evil"),)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -11,7 +13,7 @@ from types import FrameType
 import pytest
 
 from vitiq.cli.stop import StoppedHalfway, resumable
-from vitiq.signals import undisturbed
+from vitiq.signals import stop_on_sigterm, undisturbed
 
 
 @pytest.fixture
@@ -21,9 +23,9 @@ def hears_sigint() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def stopped(done: list[int]) -> None:
+def stopped(done: list[int], number: int = signal.SIGINT) -> None:
     with undisturbed():
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
         done.append(1)
     done.append(2)
 
@@ -35,6 +37,43 @@ def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
         stopped(done)
     assert done == [1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_sigterm_waits_too_where_it_is_answered() -> None:
+    before, done = signal.getsignal(signal.SIGTERM), list[int]()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        stop_on_sigterm()
+        with pytest.raises(KeyboardInterrupt):
+            stopped(done, signal.SIGTERM)
+        assert done == [1]
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stop_on_sigterm()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_sigterm_leaves_no_semaphores_to_the_tracker() -> None:
+    """What the program does before any work: its one line is all that stands on standard error."""
+    code = """
+import multiprocessing, time
+from vitiq.cli import main
+def work(**_):
+    kept = multiprocessing.get_context("spawn").Event()
+    print("ready", flush=True)
+    time.sleep(60)
+main.cli.main = work
+main.main()
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate()
+    assert said == "vitiq: error: stopped\n"
+    assert process.returncode == 130
 
 
 @pytest.mark.usefixtures("hears_sigint")

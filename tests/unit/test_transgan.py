@@ -148,6 +148,17 @@ def test_inversion_vector_takes_an_official_checkpoint(checkpoint: Path) -> None
         generator.generate([torch.zeros(1, 8, 1, 1)] * 2)
 
 
+def test_an_official_checkpoint_is_known_by_its_path_and_found_again_by_its_hash(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_generator(str(checkpoint)).name == "transgan"
+    image = np.full((20, 24, 3), 100, np.uint8)
+    data = InversionVector(generator=str(checkpoint), iterations=3).encode(image, Quality(4))
+    monkeypatch.setenv("VITIQ_WEIGHTS_PATH", str(checkpoint.parent))
+    # A reader that is not told which generator it was.
+    assert InversionVector().decode(data).shape == image.shape
+
+
 def test_the_name_alone_is_the_generator_that_ships() -> None:
     generator = load_generator("transgan")
     info = model_info("transgan-embedded")

@@ -25,6 +25,8 @@ from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import abandon, flush, prepare, show_error
 from vitiq.errors import InputError, UnknownNameError, VitiqError, described
+from vitiq.foreign import reserve_output
+from vitiq.signals import stop_on_sigterm
 
 COMMANDS = {
     "run": "compress, decode, score and report, beside other codecs",
@@ -146,6 +148,8 @@ def main() -> None:
     # A home folder that cannot be written to costs matplotlib its cache, not the user a paragraph.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     prepare()
+    reserve_output()
+    stop_on_sigterm()
     try:
         check_folder()
         cli.main(prog_name="vitiq", standalone_mode=False)
@@ -159,6 +163,8 @@ def main() -> None:
     except click.ClickException as error:
         show_error(usage(error))
         sys.exit(error.exit_code)
+    except SystemExit as error:  # a command's own exit code; or a plug-in's
+        fail_of_plugin(error)
     except Exception as error:
         fail(*answer(error))
     except KeyboardInterrupt:
@@ -220,6 +226,16 @@ def unexpected(error: Exception) -> str:
         return str(fault)
     again = shlex.join(["vitiq", "--debug", *sys.argv[1:]])
     return f"a fault of vitiq ({described(error)}); please report what this shows: {again}"
+
+
+def fail_of_plugin(error: SystemExit) -> NoReturn:
+    """End as a command asked for; where the code of a plug-in asked, that is its failure."""
+    from vitiq.registry import plugin_fault  # noqa: PLC0415 - slow to import
+
+    fault = plugin_fault(error)
+    if fault is not None:
+        fail(str(fault), 1)
+    raise error
 
 
 def fail(message: str, code: int) -> NoReturn:

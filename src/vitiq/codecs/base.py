@@ -33,6 +33,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, described
+from vitiq.foreign import RAISED, guarded, is_ours
 from vitiq.models.device import check_device
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate, check_image
@@ -143,8 +144,9 @@ class Codec(ABC):
         quality = self.default_quality if rate is None else rate.value
         self.check_quality(quality)
         try:
-            data: object = self.compress(np.ascontiguousarray(image), quality, progress)
-        except Exception as error:
+            with guarded(type(self).__module__):
+                data: object = self.compress(np.ascontiguousarray(image), quality, progress)
+        except RAISED as error:
             if isinstance(error, VitiqError) or self._is_ours():
                 raise
             raise PluginError(f"codec {self.name} failed to encode ({described(error)}); {self._whose()}") from error
@@ -161,8 +163,9 @@ class Codec(ABC):
             WeightsError: the shared weights that the file names are not found.
         """
         try:
-            image = self.decompress(data)
-        except Exception as error:
+            with guarded(type(self).__module__):
+                image = self.decompress(data)
+        except RAISED as error:
             if isinstance(error, VitiqError) or self._is_ours():
                 raise
             raise BitstreamError(
@@ -173,7 +176,7 @@ class Codec(ABC):
 
     def _is_ours(self) -> bool:
         """Whether the codec ships with vitiq: then an unexpected error is a fault to be seen whole."""
-        return type(self).__module__.partition(".")[0] == __name__.partition(".")[0]
+        return is_ours(type(self).__module__)
 
     def _whose(self) -> str:
         return f"it comes from the plug-in {type(self).__module__}"

@@ -23,6 +23,7 @@ from vitiq.image.folders import (
     once,
     pairing_key,
 )
+from vitiq.text import plural
 
 HEAD = 4096
 """Bytes by which compressed files are recognised."""
@@ -128,9 +129,9 @@ def _plan_images(
         if not inside:
             batch.problems.append((source, f"{source}: no {kind} in this folder"))
         elif len(inside) < len(below) or others:
-            linked = f" ({others.total()} links to folders)" if others else ""
+            linked = f" ({plural(others.total(), 'link')} to folders)" if others else ""
             count = len(below) - len(inside) + others.total()
-            note = f"{source}: {count} files that are no {kind} passed over{linked}"
+            note = f"{source}: {plural(count, 'other file')} skipped{linked}"
             batch.passed_over.append(PassedOver(note))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
     distinct = [(image.path, image.name) for image in once(FoundImage(*pair) for pair in pairs)]

@@ -8,6 +8,7 @@ from vitiq import registry
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec
 from vitiq.errors import BitstreamError, VitiqError, described
+from vitiq.foreign import RAISED, guarded
 
 
 def codec_of(data: bytes) -> str:
@@ -23,8 +24,9 @@ def codec_of(data: bytes) -> str:
     classes, broken = _registered(registry.names("codecs"))
     for codec in classes:
         try:
-            known = codec.detect(data)
-        except Exception as error:  # a plug-in's own: the others are asked all the same
+            with guarded(codec.__module__):
+                known = codec.detect(data)
+        except RAISED as error:  # a plug-in's own: the others are asked all the same
             broken = (*broken, f"{codec.name}, {described(error)}")
             continue
         if known:

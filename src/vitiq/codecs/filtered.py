@@ -8,6 +8,7 @@ from vitiq import registry
 from vitiq.codecs.base import Codec, FileInfo
 from vitiq.errors import PluginError
 from vitiq.filters.base import Filter
+from vitiq.foreign import guarded
 from vitiq.types import ImageU8, ProgressCallback, Rate
 
 
@@ -55,7 +56,8 @@ class FilteredCodec(Codec):
         image = self._codec.decode(data)
         for item in self._filters:
             shape = image.shape
-            image = item.apply(image, data)
+            with guarded(type(item).__module__):
+                image = item.apply(image, data)
             if getattr(image, "shape", None) != shape or str(image.dtype) != "uint8":
                 raise PluginError(f"filter {item.name} did not give an image of {shape[1]}×{shape[0]} pixels of uint8")
         return image

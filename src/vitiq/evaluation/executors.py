@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from vitiq.errors import InputError, MissingDependencyError, TaskError, first_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
+from vitiq.foreign import print_on_stderr
 from vitiq.workers import Processes, cores, end_with_parent, may_start, starting_processes
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ def jobs_of(client: Any) -> int:
 
 def _begin(stop: Event) -> None:
     """Start of a worker process."""
+    print_on_stderr()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker.stop_asked = stop.is_set
     threading.Thread(target=end_with_parent, daemon=True).start()

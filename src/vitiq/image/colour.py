@@ -33,17 +33,31 @@ def luma709(image: ImageU8) -> Float64[np.ndarray, "h w"]:
     return values
 
 
+_YUV709 = np.array([[2126, 7152, 722], [-2126, -7152, 9278], [7874, -7152, -722]], np.float32)
+"""Y, and U and V times 2 · 0.9278 and 2 · 0.7874, in ten-thousandths: of 8-bit values, whole numbers below 2**24."""
+_YUV709.flags.writeable = False
+_YUV709_UNITS = (255 * 10_000, 255 * 2 * 9278, 255 * 2 * 7874)
+
+
+def yuv709_10bit_plane(image: ImageU8, plane: int) -> UInt16[np.ndarray, "h w"]:
+    """Y, U or V (0, 1, 2) of ITU-R BT.709, full range, 4:4:4, rounded to 10 bits: 0 … 1023, U and V around 512.
+
+    Exact; halves are rounded to even.
+    """
+    height, width, _ = image.shape
+    found = np.empty((height, width), np.uint16)
+    for rows in row_strips(height, width, 2**14):
+        values = (image[rows].astype(np.float32) @ _YUV709[plane]).astype(np.float64)
+        values *= 1023
+        values /= _YUV709_UNITS[plane]  # divided, not multiplied by its inverse: halves stay halves
+        values += 512 if plane else 0
+        found[rows] = np.minimum(np.rint(values, out=values), 1023, out=values)
+    return found
+
+
 def yuv709_10bit(image: ImageU8) -> UInt16[np.ndarray, "3 h w"]:
     """Y, U and V of ITU-R BT.709, full range, 4:4:4, rounded to 10 bits: 0 … 1023, U and V around 512."""
-    height, width, _ = image.shape
-    planes = np.empty((3, height, width), np.uint16)
-    for rows in row_strips(height, width):
-        y = luma709(image[rows])
-        blue = (image[rows, :, 2] - y) / (2 * (1 - BT709[2]))
-        red = (image[rows, :, 0] - y) / (2 * (1 - BT709[0]))
-        for plane, values, middle in zip(planes, (y, blue, red), (0, 512, 512), strict=True):
-            plane[rows] = np.clip(np.rint(values * (1023 / 255) + middle), 0, 1023)
-    return planes
+    return np.stack([yuv709_10bit_plane(image, plane) for plane in range(3)])
 
 
 def row_strips(height: int, width: int, pixels: int = 2**16) -> Iterator[slice]:

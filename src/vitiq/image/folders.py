@@ -12,6 +12,7 @@ from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from vitiq.image.formats import HEAD_BYTES, SUFFIXES, detect
+from vitiq.text import plural
 
 HOUSEKEEPING = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
 HOUSEKEEPING_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
@@ -172,7 +173,7 @@ def _inside(
     elif others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(5))
         more = f" and {len(others) - 5} more kinds" if len(others) > 5 else ""
-        found.skipped.append(f"{folder}: {others.total()} files that are no images passed over ({kinds}{more})")
+        found.skipped.append(f"{folder}: {plural(others.total(), 'other file')} skipped ({kinds}{more})")
 
 
 def files_below(

@@ -22,6 +22,7 @@ from vitiq.errors import (
     WeightsError,
     described,
 )
+from vitiq.foreign import RAISED, guarded
 from vitiq.types import Score, check_image
 
 if TYPE_CHECKING:
@@ -90,10 +91,11 @@ def check_images(images: Sequence[object]) -> None:
 
 def _defined(work: Callable[..., Score], metric: Metric, *images: Any) -> Score:
     try:
-        score: object = work(metric, *images)
+        with guarded(type(metric).__module__):
+            score: object = work(metric, *images)
     except UndefinedError as error:
         return undefined(metric, error)
-    except Exception as error:
+    except RAISED as error:
         if isinstance(error, VitiqError) or _whose(metric) is None:
             raise
         raise PluginError(f"metric {metric.name} failed ({described(error)}); {_whose(metric)}") from error

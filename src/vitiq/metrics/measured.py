@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt16
 
 from vitiq.errors import InputError, UndefinedError
-from vitiq.image.colour import luma709, yuv709_10bit
+from vitiq.image.colour import luma709, yuv709_10bit_plane
 from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
 from vitiq.types import ImageU8, Score
@@ -101,15 +101,15 @@ def luma709_plane(image: ImageU8) -> Float64[np.ndarray, "h w"]:
 
 
 @shared
-def ten_bit_planes(image: ImageU8) -> UInt16[np.ndarray, "3 h w"]:
-    """Y, U and V of BT.709, full range, 0 … 1023."""
-    return yuv709_10bit(image)
+def ten_bit_plane(image: ImageU8, plane: int) -> UInt16[np.ndarray, "h w"]:
+    """Y, U or V (0, 1, 2) of BT.709, full range, 0 … 1023."""
+    return yuv709_10bit_plane(image, plane)
 
 
 @shared
 def luma_10bit(image: ImageU8) -> Float64[np.ndarray, "h w"]:
     """BT.709 luma rounded to 10 bits, on the scale of 0 … 255."""
-    return np.asarray(ten_bit_planes(image)[0] * (255 / 1023))
+    return np.asarray(ten_bit_plane(image, 0) * (255 / 1023))
 
 
 def on_tensors(function: Callable[..., Tensor], *arrays: Float[np.ndarray, ...]) -> float:

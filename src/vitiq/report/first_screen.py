@@ -11,6 +11,7 @@ from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, bd_table
 from vitiq.report.marks import mark
 from vitiq.report.metric_info import MetricInfo, number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
+from vitiq.text import plural
 
 Cell = dict[str, Any]
 TOO_LARGE = "Cannot write every file this small: larger files, not compared with those above"
@@ -67,7 +68,7 @@ def _cell(text: str, cls: str = "", about: str = "", sub: str = "") -> Cell:
 
 
 def _images(model: Model) -> str:
-    return f"{len(model.images)} image{'s' if len(model.images) != 1 else ''}"
+    return plural(len(model.images), "image")
 
 
 def about(column: Column) -> str:
@@ -188,7 +189,7 @@ def bd_words(cell: BdCell) -> str:
     mean = f"; mean of the images' own {percent_text(cell.mean)}{_between(cell.mean_low, cell.mean_high)}"
     return (
         f"mean curve {percent_text(cell.percent)}{_between(cell.low, cell.high)}"
-        f"{mean if math.isfinite(cell.mean) else ''}; {cell.count} image{'s' if cell.count != 1 else ''}"
+        f"{mean if math.isfinite(cell.mean) else ''}; {plural(cell.count, 'image')}"
         f"{f', {cell.left_out} left out' if cell.left_out else ''}, "
         f"the curves share {share_text(cell.overlap)} of their qualities"
     )

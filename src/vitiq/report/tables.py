@@ -13,6 +13,7 @@ from vitiq.report.choice import MOST, by_question
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Model, Row, best, ranked, sets_the_size
+from vitiq.text import plural
 
 THESIS = (
     ("Bevo", 0.14, 0.26, 3479.34, 12.68, 32.92, 39.55, 1241999.9),
@@ -200,7 +201,7 @@ def _bd_rates(  # noqa: PLR0917 - what one of two tables is made of
         f"? The curves share less than {share_text(LITTLE_OVERLAP)} of their qualities." if "?" in every else ""
     )
     said = " ".join(part for part in [*notes, *_missing(model)] if part)
-    images = f"{len(model.images)} image{'s' if len(model.images) > 1 else ''}"
+    images = plural(len(model.images), "image")
     whole = f"{title} against {model.curves[anchor].label}, {images}"
     labels = [model.curves[curve].label for curve in curves]
     if len(columns) > MOST:

@@ -9,6 +9,7 @@ look like numbers.
 from __future__ import annotations
 
 import math
+import mmap
 import re
 import struct
 import warnings
@@ -79,6 +80,14 @@ def read_checkpoint(path: Path, classes: Iterable[tuple[Any, str]] = ()) -> Mapp
             f"{path}: holds no state dict of tensors but a {type(loaded).__name__}; save model.state_dict()"
         )
     return loaded
+
+
+def names_tensor(path: Path, name: str) -> bool:
+    """Whether a file of torch's own formats holds `name`, as names of tensors lie in it: searched for, not unpacked."""
+    if path.suffix in {".safetensors", ".npz"} or not path.is_file() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return data.find(name.encode()) >= 0
 
 
 def _cause(error: Exception) -> str:

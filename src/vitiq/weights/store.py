@@ -159,10 +159,15 @@ def _files_at_hand() -> Iterator[Path]:
     named = [Path(folder) for folder in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if folder]
     for folder in (*named, cache_folder()):
         if folder.is_dir():
-            yield from sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
+            yield from sorted(path for path in folder.rglob("*") if _may_hold_weights(path) and path.is_file())
 
 
-SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".bin", ".npz")
+def _may_hold_weights(path: Path) -> bool:
+    """By its name; published checkpoints often have none of the usual endings, or none at all."""
+    return path.name.endswith(SUFFIXES) or not path.suffix
+
+
+SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".bin", ".npz", ".ckpt")
 
 
 _hash_of = kept(256)(sha256_file)

@@ -47,6 +47,9 @@ SUFFIXES: Mapping[str, str] = {
 """Suffixes of their files, by which they choose the format."""
 
 
+PLACEHOLDERS: Mapping[str, tuple[str, ...]] = {"encode": ("{in}", "{out}", "{q}"), "decode": ("{in}", "{out}")}
+"""What is replaced in each template; a file that is decoded does not say its quality."""
+
 NO_PROGRAM = 'codec cmd needs a program; write cmd:"cjxl {in} {out} -q {q}"'
 NO_DECODER = 'codec cmd cannot decode without its template; give decode="PROGRAM {in} {out}"'
 
@@ -192,6 +195,13 @@ def _words(template: str, what: str) -> list[str]:
         raise InputError(f"codec cmd: {what} template {template!r} cannot be split into words ({error})") from error
     if not words or not all(any(name in word for word in words) for name in ("{in}", "{out}")):
         raise InputError(f"codec cmd: {what} template {template!r} given, a program with {{in}} and {{out}} expected")
+    known = PLACEHOLDERS[what]
+    unknown = [name for name in re.findall(r"\{[^\W\d]\w*\}", template) if name not in known]
+    if unknown:
+        raise InputError(
+            f"codec cmd: {what} template {template!r} has {', '.join(dict.fromkeys(unknown))}, "
+            f"which nothing stands for; known are {', '.join(known)}"
+        )
     return words
 
 

@@ -40,7 +40,7 @@ class VectorOptions(SearchOptions):
 
     generator: str = option(
         EMBEDDED,
-        "'embedded', 'transgan', the path of a checkpoint (pytorch_GAN_zoo's Progressive GAN), or transgan:PATH",
+        "'embedded', 'transgan', or a checkpoint's path (vitiq train, pytorch_GAN_zoo, official TransGAN)",
     )
     iterations: int = option(
         500, "maximum number of iterations; the search stops when the plateau schedule ends", low=1

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from vitiq.image.colour import THOUSANDTHS, row_strips
 from vitiq.image.shared import shared
 from vitiq.metrics.base import PairMetric
-from vitiq.metrics.measured import OfConditions, ten_bit_planes
+from vitiq.metrics.measured import OfConditions, ten_bit_plane
 from vitiq.types import ImageU8, Score
 
 DATA_RANGE = 255
@@ -185,7 +185,7 @@ _TEN_BITS = "{}|{}:bt709-full-10bit|range:1023|v1"
 
 def ten_bit_psnr(reference: ImageU8, distorted: ImageU8, plane: int) -> float:
     """PSNR in dB of Y, U or V (0, 1, 2) of BT.709, full range, rounded to 10 bits; exact."""
-    a, b = ten_bit_planes(reference)[plane], ten_bit_planes(distorted)[plane]
+    a, b = ten_bit_plane(reference, plane), ten_bit_plane(distorted, plane)
     total = 0
     for rows in row_strips(*a.shape):
         differences = np.subtract(a[rows], b[rows], dtype=np.int32)

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from vitiq.errors import MissingDependencyError, UndefinedError
-from vitiq.image.colour import row_strips, yuv709_10bit
-from vitiq.metrics.measured import MeasuredMetric, ten_bit_planes
+from vitiq.image.colour import row_strips, yuv709_10bit_plane
+from vitiq.metrics.measured import MeasuredMetric, ten_bit_plane
 from vitiq.metrics.programs import output_of
 from vitiq.types import ImageU8, Score
 
@@ -122,10 +122,10 @@ def _write_frame(path: Path, image: ImageU8) -> None:
     height, width, _ = image.shape
     with path.open("wb") as file:
         if height * width <= LARGE:
-            file.write(ten_bit_planes(image)[0].astype("<u2").tobytes())
+            file.write(ten_bit_plane(image, 0).astype("<u2").tobytes())
         else:
             for rows in row_strips(height, width, LARGE // 16):
-                file.write(yuv709_10bit(image[rows])[0].astype("<u2").tobytes())
+                file.write(yuv709_10bit_plane(image[rows], 0).astype("<u2").tobytes())
         row = np.full(2 * ((width + 1) // 2), GREY, "<u2").tobytes()
         for _ in range((height + 1) // 2):
             file.write(row)

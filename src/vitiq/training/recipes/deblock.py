@@ -19,6 +19,7 @@ from vitiq.filters.deblock.dct import LEVEL, to_coefficients
 from vitiq.filters.deblock.embedded import FORMAT, load_corrector
 from vitiq.filters.deblock.network import HALF, Corrector, PlaneCorrector, corrected, guide_of
 from vitiq.filters.deblock.tables import standard_tables
+from vitiq.training.blocking import blocking
 from vitiq.training.checkpoint import Ema
 from vitiq.training.config import Count, NotNegative, Phase, PhasedConfig, Positive, Share, Whole
 from vitiq.training.crops import Sampler, held_out_crops, phase_at
@@ -43,6 +44,7 @@ class DeblockTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     highest_quality: Count
     twice_share: Share
     chroma_weight: NotNegative
+    blocking: NotNegative
     error_floor: Positive
 
     def rate(self, step: int) -> float:
@@ -67,7 +69,7 @@ class DeblockRecipe(Recipe[DeblockTrainingConfig]):
 
     config_class = DeblockTrainingConfig
     weights_file = "deblock_embedded.safetensors"
-    losses = ("loss", "luma", "chroma")
+    losses = ("loss", "luma", "chroma", "blocking")
     figures = tuple(f"luma_gain_{quality}" for quality in VALIDATED)
 
     def __init__(self, config: DeblockTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
@@ -104,13 +106,14 @@ class DeblockRecipe(Recipe[DeblockTrainingConfig]):
         errors = [
             relative_error(luma, offsets.float(), config.error_floor),
             relative_error(chroma, chroma_offsets.float(), config.error_floor / 4),
+            relative_blocking(luma, offsets.float(), config.error_floor),
         ]
-        loss = errors[0] + config.chroma_weight * errors[1]
+        loss = errors[0] + config.chroma_weight * errors[1] + config.blocking * errors[2]
         rate = self.set_rate(step)
         norm = descend(loss, self.optimiser, self.corrector.parameters(), config.gradient_clip, average_over=hardware)
         self.average.update(self.corrector)
         values = [float(value.detach()) for value in (loss, *errors)]
-        names = ("loss", "luma", "chroma", "gradient_norm", "learning_rate")
+        names = ("loss", "luma", "chroma", "blocking", "gradient_norm", "learning_rate")
         return dict(zip(names, [*values, norm, rate], strict=True))
 
     def _coded(
@@ -158,6 +161,13 @@ def relative_error(coded: Coded, offsets: Float[Tensor, "n p 64 i j"], floor: fl
 
     lost = error(torch.zeros_like(offsets)) + floor
     return ((error(clamped) + 0.1 * error(offsets)) / lost).mean()
+
+
+def relative_blocking(coded: Coded, offsets: Float[Tensor, "n 1 64 i j"], floor: float) -> Tensor:
+    """What borders of blocks add to the squared error in PSNR-B, over JPEG's squared error as in `relative_error`."""
+    plain = corrected(coded.quantised, torch.zeros_like(offsets), coded.tables)
+    lost = (plain - coded.planes).square().mean(dim=(1, 2, 3)) + floor
+    return (blocking(corrected(coded.quantised, offsets, coded.tables), coded.planes) / lost).mean()
 
 
 def _guide(luma: Coded, offsets: Tensor, chroma: Coded) -> Tensor:

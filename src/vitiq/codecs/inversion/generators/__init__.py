@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitiq import registry
-from vitiq.codecs.inversion.generators import transgan
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import UnknownNameError, WeightsError
 from vitiq.models.device import find_device
-from vitiq.weights.file import format_of
 from vitiq.weights.kept import kept
 from vitiq.weights.store import model_info
 
@@ -20,8 +18,9 @@ __all__ = ["Generator", "LatentLayer", "load_generator"]
 def load_generator(name: str = "embedded", device: str = "cpu") -> Generator:
     """A generator: a registered name, `NAME:PATH`, the path of a weights file, or a fetched one (`vitiq models list`).
 
-    Of a path alone, `.safetensors` is what `vitiq train generator` or `vitiq train transgan` wrote; any other file is
-    read as a checkpoint of pytorch_GAN_zoo's Progressive GAN. The last two loaded are kept.
+    Of a path alone each registered generator is asked whether the file is its own (`Generator.detect`): what `vitiq
+    train generator` or `vitiq train transgan` wrote, a checkpoint of pytorch_GAN_zoo's Progressive GAN, one of the
+    official TransGAN. The last two loaded are kept.
 
     Args:
         device: where it runs.
@@ -46,9 +45,15 @@ def _made(name: str) -> Generator:
 
 
 def _kind_of(path: Path) -> str:
-    if path.suffix != ".safetensors":
-        return "pgan"
-    return "transgan" if format_of(path) == transgan.FORMAT else "embedded"
+    """Registered name of the generator that says a checkpoint is its own."""
+    known = registry.names("generators")
+    for name in known:
+        detect = getattr(registry.load("generators", name), "detect", None)
+        if detect is not None and detect(path):
+            return name
+    raise WeightsError(
+        f"{path}: no generator knows this file; expected weights of {', '.join(known)}; NAME:PATH reads it as one"
+    )
 
 
 def _find(name: str) -> Path:

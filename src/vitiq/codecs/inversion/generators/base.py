@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -34,7 +35,7 @@ class Generator(Protocol):
     """A frozen network G(latents) -> image. Inheriting from it gives what a generator need not have.
 
     Registered in the entry-point group `vitiq.generators`, a factory without arguments, or with the path of a
-    checkpoint, makes it.
+    checkpoint, makes it. A class that says in `detect` which files are its own is found by a path alone.
 
     Attributes:
         name: registered name.
@@ -60,6 +61,11 @@ class Generator(Protocol):
     integer_prior: IntegerPrior | None = None
     optimised_against: tuple[str, ...] = ()
     device: torch.device = torch.device("cpu")
+
+    @classmethod
+    def detect(cls, path: Path) -> bool:  # noqa: ARG003
+        """Whether a file is a checkpoint of this kind, by its format or the names in it, and without loading it."""
+        return False
 
     @abstractmethod
     def generate(self, latents: Sequence[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n 3 r r"]:

@@ -21,7 +21,7 @@ from vitiq.codecs.inversion.prior import LatentPrior
 from vitiq.codecs.inversion.prior_integer import IntegerPrior
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.building import as_alone
-from vitiq.weights.file import in_float, read_weights
+from vitiq.weights.file import format_of, in_float, read_weights
 
 FORMAT = "vitiq-layered-generator-2"
 WEIGHTS = Path(__file__).parents[3] / "weights" / "generator_embedded.safetensors"
@@ -47,6 +47,11 @@ class EmbeddedGenerator(Generator):
     optimised_against = ("generator-embedded",)
     prior: LatentPrior
     integer_prior: IntegerPrior
+
+    @classmethod
+    def detect(cls, path: Path) -> bool:
+        """Whether `vitiq train generator` wrote it."""
+        return format_of(path) == FORMAT
 
     @as_alone()
     def __init__(self, path: Path | None = None) -> None:

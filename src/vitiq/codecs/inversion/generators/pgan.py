@@ -21,12 +21,15 @@ from torch import Tensor
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.errors import InputError, WeightsError
 from vitiq.models.building import as_alone
-from vitiq.weights.checkpoint import checked_tensors
+from vitiq.weights.checkpoint import checked_tensors, names_tensor
 from vitiq.weights.checkpoint import read_checkpoint as read_checkpoint_file
 from vitiq.weights.store import sha256_file
 
 MAX_SCALES = 8
 """Doublings of the 4×4 start that are allowed: up to 1024×1024, the largest ever published."""
+
+FIRST_LAYER = "formatLayer"
+"""Begins the names of the tensors that turn a latent to 4×4, which every generator has."""
 
 
 class _UpstreamConfig:
@@ -49,7 +52,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     for key in ("netG", "avgG"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             state = loaded[key]
-    if not isinstance(state, Mapping) or not any("formatLayer" in str(name) for name in state):
+    if not isinstance(state, Mapping) or not any(FIRST_LAYER in str(name) for name in state):
         raise WeightsError(f"{path}: holds no Progressive GAN generator; expected pytorch_GAN_zoo's netG or avgG")
     config = loaded.get("config")
     if isinstance(config, _UpstreamConfig) and config.alpha != 0:
@@ -71,6 +74,11 @@ class ProgressiveGenerator(Generator):
     """
 
     name = "pgan"
+
+    @classmethod
+    def detect(cls, path: Path) -> bool:
+        """Whether pytorch_GAN_zoo wrote it."""
+        return names_tensor(path, FIRST_LAYER)
 
     @as_alone()
     def __init__(self, path: Path | None = None) -> None:

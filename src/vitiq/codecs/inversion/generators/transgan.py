@@ -16,8 +16,8 @@ from vitiq.errors import InputError, WeightsError
 from vitiq.models.building import as_alone
 from vitiq.models.principal_latents import PrincipalLatents
 from vitiq.models.transgan import INDEX, TransGenerator, shape_of
-from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
-from vitiq.weights.file import in_float, read_weights
+from vitiq.weights.checkpoint import checked_tensors, names_tensor, read_checkpoint
+from vitiq.weights.file import format_of, in_float, read_weights
 from vitiq.weights.store import embedded_path, sha256_file
 
 FORMAT = "vitiq-transgan-1"
@@ -30,6 +30,9 @@ ENCODER = "principal."
 
 OFFICIAL = ("avg_gen_state_dict", "gen_state_dict")
 """Where the official checkpoints keep a generator, the averaged one first."""
+
+POSITIONS = "pos_embed_1"
+"""A tensor that every TransGAN generator has."""
 
 
 class TransGanGenerator(Generator):
@@ -45,6 +48,11 @@ class TransGanGenerator(Generator):
 
     name = "transgan"
     output_range = (-1.0, 1.0)
+
+    @classmethod
+    def detect(cls, path: Path) -> bool:
+        """Whether `vitiq train transgan` or the official code wrote it."""
+        return format_of(path) == FORMAT or names_tensor(path, POSITIONS)
 
     @as_alone()
     def __init__(self, path: Path | None = None) -> None:
@@ -103,7 +111,7 @@ def _state(path: Path) -> dict[str, Tensor]:
     loaded: Mapping[Any, Any] = read_checkpoint(path)
     state = next((loaded[key] for key in OFFICIAL if isinstance(loaded.get(key), Mapping)), loaded)
     named = {str(name).removeprefix("module."): value for name, value in state.items()}
-    if not any(name == "pos_embed_1" for name in named):
+    if not any(name == POSITIONS for name in named):
         raise WeightsError(f"{path}: holds no TransGAN generator; expected the official avg_gen_state_dict")
     kept = {name: value for name, value in named.items() if not name.endswith(INDEX)}
     return {name: value.float() for name, value in checked_tensors(path, kept).items()}
