@@ -158,7 +158,7 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
     heads += [{"text": "bits per pixel", "about": "From the least to the most of its mean points"}, *_cost_heads(model)]
     note = (
         "Change in bits at equal quality (BD-rate) of the mean curve over the images; negative saves bits. "
-        "On hover: 95 % intervals, and the mean of each image's own BD-rate, which weighs images alike."
+        "On hover: 95 % intervals, and the mean of each image's own BD-rate, which weights images equally."
     )
     texts = [cell["text"] for row in rows for cell in row["cells"]]
     if any(text.endswith("?") for text in texts):

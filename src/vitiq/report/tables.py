@@ -138,7 +138,7 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     few = [row for row in rows if row.count < len(model.images)]
     if few:
         said = ", ".join(f"{model.curves[row.curve].label} {row.count} of {len(model.images)}" for row in few)
-        note.append(f"Means over fewer images, so not of the same ones: {said}.")
+        note.append(f"Means over fewer images than the others: {said}.")
     note += _missing(model)
     lost = {c.info.short for c in model.columns for row in rows if row.means[c.info.key].left_out}
     if lost:

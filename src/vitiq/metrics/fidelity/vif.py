@@ -18,7 +18,7 @@ class Vif(LumaMetric):
     identical = 1.0
     differentiable = True
     reference = "Sheikh & Bovik 2006, DOI 10.1109/TIP.2005.859378"
-    formula = "Σ log(1 + g² σx² / (σv² + 2)) / Σ log(1 + σx² / 2) over places of 4 scales"
+    formula = "Σ log(1 + g² σx² / (σv² + 2)) / Σ log(1 + σx² / 2) over positions of 4 scales"
     smallest = 41
     settings = "pixel-domain|scales:4|gauss:17,9,5,3|noise:2"
     unmeasurable = "a flat reference carries no information"

@@ -32,7 +32,7 @@ class Brisque(PairMetric):
     higher_is_better = False
     kind = "no-reference"
     reference = "Mittal, Moorthy & Bovik 2012, DOI 10.1109/TIP.2012.2214050"
-    formula = "SVR of 36 natural-scene statistics; about 0 (natural) to 100 (distorted), both can be passed"
+    formula = "SVR of 36 natural-scene statistics; about 0 (natural) to 100 (distorted), both can be exceeded"
 
     def __init__(self, model: Path | None = None) -> None:
         self._folder = model

@@ -84,7 +84,7 @@ class LpipsAlex(PerceptualMetric):
     title = "LPIPS (AlexNet)"
     range = (0.0, float("inf"))
     reference = "Zhang et al. 2018, DOI 10.1109/CVPR.2018.00068"
-    formula = "Σ layers mean over places of w · (φ(x)/‖φ(x)‖ - φ(y)/‖φ(y)‖)²"
+    formula = "Σ layers mean over positions of w · (φ(x)/‖φ(x)‖ - φ(y)/‖φ(y)‖)²"
     models = ("lpips-alex", "alexnet-torchvision")
     smallest = 31
     settings = "alexnet|lpips:0.1|full-size"

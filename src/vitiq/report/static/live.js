@@ -16,7 +16,7 @@
       version = c.version;
       vitiq.update(c.data, c.head);
     }
-    said.textContent = of === "study" && s.planned > s.done ? `In progress: ${s.done} of ${s.planned} files are made; this page follows.` : "";
+    said.textContent = of === "study" && s.planned > s.done ? `In progress: ${s.done} of ${s.planned} files done; this page updates itself.` : "";
   }
   async function poll() {
     try { await refresh(); } catch { said.textContent = "The server does not answer: start vitiq view again."; }
