@@ -6,7 +6,9 @@ LPIPS, DISTS and Wasserstein Distortion run with random weights of a fixed seed 
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import vitiq
 from vitiq import registry
 from vitiq.errors import InputError, UnknownNameError, WeightsError
 from vitiq.losses import LOSSES, STAND_INS, Loss, loss
@@ -174,3 +177,28 @@ for name in {WITH_WEIGHTS}:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["vit-topk", "vit-cls", "fid-vit", "ms-ssim"])
+def test_losses_are_copied_pickled_and_turned_as_other_modules_are(name: str) -> None:
+    """A training copies what it averages, and saves it whole; other types than float32 are computed in."""
+    torch.manual_seed(0)
+    x = torch.rand(1, 3, 176, 176)
+    y = (x + 0.1 * torch.randn_like(x)).clamp(0, 1)
+    criterion = loss(name)
+    value = float(criterion(y, x))
+    vitiq.score(x, y, "vit-cls")  # packs the network that the loss shares
+    for copied in (copy.deepcopy(criterion), pickle.loads(pickle.dumps(criterion))):
+        assert float(copied(y, x)) == value
+        assert float(copied.double()(y.double(), x.double())) == pytest.approx(value, abs=1e-5)
+        assert float(copied.half()(y, x)) == pytest.approx(value, abs=1e-5)
+        copied.to("meta")
+    assert float(criterion(y, x)) == value
+
+
+def test_metrics_are_copied_and_pickled() -> None:
+    torch.manual_seed(0)
+    x, y = torch.rand(2, 3, 64, 64)
+    metric = vitiq.metric("vit-topk")
+    value = metric(x, y).value
+    assert copy.deepcopy(metric)(x, y).value == pickle.loads(pickle.dumps(metric))(x, y).value == value
