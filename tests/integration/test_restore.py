@@ -96,7 +96,7 @@ def test_folders_keep_their_tree(vitiq: Vitiq, jpeg: Path, tmp_path: Path, small
     Image.fromarray(small).save(source / "c.png")
     answer = vitiq("restore", source, "-o", tmp_path / "out", "-j", "1")
     assert answer.code == 0
-    assert "1 files that are no JPEGs passed over" in answer.err
+    assert "1 file that is no JPEG passed over" in answer.err
     assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png")) == [
         "a.png",
         "deep/b.png",

@@ -130,7 +130,8 @@ def _plan_images(
         elif len(inside) < len(below) or others:
             linked = f" ({others.total()} links to folders)" if others else ""
             count = len(below) - len(inside) + others.total()
-            note = f"{source}: {count} files that are no {kind} passed over{linked}"
+            files = f"1 file that is no {kind[:-1]}" if count == 1 else f"{count} files that are no {kind}"
+            note = f"{source}: {files} passed over{linked}"
             batch.passed_over.append(PassedOver(note))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
     distinct = [(image.path, image.name) for image in once(FoundImage(*pair) for pair in pairs)]

@@ -179,7 +179,8 @@ def _inside(
     elif others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(5))
         more = f" and {len(others) - 5} more kinds" if len(others) > 5 else ""
-        found.skipped.append(f"{folder}: {others.total()} files that are no images passed over ({kinds}{more})")
+        files = "1 file that is no image" if others.total() == 1 else f"{others.total()} files that are no images"
+        found.skipped.append(f"{folder}: {files} passed over ({kinds}{more})")
 
 
 def files_below(
