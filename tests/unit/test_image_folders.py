@@ -50,6 +50,9 @@ def test_files_of_the_system_and_others_are_passed_over_and_said_once(tmp_path: 
     assert [image.name for image in found.images] == ["a.png"]
     assert found.problems == []
     assert found.skipped == [f"{tmp_path}: 10 other files skipped (7 of the system, 2 .txt, 1 .csv)"]
+    for name in ("more.txt", "table.csv", *system):
+        (tmp_path / name).unlink()
+    assert find_images([tmp_path]).skipped == [f"{tmp_path}: 1 other file skipped (1 .txt)"]
 
 
 def test_what_is_meant_as_an_image_is_not_passed_over(tmp_path: Path) -> None:

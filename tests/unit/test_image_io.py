@@ -135,5 +135,7 @@ def test_find_images(tmp_path: Path) -> None:
     found = find_images([tmp_path, tmp_path / "a" / "x.png", tmp_path / "b" / "x.png", tmp_path / "gone"])
     assert [p.name for p in found.images] == ["a/x.png", "b/x.png"]  # a file that two paths reach counts once
     assert found.problems == [f"{tmp_path / 'gone'}: no such file or folder; check the path"]
+    said = "-: standard input is not taken here; name files or folders (a file of this name is ./-)"
+    assert find_images([Path("-")]).problems == [said]
     found = find_images([tmp_path / "a", tmp_path / "b" / "x.png"])
     assert [p.name for p in found.images] == ["x.png", "x-2.png"]

@@ -6,7 +6,11 @@ LPIPS, DISTS and Wasserstein Distortion run with random weights of a fixed seed 
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +19,10 @@ import pytest
 import torch
 from torch import Tensor
 
+import vitiq
 from vitiq import registry
 from vitiq.errors import InputError, UnknownNameError, WeightsError
-from vitiq.losses import LOSSES, Loss, loss
+from vitiq.losses import LOSSES, STAND_INS, Loss, loss
 from vitiq.metrics.scoring import resolve_metrics, score_pairs
 from vitiq.models.backbones.base import Backbone, Preprocessing
 from vitiq.models.vit import VisionTransformer, ViTConfig
@@ -128,3 +133,72 @@ def test_refusals(tmp_path: Path) -> None:
         loss("brisque")
     with pytest.raises(WeightsError, match="vitiq models fetch"):
         loss("lpips", folder=tmp_path)
+
+
+WITH_WEIGHTS = sorted({*LOSSES, *STAND_INS} - {"lpips", "lpips-vgg", "dists", "wasserstein", "fid"})
+"""Losses that need no fetched weights."""
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_narrow_images_and_autocast_give_the_values_of_float32(name: str, dtype: torch.dtype) -> None:
+    """Truth: the same numbers, handed in as float32."""
+    torch.manual_seed(0)
+    reference = torch.rand(1, 3, 176, 180)
+    distorted = (reference + 0.1 * torch.randn_like(reference)).clamp(0, 1).to(dtype).requires_grad_()
+    criterion, wide = loss(name), distorted.detach().float()
+    truth = criterion(wide, reference)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value = criterion(distorted, reference)
+        searched = criterion.against(reference)(distorted.detach())
+    assert value.dtype == truth.dtype == torch.float32
+    assert float(value.detach()) == pytest.approx(float(truth), rel=1e-5, abs=1e-6)
+    assert float(searched) == pytest.approx(float(criterion.against(reference)(wide)), rel=1e-5, abs=1e-6)
+    torch.autograd.backward(value)
+    assert distorted.grad is not None
+    assert bool(distorted.grad.isfinite().all())
+    assert float(distorted.grad.abs().max()) > 0
+
+
+def test_what_was_first_used_in_inference_mode_can_be_trained_through() -> None:
+    """A process of its own, since networks and windows are kept."""
+    code = f"""
+import torch, vitiq
+x = torch.rand(1, 3, 176, 180)
+y = (x + 0.1 * torch.randn_like(x)).clamp(0, 1)
+with torch.inference_mode():
+    for name in {WITH_WEIGHTS}:
+        vitiq.losses.loss(name)(y, x)
+    vitiq.score(x, y, "vit-cls,ssimulacra2,iw-ssim")
+for name in {WITH_WEIGHTS}:
+    given = y.clone().requires_grad_()
+    vitiq.losses.loss(name)(given, x).backward()
+    assert given.grad.abs().max() > 0, name
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["vit-topk", "vit-cls", "fid-vit", "ms-ssim"])
+def test_losses_are_copied_pickled_and_turned_as_other_modules_are(name: str) -> None:
+    """A training copies what it averages, and saves it whole; other types than float32 are computed in."""
+    torch.manual_seed(0)
+    x = torch.rand(1, 3, 176, 176)
+    y = (x + 0.1 * torch.randn_like(x)).clamp(0, 1)
+    criterion = loss(name)
+    value = float(criterion(y, x))
+    vitiq.score(x, y, "vit-cls")  # packs the network that the loss shares
+    for copied in (copy.deepcopy(criterion), pickle.loads(pickle.dumps(criterion))):
+        assert float(copied(y, x)) == value
+        assert float(copied.double()(y.double(), x.double())) == pytest.approx(value, abs=1e-5)
+        assert float(copied.half()(y, x)) == pytest.approx(value, abs=1e-5)
+        copied.to("meta")
+    assert float(criterion(y, x)) == value
+
+
+def test_metrics_are_copied_and_pickled() -> None:
+    torch.manual_seed(0)
+    x, y = torch.rand(2, 3, 64, 64)
+    metric = vitiq.metric("vit-topk")
+    value = metric(x, y).value
+    assert copy.deepcopy(metric)(x, y).value == pickle.loads(pickle.dumps(metric))(x, y).value == value

@@ -37,7 +37,7 @@ def codec_of(data: bytes) -> str:
     missing = f" (could not be asked: {'; '.join(broken)})" if broken else ""
     raise BitstreamError(
         f"not a compressed image that vitiq knows: it starts with {data[:8].hex(' ')}; "
-        f"expected .viq or {titles}{missing}"
+        f"expected .viq or {titles}, or a format whose plug-in is installed{missing}"
     )
 
 

@@ -38,6 +38,7 @@ from vitiq.evaluation.presets import Finished, carry_on, finish
 from vitiq.evaluation.progress import Step
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study
+from vitiq.image.folders import not_there
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import DEFAULT
 from vitiq.text import parse_toml, read_text
@@ -110,7 +111,7 @@ def check(config: BenchConfig) -> Checked:
     series: list[Series] = []
     for path in config.images:
         if not path.exists():
-            faults.found.append(InputError(f"{path}: no such file or folder; check the path"))
+            faults.found.append(InputError(not_there(path)))
     for codec in config.codecs:
         with faults.gathered():
             series.append(series_of(codec))

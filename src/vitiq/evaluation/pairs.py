@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError
-from vitiq.image.folders import pairing_key
+from vitiq.image.folders import not_there, pairing_key
 from vitiq.image.io import find_images
 
 log = logging.getLogger("vitiq")
@@ -38,7 +38,7 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     """
     for side in (reference, distorted):
         if not side.exists():
-            raise InputError(f"{side}: no such file or folder; check the path")
+            raise InputError(not_there(side))
     if reference.is_dir() != distorted.is_dir():
         raise InputError(f"{reference} and {distorted}: one is a folder, one is not; give two files or two folders")
     if not reference.is_dir():

@@ -142,7 +142,14 @@ def _candidates(
     elif exists:
         yield FoundImage(path, path.name)
     else:
-        found.problems.append(f"{path}: no such file or folder; check the path")
+        found.problems.append(not_there(path))
+
+
+def not_there(path: Path) -> str:
+    """What is said of a name that no file or folder has; one image alone may come by a pipe, a set of them may not."""
+    if str(path) == "-":
+        return "-: standard input is not taken here; name files or folders (a file of this name is ./-)"
+    return f"{path}: no such file or folder; check the path"
 
 
 def _inside(

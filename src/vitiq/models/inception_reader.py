@@ -150,6 +150,7 @@ def _load(path: Path) -> InceptionV3:
 
 
 @lru_cache(maxsize=3)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def fid_reader(resize: str = "clean") -> InceptionReader:
     """InceptionV3 with the FID weights, fetched before.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -38,7 +40,8 @@ def kept(count: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
         @lru_cache(maxsize=count)
         def found(values: tuple[Any, ...], named: tuple[tuple[str, Any], ...], states: tuple[object, ...]) -> T:
             del states
-            return function(*values, **dict(named))
+            with _outside_inference_mode():
+                return function(*values, **dict(named))
 
         @wraps(function)
         def look_up(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -49,6 +52,12 @@ def kept(count: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
         return look_up
 
     return decorate
+
+
+def _outside_inference_mode() -> AbstractContextManager[object]:
+    """Tensors that are made within torch's inference mode can never be trained through, and what is kept serves all."""
+    torch = sys.modules.get("torch")
+    return nullcontext() if torch is None else torch.inference_mode(False)
 
 
 def _state(value: object) -> tuple[int, ...] | None:

@@ -38,6 +38,7 @@ def _frequencies(size: int, whole: bool) -> Tensor:
 
 
 @lru_cache(maxsize=2)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def _filters(rows: int, columns: int) -> tuple[Float[Tensor, "4 4 h w"], Float[Tensor, " 4"], Float[Tensor, " 4"]]:
     """Spectra by orientation and scale; of each orientation the power of the finest, and the noise that all pass."""
     v, u = _frequencies(rows, False)[:, None], _frequencies(columns, False)[None, :]

@@ -50,6 +50,7 @@ def _differences(planes: Rows, low: Float[Tensor, "i p j"]) -> Iterator[Float[Te
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def _parents(size: int, parents: int) -> AxisMap:
     """For the places of a band, those of the band above: bilinear to 4 n - 3 places, one more at each end on the same
     line, and every second of them."""

@@ -50,6 +50,7 @@ class AxisMap:
         return (matrix @ planes[span].flatten(1)).view(len(matrix), *planes.shape[1:])
 
     @cached_property
+    @torch.inference_mode(False)
     def bands(self) -> tuple[int, Float[Tensor, "b k r"]]:
         """Places before the first that the first block of sums would take, and the weights of each block."""
         count, stride = len(self.places), round(BLOCK * self.step)
@@ -80,6 +81,7 @@ def reflected(places: Int[Tensor, ...], size: int) -> Int[Tensor, ...]:
 
 
 @lru_cache(maxsize=128)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def halving(size: int, taps: tuple[float, ...]) -> AxisMap:
     """Every second place of a filter, as in mirrors beyond the ends."""
     reach = len(taps) // 2
@@ -89,6 +91,7 @@ def halving(size: int, taps: tuple[float, ...]) -> AxisMap:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def spreading(size: int, count: int, taps: tuple[float, ...]) -> AxisMap:
     """Of `size` places twice as many with zeros between, filtered by five taps; the first `count` of them. Beyond the
     ends stand the second place and, again, the last."""
@@ -100,6 +103,7 @@ def spreading(size: int, count: int, taps: tuple[float, ...]) -> AxisMap:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def doubling(size: int, count: int, taps: tuple[float, ...]) -> AxisMap:
     """Of `size` places twice as many, linear with the ends in place and filtered as in mirrors; the nearest of these
     for each of `count` places."""

@@ -44,6 +44,7 @@ def joined(pieces: Iterator[Rows], rows: int) -> Float[Tensor, "k p w"]:
 
 
 @lru_cache(maxsize=128)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def _band(taps: tuple[float, ...], stride: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "b r"]:
     band = torch.zeros(BLOCK, (BLOCK - 1) * stride + len(taps), dtype=torch.float64)
     for place in range(BLOCK):

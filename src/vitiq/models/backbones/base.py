@@ -73,6 +73,10 @@ class Backbone:
         self._mean = torch.tensor(preprocessing.mean, dtype=torch.float32)[:, None, None]
         self._std = torch.tensor(preprocessing.std, dtype=torch.float32)[:, None, None]
 
+    def __getstate__(self) -> dict[str, object]:
+        """For copies and pickles: all but what is packed for the products at first use."""
+        return {name: value for name, value in vars(self).items() if name != "_network"}
+
     def to(self, device: torch.device) -> Backbone:
         """The network on a device; on any but the CPU its products are in float32, whatever was chosen here."""
         if device != self._device:
@@ -186,11 +190,11 @@ class Backbone:
         return self._model.forward_levels(self.normalised(tiles))
 
     def normalised(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
-        """Tensors in [0, 1] at the network's size and scale; torch's antialiased bicubic, close to Pillow's."""
+        """Tensors in [0, 1] at the network's size, scale and type; torch's antialiased bicubic, close to Pillow's."""
         side = self.image_size
         if images.shape[-2:] != (side, side):
             images = F.interpolate(images, (side, side), mode="bicubic", antialias=True, align_corners=False)
-        return (images - self._mean) / self._std
+        return ((images - self._mean) / self._std).to(next(self._model.parameters()).dtype)
 
     def _predictions(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
         """Logits and class token in one row an image; only images not seen lately are run."""

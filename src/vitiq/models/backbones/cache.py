@@ -55,6 +55,10 @@ class Cache:
         self.lock = Lock()
         _CACHES.add(self)
 
+    def __reduce__(self) -> tuple[type[Cache], tuple[int]]:
+        """A copy, and what is pickled, begins empty: what was kept can be computed, and a lock is of its process."""
+        return Cache, (self._limit,)
+
     def get(
         self, kind: str, images: Sequence[ImageU8], compute: Callable[[list[ImageU8]], Sequence[np.ndarray]]
     ) -> list[np.ndarray]:

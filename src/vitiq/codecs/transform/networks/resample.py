@@ -39,6 +39,7 @@ def kept_frequencies(side: int, target: int) -> int:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def side_matrix(side: int, target: int) -> Float[Tensor, "out into"]:
     """Coefficients along one side to those of the resized side; bicubic, antialiased.
 
@@ -68,6 +69,7 @@ def _resizing(side: int, target: int, pixels: Int[Tensor, " n"]) -> Float[Tensor
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def _places(rows: int, columns: int) -> tuple[Tensor, Tensor]:
     """Channels within the first rows × columns frequencies, and their places in the flattened planes of those."""
     plane, v, u = coefficient_order().unbind(1)
