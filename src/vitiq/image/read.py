@@ -18,11 +18,12 @@ from PIL import Image, UnidentifiedImageError
 
 from vitiq.errors import InputError, first_line
 from vitiq.image import colour_profile, colour_space
+from vitiq.image.bmp import read_bmp
 from vitiq.image.boxes import avif_colour, jp2_header
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
-from vitiq.image.header_colour import bmp_colour, count_gif_frames, gif_first_frame, gif_profile, tga_gamma
+from vitiq.image.header_colour import count_gif_frames, gif_first_frame, gif_profile, tga_gamma
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
 from vitiq.image.jxl import jxl_header
@@ -266,12 +267,6 @@ def _read_tga(data: bytes, name: str) -> Raster:
     return raster
 
 
-def _read_bmp(data: bytes, name: str) -> Raster:
-    raster = _through_pillow("BMP")(data, name)
-    raster.profile, raster.tag = bmp_colour(data)
-    return raster
-
-
 def _need_jxl(name: str) -> None:
     try:
         import pillow_jxl  # noqa: F401, PLC0415 - optional
@@ -287,7 +282,7 @@ _READERS: dict[str, Callable[[bytes, str], Raster]] = {
     "AVIF": _read_avif,
     "JXL": _read_jxl,
     "JPEG2000": _read_jpeg2000,
-    "BMP": _read_bmp,
+    "BMP": read_bmp,
     "GIF": _read_gif,
     "TGA": _read_tga,
 }
