@@ -91,6 +91,9 @@ def test_an_alpha_channel_of_zeros_alone_is_none() -> None:
     assert image[0, 0].tolist() == [3, 2, 1]
     assert notes == ["alpha channel of zeros alone ignored"]
     assert decode_image(bmp(bytes([1, 2, 3, 0]), (1, 1), 32), "x")[1] == []  # no mask: a byte without meaning
+    image, notes = decode_image(bmp(bytes([1, 2, 3, 51]), (1, 1), 32, header=108, masks=masks), "x")
+    assert image[0, 0].tolist() == [205, 204, 204]  # a mask without bit fields: browsers take its alpha
+    assert notes == ["transparency laid on white"]
 
 
 @pytest.mark.parametrize(
@@ -168,12 +171,13 @@ def test_kinds_that_are_not_read_are_named(data: bytes, said: str) -> None:
         decode_image(data, "x")
 
 
-def test_endpoints_that_are_chromaticities_have_the_white_of_srgb() -> None:
-    """As bmpsuite and other writers state them, x + y + z = 1, which Firefox reads with the white point of D65."""
+@pytest.mark.parametrize("gamma", [2.2, 1 / 2.2])
+def test_endpoints_that_are_chromaticities_have_the_white_of_srgb(gamma: float) -> None:
+    """As bmpsuite (its gamma as 2.2 before version 2.5, then as 1 / 2.2) and other writers state them, x + y + z = 1, which Firefox reads with the white point of D65."""
     points = (0.64, 0.33, 0.03, 0.3, 0.6, 0.1, 0.15, 0.06, 0.79)
     levels = np.repeat(np.arange(0, 256, 5, dtype=np.uint8)[:, None], 3, axis=1)
     head = struct.pack("<IiiHHIIiiII", 108, 52, -1, 1, 24, 0, 156, 0, 0, 0, 0) + bytes(20)
-    head += struct.pack("<9I", *[round(v * 2**30) for v in points]) + struct.pack("<3I", *[round(2.2 * 65_536)] * 3)
+    head += struct.pack("<9I", *[round(v * 2**30) for v in points]) + struct.pack("<3I", *[round(gamma * 65_536)] * 3)
     data = struct.pack("<2sIHHI", b"BM", 122 + 156, 0, 0, 122) + head + levels.tobytes()
     light = (levels / 255) ** 2.2
     expected = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255

@@ -17,10 +17,9 @@ from vitiq.image.bmp_runs import unpack_runs
 from vitiq.image.depth import depth_note, stretch
 from vitiq.image.header_colour import bmp_colour
 from vitiq.image.limits import check_pixels
-from vitiq.image.raster import Raster, UnsupportedKindError
+from vitiq.image.raster import Raster, UnsupportedKindError, no_alpha
 
-NO_ALPHA = "alpha channel of zeros alone ignored"
-_FILE_HEADER, _CORE, _SHORT, _WINDOWS, _MASKS, _ALPHA_MASK, _OS2 = 14, 12, 16, 40, 52, 56, 64
+_FILE_HEADER, _CORE, _SHORT, _WINDOWS, _MASKS, _ALPHA_MASK, _OS2, _V4 = 14, 12, 16, 40, 52, 56, 64, 108
 _PLAIN, _RLE8, _RLE4, _BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = 0, 1, 2, 3, 4, 5, 6
 _UNREAD = {_JPEG: "a JPEG in it", _PNG: "a PNG in it", 11: "CMYK", 12: "CMYK", 13: "CMYK"}
 _UNREAD_OS2 = {3: "Huffman coding", 4: "run-length coding of 24 bits"}
@@ -97,13 +96,6 @@ def _number(head: bytes, at: int) -> int:
 
 
 def _refuse(size: int, bits: int, coding: int) -> None:
-    known = {
-        _PLAIN: (1, 2, 4, 8, 16, 24, 32),
-        _RLE8: (8,),
-        _RLE4: (4,),
-        _BITFIELDS: (16, 32),
-        _ALPHA_BITFIELDS: (16, 32),
-    }
     unread = _UNREAD_OS2 if size == _OS2 else _UNREAD
     if coding in unread:
         raise UnsupportedKindError(f"BMP with {unread[coding]}, which no reader here decodes; save it as PNG")
@@ -116,7 +108,10 @@ def _refuse(size: int, bits: int, coding: int) -> None:
 def _masks(data: bytes, size: int, bits: int, coding: int) -> tuple[tuple[int, int, int, int], int]:
     """Masks of red, green, blue and alpha, and how many bytes of them follow the header."""
     if coding not in {_BITFIELDS, _ALPHA_BITFIELDS}:
-        return _DEFAULT_MASKS.get(bits, (0, 0, 0, 0)), 0
+        red, green, blue, alpha = _DEFAULT_MASKS.get(bits, (0, 0, 0, 0))
+        if bits == 32 and size >= _V4 and _number(data, _FILE_HEADER + 52) == 0xFF000000:
+            alpha = 0xFF000000  # as browsers take it, though masks count with bit fields alone
+        return (red, green, blue, alpha), 0
     behind = (3 if coding == _BITFIELDS else 4) if size < _MASKS else 0
     count = behind or (3 if size < _ALPHA_MASK else 4)
     at = _FILE_HEADER + _WINDOWS
@@ -175,19 +170,9 @@ def _direct(data: bytes, header: _Header) -> Raster:
             samples[:, :, channel] = _channel(words, mask, kind)
     if kind == np.uint16:
         header.notes.append(depth_note(max(depths)))
-    return Raster(samples, "rgb", _alpha(words, header, kind))
-
-
-def _alpha(
-    words: UInt[np.ndarray, "h w"], header: _Header, kind: type[np.uint8] | type[np.uint16]
-) -> UInt[np.ndarray, "h w"] | None:
-    if not header.masks[3]:
-        return None
-    alpha = _channel(words, header.masks[3], kind)
-    if not alpha.any():  # so written by programs that know of no alpha; nothing would be seen of the image
-        header.notes.append(NO_ALPHA)
-        return None
-    return alpha
+    raster = Raster(samples, "rgb", _channel(words, header.masks[3], kind) if header.masks[3] else None)
+    no_alpha(raster)
+    return raster
 
 
 def _channel(

@@ -107,6 +107,7 @@ def _calibrated(head: bytes) -> Tag | None:
     """The space of the endpoints and gammas; None where they are left zero, as most writers do."""
     points = struct.unpack("<9I", head[60:96])
     gammas = [value / 65_536 for value in struct.unpack("<3I", head[96:108])]
+    gammas = [1 / gamma if 0 < gamma < 1 else gamma for gamma in gammas]  # of encoding, as bmpsuite 2.5 states it
     if not any(points) or not any(gammas):
         return None
     try:

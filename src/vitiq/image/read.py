@@ -23,7 +23,7 @@ from vitiq.image.boxes import avif_colour, jp2_header
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
-from vitiq.image.header_colour import count_gif_frames, gif_first_frame, gif_profile, tga_gamma
+from vitiq.image.header_colour import count_gif_frames, gif_first_frame, gif_profile
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
 from vitiq.image.jxl import jxl_header
@@ -33,6 +33,7 @@ from vitiq.image.png import read_png
 from vitiq.image.pnm import read_pnm
 from vitiq.image.quiet import quiet
 from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow, whole_rows
+from vitiq.image.tga import read_tga
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
@@ -259,14 +260,6 @@ def _read_gif(data: bytes, name: str) -> Raster:
     return raster
 
 
-def _read_tga(data: bytes, name: str) -> Raster:
-    raster = _through_pillow("TGA")(data, name)
-    gamma = tga_gamma(data)
-    if gamma is not None:
-        raster.notes.append(f"TGA's gamma of {gamma:g} ignored, read as sRGB")
-    return raster
-
-
 def _need_jxl(name: str) -> None:
     try:
         import pillow_jxl  # noqa: F401, PLC0415 - optional
@@ -284,5 +277,5 @@ _READERS: dict[str, Callable[[bytes, str], Raster]] = {
     "JPEG2000": _read_jpeg2000,
     "BMP": read_bmp,
     "GIF": _read_gif,
-    "TGA": _read_tga,
+    "TGA": read_tga,
 }
