@@ -173,7 +173,10 @@ def test_kinds_that_are_not_read_are_named(data: bytes, said: str) -> None:
 
 @pytest.mark.parametrize("gamma", [2.2, 1 / 2.2])
 def test_endpoints_that_are_chromaticities_have_the_white_of_srgb(gamma: float) -> None:
-    """As bmpsuite (its gamma as 2.2 before version 2.5, then as 1 / 2.2) and other writers state them, x + y + z = 1, which Firefox reads with the white point of D65."""
+    """As bmpsuite states them (x + y + z = 1; its gamma 2.2 before version 2.5, then 1 / 2.2).
+
+    Firefox reads them so, with the white point of D65.
+    """
     points = (0.64, 0.33, 0.03, 0.3, 0.6, 0.1, 0.15, 0.06, 0.79)
     levels = np.repeat(np.arange(0, 256, 5, dtype=np.uint8)[:, None], 3, axis=1)
     head = struct.pack("<IiiHHIIiiII", 108, 52, -1, 1, 24, 0, 156, 0, 0, 0, 0) + bytes(20)

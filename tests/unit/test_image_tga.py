@@ -88,8 +88,12 @@ def test_the_odd_bit_of_16_is_alpha_where_it_is_said_to_be(
 
 
 def test_palettes() -> None:
-    colours = ((8, b"\7\x08", [[8] * 3, [7] * 3]), (15, b"\x1f\0\0\x7c", [[255, 0, 0], [0, 0, 255]]))
-    colours += ((16, b"\x1f\0\0\x7c", [[255, 0, 0], [0, 0, 255]]), (24, b"\1\2\3\4\5\6", [[6, 5, 4], [3, 2, 1]]))
+    colours = (
+        (8, b"\7\x08", [[8] * 3, [7] * 3]),
+        (15, b"\x1f\0\0\x7c", [[255, 0, 0], [0, 0, 255]]),
+        (16, b"\x1f\0\0\x7c", [[255, 0, 0], [0, 0, 255]]),
+        (24, b"\1\2\3\4\5\6", [[6, 5, 4], [3, 2, 1]]),
+    )
     for bits, table, expected in colours:
         for depth, pixels in ((8, b"\6\5"), (16, b"\6\0\5\0")):
             image, notes = shown(tga(pixels, (2, 1), 1, depth, palette=(5, 2, bits, table)))
