@@ -89,7 +89,7 @@ def test_filling_before_the_end_is_no_missing_pixel(filling: int, progressive: b
     assert notes == []
 
 
-@pytest.mark.parametrize("segment", [b"", b"J", b"JFIF\0\1\2", b"JFXX\0\x13\1\1\1\2\3", b"AVI1\0" + bytes(9)])
+@pytest.mark.parametrize("segment", [b"", b"J", b"JFIF\0", b"JFXX\0\x13\1\1\1\2\3", b"AVI1\0" + bytes(9)])
 def test_odd_segments_in_the_place_of_jfif_stop_no_image(segment: bytes) -> None:
     """libjpeg-turbo passes over them (jdmarker.c, examine_app0); Pillow 13 fails on the empty one."""
     whole = jpeg(NOISE)
