@@ -32,12 +32,17 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple
 
 @dataclass(frozen=True, slots=True)
 class AvifColour:
-    """Colour of the primary item of an AVIF file; `stated` where it has code points or a profile."""
+    """Colour of the primary item of an AVIF file; `stated` where it has code points or a profile.
+
+    `crop` is the clean aperture as the file has it: width, height and the distances of its centre from the image's,
+    each as numerator and denominator.
+    """
 
     tag: Tag | None
     gain_map: bool
     bits: int
     stated: bool = False
+    crop: tuple[int, ...] = ()
 
 
 def avif_colour(data: bytes) -> AvifColour:
@@ -55,7 +60,8 @@ def avif_colour(data: bytes) -> AvifColour:
     bits = next((data[a + 5] for kind, a, b in wanted if kind == b"pixi" and b - a > 5), 8)
     tag = from_code_points(*struct.unpack(">HH", codes[:4])) if len(codes) >= 6 and not profiled else None
     items = parts.get(b"iinf", (0, 0))
-    return AvifColour(tag, b"tmap" in data[items[0] : items[1]], bits, stated=bool(codes) or profiled)
+    crop = next((struct.unpack(">4IiIiI", data[a:b]) for k, a, b in wanted if k == b"clap" and b - a == 32), ())
+    return AvifColour(tag, b"tmap" in data[items[0] : items[1]], bits, stated=bool(codes) or profiled, crop=crop)
 
 
 def _primary(data: bytes, start: int, end: int) -> int:

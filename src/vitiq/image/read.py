@@ -20,6 +20,7 @@ from vitiq.errors import InputError, first_line
 from vitiq.image import colour_profile, colour_space
 from vitiq.image.bmp import read_bmp
 from vitiq.image.boxes import avif_colour, jp2_header
+from vitiq.image.clean_aperture import cut
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
@@ -208,6 +209,8 @@ def _read_avif(data: bytes, name: str) -> Raster:
         raster.notes.append(depth_note(colour.bits))
     if colour.gain_map:
         raster.notes.append(GAIN_MAP)
+    if colour.crop:
+        cut(raster, colour.crop)
     return raster
 
 
