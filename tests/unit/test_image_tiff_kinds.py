@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 from images_by_hand import tiff
+from PIL import Image
 
 from vitiq.errors import InputError
 from vitiq.image.read import decode_image
@@ -134,3 +135,27 @@ def test_what_is_missing_is_refused() -> None:
         decode_image(tiff(tags((5, 3), (10,) * 3, 2), whole[:-1]), "x")
     with pytest.raises(InputError, match="a palette of 0 numbers"):
         decode_image(tiff(tags((2, 1), (8,), 3), b"\0\1"), "x")
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+def test_damaged_fax_coding_is_no_white_paper(compression: str) -> None:
+    """libtiff reports it ("Bad code word at line …"), makes the rows white and tells its caller that all went well."""
+    page = np.random.default_rng(6).integers(0, 2, (64, 200)).astype(bool).repeat(3, 1)
+    buffer = io.BytesIO()
+    Image.fromarray(page).save(buffer, "TIFF", compression=compression)
+    whole = buffer.getvalue()
+    image, notes = decode_image(whole, "x")
+    assert (image[:, :, 0] == page * np.uint8(255)).all()
+    assert notes == ["grey repeated in three channels"]
+    with Image.open(io.BytesIO(whole)) as opened:
+        start = opened.tag_v2[273][0]  # type: ignore[attr-defined]
+    damaged = whole[: start + 400] + bytes(range(1, 9)) * 4 + whole[start + 432 :]
+    with pytest.raises(InputError, match=r"damaged .libtiff reports damaged pixels, \d+ times .Fax"):
+        decode_image(damaged, "x")
+
+
+def test_a_tag_that_libtiff_complains_of_stops_no_image() -> None:
+    """Undefined numbers of resolution unit and planes: said under other names than a decoder's."""
+    kind = tags((2, 1), (8,), 1) | {296: ("I", (70_000,)), 254: ("H", (0,)), 284: ("H", (9,))}
+    image, _ = decode_image(tiff(kind, b"\7\x09"), "x")
+    assert image[0, :, 0].tolist() == [7, 9]

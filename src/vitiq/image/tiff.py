@@ -17,6 +17,7 @@ from vitiq.image.exif_colour import colour_of
 from vitiq.image.ifd import DamagedTagsError, Directory, count_directories, first_directory
 from vitiq.image.limits import MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import ORIENTATION, valid
+from vitiq.image.quiet import refusing_damage
 from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow, whole_rows
 from vitiq.image.tiff_samples import read_deep, reads
 
@@ -126,7 +127,8 @@ def _through_pillow(data: bytes, name: str) -> Raster:
             image.use_load_libtiff = True
             offset = image.tag_v2.offset
             image.tile = [ImageFile._Tile("libtiff", (0, 0, *image.size), 0, ("RGBX", False, offset))]
-        image.load()
+        with refusing_damage():
+            image.load()
         if image.mode.startswith(("I", "F")):
             raise ValueError(f"samples of the kind {image.mode}")
         return from_pillow(image)
