@@ -27,6 +27,7 @@ from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
 from vitiq.image.header_colour import count_gif_frames, gif_first_frame, gif_profile
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
+from vitiq.image.jpeg2000_channels import arrange, as_rgb, order
 from vitiq.image.jxl import jxl_header
 from vitiq.image.limits import MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
@@ -239,11 +240,24 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
             f"{name}: JPEG 2000 in the colour space number {header.space}, which no reader here converts; "
             "convert it to sRGB and save it as PNG"
         )
+    if header.cinema and header.space is None and header.profile is None and len(header.bits) == 3:
+        raise InputError(
+            f"{name}: JPEG 2000 of digital cinema, in X'Y'Z', which no reader here converts; "
+            "convert it to sRGB and save it as PNG"
+        )
+    wanted = order(header)
     if deepest > 8 and len(header.bits) > 1:
+        if wanted:
+            raise InputError(
+                f"{name}: JPEG 2000 colour of {deepest} bits with channels in an order of its own; "
+                "convert it to a 16-bit PNG or TIFF"
+            )
         raster = read_deep_colour(data, header, name)
         raster.profile = header.profile
         return raster
-    raster = _through_pillow("JPEG2000")(data, name)
+    raster = _through_pillow("JPEG2000")(as_rgb(data) if wanted else data, name)
+    if wanted:
+        arrange(raster, header, wanted)
     if deepest not in {8, 16}:  # Pillow shifts; white is to be white
         depth = 8 if deepest < 8 else 16
         raster.samples = stretch(raster.samples >> (depth - deepest), deepest)
