@@ -29,10 +29,11 @@ COLORANTS = {
 """Of Adobe's own profile, D50."""
 
 
-def adobe_profile() -> bytes:
+def adobe_profile(xyz_type: bytes = b"XYZ ") -> bytes:
     """AdobeRGB1998.icc by its published numbers: colorants, and 2.19921875 as the gamma."""
     tags = {
-        key: b"XYZ \0\0\0\0" + struct.pack(">3i", *[round(v * 65_536) for v in xyz]) for key, xyz in COLORANTS.items()
+        key: xyz_type + bytes(4) + struct.pack(">3i", *[round(v * 65_536) for v in xyz])
+        for key, xyz in COLORANTS.items()
     }
     tags |= {key: b"curv\0\0\0\0" + struct.pack(">IHH", 1, 0x0233, 0) for key in (b"rTRC", b"gTRC", b"bTRC")}
     table, body, offset = b"", b"", 132 + 12 * len(tags)
@@ -143,6 +144,14 @@ def test_colour_in_the_header_of_a_bmp() -> None:
     assert np.abs(image.astype(int) - from_adobe(RAMP)).max() <= 1
     assert notes == ["converted from the profile 'without a name' to sRGB"]
     assert read(bmp(0x4C494E4B, profile=b"C:\\x.icc"))[1] == ["colour profile in another file ignored, read as sRGB"]
+
+
+def test_the_mistaken_type_of_corbis_profiles_is_read_as_it_is_meant() -> None:
+    """As LittleCMS reads it (cmsSigCorbisBrokenXYZtype, 0x17A505B8): images of 1998 and later carry it."""
+    for kind in (b"XYZ ", bytes.fromhex("17a505b8")):
+        image, notes = read(bmp(0x4D424544, profile=adobe_profile(kind)))
+        assert np.abs(image.astype(int) - from_adobe(RAMP)).max() <= 1
+        assert notes == ["converted from the profile 'without a name' to sRGB"]
 
 
 @pytest.mark.parametrize("gammas", [(99.0, 1.0, 1.0), (2.2, 2.2, 0.0)])

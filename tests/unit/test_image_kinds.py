@@ -117,13 +117,8 @@ def test_what_the_first_frame_of_a_gif_leaves_free_is_transparent() -> None:
 
 
 def test_whole_files_of_kinds_that_pillow_does_not_decode_are_not_called_damaged() -> None:
-    header = struct.pack("<IiiHHIIiiII", 40, 8, 6, 1, 32, 3, 192, 0, 0, 0, 0)
-    masks = struct.pack("<III", 0x3FF00000, 0xFFC00, 0x3FF)
-    data = b"BM" + struct.pack("<IHHI", 66 + 192, 0, 0, 66) + header + masks + bytes(192)
-    with pytest.raises(InputError, match=r"x: a kind of BMP that no reader here decodes .*; save it as PNG"):
-        decode_image(data, "x")
     buffer = io.BytesIO()
-    tifffile.imwrite(buffer, np.zeros((4, 4, 3), np.uint8), photometric="rgb", bigtiff=True, byteorder=">")
+    tifffile.imwrite(buffer, np.zeros((4, 4, 3), np.uint8), photometric="cielab", bigtiff=True, byteorder=">")
     with pytest.raises(InputError, match="BigTIFF of 8 bits with the high byte first"):
         decode_image(buffer.getvalue(), "x")
     with pytest.raises(InputError, match=r"damaged .libjxl cannot decode it.; get the file again"):

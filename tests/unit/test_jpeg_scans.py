@@ -75,3 +75,25 @@ def test_images_of_the_grey_that_is_filled_in_are_whole(level: int, mode: str, p
     for side in (1, 8, 17, 40):
         flat = np.full((side, side, 3), level, np.uint8)
         decode_image(jpeg(flat, mode, progressive=progressive, restart_marker_blocks=3), "x")
+
+
+@pytest.mark.parametrize("filling", [1, 2, 5])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_filling_before_the_end_is_no_missing_pixel(filling: int, progressive: bool) -> None:
+    """T.81, B.1.1.2: any marker may follow bytes of 255. Cameras by Reconyx so pad the last byte of their pixels."""
+    grey = np.full((70, 93, 3), 128, np.uint8)
+    grey[:60] = NOISE[:60]
+    whole = jpeg(grey, progressive=progressive)
+    image, notes = decode_image(whole.removesuffix(END) + b"\xff" * filling + END, "x")
+    np.testing.assert_array_equal(image, decode_image(whole, "x")[0])
+    assert notes == []
+
+
+@pytest.mark.parametrize("segment", [b"", b"J", b"JFIF\0", b"JFXX\0\x13\1\1\1\2\3", b"AVI1\0" + bytes(9)])
+def test_odd_segments_in_the_place_of_jfif_stop_no_image(segment: bytes) -> None:
+    """libjpeg-turbo passes over them (jdmarker.c, examine_app0); Pillow 13 fails on the empty one."""
+    whole = jpeg(NOISE)
+    odd = b"\xff\xe0" + (2 + len(segment)).to_bytes(2, "big") + segment
+    jfif = 2 + 2 + int.from_bytes(whole[4:6], "big")
+    for data in (whole[:2] + odd + whole[jfif:], whole[:jfif] + odd + whole[jfif:]):
+        np.testing.assert_array_equal(decode_image(data, "x")[0], decode_image(whole, "x")[0])

@@ -32,12 +32,17 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple
 
 @dataclass(frozen=True, slots=True)
 class AvifColour:
-    """Colour of the primary item of an AVIF file; `stated` where it has code points or a profile."""
+    """Colour of the primary item of an AVIF file; `stated` where it has code points or a profile.
+
+    `crop` is the clean aperture as the file has it: width, height and the distances of its centre from the image's,
+    each as numerator and denominator.
+    """
 
     tag: Tag | None
     gain_map: bool
     bits: int
     stated: bool = False
+    crop: tuple[int, ...] = ()
 
 
 def avif_colour(data: bytes) -> AvifColour:
@@ -55,7 +60,8 @@ def avif_colour(data: bytes) -> AvifColour:
     bits = next((data[a + 5] for kind, a, b in wanted if kind == b"pixi" and b - a > 5), 8)
     tag = from_code_points(*struct.unpack(">HH", codes[:4])) if len(codes) >= 6 and not profiled else None
     items = parts.get(b"iinf", (0, 0))
-    return AvifColour(tag, b"tmap" in data[items[0] : items[1]], bits, stated=bool(codes) or profiled)
+    crop = next((struct.unpack(">4IiIiI", data[a:b]) for k, a, b in wanted if k == b"clap" and b - a == 32), ())
+    return AvifColour(tag, b"tmap" in data[items[0] : items[1]], bits, stated=bool(codes) or profiled, crop=crop)
 
 
 def _primary(data: bytes, start: int, end: int) -> int:
@@ -99,6 +105,10 @@ def _associated(data: bytes, item: int) -> list[int]:
     return []
 
 
+_CINEMA = {3, 4}
+"""Rsiz of the profiles of digital cinema, 2K and 4K (15444-1, table A.10), whose samples are X'Y'Z'."""
+
+
 @dataclass(frozen=True, slots=True)
 class Jp2Header:
     """What a JPEG 2000 file says before its pixels.
@@ -110,6 +120,9 @@ class Jp2Header:
         space: number of its colour space.
         size: width and height.
         subsampled: whether a component has fewer samples than the image has pixels.
+        channels: number, kind and colour of each channel, as the box `cdef` has them; none where it is not there, or
+            where a palette makes the channels.
+        cinema: whether the codestream is of a profile of digital cinema.
     """
 
     bits: tuple[int, ...]
@@ -118,6 +131,8 @@ class Jp2Header:
     space: int | None = None
     size: tuple[int, int] = (0, 0)
     subsampled: bool = False
+    channels: tuple[tuple[int, int, int], ...] = ()
+    cinema: bool = False
 
 
 def jp2_header(data: bytes) -> Jp2Header:
@@ -129,7 +144,8 @@ def jp2_header(data: bytes) -> Jp2Header:
     depths, steps = parts[::3], parts[1::3] + parts[2::3]
     if start < 0 or not count or len(depths) != count:
         raise ValueError("no codestream header")
-    profile, space = None, None
+    profile, space, palette = None, None, False
+    channels: tuple[tuple[int, int, int], ...] = ()
     for kind, a, b in boxes(data) if data[4:8] == b"jP  " else ():
         if kind == b"jp2h":
             for inner, c, d in boxes(data, a, b):
@@ -137,8 +153,21 @@ def jp2_header(data: bytes) -> Jp2Header:
                     profile = data[c + 3 : d]
                 elif inner == b"colr" and data[c : c + 1] == b"\1" and space is None:
                     space = int.from_bytes(data[c + 3 : c + 7], "big")
+                elif inner == b"cdef":
+                    whole = c + 2 + (d - c - 2) // 6 * 6
+                    channels = tuple(struct.iter_unpack(">HHH", data[c + 2 : whole]))
+                palette |= inner == b"pclr"
     signed = any(depth & 128 for depth in depths)
     right, bottom, left, top = struct.unpack(">IIII", size[4:20])
     extent = (right - left, bottom - top)
     bits = tuple((depth & 127) + 1 for depth in depths)
-    return Jp2Header(bits, signed, profile, space, extent, subsampled=any(step != 1 for step in steps))
+    return Jp2Header(
+        bits,
+        signed,
+        profile,
+        space,
+        extent,
+        subsampled=any(step != 1 for step in steps),
+        channels=() if palette else channels,
+        cinema=int.from_bytes(size[2:4], "big") in _CINEMA,
+    )

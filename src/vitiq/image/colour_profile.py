@@ -23,6 +23,8 @@ from vitiq.image.limits import MAX_PROFILE_BYTES
 from vitiq.image.raster import Raster
 
 IGNORED = "unusable ICC profile ignored"
+_CORBIS_XYZ = b"\x17\xa5\x05\xb8"
+"""Type of the colorants in Corbis's profile of 1998, which LittleCMS knows as a broken XYZ; the numbers are good."""
 _KINDS = {b"RGB ": "rgb", b"GRAY": "grey", b"CMYK": "cmyk", b"Lab ": "lab"}
 
 
@@ -110,7 +112,7 @@ def _space(profile: Profile) -> Space | None:
 
 
 def _xyz(tag: bytes) -> Float64[np.ndarray, " 3"]:
-    if tag[:4] != b"XYZ " or len(tag) < 20:
+    if tag[:4] not in {b"XYZ ", _CORBIS_XYZ} or len(tag) < 20:
         raise DamagedProfileError("a colorant that is no XYZ")
     return np.frombuffer(tag, ">i4", 3, 8) / 65_536
 

@@ -81,6 +81,7 @@ _FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"(II|MM)..\x10\x00\x00\x00CR|FUJIFILMCCD-RAW|IIRO|IIU\x00", "a camera's raw file; develop it first"),
         (rb"II\xbc\x01", "JPEG XR; convert it to PNG"),
         (rb"\x00\x00[\x01\x02]\x00", "an icon or cursor; save the size you mean as PNG"),
+        (rb"BA.{12}(BM|CI|CP|IC|PT)", "an OS/2 array of bitmaps; save the one you mean as PNG"),
         (rb"DDS ", "a DDS texture; convert it to PNG"),
         (rb"\x93NUMPY", "a NumPy array; save it as PNG, or give the array to the Python interface"),
         (rb"\x00\x05\x16\x07", "macOS metadata (AppleDouble), no image; give the file without the leading `._`"),

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from itertools import islice
 
-from vitiq.image.colour_space import Point, Tag, from_chromaticities, is_srgb, power
+from vitiq.image.colour_space import SRGB_PRIMARIES, Point, Tag, from_chromaticities, is_srgb, power
 from vitiq.image.limits import MAX_FRAMES, MAX_PROFILE_BYTES
 
 _FILE_HEADER = 14
@@ -19,6 +19,7 @@ _V4, _V5 = 108, 124
 _GIF_IMAGE, _GIF_EXTENSION = 0x2C, 0x21
 _GIF_PROFILE = b"\x21\xff\x0bICCRGBG1012"
 _CALIBRATED, _EMBEDDED, _LINKED = 0, 0x4D424544, 0x4C494E4B
+_ROUNDED = 0.01
 IGNORED = "unusable colour endpoints of the BMP header ignored"
 LINKED = "colour profile in another file ignored, read as sRGB"
 
@@ -106,11 +107,15 @@ def _calibrated(head: bytes) -> Tag | None:
     """The space of the endpoints and gammas; None where they are left zero, as most writers do."""
     points = struct.unpack("<9I", head[60:96])
     gammas = [value / 65_536 for value in struct.unpack("<3I", head[96:108])]
+    gammas = [1 / gamma if 0 < gamma < 1 else gamma for gamma in gammas]  # of encoding, as bmpsuite 2.5 states it
     if not any(points) or not any(gammas):
         return None
     try:
         red, green, blue = (_chromaticity(points[at : at + 3]) for at in (0, 3, 6))
-        white = _chromaticity([sum(points[axis::3]) for axis in range(3)])
+        scaled = all(abs(sum(points[at : at + 3]) / 2**30 - 1) < _ROUNDED for at in (0, 3, 6))
+        # Light that sums to 1 in each colour is no light but chromaticities, as most writers state them; then the
+        # white point is not stated, and is that of sRGB, as Firefox takes it.
+        white = SRGB_PRIMARIES[0] if scaled else _chromaticity([sum(points[axis::3]) for axis in range(3)])
         if not all(0.1 <= gamma <= 10 for gamma in gammas):
             return Tag(note=IGNORED)
         space = from_chromaticities("the endpoints of its BMP header", power(gammas[0]), (white, red, green, blue))

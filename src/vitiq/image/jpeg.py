@@ -27,6 +27,7 @@ FILL = {0, 127, 128}
 _END, _MORE = b"\xff\xd9", b"\x5a\xa5\x3c\xc3" * 16
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_LS = 0xF7
+_JFIF_BYTES = 14
 _MPF_IMAGES = 0xB001
 _EXIF, _ICC, _MPF, _ISO_GAIN = b"Exif\0\0", b"ICC_PROFILE\0", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1\0"
 
@@ -106,7 +107,8 @@ def _check_end(raster: Raster, segments: _Segments) -> None:
     if segments.arithmetic:  # which leaves zeros out at the end of a scan, as many as there are
         return
     if (grey or segments.scans > 1) and segments.kept.endswith(_END):
-        longer = segments.kept[: -len(_END)] + _MORE + _END
+        # Bytes 255 before a marker are filling (T.81, B.1.1.2), as some cameras pad the last byte of their pixels.
+        longer = segments.kept[: -len(_END)].rstrip(b"\xff") + _MORE + _END
         again = from_pillow(Image.open(io.BytesIO(longer), formats=["JPEG"]))
         if not np.array_equal(again.samples, raster.samples):
             raise ValueError("the pixel data ends before the image")
@@ -184,6 +186,8 @@ def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
         _second(content, segments)
     elif marker == 0xEE:
         segments.adobe |= content.startswith(b"Adobe")
+    if marker == 0xE0:  # what libjpeg passes over and Pillow fails on: thumbnails (JFXX), empty or short segments
+        return content.startswith(b"JFIF\0") and len(content) >= _JFIF_BYTES
     return not (0xE1 <= marker <= 0xEF or marker == 0xFE) or marker == 0xEE
 
 

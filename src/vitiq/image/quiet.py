@@ -1,5 +1,8 @@
 """Keeps what image libraries say by themselves off standard error: a command says what is wrong, in one line.
 
+What libtiff says of damaged pixels is heard, though, since it says it and goes on: fax coding that is broken comes out
+as white rows, and its caller is told that all went well.
+
 libtiff prints its errors from C, whoever calls it; Pillow logs some. libjpeg, OpenJPEG, libwebp, libavif, libjxl and
 LittleCMS are silent as Pillow and its plug-ins call them, which tests/hardening/test_damaged_files.py watches.
 
@@ -71,15 +74,48 @@ def quiet() -> Iterator[None]:
         yield
 
 
+_HEARD = threading.local()
+_DECODERS = ("Fax", "JPEG", "OJPEG", "LZW", "ZIP", "PackBits", "LZMA", "ZSTD", "ThunderDecode", "NeXTDecode")
+"""Beginnings of the names under which libtiff's decoders report; others speak of tags, which stop no image."""
+
+
+@contextmanager
+def refusing_damage() -> Iterator[None]:
+    """Raise where libtiff reports damaged pixels inside, in this thread, though it goes on.
+
+    Nothing is heard where Pillow's libtiff is out of reach (see `quiet`).
+
+    Raises:
+        ValueError: it did.
+    """
+    _HEARD.modules = []
+    yield
+    if _HEARD.modules:
+        raise ValueError(f"libtiff reports damaged pixels, {len(_HEARD.modules)} times ({_HEARD.modules[0]})")
+
+
+def _hear(_client: int | None, module: bytes | None, _text: bytes | None, _values: int | None) -> None:
+    name = (module or b"").decode("ascii", "replace")
+    heard = getattr(_HEARD, "modules", None)
+    if heard is not None and name.startswith(_DECODERS):
+        heard.append(name)
+
+
+_HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)(_hear)
+"""TIFFErrorHandlerExt: client data, module, format, its values (never looked at). Kept, for C keeps its address."""
+
+
 @cache
 def _libtiff_is_silent() -> bool:
-    """Tell Pillow's libtiff to report errors to nobody; False where it cannot be told."""
+    """Tell Pillow's libtiff to report errors to us alone; False where it cannot be told."""
     try:
         library = ctypes.CDLL(_imaging.__file__)  # symbols of the libraries that it needs are found through it
-        for name in ("TIFFSetErrorHandler", "TIFFSetErrorHandlerExt", "TIFFSetWarningHandler"):
+        ours = ctypes.cast(_HANDLER, ctypes.c_void_p)
+        handlers = {"TIFFSetErrorHandler": None, "TIFFSetErrorHandlerExt": ours, "TIFFSetWarningHandler": None}
+        for name, handler in handlers.items():
             setter = library[name]
             setter.restype, setter.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-            setter(None)
+            setter(handler)
     except (OSError, AttributeError, TypeError):
         return False
     return True

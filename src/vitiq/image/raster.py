@@ -56,6 +56,19 @@ def first_of(frames: int) -> str:
     return f"first of {frames} frames" if frames <= MAX_FRAMES else f"first of more than {MAX_FRAMES} frames"
 
 
+NO_ALPHA = "alpha channel of zeros alone ignored"
+
+
+def no_alpha(raster: Raster) -> None:
+    """Leave out alpha that is zero throughout, with a note: programs that know of no alpha write it so.
+
+    For formats in which the byte may have no meaning (BMP, TGA). Nothing would be seen of the image.
+    """
+    if raster.alpha is not None and not raster.alpha.any():
+        raster.alpha = None
+        raster.notes.append(NO_ALPHA)
+
+
 def whole_rows(image: Image.Image) -> None:
     """Let Pillow take a row of pixels at once, before it loads them.
 

@@ -18,13 +18,16 @@ from PIL import Image, UnidentifiedImageError
 
 from vitiq.errors import InputError, first_line
 from vitiq.image import colour_profile, colour_space
+from vitiq.image.bmp import read_bmp
 from vitiq.image.boxes import avif_colour, jp2_header
+from vitiq.image.clean_aperture import cut
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
-from vitiq.image.header_colour import bmp_colour, count_gif_frames, gif_first_frame, gif_profile, tga_gamma
+from vitiq.image.header_colour import count_gif_frames, gif_first_frame, gif_profile
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
+from vitiq.image.jpeg2000_channels import arrange, as_rgb, order
 from vitiq.image.jxl import jxl_header
 from vitiq.image.limits import MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
@@ -32,6 +35,7 @@ from vitiq.image.png import read_png
 from vitiq.image.pnm import read_pnm
 from vitiq.image.quiet import quiet
 from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow, whole_rows
+from vitiq.image.tga import read_tga
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
@@ -206,6 +210,8 @@ def _read_avif(data: bytes, name: str) -> Raster:
         raster.notes.append(depth_note(colour.bits))
     if colour.gain_map:
         raster.notes.append(GAIN_MAP)
+    if colour.crop:
+        cut(raster, colour.crop)
     return raster
 
 
@@ -234,11 +240,24 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
             f"{name}: JPEG 2000 in the colour space number {header.space}, which no reader here converts; "
             "convert it to sRGB and save it as PNG"
         )
+    if header.cinema and header.space is None and header.profile is None and len(header.bits) == 3:
+        raise InputError(
+            f"{name}: JPEG 2000 of digital cinema, in X'Y'Z', which no reader here converts; "
+            "convert it to sRGB and save it as PNG"
+        )
+    wanted = order(header)
     if deepest > 8 and len(header.bits) > 1:
+        if wanted:
+            raise InputError(
+                f"{name}: JPEG 2000 colour of {deepest} bits with channels in an order of its own; "
+                "convert it to a 16-bit PNG or TIFF"
+            )
         raster = read_deep_colour(data, header, name)
         raster.profile = header.profile
         return raster
-    raster = _through_pillow("JPEG2000")(data, name)
+    raster = _through_pillow("JPEG2000")(as_rgb(data) if wanted else data, name)
+    if wanted:
+        arrange(raster, header, wanted)
     if deepest not in {8, 16}:  # Pillow shifts; white is to be white
         depth = 8 if deepest < 8 else 16
         raster.samples = stretch(raster.samples >> (depth - deepest), deepest)
@@ -258,20 +277,6 @@ def _read_gif(data: bytes, name: str) -> Raster:
     return raster
 
 
-def _read_tga(data: bytes, name: str) -> Raster:
-    raster = _through_pillow("TGA")(data, name)
-    gamma = tga_gamma(data)
-    if gamma is not None:
-        raster.notes.append(f"TGA's gamma of {gamma:g} ignored, read as sRGB")
-    return raster
-
-
-def _read_bmp(data: bytes, name: str) -> Raster:
-    raster = _through_pillow("BMP")(data, name)
-    raster.profile, raster.tag = bmp_colour(data)
-    return raster
-
-
 def _need_jxl(name: str) -> None:
     try:
         import pillow_jxl  # noqa: F401, PLC0415 - optional
@@ -287,7 +292,7 @@ _READERS: dict[str, Callable[[bytes, str], Raster]] = {
     "AVIF": _read_avif,
     "JXL": _read_jxl,
     "JPEG2000": _read_jpeg2000,
-    "BMP": _read_bmp,
+    "BMP": read_bmp,
     "GIF": _read_gif,
-    "TGA": _read_tga,
+    "TGA": read_tga,
 }

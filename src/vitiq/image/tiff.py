@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from vitiq.errors import InputError
 from vitiq.image.colour_space import Tag
@@ -17,10 +17,12 @@ from vitiq.image.exif_colour import colour_of
 from vitiq.image.ifd import DamagedTagsError, Directory, count_directories, first_directory
 from vitiq.image.limits import MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import ORIENTATION, valid
+from vitiq.image.quiet import refusing_damage
 from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow, whole_rows
-from vitiq.image.tiff_samples import read_deep
+from vitiq.image.tiff_samples import read_deep, reads
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
+_PALETTE = 3
 _REDUCED, _CAMERA_RAW = 254, {50706: "DNG", 33421: "a camera's raw mosaic"}
 _COMPRESSION = 259
 _COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000}
@@ -48,21 +50,20 @@ def read_tiff(data: bytes, name: str) -> Raster:
     kind = max(tags.numbers(_FORMAT, (1,)), default=1)
     if kind in _UNREAD_FORMATS:
         raise InputError(f"{name}: TIFF of {_UNREAD_FORMATS[kind]}; scale it to 0 … 255 or 0 … 65535 and save again")
-    if big_endian_big and kind != _FLOAT and bits <= 12:
-        raise UnsupportedKindError(
-            f"BigTIFF of {bits} bits with the high byte first, which no reader here decodes; save it with the low "
-            "byte first, or as PNG"
-        )
-    if bits == 12 and kind == 1:
-        raster = _packed(data, name)
-        raster.turned = valid(tags.number(ORIENTATION, 1))
-    elif kind == _FLOAT or bits > 8:
+    if _by_samples(tags, bits, kind, big_endian_big=big_endian_big):
         raster = read_deep(data, tags, name)
-        raster.notes.append("floating point scaled from 0 … 1 to 8 bits" if kind == _FLOAT else depth_note(bits))
+        if kind == _FLOAT:
+            raster.notes.append("floating point scaled from 0 … 1 to 8 bits")
+        elif bits > 8 and tags.number(_PHOTOMETRIC, 1) != _PALETTE:
+            raster.notes.append(depth_note(bits))
         raster.orientation = valid(tags.number(ORIENTATION, 1))
+    elif big_endian_big:
+        raise UnsupportedKindError(
+            f"BigTIFF of {bits} bits with the high byte first, compressed or coloured in a way that no reader here "
+            "decodes so; save it with the low byte first, or as PNG"
+        )
     else:
-        raster = _through_pillow(data, name)
-        raster.turned = valid(tags.number(ORIENTATION, 1))  # Pillow turns TIFFs as it loads them
+        raster = _eight(data, tags, bits, name)
     pages = count_directories(data)
     if pages > 1:
         raster.notes.insert(0, first_of(pages))
@@ -72,6 +73,14 @@ def read_tiff(data: bytes, name: str) -> Raster:
     if raster.profile is None and raster.tag is None and _COLORIMETRY & tags.entries.keys():
         raster.notes.append("TIFF's colorimetry tags ignored, read as sRGB")
     return raster
+
+
+def _by_samples(tags: Directory, bits: int, kind: int, *, big_endian_big: bool) -> bool:
+    """Whether samples are read one by one: where Pillow cannot, or not exactly."""
+    if kind == _FLOAT or bits not in {1, 2, 4, 8, 12}:
+        return True
+    odd = bits == 12 or (bits in {2, 4} and len(tags.numbers(_BITS, (1,))) > 1)
+    return reads(tags) and (odd or big_endian_big or tags.number(_PHOTOMETRIC, 1) == _PALETTE)
 
 
 def _refuse_raw(tags: Directory, name: str) -> None:
@@ -93,11 +102,33 @@ def _refuse_compression(number: int, name: str) -> None:
         )
 
 
+def _eight(data: bytes, tags: Directory, bits: int, name: str) -> Raster:
+    """What Pillow reads without loss; channels beyond those it knows are left to `read_deep`."""
+    orientation = valid(tags.number(ORIENTATION, 1))
+    try:
+        raster = _packed(data, name) if bits == 12 else _through_pillow(data, name)
+    except UnidentifiedImageError:
+        if _PHOTOMETRIC not in tags.entries or not reads(tags):
+            raise
+        raster = read_deep(data, tags, name)
+        raster.orientation = orientation
+    else:
+        raster.turned = orientation  # Pillow turns TIFFs as it loads them
+    return raster
+
+
 def _through_pillow(data: bytes, name: str) -> Raster:
     with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
         check_pixels(*image.size, name)
         whole_rows(image)
-        image.load()
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode == "YCbCr":
+            # Uncompressed: Pillow's own decoder knows neither subsampling nor the file's coefficients, libtiff does.
+            image._mode = "RGB"
+            image.use_load_libtiff = True
+            offset = image.tag_v2.offset
+            image.tile = [ImageFile._Tile("libtiff", (0, 0, *image.size), 0, ("RGBX", False, offset))]
+        with refusing_damage():
+            image.load()
         if image.mode.startswith(("I", "F")):
             raise ValueError(f"samples of the kind {image.mode}")
         return from_pillow(image)

@@ -1,8 +1,8 @@
-"""Samples of 16-, 32- and 64-bit TIFFs as the file has them: strips or tiles, chunky or planar, integers or floats.
+"""Samples of TIFFs as the file has them: integers of 1 … 16 bits, floats, palettes; strips or tiles, chunky or planar.
 
-Pillow cuts deep colour to 8 bits and reads planar deep files wrongly. Here the strips are taken apart by the tags;
-compressed ones are inflated, or, for LZW and others, handed to libtiff as if they were rows of 8-bit grey, which gives
-their bytes.
+Pillow cuts deep colour to 8 bits, reads planar deep files wrongly and knows few other depths. Here the strips are taken
+apart by the tags; compressed ones are inflated, or, for LZW and others, handed to libtiff as if they were rows of 8-bit
+grey, which gives their bytes.
 
 Source: TIFF 6.0, sections 3, 14 (predictor), 15 (tiles), 18 (alpha); TIFF technical note 3 (floating-point predictor).
 """
@@ -15,19 +15,19 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Shaped, UInt
+from jaxtyping import Shaped, UInt, UInt8
 from PIL import Image
 
 from vitiq.errors import InputError
-from vitiq.image.depth import from_float
+from vitiq.image.depth import from_float, stretch
 from vitiq.image.ifd import Directory
 from vitiq.image.limits import MAX_CHUNKS
 from vitiq.image.raster import Model, Raster
 
 _NONE, _FLATE = 1, {8, 32946}
 _LIBTIFF = {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
-_MODELS: dict[int, tuple[Model, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 5: ("cmyk", 4)}
-_WHITE_IS_ZERO = 0
+_MODELS: dict[int, tuple[Model, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 3: ("rgb", 1), 5: ("cmyk", 4)}
+_WHITE_IS_ZERO, _PALETTE = 0, 3
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 ADVICE = "save it as an 8- or 16-bit RGB or grey TIFF or PNG"
@@ -44,6 +44,7 @@ class _Layout:
     columns: int
     per_pixel: int
     planes: int
+    depth: int
     kind: np.dtype[np.generic]
     compression: int
     reversed_bits: bool
@@ -52,8 +53,13 @@ class _Layout:
     counts: tuple[int, ...]
 
 
+def reads(tags: Directory) -> bool:
+    """Whether `read_deep` knows the colours and the compression of a page."""
+    return tags.number(262, 1) in _MODELS and tags.number(259, 1) in {_NONE, *_FLATE, *_LIBTIFF}
+
+
 def read_deep(data: bytes, tags: Directory, name: str) -> Raster:
-    """Samples as uint16, white-is-zero turned round, premultiplied alpha divided out.
+    """Samples over the whole range of 8 or 16 bits, white-is-zero turned round, premultiplied alpha divided out.
 
     Raises:
         InputError: kinds of samples that are not read, or floats outside 0 … 1.
@@ -65,26 +71,51 @@ def read_deep(data: bytes, tags: Directory, name: str) -> Raster:
     model, colours = _MODELS[photometric]
     layout = _layout(tags, name)
     values = _assemble(data, layout)
-    if layout.kind.kind == "f":
-        values = from_float(values[:, :, : layout.planes * layout.per_pixel], name)
     if values.shape[2] < colours:
         raise ValueError(f"{values.shape[2]} samples a pixel, {colours} are expected")
-    raster = Raster(values[:, :, :colours].astype(np.uint16), model)
+    if layout.kind.kind == "f":
+        values = from_float(values, name)
+    notes: list[str] = []
+    own = _looked_up(values[:, :, 0], tags, notes) if photometric == _PALETTE else values[:, :, :colours]
+    rest = values[:, :, colours:]
+    if layout.kind.kind == "u":
+        own = own if photometric == _PALETTE else stretch(own, layout.depth)
+        rest = stretch(rest, layout.depth)
+    raster = Raster(own, model, notes=notes)
     extra = tags.numbers(338)
-    if values.shape[2] > colours and extra[:1] in {(_ASSOCIATED,), (_UNASSOCIATED,)}:
-        raster.alpha = values[:, :, colours].astype(np.uint16)
-        if extra[0] == _ASSOCIATED:
+    if rest.shape[2] and extra[:1] in {(_ASSOCIATED,), (_UNASSOCIATED,)}:
+        raster.alpha = rest[:, :, 0]
+        if extra[0] == _ASSOCIATED and photometric != _PALETTE:
             raster.samples = _divided(raster.samples, raster.alpha)
-    elif values.shape[2] > colours:
+    elif rest.shape[2]:
         raster.notes.append("extra channel ignored")
     if photometric == _WHITE_IS_ZERO:
-        raster.samples = (65_535 - raster.samples).astype(np.uint16)
+        raster.samples = np.invert(raster.samples)
     return raster
 
 
+def _looked_up(indices: UInt[np.ndarray, "h w"], tags: Directory, notes: list[str]) -> UInt[np.ndarray, "h w 3"]:
+    """Colours of a palette: all red values, then green, then blue, of 16 bits, or of 8 as some writers mistake it."""
+    table = np.array(tags.numbers(320), np.uint16)
+    if not table.size or table.size % 3:
+        raise ValueError(f"a palette of {table.size} numbers")
+    if table.max() < 256:  # as libtiff takes it ("assuming 8-bit colormap"); by the standard all would be black
+        table = (table * 257).astype(np.uint16)
+        notes.append("palette read as one of 8-bit colours")
+    colours = table.reshape(3, -1).T
+    lacking = indices >= len(colours)
+    if lacking.any():
+        notes.append(f"{int(lacking.sum())} pixels of colours that the palette lacks, read as black")
+    found = colours[np.where(lacking, 0, indices)]
+    found[lacking] = 0
+    return np.asarray(found)
+
+
 def _divided(samples: UInt[np.ndarray, "h w c"], alpha: UInt[np.ndarray, "h w"]) -> UInt[np.ndarray, "h w c"]:
-    wide = samples.astype(np.uint64) * 65_535
-    return np.asarray(np.minimum(wide // np.maximum(alpha, 1)[:, :, None].astype(np.uint64), 65_535), np.uint16)
+    top = np.iinfo(samples.dtype).max
+    wide = samples.astype(np.uint64) * top
+    whole = np.minimum(wide // np.maximum(alpha, 1)[:, :, None].astype(np.uint64), top)
+    return np.asarray(whole, samples.dtype)
 
 
 def _layout(tags: Directory, name: str) -> _Layout:
@@ -92,7 +123,7 @@ def _layout(tags: Directory, name: str) -> _Layout:
     if len(bits) != 1 or len(formats) != 1:
         raise InputError(f"{name}: TIFF whose channels have different kinds of samples; {ADVICE}")
     depth, kind = bits.pop(), "f" if formats.pop() == 3 else "u"
-    if (kind, depth) not in {("u", 16), ("f", 16), ("f", 32), ("f", 64)}:
+    if not (1 <= depth <= 16 if kind == "u" else depth in {16, 32, 64}):
         what = {"u": "integers", "f": "floating point"}[kind]
         raise InputError(f"{name}: TIFF of {depth}-bit {what}, whose black and white are not stated; {ADVICE}")
     compression = tags.number(259, 1)
@@ -114,7 +145,7 @@ def _layout(tags: Directory, name: str) -> _Layout:
         counts = (2**31,)
     if not blocks <= min(len(offsets), len(counts)) or blocks > MAX_CHUNKS:
         raise ValueError(f"{min(len(offsets), len(counts))} strips or tiles, {blocks} are expected")
-    numpy_kind = np.dtype(f"{tags.order}{kind}{depth // 8}")
+    numpy_kind = np.dtype(f"{tags.order}{kind}{(depth + 7) // 8}")
     per_pixel, planes = (1, count) if planar else (count, 1)
     return _Layout(
         width=width,
@@ -124,6 +155,7 @@ def _layout(tags: Directory, name: str) -> _Layout:
         columns=columns,
         per_pixel=per_pixel,
         planes=planes,
+        depth=depth,
         kind=numpy_kind,
         compression=compression,
         reversed_bits=tags.number(266, 1) == 2,
@@ -151,7 +183,8 @@ def _assemble(data: bytes, layout: _Layout) -> Shaped[np.ndarray, "h w c"]:
 
 def _block(raw: bytes, rows: int, layout: _Layout) -> Shaped[np.ndarray, "rows columns c"]:
     width = layout.columns * layout.per_pixel
-    length = rows * width * layout.kind.itemsize
+    row_bytes = (width * layout.depth + 7) // 8
+    length = rows * row_bytes
     raw = raw.translate(_REVERSED) if layout.reversed_bits else raw
     raw = _decompressed(raw, rows, length, layout.compression)
     if len(raw) < length:
@@ -159,6 +192,11 @@ def _block(raw: bytes, rows: int, layout: _Layout) -> Shaped[np.ndarray, "rows c
     shape = (rows, layout.columns, layout.per_pixel)
     if layout.predictor == 3 and layout.kind.kind == "f":
         return _float_predicted(np.frombuffer(raw, np.uint8, length), shape, layout)
+    if layout.depth % 8:
+        if layout.predictor != 1:
+            raise ValueError(f"predictor {layout.predictor} is not defined for these samples")
+        packed = np.frombuffer(raw, np.uint8, length).reshape(rows, row_bytes)
+        return _unpacked(packed, width, layout.depth).reshape(shape)
     values = np.frombuffer(raw, layout.kind, length // layout.kind.itemsize).reshape(shape)
     if layout.predictor == 2:
         whole = values.view(f"{layout.kind.str[0]}u{layout.kind.itemsize}")
@@ -167,6 +205,16 @@ def _block(raw: bytes, rows: int, layout: _Layout) -> Shaped[np.ndarray, "rows c
     if layout.predictor != 1:
         raise ValueError(f"predictor {layout.predictor} is not defined for these samples")
     return values
+
+
+def _unpacked(packed: UInt8[np.ndarray, "rows bytes"], width: int, depth: int) -> UInt[np.ndarray, "rows width"]:
+    """Samples that lie bit by bit, the highest first; each row begins with a byte (TIFF 6.0, section 3)."""
+    out = np.zeros((len(packed), width), np.uint8 if depth <= 8 else np.uint16)
+    for row in range(len(packed)):  # row by row: each bit becomes a byte
+        bits = np.unpackbits(packed[row], count=width * depth).reshape(width, depth)
+        for position in range(depth):
+            out[row] = out[row] << 1 | bits[:, position]
+    return out
 
 
 def _float_predicted(

@@ -1,0 +1,176 @@
+"""Public test sets: what of them is read, refused, and differs from what another decoder makes of it.
+
+python public_sets.py FOLDER ...           a row of a Markdown table for each folder; exits with 1 on a failure
+python public_sets.py --list FOLDER ...    before it a line for each file that is refused or differs
+
+A folder is a checkout, or any folder of images: suffixes decide what is tried. Each file is read in a process of its
+own, with 30 s of processor time and 6 GiB; another exception than a refusal, or either limit, is a failure. The other
+decoders are libvips (PNG, JPEG, TIFF, WebP, GIF), OpenCV (BMP, Netpbm) and imagecodecs (AVIF, JPEG XL, JPEG 2000):
+pip install pyvips pyvips-binary opencv-python-headless imagecodecs. Beside a file, or in the same place below
+`reference` instead of `images` (as the crate image has it), NAME.png is taken instead. A pixel may differ by 2.
+
+These decoders do not follow colour as vitiq does (gAMA, CMYK, EXIF, profiles of AVIF), so a difference is "said" where
+vitiq's notes tell of a conversion, and "silent" where they do not: those are the ones to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import resource
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitiq.errors import VitiqError
+from vitiq.image.formats import HEAD_BYTES, SUFFIXES, detect
+from vitiq.image.read import read_image_details
+
+SECONDS, MEMORY, NEAR = 30, 6 << 30, 2
+SAID = ("converted", "CMYK", "turned", "floating", "ignored", "cut ", "laid on white", "L*a*b*", "lacks")
+COLUMNS = ("files", "read", "refused", "failed", "compared", "equal", "said", "silent")
+Pixels = np.ndarray[Any, Any]
+
+
+def on_white(pixels: Pixels) -> Pixels:
+    """Any decoder's samples as H×W×3 of 8 bits."""
+    pixels = np.atleast_3d(pixels)
+    if pixels.dtype == np.uint16:
+        pixels = (pixels.astype(np.uint32) * 255 + 32_767) // 65_535
+    elif pixels.dtype == np.bool_:
+        pixels = pixels * np.uint8(255)
+    if pixels.shape[2] in {2, 4}:
+        alpha = pixels[:, :, -1:].astype(np.int64)
+        pixels = (pixels[:, :, :-1].astype(np.int64) * alpha + 255 * (255 - alpha) + 127) // 255
+    colour = pixels[:, :, :3] if pixels.shape[2] >= 3 else pixels[:, :, :1]
+    return np.broadcast_to(colour, (*pixels.shape[:2], 3)).astype(np.int64)
+
+
+def by_vips(path: Path) -> Pixels:
+    """libvips, turned, profiles followed, on white."""
+    vips = importlib.import_module("pyvips")
+    image = vips.Image.new_from_file(str(path)).autorot()
+    if image.get_typeof("icc-profile-data"):
+        image = image.icc_transform("srgb", embedded=True, intent="relative")
+    image = image.colourspace("srgb")
+    if image.hasalpha():
+        image = image.flatten(background=[255, 255, 255])
+    return on_white(image.cast("uchar").numpy())
+
+
+def by_opencv(path: Path) -> Pixels:
+    """OpenCV, samples as they are."""
+    cv2 = importlib.import_module("cv2")
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if found is None:
+        raise ValueError("OpenCV reads nothing")
+    if found.ndim == 3:
+        found = found[:, :, [2, 1, 0, 3][: found.shape[2]]]
+    return on_white(found)
+
+
+def by_imagecodecs(name: str) -> Callable[[Path], Pixels]:
+    """One of imagecodecs' decoders, the first frame, samples as they are."""
+
+    def decode(path: Path) -> Pixels:
+        found = getattr(importlib.import_module("imagecodecs"), name)(path.read_bytes())
+        return on_white(found[0] if found.ndim == 4 else found)
+
+    return decode
+
+
+OTHERS: dict[str, Callable[[Path], Pixels]] = {
+    **dict.fromkeys(("PNG", "JPEG", "TIFF", "WEBP", "GIF"), by_vips),
+    **dict.fromkeys(("BMP", "PPM"), by_opencv),
+    "AVIF": by_imagecodecs("avif_decode"),
+    "JXL": by_imagecodecs("jpegxl_decode"),
+    "JPEG2000": by_imagecodecs("jpeg2k_decode"),
+}
+
+
+def other_pixels(path: Path, form: str | None) -> Pixels | None:
+    """What another decoder, or a reference beside the file, shows; None where neither does."""
+    moved = Path(*("reference" if part == "images" else part for part in path.parts))
+    references = [Path(f"{place}.png") for place in (path, moved)]
+    try:
+        reference = next((place for place in references if place.is_file()), None)
+        if reference is not None:
+            return by_vips(reference)
+        return OTHERS[form](path) if form in OTHERS else None
+    except Exception:  # a decoder may raise anything; then there is nothing to compare with
+        return None
+
+
+def look(path: Path) -> dict[str, str]:
+    """What becomes of one file: `state`, and `why` of a refusal, `found` of a comparison."""
+    try:
+        image, notes = read_image_details(path)
+    except VitiqError as error:
+        return {"state": "refused", "why": str(error).replace(str(path), "")}
+    data = path.read_bytes()
+    told = {"state": "read", "why": "; ".join(notes)}
+    print(json.dumps(told), flush=True)  # in case the other decoder ends this process
+    other = other_pixels(path, detect(data[:HEAD_BYTES], path.suffix, data[-26:]))
+    if other is None:
+        return told
+    if other.shape != image.shape:
+        told["size"] = f"{other.shape[1]}×{other.shape[0]} elsewhere"
+    equal = other.shape == image.shape and int(np.abs(other - image).max()) <= NEAR
+    return told | {"found": "equal" if equal else "said" if any(mark in told["why"] for mark in SAID) else "silent"}
+
+
+def in_a_process(path: Path) -> dict[str, str]:
+    """`look` under limits; the state is "failed" where it ends otherwise."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(theirs, 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        try:
+            print(json.dumps(look(path)), flush=True)
+        except Exception as error:
+            print(json.dumps({"state": "failed", "why": repr(error)}), flush=True)
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, encoding="utf-8", errors="replace") as pipe:
+        lines = [line for line in pipe if line.startswith("{") and line.endswith("}\n")]
+    status = os.waitpid(child, 0)[1]
+    return json.loads(lines[-1]) if lines else {"state": "failed", "why": f"ended with status {status}"}
+
+
+def main(arguments: list[str]) -> int:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
+    parser.add_argument("--list", action="store_true", dest="listed")
+    options = parser.parse_args(arguments)
+    failed = 0
+    print("| set |", " | ".join(COLUMNS), "|\n|---|" + "---|" * len(COLUMNS))
+    for folder in options.folders:
+        counts: Counter[str] = Counter()
+        for path in sorted(folder.rglob("*")):
+            if not path.is_file() or path.suffix.lower() not in {*SUFFIXES, ".pam"}:
+                continue
+            told = in_a_process(path)
+            found = told.get("found", "")
+            counts.update(["files", told["state"], *([found, "compared"] if found else [])])
+            if options.listed and (told["state"] != "read" or found in {"said", "silent"}):
+                said = " ".join(filter(None, (told["state"], found, told.get("size"), told.get("why"))))
+                print(f"{path.relative_to(folder)}: {said}", file=sys.stderr)
+        failed += counts["failed"]
+        print(f"| {folder.name} |", " | ".join(str(counts[column]) for column in COLUMNS), "|", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

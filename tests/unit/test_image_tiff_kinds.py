@@ -1,0 +1,161 @@
+"""TIFFs of kinds that are rare but whole: every depth, palettes, YCbCr by its coefficients, further channels.
+
+Truth: files written byte by byte here from TIFF 6.0; v · 255 / (2^bits - 1) rounded; for YCbCr the equations of section
+21 computed here. libtiff's test files (flower-*, depth) come out as tifffile 2026.3.3 reads them
+(tests/hardening/public_sets.py).
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from images_by_hand import tiff
+from PIL import Image
+
+from vitiq.errors import InputError
+from vitiq.image.read import decode_image
+
+Tags = dict[int, tuple[str, tuple[int, ...]]]
+
+
+def tags(size: tuple[int, int], bits: tuple[int, ...], photometric: int, **more: int) -> Tags:
+    """Of width and height; more: t259=8 and so on."""
+    found: Tags = {256: ("I", (size[0],)), 257: ("I", (size[1],)), 258: ("H", bits), 262: ("H", (photometric,))}
+    found |= {259: ("H", (1,)), 277: ("H", (len(bits),)), 278: ("I", (size[1],))}
+    return found | {int(key[1:]): ("H", (value,)) for key, value in more.items()}
+
+
+def bitwise(samples: np.ndarray, bits: int) -> bytes:
+    """Rows of samples, the highest bit first, each row beginning with a byte."""
+    out = b""
+    for row in samples.reshape(len(samples), -1).tolist():
+        text = "".join(f"{value:0{bits}b}" for value in row)
+        text += "0" * (-len(text) % 8)
+        out += int(text, 2).to_bytes(len(text) // 8, "big")
+    return out
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("compression", [1, 8])
+def test_every_depth_is_scaled_to_its_whole_range(bits: int, channels: int, compression: int) -> None:
+    samples = np.random.default_rng(bits).integers(0, 2**bits, (5, 7, channels))
+    samples[0, 0], samples[0, 1] = 0, 2**bits - 1
+    strip = bitwise(samples, bits)
+    strip = zlib.compress(strip) if compression == 8 else strip
+    kind = tags((7, 5), (bits,) * channels, 2 if channels == 3 else 1, t259=compression)
+    image, notes = decode_image(tiff(kind, strip), "x")
+    expected = np.rint(samples * 255 / (2**bits - 1))
+    assert (image == np.broadcast_to(expected, (5, 7, 3))).all()
+    assert ("grey repeated in three channels" in notes) == (channels == 1)
+    assert (f"{bits} bits rounded to 8" in notes) == (bits > 8)
+
+
+@pytest.mark.parametrize("bits", [4, 12])
+def test_alpha_of_odd_depths(bits: int) -> None:
+    top = 2**bits - 1
+    samples = np.array([[[top, 0, 0, top], [0, 0, 0, 0]]])
+    image, _ = decode_image(tiff(tags((2, 1), (bits,) * 4, 2, t338=2), bitwise(samples, bits)), "x")
+    assert image.tolist() == [[[255, 0, 0], [255] * 3]]
+
+
+@pytest.mark.parametrize(
+    ("bits", "scale", "said"), [(4, 257, []), (8, 257, []), (8, 1, True), (16, 257, []), (4, 1, True)]
+)
+def test_palettes_of_16_and_mistakenly_of_8_bits(bits: int, scale: int, said: object) -> None:
+    """libtiff takes a map of which no value passes 255 as one of 8 bits; by the standard it would all be black."""
+    colours = np.zeros((2**bits, 3), np.int64)
+    colours[:3] = [[9, 8, 7], [200, 100, 50], [1, 2, 255]]
+    indices = np.array([[0, 1], [2, 1]])
+    strip = indices.astype("<u2").tobytes() if bits == 16 else bitwise(indices, bits)
+    kind = tags((2, 2), (bits,), 3) | {320: ("H", tuple((colours.T * scale).ravel().tolist()))}
+    image, notes = decode_image(tiff(kind, strip), "x")
+    assert (image == colours[indices]).all()
+    assert notes == (["palette read as one of 8-bit colours"] if scale == 1 else [])
+
+
+def test_a_palette_too_short() -> None:
+    kind = tags((3, 1), (8,), 3) | {320: ("H", (0, 65_535, 0, 257, 0, 514))}
+    image, notes = decode_image(tiff(kind, b"\0\1\2"), "x")
+    assert image.tolist() == [[[0, 0, 0], [255, 1, 2], [0, 0, 0]]]
+    assert notes == ["1 pixels of colours that the palette lacks, read as black"]
+
+
+@pytest.mark.parametrize("weights", [(0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)])
+@pytest.mark.parametrize("steps", [(1, 1), (2, 2), (2, 1)])
+def test_uncompressed_ycbcr_by_its_coefficients_and_subsampling(
+    weights: tuple[float, float, float], steps: tuple[int, int]
+) -> None:
+    """A data unit holds the luma of a block, row by row, then Cb and Cr (TIFF 6.0, section 21)."""
+    luma = np.random.default_rng(3).integers(60, 190, (4, 8))
+    chroma = np.random.default_rng(4).integers(100, 156, (4 // steps[1], 8 // steps[0], 2))
+    strip = b""
+    for top in range(0, 4, steps[1]):
+        for left in range(0, 8, steps[0]):
+            block = luma[top : top + steps[1], left : left + steps[0]].ravel()
+            strip += bytes([*block.tolist(), *chroma[top // steps[1], left // steps[0]].tolist()])
+    kind = tags((8, 4), (8, 8, 8), 6) | {530: ("H", steps)}
+    data = bytearray(tiff(kind | {529: ("I", tuple(n for w in weights for n in (round(w * 10_000), 10_000)))}, strip))
+    at = data.index(b"\x11\x02\x04\0\x06")  # tag 529 as six numbers of 32 bits: three fractions
+    data[at + 2 : at + 8] = b"\x05\0\x03\0\0\0"
+    image, _ = decode_image(bytes(data), "x")
+    blue_d, red_d = np.moveaxis(np.repeat(np.repeat(chroma, steps[1], 0), steps[0], 1) - 128.0, 2, 0)
+    red, blue = luma + red_d * (2 - 2 * weights[0]), luma + blue_d * (2 - 2 * weights[2])
+    green = (luma - weights[0] * red - weights[2] * blue) / weights[1]
+    expected = np.clip(np.stack([red, green, blue], 2), 0, 255)
+    assert np.abs(image - expected).max() <= 1.5
+
+
+def test_channels_of_unknown_meaning_are_left_out_and_said() -> None:
+    """ExtraSamples of 999, which no version of TIFF defines."""
+    image, notes = decode_image(tiff(tags((2, 1), (8, 8), 1, t338=999), b"\7\1\x09\2"), "x")
+    assert image[:, :, 0].tolist() == [[7, 9]]
+    assert sorted(notes) == ["extra channel ignored", "grey repeated in three channels"]
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw", "packbits"])
+@pytest.mark.parametrize("photometric", ["rgb", "minisblack", "miniswhite"])
+def test_bigtiff_with_the_high_byte_first(compression: str | None, photometric: str) -> None:
+    samples = np.random.default_rng(5).integers(0, 256, (9, 7, 3) if photometric == "rgb" else (9, 7), np.uint8)
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer, samples, photometric=photometric, bigtiff=True, byteorder=">", compression=compression, rowsperstrip=4
+    )
+    shown = 255 - samples if photometric == "miniswhite" else samples
+    assert (decode_image(buffer.getvalue(), "x")[0] == np.atleast_3d(shown)).all()
+
+
+def test_what_is_missing_is_refused() -> None:
+    whole = bitwise(np.zeros((3, 5, 3), int), 10)
+    with pytest.raises(InputError, match="a strip or tile is cut short"):
+        decode_image(tiff(tags((5, 3), (10,) * 3, 2), whole[:-1]), "x")
+    with pytest.raises(InputError, match="a palette of 0 numbers"):
+        decode_image(tiff(tags((2, 1), (8,), 3), b"\0\1"), "x")
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+def test_damaged_fax_coding_is_no_white_paper(compression: str) -> None:
+    """libtiff reports it ("Bad code word at line …"), makes the rows white and tells its caller that all went well."""
+    page = np.random.default_rng(6).integers(0, 2, (64, 200)).astype(bool).repeat(3, 1)
+    buffer = io.BytesIO()
+    Image.fromarray(page).save(buffer, "TIFF", compression=compression)
+    whole = buffer.getvalue()
+    image, notes = decode_image(whole, "x")
+    assert (image[:, :, 0] == page * np.uint8(255)).all()
+    assert notes == ["grey repeated in three channels"]
+    with Image.open(io.BytesIO(whole)) as opened:
+        start = opened.tag_v2[273][0]  # type: ignore[attr-defined]
+    damaged = whole[: start + 400] + bytes(range(1, 9)) * 4 + whole[start + 432 :]
+    with pytest.raises(InputError, match=r"damaged .libtiff reports damaged pixels, \d+ times .Fax"):
+        decode_image(damaged, "x")
+
+
+def test_a_tag_that_libtiff_complains_of_stops_no_image() -> None:
+    """Undefined numbers of resolution unit and planes: said under other names than a decoder's."""
+    kind = tags((2, 1), (8,), 1) | {296: ("I", (70_000,)), 254: ("H", (0,)), 284: ("H", (9,))}
+    image, _ = decode_image(tiff(kind, b"\7\x09"), "x")
+    assert image[0, :, 0].tolist() == [7, 9]
