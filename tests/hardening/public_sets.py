@@ -19,6 +19,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import resource
 import sys
 from collections import Counter
@@ -38,11 +39,11 @@ COLUMNS = ("files", "read", "refused", "failed", "compared", "equal", "said", "s
 Pixels = np.ndarray[Any, Any]
 
 
-def on_white(pixels: Pixels) -> Pixels:
-    """Any decoder's samples as H×W×3 of 8 bits."""
+def on_white(pixels: Pixels, bits: int = 16) -> Pixels:
+    """Any decoder's samples as H×W×3 of 8 bits; wider ones have `bits`."""
     pixels = np.atleast_3d(pixels)
     if pixels.dtype == np.uint16:
-        pixels = (pixels.astype(np.uint32) * 255 + 32_767) // 65_535
+        pixels = (pixels.astype(np.uint32) * 510 + 2**bits - 1) // (2 * (2**bits - 1))
     elif pixels.dtype == np.bool_:
         pixels = pixels * np.uint8(255)
     if pixels.shape[2] in {2, 4}:
@@ -52,7 +53,7 @@ def on_white(pixels: Pixels) -> Pixels:
     return np.broadcast_to(colour, (*pixels.shape[:2], 3)).astype(np.int64)
 
 
-def by_vips(path: Path) -> Pixels:
+def by_vips(path: Path, _bits: int = 8) -> Pixels:
     """libvips, turned, profiles followed, on white."""
     vips = importlib.import_module("pyvips")
     image = vips.Image.new_from_file(str(path)).autorot()
@@ -64,7 +65,7 @@ def by_vips(path: Path) -> Pixels:
     return on_white(image.cast("uchar").numpy())
 
 
-def by_opencv(path: Path) -> Pixels:
+def by_opencv(path: Path, _bits: int = 8) -> Pixels:
     """OpenCV, samples as they are."""
     cv2 = importlib.import_module("cv2")
     found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -75,17 +76,17 @@ def by_opencv(path: Path) -> Pixels:
     return on_white(found)
 
 
-def by_imagecodecs(name: str) -> Callable[[Path], Pixels]:
+def by_imagecodecs(name: str) -> Callable[[Path, int], Pixels]:
     """One of imagecodecs' decoders, the first frame, samples as they are."""
 
-    def decode(path: Path) -> Pixels:
+    def decode(path: Path, bits: int = 16) -> Pixels:
         found = getattr(importlib.import_module("imagecodecs"), name)(path.read_bytes())
-        return on_white(found[0] if found.ndim == 4 else found)
+        return on_white(found[0] if found.ndim == 4 else found, bits)
 
     return decode
 
 
-OTHERS: dict[str, Callable[[Path], Pixels]] = {
+OTHERS: dict[str, Callable[[Path, int], Pixels]] = {
     **dict.fromkeys(("PNG", "JPEG", "TIFF", "WEBP", "GIF"), by_vips),
     **dict.fromkeys(("BMP", "PPM"), by_opencv),
     "AVIF": by_imagecodecs("avif_decode"),
@@ -94,15 +95,15 @@ OTHERS: dict[str, Callable[[Path], Pixels]] = {
 }
 
 
-def other_pixels(path: Path, form: str | None) -> Pixels | None:
-    """What another decoder, or a reference beside the file, shows; None where neither does."""
-    moved = Path(*("reference" if part == "images" else part for part in path.parts))
+def other_pixels(path: Path, form: str | None, bits: int) -> Pixels | None:
+    """What another decoder, or a reference beside the file, shows; None where neither does. `bits`: of deep samples."""
+    moved = path.as_posix().replace("/images/", "/reference/", 1)
     references = [Path(f"{place}.png") for place in (path, moved)]
     try:
         reference = next((place for place in references if place.is_file()), None)
         if reference is not None:
             return by_vips(reference)
-        return OTHERS[form](path) if form in OTHERS else None
+        return OTHERS[form](path, bits) if form in OTHERS else None
     except Exception:  # a decoder may raise anything; then there is nothing to compare with
         return None
 
@@ -116,7 +117,9 @@ def look(path: Path) -> dict[str, str]:
     data = path.read_bytes()
     told = {"state": "read", "why": "; ".join(notes)}
     print(json.dumps(told), flush=True)  # in case the other decoder ends this process
-    other = other_pixels(path, detect(data[:HEAD_BYTES], path.suffix, data[-26:]))
+    deep = re.search(r"(\d+) bits rounded", told["why"])
+    form = detect(data[:HEAD_BYTES], path.suffix, data[-26:])
+    other = other_pixels(path, form, int(deep[1]) if deep and form in {"AVIF", "JPEG2000"} else 16)
     if other is None:
         return told
     if other.shape != image.shape:

@@ -110,9 +110,10 @@ def test_uncompressed_ycbcr_by_its_coefficients_and_subsampling(
     assert np.abs(image - expected).max() <= 1.5
 
 
-def test_channels_of_unknown_meaning_are_left_out_and_said() -> None:
-    """ExtraSamples of 999, which no version of TIFF defines."""
-    image, notes = decode_image(tiff(tags((2, 1), (8, 8), 1, t338=999), b"\7\1\x09\2"), "x")
+@pytest.mark.parametrize("meaning", [0, 999])
+def test_channels_of_unknown_meaning_are_left_out_and_said(meaning: int) -> None:
+    """ExtraSamples of 0, unspecified, and 999, which no version of TIFF defines."""
+    image, notes = decode_image(tiff(tags((2, 1), (8, 8), 1, t338=meaning), b"\7\1\x09\2"), "x")
     assert image[:, :, 0].tolist() == [[7, 9]]
     assert sorted(notes) == ["extra channel ignored", "grey repeated in three channels"]
 
@@ -159,3 +160,10 @@ def test_a_tag_that_libtiff_complains_of_stops_no_image() -> None:
     kind = tags((2, 1), (8,), 1) | {296: ("I", (70_000,)), 254: ("H", (0,)), 284: ("H", (9,))}
     image, _ = decode_image(tiff(kind, b"\7\x09"), "x")
     assert image[0, :, 0].tolist() == [7, 9]
+
+
+def test_tiles_that_are_named_strips() -> None:
+    """As in libtiff's cramps-tile.tif: offsets and lengths of tiles stand under the numbers of strips."""
+    samples = np.random.default_rng(7).integers(0, 256, (16, 16), np.uint8)
+    data = tiff(tags((5, 3), (8,), 0, t322=16, t323=16), samples.tobytes())
+    assert (decode_image(data, "x")[0][:, :, 0] == 255 - samples[:3, :5]).all()

@@ -24,7 +24,8 @@ from vitiq.image.tiff_samples import read_deep, reads
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
 _PALETTE = 3
 _REDUCED, _CAMERA_RAW = 254, {50706: "DNG", 33421: "a camera's raw mosaic"}
-_COMPRESSION = 259
+_COMPRESSION, _TILE_WIDTH = 259, 322
+_EXTRA, _UNSPECIFIED = 338, 0
 _COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000}
 """None, the fax codings, LZW, JPEG old and new, Deflate old and new, PackBits, LZMA, Zstandard."""
 _UNREAD_COMPRESSIONS = {34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG", 34934: "JPEG XR", 50001: "WebP",
@@ -79,7 +80,11 @@ def _by_samples(tags: Directory, bits: int, kind: int, *, big_endian_big: bool) 
     """Whether samples are read one by one: where Pillow cannot, or not exactly."""
     if kind == _FLOAT or bits not in {1, 2, 4, 8, 12}:
         return True
-    odd = bits == 12 or (bits in {2, 4} and len(tags.numbers(_BITS, (1,))) > 1)
+    odd = (
+        bits == 12
+        or (_TILE_WIDTH in tags.entries and tags.number(_COMPRESSION, 1) == 1)
+        or (bits in {2, 4} and len(tags.numbers(_BITS, (1,))) > 1)
+    )
     return reads(tags) and (odd or big_endian_big or tags.number(_PHOTOMETRIC, 1) == _PALETTE)
 
 
@@ -114,6 +119,8 @@ def _eight(data: bytes, tags: Directory, bits: int, name: str) -> Raster:
         raster.orientation = orientation
     else:
         raster.turned = orientation  # Pillow turns TIFFs as it loads them
+        if tags.numbers(_EXTRA)[:1] == (_UNSPECIFIED,):
+            raster.notes.append("extra channel ignored")
     return raster
 
 

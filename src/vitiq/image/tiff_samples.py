@@ -141,6 +141,8 @@ def _layout(tags: Directory, name: str) -> _Layout:
         raise ValueError("strips or tiles of an impossible size")
     blocks = -(-width // columns) * -(-height // rows) * (count if planar else 1)
     offsets, counts = tags.numbers(324 if tiled else 273), tags.numbers(325 if tiled else 279)
+    if tiled and not offsets:  # some writers of tiles name them strips, which is the same to libtiff
+        offsets, counts = tags.numbers(273), tags.numbers(279)
     if not counts and blocks == 1:
         counts = (2**31,)
     if not blocks <= min(len(offsets), len(counts)) or blocks > MAX_CHUNKS:
