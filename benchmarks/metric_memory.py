@@ -59,7 +59,7 @@ LEARNED = """LPIPS and Wasserstein Distortion read images above 0.5 megapixels, 
 the value of the whole image to 1e-6 of it and to 1e-5 JOD (`tests/unit/test_metrics_by_rows.py`); Butteraugli goes
 through its program [in tiles](metrics-codec.md#where-programs-disagree);
 DISTS makes a large image small, as its authors do. What the metrics of VGG-16 hold beyond the images depends on the
-width alone: they were measured on 400 rows of it, and the rest of the two images added."""
+width alone: they were measured on the rows of it that are named, and the rest of the two images added."""
 
 
 def peak_of(pid: int | str = "self") -> float:
