@@ -39,12 +39,12 @@ def test_csv_and_markdown_hold_every_table_with_its_notes(thesis: Path) -> None:
         rows = list(csv.reader(file))
     assert rows[0][:2] == ["codec", "bytes"]
     assert {row[0] for row in rows[1:4]} == {"vitiq inversion", "AVIF", "JPEG*"}
-    assert "Larger than asked for" in rows[-1][0]
+    assert "Larger than requested" in rows[-1][0]
     (page,) = export(thesis, "md")
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# At about ")
     assert "What this does not show" in text
-    assert "\\* Larger than asked for" in text
+    assert "\\* Larger than requested" in text
     assert HOSTILE in text
 
 

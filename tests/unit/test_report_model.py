@@ -121,7 +121,7 @@ def test_a_codec_that_cannot_write_so_small_a_file_is_set_apart(tmp_path: Path) 
     assert "JPEG by 120 %" in table.note
     assert "10.7 MB" in table.note
     for text in (to_markdown(table), to_latex(table), to_csv(table)):
-        assert "Larger than asked for" in text
+        assert "Larger than requested" in text
         assert "made smaller" in text
     assert "JPEG could not write every file" in " ".join(answer(model).limits)
 
@@ -130,7 +130,7 @@ def test_the_answer_names_winner_price_and_what_is_not_independent(tmp_path: Pat
     words = answer(model_of(equal_bytes(tmp_path)))
     assert "vitiq inversion keeps the most meaning: ViT-Score 0.63, the next best of that size 0.50" in words.headline
     assert "not independent" in words.price
-    assert words.facts[0][0] == "Price"
+    assert words.facts[0][0] == "Cost"
     assert "40 s to encode" in words.price
     assert "10.7 MB of weights" in words.price
     assert any("3 images say nothing" in line for line in words.limits)
@@ -153,7 +153,7 @@ def test_a_codec_ahead_whose_files_are_a_little_too_large_is_named(
     assert ("Close" in said) is named
     if named:
         assert said["Close"].startswith("JPEG reaches 0.80 in ")
-        assert said["Close"].endswith("but its files are 4 % larger than asked for.")
+        assert said["Close"].endswith("but its files are 4 % larger than requested.")
 
 
 def test_a_codec_that_alone_reaches_the_size_is_not_said_to_win(tmp_path: Path) -> None:

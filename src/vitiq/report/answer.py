@@ -89,7 +89,7 @@ def _alone(model: Model, column: Column | None) -> Answer:
         head += f": {column.info.short} {' to '.join(ends)} {column.info.unit}".rstrip()
     weights = f", and {size_text(curve.shared_bytes)} of weights in every decoder" if curve.shared_bytes else ""
     facts = [
-        ("Price", f"{seconds_text(rows[0].encode_seconds)} to encode an image{weights}."),
+        ("Cost", f"{seconds_text(rows[0].encode_seconds)} to encode an image{weights}."),
         ("Against what", "There is no other codec here to compare it with."),
     ]
     return Answer(head, facts, compared_text(model), limits(model), column)
@@ -142,9 +142,9 @@ def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer
         if len(fair) > len(level)
         else ""
     )
-    headline = f"At about {size} bytes an image, {names} {does} {what}: {name} {shown}{unit}{against}"
+    headline = f"At about {size} bytes per image, {names} {does} {what}: {name} {shown}{unit}{against}"
     if len(fair) == 1:
-        headline = f"Only {names} can write every file in about {size} bytes an image: {name} {shown}{unit}"
+        headline = f"Only {names} can write every file in about {size} bytes per image: {name} {shown}{unit}"
     return Answer(headline, _facts(model, rows, top, column), compared_text(model), limits(model), column)
 
 
@@ -162,7 +162,7 @@ def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[
         cost += f", where {model.curves[fastest.curve].label} takes {seconds_text(fastest.encode_seconds)}"
     if curve.shared_bytes:
         cost += f", and {size_text(curve.shared_bytes)} of weights that every decoder needs"
-    facts = [("Price", cost + ".")]
+    facts = [("Cost", cost + ".")]
     if column.info.key in curve.dependent:
         facts.append(("Caution", _not_independent(model, rows, curve, column)))
     pixel = model.pixel_metric
@@ -188,7 +188,7 @@ def _nearly_as_small(model: Model, rows: Sequence[Row], top: Row, column: Column
             larger = row.bytes / _size(rows) - 1
             found.append(
                 f"{model.curves[row.curve].label} reaches {column.text(row.means[key].value)} in "
-                f"{seconds_text(row.encode_seconds)}, but its files are {share_text(larger)} larger than asked for"
+                f"{seconds_text(row.encode_seconds)}, but its files are {share_text(larger)} larger than requested"
             )
     return "; ".join(found) + "." if found else ""
 
@@ -214,7 +214,7 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
         f"For the same {column.info.short}, {model.curves[top].label} needs "
         f"{abs(cell.percent):.0f} % {change} bits than {name}"
     )
-    facts = [("Price", _curve_price(model, top, anchor)), ("How sure", _both_means(cell))]
+    facts = [("Cost", _curve_price(model, top, anchor)), ("How sure", _both_means(cell))]
     caution = []
     if cell.overlap < LITTLE_OVERLAP:
         caution.append(

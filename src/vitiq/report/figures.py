@@ -173,7 +173,7 @@ def rate_distortion(model: Model, column: Column) -> Figure:
             ends = ([r.means[key].low for r in banded], [r.means[key].high for r in banded])
             ax.fill_between([r.bpp for r in banded], *ends, color=curve.style.light, alpha=0.13, linewidth=0)
         for row in (row for _, row in own if not row.reached):
-            label = None if fair else f"{_fitting(curve.label)} (larger than asked)"
+            label = None if fair else f"{_fitting(curve.label)} (larger than requested)"
             open_mark = drawn | {"linestyle": "none", "markerfacecolor": "none"}
             ax.plot([row.bpp], [row.means[key].value], label=label, **open_mark)
             place = (row.bpp, row.means[key].value)

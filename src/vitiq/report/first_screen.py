@@ -51,7 +51,7 @@ def every_metric(model: Model, words: Answer) -> dict[str, Any] | None:
         }
         for question, columns in by_question([c for c in model.columns if c.info.key in cells])
     ]
-    note = "▲: larger than asked for, not compared. " if marked else ""
+    note = "▲: larger than requested, not compared. " if marked else ""
     return {"title": title, "heads": heads, "groups": groups, "note": note}
 
 
@@ -115,7 +115,7 @@ def _equal_row(model: Model, row: Row, rows: list[Row], columns: list[Column]) -
         cells = [_cell(number_text(row.bytes, 0))]
     else:
         sub = f"+{(row.bytes / row.asked - 1) * 100:.0f} %"
-        over = f"larger than asked for {len(row.over)} of {row.count} images: {', '.join(row.over[:6])}"
+        over = f"larger than requested {len(row.over)} of {row.count} images: {', '.join(row.over[:6])}"
         cells = [_cell(number_text(row.bytes, 0), "over", over, sub)]
     cells += [_equal_cell(model, row, rows, column) for column in columns]
     cells += _costs(model, row.curve, row.encode_seconds)

@@ -79,7 +79,7 @@ class Row:
     Attributes:
         curve: index into `Model.curves`.
         bytes, asked: mean size, and mean size asked for (NaN where this codec set the size itself).
-        over: names of the images whose file is larger than asked.
+        over: names of the images whose file is larger than requested.
         sizes: bytes of each file.
         count: images.
         encode_seconds, decode_seconds: medians.

@@ -137,7 +137,7 @@ def _figures(study: Study, model: Model) -> Iterator[Made]:
     if model.levels:
         rows = first_level(model)
         caption = (
-            "Means at equal bytes (marks) and single images (ticks). Below the line and open: larger than asked for."
+            "Means at equal bytes (marks) and single images (ticks). Below the line and open: larger than requested."
         )
         yield "equal-bytes", caption, 2, lambda: figures.equal_bytes(model, rows)
     for column in model.columns:

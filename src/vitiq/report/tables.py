@@ -128,7 +128,7 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
         said = ", ".join(
             f"{model.curves[row.curve].label} by {(row.bytes / row.asked - 1) * 100:.0f} %" for row in over
         )
-        note.append(f"* Larger than asked for, as the codec cannot write files this small ({said}): not compared.")
+        note.append(f"* Larger than requested, as the codec cannot write files this small ({said}): not compared.")
     if any(model.curves[row.curve].dependent for row in rows):
         note.append("† Scored by a network, or a relative of it, that the codec was optimised against.")
     shared = [c for c in (model.curves[row.curve] for row in rows) if c.shared_bytes]

@@ -133,13 +133,13 @@
   const X = { log: (p) => p.p, bpp: (p) => p.p, bytes: (p) => p.b };
   function lines() { // per codec: points sorted by rate, each {x, y, lo, hi, over, text, r}
     const k = chosen.metric, m = D.metrics[k], x = X[chosen.axis], groups = D.codecs.map(() => []);
-    if (chosen.image === "") D.points.forEach((p) => typeof p.m[k] === "number" && groups[p.c].push({ x: x(p), y: p.m[k], lo: p.lo && p.lo[k], hi: p.hi && p.hi[k], over: p.over, front: p.f[k], c: p.c, text: `${D.codecs[p.c].label}, ${p.q}\nmean of ${p.n} image${p.n > 1 ? "s" : ""}: ${whole(p.b)} bytes, ${num(p.p, 3)} bits per pixel\n${m.short} ${num(p.m[k], m.places)} ${m.unit}${p.lo && p.lo[k] !== null ? ` (95 % ${num(p.lo[k], m.places)} … ${num(p.hi[k], m.places)})` : ""}${p.over ? `\n▲ ${p.over} of ${p.n} files larger than asked` : ""}`, p }));
+    if (chosen.image === "") D.points.forEach((p) => typeof p.m[k] === "number" && groups[p.c].push({ x: x(p), y: p.m[k], lo: p.lo && p.lo[k], hi: p.hi && p.hi[k], over: p.over, front: p.f[k], c: p.c, text: `${D.codecs[p.c].label}, ${p.q}\nmean of ${p.n} image${p.n > 1 ? "s" : ""}: ${whole(p.b)} bytes, ${num(p.p, 3)} bits per pixel\n${m.short} ${num(p.m[k], m.places)} ${m.unit}${p.lo && p.lo[k] !== null ? ` (95 % ${num(p.lo[k], m.places)} … ${num(p.hi[k], m.places)})` : ""}${p.over ? `\n▲ ${p.over} of ${p.n} files larger than requested` : ""}`, p }));
     else D.records.forEach((r, n) => D.images[r.i].name === chosen.image && typeof r.s[k] === "number" && groups[r.c].push(dot(r, n)));
     return groups.map((g) => g.sort((a, b) => a.x - b.x));
   }
   function dot(r, n) {
     const k = chosen.metric, m = D.metrics[k];
-    return { x: X[chosen.axis](r), y: r.s[k], over: r.over, c: r.c, r: n, text: `${D.images[r.i].name}: ${D.codecs[r.c].label}, ${r.q}\n${whole(r.b)} bytes, ${num(r.p, 3)} bits per pixel\n${m.short} ${num(r.s[k], m.places)} ${m.unit}${r.over ? "\n▲ larger than asked: it cannot write files this small" : ""}` };
+    return { x: X[chosen.axis](r), y: r.s[k], over: r.over, c: r.c, r: n, text: `${D.images[r.i].name}: ${D.codecs[r.c].label}, ${r.q}\n${whole(r.b)} bytes, ${num(r.p, 3)} bits per pixel\n${m.short} ${num(r.s[k], m.places)} ${m.unit}${r.over ? "\n▲ larger than requested: it cannot write files this small" : ""}` };
   }
   function draw() {
     if (!holder || !D.metrics.length) return;
