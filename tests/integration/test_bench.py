@@ -119,7 +119,7 @@ def test_faults_are_named_at_once_before_any_work(images: Path, tmp_path: Path, 
     out = tmp_path / "out"
     answer = vitiq("bench", images, tmp_path / "gone", "-c", "jpge", "-c", "jpeg@1000", "-m", "foo", "-o", out)
     assert answer.code == 1
-    for word in ("4 faults", "gone", "jpge", "1000", "foo"):
+    for word in ("4 problems", "gone", "jpge", "1000", "foo"):
         assert word in answer.err
     assert not out.exists()
     assert vitiq("bench", "-c", "jpeg", "-o", out).code == 2
