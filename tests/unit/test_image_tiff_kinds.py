@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,16 +119,38 @@ def test_channels_of_unknown_meaning_are_left_out_and_said(meaning: int) -> None
     assert sorted(notes) == ["extra channel ignored", "grey repeated in three channels"]
 
 
-@pytest.mark.parametrize("compression", [None, "zlib", "lzw", "packbits"])
-@pytest.mark.parametrize("photometric", ["rgb", "minisblack", "miniswhite"])
-def test_bigtiff_with_the_high_byte_first(compression: str | None, photometric: str) -> None:
-    samples = np.random.default_rng(5).integers(0, 256, (9, 7, 3) if photometric == "rgb" else (9, 7), np.uint8)
+def strip_of(rows: np.ndarray, compression: str) -> bytes:
+    """Rows as libtiff compresses them."""
     buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer, samples, photometric=photometric, bigtiff=True, byteorder=">", compression=compression, rowsperstrip=4
-    )
+    Image.fromarray(rows).save(buffer, "TIFF", compression=compression)
+    with tifffile.TiffFile(io.BytesIO(buffer.getvalue())) as file:
+        page = file.pages.first
+        (start,), (count,) = page.dataoffsets, page.databytecounts
+    return buffer.getvalue()[start : start + count]
+
+
+COMPRESSIONS = {None: 1, "tiff_lzw": 5, "tiff_adobe_deflate": 8, "packbits": 32773}
+"""Pillow's names, and TIFF's numbers."""
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("photometric", ["rgb", "minisblack", "miniswhite"])
+def test_bigtiff_with_the_high_byte_first(compression: str | None, photometric: str, tmp_path: Path) -> None:
+    samples = np.random.default_rng(5).integers(0, 256, (9, 7, 3) if photometric == "rgb" else (9, 7), np.uint8)
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, samples, photometric=photometric, bigtiff=True, byteorder=">", rowsperstrip=4)
+    if compression is not None:
+        strips = [strip_of(samples[top : top + 4], compression) for top in range(0, 9, 4)]
+        starts = np.cumsum([path.stat().st_size, *map(len, strips)])[:-1].tolist()
+        with path.open("ab") as end:
+            end.write(b"".join(strips))
+        with tifffile.TiffFile(path, mode="r+") as file:
+            tags_of = file.pages.first.tags
+            tags_of["StripOffsets"].overwrite(starts)
+            tags_of["StripByteCounts"].overwrite([len(strip) for strip in strips])
+            tags_of["Compression"].overwrite(COMPRESSIONS[compression])
     shown = 255 - samples if photometric == "miniswhite" else samples
-    assert (decode_image(buffer.getvalue(), "x")[0] == np.atleast_3d(shown)).all()
+    assert (decode_image(path.read_bytes(), "x")[0] == np.atleast_3d(shown)).all()
 
 
 def test_what_is_missing_is_refused() -> None:
