@@ -174,7 +174,7 @@ def named_weights(file: viq.Container, what: str) -> Path:
     try:
         return resolve(named)
     except WeightsError as error:
-        raise WeightsError(f"the file needs {what} {error}") from error
+        raise WeightsError(f"the file's {what} {error}") from error
 
 
 def check_weights(
