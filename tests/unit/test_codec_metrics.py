@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from jaxtyping import UInt16
 from PIL import Image
 
 from vitiq import registry
 from vitiq.cli.metrics import missing as missing_of
 from vitiq.errors import InputError, MissingDependencyError
-from vitiq.image.colour import luma709, yuv709_10bit, yuv709_10bit_plane
+from vitiq.image.colour import luma709, yuv709_10bit_plane
 from vitiq.image.io import read_image
 from vitiq.metrics import programs
 from vitiq.metrics.base import PairMetric
@@ -46,6 +47,10 @@ def metric(name: str) -> PairMetric:
     found = resolve_metrics(name)[0]
     assert isinstance(found, PairMetric)
     return found
+
+
+def planes_of(image: ImageU8) -> UInt16[np.ndarray, "3 h w"]:
+    return np.stack([yuv709_10bit_plane(image, plane) for plane in range(3)])
 
 
 def jpeg(image: ImageU8, quality: int) -> ImageU8:
@@ -149,7 +154,7 @@ def test_the_95th_percentile_is_of_the_map() -> None:
 def test_ten_bits_are_bt709() -> None:
     """ITU-R BT.709-6, item 3: Kr 0.2126, Kb 0.0722; full range, so that white is 1023 and grey has chroma 512."""
     colours = np.array([[[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 0, 0], [0, 0, 255]]], np.uint8)
-    planes = yuv709_10bit(colours)
+    planes = planes_of(colours)
     assert planes[:, 0].T.tolist() == [
         [0, 512, 512],
         [1023, 512, 512],
@@ -165,7 +170,7 @@ def test_ten_bits_are_rounded_exactly() -> None:
     rng = np.random.default_rng(0)
     halves = np.array([[10, 51, 54], [27, 41, 103], [1, 1, 86], [0, 0, 255], [0, 146, 19], [0, 255, 255]], np.uint8)
     colours = np.concatenate([halves, rng.integers(0, 256, (2000, 3), dtype=np.uint8)])[None]
-    planes = yuv709_10bit(colours)
+    planes = planes_of(colours)
     red, green, blue = Fraction(2126, 10000), Fraction(7152, 10000), Fraction(722, 10000)
     ties = 0
     for place, (r, g, b) in enumerate(colours[0].tolist()):
@@ -300,7 +305,7 @@ def test_a_frame_for_libvmaf_is_luma_and_grey(
         monkeypatch.setattr(vmaf, "LARGE", large)
         vmaf._write_frame(tmp_path / "frame.yuv", image)
         frames.append(np.fromfile(tmp_path / "frame.yuv", "<u2"))
-    luma = yuv709_10bit(image)[0].ravel()
+    luma = yuv709_10bit_plane(image, 0).ravel()
     assert np.array_equal(frames[0], frames[1])
     assert np.array_equal(frames[0][: luma.size], luma)
     chroma = frames[0][luma.size :]
@@ -316,7 +321,7 @@ def test_the_model_of_vmaf_reads_the_luma_alone(monkeypatch: pytest.MonkeyPatch)
     a, b = (np.ascontiguousarray(image[:101, :143]) for image in (PORTRAIT, jpeg(PORTRAIT, 20)))
 
     def whole_frame(path: Path, image: ImageU8) -> None:
-        path.write_bytes(yuv709_10bit(image).astype("<u2").tobytes())
+        path.write_bytes(planes_of(image).astype("<u2").tobytes())
 
     grey = metric("vmaf")(a, b)
     ran = programs.output_of

@@ -17,7 +17,7 @@ from vitiq.image.bmp_runs import unpack_runs
 from vitiq.image.depth import depth_note, stretch
 from vitiq.image.header_colour import bmp_colour
 from vitiq.image.limits import check_pixels
-from vitiq.image.raster import Raster, UnsupportedKindError, no_alpha
+from vitiq.image.raster import Raster, UnsupportedKindError, lacking, no_alpha
 
 _FILE_HEADER, _CORE, _SHORT, _WINDOWS, _MASKS, _ALPHA_MASK, _OS2, _V4 = 14, 12, 16, 40, 52, 56, 64, 108
 _PLAIN, _RLE8, _RLE4, _BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = 0, 1, 2, 3, 4, 5, 6
@@ -126,7 +126,7 @@ def _by_palette(data: bytes, header: _Header) -> Raster:
     palette[: len(header.palette)] = header.palette
     beyond = int((indices >= len(header.palette)).sum()) if len(header.palette) < 256 else 0
     if beyond:
-        header.notes.append(f"{beyond} pixels of colours that the palette lacks, read as black")
+        header.notes.append(lacking(beyond))
     return Raster(palette[indices], "rgb", painted)
 
 

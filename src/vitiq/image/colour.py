@@ -55,11 +55,6 @@ def yuv709_10bit_plane(image: ImageU8, plane: int) -> UInt16[np.ndarray, "h w"]:
     return found
 
 
-def yuv709_10bit(image: ImageU8) -> UInt16[np.ndarray, "3 h w"]:
-    """Y, U and V of ITU-R BT.709, full range, 4:4:4, rounded to 10 bits: 0 … 1023, U and V around 512."""
-    return np.stack([yuv709_10bit_plane(image, plane) for plane in range(3)])
-
-
 def row_strips(height: int, width: int, pixels: int = 2**16) -> Iterator[slice]:
     """Some rows at a time, about `pixels` of them, so that what is computed of them stays in the cache."""
     step = max(1, pixels // width)

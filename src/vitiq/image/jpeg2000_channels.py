@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vitiq.image.boxes import Jp2Header
-from vitiq.image.raster import Raster
+from vitiq.image.raster import Raster, divide_out
 
 _COLOUR, _OPACITY, _PREMULTIPLIED = 0, 1, 2
 _SRGB, _SYCC, _RGB_MODEL = 16, 18, 3
@@ -55,9 +55,8 @@ def arrange(raster: Raster, header: Jp2Header, wanted: tuple[int, ...]) -> None:
     raster.alpha = chosen[:, :, colours] if chosen.shape[2] > colours else None
     if header.space == _SYCC and colours == _RGB_MODEL:
         raster.samples = _from_sycc(raster.samples)
-    if raster.alpha is not None and any(kind == _PREMULTIPLIED for _, kind, _ in header.channels):
-        cover = np.maximum(raster.alpha, 1)[:, :, None].astype(np.uint16)
-        raster.samples = np.minimum((raster.samples * np.uint16(255) + cover // 2) // cover, 255).astype(np.uint8)
+    if any(kind == _PREMULTIPLIED for _, kind, _ in header.channels):
+        divide_out(raster)
 
 
 def _from_sycc(samples: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:

@@ -25,7 +25,7 @@ from vitiq.image.depth import depth_note, stretch
 from vitiq.image.exif_colour import colour_from_exif
 from vitiq.image.limits import MAX_CHUNKS, MAX_FRAMES, MAX_METADATA_BYTES, MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import UNREADABLE, from_exif
-from vitiq.image.raster import Raster, first_of, from_pillow
+from vitiq.image.raster import Raster, first_of, from_pillow, lacking
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SRGB_GAMMA = (45_400, 45_600)
@@ -209,7 +209,7 @@ def _by_palette(chunks: _Chunks) -> Raster:
     beyond = sum(image.histogram()[len(palette) // 3 :])
     raster = from_pillow(image)
     if beyond:  # an error that each reader may mend its own way (PNG, 11.2.2)
-        raster.notes.append(f"{beyond} pixels of colours that the palette lacks, read as black")
+        raster.notes.append(lacking(beyond))
     return raster
 
 

@@ -88,10 +88,14 @@ def refusing_damage() -> Iterator[None]:
     Raises:
         ValueError: it did.
     """
-    _HEARD.modules = []
-    yield
-    if _HEARD.modules:
-        raise ValueError(f"libtiff reports damaged pixels, {len(_HEARD.modules)} times ({_HEARD.modules[0]})")
+    heard: list[str] = []
+    _HEARD.modules = heard
+    try:
+        yield
+    finally:
+        _HEARD.modules = None
+    if heard:
+        raise ValueError(f"libtiff reports damaged pixels, {len(heard)} times ({heard[0]})")
 
 
 def _hear(_client: int | None, module: bytes | None, _text: bytes | None, _values: int | None) -> None:

@@ -69,6 +69,18 @@ def no_alpha(raster: Raster) -> None:
         raster.notes.append(NO_ALPHA)
 
 
+def divide_out(raster: Raster) -> None:
+    """Divide premultiplied alpha out of samples of 8 bits, rounded."""
+    if raster.alpha is not None:
+        cover = np.maximum(raster.alpha, 1)[:, :, None].astype(np.uint16)
+        raster.samples = np.minimum((raster.samples * np.uint16(255) + cover // 2) // cover, 255).astype(np.uint8)
+
+
+def lacking(count: int) -> str:
+    """Note about pixels of colours that are not in the palette."""
+    return f"{count} pixels of colours that the palette lacks, read as black"
+
+
 def whole_rows(image: Image.Image) -> None:
     """Let Pillow take a row of pixels at once, before it loads them.
 

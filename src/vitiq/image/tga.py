@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from vitiq.image.depth import stretch
 from vitiq.image.header_colour import tga_gamma
 from vitiq.image.limits import check_pixels
-from vitiq.image.raster import Raster, UnsupportedKindError, no_alpha
+from vitiq.image.raster import Raster, UnsupportedKindError, divide_out, lacking, no_alpha
 
 _HEADER = "<BBBHHBHHHHBB"
 _PALETTE, _COLOUR, _GREY, _PACKED = 1, 2, 3, 8
@@ -62,9 +62,8 @@ def read_tga(data: bytes, name: str) -> Raster:
         raster = Raster(pixels[:, :, :1], "grey", pixels[:, :, 1] if header.depth == 16 else None)
     else:
         raster = _colours(pixels, header.depth, stated)
-    if stated == _PREMULTIPLIED and raster.alpha is not None:
-        cover = np.maximum(raster.alpha, 1)[:, :, None].astype(np.uint16)
-        raster.samples = np.minimum((raster.samples * np.uint16(255) + cover // 2) // cover, 255).astype(np.uint8)
+    if stated == _PREMULTIPLIED:
+        divide_out(raster)
     no_alpha(raster)
     ways = (
         slice(None, None, 1 if header.flags & _FROM_TOP else -1),
@@ -149,13 +148,13 @@ def _by_palette(data: bytes, pixels: UInt8[np.ndarray, "h w bytes"], header: _He
     if header.depth == 16:
         indices |= pixels[:, :, 1].astype(np.int32) << 8
     indices -= header.first
-    lacking = (indices < 0) | (indices >= header.entries)
-    indices[lacking] = 0
+    beyond = (indices < 0) | (indices >= header.entries)
+    indices[beyond] = 0
     samples = palette.samples[0][indices]
-    samples[lacking] = 0
+    samples[beyond] = 0
     raster = Raster(samples, "rgb", None if palette.alpha is None else palette.alpha[0][indices])
-    if lacking.any():
-        raster.notes.append(f"{int(lacking.sum())} pixels of colours that the palette lacks, read as black")
+    if beyond.any():
+        raster.notes.append(lacking(int(beyond.sum())))
     return raster
 
 

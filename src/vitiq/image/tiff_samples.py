@@ -22,7 +22,7 @@ from vitiq.errors import InputError
 from vitiq.image.depth import from_float, stretch
 from vitiq.image.ifd import Directory
 from vitiq.image.limits import MAX_CHUNKS
-from vitiq.image.raster import Model, Raster
+from vitiq.image.raster import Model, Raster, lacking
 
 _NONE, _FLATE = 1, {8, 32946}
 _LIBTIFF = {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
@@ -103,11 +103,11 @@ def _looked_up(indices: UInt[np.ndarray, "h w"], tags: Directory, notes: list[st
         table = (table * 257).astype(np.uint16)
         notes.append("palette read as one of 8-bit colours")
     colours = table.reshape(3, -1).T
-    lacking = indices >= len(colours)
-    if lacking.any():
-        notes.append(f"{int(lacking.sum())} pixels of colours that the palette lacks, read as black")
-    found = colours[np.where(lacking, 0, indices)]
-    found[lacking] = 0
+    beyond = indices >= len(colours)
+    if beyond.any():
+        notes.append(lacking(int(beyond.sum())))
+    found = colours[np.where(beyond, 0, indices)]
+    found[beyond] = 0
     return np.asarray(found)
 
 

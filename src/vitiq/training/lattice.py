@@ -26,6 +26,12 @@ Lines of a grid of 16 pixels lie four steps apart."""
 ROUNDING = 4.0
 """Power, on the scale of 0-255, of an image that is flat but for rounding to 8 bits: nothing below it is seen."""
 
+LOUDER = 0.25
+"""Weight of power above the target's beside that of lines."""
+
+SPREAD = 0.3
+"""Nepers by which powers of noise differ by chance, which cost nothing: they are means of 64 lines."""
+
 LUMA = (0.2126, 0.7152, 0.0722)
 
 
@@ -41,13 +47,6 @@ def excess(reconstruction: Float[Tensor, "n 3 s s"], target: Float[Tensor, "n 3 
     lines = (_standing_out(found) - _standing_out(wanted).clamp_min(0) - SPREAD).clamp_min(0)
     louder = (found - wanted - SPREAD)[..., max(BESIDE) :].clamp_min(0)
     return lines.square().mean() + LOUDER * louder.square().mean()
-
-
-LOUDER = 0.25
-"""Weight of power above the target's beside that of lines."""
-
-SPREAD = 0.3
-"""Nepers by which powers of noise differ by chance, which cost nothing: they are means of 64 lines."""
 
 
 def contrast(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "2 n i j f"]:
