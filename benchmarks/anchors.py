@@ -1,11 +1,13 @@
 """BD-rate of the MSE-trained codec against AVIF as it may be set and older formats: the anchor decides the figure.
 
-    python benchmarks/anchors.py IMAGES OUT [-m METRICS]
+    python benchmarks/anchors.py IMAGES OUT [-m METRICS] [-c CODEC] [--anchors CODEC …]
 
-IMAGES is a folder, such as the odd Kodak images; OUT keeps the study, and the same command resumes it: a metric that is
-named later costs no encode. AVIF's default (4:2:0, libavif's own tune) flatters a codec that is trained and measured in
-RGB; tuned for PSNR in 4:4:4 it does not. Prints a table with 95 % intervals over the images, of the mean curve and of
-the images, and the worst image beside the best. Negative: the codec needs fewer bits than the anchor.
+IMAGES is a folder, such as the odd Kodak images or what `benchmarks/drawn.py` draws; OUT keeps the study, and the same
+command resumes it: a metric that is named later costs no encode. AVIF's default (4:2:0, libavif's own tune) flatters a
+codec that is trained and measured in RGB; tuned for PSNR in 4:4:4 it does not. CODEC is what is compared with the
+anchors, such as 'generative-mse[tune=ms-ssim,effort=1]@0:54:18'. Prints a table with 95 % intervals over the images, of
+the mean curve and of the images, and the worst image beside the best. Negative: the codec needs fewer bits than the
+anchor.
 """
 
 from __future__ import annotations
@@ -49,13 +51,15 @@ def main() -> None:
     known = registry.names("metrics")
     default = ",".join(name for name in COMPARED if name in known)
     parser.add_argument("-m", "--metrics", default=default, help=f"names with commas (default {default})")
+    parser.add_argument("-c", "--codec", default=TESTED, help=f"compared with the anchors (default {TESTED})")
+    parser.add_argument("--anchors", nargs="+", default=ANCHORS, help="codecs with qualities")
     asked = parser.parse_args()
-    anchors = [codec for codec in ANCHORS if installed(codec)]
-    codecs = [part for codec in (TESTED, *anchors) for part in ("-c", codec)]
+    anchors = [codec for codec in asked.anchors if installed(codec)]
+    codecs = [part for codec in (asked.codec, *anchors) for part in ("-c", codec)]
     command = [sys.executable, "-m", "vitiq", "bench", str(asked.images), *codecs, "-m", asked.metrics]
     subprocess.run([*command, "--keep", "bitstreams", "-o", str(asked.out), "--quiet"], check=True)
     gathered = gather_points([asked.out])
-    tested = gathered.label("generative-mse")
+    tested = gathered.label(parse_codec(asked.codec).make().label())
     metrics = gathered.metrics(asked.metrics)
     print("\n| anchor | metric | mean curve | mean of images | worst image | best image | range |")
     print("|---|---|---:|---:|---:|---:|---:|")
