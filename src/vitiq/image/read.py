@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vitiq.errors import InputError, first_line
 from vitiq.image import colour_profile, colour_space
+from vitiq.image.avif_mending import MENDED, mended
 from vitiq.image.bmp import read_bmp
 from vitiq.image.boxes import avif_colour, jp2_header
 from vitiq.image.clean_aperture import cut
@@ -202,6 +203,18 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
 
 
 def _read_avif(data: bytes, name: str) -> Raster:
+    try:
+        return _decoded_avif(data, name)
+    except UnidentifiedImageError:
+        better = mended(data)
+        if better is None:
+            raise
+    raster = _decoded_avif(better, name)
+    raster.notes.append(MENDED)
+    return raster
+
+
+def _decoded_avif(data: bytes, name: str) -> Raster:
     colour = avif_colour(data)
     raster = _through_pillow("AVIF")(data, name)
     raster.tag = colour.tag or (None if colour.stated else raster.tag)
