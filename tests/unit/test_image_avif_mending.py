@@ -50,8 +50,9 @@ def with_lists(parts: Parts, change: Callable[[bytes], list[bytes]]) -> Parts:
     for kind, content in parts:
         if kind == b"iprp":
             store, association = (content[a:b] for _, a, b in boxes(content))
-            content = box(b"ipco", store) + b"".join(box(b"ipma", part) for part in change(association))
-        out.append((kind, content))
+            out.append((kind, box(b"ipco", store) + b"".join(box(b"ipma", part) for part in change(association))))
+        else:
+            out.append((kind, content))
     return out
 
 
@@ -74,7 +75,9 @@ def in_two_lists(parts: Parts) -> Parts:
 
 
 def alpha_without_size(parts: Parts) -> Parts:
-    store = next(content[a:b] for k, content in parts if k == b"iprp" for kind, a, b in boxes(content) if kind == b"ipco")
+    store = next(
+        content[a:b] for k, content in parts if k == b"iprp" for kind, a, b in boxes(content) if kind == b"ipco"
+    )
     sizes = {number for number, (kind, _, _) in enumerate(boxes(store), 1) if kind == b"ispe"}
 
     def change(part: bytes) -> list[bytes]:
@@ -85,7 +88,9 @@ def alpha_without_size(parts: Parts) -> Parts:
 
 
 def nothing_essential(parts: Parts) -> Parts:
-    store = next(content[a:b] for k, content in parts if k == b"iprp" for kind, a, b in boxes(content) if kind == b"ipco")
+    store = next(
+        content[a:b] for k, content in parts if k == b"iprp" for kind, a, b in boxes(content) if kind == b"ipco"
+    )
     turns = {number for number, (kind, _, _) in enumerate(boxes(store), 1) if kind in {b"irot", b"imir"}}
     assert turns
 
