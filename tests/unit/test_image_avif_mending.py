@@ -138,5 +138,5 @@ def test_nothing_is_made_of_a_file_without_such_errors() -> None:
 @pytest.mark.parametrize("keep", [9, 12, 14])
 def test_a_list_cut_short_is_refused(keep: int) -> None:
     data = described_anew(avif(), lambda parts: with_lists(parts, lambda part: [part[:keep]]))
-    with pytest.raises(InputError, match="AVIF|damaged"):
+    with pytest.raises(InputError, match=r"AVIF|damaged"):
         decode_image(data, "x")
