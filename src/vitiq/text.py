@@ -13,8 +13,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +33,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, without the mark that editors of Windows put first, its line ends as one character.
+    """The text of a file in UTF-8, or in UTF-16 with its mark; without that mark, its line ends as one character.
 
     Raises:
         OSError: it cannot be read.
@@ -41,9 +44,12 @@ def read_text(path: Path) -> str:
     if len(data) > MAX_TEXT_BYTES:
         raise ValueError(f"more than {MAX_TEXT_BYTES} bytes given, above the limit for input")
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return data.decode("utf-16" if wide else "utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:  # as an exception it would hold, and show, the whole file
-        raise ValueError(f"no text in UTF-8: byte {error.start} is {data[error.start]:#04x}") from None
+        raise ValueError(
+            f"no text in UTF-8: byte {error.start} is {data[error.start]:#04x}; save it as UTF-8"
+        ) from None
 
 
 def parse_json(text: str) -> Any:
@@ -70,6 +76,86 @@ def parse_csv(text: str, delimiter: str = ",") -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise ValueError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table that a person made: its line, and cells by the names of their columns in lower case."""
+
+    line: int
+    cells: dict[str, str]
+    decimal_comma: bool = False
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """The finite number in a cell, or `default` where it is empty or missing; raises ValueError."""
+        text = self.cells.get(name, "")
+        if not text and default is not None:
+            return default
+        if self.decimal_comma and re.fullmatch(r"[+-]?\d+,\d+", text):
+            text = text.replace(",", ".")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"line {self.line}: {name} is {text[:40]!r}, a finite number is expected")
+        return value
+
+
+def parse_table(text: str, needed: Iterable[str]) -> list[Row]:
+    """Rows of a table as spreadsheets of any language write it: with commas, semicolons (decimal commas) or tabs.
+
+    Blanks around cells and names, and rows without text, are left out.
+
+    Args:
+        needed: columns that must be there, with something in each row.
+
+    Raises:
+        ValueError: a column or cell is missing or there twice; a row has more cells than the header; as `parse_csv`.
+
+    Example:
+        >>> [row.number("mos") for row in parse_table("Image; MOS\\na.png; 3,5\\n", ("image", "mos"))]
+        [3.5]
+    """
+    header = text.lstrip().split("\n", 1)[0]
+    delimiter = max(",;\t", key=header.count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    names: list[str] = []
+    rows: list[Row] = []
+    try:
+        for cells in lines:
+            stripped = [cell.strip() for cell in cells]
+            if not any(stripped):
+                continue
+            if not names:
+                names = _columns(stripped, needed)
+                continue
+            rows.append(_row(lines.line_num, names, stripped, needed, decimal_comma=delimiter != ","))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    return rows
+
+
+def _columns(cells: list[str], needed: Iterable[str]) -> list[str]:
+    names = [cell.lower() for cell in cells]
+    lacking = [name for name in needed if name not in names]
+    if lacking:
+        shown = ", ".join(cell[:40] for cell in cells[:8])
+        raise ValueError(f"no column {', '.join(lacking)} in its first line, which has: {shown}")
+    twice = [name for name in needed if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"more than one column {', '.join(twice)}")
+    return names
+
+
+def _row(line: int, names: list[str], cells: list[str], needed: Iterable[str], *, decimal_comma: bool) -> Row:
+    if any(cells[len(names) :]):
+        raise ValueError(f"line {line}: {len(cells)} cells, {len(names)} are expected; quote cells with the delimiter")
+    found = dict(zip(names, [*cells, *[""] * len(names)], strict=False))
+    lacking = [name for name in needed if not found[name]]
+    if lacking:
+        raise ValueError(f"line {line}: no {', '.join(lacking)}")
+    return Row(line, found, decimal_comma)
 
 
 def _bounded(parse: Callable[[str], T], text: str) -> T:

@@ -155,3 +155,14 @@ def test_two_studies_and_a_published_table_side_by_side(out: Path, tmp_path: Pat
     assert {"WebP [out]", "WebP [other]"} <= {p.codec for p in both.points}
     with pytest.raises(InputError, match="'webp' stands for 2 curves"):
         both.label("webp")
+
+
+def test_a_table_is_not_replaced_by_what_is_made_of_it(out: Path, tmp_path: Path) -> None:
+    table = tmp_path / "points.csv"
+    table.write_text(CliRunner().invoke(rd, [str(out)], catch_exceptions=False).stdout)
+    (tmp_path / "link.csv").symlink_to(table)
+    before = table.read_bytes()
+    for words in (["-o", table], ["-o", tmp_path / "link.csv"], ["--table", "pareto", "-o", table]):
+        with pytest.raises(InputError, match="is the input"):
+            CliRunner().invoke(rd, [str(table), *map(str, words)], catch_exceptions=False)
+    assert table.read_bytes() == before

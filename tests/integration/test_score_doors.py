@@ -80,3 +80,20 @@ def test_compressed_files_in_a_folder_are_scored_and_others_named_once(
     assert len(found["pairs"]) == 1
     assert found["pairs"][0]["scores"]["mse"]["value"] > 0
     assert sum("other file" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_map_never_takes_the_place_of_an_image(tmp_path: Path) -> None:
+    a, b = draw(tmp_path / "a" / "x.png"), draw(tmp_path / "b" / "x.png", 1)
+    link = tmp_path / "link.png"
+    link.hardlink_to(b)
+    before = a.read_bytes(), b.read_bytes()
+    for target in (a, b, link, a.parent / ".." / "a" / "x.png"):
+        with pytest.raises(InputError, match="is the input"):
+            run(a, b, "-m", "mse", "--map", target, "--force")
+    with pytest.raises(InputError, match="is the input"):
+        run(a.parent, b.parent, "-m", "mse", "--map", a.parent, "--force")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    (copies / "x.png").symlink_to(b)
+    run(a.parent, b.parent, "-m", "mse", "--map", copies, "--force", "-j", 1, "--quiet", code=1)
+    assert (a.read_bytes(), b.read_bytes()) == before

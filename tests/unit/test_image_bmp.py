@@ -159,7 +159,7 @@ def test_run_length_coding_that_ends_early_or_leaves_the_image_is_refused(runs: 
     [
         (bmp(b"\xff\xd8", (2, 2), 24, 4, header=124), "BMP with a JPEG in it"),
         (bmp(b"\x89PNG", (2, 2), 24, 5, header=124), "BMP with a PNG in it"),
-        (bmp(b"\0" * 8, (2, 2), 1, 3, header=64), "BMP with Huffman coding"),
+        (bmp(b"\0" * 8, (2, 2), 1, 3, header=64), "BMP with Huffman coding, which vitiq cannot decode"),
         (bmp(b"\0" * 32, (2, 2), 64), "BMP of 64 bits a pixel"),
         (bmp(b"\0" * 32, (2, 2), 16, 3, masks=(0x7C00, 0x2E0, 0x1F)), "a bit mask with gaps"),
         (bmp(b"\0" * 7, (2, 2), 24), "7 bytes of pixels, 16 are expected"),
@@ -185,3 +185,21 @@ def test_endpoints_that_are_chromaticities_have_the_white_of_srgb(gamma: float) 
     light = (levels / 255) ** 2.2
     expected = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255
     assert np.abs(decode_image(data, "x")[0][0] - expected).max() <= 1
+
+
+def test_run_length_coding_of_24_bits() -> None:
+    # OS/2: as of 8 bits, a colour of three bytes in place of its number. bmpsuite's rgb24rle24.bmp comes out as its
+    # rgb24.bmp does.
+    runs = b"\2\x0a\x14\x1e" + b"\0\0" + b"\0\3" + bytes(range(1, 10)) + b"\0" + b"\0\0" + b"\0\2\1\0\1\7\x08\x09\0\1"
+    image, notes = decode_image(bmp(runs, (3, 3), 24, 4, header=64), "x")
+    white = [255, 255, 255]
+    assert image[2].tolist() == [[30, 20, 10], [30, 20, 10], white]
+    assert image[1].tolist() == [[3, 2, 1], [6, 5, 4], [9, 8, 7]]
+    assert image[0].tolist() == [white, [9, 8, 7], white]
+    assert notes == ["transparency laid on white"]
+
+
+@pytest.mark.parametrize("runs", [b"\2\1\1", b"\0\3" + bytes(8), b"\3\1\2\3"])
+def test_run_length_coding_of_24_bits_that_ends_early_is_refused(runs: bytes) -> None:
+    with pytest.raises(InputError, match="its pixel data ends"):
+        decode_image(bmp(runs, (3, 3), 24, 4, header=64), "x")

@@ -190,3 +190,21 @@ def test_tiles_that_are_named_strips() -> None:
     samples = np.random.default_rng(7).integers(0, 256, (16, 16), np.uint8)
     data = tiff(tags((5, 3), (8,), 0, t322=16, t323=16), samples.tobytes())
     assert (decode_image(data, "x")[0][:, :, 0] == 255 - samples[:3, :5]).all()
+
+
+@pytest.mark.parametrize(("bits", "predictor"), [(12, 2), (10, 2), (4, 2), (16, 3), (16, 9)])
+def test_a_predictor_that_is_not_defined_for_the_samples_is_named(bits: int, predictor: int) -> None:
+    strip = zlib.compress(bytes(40))
+    kind = tags((4, 3), (bits,) * 3, 2, t259=8, t317=predictor)
+    with pytest.raises(InputError, match=f"TIFF of {bits}-bit samples with predictor {predictor}, which vitiq cannot"):
+        decode_image(tiff(kind, strip), "x")
+
+
+@pytest.mark.parametrize("bits", [(16,), (16, 16, 16)])
+def test_the_tag_of_a_predictor_does_not_count_without_compression(bits: tuple[int, ...]) -> None:
+    # As Pillow 13 and libvips 8.18 (libtiff) show them; tifffile 2026.3.3 applies it all the same.
+    samples = np.random.default_rng(0).integers(0, 65536, (3, 4, len(bits))).astype("<u2")
+    photometric = 2 if len(bits) == 3 else 1
+    plain, _ = decode_image(tiff(tags((4, 3), bits, photometric), samples.tobytes()), "x")
+    tagged, _ = decode_image(tiff(tags((4, 3), bits, photometric, t317=2), samples.tobytes()), "x")
+    np.testing.assert_array_equal(tagged, plain)

@@ -97,3 +97,29 @@ def test_odd_segments_in_the_place_of_jfif_stop_no_image(segment: bytes) -> None
     jfif = 2 + 2 + int.from_bytes(whole[4:6], "big")
     for data in (whole[:2] + odd + whole[jfif:], whole[:jfif] + odd + whole[jfif:]):
         np.testing.assert_array_equal(decode_image(data, "x")[0], decode_image(whole, "x")[0])
+
+
+def height_behind_the_scan(data: bytes) -> bytes:
+    """The frame says 0; what it should say is in a DNL segment behind the first scan (T.81, B.2.5)."""
+    at = min(found for found in (data.find(b"\xff\xc0"), data.find(b"\xff\xc2")) if found > 0) + 5
+    scan = data.index(b"\xff\xda") + 2
+    while not (data[scan] == 0xFF and data[scan + 1] not in {0, *range(0xD0, 0xD8)}):
+        scan += 1
+    return data[:at] + bytes(2) + data[at + 2 : scan] + b"\xff\xdc\0\4" + data[at : at + 2] + data[scan:]
+
+
+@pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 1}, {"progressive": True}])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_height_that_follows_the_first_scan_is_read(mode: str, options: dict[str, object]) -> None:
+    data = jpeg(NOISE, mode, **options)
+    image, notes = decode_image(height_behind_the_scan(data), "x")
+    whole, said = decode_image(data, "x")
+    np.testing.assert_array_equal(image, whole)
+    assert notes == said
+
+
+def test_a_height_that_is_nowhere_is_refused() -> None:
+    data = height_behind_the_scan(jpeg(NOISE))
+    at = data.index(b"\xff\xdc")
+    with pytest.raises(InputError, match="93×0 pixels given"):
+        decode_image(data[:at] + data[at + 6 :], "x")

@@ -413,3 +413,68 @@ def test_real_images_of_tid2013(vitiq_data: Path) -> None:
     assert first.quality == 5.97297
     mse = mean_squared_error(read_image(first.reference), read_image(first.distorted))
     assert mse == pytest.approx(31.66329, abs=2e-5), "the MSE that TID2013 publishes"
+
+
+OWN = [("a.png", "r.png", "1.5"), ("b.png", "r.png", "2"), ("c.png", "r.png", "3.25")]
+OWN_TEXT = "distorted,reference,mos\n" + "".join(",".join(row) + "\n" for row in OWN)
+
+
+def own_table(folder: Path, text: str | bytes) -> Path:
+    for name in ("a.png", "b.png", "c.png", "r.png"):
+        (folder / name).write_bytes(b"x")
+    (folder / "mos.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OWN_TEXT,
+        "\ufeff" + OWN_TEXT.replace("\n", "\r\n"),
+        OWN_TEXT.replace("\n", "\r"),
+        OWN_TEXT.encode("utf-16"),
+        OWN_TEXT.replace(",", ";"),
+        OWN_TEXT.replace(",", ";").replace(".5", ",5").replace(".25", ",25"),
+        OWN_TEXT.replace(",", "\t"),
+        OWN_TEXT.replace(",", " , ").replace("mos", "MOS "),
+        OWN_TEXT.replace("a.png", '"a.png"').replace("\n", "\n\n"),
+        OWN_TEXT.replace("a.png", ".\\a.png"),
+        OWN_TEXT.replace("\n", ",\n"),
+        "id,note," + OWN_TEXT.replace("\na", '\n1,"x, y",a').replace("\nb", "\n2,,b").replace("\nc", "\n3,,c"),
+    ],
+)
+def test_an_own_table_is_read_as_spreadsheets_write_it(text: str | bytes, tmp_path: Path) -> None:
+    data = load_opinions(own_table(tmp_path, text))
+    assert [(o.distorted.name, o.reference.name, o.quality) for o in data.opinions] == [
+        (distorted, reference, float(mos)) for distorted, reference, mos in OWN
+    ]
+    assert not data.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (OWN_TEXT.replace("1.5", "good"), r"line 2: mos is 'good', a finite number is expected; expected the columns"),
+        (OWN_TEXT.replace("1.5", "nan"), "line 2: mos is 'nan'"),
+        (OWN_TEXT.replace("1.5", "inf"), "line 2: mos is 'inf'"),
+        (OWN_TEXT.replace("1.5", ""), "line 2: no mos"),
+        (OWN_TEXT.replace("b.png,r.png,2", "b.png"), "line 3: no reference, mos"),
+        (OWN_TEXT.replace("1.5", "1,5"), "line 2: 4 cells, 3 are expected"),
+        (OWN_TEXT + OWN_TEXT.split("\n")[1], "line 5: a.png is rated in line 2 already"),
+        (OWN_TEXT.replace("mos", "score"), "no column mos in its first line, which has: distorted, reference, score"),
+        (OWN_TEXT.split("\n", 1)[1], "no column distorted, reference, mos in its first line, which has: a.png, r.png"),
+        (OWN_TEXT.replace("distorted,", "mos,distorted,"), "more than one column mos"),
+        ("é".join(OWN_TEXT.split("a", 1)).encode("latin-1"), "no text in UTF-8: .* save it as UTF-8"),
+        ("<!DOCTYPE html><html>", "no column distorted"),
+        ("", "no image is there"),
+    ],
+)
+def test_what_is_wrong_in_an_own_table_is_named_with_its_line(text: str | bytes, said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        load_opinions(own_table(tmp_path, text))
+
+
+def test_images_that_an_own_table_names_and_that_are_not_there_are_listed(tmp_path: Path) -> None:
+    data = load_opinions(own_table(tmp_path, OWN_TEXT + "d.png,r.png,3\ne.png,s.png,4\n"))
+    assert len(data.opinions) == 3
+    assert [line.split(": ")[0] for line in data.problems] == [str(tmp_path / n) for n in ("d.png", "e.png", "s.png")]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import vitiq.training.config
 from vitiq.analysis.anchors import read_anchor
 from vitiq.datasets.opinions import load_opinions
 from vitiq.errors import InputError
@@ -113,3 +114,11 @@ def test_a_damaged_trace_is_named(text: str, tmp_path: Path) -> None:
         read_trace(tmp_path / "t.json")
     (tmp_path / "t.json").write_text('{"loss": [1, 0.5], "previews": [[3, "previews/a.png"]], "latents": [[[1]]]}')
     assert read_trace(tmp_path / "t.json")["previews"] == [(3, "previews/a.png")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_settings_are_read_with_the_mark_that_editors_put_first(encoding: str, tmp_path: Path) -> None:
+    shipped = Path(vitiq.training.config.__file__).parent / "configs" / "codec.toml"
+    (tmp_path / "x.toml").write_bytes(shipped.read_text(encoding="utf-8").encode(encoding))
+    own = read_config(tmp_path / "x.toml", "codec", CodecTrainingConfig)
+    assert own == read_config(None, "codec", CodecTrainingConfig)

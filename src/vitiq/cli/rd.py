@@ -70,12 +70,12 @@ def command(  # noqa: PLR0917
             chosen = [name.strip() for name in metrics.split(",")]
             gathered.metrics(metrics)
             points = [replace(p, values={k: v for k, v in p.values.items() if k in chosen}) for p in points]
-        _write(output, to_csv(points) if form == "csv" else to_json(to_rows(points)))
+        _write(output, to_csv(points) if form == "csv" else to_json(to_rows(points)), sources)
         report_problems(gathered.problems)
         return
     else:
         rows = (_means if table == "means" else _pareto)(gathered, gathered.metrics(metrics))
-    _write(output, _csv(rows) if form == "csv" else to_json([_plain(row) for row in rows]))
+    _write(output, _csv(rows) if form == "csv" else to_json([_plain(row) for row in rows]), sources)
     report_problems(gathered.problems)
 
 
@@ -144,10 +144,11 @@ def _plain(row: Row) -> Row:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
-def _write(output: Path | None, text: str) -> None:
+def _write(output: Path | None, text: str, sources: Sequence[Path]) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    from vitiq.files import write_bytes  # noqa: PLC0415
+    from vitiq.files import check_output, write_bytes  # noqa: PLC0415
 
+    check_output(output, sources, overwrite=True)
     write_bytes(output, text.encode())

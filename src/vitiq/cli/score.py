@@ -93,7 +93,7 @@ def command(  # noqa: PLR0917
         return
     if STATISTICS in {side.suffix for side in sides}:
         raise InputError(f"metrics {metrics!r} given, a statistics file holds no images; name one such as -m fid")
-    check_outputs(out, maps, force=force)
+    check_outputs(out, maps, sides, force=force)
     aggregate, drawn = Aggregate(chosen), set[str]()
     pairing = pair_up(reference, distorted)
     folders, pairs, problems = reference.is_dir(), pairing.pairs, pairing.problems
@@ -164,19 +164,24 @@ def two_sides(reference: Path, distorted: Path | None, metrics: str, maps: Path 
     return reference, names_alone(metrics), True
 
 
-def check_outputs(out: Path | None, maps: Path | None, *, force: bool) -> None:
+def check_outputs(out: Path | None, maps: Path | None, sides: tuple[Path, Path], *, force: bool) -> None:
     """Refuse names before any work.
 
     Raises:
-        InputError: a table of another format or one that is there already; a map that would be no PNG.
+        InputError: a table of another format or one that is there already; a map that would be no PNG, or that would
+            take the place of an image.
     """
     from vitiq.evaluation.table import check_replaceable  # noqa: PLC0415
+    from vitiq.files import same_file  # noqa: PLC0415
     from vitiq.image.io import named_as_image  # noqa: PLC0415
 
     if out is not None:
         check_replaceable(out, force=force)
     if maps is not None and maps.suffix != ".png" and named_as_image(maps):
         raise InputError(f"{maps}: a map is a PNG; give a name that ends with .png, or a folder")
+    taken = next((side for side in sides if maps is not None and same_file(maps, side)), None)
+    if taken is not None:
+        raise InputError(f"{maps}: is the input {taken} itself; give another name for the map")
 
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:

@@ -94,7 +94,7 @@ def command(  # noqa: PLR0917
         click.echo(f"{data.layout}: {what}, 95 % intervals from resampled references\n")
         click.echo(to_markdown(answer, against=against))
     lost = [f"{line.metric}, {line.distortion}: {line.problem}" for line in answer.lines if line.problem is not None]
-    report_problems([*found.problems, *lost])
+    report_problems([*data.problems, *found.problems, *lost])
 
 
 def measure(data: OpinionSet, spec: MetricSpec, *, jobs: int | None, out: Path | None, quiet: bool) -> Measured:

@@ -9,6 +9,10 @@ from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec
 from vitiq.errors import BitstreamError, VitiqError, described
 from vitiq.foreign import RAISED, guarded
+from vitiq.image.formats import FORMATS, HEAD_BYTES, detect, foreign
+
+_NO_CODEC = {"PNG", "TIFF", "BMP", "GIF", "PPM"}
+"""Formats of images that no codec here writes."""
 
 
 def codec_of(data: bytes) -> str:
@@ -31,8 +35,14 @@ def codec_of(data: bytes) -> str:
             continue
         if known:
             return codec.name
-    if data.startswith(b"\x89PNG"):
-        raise BitstreamError("this is a PNG image, not a compressed file; use `vitiq encode` on it first")
+    form = detect(data[:HEAD_BYTES])
+    if form in _NO_CODEC:
+        raise BitstreamError(
+            f"this is a {FORMATS[form].title} image, not a compressed file; use `vitiq encode` on it first"
+        )
+    other = foreign(data[:HEAD_BYTES])
+    if other is not None:
+        raise BitstreamError(f"this is {other}")
     titles = ", ".join(sorted({c.title for c in classes if c.extension != ".viq" and _detects(c)}))
     missing = f" (could not be asked: {'; '.join(broken)})" if broken else ""
     raise BitstreamError(

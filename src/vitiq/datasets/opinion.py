@@ -56,6 +56,7 @@ class OpinionSet:
         rate_unit: of `Opinion.rate`: "bits per pixel", "level" (1 is the weakest distortion) or "" for none.
         choices: single answers, where the data set publishes them.
         with_images: False where only published values of metrics are here, no images.
+        problems: one line for each row of a person's own table whose images are not there.
     """
 
     layout: str
@@ -64,6 +65,7 @@ class OpinionSet:
     rate_unit: str = ""
     choices: tuple[Choice, ...] = ()
     with_images: bool = True
+    problems: tuple[str, ...] = ()
 
     @property
     def is_jnd(self) -> bool:

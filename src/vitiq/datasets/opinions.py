@@ -25,7 +25,7 @@ from vitiq.datasets.compression import aic3, aic4, cid22, mucped22, mucped23, ro
 from vitiq.datasets.opinion import Opinion, OpinionSet
 from vitiq.datasets.spreadsheet import read_sheet
 from vitiq.errors import InputError
-from vitiq.text import read_text
+from vitiq.text import parse_table, read_text
 
 __all__ = ["LAYOUTS", "Opinion", "OpinionSet", "load_opinions"]
 
@@ -86,6 +86,9 @@ KADID_DISTORTIONS = (
 )
 """Lin, Hosu & Saupe 2019, Table I (KADID-10k), DOI 10.1109/QoMEX.2019.8743252; numbered from 01."""
 
+OWN, OWN_TABLE = "plain", "mos.csv"
+OWN_COLUMNS = "the columns distorted, reference, mos and, if wanted, distortion and bpp"
+
 LIVE_FOLDERS = (("jp2k", 227), ("jpeg", 233), ("wn", 174), ("gblur", 174), ("fastfading", 174))
 """Images a folder, in the order of the .mat files (LIVE release 2, readme.txt)."""
 
@@ -114,6 +117,8 @@ def load_opinions(folder: Path) -> OpinionSet:
         if (folder / mark).exists():
             try:
                 found = read(folder)
+            except OwnTableError as error:
+                raise InputError(f"{folder / mark}: {error}; expected {OWN_COLUMNS}") from error
             except (KeyError, ValueError, IndexError, TypeError, AttributeError, OSError) as error:
                 raise InputError(
                     f"{folder / mark}: not as {layout} publishes it ({error!r}); unpack it again"
@@ -127,12 +132,22 @@ def _of_images_here(folder: Path, found: OpinionSet) -> OpinionSet:
     if present:
         here = {o.distorted for o in present}
         choices = tuple(c for c in found.choices if c.better in here and c.worse in here)
-        return replace(found, opinions=present, choices=choices)
+        return replace(found, opinions=present, choices=choices, problems=_not_there(found))
     if any(o.published for o in found.opinions):
         return replace(found, with_images=False)
     first = found.opinions[0] if found.opinions else None
     example = f"{first.distorted} and {first.reference}" if first else "a table with rows"
     raise InputError(f"{folder}: looks like {found.layout}, but no image is there; expected {example}")
+
+
+def _not_there(found: OpinionSet) -> tuple[str, ...]:
+    """Of a person's own table, what leads to no file; published sets are often used in part."""
+    if found.layout != OWN:
+        return ()
+    missing = (path for o in found.opinions for path in (o.distorted, o.reference) if not path.is_file())
+    return tuple(
+        f"{path}: listed in {OWN_TABLE}, but no such file; correct the table" for path in dict.fromkeys(missing)
+    )
 
 
 class _Files:
@@ -149,12 +164,29 @@ class _Files:
         return self._found.get(name.lower(), self._first / name)
 
 
+class OwnTableError(ValueError):
+    """What is wrong in a table that a person made; the text names the line."""
+
+
 def _plain(folder: Path) -> Iterator[Opinion]:
-    for row in rows(folder / "mos.csv"):
-        distorted = folder / row["distorted"]
-        kind = row.get("distortion") or distorted.parent.name
-        rate = float(row.get("bpp") or math.nan)
-        yield Opinion(folder / row["reference"], distorted, kind, float(row["mos"]), rate)
+    lines: dict[tuple[Path, Path], int] = {}
+    try:
+        for row in parse_table(read_text(folder / OWN_TABLE), ("distorted", "reference", "mos")):
+            reference, distorted = (_named(folder, row.cells[name]) for name in ("reference", "distorted"))
+            before = lines.setdefault((reference, distorted), row.line)
+            if before != row.line:
+                raise ValueError(f"line {row.line}: {row.cells['distorted']} is rated in line {before} already")
+            kind = row.cells.get("distortion") or distorted.parent.name
+            yield Opinion(reference, distorted, kind, row.number("mos"), row.number("bpp", math.nan))
+    except (ValueError, OSError) as error:
+        raise OwnTableError(getattr(error, "strerror", None) or str(error)) from error
+
+
+def _named(folder: Path, name: str) -> Path:
+    """A file by its path below the folder or an absolute one; with backslashes as on Windows if these lead there."""
+    path = folder / name
+    windows = folder / name.replace("\\", "/")
+    return windows if windows != path and windows.exists() and not path.exists() else path
 
 
 def _tid(folder: Path) -> Iterator[Opinion]:
@@ -239,6 +271,6 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], OpinionSet]]] = {
     "answers.csv": ("mucped23", mucped23),
     "evaluations.json": ("mucped22", mucped22),
     "Train_Label": ("PIPAL", partial(_set, "PIPAL", "Elo", "", _pipal)),
-    "mos.csv": ("plain", partial(_set, "plain", "MOS", "bits per pixel", _plain)),
+    OWN_TABLE: (OWN, partial(_set, OWN, "MOS", "bits per pixel", _plain)),
 }
 """File that gives a layout away -> its name and its reader."""

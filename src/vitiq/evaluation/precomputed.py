@@ -18,7 +18,7 @@ from vitiq.errors import InputError
 from vitiq.evaluation.study import Ready, Series, StudyImage, readable
 from vitiq.image.io import find_images
 from vitiq.image.limits import read_bounded
-from vitiq.text import parse_csv, read_text
+from vitiq.text import parse_table, read_text
 
 TABLE = "sizes.csv"
 
@@ -65,22 +65,23 @@ def read_precomputed(text: str) -> Precomputed:
 
 def _sizes(table: Path) -> dict[tuple[str, float | None], int]:
     try:
-        rows = parse_csv(read_text(table))
+        rows = parse_table(read_text(table), ("image", "bytes"))
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise InputError(
             f"{table}: cannot be read ({said}); expected columns image,bytes and rate if several"
         ) from error
     sizes: dict[tuple[str, float | None], int] = {}
-    for number, row in enumerate(rows, 2):
-        rate = _number(row["rate"]) if row.get("rate") else None
+    for row in rows:
+        stated = row.cells.get("rate", "")
+        rate = _number(stated) if stated else None
         try:
-            size = int(row["bytes"])
-            stem = PurePosixPath(row["image"]).with_suffix("").as_posix()
-        except (KeyError, TypeError, ValueError):
+            size = int(row.cells["bytes"])
+            stem = PurePosixPath(row.cells["image"]).with_suffix("").as_posix()
+        except ValueError:
             size, stem = 0, ""
-        if size < 1 or not stem or (row.get("rate") and rate is None):
-            raise InputError(f"{table}: line {number}: columns image, bytes (from 1) and perhaps rate expected")
+        if size < 1 or not stem or (stated and rate is None):
+            raise InputError(f"{table}: line {row.line}: columns image, bytes (from 1) and perhaps rate expected")
         sizes[stem, rate] = size
     return sizes
 

@@ -22,7 +22,7 @@ from vitiq.image.raster import Raster, UnsupportedKindError, lacking, no_alpha
 _FILE_HEADER, _CORE, _SHORT, _WINDOWS, _MASKS, _ALPHA_MASK, _OS2, _V4 = 14, 12, 16, 40, 52, 56, 64, 108
 _PLAIN, _RLE8, _RLE4, _BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = 0, 1, 2, 3, 4, 5, 6
 _UNREAD = {_JPEG: "a JPEG in it", _PNG: "a PNG in it", 11: "CMYK", 12: "CMYK", 13: "CMYK"}
-_UNREAD_OS2 = {3: "Huffman coding", 4: "run-length coding of 24 bits"}
+_RLE24, _UNREAD_OS2 = 4, {3: "Huffman coding"}
 _DEPTHS = {
     _PLAIN: (1, 2, 4, 8, 16, 24, 32),
     _RLE8: (8,),
@@ -96,11 +96,13 @@ def _number(head: bytes, at: int) -> int:
 
 
 def _refuse(size: int, bits: int, coding: int) -> None:
+    if size == _OS2 and (coding, bits) == (_RLE24, 24):
+        return
     unread = _UNREAD_OS2 if size == _OS2 else _UNREAD
     if coding in unread:
-        raise UnsupportedKindError(f"BMP with {unread[coding]}, which no reader here decodes; save it as PNG")
+        raise UnsupportedKindError(f"BMP with {unread[coding]}, which vitiq cannot decode; save it as PNG")
     if coding == _PLAIN and bits == 64:
-        raise UnsupportedKindError("BMP of 64 bits a pixel, which no reader here decodes; save it as PNG")
+        raise UnsupportedKindError("BMP of 64 bits a pixel, which vitiq cannot decode; save it as PNG")
     if bits not in _DEPTHS.get(coding, ()):
         raise ValueError(f"{bits} bits a pixel with coding {coding} are not defined")
 
@@ -134,7 +136,9 @@ def _indices(data: bytes, header: _Header) -> tuple[UInt8[np.ndarray, "h w"], UI
     """Numbers of colours, and, where run-length coding passed over pixels, 0 for these and 255 for others."""
     size = (abs(header.rows), header.columns)
     if header.coding in {_RLE8, _RLE4}:
-        return unpack_runs(data[header.start :], *size, nibbles=header.coding == _RLE4, notes=header.notes)
+        nibbles = header.coding == _RLE4
+        indices, painted = unpack_runs(data[header.start :], *size, nibbles=nibbles, notes=header.notes)
+        return indices[:, :, 0], painted
     rows = _rows(data, header)
     if header.bits == 8:
         return rows[:, : size[1]], None
@@ -156,6 +160,10 @@ def _rows(data: bytes, header: _Header) -> UInt8[np.ndarray, "h stride"]:
 
 
 def _direct(data: bytes, header: _Header) -> Raster:
+    if header.coding == _RLE24:
+        size = (abs(header.rows), header.columns)
+        colours, painted = unpack_runs(data[header.start :], *size, step=3, notes=header.notes)
+        return Raster(colours[:, :, ::-1], "rgb", painted)
     rows = _rows(data, header)
     if header.bits == 24:
         return Raster(rows[:, : 3 * header.columns].reshape(len(rows), -1, 3)[:, :, ::-1], "rgb")

@@ -1,6 +1,6 @@
-"""Run-length coding of BMP: 8 and 4 bits a pixel, with the marks that end a row or the image, or pass over pixels.
+"""Run-length coding of BMP: 4, 8, 24 bits a pixel, with the marks that end a row or the image, or pass over pixels.
 
-Source: Microsoft, "Bitmap Compression" (BI_RLE8, BI_RLE4).
+Source: Microsoft, "Bitmap Compression" (BI_RLE8, BI_RLE4); IBM, OS/2 2.0 bitmap format (BCA_RLE24).
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ _LONGEST = 255
 
 
 def unpack_runs(
-    packed: bytes, height: int, width: int, *, nibbles: bool, notes: list[str]
-) -> tuple[UInt8[np.ndarray, "height width"], UInt8[np.ndarray, "height width"] | None]:
-    """Numbers of colours in the order of the file's rows, and 255 where a pixel is painted, 0 where it is passed over.
+    packed: bytes, height: int, width: int, *, nibbles: bool = False, step: int = 1, notes: list[str]
+) -> tuple[UInt8[np.ndarray, "height width step"], UInt8[np.ndarray, "height width"] | None]:
+    """The bytes of each pixel in the order of the file's rows, and 255 where one is painted, 0 where it is passed over.
+
+    Of `nibbles`, two pixels lie in a byte; else a pixel has `step` bytes: one, the number of a colour, or three.
 
     The second is None where all are painted. A run too long for its row, which some writers make, is cut, with a note.
 
@@ -30,7 +32,7 @@ def unpack_runs(
     """
     if height * width > 2 * _LONGEST * len(packed) + 65_536:
         raise ValueError(f"{len(packed)} bytes of pixel data are too few for {width}×{height} pixels")
-    canvas = _Canvas(height, width, bytearray(height * width), bytearray(height * width), notes)
+    canvas = _Canvas(height, width, step, bytearray(height * width * step), bytearray(height * width), notes)
     at = 0
     for _ in range(height * width + height + MAX_CHUNKS):
         if canvas.full():
@@ -40,26 +42,28 @@ def unpack_runs(
         count, code = packed[at], packed[at + 1]
         at += 2
         if count:
-            canvas.paint(_run(count, code, nibbles=nibbles))
+            canvas.paint(_run(count, packed[at - 1 : at - 1 + step], step, nibbles=nibbles))
+            at += step - 1
         elif code == _END_OF_IMAGE:
             break
         elif code in {_END_OF_ROW, _MOVE}:
             at += canvas.move(packed[at : at + 2] if code == _MOVE else None)
         else:
-            used = (code + 1) // 2 if nibbles else code
-            canvas.paint(_absolute(packed[at : at + used], code, nibbles=nibbles))
+            used = (code + 1) // 2 if nibbles else code * step
+            canvas.paint(_absolute(packed[at : at + used], code * step, nibbles=nibbles))
             at += used + used % 2
     else:
         raise ValueError("more runs of pixels than the image can hold")
     covered = np.frombuffer(canvas.painted, np.uint8).reshape(height, width)
-    indices = np.frombuffer(canvas.out, np.uint8).reshape(height, width)
-    return indices, None if covered.all() else covered
+    pixels = np.frombuffer(canvas.out, np.uint8).reshape(height, width, step)
+    return pixels, None if covered.all() else covered
 
 
 @dataclass(slots=True)
 class _Canvas:
     height: int
     width: int
+    step: int
     out: bytearray
     painted: bytearray
     notes: list[str]
@@ -72,14 +76,15 @@ class _Canvas:
         return self.row == self.height or (self.row == self.height - 1 and self.column >= self.width)
 
     def paint(self, run: bytes) -> None:
-        fitting = min(len(run), max(0, self.width - self.column))
-        if fitting < len(run) and OVERFLOW not in self.notes:
+        count = len(run) // self.step
+        fitting = min(count, max(0, self.width - self.column))
+        if fitting < count and OVERFLOW not in self.notes:
             self.notes.append(OVERFLOW)
         start = self.row * self.width + self.column
         if fitting:
-            self.out[start : start + fitting] = run[:fitting]
+            self.out[start * self.step : (start + fitting) * self.step] = run[: fitting * self.step]
             self.painted[start : start + fitting] = b"\xff" * fitting
-        self.column += len(run)
+        self.column += count
 
     def move(self, steps: bytes | None) -> int:
         """To the next row, or right and on by two numbers; how many bytes that took."""
@@ -92,10 +97,12 @@ class _Canvas:
         return 2
 
 
-def _run(count: int, code: int, *, nibbles: bool) -> bytes:
+def _run(count: int, pixel: bytes, step: int, *, nibbles: bool) -> bytes:
+    if len(pixel) < step:
+        raise ValueError("its pixel data ends early")
     if not nibbles:
-        return bytes((code,)) * count
-    return (bytes((code >> 4, code & 15)) * ((count + 1) // 2))[:count]
+        return pixel * count
+    return (bytes((pixel[0] >> 4, pixel[0] & 15)) * ((count + 1) // 2))[:count]
 
 
 def _absolute(packed: bytes, count: int, *, nibbles: bool) -> bytes:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from vitiq.wrong_kind import wrong_kind
+
 HEAD_BYTES = 4096
 """Bytes from the beginning of a file that `detect` looks at; fewer than the file has are enough for all but TGA."""
 
@@ -85,7 +87,10 @@ _FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"DDS ", "a DDS texture; convert it to PNG"),
         (rb"\x93NUMPY", "a NumPy array; save it as PNG, or give the array to the Python interface"),
         (rb"\x00\x05\x16\x07", "macOS metadata (AppleDouble), no image; give the file without the leading `._`"),
-        (rb"version https://git-lfs", "a pointer of Git LFS, not the image itself; run `git lfs pull`"),
+        (
+            rb"\x89PNG(?!\r\n\x1a\n)",
+            "a PNG that was copied as text, its line ends changed; copy it as a binary file",
+        ),
     )
 )
 
@@ -119,7 +124,7 @@ def detect(head: bytes, suffix: str = "", tail: bytes = b"") -> str | None:
 
 def foreign(head: bytes) -> str | None:
     """What a file is that vitiq knows but does not read, and what to do about it; None for the unknown."""
-    return next((said for pattern, said in _FOREIGN if pattern.match(head)), None)
+    return next((said for pattern, said in _FOREIGN if pattern.match(head)), None) or wrong_kind(head)
 
 
 def _brands(head: bytes) -> set[bytes]:

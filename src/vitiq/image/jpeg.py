@@ -27,6 +27,7 @@ FILL = {0, 127, 128}
 _END, _MORE = b"\xff\xd9", b"\x5a\xa5\x3c\xc3" * 16
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_LS = 0xF7
+_DNL = re.compile(rb"\xff\xdc\x00\x04(..)", re.DOTALL)
 _JFIF_BYTES = 14
 _MPF_IMAGES = 0xB001
 _EXIF, _ICC, _MPF, _ISO_GAIN = b"Exif\0\0", b"ICC_PROFILE\0", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1\0"
@@ -47,6 +48,7 @@ class _Segments:
     arithmetic: bool = False
     adobe: bool = False
     scan_bytes: int = 0
+    height_at: int = 0
 
 
 def read_jpeg(data: bytes, name: str) -> Raster:
@@ -54,7 +56,7 @@ def read_jpeg(data: bytes, name: str) -> Raster:
 
     Raises:
         InputError: too many pixels.
-        ValueError, OSError: damaged, or of a kind no reader here decodes (12 bits, lossless).
+        ValueError, OSError: damaged, or of a kind that vitiq cannot decode (12 bits, lossless).
     """
     segments = _split(data)
     if segments.size is None or segments.frame is None:
@@ -139,11 +141,24 @@ def _split(data: bytes) -> _Segments:
             segments.first_scan = len(segments.kept)
             segments.kept += data[start:end]
             segments.scan_bytes = end - (position + length)
+            _late_height(segments)
             return segments
         if _keep(marker, content, segments):
             segments.kept += data[start : position + length]
         position += length
     raise ValueError(f"more than {MAX_CHUNKS} segments")
+
+
+def _late_height(segments: _Segments) -> None:
+    """A frame of height 0 has it behind its first scan (T.81, B.2.5: DNL), which libjpeg does not look for."""
+    if segments.frame is None or segments.frame.height:
+        return
+    found = _DNL.search(segments.kept, segments.first_scan)
+    if found is None:
+        return
+    segments.kept[segments.height_at : segments.height_at + 2] = found[1]
+    segments.frame.height = int.from_bytes(found[1], "big")
+    segments.size = (segments.frame.width, segments.frame.height)
 
 
 def _end(data: bytes, start: int) -> tuple[int, int]:
@@ -166,16 +181,17 @@ def _keep(marker: int, content: bytes, segments: _Segments) -> bool:
             raise ValueError("a frame header cut short")
         if content[0] != 8:
             raise UnsupportedKindError(
-                f"JPEG of {content[0]} bits a sample, which no reader here decodes; convert it to PNG"
+                f"JPEG of {content[0]} bits a sample, which vitiq cannot decode; convert it to PNG"
             )
         if marker in {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}:
-            raise UnsupportedKindError("lossless or hierarchical JPEG, which no reader here decodes; convert it to PNG")
+            raise UnsupportedKindError("lossless or hierarchical JPEG, which vitiq cannot decode; convert it to PNG")
         segments.arithmetic = marker in {0xC9, 0xCA}
         if segments.size is None:
             segments.frame = Frame.read(content)
-            segments.size = (int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big"))
+            segments.size = (segments.frame.width, segments.frame.height)
+            segments.height_at = len(segments.kept) + 5
     elif marker == _JPEG_LS:
-        raise UnsupportedKindError("JPEG-LS, which no reader here decodes; convert it to PNG")
+        raise UnsupportedKindError("JPEG-LS, which vitiq cannot decode; convert it to PNG")
     elif marker == 0xDD:
         segments.interval = int.from_bytes(content[:2], "big")
     elif marker == 0xE1:

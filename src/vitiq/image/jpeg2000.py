@@ -49,9 +49,9 @@ def read_deep_colour(data: bytes, header: Jp2Header, name: str) -> Raster:
 def _refuse(header: Jp2Header, name: str) -> None:
     what = f"{name}: JPEG 2000 colour of {header.bits[0]} bits"
     if header.space == _SYCC:
-        raise InputError(f"{what} in sYCC, which no reader here gives exactly; convert it to a 16-bit PNG or TIFF")
+        raise InputError(f"{what} in sYCC, which vitiq cannot decode exactly; convert it to a 16-bit PNG or TIFF")
     if header.subsampled:
-        raise InputError(f"{what}, subsampled, which no reader here gives exactly; convert it to a 16-bit PNG or TIFF")
+        raise InputError(f"{what}, subsampled, which vitiq cannot decode exactly; convert it to a 16-bit PNG or TIFF")
     if len(header.bits) not in _LAYOUTS or (header.space == _CMYK and len(header.bits) != 4):
         raise InputError(f"{what} with {len(header.bits)} components; convert it to a 16-bit PNG or TIFF")
 

@@ -16,7 +16,7 @@ Model = Literal["grey", "rgb", "cmyk", "lab"]
 
 
 class UnsupportedKindError(ValueError):
-    """A whole file of a kind that no reader here decodes; the text says what to do."""
+    """A whole file of a kind that vitiq cannot decode; the text says what to do."""
 
 
 @dataclass(slots=True)

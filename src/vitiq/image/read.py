@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vitiq.errors import InputError, first_line
 from vitiq.image import colour_profile, colour_space
+from vitiq.image.avif_mending import MENDED, mended
 from vitiq.image.bmp import read_bmp
 from vitiq.image.boxes import avif_colour, jp2_header
 from vitiq.image.clean_aperture import cut
@@ -85,8 +86,8 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
         raise InputError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:  # its text names an object in memory
         raise InputError(
-            f"{name}: the {FORMATS[form].title} in it is damaged, or of a kind that no reader here knows; "
-            "get the file again, or save it as PNG"
+            f"{name}: the {FORMATS[form].title} in it is damaged, or of a kind that vitiq cannot decode"
+            f"{_reason(form, data)}; get the file again, or save it as PNG"
         ) from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{name}: more than {MAX_PIXELS} pixels given; shrink it or cut it into tiles") from error
@@ -94,13 +95,24 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
         raise InputError(f"{name}: not enough memory to read this image; shrink it or cut it into tiles") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
         said = first_line(error)
-        if "nsupported" in said:  # as Pillow says of whole files
+        if "nsupported" in said or "Not implemented" in said:  # as Pillow and libavif say of whole files
             raise InputError(
-                f"{name}: a kind of {FORMATS[form].title} that no reader here decodes ({said}); save it as PNG"
+                f"{name}: a kind of {FORMATS[form].title} that vitiq cannot decode ({said}); save it as PNG"
             ) from error
         if said.startswith("Generic Error"):  # its advice is for those who build libjxl
             said = "libjxl cannot decode it"
         raise InputError(f"{name}: the image is truncated or damaged ({said}); get the file again") from error
+
+
+def _reason(form: str, data: bytes) -> str:
+    """Why Pillow does not open a file as one of its format, in brackets: it keeps that to itself."""
+    try:
+        with quiet():
+            Image.OPEN[form][0](io.BytesIO(data), "")
+    except Exception as error:  # whatever it is, it is the reason
+        said = first_line(error).removeprefix("Failed to decode image: ")
+        return f" ({said})" if said else ""
+    return ""
 
 
 def to_image(raster: Raster) -> ImageU8:
@@ -202,6 +214,18 @@ def _through_pillow(form: str) -> Callable[[bytes, str], Raster]:
 
 
 def _read_avif(data: bytes, name: str) -> Raster:
+    try:
+        return _decoded_avif(data, name)
+    except UnidentifiedImageError:
+        better = mended(data)
+        if better is None:
+            raise
+    raster = _decoded_avif(better, name)
+    raster.notes.append(MENDED)
+    return raster
+
+
+def _decoded_avif(data: bytes, name: str) -> Raster:
     colour = avif_colour(data)
     raster = _through_pillow("AVIF")(data, name)
     raster.tag = colour.tag or (None if colour.stated else raster.tag)
@@ -237,12 +261,12 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
         )
     if header.space not in _JP2_SPACES and header.profile is None:
         raise InputError(
-            f"{name}: JPEG 2000 in the colour space number {header.space}, which no reader here converts; "
+            f"{name}: JPEG 2000 in the colour space number {header.space}, which vitiq cannot convert; "
             "convert it to sRGB and save it as PNG"
         )
     if header.cinema and header.space is None and header.profile is None and len(header.bits) == 3:
         raise InputError(
-            f"{name}: JPEG 2000 of digital cinema, in X'Y'Z', which no reader here converts; "
+            f"{name}: JPEG 2000 of digital cinema, in X'Y'Z', which vitiq cannot convert; "
             "convert it to sRGB and save it as PNG"
         )
     wanted = order(header)

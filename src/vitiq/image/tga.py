@@ -87,9 +87,9 @@ def _header(data: bytes, name: str) -> _Header:
     if depth not in _DEPTHS.get(kind & ~_PACKED, ()):
         raise ValueError(f"image type {kind} with {depth} bits a pixel is not defined")
     if flags & _INTERLEAVED:
-        raise UnsupportedKindError("TGA of interleaved rows, which no reader here decodes; save it as PNG")
+        raise UnsupportedKindError("TGA of interleaved rows, which vitiq cannot decode; save it as PNG")
     if kind & ~_PACKED == _GREY and depth == 16 and not flags & 0x0F:
-        raise UnsupportedKindError("TGA of 16-bit grey, which no reader here decodes; save it as PNG")
+        raise UnsupportedKindError("TGA of 16-bit grey, which vitiq cannot decode; save it as PNG")
     at = struct.calcsize(_HEADER) + name_bytes
     entries = entries if mapped else 0
     return _Header(kind & ~_PACKED, bool(kind & _PACKED), columns, rows, depth, flags, first, entries, bits, at)

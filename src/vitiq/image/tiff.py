@@ -60,8 +60,8 @@ def read_tiff(data: bytes, name: str) -> Raster:
         raster.orientation = valid(tags.number(ORIENTATION, 1))
     elif big_endian_big:
         raise UnsupportedKindError(
-            f"BigTIFF of {bits} bits with the high byte first, compressed or coloured in a way that no reader here "
-            "decodes so; save it with the low byte first, or as PNG"
+            f"BigTIFF of {bits} bits with the high byte first, compressed or coloured in a way that "
+            "vitiq cannot decode; save it with the low byte first, or as PNG"
         )
     else:
         raster = _eight(data, tags, bits, name)
@@ -103,7 +103,7 @@ def _refuse_compression(number: int, name: str) -> None:
     if number not in _COMPRESSIONS:
         kind = _UNREAD_COMPRESSIONS.get(number, f"number {number}")
         raise InputError(
-            f"{name}: TIFF of the compression {kind}, which no reader here decodes; save it with Deflate or LZW"
+            f"{name}: TIFF of the compression {kind}, which vitiq cannot decode; save it with Deflate or LZW"
         )
 
 

@@ -26,6 +26,8 @@ from vitiq.image.raster import Model, Raster, lacking
 
 _NONE, _FLATE = 1, {8, 32946}
 _LIBTIFF = {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
+_PREDICTED = {5, 8, 32946, 34925, 50000}
+"""Compressions with which the tag of a predictor counts; libtiff passes over it with others."""
 _MODELS: dict[int, tuple[Model, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 3: ("rgb", 1), 5: ("cmyk", 4)}
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -132,6 +134,12 @@ def _layout(tags: Directory, name: str) -> _Layout:
     width, height, count = tags.number(256, 0), tags.number(257, 0), tags.number(277, 1)
     if not 1 <= count <= 64:
         raise ValueError(f"{count} samples a pixel")
+    predictor = tags.number(317, 1) if compression in _PREDICTED else 1
+    if predictor not in _predictors(depth, kind):
+        raise InputError(
+            f"{name}: TIFF of {depth}-bit samples with predictor {predictor}, which vitiq cannot decode; "
+            "save it without a predictor, or with 8 or 16 bits"
+        )
     planar = tags.number(284, 1) == 2
     tiled = 322 in tags.entries
     columns, rows = (
@@ -161,10 +169,15 @@ def _layout(tags: Directory, name: str) -> _Layout:
         kind=numpy_kind,
         compression=compression,
         reversed_bits=tags.number(266, 1) == 2,
-        predictor=tags.number(317, 1),
+        predictor=predictor,
         offsets=offsets,
         counts=counts,
     )
+
+
+def _predictors(depth: int, kind: str) -> set[int]:
+    """None, differences of whole samples of whole bytes (as libtiff has it), differences of the bytes of floats."""
+    return {1} | ({2} if depth % 8 == 0 else set()) | ({3} if kind == "f" else set())
 
 
 def _assemble(data: bytes, layout: _Layout) -> Shaped[np.ndarray, "h w c"]:
@@ -195,8 +208,6 @@ def _block(raw: bytes, rows: int, layout: _Layout) -> Shaped[np.ndarray, "rows c
     if layout.predictor == 3 and layout.kind.kind == "f":
         return _float_predicted(np.frombuffer(raw, np.uint8, length), shape, layout)
     if layout.depth % 8:
-        if layout.predictor != 1:
-            raise ValueError(f"predictor {layout.predictor} is not defined for these samples")
         packed = np.frombuffer(raw, np.uint8, length).reshape(rows, row_bytes)
         return _unpacked(packed, width, layout.depth).reshape(shape)
     values = np.frombuffer(raw, layout.kind, length // layout.kind.itemsize).reshape(shape)
@@ -204,8 +215,6 @@ def _block(raw: bytes, rows: int, layout: _Layout) -> Shaped[np.ndarray, "rows c
         whole = values.view(f"{layout.kind.str[0]}u{layout.kind.itemsize}")
         summed = np.cumsum(whole, axis=1, dtype=f"=u{layout.kind.itemsize}")
         return summed.view(layout.kind.newbyteorder("="))
-    if layout.predictor != 1:
-        raise ValueError(f"predictor {layout.predictor} is not defined for these samples")
     return values
 
 

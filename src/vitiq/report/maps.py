@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vitiq.evaluation.inputs import read_any
-from vitiq.files import write_bytes
+from vitiq.files import check_output, write_bytes
 from vitiq.image.colour import luma
 from vitiq.report.figures import styled
 from vitiq.types import ImageU8
@@ -29,10 +29,11 @@ def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None, *
     """Write the figure of where `right` lost what `left` shows.
 
     Raises:
-        InputError: the file exists already, unless `overwrite`; or an image cannot be read.
+        InputError: the file exists already, unless `overwrite`, or is one of the images; or an image cannot be read.
     """
     from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415 - torch
 
+    check_output(target, [left, right], overwrite=overwrite)
     original, rebuilt = read_any(left), read_any(right)
     found = meaning_map(original, rebuilt, backbone)
     buffer = io.BytesIO()

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self, TypeVar
 import msgspec
 
 from vitiq.errors import InputError
-from vitiq.text import parse_toml
+from vitiq.text import parse_toml, read_text
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 """At least 1."""
@@ -161,7 +161,7 @@ def read_config(path: Path | None, name: str, kind: type[S], title: str = "") ->
     """
     path = path or Path(__file__).parent / "configs" / f"{name}.toml"
     try:
-        return msgspec.convert(parse_toml(path.read_text(encoding="utf-8")), kind)
+        return msgspec.convert(parse_toml(read_text(path)), kind)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise InputError(
             f"{path}: not a {title or name} training configuration ({error}); "

@@ -25,6 +25,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vitiq.errors import WeightsError, first_line
+from vitiq.image.formats import FORMATS, detect
+from vitiq.wrong_kind import HEAD_BYTES, wrong_kind
 
 LARGEST = 16 * 2**30
 """Bytes of a file at most: three times the largest Vision Transformer that is used to score images."""
@@ -59,6 +61,7 @@ def read_checkpoint(path: Path, classes: Iterable[tuple[Any, str]] = ()) -> Mapp
             return dict(load_file(path))
         if path.suffix == ".npz":
             return _arrays(path)
+        refuse_wrong_kind(path)
         with path.open("rb") as file:
             packed = file.read(4) == b"PK\x03\x04"
         if packed:
@@ -74,12 +77,27 @@ def read_checkpoint(path: Path, classes: Iterable[tuple[Any, str]] = ()) -> Mapp
             f"{path}: damaged or truncated weights, not a readable checkpoint ({first_line(error)}); copy it again"
         ) from error
     except Exception as error:  # pickle raises many kinds
-        raise WeightsError(f"{path}: not a readable checkpoint of tensors ({_cause(error)})") from error
+        raise WeightsError(
+            f"{path}: not a readable checkpoint of tensors ({_cause(error)}); save model.state_dict() by torch.save, "
+            "or as .safetensors"
+        ) from error
     if not isinstance(loaded, Mapping):
         raise WeightsError(
             f"{path}: holds no state dict of tensors but a {type(loaded).__name__}; save model.state_dict()"
         )
     return loaded
+
+
+def refuse_wrong_kind(path: Path) -> None:
+    """Raises WeightsError for what is no file of weights by its first bytes: a web page, an image, a pointer."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    said = None if head.startswith(b"PK\x03\x04") else wrong_kind(head)  # torch's files and .npz are zip archives
+    form = detect(head)
+    if form in FORMATS:
+        said = f"a {FORMATS[form].title} image"
+    if said is not None:
+        raise WeightsError(f"{path}: weights are expected, this is {said}")
 
 
 def names_tensor(path: Path, name: str) -> bool:
@@ -128,7 +146,8 @@ def require_finite(path: Path, name: str, value: Tensor) -> None:
 
 
 def check_header(path: Path) -> None:
-    """Raises WeightsError where a safetensors header is larger than `HEADER` or the file."""
+    """Raises WeightsError for a safetensors header larger than `HEADER` or the file, and for another kind of file."""
+    refuse_wrong_kind(path)
     with path.open("rb") as file:
         first = file.read(8)
     length = struct.unpack("<Q", first)[0] if len(first) == 8 else math.inf
