@@ -37,12 +37,14 @@ class StandIn(torch.nn.Module):
 
     def compress(self, x: torch.Tensor) -> dict[str, Any]:
         assert self.updated
+        assert (torch.get_num_threads(), torch.get_default_dtype()) == (1, torch.float32)
         assert x.shape[2] % 64 == x.shape[3] % 64 == 0
         y = (x[:, :, ::16, ::16] * self.scale).round().to(torch.uint8)
         return {"strings": [[b"abc"], [y.numpy().tobytes()]], "shape": torch.Size(y.shape[-2:])}
 
     def decompress(self, strings: list[list[bytes]], shape: tuple[int, int]) -> dict[str, torch.Tensor]:
         assert strings[0] == [b"abc"]
+        assert (torch.get_num_threads(), torch.get_default_dtype()) == (1, torch.float32)
         y = torch.from_numpy(np.frombuffer(strings[1][0], np.uint8).reshape(1, 3, *shape).copy()) / self.scale
         return {"x_hat": y.repeat_interleave(16, 2).repeat_interleave(16, 3)}
 
@@ -100,6 +102,36 @@ def test_other_weights_missing_ones_and_damage_are_told(zoo: Path, small: ImageU
             codec.decode(codec.pack_list(96, 80, parts, sha256))
 
 
+@pytest.mark.parametrize("key", [None, "state_dict", "network"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_checkpoints_are_read_as_compressais_scripts_save_them(
+    zoo: Path, small: ImageU8, key: str | None, prefix: str
+) -> None:
+    state = {prefix + name: tensor for name, tensor in StandIn().state_dict().items()}
+    torch.save({key: state, "epoch": 3} if key else state, zoo / "saved.pth")
+    codec = make_codec("compressai:stand-in", {"weights": str(zoo / "saved.pth")})
+    assert codec.decode(codec.encode(small, Quality(1))).shape == small.shape
+
+
+def test_coding_is_the_same_at_any_number_of_threads_and_default_dtype(zoo: Path, small: ImageU8) -> None:
+    codec = make_codec("compressai:stand-in", {"weights": str(zoo / "1.pth")})
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    torch.set_default_dtype(torch.float64)
+    try:
+        codec.decode(codec.encode(small, Quality(1)))  # the stand-in asserts what it is run with
+        assert (torch.get_num_threads(), torch.get_default_dtype()) == (2, torch.float64)
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(torch.float32)
+
+
+def test_weights_of_another_model_are_told_by_their_tensors(zoo: Path, small: ImageU8) -> None:
+    torch.save({"other": torch.zeros(1)}, zoo / "other.pth")
+    with pytest.raises(WeightsError, match=r"Missing key\(s\) in state_dict: .*scale"):
+        make_codec("compressai:stand-in", {"weights": str(zoo / "other.pth")}).encode(small)
+
+
 def test_weights_are_found_by_their_hash(zoo: Path, small: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
     codec = make_codec("compressai:stand-in", {"weights": str(zoo / "2.pth")})
     data = codec.encode(small, Quality(1))
@@ -134,11 +166,23 @@ def test_without_the_package_it_says_what_to_install(small: ImageU8, tmp_path: P
 
 
 @pytest.mark.skipif(find_spec("compressai") is None, reason="compressai is not installed")
-def test_the_real_zoo(small: ImageU8, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # its own: torch.jit.script
+@pytest.mark.parametrize("model", ["bmshj2018-factorized", "mbt2018-mean", "cheng2020-anchor"])
+def test_the_real_zoo(model: str, small: ImageU8, tmp_path: Path) -> None:
     from compressai.zoo import image_models
 
-    network = image_models["bmshj2018-hyperprior"](quality=1, metric="mse", pretrained=False)
+    torch.manual_seed(0)
+    network = image_models[model](quality=1, metric="mse", pretrained=False)
     network.update()
     torch.save(network.state_dict(), tmp_path / "w.pth")
-    codec = make_codec("compressai:bmshj2018-hyperprior", {"weights": str(tmp_path / "w.pth")})
-    assert codec.decode(codec.encode(small, Quality(1))).shape == small.shape
+    codec = make_codec(f"compressai:{model}", {"weights": str(tmp_path / "w.pth")})
+    image = small[:37, :65]
+    data = codec.encode(image, Quality(1))
+    tensor = torch.from_numpy(image.copy()).permute(2, 0, 1)[None] / 255
+    x = torch.nn.functional.pad(tensor, (0, 63, 0, 27), "replicate")
+    with torch.no_grad():
+        coded = network.eval().compress(x)
+        expected = network.decompress(coded["strings"], coded["shape"])["x_hat"][0, :, :37, :65].permute(1, 2, 0)
+    assert sum(len(part[0]) for part in coded["strings"]) == codec.inspect(data).sections["latents"]
+    levels = (expected.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    assert np.array_equal(codec.decode(data), levels)

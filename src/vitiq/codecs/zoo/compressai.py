@@ -10,8 +10,10 @@ a file is promised to decode on the kind of machine that wrote it only. One's ow
 
 from __future__ import annotations
 
+import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -116,7 +118,6 @@ class CompressAiCodec(ViqCodec):
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """The model's strings in a container."""
         del progress
-        import torch
         import torch.nn.functional as F
 
         from vitiq.models.tensors import to_tensor
@@ -124,8 +125,9 @@ class CompressAiCodec(ViqCodec):
         height, width, _ = image.shape
         path = self.weights_path(int(quality))
         pad = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-        with torch.no_grad():
-            coded = self.network(int(quality), path).compress(F.pad(to_tensor(image), pad, mode="replicate"))
+        network = self.network(int(quality), path)
+        with _alike():
+            coded = network.compress(F.pad(to_tensor(image), pad, mode="replicate"))
         strings = [part[0] for part in coded["strings"]]
         rows, columns = (int(side) for side in coded["shape"])
         head = f"{int(quality)} {rows} {columns}".encode()
@@ -145,8 +147,6 @@ class CompressAiCodec(ViqCodec):
             BitstreamError: damaged, or the model cannot read it.
             WeightsError: other weights than the file was made with.
         """
-        import torch
-
         from vitiq.models.tensors import to_image
 
         file = self.unpack(data)
@@ -155,8 +155,9 @@ class CompressAiCodec(ViqCodec):
         check_weights(file, sha256_file(path), self.name, "give the right ones with weights=PATH")
         strings = [[section.data] for section in file.sections if section.kind == STRING]
         try:
-            with torch.no_grad():
-                output = self.network(quality, path).decompress(strings, shape)["x_hat"]
+            network = self.network(quality, path)
+            with _alike():
+                output = network.decompress(strings, shape)["x_hat"]
             return to_image(output[:, :, : file.height, : file.width].float())
         except WeightsError:
             raise
@@ -214,12 +215,46 @@ def _loaded(codec: CompressAiCodec, quality: int, path: Path) -> Any:
     with as_alone():
         network = codec.build(quality)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state.get("state_dict", state))
+        network.load_state_dict(_state(torch.load(path, map_location="cpu", weights_only=True)))
     except Exception as error:
-        raise WeightsError(
-            f"{path}: not the state dict of {codec.options.model} at quality {quality} ({first_line(error)})"
-        ) from error
+        lines = [line.strip() for line in str(error).splitlines()[:2]]  # torch names the tensors in the second one
+        said = " ".join(lines)[:200] or first_line(error)
+        model = getattr(codec.options, "model", codec.name)
+        raise WeightsError(f"{path}: not the state dict of {model} at quality {quality} ({said})") from error
     network.eval()
-    network.update()
+    with as_alone():
+        network.update()
     return network
+
+
+def _state(checkpoint: Any) -> dict[str, Any]:
+    """The tensors of a checkpoint under the names that a model has today.
+
+    CompressAI's scripts save them alone, as "state_dict" of a training or as "network"; after a training on several
+    GPUs each name begins with "module.", and names of its early releases are put right by the package itself.
+    """
+    for key in ("network", "state_dict"):
+        checkpoint = checkpoint.get(key, checkpoint)
+    state = {name.removeprefix("module."): tensor for name, tensor in checkpoint.items()}
+    if "compressai" in sys.modules:
+        with suppress(ImportError):
+            from compressai.zoo.pretrained import load_pretrained
+
+            return dict(load_pretrained(state))
+    return state
+
+
+@contextmanager
+def _alike() -> Iterator[None]:
+    """Run a network as its file will be read: scales must come out the same in the encoder and in the decoder.
+
+    Both choose entropy tables by scales that are computed in floating point, and sums are rounded in an order that
+    depends on the number of threads.
+    """
+    import torch
+
+    from vitiq.models.building import as_alone
+    from vitiq.models.threads import one_thread
+
+    with torch.no_grad(), as_alone(), one_thread():
+        yield
