@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import types
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from vitiq.codecs.spec import make_codec, parse_codec
 from vitiq.codecs.zoo.compressai import CompressAiCodec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, WeightsError
 from vitiq.evaluation.plan import series_of
-from vitiq.types import ImageU8, Quality
+from vitiq.types import Bytes, ImageU8, Quality
 
 
 class StandIn(torch.nn.Module):
@@ -49,11 +50,23 @@ class StandIn(torch.nn.Module):
         return {"x_hat": y.repeat_interleave(16, 2).repeat_interleave(16, 3)}
 
 
+class Wider(StandIn):
+    """As the zoo's: more channels from a quality on."""
+
+    def __init__(self, quality: int) -> None:
+        super().__init__(quality)
+        self.g_a = torch.nn.Linear(1, 2 if quality < 5 else 3)
+
+
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A package `compressai` with one model, and a folder with weights of two qualities."""
     package, module = types.ModuleType("compressai"), types.ModuleType("compressai.zoo")
-    module.image_models = {"stand-in": lambda quality, metric, pretrained: StandIn(quality)}  # type: ignore[attr-defined]
+    module.image_models = {  # type: ignore[attr-defined]
+        "stand-in": lambda quality, metric, pretrained: StandIn(quality),
+        "bmshj2018-factorized": lambda quality, metric, pretrained: torch.nn.Linear(2, 2),
+        "wider": lambda quality, metric, pretrained: Wider(quality),
+    }
     monkeypatch.setitem(sys.modules, "compressai", package)
     monkeypatch.setitem(sys.modules, "compressai.zoo", module)
     for quality in (1, 2):
@@ -70,7 +83,7 @@ def test_files_hold_the_models_strings(zoo: Path, small: ImageU8) -> None:
     info = codec.inspect(data)
     assert (info.quality, info.width, info.height) == (2, 96, 80)
     assert info.sections["latents"] == 3 + 3 * 8 * 8
-    assert sum(info.sections.values()) == len(data) < 3 + 3 * 8 * 8 + 60
+    assert sum(info.sections.values()) == len(data) < 3 + 3 * 8 * 8 + 75
     rebuilt = codec.decode(data)
     assert rebuilt.shape == small.shape
     assert np.abs(rebuilt[::16, ::16].astype(int) - small[::16, ::16]).max() <= 1
@@ -93,7 +106,7 @@ def test_other_weights_missing_ones_and_damage_are_told(zoo: Path, small: ImageU
     (zoo / "bad.pth").write_bytes(b"no weights")
     with pytest.raises(WeightsError, match="not the state dict"):
         make_codec("compressai:stand-in", {"weights": str(zoo / "bad.pth")}).encode(small)
-    with pytest.raises(InputError, match="it has stand-in"):
+    with pytest.raises(InputError, match="it has bmshj2018-factorized, stand-in"):
         make_codec("compressai:other", {"weights": str(zoo / "1.pth")}).encode(small)
     assert isinstance(codec, CompressAiCodec)
     sha256 = codec.inspect(data).weights or ""
@@ -124,6 +137,37 @@ def test_coding_is_the_same_at_any_number_of_threads_and_default_dtype(zoo: Path
     finally:
         torch.set_num_threads(threads)
         torch.set_default_dtype(torch.float32)
+
+
+def test_a_file_names_its_model(zoo: Path, small: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = make_codec("compressai:stand-in", {"weights": str(zoo / "1.pth")})
+    data = codec.encode(small, Quality(1))
+    assert codec.inspect(data).details["model"] == "stand-in"
+    expected = codec.decode(data)
+    monkeypatch.setenv("VITIQ_WEIGHTS_PATH", str(zoo))
+    assert np.array_equal(make_codec("compressai").decode(data), expected), "without a word about the model"
+    assert np.array_equal(make_codec("compressai", {"weights": str(zoo / "1.pth")}).decode(data), expected)
+    assert isinstance(codec, CompressAiCodec)
+    sha256 = codec.inspect(data).weights or ""
+    strings = [(2, b"abc"), (2, bytes(3 * 8 * 8))]
+    codec.decode(codec.pack_list(96, 80, [(1, b"1 8 8"), *strings], sha256))  # as 0.2.0 writes
+    for head in (b"1 8 8 lost mse", b"1 8 8 stand-in", b"1 8 8 a b c", b"1 8 8 \xff mse"):
+        with pytest.raises(BitstreamError):
+            codec.decode(codec.pack_list(96, 80, [(1, head), *strings], sha256))
+    for name in ("compressai", "compressai.zoo"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingDependencyError, match="pip install compressai"):
+        make_codec("compressai").decode(data)
+
+
+def test_one_state_dict_is_one_rate(zoo: Path, small: ImageU8) -> None:
+    torch.save(Wider(8).state_dict(), zoo / "wide.pth")
+    codec = make_codec("compressai:wider", {"weights": str(zoo / "wide.pth")})
+    data = codec.encode(small, Bytes(5000))
+    assert len(data) < 5000, "whichever qualities the search tries"
+    codec.decode(codec.encode(small))
+    with pytest.raises(WeightsError, match=r"one state dict is one rate.*\{q\} for the quality"):
+        series_of(parse_codec(f'compressai:wider[weights="{zoo}/wide.pth"]@1:8'))
 
 
 def test_weights_of_another_model_are_told_by_their_tensors(zoo: Path, small: ImageU8) -> None:
@@ -186,3 +230,23 @@ def test_the_real_zoo(model: str, small: ImageU8, tmp_path: Path) -> None:
     assert sum(len(part[0]) for part in coded["strings"]) == codec.inspect(data).sections["latents"]
     levels = (expected.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     assert np.array_equal(codec.decode(data), levels)
+
+
+@pytest.mark.skipif(find_spec("compressai") is None, reason="compressai is not installed")
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+def test_the_example_package_around_a_real_model(
+    small: ImageU8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compressai.models import FactorizedPrior
+
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "examples" / "plugins" / "vitiq-compressai")
+    module = import_module("vitiq_compressai")
+    monkeypatch.setattr(module, "MyModel", lambda: FactorizedPrior(16, 24))
+    torch.manual_seed(0)
+    network = FactorizedPrior(16, 24)
+    network.update()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in network.state_dict().items()}}, tmp_path / "w.pth")
+    codec = module.MyCodec(weights=str(tmp_path / "w.pth"))
+    data = codec.encode(small[:37, :65])
+    assert codec.inspect(data).sections["latents"] < len(data) < codec.inspect(data).sections["latents"] + 60
+    assert codec.decode(data).shape == (37, 65, 3)
