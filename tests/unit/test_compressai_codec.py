@@ -160,6 +160,25 @@ def test_a_file_names_its_model(zoo: Path, small: ImageU8, monkeypatch: pytest.M
         make_codec("compressai").decode(data)
 
 
+class OwnModel(CompressAiCodec):
+    """A model that the zoo does not have."""
+
+    name = "own-model"
+
+    def build(self, quality: int) -> Any:
+        return StandIn(quality)
+
+
+def test_a_file_of_ones_own_model_names_none_of_the_zoo(zoo: Path, small: ImageU8) -> None:
+    codec = OwnModel(weights=str(zoo / "1.pth"))
+    data = codec.encode(small, Quality(1))
+    assert "model" not in codec.inspect(data).details
+    assert codec.decode(data).shape == small.shape
+    torch.save({"other": torch.zeros(1)}, zoo / "other.pth")
+    with pytest.raises(WeightsError, match="not the state dict of own-model"):
+        OwnModel(weights=str(zoo / "other.pth")).encode(small, Quality(1))
+
+
 def test_one_state_dict_is_one_rate(zoo: Path, small: ImageU8) -> None:
     torch.save(Wider(8).state_dict(), zoo / "wide.pth")
     codec = make_codec("compressai:wider", {"weights": str(zoo / "wide.pth")})

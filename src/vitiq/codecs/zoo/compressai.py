@@ -70,6 +70,10 @@ class CompressAiCodec(ViqCodec):
         """
         return self._architecture()(quality=quality, metric=self.options.metric, pretrained=False)
 
+    def of_zoo(self) -> bool:
+        """Whether the model is one of the zoo; a subclass has its own."""
+        return type(self).build is CompressAiCodec.build
+
     def _architecture(self) -> Any:
         """The function of the zoo that makes the model."""
         try:
@@ -85,7 +89,7 @@ class CompressAiCodec(ViqCodec):
 
     def check_ready(self, qualities: Sequence[float]) -> None:
         """Refuse where CompressAI, the model or the weights of a quality are missing."""
-        if type(self).build is CompressAiCodec.build:  # a subclass has its own
+        if self.of_zoo():
             self._architecture()
         if len(set(qualities)) > 1 and "{q}" not in self.options.weights:
             raise WeightsError(
@@ -141,7 +145,7 @@ class CompressAiCodec(ViqCodec):
 
     def _named(self) -> str:
         """What the head says of the model, so that a decoder needs the weights alone; nothing for one's own."""
-        return f" {self.options.model} {self.options.metric}" if isinstance(self.options, CompressAiOptions) else ""
+        return f" {self.options.model} {self.options.metric}" if self.of_zoo() else ""
 
     def _of_file(self, file: viq.Container) -> CompressAiCodec:
         """The codec with the model that a file names; this one for files that name none.
@@ -150,7 +154,7 @@ class CompressAiCodec(ViqCodec):
             BitstreamError: the zoo has no such model.
         """
         names = file.section(HEAD).decode("ascii", "replace").split()[3:]
-        if len(names) != 2 or not isinstance(self.options, CompressAiOptions):
+        if len(names) != 2 or not self.of_zoo():
             return self
         made = type(self)(**asdict(self.options) | dict(zip(("model", "metric"), names, strict=True)))
         try:
@@ -211,7 +215,8 @@ def _head(file: viq.Container) -> tuple[int, tuple[int, int]]:
     """Quality and shape of the latents; the names of model and metric may follow."""
     head = file.section(HEAD)
     numbers = head.split()[:3]
-    if not head.isascii() or len(head.split()) not in (3, 5) or not all(number.isdigit() and len(number) < 6 for number in numbers):
+    legible = head.isascii() and len(head.split()) in (3, 5)
+    if not legible or not all(number.isdigit() and len(number) < 6 for number in numbers):
         raise BitstreamError("quality and latent shape cannot be read; the file is damaged")
     quality, rows, columns = map(int, numbers)
     if not (0 < rows <= file.height + MULTIPLE and 0 < columns <= file.width + MULTIPLE):
@@ -260,7 +265,7 @@ def _loaded(codec: CompressAiCodec, quality: int, path: Path) -> Any:
         return network
     lines = [line.strip() for line in str(failures[0]).splitlines()[:2]]  # torch names the tensors in the second one
     said = " ".join(lines)[:200] or first_line(failures[0])
-    model = getattr(codec.options, "model", codec.name)
+    model = codec.options.model if codec.of_zoo() else codec.name
     raise WeightsError(f"{path}: not the state dict of {model} at quality {quality} ({said})") from failures[0]
 
 
