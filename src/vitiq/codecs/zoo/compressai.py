@@ -10,9 +10,11 @@ a file is promised to decode on the kind of machine that wrote it only. One's ow
 
 from __future__ import annotations
 
+import sys
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -28,7 +30,7 @@ from vitiq.weights.store import resolve, sha256_file
 # ruff: noqa: PLC0415
 
 HEAD, STRING = 1, 2
-"""Sections: quality and shape of the latents (text), then each string in its order."""
+"""Sections: quality, shape of the latents, the zoo's model and metric (text), then each string in its order."""
 
 MULTIPLE = 64
 """Sides of what a model codes are multiples of this; images are extended by their last row and column."""
@@ -68,6 +70,10 @@ class CompressAiCodec(ViqCodec):
         """
         return self._architecture()(quality=quality, metric=self.options.metric, pretrained=False)
 
+    def of_zoo(self) -> bool:
+        """Whether the model is one of the zoo; a subclass has its own."""
+        return type(self).build is CompressAiCodec.build
+
     def _architecture(self) -> Any:
         """The function of the zoo that makes the model."""
         try:
@@ -83,8 +89,13 @@ class CompressAiCodec(ViqCodec):
 
     def check_ready(self, qualities: Sequence[float]) -> None:
         """Refuse where CompressAI, the model or the weights of a quality are missing."""
-        if type(self).build is CompressAiCodec.build:  # a subclass has its own
+        if self.of_zoo():
             self._architecture()
+        if len(set(qualities)) > 1 and "{q}" not in self.options.weights:
+            raise WeightsError(
+                f"codec {self.name}: one state dict is one rate, and {len(set(qualities))} qualities are asked for; "
+                "give one quality, or a path with {q} for the quality: weights=PATH"
+            )
         for quality in qualities or (self.default_quality,):
             self.weights_path(int(quality))
 
@@ -116,7 +127,6 @@ class CompressAiCodec(ViqCodec):
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """The model's strings in a container."""
         del progress
-        import torch
         import torch.nn.functional as F
 
         from vitiq.models.tensors import to_tensor
@@ -124,13 +134,34 @@ class CompressAiCodec(ViqCodec):
         height, width, _ = image.shape
         path = self.weights_path(int(quality))
         pad = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-        with torch.no_grad():
-            coded = self.network(int(quality), path).compress(F.pad(to_tensor(image), pad, mode="replicate"))
+        network = self.network(int(quality), path)
+        with _alike():
+            coded = network.compress(F.pad(to_tensor(image), pad, mode="replicate"))
         strings = [part[0] for part in coded["strings"]]
         rows, columns = (int(side) for side in coded["shape"])
-        head = f"{int(quality)} {rows} {columns}".encode()
+        head = f"{int(quality)} {rows} {columns}{self._named()}".encode()
         parts = [(HEAD, head), *((STRING, part) for part in strings)]
         return self.pack_list(width, height, parts, sha256_file(path))
+
+    def _named(self) -> str:
+        """What the head says of the model, so that a decoder needs the weights alone; nothing for one's own."""
+        return f" {self.options.model} {self.options.metric}" if self.of_zoo() else ""
+
+    def _of_file(self, file: viq.Container) -> CompressAiCodec:
+        """The codec with the model that a file names; this one for files that name none.
+
+        Raises:
+            BitstreamError: the zoo has no such model.
+        """
+        names = file.section(HEAD).decode("ascii", "replace").split()[3:]
+        if len(names) != 2 or not self.of_zoo():
+            return self
+        made = type(self)(**asdict(self.options) | dict(zip(("model", "metric"), names, strict=True)))
+        try:
+            made._architecture()
+        except InputError as error:
+            raise BitstreamError(f"{first_line(error)}; the file is damaged, or of another version") from error
+        return made
 
     def pack_list(self, width: int, height: int, parts: list[tuple[int, bytes]], sha256: str) -> bytes:
         """A file with several sections of one kind."""
@@ -145,8 +176,6 @@ class CompressAiCodec(ViqCodec):
             BitstreamError: damaged, or the model cannot read it.
             WeightsError: other weights than the file was made with.
         """
-        import torch
-
         from vitiq.models.tensors import to_image
 
         file = self.unpack(data)
@@ -154,19 +183,20 @@ class CompressAiCodec(ViqCodec):
         path = self.weights_path(quality, file.weights)
         check_weights(file, sha256_file(path), self.name, "give the right ones with weights=PATH")
         strings = [[section.data] for section in file.sections if section.kind == STRING]
+        network = self._of_file(file).network(quality, path)
         try:
-            with torch.no_grad():
-                output = self.network(quality, path).decompress(strings, shape)["x_hat"]
+            with _alike():
+                output = network.decompress(strings, shape)["x_hat"]
             return to_image(output[:, :, : file.height, : file.width].float())
-        except WeightsError:
-            raise
         except Exception as error:  # a foreign decoder on untrusted bytes
             raise BitstreamError(f"the model cannot read the file ({first_line(error)}); it is damaged") from error
 
     def contents(self, file: viq.Container, *, symbols: bool) -> Contents:  # noqa: ARG002
         """Quality and shape of the latents."""
         quality, shape = _head(file)
-        return Contents(quality, details={"latent_rows": shape[0], "latent_columns": shape[1]})
+        names = file.section(HEAD).decode("ascii").split()[3:]
+        model = dict(zip(("model", "model_metric"), names, strict=False))
+        return Contents(quality, details={**model, "latent_rows": shape[0], "latent_columns": shape[1]})
 
     def identity(self) -> Mapping[str, object]:
         """The options, the sha256 of the weights at hand, and CompressAI's version."""
@@ -182,9 +212,11 @@ class CompressAiCodec(ViqCodec):
 
 
 def _head(file: viq.Container) -> tuple[int, tuple[int, int]]:
-    """Quality and shape of the latents."""
-    numbers = file.section(HEAD).split()
-    if len(numbers) != 3 or not all(number.isdigit() and len(number) < 6 for number in numbers):
+    """Quality and shape of the latents; the names of model and metric may follow."""
+    head = file.section(HEAD)
+    numbers = head.split()[:3]
+    legible = head.isascii() and len(head.split()) in (3, 5)
+    if not legible or not all(number.isdigit() and len(number) < 6 for number in numbers):
         raise BitstreamError("quality and latent shape cannot be read; the file is damaged")
     quality, rows, columns = map(int, numbers)
     if not (0 < rows <= file.height + MULTIPLE and 0 < columns <= file.width + MULTIPLE):
@@ -207,19 +239,64 @@ def _load(codec: CompressAiCodec, quality: int, path: Path) -> Any:
 
 
 def _loaded(codec: CompressAiCodec, quality: int, path: Path) -> Any:
+    """The network of a quality; where one state dict stands for all qualities, of the quality that it fits.
+
+    The zoo has two widths, so its lowest and highest quality have them all.
+    """
     import torch
 
     from vitiq.models.building import as_alone
 
-    with as_alone():
-        network = codec.build(quality)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state.get("state_dict", state))
-    except Exception as error:
-        raise WeightsError(
-            f"{path}: not the state dict of {codec.options.model} at quality {quality} ({first_line(error)})"
-        ) from error
-    network.eval()
-    network.update()
-    return network
+    qualities = [quality]
+    if "{q}" not in codec.options.weights:
+        qualities += [int(end) for end in (codec.qualities[0], codec.qualities[-1]) if end != quality]
+    failures: list[Exception] = []
+    for fitting in qualities:
+        with as_alone():
+            network = codec.build(fitting)
+        try:
+            network.load_state_dict(_state(torch.load(path, map_location="cpu", weights_only=True)))
+        except Exception as error:
+            failures.append(error)
+            continue
+        network.eval()
+        with as_alone():
+            network.update()
+        return network
+    lines = [line.strip() for line in str(failures[0]).splitlines()[:2]]  # torch names the tensors in the second one
+    said = " ".join(lines)[:200] or first_line(failures[0])
+    model = codec.options.model if codec.of_zoo() else codec.name
+    raise WeightsError(f"{path}: not the state dict of {model} at quality {quality} ({said})") from failures[0]
+
+
+def _state(checkpoint: Any) -> dict[str, Any]:
+    """The tensors of a checkpoint under the names that a model has today.
+
+    CompressAI's scripts save them alone, as "state_dict" of a training or as "network"; after a training on several
+    GPUs each name begins with "module.", and names of its early releases are put right by the package itself.
+    """
+    for key in ("network", "state_dict"):
+        checkpoint = checkpoint.get(key, checkpoint)
+    state = {name.removeprefix("module."): tensor for name, tensor in checkpoint.items()}
+    if "compressai" in sys.modules:
+        with suppress(ImportError):
+            from compressai.zoo.pretrained import load_pretrained
+
+            return dict(load_pretrained(state))
+    return state
+
+
+@contextmanager
+def _alike() -> Iterator[None]:
+    """Run a network as its file will be read: scales must come out the same in the encoder and in the decoder.
+
+    Both choose entropy tables by scales that are computed in floating point, and sums are rounded in an order that
+    depends on the number of threads.
+    """
+    import torch
+
+    from vitiq.models.building import as_alone
+    from vitiq.models.threads import one_thread
+
+    with torch.no_grad(), as_alone(), one_thread():
+        yield
