@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from vitiq.cli.progress import ProgressBar, duration, printable
+from vitiq.cli.study_options import StudyBar
 from vitiq.evaluation import progress as progress_module
 from vitiq.evaluation.study import Series
 from vitiq.types import Progress
@@ -119,18 +120,21 @@ def test_a_long_first_result_is_an_estimate(clock: Clock) -> None:
 
 
 def test_time_left_of_a_study_is_that_of_its_workers(clock: Clock) -> None:
-    """Two workers load for 15 s, then each does a task a second: 100 tasks take 65 s in all."""
+    """Two workers load for 40 s, then each does a task a second: of 100 tasks, 49 s are left after two."""
     series = cast(Sequence[Series], [SimpleNamespace(optimises=False)])
-    tasks = progress_module.Clock(series, {0: 100})
-    bar = ProgressBar("", total=1.0, clock=clock)
-    clock.now = 15
+    tasks = progress_module.Clock(series, {0: 100}, workers=2)
+    bar = StudyBar(quiet=True)
+    bar._bar = ProgressBar("", total=1.0, clock=clock)
+    clock.now = 40
+    shown = []
     for _ in range(10):
         clock.now += 1
         for _ in range(2):
             tasks.took(0, 1.0, failed=False)
-            step = tasks.step("")
-            bar.update(step.spent, total=step.spent + step.rest)
-    assert bar.text() == "20%, 25 s elapsed, 40 s left"
+            bar(tasks.step(""))
+        shown.append(bar._bar.text())
+    assert shown[0] == "task 2 of 100, 2%, 41 s elapsed, 49 s left"
+    assert shown[-1] == "task 20 of 100, 20%, 50 s elapsed, 40 s left"
 
 
 def test_streams_that_cannot_show_it_never_end_the_work(clock: Clock) -> None:

@@ -83,7 +83,14 @@ class ProgressBar:
         self._done = self._pace.free = done
 
     def update(
-        self, done: float, *, total: float | None = None, label: str | None = None, note: str = "", left: bool = True
+        self,
+        done: float,
+        *,
+        total: float | None = None,
+        label: str | None = None,
+        note: str = "",
+        left: bool = True,
+        each: float | None = None,
     ) -> None:
         """Set how much is done.
 
@@ -92,9 +99,11 @@ class ProgressBar:
             label: what is being done, where it changed.
             note: something about the present state (loss, file).
             left: show the time left, as the time passed says; False where the note says it better.
+            each: seconds of one of what is counted, until the time passed says it.
         """
         self._left = left
         self._done, self._note = done, note
+        self._pace.guess = each
         self._pace.at(self._clock(), done)
         self.total = self.total if total is None else total
         self._label = self._label if label is None else label
@@ -193,10 +202,12 @@ class Pace:
 
     Attributes:
         free: of what is done, what took no time now.
+        guess: seconds of one thing, for as long as the first results are all there is.
     """
 
     def __init__(self, begun: float) -> None:
         self._begun, self.free = begun, 0.0
+        self.guess: float | None = None
         self._arrived = self._last = begun
         self._done = self._before = 0.0
         self._first: tuple[float, float] | None = None
@@ -219,6 +230,8 @@ class Pace:
         if self._first is None:
             return None
         when, count = self._first
+        if self._done <= count and self.guess is not None:
+            return self.guess
         if self._done <= count:
             return (when - self._begun) / count if when - self._begun > LOADING else None
         # Of the batch that arrives now, more may follow at once: it is taken to be as large as the first.

@@ -71,7 +71,9 @@ class StudyBar:
         note = step.label
         if step.state is not None:
             note += f", iteration {step.state.iteration} of {step.state.total}, loss {step.state.loss:.3g}"
-        self._bar.update(step.spent, total=step.spent + step.rest, label=label, note=note)
+        self._bar.update(
+            step.spent, total=step.spent + step.rest, label=label, note=note, each=1 / max(1, step.workers)
+        )
 
     def say(self, text: str) -> None:
         """Name what is being done."""

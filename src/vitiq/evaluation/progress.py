@@ -24,6 +24,7 @@ class Step:
         label: what was done last, or is being done.
         spent: seconds of work done in this run.
         rest: seconds of work that are left, as estimated.
+        workers: that share it.
         state: of a codec that optimises, where it runs in this process.
     """
 
@@ -33,6 +34,7 @@ class Step:
     label: str
     spent: float
     rest: float
+    workers: int = 1
     state: Progress | None = None
 
     @property
@@ -49,11 +51,13 @@ class Clock:
         series: of the study.
         left: tasks to do, by place of their series.
         kept: tasks that were done before.
+        workers: that share the tasks.
     """
 
     series: Sequence[Series]
     left: dict[int, int]
     kept: int = 0
+    workers: int = 1
     done: int = 0
     failed: int = 0
     spent: float = 0.0
@@ -96,4 +100,4 @@ class Clock:
             part = self.seconds(series) * state.iteration / max(1, state.total)
             rest, spent = max(0.0, rest - part), spent + part
         total = self.kept + self.done + self.remaining
-        return Step(self.kept + self.done, total, self.failed, label, spent, rest, state)
+        return Step(self.kept + self.done, total, self.failed, label, spent, rest, self.workers, state)
