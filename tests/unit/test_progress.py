@@ -111,6 +111,22 @@ def test_time_left_counts_neither_loading_nor_what_was_kept(batch: int, clock: C
             assert int(minutes or 0) * 60 + int(seconds) == pytest.approx(399 - place, abs=batch + 1)
 
 
+def test_the_report_of_a_study_has_a_progress_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It said "100%, 0 s left" for the minutes that the images of 200 originals take."""
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.delenv("TERM", raising=False)
+    with StudyBar(quiet=False) as bar:
+        bar(progress_module.Step(8, 8, 0, "x.png JPEG", 3.0, 0.0))
+        bar.say("report")
+        monkeypatch.setattr("vitiq.cli.progress.REDRAW_SECONDS", 0.0)
+        bar.files(1, 40)
+    shown = stream.getvalue()
+    assert "task 8 of 8" in shown
+    assert "report, file 1 of 40" in shown
+    assert "100%" not in shown.partition("report")[2]
+
+
 def test_a_long_first_result_is_an_estimate(clock: Clock) -> None:
     """Where each takes minutes, the seconds of loading do not count."""
     bar = ProgressBar("image", total=3, clock=clock)
