@@ -148,7 +148,11 @@ def main() -> None:
     for label, spec in specs.items():
         with ProgressBar("image", total=len(items), label=f"score{label}") as bar:
             found = values_of(
-                as_opinions(items), spec, jobs=options.jobs, step=bar.advance, keep=options.out / "values"
+                as_opinions(items),
+                spec,
+                jobs=options.jobs,
+                step=lambda kept, bar=bar: bar.advance(kept=kept),  # type: ignore[misc]
+                keep=options.out / "values",
             )
         print(*found.problems, sep="\n", end="", file=sys.stderr)
         values |= {f"{name}{label}": column for name, column in found.values.items()}

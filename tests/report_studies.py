@@ -211,7 +211,7 @@ def with_hostile_names(study: Study) -> Study:
     """The same study, its images and codecs named as no style sheet likes it."""
     found = []
     for made, files in study.records:
-        name = f"{'a-very-long-name-without-a-space-' * 4}{made.image} <b>&\"' Ünï☃ \u202e"
+        name = f"{'AVeryLongNameWithoutASpaceOrAHyphen' * 6}{made.image} <b>&\"' Ünï☃ \u202e"
         label = f"{made.label} with options speed=6, subsampling=4:4:4, tune=psnr, range=full, <script>"
         found.append((replace(made, image=name, label=label), files))
     return replace(study, records=found, problems=["x" * 300, "<img src=x>: could not be made"])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import pytest
@@ -251,6 +255,50 @@ def test_codecs_are_chosen_and_the_table_of_points_follows(opened: Open, curve_p
     assert page.locator("#bdtable tbody tr").count() == 2
     page.locator("#anchor").select_option(label="AVIF")
     assert "JPEG" in page.locator("#bdtable tbody").inner_text()
+
+
+def test_numbers_are_written_as_in_the_tables(opened: Open, curve_page: str) -> None:
+    """Truth: Python's own formatting. Halves (means of bytes) go to the even digit; 41.55 is none in binary."""
+    page = opened(curve_page)
+    rng = np.random.default_rng(5)
+    values = [0.5, 1.5, 2.5, 1234.5, 1235.5, 0.125, 0.375, 41.55, 41.65, -41.65, 0.575, 1.005, -0.04, 1e7, 0.0, -2.5]
+    values += [float(v) + 0.0 for v in (rng.normal(size=200) * 10.0 ** rng.integers(-3, 6, 200)).round(4)]
+    cases = [[value, places] for value in values for places in range(5)]
+    assert page.evaluate("cases => cases.map(([v, p]) => vitiq.text(v, p))", cases) == [
+        f"{value:,.{places}f}".replace("-", "−") for value, places in cases
+    ]
+
+
+def test_bd_rates_are_those_of_the_first_screen(opened: Open, curve_page: str) -> None:
+    """One comparison had two values on one page (-41.6 and -41.7), since it was rounded twice."""
+    page = opened(curve_page)
+    lead = page.locator("table.lead tbody tr").all_inner_texts()
+    first = {row.split("\t")[0].strip(): row.split("\t")[1].strip("?† ") for row in lead}
+    title = page.locator("table.lead thead th").nth(1).inner_text().removeprefix("bits for equal ").strip("† ")
+    page.locator("#metric").select_option(label=title)
+    rows = page.locator("#bdtable tbody tr").all_inner_texts()
+    assert len(rows) == 2
+    for row in rows:
+        codec, mean = (cell.strip() for cell in row.split("\t")[:2])
+        assert mean.startswith(first[codec]), (row, first)
+
+
+def test_single_files_of_a_large_study_are_shown_when_asked_for(opened: Open, curve_page: str) -> None:
+    """Of more than 3,000 none were drawn, while a tick and a sentence said that they were."""
+    path = Path(url2pathname(urlsplit(curve_page).path))
+    head, data, tail = re.split(r'(?<=id="data">)(.*?)(?=</script>)', path.read_text("utf-8"), maxsplit=1)
+    values = json.loads(data)
+    values["records"] *= 50
+    large = path.with_name("large.html")
+    large.write_text(head + json.dumps(values).replace("<", "\\u003c") + tail, "utf-8")
+    page = opened(large.as_uri())
+    plot, tick = page.locator("#plot canvas"), page.locator("#dots")
+    plot.scroll_into_view_if_needed()
+    until(page, "document.querySelectorAll('#plot canvas').length === 1")
+    assert not tick.is_checked()
+    means = pixels(plot)
+    tick.check()
+    assert np.abs(pixels(plot) - means).max() > 0
 
 
 def test_what_is_below_the_first_screen_is_built_when_it_is_near_or_later(opened: Open, curve_page: str) -> None:

@@ -144,6 +144,20 @@ def test_tables_of_rd(out: Path) -> None:
     assert "no image on which every codec reaches 77, 0.0001 bpp" in far.stderr
 
 
+def test_what_a_table_of_means_leaves_out_is_said(out: Path, tmp_path: Path) -> None:
+    """A setting at which one image is lossless has no finite mean PSNR: its row was missing without a word."""
+    rows = run(rd, out, "-m", "psnr-rgb").splitlines()
+    lossless = next(n for n, row in enumerate(rows) if ",quality=90," in row)
+    rows[lossless] = rows[lossless].rpartition(",")[0] + ",inf"
+    (tmp_path / "rd.csv").write_text("\n".join(rows) + "\n")
+    result = CliRunner().invoke(rd, [str(tmp_path / "rd.csv"), "--table", "means", "-m", "psnr-rgb"])
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 1 + 14
+    codec = rows[lossless].split(",")[1]
+    expected = f"vitiq: {codec}, psnr-rgb: 1 of 5 settings left out: an image has no finite psnr-rgb there\n"
+    assert result.stderr == expected
+
+
 def test_two_studies_and_a_published_table_side_by_side(out: Path, tmp_path: Path) -> None:
     table = tmp_path / "webp.json"
     table.write_text('{"name": "WebP", "results": {"bpp": [1, 2, 3, 4], "psnr-rgb": [20, 30, 35, 40]}}')

@@ -4,6 +4,9 @@ scipy's own bootstrap for the interval of a mean.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -156,6 +159,28 @@ def test_curves_far_apart_are_refused_with_the_figure_and_others_are_not() -> No
     assert np.isnan(found.rate.low)
     assert any("12 of 12 images have no delta" in note for note in found.notes)
     assert found.extremes is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda p, q: replace(p, bpp=0.0) if q == 0 else p, "rates from 0 given, above 0 expected"),
+        (lambda p, q: p if q < 2 else None, "2 points of a curve given, 3 or more expected"),
+        (lambda p, q: replace(p, values={"psnr-rgb": 30.0}), "the upper hull"),
+        (lambda p, q: replace(p, values={"psnr-rgb": 90.0 + q}), "they share 0% of the narrower"),
+    ],
+)
+def test_images_without_a_delta_are_given_with_the_reason(
+    change: Callable[[RdPoint, int], RdPoint | None], why: str
+) -> None:
+    """It always said that the curves share too little; a rate of 0 printed NumPy's warnings besides."""
+    given = [p if p.codec == "old" else change(p, int(p.setting[-1])) for p in study(6)]
+    found = compare([p for p in given if p is not None], "new", "old", "psnr-rgb", resamples=20)
+    note = next(note for note in found.notes if "of their own" in note)
+    assert note.startswith("6 of 6 images have no delta of their own; 0.png: ")
+    assert why in note
+    assert found.refused is not None
 
 
 def test_images_without_a_partner_are_left_out_and_said() -> None:

@@ -361,8 +361,9 @@ def test_a_run_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:
     opinions = load_opinions(data).opinions
     seen = 0
 
-    def stop() -> None:
+    def stop(kept: bool) -> None:
         nonlocal seen
+        assert not kept
         seen += 1
         if seen == 3:
             raise KeyboardInterrupt
@@ -372,7 +373,9 @@ def test_a_run_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:
     metric = MetricSpec("mse").make()[0]
     store = KeptValues(tmp_path / "kept", {"mse": metric.signature()})
     assert len(store.read()) == 3
-    again = opinion_values.values_of(opinions, MetricSpec("mse"), jobs=1, keep=tmp_path / "kept")
+    before: list[bool] = []
+    again = opinion_values.values_of(opinions, MetricSpec("mse"), jobs=1, step=before.append, keep=tmp_path / "kept")
+    assert before == [True] * 3 + [False] * (len(opinions) - 3)
     assert np.isfinite(again.values["mse"]).all()
 
 

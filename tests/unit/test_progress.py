@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from vitiq.cli.progress import ProgressBar, duration, printable
+from vitiq.cli.study_options import StudyBar
 from vitiq.evaluation import progress as progress_module
 from vitiq.evaluation.study import Series
 from vitiq.types import Progress
@@ -75,6 +76,7 @@ def test_a_terminal_shows_one_line_and_ends_clean(clock: Clock, monkeypatch: pyt
     assert "\n" not in shown
     assert "\x1b" not in shown, "no control sequences: NO_COLOR holds by itself"
     assert all(len(part) < 80 for part in shown.split("\r"))
+    assert "image 1 of 4, 1 s elapsed\r" in re.sub(" +\r", "\r", shown)
     assert "image 2 of 4, 2 s elapsed, 2 s left" in shown
     assert shown.rsplit("\r", 2)[1].strip() == ""
     assert shown.endswith("\r")
@@ -83,9 +85,72 @@ def test_a_terminal_shows_one_line_and_ends_clean(clock: Clock, monkeypatch: pyt
 def test_what_an_earlier_call_did_took_no_time_now(clock: Clock) -> None:
     bar = ProgressBar("task", total=10, clock=clock)
     bar.begin_at(6)
+    bar.advance()
     clock.now = 4
-    bar.advance(2)
-    assert bar.text() == "task 8 of 10, 4 s elapsed, 4 s left"
+    bar.advance()
+    assert bar.text() == "task 8 of 10, 4 s elapsed, 8 s left"
+
+
+@pytest.mark.parametrize("batch", [1, 2, 8])
+def test_time_left_counts_neither_loading_nor_what_was_kept(batch: int, clock: Clock) -> None:
+    """20 s of loading, then 1 s a pair in batches: 200 of 400 pairs were kept by an earlier call."""
+    bar = ProgressBar("pair", total=400, clock=clock)
+    for _ in range(200):
+        bar.advance(kept=True)
+    clock.now = 20
+    assert bar.text() == "pair 200 of 400, 20 s elapsed", "nothing is known yet"
+    for place in range(200, 400):
+        clock.now += batch * (place % batch == 0)
+        bar.advance()
+        shown = re.search(r"([0-9:]+)( s| min) left", bar.text())
+        if place < 200 + batch:
+            assert shown is None, bar.text()
+        else:
+            assert shown is not None
+            minutes, _, seconds = shown[1].rpartition(":")
+            assert int(minutes or 0) * 60 + int(seconds) == pytest.approx(399 - place, abs=batch + 1)
+
+
+def test_the_report_of_a_study_has_a_progress_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It said "100%, 0 s left" for the minutes that the images of 200 originals take."""
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.delenv("TERM", raising=False)
+    with StudyBar(quiet=False) as bar:
+        bar(progress_module.Step(8, 8, 0, "x.png JPEG", 3.0, 0.0))
+        bar.say("report")
+        monkeypatch.setattr("vitiq.cli.progress.REDRAW_SECONDS", 0.0)
+        bar.files(1, 40)
+    shown = stream.getvalue()
+    assert "task 8 of 8" in shown
+    assert "report, file 1 of 40" in shown
+    assert "100%" not in shown.partition("report")[2]
+
+
+def test_a_long_first_result_is_an_estimate(clock: Clock) -> None:
+    """Where each takes minutes, the seconds of loading do not count."""
+    bar = ProgressBar("image", total=3, clock=clock)
+    clock.now = 60
+    bar.advance()
+    assert bar.text() == "image 1 of 3, 1:00 min elapsed, 2:00 min left"
+
+
+def test_time_left_of_a_study_is_that_of_its_workers(clock: Clock) -> None:
+    """Two workers load for 40 s, then each does a task a second: of 100 tasks, 49 s are left after two."""
+    series = cast(Sequence[Series], [SimpleNamespace(optimises=False)])
+    tasks = progress_module.Clock(series, {0: 100}, workers=2)
+    bar = StudyBar(quiet=True)
+    bar._bar = ProgressBar("", total=1.0, clock=clock)
+    clock.now = 40
+    shown = []
+    for _ in range(10):
+        clock.now += 1
+        for _ in range(2):
+            tasks.took(0, 1.0, failed=False)
+            bar(tasks.step(""))
+        shown.append(bar._bar.text())
+    assert shown[0] == "task 2 of 100, 2%, 41 s elapsed, 49 s left"
+    assert shown[-1] == "task 20 of 100, 20%, 50 s elapsed, 40 s left"
 
 
 def test_streams_that_cannot_show_it_never_end_the_work(clock: Clock) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from report_studies import curves, equal_bytes, with_many_metrics
 from vitiq.analysis.comparison import compare
@@ -24,7 +26,7 @@ from vitiq.report.comparisons import agreement, bd_table, pareto
 from vitiq.report.metric_info import digits, metric_infos, number_text
 from vitiq.report.model import Model, build_model, mean_of
 from vitiq.report.page import packed, render
-from vitiq.report.payload import to_script
+from vitiq.report.payload import _short, to_script
 from vitiq.report.source import Study, counted, visible
 from vitiq.report.style import COLOURS, codec_style, styles
 from vitiq.report.tables import all_tables, thesis_tables
@@ -271,6 +273,11 @@ def test_with_many_metrics_the_first_screen_keeps_some_of_every_question(tmp_pat
     assert {column.info.question for column in shown} == {
         QUESTIONS[key] for key in ("meaning", "looks", "pixels", "alone")
     }
+    lost = next(column.info.key for column in shown if column.info.key not in {"vit-topk", "psnr-rgb"})
+    nowhere = [replace(r, scores={**r.scores, lost: replace(r.scores[lost], value=math.nan)}) for r in model.records]
+    again = [column.info.key for column in first_columns(replace(model, records=nowhere))]
+    assert len(again) == MOST
+    assert lost not in again, "a column of dashes took the place of a metric with values"
     grouped = by_question(model.columns)
     assert [question for question, _ in grouped][-1] == "Other metrics"
     assert sum(len(columns) for _, columns in grouped) == len(model.columns)
@@ -399,3 +406,13 @@ def test_ssim_overlay_is_clear_where_nothing_changed() -> None:
     data, kind = lossless(image)
     assert kind == "webp"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), image)
+
+
+@given(st.floats(-1e6, 1e6), st.integers(0, 4), st.integers(2, 5))
+@example(-41.7496, 1, 4)
+@example(30.249996, 2, 5)
+def test_shortened_numbers_are_shown_as_the_whole_ones(value: float, places: int, figures: int) -> None:
+    """-41.7496 with four figures is -41.75, and with one place of that -41.8."""
+    short = _short(value, figures, lambda number: number_text(number, places))
+    assert short is not None
+    assert number_text(short, places) == number_text(value, places)

@@ -19,10 +19,10 @@ Column = Float[np.ndarray, " b"]
 
 
 def ordered(x: Table, y: Table) -> Bool[np.ndarray, " b"]:
-    """Rows that may be handled together: finite, and strictly growing in x."""
+    """Rows that may be handled together: finite, and strictly growing in x from above 0, for its logarithm."""
     with np.errstate(invalid="ignore"):
         grows = (np.diff(x) > 0).all(1)
-    return np.asarray(grows & np.isfinite(x).all(1) & np.isfinite(y).all(1), dtype=np.bool_)
+    return np.asarray(grows & (x > 0).all(1) & np.isfinite(x).all(1) & np.isfinite(y).all(1), dtype=np.bool_)
 
 
 def points_used(x: Table, y: Table) -> Bool[np.ndarray, "b n"]:

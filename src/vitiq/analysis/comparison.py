@@ -153,8 +153,10 @@ def compare_tables(anchor: CodecTable, tested: CodecTable, metric: str, how: Set
     a, b, notes = _paired(anchor, tested)
     whole = _deltas(_means(a, how.pool), _means(b, how.pool), how)
     own = {} if a.aggregate or b.aggregate else _of_images(a, b, how)
-    if missing := sum(not np.isfinite(rate) for rate, _ in own.values()):
-        notes.append(f"{missing} of {len(own)} images have no delta of their own: their curves share too little")
+    if missing := [image for image, (rate, _) in own.items() if not np.isfinite(rate)]:
+        first, other = (_means(t.of_images(missing[:1]), how.pool) for t in (a, b))
+        why = "; ".join(_deltas(first, other, how).refused[:1])
+        notes.append(f"{len(missing)} of {len(own)} images have no delta of their own; {missing[0]}: {why}")
     spread = _resampled(a, b, how)
     rate = whole.rate
     if rate is not None:

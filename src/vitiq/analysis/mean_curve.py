@@ -69,7 +69,8 @@ def pooled(
 def common_images(tables: Sequence[CodecTable]) -> list[str]:
     """Images that every table of images has, in the first one's order; published means stand aside."""
     own = [t for t in tables if not t.aggregate]
-    return [i for i in own[0].images if all(i in t.images for t in own)] if own else []
+    shared = set.intersection(*(set(t.images) for t in own)) if own else set()
+    return [i for i in own[0].images if i in shared] if own else []
 
 
 def mean_curves(

@@ -109,7 +109,8 @@ class CodecTable:
 
     def of_images(self, images: Sequence[str]) -> CodecTable:
         """The rows of some images, in their order."""
-        rows = [self.images.index(name) for name in images]
+        places = {name: row for row, name in enumerate(self.images)}
+        rows = [places[name] for name in images]
         return CodecTable(
             self.codec, tuple(images), self.settings, self.rate[rows], self.value[rows], self.aggregate, self.notes
         )

@@ -122,7 +122,7 @@ def study(  # noqa: PLR0917
             return
         done = work.run_bench(planned, out, workers, bar, max_failures=max_failures)
         bar.say("report")
-        page = build_report(out) if any(record.bytes for record in done.records) else None
+        page = build_report(out, step=bar.files) if any(record.bytes for record in done.records) else None
     summary = study_summary(out, config.anchors, config.anchor, done)
     end_study(out, done, page, summary, as_json=options["as_json"])
 

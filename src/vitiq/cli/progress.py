@@ -4,10 +4,11 @@ On a terminal: one line with what is done, of how much, elapsed and remaining ti
 at most, so that a log stays short. `--quiet` shows nothing. Nothing is written before there is something to say.
 
 Example:
-    >>> bar = ProgressBar("image", total=4, clock=iter([0.0, *[2.0] * 9]).__next__)
-    >>> bar.advance(note="b.png")
+    >>> bar = ProgressBar("image", total=4, clock=iter([0.0, 2.0, 3.0, *[5.0] * 9]).__next__)
+    >>> for name in ("a.png", "b.png", "c.png"):
+    ...     bar.advance(note=name)
     >>> bar.text()
-    'image 1 of 4, 2 s elapsed, 6 s left, b.png'
+    'image 3 of 4, 5 s elapsed, 2 s left, c.png'
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ REDRAW_SECONDS = 0.1
 """Least time between two states on a terminal."""
 WIDTH = 24
 """Cells of the bar."""
+BURST = 0.5
+"""Seconds within which results are of one batch: workers return several at once."""
+LOADING = 30.0
+"""Seconds that programs and networks may take to load. Where the first results took no longer, they say nothing of the
+time left."""
 
 
 class ProgressBar:
@@ -63,7 +69,8 @@ class ProgressBar:
         self._terminal = not self._quiet and is_terminal(self._stream)
         self._begun = self._clock()
         self._shown = self._begun - (LINE_SECONDS if self._terminal else 0)
-        self._done, self._from, self._width, self._left = 0.0, 0.0, 0, True
+        self._done, self._width, self._left = 0.0, 0, True
+        self._pace = Pace(self._begun)
 
     def __enter__(self) -> Self:
         return self
@@ -73,10 +80,17 @@ class ProgressBar:
 
     def begin_at(self, done: float) -> None:
         """What an earlier call of the command has done; it took no time now."""
-        self._done = self._from = done
+        self._done = self._pace.free = done
 
     def update(
-        self, done: float, *, total: float | None = None, label: str | None = None, note: str = "", left: bool = True
+        self,
+        done: float,
+        *,
+        total: float | None = None,
+        label: str | None = None,
+        note: str = "",
+        left: bool = True,
+        each: float | None = None,
     ) -> None:
         """Set how much is done.
 
@@ -85,15 +99,20 @@ class ProgressBar:
             label: what is being done, where it changed.
             note: something about the present state (loss, file).
             left: show the time left, as the time passed says; False where the note says it better.
+            each: seconds of one of what is counted, until the time passed says it.
         """
         self._left = left
         self._done, self._note = done, note
+        self._pace.guess = each
+        self._pace.at(self._clock(), done)
         self.total = self.total if total is None else total
         self._label = self._label if label is None else label
         self._show()
 
-    def advance(self, count: float = 1, *, note: str = "") -> None:
-        """`count` more are done."""
+    def advance(self, count: float = 1, *, note: str = "", kept: bool = False) -> None:
+        """`count` more are done; `kept` ones were done by an earlier call of the command."""
+        if kept:
+            self._pace.free += count
         self.update(self._done + count, note=note)
 
     @property
@@ -146,10 +165,12 @@ class ProgressBar:
         return f"{self._unit} {self._done:.0f}" + (f" of {self.total:.0f}" if self.total else "")
 
     def _times(self) -> str:
-        passed, done = self._clock() - self._begun, self._done - self._from
-        if not self.total or done <= 0 or not self._left:
-            return f"{duration(passed)} elapsed"
-        return f"{duration(passed)} elapsed, {duration(passed * (self.total - self._done) / done)} left"
+        now = self._clock()
+        each = self._pace.each(now) if self.total and self._left else None
+        passed = f"{duration(now - self._begun)} elapsed"
+        if each is None or self.total is None:
+            return passed
+        return f"{passed}, {duration(each * max(0.0, self.total - self._done))} left"
 
     def _show(self, *, now: bool = False) -> None:
         wait = (0.0 if now else REDRAW_SECONDS) if self._terminal else LINE_SECONDS
@@ -171,6 +192,50 @@ class ProgressBar:
         with suppress(OSError, ValueError):
             self._stream.write(printable(text, self._stream))
             self._stream.flush()
+
+
+class Pace:
+    """Seconds that each of many things takes, from when they were done; what was loaded before the first is left out.
+
+    Args:
+        begun: when the work was asked for.
+
+    Attributes:
+        free: of what is done, what took no time now.
+        guess: seconds of one thing, for as long as the first results are all there is.
+    """
+
+    def __init__(self, begun: float) -> None:
+        self._begun, self.free = begun, 0.0
+        self.guess: float | None = None
+        self._arrived = self._last = begun
+        self._done = self._before = 0.0
+        self._first: tuple[float, float] | None = None
+
+    def at(self, now: float, done: float) -> None:
+        """So much is done now."""
+        fresh = done - self.free
+        if fresh <= 0 or fresh == self._done:
+            return
+        if self._first is None or fresh < self._first[1]:
+            self._first, self._arrived, self._before = (now, fresh), now, 0.0
+        elif now - self._arrived <= BURST:
+            self._first = now, fresh
+        elif now - self._last > BURST:
+            self._before = self._done
+        self._done, self._last = fresh, now
+
+    def each(self, now: float) -> float | None:
+        """Seconds of one thing, if known."""
+        if self._first is None:
+            return None
+        when, count = self._first
+        if self._done <= count and self.guess is not None:
+            return self.guess
+        if self._done <= count:
+            return (when - self._begun) / count if when - self._begun > LOADING else None
+        # Of the batch that arrives now, more may follow at once: it is taken to be as large as the first.
+        return (now - when) / max(self._done - count, self._before)
 
 
 def duration(seconds: float) -> str:

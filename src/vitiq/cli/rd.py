@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.common import report_problems
+from vitiq.cli.common import report_problems, say
 from vitiq.cli.options import PathName
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def _means(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
     rows: list[Row] = []
     for metric, better in metrics.items():
         for one in mean_curves(gathered.points, metric, higher_is_better=better):
+            for note in (note for note in one.notes if "left out" in note):
+                say(f"vitiq: {one.codec}, {metric}: {note.removeprefix(f'{one.codec}: ')}", err=True)
             columns = zip(one.settings, one.rate, one.value, one.value_low, one.value_high, strict=True)
             for setting, rate, value, low, high in columns:
                 row: Row = {"metric": metric, "codec": one.codec, "setting": setting, "images": one.images}

@@ -85,5 +85,5 @@ def command(  # noqa: PLR0917
     with resumable(), StudyBar(quiet=study["quiet"]) as bar, workers_of(study) as workers:
         done = run_preset(config, images, out, workers, bar)
         bar.say("report")
-        page = build_report(out)
+        page = build_report(out, step=bar.files)
     end_study(out, done, page, summary_table(out), as_json=study["as_json"])

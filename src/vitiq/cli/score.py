@@ -109,7 +109,7 @@ def command(  # noqa: PLR0917
         bar = stack.enter_context(ProgressBar("pair", total=len(pairs), quiet=quiet or len(pairs) < 2))
         work = stack.enter_context(closing(score(pairs)))
         for scored in work:
-            bar.advance(note=scored.distorted.name)
+            bar.advance(note=scored.distorted.name, kept=scored.kept)
             if scored.problem is not None:
                 problems.append(scored.problem)
                 continue

@@ -63,6 +63,7 @@ class StudyBar:
     """Where a whole study stands, with time left; a search in this process shows its iteration and loss beside it."""
 
     def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
         self._bar = ProgressBar("", total=1.0, quiet=quiet)
 
     def __call__(self, step: Step) -> None:
@@ -71,11 +72,19 @@ class StudyBar:
         note = step.label
         if step.state is not None:
             note += f", iteration {step.state.iteration} of {step.state.total}, loss {step.state.loss:.3g}"
-        self._bar.update(step.share, label=label, note=note)
+        self._bar.update(
+            step.spent, total=step.spent + step.rest, label=label, note=note, each=1 / max(1, step.workers)
+        )
 
     def say(self, text: str) -> None:
-        """Name what is being done."""
+        """The study is done, and something else begins."""
+        self._bar.close()
+        self._bar = ProgressBar("file", label=text, quiet=self._quiet)
         self._bar.say(text)
+
+    def files(self, done: int, total: int) -> None:
+        """So many files of what was begun are made."""
+        self._bar.update(done, total=total)
 
     def __enter__(self) -> StudyBar:
         return self

@@ -107,7 +107,11 @@ def measure(data: OpinionSet, spec: MetricSpec, *, jobs: int | None, out: Path |
     bar = ProgressBar("image", total=len(data.opinions), label="score", quiet=quiet)
     with nullcontext() if out is None else resumable(), bar:
         found = values_of(
-            data.opinions, spec, jobs=jobs, step=bar.advance, keep=None if out is None else out / "values"
+            data.opinions,
+            spec,
+            jobs=jobs,
+            step=lambda kept: bar.advance(kept=kept),
+            keep=None if out is None else out / "values",
         )
     return Measured({**found.values, **published}, found.signatures, found.problems, found.broken)
 

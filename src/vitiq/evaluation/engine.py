@@ -150,6 +150,7 @@ class _Run:
                 self.clock.left[task.series] = self.clock.left.get(task.series, 0) + 1
         self.clock.kept = self.outcome.kept
         self.workers = self.workers.suited(sum(n * self.clock.seconds(place) for place, n in self.clock.left.items()))
+        self.clock.workers = self.workers.count
         todo = self._items(done, shard)
         try:
             with self._signals(), self._followed():

@@ -48,7 +48,7 @@ def values_of(
     spec: MetricSpec,
     *,
     jobs: int | None = None,
-    step: Callable[[], object] | None = None,
+    step: Callable[[bool], object] | None = None,
     keep: Path | None = None,
 ) -> Measured:
     """Every pair metric on every image; one that cannot be read is named, and the others are computed.
@@ -57,7 +57,7 @@ def values_of(
         opinions: of the images.
         spec: of the metrics.
         jobs: worker processes at most; None for one a core.
-        step: called after each image.
+        step: called after each image with whether an earlier call scored it.
         keep: folder of kept values; None keeps none.
 
     Raises:
@@ -80,7 +80,7 @@ def values_of(
                 if score is not None and math.isfinite(score.value):
                     shown[name] = score.signature
             if step is not None:
-                step()
+                step(scored.kept)
     return Measured(values, shown, list(problems), broken)
 
 
@@ -112,7 +112,7 @@ def _scored(
         for pair, key in zip(pairs, keys, strict=True):
             old = known.get(key, {})
             if pair not in asked:
-                yield Scored(*pair, scores=dict(old))
+                yield Scored(*pair, scores=dict(old), kept=True)
                 continue
             scored = next(work)
             if scored.problem is None:

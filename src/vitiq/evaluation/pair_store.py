@@ -204,7 +204,7 @@ def resumed(
             found = store.read(wanted) if wanted else {}
             for pair, key in part:
                 if key in found:
-                    yield replace(found[key], reference=pair[0], distorted=pair[1])
+                    yield replace(found[key], reference=pair[0], distorted=pair[1], kept=True)
                     continue
                 scored = next(work)
                 store.add(scored)

@@ -185,7 +185,7 @@ def _ahead(report: Callable[[Step], None] | None, more: int) -> Callable[[Step],
         return report
 
     def counted(step: Step) -> None:
-        share = step.share * (step.total / (step.total + more))
-        report(replace(step, total=step.total + more, share=share))
+        later = (step.spent + step.rest) * more / step.total
+        report(replace(step, total=step.total + more, rest=step.rest + later))
 
     return counted

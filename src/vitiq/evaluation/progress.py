@@ -22,7 +22,9 @@ class Step:
         done, total: tasks done (failed ones too), and in all.
         failed: tasks that failed.
         label: what was done last, or is being done.
-        share: of the work that is done, 0 to 1.
+        spent: seconds of work done in this run.
+        rest: seconds of work that are left, as estimated.
+        workers: that share it.
         state: of a codec that optimises, where it runs in this process.
     """
 
@@ -30,8 +32,15 @@ class Step:
     total: int
     failed: int
     label: str
-    share: float
+    spent: float
+    rest: float
+    workers: int = 1
     state: Progress | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the work, what is done: 0 to 1."""
+        return 1.0 if self.rest + self.spent <= 0 else self.spent / (self.rest + self.spent)
 
 
 @dataclass
@@ -42,11 +51,13 @@ class Clock:
         series: of the study.
         left: tasks to do, by place of their series.
         kept: tasks that were done before.
+        workers: that share the tasks.
     """
 
     series: Sequence[Series]
     left: dict[int, int]
     kept: int = 0
+    workers: int = 1
     done: int = 0
     failed: int = 0
     spent: float = 0.0
@@ -89,12 +100,4 @@ class Clock:
             part = self.seconds(series) * state.iteration / max(1, state.total)
             rest, spent = max(0.0, rest - part), spent + part
         total = self.kept + self.done + self.remaining
-        share = 1.0 if rest + spent <= 0 else spent / (rest + spent)
-        return Step(
-            self.kept + self.done,
-            total,
-            self.failed,
-            label,
-            share,
-            state,
-        )
+        return Step(self.kept + self.done, total, self.failed, label, spent, rest, self.workers, state)

@@ -47,6 +47,7 @@ class Scored:
         scores: metric name -> score.
         rows: of both images, for the metrics of sets.
         problem: why the pair could not be scored; then there are no scores.
+        kept: whether an earlier call scored it.
     """
 
     reference: Path
@@ -56,6 +57,7 @@ class Scored:
     scores: dict[str, Score] = field(default_factory=dict)
     rows: tuple[RowsByKey, RowsByKey] = field(default_factory=lambda: ({}, {}))
     problem: str | None = None
+    kept: bool = False
 
 
 def problem_of(error: InputError, reference: Path, distorted: Path) -> str:

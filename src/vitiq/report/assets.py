@@ -182,14 +182,18 @@ class FolderAssets:
         self.wanted.setdefault(name, make)
         return f"{FOLDER}/{name}"
 
-    def finish(self) -> None:
-        """Write what is missing and remove older reports' files."""
+    def finish(self, step: Callable[[int, int], object] = lambda *_: None) -> None:
+        """Write what is missing and remove older reports' files.
+
+        Args:
+            step: called after each file with the number of those written, and of all that are missing.
+        """
         folder = self.out / FOLDER
         missing = [(name, make) for name, make in self.wanted.items() if not (folder / name).exists()]
         # Reading and coding of images release the interpreter's lock, so that threads are enough.
         with ThreadPoolExecutor(cores()) as pool:
-            for _ in pool.map(lambda item: self._make(folder / item[0], item[1]), missing):
-                pass
+            for done, _ in enumerate(pool.map(lambda item: self._make(folder / item[0], item[1]), missing), 1):
+                step(done, len(missing))
         for path in folder.glob("*"):
             if NAME.fullmatch(path.name) and path.name not in self.wanted:
                 path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from vitiq.errors import InputError
@@ -29,12 +30,13 @@ def read_model(out: Path) -> tuple[Study, Model]:
     return study, model
 
 
-def build_report(out: Path, *, single_file: bool = False) -> Path:
+def build_report(out: Path, *, single_file: bool = False, step: Callable[[int, int], object] = lambda *_: None) -> Path:
     """Write the page with its images, and the tables as Markdown and LaTeX; returns the path of the page.
 
     Args:
         out: folder of a study.
         single_file: put the images into the page, within a budget, as `report-single.html`.
+        step: called with the number of images beside the page that are made, and of all.
 
     Raises:
         InputError: the folder holds no study, or none of its files is made yet.
@@ -50,7 +52,7 @@ def build_report(out: Path, *, single_file: bool = False) -> Path:
     assets = FolderAssets(out)
     page = render(study, model, assets)
     # The images first: a page never names one that is not there.
-    assets.finish()
+    assets.finish(step)
     target = out / "report.html"
     write_bytes(target, page.encode())
     return target

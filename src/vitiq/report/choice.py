@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import zip_longest
 
@@ -14,13 +15,13 @@ MOST = 8
 
 def first_columns(model: Model) -> list[Column]:
     """Up to `MOST` metrics, in the order of the study: all of few; of many the study's own, one of pixels, and then
-    one of each question in turn."""
+    one of each question in turn, those without any value (of images that are too small for them) last."""
     if len(model.columns) <= MOST:
         return list(model.columns)
     own = [column for column in (model.primary, model.pixel_metric) if column is not None]
     turns = zip_longest(*(group for _, group in by_question([c for c in model.columns if c.info.direction])))
     chosen = dict.fromkeys(column.info.key for column in [*own, *(c for turn in turns for c in turn if c is not None)])
-    kept = list(chosen)[:MOST]
+    kept = sorted(chosen, key=lambda key: all(math.isnan(record.value(key)) for record in model.records))[:MOST]
     return [column for column in model.columns if column.info.key in kept]
 
 

@@ -165,7 +165,7 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
         part = share_text(LITTLE_OVERLAP)
         note += f" ?: the curves share less than {part} of their qualities, so the number says little."
     if any(text == "–" for text in texts):
-        note += " –: refused, as the curves share too little; why on hover."
+        note += " –: refused; why on hover."
     title = f"Bits needed against {model.curves[anchor].label}, {_images(model)}"
     return {"title": title, "heads": heads, "groups": [{"title": "", "rows": rows}], "note": note}
 

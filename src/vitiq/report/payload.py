@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from vitiq.analysis.bd_rate import ENOUGH_OVERLAP
 from vitiq.evaluation.record import Record
-from vitiq.report.answer import answer, warnings_of
+from vitiq.report.answer import answer, seconds_text, warnings_of
 from vitiq.report.assets import Assets
 from vitiq.report.choice import first_columns
 from vitiq.report.comparisons import BdCell, agreement, bd_table, has_curves, pareto
+from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Model, asked_bytes, setting_text
 from vitiq.report.source import Files, Study, read_trace
 
@@ -62,7 +65,7 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
         "points": _points(model),
         "anchor": words_of.anchor,
         "bd": _bd(model, words_of.anchor),
-        "agreement": [[_short(value, 3) for value in row] for row in agreement(model)],
+        "agreement": [[_short(value, 3, _places(2)) for value in row] for row in agreement(model)],
     }
 
 
@@ -72,12 +75,36 @@ def to_script(value: object) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _short(value: float | None, figures: int = 5) -> float | None:
-    """A number with so many figures; None where JSON has no word for it."""
+Text = Callable[[float], str]
+
+
+def _short(value: float | None, figures: int = 5, shown: Text | None = None) -> float | None:
+    """A number with so many figures; None where JSON has no word for it.
+
+    Args:
+        shown: what the page makes of it. Where that differs from what it makes of the number itself, since rounding
+            twice is not rounding once (41.648 to 41.65 to 41.7), there are as many figures more as it takes.
+    """
     if value is None or not math.isfinite(value):
         return None
-    shown = float(f"{value:.{figures}g}")
-    return int(shown) if shown == int(shown) and abs(shown) < 1e15 else shown
+    short = float(f"{value:.{figures}g}")
+    while shown is not None and figures < 17 and shown(short) != shown(value):
+        figures += 1
+        short = float(f"{value:.{figures}g}")
+    return int(short) if short == int(short) and abs(short) < 1e15 else short
+
+
+def _places(count: int) -> Text:
+    """The text of a number with so many decimal places."""
+    return partial(number_text, places=count)
+
+
+WHOLE, PERCENT, BPP = _places(0), _places(1), _places(3)
+
+
+def _share(value: float) -> str:
+    """Overlap of two curves in per cent, and whether it is marked as small."""
+    return f"{value:.0%}{value < ENOUGH_OVERLAP}"
 
 
 def _column(column: Column) -> dict[str, Any]:
@@ -120,9 +147,9 @@ def _record(  # noqa: PLR0917 - what a file is made of
         "c": curve,
         "q": setting_text(record),
         "b": record.bytes,
-        "p": _short(record.bpp, 4),
-        "e": _short(record.encode_seconds, 3),
-        "d": _short(record.decode_seconds, 3),
+        "p": _short(record.bpp, 4, BPP),
+        "e": _short(record.encode_seconds, 3, seconds_text),
+        "d": _short(record.decode_seconds, 3, seconds_text),
         "s": [_value(record, column) for column in model.columns],
     }
     asked = asked_bytes(record)
@@ -151,7 +178,7 @@ def _record(  # noqa: PLR0917 - what a file is made of
 
 def _value(record: Record, column: Column) -> float | str | None:
     value = record.value(column.info.key)
-    return "∞" if math.isinf(value) else _short(value)
+    return number_text(value, 0) if math.isinf(value) else _short(value, shown=column.text)
 
 
 def _overlays(files: Files, assets: Assets) -> dict[str, str]:
@@ -210,19 +237,20 @@ def _points(model: Model) -> list[dict[str, Any]]:
     found = []
     for index, point in enumerate(model.points):
         row = point.row
-        means = [row.means[column.info.key] for column in model.columns]
+        means = [(row.means[column.info.key], column.text) for column in model.columns]
         item: dict[str, Any] = {
             "c": point.curve,
             "q": point.setting if not math.isfinite(row.asked) or point.setting.endswith("pixel") else "at equal bytes",
-            "b": _short(row.bytes),
-            "p": _short(row.bpp, 4),
+            "b": _short(row.bytes, shown=WHOLE),
+            "p": _short(row.bpp, 4, BPP),
             "n": row.count,
-            "m": [_short(mean.value) for mean in means],
+            "m": [_short(mean.value, shown=text) for mean, text in means],
             "f": [int(index in fronts.get(column.info.key, ())) for column in model.columns],
-            "e": _short(row.encode_seconds, 3),
+            "e": _short(row.encode_seconds, 3, seconds_text),
         }
-        if any(math.isfinite(mean.low) for mean in means):
-            item |= {"lo": [_short(mean.low) for mean in means], "hi": [_short(mean.high) for mean in means]}
+        if any(math.isfinite(mean.low) for mean, _ in means):
+            item["lo"] = [_short(mean.low, shown=text) for mean, text in means]
+            item["hi"] = [_short(mean.high, shown=text) for mean, text in means]
         if not row.reached:
             item["over"] = len(row.over)
         found.append(item)
@@ -249,6 +277,6 @@ def _bd(model: Model, anchor: int | None) -> dict[str, dict[int, dict[int, list[
 
 
 def _bd_cell(cell: BdCell) -> list[Any]:
-    mean = [_short(value, 4) for value in (cell.mean, cell.mean_low, cell.mean_high)]
-    bounds = [_short(value, 4) for value in (cell.percent, cell.low, cell.high)]
-    return [*bounds, _short(cell.overlap, 2), cell.count, *mean, *([cell.why] if cell.why else [])]
+    mean = [_short(value, 4, PERCENT) for value in (cell.mean, cell.mean_low, cell.mean_high)]
+    bounds = [_short(value, 4, PERCENT) for value in (cell.percent, cell.low, cell.high)]
+    return [*bounds, _short(cell.overlap, 2, _share), cell.count, *mean, *([cell.why] if cell.why else [])]

@@ -13,9 +13,11 @@
   // asked once a drawing: a computed style is slow to read, and a chart has hundreds of marks
   let night = dark(), ground = "#fff";
   const colour = (c) => (night ? D.codecs[c].dark : D.codecs[c].light);
-  const num = (v, places) => (v === null || v === undefined ? "–" : typeof v === "string" ? v : v.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−"));
-  const whole = (v) => Math.round(v).toLocaleString("en");
-  const seconds = (v) => (v === null ? "–" : v < 1 ? (v < 0.0005 ? "< 1 ms" : Math.round(v * 1000) + " ms") : num(v, v < 10 ? 1 : 0) + " s");
+  // as Python writes numbers, so that they are the tables' own: exact, and halves to the even digit
+  const fixed = (v, places) => { const a = Math.abs(v), t = a * 10 ** places, tie = t % 1 === 0.5 && (a * 2 ** (places + 1)) % 1 === 0, n = Math.floor(t); return (v < 0 ? "-" : "") + (tie ? (n + (n % 2)) / 10 ** places : a).toFixed(places); };
+  const num = (v, places) => (v === null || v === undefined ? "–" : typeof v === "string" ? v : fixed(v, places).replace("-", "−").replace(/\d+/, (d) => d.replace(/\B(?=(\d{3})+$)/g, ",")));
+  const whole = (v) => num(v, 0);
+  const seconds = (v) => (v === null ? "–" : v < 1 ? (v < 0.0005 ? "< 1 ms" : whole(v * 1000) + " ms") : v < 120 ? num(v, v < 10 ? 1 : 0) + " s" : whole(v / 60) + " min");
   const url = (x) => (D.blobs && D.blobs[x]) || x || "";
 
   // ----- markers, the same as in the paper figures -----
@@ -113,7 +115,7 @@
   };
   compare.help = "Compared images. Arrows: slider or pan. Plus, minus: zoom. 0: fit. 1: an image pixel is a screen pixel. F: flicker. O held: original. N, P: next, previous image. G: layout. D: overlay.";
   const viewer = vitiqViewer(compare, D);
-  window.vitiq = { viewer, data: () => D };
+  window.vitiq = { viewer, data: () => D, text: num };
 
   // Parts below the first screen are built when they come near it, or when nothing else is to be done.
   const later = new Map();
@@ -127,7 +129,7 @@
   const buildAll = () => later.forEach((p) => p.run(true));
 
   // ----- curves -----
-  const chosen = { metric: 0, axis: "log", image: "", off: new Set(), dots: true };
+  const chosen = { metric: 0, axis: "log", image: "", off: new Set(), dots: D.records.length <= 3000 };
   let plot = null, spots = [], current = -1, drawnAt = 0;
   const metricSelect = at("metric"), axisSelect = at("axis"), imageSelect = at("which"), tip = at("tip"), holder = at("plot");
   const X = { log: (p) => p.p, bpp: (p) => p.p, bytes: (p) => p.b };
@@ -146,12 +148,12 @@
     plot?.destroy(); holder.replaceChildren();
     night = dark(); ground = printing ? "#fff" : getComputedStyle(document.body).backgroundColor;
     const k = chosen.metric, m = D.metrics[k], groups = lines(), on = (c) => !chosen.off.has(c);
-    const small = chosen.image === "" && chosen.dots && D.records.length <= 3000 ? D.records.map(dot).filter((p) => typeof p.y === "number" && on(p.c)) : [];
+    const small = chosen.image === "" && chosen.dots ? D.records.map(dot).filter((p) => typeof p.y === "number" && on(p.c)) : [];
     const all = [...groups.flat().filter((p) => on(p.c)), ...small];
     at("none").hidden = all.length > 0;
     const xs = all.map((p) => p.x), ys = [...all.flatMap((p) => [p.y, ...(p.lo ? [p.lo, p.hi] : [])]), ...(typeof m.chance === "number" && all.length ? [m.chance] : [])], log = chosen.axis === "log";
     const css = getComputedStyle(document.documentElement), ink = printing ? "#333" : css.getPropertyValue("--soft"), rule = printing ? "#ddd" : css.getPropertyValue("--line");
-    const span = (v, pad) => { const a = Math.min(...v), b = Math.max(...v), d = (b - a || Math.abs(a) || 1) * pad; return [a - d, b + d]; };
+    const span = (v, pad) => { const a = v.reduce((x, y) => Math.min(x, y)), b = v.reduce((x, y) => Math.max(x, y)), d = (b - a || Math.abs(a) || 1) * pad; return [a - d, b + d]; };
     const xr = !all.length ? [0.1, 1] : log ? span(xs.map(Math.log), 0.06).map(Math.exp) : span(xs, 0.05), yr = all.length ? span(ys, 0.07) : [0, 1];
     const width = (drawnAt = holder.clientWidth), height = Math.max(300, Math.min(460, width * 0.52));
     const axis = (label, size) => ({ stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, size: 5 }, label, labelSize: 26, size, font: "12px system-ui", labelFont: "12px system-ui" });
@@ -230,6 +232,7 @@
     metricSelect.onchange = () => { chosen.metric = +metricSelect.value; draw(); bd(); };
     axisSelect.onchange = () => { chosen.axis = axisSelect.value; draw(); };
     imageSelect.onchange = () => { chosen.image = imageSelect.value; draw(); };
+    at("dots").checked = chosen.dots; // of very many files they would hide the means
     at("dots").onchange = (e) => { chosen.dots = e.target.checked; draw(); };
     new ResizeObserver(() => { if (plot && holder.clientWidth !== drawnAt) draw(); }).observe(holder);
   }
@@ -260,7 +263,7 @@
       const tr = el("tr"), head = el("th"), sign = (x) => (x > 0 ? "+" : "") + num(x, 1);
       head.scope = "row"; head.append(swatch(c), D.codecs[c].label);
       const both = (x, a, b, cls) => { const td = el("td", x !== null && x < 0 ? cls : "", x === null ? "–" : sign(x) + " %"); if (a !== null) td.append(el("small", "", ` ${sign(a)} … ${sign(b)}`)); return td; };
-      tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, ""), el("td", share < 0.75 ? "over" : "", v === null ? "–" : Math.round(share * 100) + " %"), el("td", "", n));
+      tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, ""), el("td", share < 0.75 ? "over" : "", v === null ? "–" : whole(share * 100) + " %"), el("td", "", n));
       if (why) { tr.cells[1].title = why; tr.cells[1].append(el("small", "over", " refused: " + why.replace(/^BD-rate refused: /, ""))); }
       return tr;
     }));
