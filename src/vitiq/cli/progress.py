@@ -36,7 +36,7 @@ WIDTH = 24
 """Cells of the bar."""
 BURST = 0.5
 """Seconds within which results are of one batch: workers return several at once."""
-LOADING = 30.0
+LOADING = 300.0
 """Seconds that programs and networks may take to load. Where the first results took no longer, they say nothing of the
 time left."""
 
