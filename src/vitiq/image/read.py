@@ -35,11 +35,12 @@ from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
 from vitiq.image.pnm import read_pnm
 from vitiq.image.quiet import quiet
-from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow, whole_rows
+from vitiq.image.raster import Raster, UnsupportedKindError, divide_out, first_of, from_pillow, whole_rows
 from vitiq.image.tga import read_tga
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
+FLOATS_CUT = "floating-point samples outside 0 … 1 cut off, as libjxl does"
 GREY, ON_WHITE = "grey repeated in three channels", "transparency laid on white"
 _JP2_SPACES = {None, 0, 12, 15, 16, 17, 18}
 """Enumerated spaces that Pillow brings to grey, RGB or CMYK: bilevel, CMYK, sRGB, grey, sYCC (15444-2, M.11.7.3.1)."""
@@ -240,13 +241,23 @@ def _decoded_avif(data: bytes, name: str) -> Raster:
 
 
 def _read_jxl(data: bytes, name: str) -> Raster:
-    raster = _through_pillow("JXL")(data, name)
     header = jxl_header(data)
+    if header.inks:
+        raise UnsupportedKindError("JPEG XL in CMYK, which vitiq cannot decode; convert it to sRGB and save it as PNG")
+    if header.animated:
+        raise UnsupportedKindError(
+            "an animated JPEG XL, of which vitiq can decode the last frame only; save the frame you mean as PNG"
+        )
+    if header.transfer is not None:
+        colour_space.from_code_points(1, header.transfer)  # which refuses PQ and HLG; libjxl's profile says the rest
+    raster = _through_pillow("JXL")(data, name)
+    if header.premultiplied and raster.samples.dtype == np.uint8:
+        divide_out(raster)
+    if header.floating:
+        raster.notes.append(FLOATS_CUT)
     if header.bits > 8 and raster.samples.dtype == np.uint8:
         raster.cut_from = header.bits
         raster.notes.append(depth_note(header.bits))
-    if header.animated:
-        raster.notes.insert(0, "first of an animation's frames")
     raster.turned = header.orientation
     return raster
 
