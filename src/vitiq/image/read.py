@@ -28,7 +28,7 @@ from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
 from vitiq.image.header_colour import count_gif_frames, gif_first_frame, gif_profile
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
-from vitiq.image.jpeg2000_channels import arrange, as_rgb, order
+from vitiq.image.jpeg2000_channels import arrange, as_rgb, by_palette, order
 from vitiq.image.jxl import jxl_header
 from vitiq.image.limits import MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
@@ -280,6 +280,8 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
             f"{name}: JPEG 2000 of digital cinema, in X'Y'Z', which vitiq cannot convert; "
             "convert it to sRGB and save it as PNG"
         )
+    if header.palette and len(header.bits) == 1:
+        return _jpeg2000_by_palette(data, header.profile, name)
     wanted = order(header)
     if deepest > 8 and len(header.bits) > 1:
         if wanted:
@@ -299,6 +301,16 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
         raster.notes = [depth_note(deepest) if note == depth_note(16) else note for note in raster.notes]
     raster.profile = raster.profile or header.profile
     return raster
+
+
+def _jpeg2000_by_palette(data: bytes, profile: bytes | None, name: str) -> Raster:
+    with Image.open(io.BytesIO(data), formats=["JPEG2000"]) as image:
+        check_pixels(*image.size, name)
+        indices = np.asarray(image)
+    if indices.ndim != 2 or indices.dtype != np.uint8:
+        raise UnsupportedKindError("JPEG 2000 with a palette of this kind, which vitiq cannot decode; save it as PNG")
+    colour, alpha = by_palette(indices, data)
+    return Raster(colour, "rgb", alpha, profile=profile)
 
 
 def _read_gif(data: bytes, name: str) -> Raster:
