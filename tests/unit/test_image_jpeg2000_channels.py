@@ -92,3 +92,56 @@ def test_digital_cinema_is_refused_by_name(profile: int) -> None:
     data[6:8] = struct.pack(">H", profile)
     with pytest.raises(InputError, match="JPEG 2000 of digital cinema"):
         decode_image(bytes(data), "x")
+
+
+def test_the_colour_of_grey_with_alpha_need_not_be_numbered() -> None:
+    # As Kakadu's basn4a08.jp2 of openjpeg-data has it: its colour belongs to the whole image.
+    grey = np.random.default_rng(4).integers(0, 256, (9, 11, 1), np.uint8)
+    image, notes = decode_image(jp2(np.concatenate([grey, ALPHA], 2), [(0, 0, 0), (1, 1, 0)], 17), "x")
+    cover = ALPHA / 255
+    assert np.abs(image - (grey * cover + 255 * (1 - cover))).max() <= 1
+    assert notes == ["grey repeated in three channels", "transparency laid on white"]
+
+
+TABLE = np.array([[9, 8, 7, 0], [200, 100, 50, 255], [9, 8, 7, 0], [1, 2, 3, 128]], np.uint8)
+"""With one colour twice."""
+INDICES = np.random.default_rng(5).integers(0, 4, (9, 11), np.uint8)
+
+
+def with_palette(table: np.ndarray, channels: list[tuple[int, int, int]], depth: int = 8) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(INDICES).save(buffer, "JPEG2000")
+    data = bytearray(buffer.getvalue())
+    at = data.index(b"colr") + 7
+    data[at : at + 4] = struct.pack(">I", 16)
+    columns = table.shape[1]
+    colours = struct.pack(">HB", len(table), columns) + bytes([depth - 1]) * columns + table.tobytes()
+    mapped = b"".join(struct.pack(">HBB", 0, 1, column) for column in range(columns))
+    defined = struct.pack(">H", len(channels)) + b"".join(struct.pack(">HHH", *channel) for channel in channels)
+    parts = [(b"pclr", colours), (b"cmap", mapped), *([(b"cdef", defined)] if channels else [])]
+    boxes = b"".join(struct.pack(">I4s", 8 + len(content), kind) + content for kind, content in parts)
+    start = data.index(b"jp2h") - 4
+    end = start + struct.unpack(">I", data[start : start + 4])[0]
+    data[end:end] = boxes
+    _lengthen(data, len(boxes))
+    return bytes(data)
+
+
+def test_a_palette_is_taken_as_it_is_numbered_and_defined() -> None:
+    # Pillow 13 numbers its colours anew where one is there twice; openjpeg-data's issue412.jp2 has them as G, B, R.
+    plain, notes = decode_image(with_palette(TABLE[:, :3], []), "x")
+    np.testing.assert_array_equal(plain, TABLE[INDICES, :3])
+    assert notes == []
+    turned, _ = decode_image(with_palette(TABLE[:, :3], [(0, 0, 2), (1, 0, 3), (2, 0, 1)]), "x")
+    np.testing.assert_array_equal(turned, TABLE[INDICES][:, :, [2, 0, 1]])
+    clear, notes = decode_image(with_palette(TABLE, [(0, 0, 1), (1, 0, 2), (2, 0, 3), (3, 1, 0)]), "x")
+    cover = TABLE[INDICES, 3:] / 255
+    assert np.abs(clear - (TABLE[INDICES, :3] * cover + 255 * (1 - cover))).max() <= 1
+    assert notes == ["transparency laid on white"]
+
+
+def test_palettes_that_are_not_read_are_refused() -> None:
+    with pytest.raises(InputError, match="an index of a colour that its palette lacks"):
+        decode_image(with_palette(TABLE[:2, :3], []), "x")
+    with pytest.raises(InputError, match="a palette of 2 channels, which vitiq cannot decode"):
+        decode_image(with_palette(TABLE[:, :2], []), "x")

@@ -233,3 +233,33 @@ def test_codec_compares_form() -> None:
         ["a.png", 20, 10, 30.0, 6, 1.0, 0.0, 30.0, 0.5],
         ["a.png", 20, 10, 30.0, 6, 1.0, 0.0, 100.0, 0.5],
     ]
+
+
+HEADER = "image,codec,setting,bpp,psnr-rgb\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("x.csv", HEADER + "a,x,1,1,30\na,x,2,nan,31\n", "point 2 has a rate of nan bits per pixel"),
+        ("x.csv", HEADER + "a,x,1,inf,30\n", "point 1 has a rate of inf"),
+        ("x.csv", HEADER + "a,x,1,-1,30\n", "point 1 has a rate of -1"),
+        ("x.csv", HEADER + "a,x,1\n", "point 1 has a rate of nan"),
+        ("x.json", '{"results": {"bpp": [1, NaN], "psnr-rgb": [30, 31]}}', "point 2 has a rate of nan"),
+        ("x.csv", "<!DOCTYPE html><html>", "this is a web page"),
+        ("x.csv", "rate,quality\n1,2\n", "not a known table of rate and distortion .columns quality, rate.; expected"),
+    ],
+)
+def test_a_table_without_sound_rates_is_refused(name: str, text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_anchor(tmp_path / name)
+
+
+def test_the_order_of_a_table_does_not_matter(tmp_path: Path) -> None:
+    rows = [f"a,x,{n},{rate},{30 + 5 * rate}\n" for n, rate in enumerate((0.5, 1, 1.5, 2))]
+    (tmp_path / "a.csv").write_text(HEADER + "".join(rows))
+    (tmp_path / "b.csv").write_text(HEADER + "".join(reversed(rows)).replace(",x,", ",y,"))
+    points = read_anchors([tmp_path / "a.csv", tmp_path / "b.csv"])
+    found = compare(points, "y", "x", "psnr-rgb", resamples=0)
+    assert found.rate.value == pytest.approx(0, abs=1e-9)

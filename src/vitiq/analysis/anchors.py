@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from pathlib import Path, PurePath
 from vitiq.analysis.points import RdPoint
 from vitiq.errors import InputError
 from vitiq.text import parse_csv, parse_json, read_text
+from vitiq.wrong_kind import HEAD_BYTES, wrong_kind
 
 METRICS = {
     "psnr": "psnr-rgb",
@@ -69,7 +71,20 @@ def read_anchor(path: Path) -> list[RdPoint]:
     try:
         points = _parse(text, path)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not a known table of rate and distortion ({error!r}); see the docs") from error
+        said = f"no column {error.args[0]}" if isinstance(error, KeyError) and error.args else str(error)
+        kind = wrong_kind(text[:HEAD_BYTES].encode())
+        raise InputError(
+            f"{path}: this is {kind}"
+            if kind
+            else f"{path}: not a known table of rate and distortion ({said}); expected one of those that "
+            "`vitiq bd --help` names"
+        ) from error
+    odd = next(((number, p.bpp) for number, p in enumerate(points, 1) if not 0 < p.bpp < math.inf), None)
+    if odd is not None:
+        raise InputError(
+            f"{path}: point {odd[0]} has a rate of {odd[1]:g} bits per pixel, a number above 0 is expected; "
+            "correct the table"
+        )
     if not points:
         raise InputError(f"{path}: no points in it; expected rows of bits per pixel and a metric")
     return points

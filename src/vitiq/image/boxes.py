@@ -122,6 +122,7 @@ class Jp2Header:
         subsampled: whether a component has fewer samples than the image has pixels.
         channels: number, kind and colour of each channel, as the box `cdef` has them; none where it is not there, or
             where a palette makes the channels.
+        palette: whether its samples are numbers of a palette's colours.
         cinema: whether the codestream is of a profile of digital cinema.
     """
 
@@ -133,6 +134,7 @@ class Jp2Header:
     subsampled: bool = False
     channels: tuple[tuple[int, int, int], ...] = ()
     cinema: bool = False
+    palette: bool = False
 
 
 def jp2_header(data: bytes) -> Jp2Header:
@@ -170,4 +172,5 @@ def jp2_header(data: bytes) -> Jp2Header:
         subsampled=any(step != 1 for step in steps),
         channels=() if palette else channels,
         cinema=int.from_bytes(size[2:4], "big") in _CINEMA,
+        palette=palette,
     )

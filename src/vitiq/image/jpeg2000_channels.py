@@ -5,11 +5,14 @@ Source: ISO/IEC 15444-1, I.5.3.6 (channel definition), I.5.3.3 (sYCC: IEC 61966-
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import UInt8
 
-from vitiq.image.boxes import Jp2Header
-from vitiq.image.raster import Raster, divide_out
+from vitiq.image.boxes import Jp2Header, boxes
+from vitiq.image.raster import Raster, UnsupportedKindError, divide_out
 
 _COLOUR, _OPACITY, _PREMULTIPLIED = 0, 1, 2
 _SRGB, _SYCC, _RGB_MODEL = 16, 18, 3
@@ -22,7 +25,8 @@ def order(header: Jp2Header) -> tuple[int, ...] | None:
         ValueError: a definition that names no or unknown channels.
     """
     count = len(header.bits)
-    colours = {colour: number for number, kind, colour in header.channels if kind == _COLOUR and colour}
+    own = [(colour, number) for number, kind, colour in header.channels if kind == _COLOUR]
+    colours = {1: own[0][1]} if len(own) == 1 else {colour: number for colour, number in own if colour}
     alpha = [number for number, kind, _ in header.channels if kind in {_OPACITY, _PREMULTIPLIED}]
     if not header.channels or count > _RGB_MODEL + 1 or header.space not in {None, _SRGB, 17, _SYCC}:
         return None
@@ -31,6 +35,50 @@ def order(header: Jp2Header) -> tuple[int, ...] | None:
         raise ValueError("a definition of channels that it does not have")
     premultiplied = any(kind == _PREMULTIPLIED for _, kind, _ in header.channels)
     return None if wanted == list(range(count)) and not premultiplied else tuple(wanted)
+
+
+def by_palette(
+    indices: UInt8[np.ndarray, "h w"], data: bytes
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"] | None]:
+    """Colour, and alpha where it is defined, of an image with a palette of 8-bit colours (boxes pclr, cmap, cdef).
+
+    Pillow numbers the colours of a palette anew where one is there twice, and passes over the other two boxes.
+
+    Raises:
+        UnsupportedKindError: a palette of other depths, or of other channels than grey or RGB, with or without alpha.
+        ValueError: damaged, or an index that the palette lacks.
+    """
+    parts = {kind: data[a:b] for kind, a, b in _header_boxes(data)}
+    pack = parts[b"pclr"]
+    count, columns = int.from_bytes(pack[:2], "big"), pack[2]
+    if set(pack[3 : 3 + columns]) != {7}:
+        raise UnsupportedKindError(
+            "JPEG 2000 with a palette of other than 8 bits, which vitiq cannot decode; save it as PNG"
+        )
+    table = np.frombuffer(pack[3 + columns : 3 + columns + count * columns], np.uint8).reshape(count, columns)
+    mapped = [entry[3] for entry in _entries(parts.get(b"cmap", b""), 4)] or list(range(columns))
+    defined = [struct.unpack(">HHH", entry) for entry in _entries(parts.get(b"cdef", b"")[2:], 6)]
+    colours = {colour: number for number, kind, colour in defined if kind == _COLOUR and colour}
+    wanted = [colours[key] for key in sorted(colours)] or list(range(len(mapped)))
+    clear = [number for number, kind, _ in defined if kind == _OPACITY]
+    if len(wanted) not in {1, _RGB_MODEL} or max(*wanted, *clear, 0) >= len(mapped) or max(mapped) >= columns:
+        raise UnsupportedKindError(
+            f"JPEG 2000 with a palette of {columns} channels, which vitiq cannot decode; save it as PNG"
+        )
+    if indices.max(initial=0) >= count:
+        raise ValueError("an index of a colour that its palette lacks")
+    chosen = [mapped[number] for number in (wanted if len(wanted) == _RGB_MODEL else wanted * 3)]
+    return table[:, chosen][indices], table[:, mapped[clear[0]]][indices] if clear else None
+
+
+def _header_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    for kind, a, b in boxes(data):
+        if kind == b"jp2h":
+            yield from boxes(data, a, b)
+
+
+def _entries(content: bytes, size: int) -> list[bytes]:
+    return [content[at : at + size] for at in range(0, len(content) // size * size, size)]
 
 
 def as_rgb(data: bytes) -> bytes:

@@ -28,18 +28,19 @@ from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
 from vitiq.image.header_colour import count_gif_frames, gif_first_frame, gif_profile
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
-from vitiq.image.jpeg2000_channels import arrange, as_rgb, order
+from vitiq.image.jpeg2000_channels import arrange, as_rgb, by_palette, order
 from vitiq.image.jxl import jxl_header
 from vitiq.image.limits import MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
 from vitiq.image.pnm import read_pnm
 from vitiq.image.quiet import quiet
-from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pillow, whole_rows
+from vitiq.image.raster import Raster, UnsupportedKindError, divide_out, first_of, from_pillow, whole_rows
 from vitiq.image.tga import read_tga
 from vitiq.image.tiff import read_tiff
 from vitiq.types import ImageU8
 
+FLOATS_CUT = "floating-point samples outside 0 … 1 cut off, as libjxl does"
 GREY, ON_WHITE = "grey repeated in three channels", "transparency laid on white"
 _JP2_SPACES = {None, 0, 12, 15, 16, 17, 18}
 """Enumerated spaces that Pillow brings to grey, RGB or CMYK: bilevel, CMYK, sRGB, grey, sYCC (15444-2, M.11.7.3.1)."""
@@ -240,13 +241,23 @@ def _decoded_avif(data: bytes, name: str) -> Raster:
 
 
 def _read_jxl(data: bytes, name: str) -> Raster:
-    raster = _through_pillow("JXL")(data, name)
     header = jxl_header(data)
+    if header.inks:
+        raise UnsupportedKindError("JPEG XL in CMYK, which vitiq cannot decode; convert it to sRGB and save it as PNG")
+    if header.animated:
+        raise UnsupportedKindError(
+            "an animated JPEG XL, of which vitiq can decode the last frame only; save the frame you mean as PNG"
+        )
+    if header.transfer is not None:
+        colour_space.from_code_points(1, header.transfer)  # which refuses PQ and HLG; libjxl's profile says the rest
+    raster = _through_pillow("JXL")(data, name)
+    if header.premultiplied and raster.samples.dtype == np.uint8:
+        divide_out(raster)
+    if header.floating:
+        raster.notes.append(FLOATS_CUT)
     if header.bits > 8 and raster.samples.dtype == np.uint8:
         raster.cut_from = header.bits
         raster.notes.append(depth_note(header.bits))
-    if header.animated:
-        raster.notes.insert(0, "first of an animation's frames")
     raster.turned = header.orientation
     return raster
 
@@ -269,6 +280,8 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
             f"{name}: JPEG 2000 of digital cinema, in X'Y'Z', which vitiq cannot convert; "
             "convert it to sRGB and save it as PNG"
         )
+    if header.palette and len(header.bits) == 1:
+        return _jpeg2000_by_palette(data, header.profile, name)
     wanted = order(header)
     if deepest > 8 and len(header.bits) > 1:
         if wanted:
@@ -288,6 +301,16 @@ def _read_jpeg2000(data: bytes, name: str) -> Raster:
         raster.notes = [depth_note(deepest) if note == depth_note(16) else note for note in raster.notes]
     raster.profile = raster.profile or header.profile
     return raster
+
+
+def _jpeg2000_by_palette(data: bytes, profile: bytes | None, name: str) -> Raster:
+    with Image.open(io.BytesIO(data), formats=["JPEG2000"]) as image:
+        check_pixels(*image.size, name)
+        indices = np.asarray(image)
+    if indices.ndim != 2 or indices.dtype != np.uint8:
+        raise UnsupportedKindError("JPEG 2000 with a palette of this kind, which vitiq cannot decode; save it as PNG")
+    colour, alpha = by_palette(indices, data)
+    return Raster(colour, "rgb", alpha, profile=profile)
 
 
 def _read_gif(data: bytes, name: str) -> Raster:
