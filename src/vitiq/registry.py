@@ -22,13 +22,42 @@ LISTED = ("codecs", "metrics")
 
 
 def _entries(group: Group) -> dict[str, EntryPoint]:
+    return {name: entries[-1] for name, entries in _packages(group).items()}
+
+
+def _packages(group: Group) -> dict[str, list[EntryPoint]]:
+    """Entry points of a group by name, vitiq's own last.
+
+    A plug-in that takes a name of its would else change what a study measures, without a word.
+    """
     return _found(group, tuple((place, _changed(place)) for place in sys.path))
 
 
 @lru_cache(maxsize=32)
-def _found(group: Group, places: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:  # noqa: ARG001 - the key
-    """Entry points of a group, asked for once as long as no folder of packages changes: that takes 20 ms a call."""
-    return {entry.name: entry for entry in entry_points(group=f"vitiq.{group}")}
+def _found(group: Group, places: tuple[tuple[str, int], ...]) -> dict[str, list[EntryPoint]]:  # noqa: ARG001 - the key
+    """Asked for once as long as no folder of packages changes: that takes 20 ms a call."""
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in sorted(entry_points(group=f"vitiq.{group}"), key=_of_vitiq):
+        found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def _of_vitiq(entry: EntryPoint) -> bool:
+    return is_ours(entry.module)
+
+
+def _only_one(group: Group, name: str) -> EntryPoint:
+    """The entry point of a name; which of two packages it means would depend on the order of folders.
+
+    Raises:
+        PluginError: two packages register it, and neither is vitiq.
+    """
+    entries = _packages(group)[name]
+    if not _of_vitiq(entries[-1]) and len({entry.value for entry in entries}) > 1:
+        owners = sorted({entry.dist.name if entry.dist else entry.module for entry in entries})
+        kind = group[:-1].replace("_", " ")
+        raise PluginError(f"{kind} {name!r} is registered by {' and '.join(owners)}; remove one of these packages")
+    return entries[-1]
 
 
 def _changed(place: str) -> int:
@@ -52,12 +81,16 @@ def load(group: Group, name: str) -> Any:
         PluginError: the registered object cannot be imported.
     """
     entries = _entries(group)
+    if not any(map(_of_vitiq, entries.values())) and group in LISTED:
+        raise UnknownNameError(
+            f"no {group} are registered, as vitiq is not installed in this Python: pip install vitiq"
+        )
     if name not in entries:
         near = difflib.get_close_matches(name, entries, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(names(group))}"
         kind, listed = group[:-1].replace("_", " "), f" (vitiq {group} list shows all)" if group in LISTED else ""
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")
-    entry = entries[name]
+    entry = _only_one(group, name)
     try:
         with guarded(entry.module):
             found = entry.load()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from vitiq import registry
-from vitiq.errors import UnknownNameError
+from vitiq.errors import PluginError, UnknownNameError
 
 
 def test_names_are_those_of_the_entry_points() -> None:
@@ -39,6 +40,40 @@ def test_a_package_that_is_installed_meanwhile_is_found(tmp_path: Path, monkeypa
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[vitiq.codecs]\nlate = late:Late\n")
     assert "late" in registry.names("codecs")
+
+
+def _package(folder: Path, name: str, entries: str) -> None:
+    metadata = folder / name / f"{name}-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(entries)
+    (folder / name / f"{name}.py").write_text("class Same:\n    pass\n")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_name_of_vitiq_cannot_be_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
+    expected = registry.load("codecs", "jpeg")
+    _package(tmp_path, "taker", "[vitiq.codecs]\njpeg = taker:Same\n")
+    place = str(tmp_path / "taker")
+    monkeypatch.setattr(sys, "path", [place, *sys.path] if first else [*sys.path, place])
+    assert registry.load("codecs", "jpeg") is expected
+
+
+def test_a_name_of_two_packages_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        _package(tmp_path, name, f"[vitiq.codecs]\nsame = {name}:Same\n")
+        monkeypatch.syspath_prepend(tmp_path / name)
+    with pytest.raises(PluginError, match=r"codec 'same' is registered by one and two; remove one"):
+        registry.load("codecs", "same")
+    assert registry.load("codecs", "jpeg").name == "jpeg"
+
+
+def test_a_folder_of_sources_alone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry._found.cache_clear()
+    monkeypatch.setattr(registry, "entry_points", lambda group: [])
+    with pytest.raises(UnknownNameError, match="vitiq is not installed in this Python: pip install vitiq"):
+        registry.load("codecs", "jpeg")
+    registry._found.cache_clear()
 
 
 def test_only_commands_that_there_are_are_named() -> None:

@@ -3,10 +3,13 @@ merges them."""
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torchmetrics import MetricCollection
 
 from vitiq.errors import InputError
 from vitiq.metrics.scoring import resolve_metrics, score_pairs, score_sets
@@ -62,3 +65,22 @@ def test_images_are_checked() -> None:
     for bad in (torch.full((1, 3, 2, 2), 1.5), torch.full((1, 3, 2, 2), float("nan"))):
         with pytest.raises(InputError, match="outside"):
             eight_bit_images(bad)
+
+
+def test_a_collection_names_and_updates_each_of_its_metrics(pairs: tuple[list[ImageU8], list[ImageU8]]) -> None:
+    references, distorted = (torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2) for side in pairs)
+    names = ["mse", "mae", "rmse"]
+    together = MetricCollection([TorchMetric(name) for name in names])
+    alone = {name: TorchMetric(name) for name in names}
+    for preds in (references, distorted):  # after the first batch all have the same states
+        together.update(preds, references)
+        for metric in alone.values():
+            metric.update(preds, references)
+    found = together.compute()
+    assert set(found) == set(names)
+    assert {name: float(value) for name, value in found.items()} == {n: float(m.compute()) for n, m in alone.items()}
+    again = pickle.loads(pickle.dumps(together))
+    assert {name: float(value) for name, value in again.compute().items()} == {k: float(v) for k, v in found.items()}
+    copied = alone["mae"].clone()
+    copied.reset()
+    assert float(alone["mae"].compute()) == float(found["mae"])

@@ -14,6 +14,8 @@ images for which it is not defined are left out and counted. A metric of sets ga
 from __future__ import annotations
 
 import math
+from functools import cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,9 @@ except ImportError as error:
     ) from error
 
 
+_COUNTER = count()
+
+
 class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
     """A registered metric of vitiq with torchmetrics' interface.
 
@@ -58,6 +63,14 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
     reference_rows: list[Tensor]
     distorted_rows: list[Tensor]
     width: Tensor
+    which: Tensor
+
+    def __new__(cls, metric: str | VitiqMetric, **options: Any) -> TorchMetric:  # noqa: ARG004 - of __init__
+        """Of a class with the metric's name, by which a `MetricCollection` of a list calls its results."""
+        return _blank(metric if isinstance(metric, str) else metric.name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _blank, (type(self).__name__,), self.__getstate__()
 
     def __init__(self, metric: str | VitiqMetric, **options: Any) -> None:
         super().__init__(**options)
@@ -67,6 +80,9 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
             self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
             self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
             self.add_state("undefined", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+            # A MetricCollection updates only one of those whose states agree after the first batch: without this
+            # SSIM and MS-SSIM, say, after a batch of identical images.
+            self.add_state("which", torch.tensor(next(_COUNTER)), dist_reduce_fx="max")
         elif isinstance(found, RowMetric):
             # Flat: for a process that saw no image torchmetrics gathers a tensor of one dimension.
             self.add_state("reference_rows", [], dist_reduce_fx="cat")
@@ -113,6 +129,17 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
         if not len(side):
             return Rows([])
         return Rows([dim_zero_cat(side).cpu().numpy().reshape(-1, max(1, int(self.width)))])
+
+
+@cache
+def _class_of(name: str) -> type[TorchMetric]:
+    return type(name, (TorchMetric,), {"__module__": __name__, "__doc__": TorchMetric.__doc__})
+
+
+def _blank(name: str) -> TorchMetric:
+    """An instance without its state, to be initialised or unpickled."""
+    made: TorchMetric = object.__new__(_class_of(name))
+    return made
 
 
 def eight_bit_images(batch: Num[Tensor, "n 3 h w"]) -> list[ImageU8]:
