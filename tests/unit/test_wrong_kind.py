@@ -42,24 +42,24 @@ OTHERS = [
         b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n",
         "a pointer of Git LFS, not the file itself; run `git lfs pull`",
     ),
-    (gzip.compress(b"x" * 100), "a gzip archive; unpack it first"),
+    (gzip.compress(b"x" * 100, mtime=0), "a gzip archive; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c" + bytes(40), "a 7z archive"),
     (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2", "a video"),
     (b"GGUF\3\0\0\0" + bytes(30), "a GGUF model"),
     (b"\x89HDF\r\n\x1a\n" + bytes(30), "an HDF5 file"),
     (bytes(1000), "a file of zeros"),
 ]
-READERS: list[Callable[[bytes, Path], object]] = [
-    lambda data, _: decode_image(data, "x.png"),
-    lambda data, _: codec_of(data),
-    lambda _, path: read_checkpoint(path.with_suffix(".pth")),
-    lambda _, path: read_checkpoint(path.with_suffix(".safetensors")),
-    lambda _, path: read_safetensors(path.with_suffix(".safetensors")),
-]
+READERS: dict[str, Callable[[bytes, Path], object]] = {
+    "image": lambda data, _: decode_image(data, "x.png"),
+    "compressed file": lambda data, _: codec_of(data),
+    "checkpoint": lambda _, path: read_checkpoint(path.with_suffix(".pth")),
+    "checkpoint in safetensors": lambda _, path: read_checkpoint(path.with_suffix(".safetensors")),
+    "weights": lambda _, path: read_safetensors(path.with_suffix(".safetensors")),
+}
 
 
-@pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize(("data", "said"), OTHERS)
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+@pytest.mark.parametrize(("data", "said"), OTHERS, ids=[said for _, said in OTHERS])
 def test_it_is_named_as_what_it_is(
     read: Callable[[bytes, Path], object], data: bytes, said: str, tmp_path: Path
 ) -> None:
