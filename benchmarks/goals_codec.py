@@ -29,10 +29,11 @@ LADDERS: dict[type[Codec], Sequence[float]] = {
     Avif: (2, 10, 18, 26, 34, 42, 50, 58),
     WebP: (0, 4, 10, 20, 35, 55),
     Jpeg2000: (0.03, 0.06, 0.1, 0.16, 0.25, 0.4, 0.6),
-    Jpeg: (3, 6, 10, 15, 22, 32),
+    Jpeg: (6, 10, 15, 22, 32, 45, 60),
 }
 HALF: dict[type[Codec], Sequence[float]] = {Avif: (10, 25, 40, 55, 65, 75), WebP: (0, 2, 5, 10, 16, 25, 45)}
-RATES, LOWEST = (0.06, 0.5), (0.02, 0.12)
+RATES, JPEG_RATES, LOWEST = (0.06, 0.5), (0.06, 1.0), (0.02, 0.12)
+"""Bits per pixel between which curves are compared: JPEG has the quality of ours at twice the rate."""
 LOW_RATES = (0.08, 0.15, 0.25)
 """Bits per pixel at which the perceptual synthesis is compared with AVIF."""
 PUBLISHED = {
@@ -107,7 +108,8 @@ def rates(data: Path, images: Sequence[ImageU8]) -> Iterator[Figure]:
     own = curves.pop(GenerativeMse)
     for kind, anchor in curves.items():
         goal = 0.0 if kind is Avif else None
-        yield compared(f"generative-mse: BD-rate against {kind.title}", anchor, own, RATES, goal=goal)
+        span = JPEG_RATES if kind is Jpeg else RATES
+        yield compared(f"generative-mse: BD-rate against {kind.title}", anchor, own, span, goal=goal)
     for kind, ladder in HALF.items():
         anchor = curve(kind(), ladder, images, shrink=2)
         yield compared(f"generative-mse: BD-rate against half-size {kind.title}", anchor, own, LOWEST, note="enlarged")
