@@ -214,7 +214,7 @@ def test_images_of_two_sizes_are_both_named(vitiq: Vitiq, tmp_path: Path) -> Non
     wide, small = plain(tmp_path / "wide.png", 30, 16), plain(tmp_path / "small.png")
     answer = vitiq("score", wide, small, "-m", "mse")
     check_one_line(answer, wide, small, "30×16", "24×16")
-    rows = "".join(f"small.png,small.png,{i}\n" for i in range(5))
+    rows = "".join(f"{plain(tmp_path / f'{i}.png').name},small.png,{i}\n" for i in range(5))
     (tmp_path / "mos.csv").write_text(f"distorted,reference,mos\n{rows}wide.png,small.png,3\n")
     answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", 2, "--quiet")
     check_one_line(answer, wide, small, "30×16", "24×16")
@@ -445,7 +445,11 @@ def test_wrong_weights_are_named(name: str, coded: dict[str, bytes], vitiq: Viti
     ("table", "said"),
     [
         ("", "expected a table with rows"),
-        ("distorted,reference,mos\none.png,one.png,x\n", "could not convert"),
+        ("distorted,reference,mos\none.png,one.png,x\n", "line 2: mos is 'x', a finite number is expected"),
+        (
+            "distorted,reference,mos\none.png,one.png,3\none.png,one.png,4\n",
+            "line 3: one.png is rated in line 2 already",
+        ),
         ("distorted,reference,mos\ngone.png,one.png,3\n", "no image is there"),
     ],
 )

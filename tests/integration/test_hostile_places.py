@@ -131,9 +131,10 @@ def test_files_beyond_the_limits_are_refused_before_they_are_read(
 
 
 def test_tables_and_settings_of_windows_editors_are_read(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
-    """Their mark before the text and their line ends; UTF-16 is refused without a copy of the file in the message."""
-    text = "distorted,reference,mos\n" + "".join(f"r.png,r.png,{number}\n" for number in range(6))
-    write_png(tmp_path / "r.png", small)
+    """Their mark before the text, line ends, UTF-16; Latin-1 is refused without a copy of the file in the message."""
+    text = "distorted,reference,mos\n" + "".join(f"{number}.png,r.png,{number}\n" for number in range(6))
+    for name in ("r", *range(6)):
+        write_png(tmp_path / f"{name}.png", small)
     (tmp_path / "mos.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", "2", "--jobs", "1", "--quiet")
     assert answer.out.startswith("plain: 6 images"), answer.err
@@ -142,9 +143,11 @@ def test_tables_and_settings_of_windows_editors_are_read(vitiq: Vitiq, small: Im
     )
     assert read_study_file(tmp_path / "study.toml").metrics
     (tmp_path / "mos.csv").write_bytes(text.encode("utf-16"))
+    assert vitiq("validate", tmp_path, "-m", "mse", "--resamples", "2", "--jobs", "1", "--quiet").out == answer.out
+    (tmp_path / "mos.csv").write_bytes(text.encode() + b"\xe9.png,r.png,1\n")
     answer = vitiq("validate", tmp_path, "-m", "mse")
     assert (answer.code, answer.err.count("\n")) == (1, 1)
-    assert "no text in UTF-8: byte 0 is 0xff" in answer.err
+    assert f"no text in UTF-8: byte {len(text)} is 0xe9" in answer.err
     assert len(answer.err) < 300
 
 

@@ -175,7 +175,8 @@ def _plain(folder: Path) -> Iterator[Opinion]:
             reference, distorted = (_named(folder, row.cells[name]) for name in ("reference", "distorted"))
             before = lines.setdefault((reference, distorted), row.line)
             if before != row.line:
-                raise ValueError(f"line {row.line}: {row.cells['distorted']} is rated in line {before} already")
+                said = f"{row.cells['distorted']} is rated in line {before} already; give the mean once"
+                raise ValueError(f"line {row.line}: {said}")
             kind = row.cells.get("distortion") or distorted.parent.name
             yield Opinion(reference, distorted, kind, row.number("mos"), row.number("bpp", math.nan))
     except (ValueError, OSError) as error:
