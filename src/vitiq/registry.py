@@ -46,18 +46,18 @@ def _of_vitiq(entry: EntryPoint) -> bool:
     return is_ours(entry.module)
 
 
-def _only_one(group: Group, name: str) -> EntryPoint:
+def _checked(group: Group, entry: EntryPoint) -> EntryPoint:
     """The entry point of a name; which of two packages it means would depend on the order of folders.
 
     Raises:
         PluginError: two packages register it, and neither is vitiq.
     """
-    entries = _packages(group)[name]
-    if not _of_vitiq(entries[-1]) and len({entry.value for entry in entries}) > 1:
-        owners = sorted({entry.dist.name if entry.dist else entry.module for entry in entries})
+    others = _packages(group).get(entry.name, [])
+    if not _of_vitiq(entry) and len({other.value for other in others}) > 1:
+        owners = " and ".join(sorted({other.dist.name if other.dist else other.module for other in others}))
         kind = group[:-1].replace("_", " ")
-        raise PluginError(f"{kind} {name!r} is registered by {' and '.join(owners)}; remove one of these packages")
-    return entries[-1]
+        raise PluginError(f"{kind} {entry.name!r} is registered by {owners}; remove one of these packages")
+    return entry
 
 
 def _changed(place: str) -> int:
@@ -90,7 +90,7 @@ def load(group: Group, name: str) -> Any:
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(names(group))}"
         kind, listed = group[:-1].replace("_", " "), f" (vitiq {group} list shows all)" if group in LISTED else ""
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")
-    entry = _only_one(group, name)
+    entry = _checked(group, entries[name])
     try:
         with guarded(entry.module):
             found = entry.load()
