@@ -78,6 +78,15 @@ def encode_some(items: Sequence[tuple[Path, Path]], **settings: Any) -> Any:
     return _encode_some(items, **settings)
 
 
+def encode_some_and_end(items: Sequence[tuple[Path, Path]], **settings: Any) -> Any:
+    """Files before a deadly one are there when the worker ends."""
+    done = []
+    for item in items:
+        watch([item[0]])
+        done += _encode_some([item], **settings)
+    return done
+
+
 def rows_of_files(spec: Any, paths: Sequence[Path]) -> Any:
     """Every worker ends, as long as the variable says so."""
     if os.environ.get(WHEN):

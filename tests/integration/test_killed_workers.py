@@ -7,7 +7,7 @@ images whose name has "deadly" in it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,10 @@ import pytest
 import killers
 from program import Vitiq
 from vitiq.codecs import folders as codec_folders
+from vitiq.codecs.files import encode_file
+from vitiq.codecs.journal import Journal
+from vitiq.codecs.spec import make_codec
+from vitiq.errors import InputError
 from vitiq.evaluation import plan, scoring, series_sets, sets, validate
 from vitiq.evaluation.executors import Workers
 from vitiq.image.io import write_png
@@ -116,12 +120,32 @@ def test_an_agreement_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "| ssim | 40 | – | – | – | – |" in to_markdown(answer)
 
 
-def test_folders_of_encode(folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec_folders, "_encode_some", killers.encode_some)
+@pytest.mark.parametrize("work", [killers.encode_some, killers.encode_some_and_end])
+def test_folders_of_encode(
+    work: Callable[..., object], folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codec_folders, "_encode_some", work)
     found = list(codec_folders.encode_files([folders[1]], tmp_path, codec="jpeg", jobs=2))
     failed = [one for one in found if isinstance(one, codec_folders.Failed)]
     assert failed == [codec_folders.Failed(folders[1] / "07-deadly.png", f"{folders[1]}/07-deadly.png: {KILLED}")]
     assert len(list(tmp_path.glob("*.jpg"))) == COUNT - 1
+
+
+def test_a_file_whose_worker_was_killed_after_writing_it_is_made_again(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source, target = sorted(folders[1].glob("*.png"))[0], tmp_path / "made.jpg"
+    journal = Journal.of(tmp_path, {})
+    for _ in range(2):
+        encode_file(source, target, codec=make_codec("jpeg"), journal=journal)
+    first = target.read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        encode_file(source, target, codec=make_codec("jpeg"), journal=Journal.of(tmp_path, {"other": 1}))
+    assert target.read_bytes() == first
+    target.write_bytes(b"another")
+    with pytest.raises(InputError, match="exists already"):
+        encode_file(source, target, codec=make_codec("jpeg"), journal=journal)
+    assert target.read_bytes() == b"another"
 
 
 def test_sets_of_a_study_say_why_and_are_tried_again(

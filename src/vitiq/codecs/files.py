@@ -137,6 +137,7 @@ def encode_file(
     """
     target = output if output is not None else default_output(source, codec.extension, codec.name)
     check_suffix(target, codec)
+    overwrite = overwrite or (journal is not None and journal.holds(target, source))
     check_output(target, [source], overwrite=overwrite)
     raw = read_bounded(source)
     image, notes = read_image_bytes(raw, str(source))
@@ -229,6 +230,7 @@ def rebuild_file(
     """
     target = output if output is not None else default_output(source, ".png", word)
     form = image_format(target)
+    overwrite = overwrite or (journal is not None and journal.holds(target, source))
     check_output(target, [source], overwrite=overwrite)
     raw = read(source)
     image, done = rebuild(raw, source, target)

@@ -104,6 +104,14 @@ class Journal:
         same = any(entry["with"] == self.settings and entry["from"] == wanted for entry in made)
         return State.SAME if same else State.CHANGED
 
+    def holds(self, target: Path, source: Path) -> bool:
+        """Whether `target` is there as this command makes it from `source`.
+
+        Of a file that was planned, this is so where the worker that made it was killed before it could say so; it may
+        be made again.
+        """
+        return target.exists() and self.state(target, source, self.lines()) is State.SAME
+
     def _name(self, target: Path) -> str:
         return unicodedata.normalize("NFC", target.relative_to(self.out).as_posix())
 
