@@ -26,6 +26,7 @@ from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pair_store import PairStore
 from vitiq.evaluation.presets import THESIS_LADDER, RunConfig, run_preset
+from vitiq.evaluation.progress import Step
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import Store
 from vitiq.image.io import write_png
@@ -72,6 +73,19 @@ def whole(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Workers("inline") as workers:
         run_preset(config, [images], out, workers)
     return out
+
+
+def test_both_passes_of_a_run_are_one_progress(images: Path, tmp_path: Path) -> None:
+    """Comparators wait for the sizes of the main codec's files: what that took still counts when they begin."""
+    steps: list[Step] = []
+    config = RunConfig("webp", {}, comparators="jpeg", ladder=(), metrics=MetricSpec("mse"))
+    with Workers("inline") as workers:
+        run_preset(config, [images], tmp_path, workers, steps.append)
+    assert {step.total for step in steps} == {4}
+    assert steps[-1].done == 4
+    spent = [step.spent for step in steps]
+    assert spent == sorted(spent)
+    assert steps[-1].share == 1
 
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])

@@ -19,7 +19,7 @@ from vitiq.evaluation.engine import Outcome, run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_images, series_of
-from vitiq.evaluation.progress import Step
+from vitiq.evaluation.progress import GUESS, Step
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import write_tables
 from vitiq.evaluation.series_sets import set_scores
@@ -120,12 +120,13 @@ def run_preset(
     if config.at_bytes is not None:
         study = _at(study, dict.fromkeys((image.name for image in images), config.at_bytes))
     store.begin(study)
-    carry_on(run_study(study, store, workers, _ahead(report, waiting * len(images))))
+    shown = _Shown(report, waiting * len(images))
+    carry_on(run_study(study, store, workers, shown.first))
     if config.at_bytes is None:
         made = [record for record in store.records(study) if record.details["group"] == "main"]
         study = _at(study, {record.image: record.bytes for record in made if record.error is None})
         store.save(study)
-        carry_on(run_study(study, store, workers, report))
+        carry_on(run_study(study, store, workers, shown.second))
     finished = finish(study, store, workers)
     if not any(record.details["group"] == "main" and record.error is None for record in finished.records):
         raise InputError(f"no image could be compressed with {config.codec}: " + "; ".join(finished.problems))
@@ -179,13 +180,26 @@ def _at(study: Study, targets: dict[str, int]) -> Study:
     return replace(study, series=series)
 
 
-def _ahead(report: Callable[[Step], None] | None, more: int) -> Callable[[Step], None] | None:
-    """Counts the tasks that a second pass will do to those of the first."""
-    if report is None or not more:
-        return report
+@dataclass
+class _Shown:
+    """Progress of both passes as of one: the second does what waits for the sizes that the first finds.
 
-    def counted(step: Step) -> None:
-        later = (step.spent + step.rest) * more / step.total
-        report(replace(step, total=step.total + more, rest=step.rest + later))
+    Args:
+        report: called at each step, if at all.
+        more: tasks of the second pass.
+    """
 
-    return counted
+    report: Callable[[Step], None] | None
+    more: int
+    spent: float = 0.0
+
+    def first(self, step: Step) -> None:
+        """Counts the tasks of the second pass, which search nothing, to those of the first."""
+        self.spent = step.spent
+        if self.report is not None:
+            self.report(replace(step, total=step.total + self.more, rest=step.rest + self.more * GUESS))
+
+    def second(self, step: Step) -> None:
+        """Counts the work of the first pass to that of the second."""
+        if self.report is not None:
+            self.report(replace(step, spent=self.spent + step.spent))
