@@ -11,11 +11,11 @@ HEAD_BYTES = 4096
 """First bytes of a file that are enough."""
 
 _KINDS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
-    (re.compile(pattern, re.DOTALL | re.IGNORECASE), said)
+    (re.compile(pattern, re.DOTALL), said)
     for pattern, said in (
         (rb"version https://git-lfs", "a pointer of Git LFS, not the file itself; run `git lfs pull`"),
         (
-            rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)",
+            rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(?i:!doctype html|html|head|body)",
             "a web page, not the file itself; download it again from its own link",
         ),
         (
@@ -33,7 +33,7 @@ _KINDS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"....ftyp(isom|iso[2-9]|mp4|M4V|qt  |3gp)|\x1a\x45\xdf\xa3", "a video; save the frame you mean as PNG"),
         (rb"GGUF", "a GGUF model; save its state_dict as .safetensors or .pth"),
         (rb"\x89HDF\r\n\x1a\n", "an HDF5 file; save its arrays in a format that is read here"),
-        (rb"\x7fELF|MZ.{58}", "a program; give another file"),
+        (rb"\x7fELF|MZ.{58}..\x00\x00", "a program; give another file"),
         (rb"\x00{64}", "a file of zeros, as a download leaves it that stopped; get it again"),
     )
 )

@@ -85,7 +85,7 @@ def test_both_passes_of_a_run_are_one_progress(images: Path, tmp_path: Path) -> 
     assert steps[-1].done == 4
     spent = [step.spent for step in steps]
     assert spent == sorted(spent)
-    assert steps[-1].share == 1
+    assert steps[-1].rest == 0
 
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])

@@ -193,4 +193,5 @@ def test_the_rest_is_estimated_from_series_of_the_same_kind() -> None:
     assert clock.seconds(1) == pytest.approx(4 / 35)
     clock.took(1, 10.0, failed=False)
     assert [clock.seconds(place) for place in range(4)] == [4.0, 10.0, 4.0, 10.0]
-    assert clock.step("").share == pytest.approx(26 / (26 + 10 + 5 * 4 + 2 * 10))
+    step = clock.step("")
+    assert (step.spent, step.rest) == (26, 10 + 5 * 4 + 2 * 10)

@@ -87,3 +87,12 @@ def test_an_image_is_no_compressed_file_and_no_weights(form: str, said: str, tmp
     (tmp_path / "w.pth").write_bytes(image(form))
     with pytest.raises(VitiqError, match=f"weights are expected, this is a {said} image"):
         read_checkpoint(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("length", [0x5A4D, 0x0A3650, 0x464D42])
+def test_weights_whose_length_has_the_bytes_of_another_format_are_read(length: int, tmp_path: Path) -> None:
+    """A safetensors file begins with the length of its header: here "MZ" of programs, "P6" of PPM, "BMF" of BMP."""
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.ljust(length)
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + header + np.float32(3).tobytes())
+    assert read_checkpoint(path)["a"].tolist() == [3]

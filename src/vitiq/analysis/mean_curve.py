@@ -34,7 +34,8 @@ class MeanCurve:
         value_low, value_high: 95 % interval of the mean metric at each setting.
         band_rate: rates at which the band is given.
         band_low, band_high: 95 % interval, at each of these rates, of the line through the mean points.
-        notes: what was left out.
+        left_out: images and settings that are not in it, and why.
+        notes: these, and points that the band's line leaves out.
     """
 
     codec: str
@@ -48,6 +49,7 @@ class MeanCurve:
     band_rate: Float[np.ndarray, " m"]
     band_low: Float[np.ndarray, " m"]
     band_high: Float[np.ndarray, " m"]
+    left_out: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -109,9 +111,9 @@ def _mean_curve(table: CodecTable, metric: str, sign: float, weights: Float[np.n
     rate, value = pooled(table.rate, even, "metric")[0], pooled(table.value, even, "metric")[0]
     order = np.argsort(rate, kind="stable")
     finite = np.isfinite(value)
-    notes = list(table.notes)
+    left_out = list(table.notes)
     if not finite.all():
-        notes.append(f"{(~finite).sum()} of {len(finite)} settings left out: an image has no finite {metric} there")
+        left_out.append(f"{(~finite).sum()} of {len(finite)} settings left out: an image has no finite {metric} there")
     order = order[finite[order]]
     rates, values = pooled(table.rate[:, order], weights, "metric"), pooled(table.value[:, order], weights, "metric")
     spread = np.array([interval(column) for column in values.T]).reshape(-1, 2)
@@ -128,7 +130,8 @@ def _mean_curve(table: CodecTable, metric: str, sign: float, weights: Float[np.n
         band_rate=grid,
         band_low=band[:, 0],
         band_high=band[:, 1],
-        notes=(*notes, *more),
+        left_out=tuple(left_out),
+        notes=(*left_out, *more),
     )
 
 

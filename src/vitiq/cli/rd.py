@@ -110,7 +110,7 @@ def _means(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
     rows: list[Row] = []
     for metric, better in metrics.items():
         for one in mean_curves(gathered.points, metric, higher_is_better=better):
-            for note in (note for note in one.notes if "left out" in note):
+            for note in one.left_out:
                 say(f"vitiq: {one.codec}, {metric}: {note.removeprefix(f'{one.codec}: ')}", err=True)
             columns = zip(one.settings, one.rate, one.value, one.value_low, one.value_high, strict=True)
             for setting, rate, value, low, high in columns:

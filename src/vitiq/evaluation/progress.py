@@ -37,11 +37,6 @@ class Step:
     workers: int = 1
     state: Progress | None = None
 
-    @property
-    def share(self) -> float:
-        """Of the work, what is done: 0 to 1."""
-        return 1.0 if self.rest + self.spent <= 0 else self.spent / (self.rest + self.spent)
-
 
 @dataclass
 class Clock:

@@ -153,8 +153,8 @@ class CompressAiCodec(ViqCodec):
         Raises:
             BitstreamError: the zoo has no such model.
         """
-        names = file.section(HEAD).decode("ascii", "replace").split()[3:]
-        if len(names) != 2 or not self.of_zoo():
+        _, _, names = _head(file)
+        if not names or not self.of_zoo():
             return self
         made = type(self)(**asdict(self.options) | dict(zip(("model", "metric"), names, strict=True)))
         try:
@@ -179,7 +179,7 @@ class CompressAiCodec(ViqCodec):
         from vitiq.models.tensors import to_image
 
         file = self.unpack(data)
-        quality, shape = _head(file)
+        quality, shape, _ = _head(file)
         path = self.weights_path(quality, file.weights)
         check_weights(file, sha256_file(path), self.name, "give the right ones with weights=PATH")
         strings = [[section.data] for section in file.sections if section.kind == STRING]
@@ -193,8 +193,7 @@ class CompressAiCodec(ViqCodec):
 
     def contents(self, file: viq.Container, *, symbols: bool) -> Contents:  # noqa: ARG002
         """Quality and shape of the latents."""
-        quality, shape = _head(file)
-        names = file.section(HEAD).decode("ascii").split()[3:]
+        quality, shape, names = _head(file)
         model = dict(zip(("model", "model_metric"), names, strict=False))
         return Contents(quality, details={**model, "latent_rows": shape[0], "latent_columns": shape[1]})
 
@@ -211,17 +210,17 @@ class CompressAiCodec(ViqCodec):
         return {**super().identity(), "weights": hashes, "compressai": package}
 
 
-def _head(file: viq.Container) -> tuple[int, tuple[int, int]]:
-    """Quality and shape of the latents; the names of model and metric may follow."""
-    head = file.section(HEAD)
-    numbers = head.split()[:3]
-    legible = head.isascii() and len(head.split()) in (3, 5)
+def _head(file: viq.Container) -> tuple[int, tuple[int, int], list[str]]:
+    """Quality, shape of the latents, and the names of model and metric; of one's own model there are none."""
+    words = file.section(HEAD).decode("ascii", "replace").split()
+    numbers, names = words[:3], words[3:]
+    legible = len(numbers) == 3 and len(names) in {0, 2} and all(word.isascii() for word in words)
     if not legible or not all(number.isdigit() and len(number) < 6 for number in numbers):
         raise BitstreamError("quality and latent shape cannot be read; the file is damaged")
     quality, rows, columns = map(int, numbers)
     if not (0 < rows <= file.height + MULTIPLE and 0 < columns <= file.width + MULTIPLE):
         raise BitstreamError(f"latents of {rows}×{columns} do not belong to {file.width}×{file.height} pixels")
-    return quality, (rows, columns)
+    return quality, (rows, columns), names
 
 
 _networks: dict[tuple[str, int, str, str], Any] = {}
