@@ -190,8 +190,9 @@ def test_losses_are_copied_pickled_and_turned_as_other_modules_are(name: str) ->
     vitiq.score(x, y, "vit-cls")  # packs the network that the loss shares
     for copied in (copy.deepcopy(criterion), pickle.loads(pickle.dumps(criterion))):
         assert float(copied(y, x)) == value
-        assert float(copied.double()(y.double(), x.double())) == pytest.approx(value, abs=1e-5)
-        assert float(copied.half()(y, x)) == pytest.approx(value, abs=1e-5)
+        # The square root of a covariance in fid-vit amplifies rounding, which differs from CPU to CPU.
+        assert float(copied.double()(y.double(), x.double())) == pytest.approx(value, rel=1e-4, abs=1e-5)
+        assert float(copied.half()(y, x)) == pytest.approx(value, rel=1e-4, abs=1e-5)
         copied.to("meta")
     assert float(criterion(y, x)) == value
 
