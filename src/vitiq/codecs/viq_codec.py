@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Integer
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec, FileInfo
@@ -22,7 +22,7 @@ from vitiq.weights.store import resolve
 WEIGHTS_PREFIX = 8
 """Bytes of the weights' sha256 that a file of version 1 carries; the compact form carries `viq.COMPACT_WEIGHTS`."""
 
-Symbols = Int[np.ndarray, "..."]
+Symbols = Integer[np.ndarray, "..."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ViqCodec(Codec):
 
     Attributes:
         viq_id: one-byte number in the file, 1 to 255, of a codec that ships with vitiq; None for the name.
-        viq_version: of the container in which it writes files of one section; it reads both.
+        viq_version: of the container in which it writes files of one section that need weights; it reads both.
         reads: numbers and names of other codecs whose files it reads too.
         section_names: names of the sections that are not header, by kind; several kinds may share one.
     """
@@ -82,11 +82,12 @@ class ViqCodec(Codec):
             weights_sha256: of the weights that decoding needs; empty for none.
         """
         whole, parts = bytes.fromhex(weights_sha256), tuple(viq.Section(kind, data) for kind, data in sections.items())
-        if self.viq_version == viq.COMPACT:
+        version = self.viq_version if len(parts) == 1 and whole else viq.VERSION
+        if version == viq.COMPACT:
             prefix, check = whole[: viq.COMPACT_WEIGHTS], crc & 0xFFFF
         else:
             prefix, check = whole[:WEIGHTS_PREFIX], crc
-        return viq.pack(viq.Container(self._key(), width, height, prefix, check, parts, self.viq_version))
+        return viq.pack(viq.Container(self._key(), width, height, prefix, check, parts, version))
 
     def unpack(self, data: bytes) -> viq.Container:
         """The container of a file of this codec.
@@ -130,9 +131,12 @@ class ViqCodec(Codec):
         return Contents()
 
 
-def symbols_crc(symbols: Sequence[Symbols]) -> int:
-    """CRC-32 of all symbols as big-endian 16-bit numbers, layer by layer, channel by channel, row by row."""
-    crc = 0
+def symbols_crc(symbols: Sequence[Symbols], crc: int = 0) -> int:
+    """CRC-32 of all symbols as big-endian 16-bit numbers, layer by layer, channel by channel, row by row.
+
+    Args:
+        crc: of symbols before these.
+    """
     for channel in (channel for values in symbols for channel in values):  # one at a time: images may be large
         crc = zlib.crc32(channel.astype(">i2").tobytes(), crc)
     return crc

@@ -17,7 +17,7 @@ from PIL import Image
 
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.networks.embedded import TransformModel
-from vitiq.codecs.transform.refine import coded_symbols
+from vitiq.codecs.transform.refine import code
 from vitiq.files import open_output
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.crops import random_box
@@ -79,7 +79,7 @@ def coded_views(
     """Crops coded at their levels."""
     logits = teacher_logits(teacher, crops)
     return [
-        LatentView(coded_symbols(codec, crop, level).astype(np.int16), crop.shape[0], crop.shape[1], level, row)
+        LatentView(code(codec, crop, level).symbols.astype(np.int16), crop.shape[0], crop.shape[1], level, row)
         for crop, level, row in zip(crops, levels, logits, strict=True)
     ]
 

@@ -11,13 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Int, UInt8
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.viq_codec import Contents, ViqCodec, check_symbols, check_weights, made_with, named_weights
+from vitiq.codecs.viq_codec import (
+    Contents,
+    ViqCodec,
+    check_symbols,
+    check_weights,
+    made_with,
+    named_weights,
+    symbols_crc,
+)
 from vitiq.errors import BitstreamError, InputError
 from vitiq.optimise.settings import SearchOptions, networks_of
 from vitiq.options import option
@@ -34,8 +42,9 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 """The weights where none are given."""
 
-LATENTS, LATENTS_IN_CONTEXT = 1, 2
-"""Sections: quality (1 byte), then `latent_coding`; the second with a context of hyper-latents and inline escapes."""
+LATENTS, LATENTS_IN_CONTEXT, GRAPHICS = 1, 2, 3
+"""Sections: quality (1 byte), then `latent_coding`, the second with a context of hyper-latents and inline escapes; or
+`graphics_layer`, which stands before them, or alone where it covers the image."""
 
 LEARNING_RATE = 0.1
 """Of the search with Adam, in symbols an iteration."""
@@ -105,7 +114,7 @@ class TransformViqCodec(ViqCodec):
     usual_sizes = (0.0036, 1.052)  # medians of photographs at qualities 0 to 63, continued to the lowest
     optimises = True
     Options = TransformOptions
-    section_names = {LATENTS: "latents", LATENTS_IN_CONTEXT: "latents"}  # noqa: RUF012 - a constant
+    section_names = {LATENTS: "latents", LATENTS_IN_CONTEXT: "latents", GRAPHICS: "graphics"}  # noqa: RUF012 - a constant
     viq_version = viq.COMPACT
     synthesis: ClassVar[str]
 
@@ -148,31 +157,44 @@ class TransformViqCodec(ViqCodec):
         height, width, _ = image.shape
         if height * width > MAX_PIXELS:
             raise InputError(f"{width}×{height} pixels given for {self.name}, at most {MAX_PIXELS} in all; shrink it")
-        from vitiq.codecs.transform.refine import code, refine
+        from vitiq.codecs.transform.graphics_layer import unpack as unpack_layer
+        from vitiq.codecs.transform.mixed import parts_of
+        from vitiq.codecs.transform.refine import Coded, code, refine
         from vitiq.models.device import exact_convolutions
 
-        model = self._model()
+        decoder = self._decoder()
+        model = decoder.model
 
-        def pack(payload: bytes, crc: int) -> bytes:
-            kind = LATENTS if model.integer_prior.context is None else LATENTS_IN_CONTEXT
-            section = {kind: _quality_byte(level) + payload}
-            return self.pack(width, height, section, crc=crc, weights_sha256=model.weights_sha256)
-
-        with exact_convolutions(model.device):
+        def coded(pixels: ImageU8) -> Coded:
             if self.options.iterations == 0:
-                return pack(*code(model, image, level))
-            return pack(
-                *refine(
-                    self._decoder(),
-                    image,
-                    level,
-                    synthesis=self._synthesis,
-                    loss=self.options.searched_loss,
-                    settings=self._search(),
-                    seed=self.options.seed,
-                    progress=progress,
-                )
+                return code(model, pixels, level)
+            return refine(
+                decoder,
+                pixels,
+                level,
+                synthesis=self._synthesis,
+                loss=self.options.searched_loss,
+                settings=self._search(),
+                seed=self.options.seed,
+                progress=progress,
             )
+
+        sections: dict[int, bytes] = {}
+        crc = 0
+        with exact_convolutions(model.device):
+            parts = parts_of(decoder, image, level)
+            if parts.remainder is not None:
+                known = parts.coded if self.options.iterations == 0 else None
+                latents = known or coded(parts.remainder)
+        if parts.layer is not None:
+            sections[GRAPHICS] = _quality_byte(level) + parts.layer
+        if parts.remainder is not None:
+            kind = LATENTS if model.integer_prior.context is None else LATENTS_IN_CONTEXT
+            sections[kind], crc = _quality_byte(level) + latents.data, latents.crc
+        if parts.layer is not None:
+            crc = symbols_crc([_planes(unpack_layer(parts.layer, height, width))], crc)
+        needed = "" if parts.remainder is None else model.weights_sha256
+        return self.pack(width, height, sections, crc=crc, weights_sha256=needed)
 
     def _search(self) -> SearchSettings:
         settings: SearchSettings = self.options.search(self.options.iterations)
@@ -186,13 +208,20 @@ class TransformViqCodec(ViqCodec):
             BitstreamError: damaged, foreign, or symbols that do not match their checksum.
             WeightsError: the file was made with other weights.
         """
+
+        return self._image(self.unpack(data))
+
+    def _image(self, file: viq.Container) -> ImageU8:
         from vitiq.models.device import exact_convolutions
 
-        file = self.unpack(data)
-        level, symbols = self._read(file)
+        read = self._read(file)
+        if read.symbols is None:
+            assert read.layer is not None
+            return read.layer[:, :, :3]
         decoder = self._decoder(file)
         with exact_convolutions(decoder.model.device):
-            return decoder.image(symbols, level, self._synthesis, (file.height, file.width))
+            image = decoder.image(read.symbols, read.level, self._synthesis, (file.height, file.width))
+        return image if read.layer is None else np.where(read.layer[:, :, 3:] > 0, read.layer[:, :, :3], image)
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -203,33 +232,47 @@ class TransformViqCodec(ViqCodec):
         return self._model()
 
     def contents(self, file: viq.Container, *, symbols: bool) -> Contents:
-        """Quality; symbols and latents C×H×W in the order of their frequencies."""
+        """Quality; symbols C×H×W, and latents C×H×W in the order of their frequencies.
+
+        Where a layer of graphics covers some of the image, the latents are those of the decoded image.
+        """
         if not symbols:
             return Contents(_level(file))
-        level, found = self._read(file)
-        gain = self._model(file).gain(level)[:, None, None]
-        latents: Float32[np.ndarray, "c h w"] = (found / gain).astype(np.float32)
-        return Contents(level, symbols=(found,), latents=(latents,))
+        read = self._read(file)
+        found = () if read.symbols is None else (read.symbols,)
+        model = self._model(file if found else None)
+        gain = model.gain(read.level)[:, None, None]
+        values = read.symbols if read.layer is None else model.analyse_image(self._image(file), read.level)[0]
+        latents: Float32[np.ndarray, "c h w"] = (values / gain).astype(np.float32)
+        return Contents(read.level, symbols=found, latents=(latents,))
 
-    def _read(self, file: viq.Container) -> tuple[int, Int[np.ndarray, "c h w"]]:
+    def _read(self, file: viq.Container) -> _Read:
+        from vitiq.codecs.transform.graphics_layer import unpack
         from vitiq.codecs.transform.latent_coding import decode_groups
         from vitiq.codecs.transform.networks.block_dct import BLOCK
         from vitiq.codecs.transform.networks.embedded import coded_size
 
-        model = self._model(file)
-        level = _level(file)
+        level, kinds = _level(file), [section.kind for section in file.sections]
         if file.width * file.height > MAX_PIXELS:
             raise BitstreamError(
                 f"{file.width}×{file.height} pixels given, at most {MAX_PIXELS} expected; it is damaged"
             )
+        layer = unpack(file.section(GRAPHICS)[1:], file.height, file.width) if GRAPHICS in kinds else None
+        planes = [] if layer is None else [_planes(layer)]
+        if kinds == [GRAPHICS]:
+            check_symbols(file, planes)
+            if layer is not None and not layer[:, :, 3].all():
+                raise BitstreamError("a layer of graphics with gaps given, and nothing below it; the file is damaged")
+            return _Read(level, None, layer)
+        model = self._model(file)
         rows, columns = (side // BLOCK for side in coded_size(file.height, file.width))
         kind, prior = _kind(file), model.integer_prior
         context = kind == LATENTS_IN_CONTEXT
         if context and prior.context is None:
             raise BitstreamError("hyper-latents with a context given for weights that have none; the file is damaged")
         hyper, symbols = decode_groups(file.section(kind)[1:], rows, columns, prior, level, context=context)
-        check_symbols(file, [hyper, symbols])
-        return level, symbols
+        check_symbols(file, [hyper, symbols, *planes])
+        return _Read(level, symbols, layer)
 
     def identity(self) -> Mapping[str, object]:
         """Everything that changes the file or the image, and the hash of the weights."""
@@ -259,6 +302,18 @@ class TransformViqCodec(ViqCodec):
         return self._model().weights_bytes + (helper.weights_bytes if helper else 0)
 
 
+class _Read(NamedTuple):
+    """What is in a file: symbols of latents, pixels of a layer of graphics (RGBA), at least one of them."""
+
+    level: int
+    symbols: Int[np.ndarray, "c h w"] | None
+    layer: UInt8[np.ndarray, "height width 4"] | None
+
+
+def _planes(layer: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "4 height width"]:
+    return np.moveaxis(layer, 2, 0)
+
+
 def _kind(file: viq.Container) -> int:
     """Kind of the section with the latents."""
     return LATENTS_IN_CONTEXT if any(s.kind == LATENTS_IN_CONTEXT for s in file.sections) else LATENTS
@@ -269,11 +324,15 @@ def _quality_byte(level: int) -> bytes:
 
 
 def _level(file: viq.Container) -> int:
-    first = file.section(_kind(file))[:1]
-    level = int.from_bytes(first, signed=True)
-    if not first or not LOWEST <= level <= HIGHEST:
-        raise BitstreamError(f"quality {level} given, {LOWEST} to {HIGHEST} expected; the file is damaged")
-    return level
+    """The quality that each section begins with."""
+    first = {section.data[:1] for section in file.sections if section.kind in {LATENTS, LATENTS_IN_CONTEXT, GRAPHICS}}
+    levels = {int.from_bytes(byte, signed=True) for byte in first}
+    if not first:
+        file.section(_kind(file))
+    if len(levels) != 1 or b"" in first or not LOWEST <= min(levels) <= HIGHEST:
+        said = ", ".join(str(level) for level in sorted(levels)) or "none"
+        raise BitstreamError(f"quality {said} given, {LOWEST} to {HIGHEST} expected; the file is damaged")
+    return levels.pop()
 
 
 class Generative(TransformViqCodec):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,38 +32,47 @@ TEMPERATURES = (0.5, 0.025)
 """Of the annealing, at the first iteration and after the last."""
 
 
-def code(model: TransformModel, image: ImageU8, level: int) -> tuple[bytes, int]:
-    """Coded latents of an image as the analysis transform gives them, and the checksum of their symbols."""
-    data, crc, _ = _coded(model, *model.analyse_image(image, level), level)
-    return data, crc
+class Coded(NamedTuple):
+    """Coded latents.
+
+    Attributes:
+        data: bytes.
+        crc: checksum of all symbols.
+        symbols: of the latents, as `data` decodes to.
+    """
+
+    data: bytes
+    crc: int
+    symbols: Int[np.ndarray, "c h w"]
 
 
-def coded_symbols(model: TransformModel, image: ImageU8, level: int) -> Int[np.ndarray, "c h w"]:
-    """Symbols of the latents in the file that `code` would write."""
-    return _coded(model, *model.analyse_image(image, level), level)[2]
+def code(model: TransformModel, image: ImageU8, level: int) -> Coded:
+    """The latents of an image as the analysis transform gives them."""
+    return _coded(model, *model.analyse_image(image, level), level)
 
 
-def _lambda(level: int) -> float:
+def lagrangian(level: int) -> float:
+    """λ of a quality: bits that a squared error of 1 is worth, of the mean of a pixel's three colours (0-255)."""
     return float(error_weight(torch.tensor([level / (LEVELS - 1)], dtype=torch.float32)))
 
 
 def rdo_weights(model: TransformModel, level: int) -> Float[np.ndarray, " c"]:
     """Bits that a squared error of 1 is worth in each channel, in symbols."""
     # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
-    weights: np.ndarray = CONTEXT_RDO_WEIGHT * _lambda(level) / 3 / model.gain(level).astype(np.float64) ** 2
+    weights: np.ndarray = CONTEXT_RDO_WEIGHT * lagrangian(level) / 3 / model.gain(level).astype(np.float64) ** 2
     return weights
 
 
 def _coded(
     model: TransformModel, scaled: Float[np.ndarray, "c h w"], found: Float[np.ndarray, "z i j"], level: int
-) -> tuple[bytes, int, np.ndarray]:
-    """Bytes, checksum and symbols of scaled latents and hyper-latents."""
+) -> Coded:
+    """Scaled latents, coded under hyper-latents."""
     hyper = np.rint(found).astype(np.int64)
     prior = model.integer_prior
     data, symbols = encode_groups(
         scaled, hyper, prior, level, rdo_weights(model, level), context=prior.context is not None
     )
-    return data, symbols_crc([hyper, symbols]), symbols
+    return Coded(data, symbols_crc([hyper, symbols]), symbols)
 
 
 def refine(
@@ -75,7 +85,7 @@ def refine(
     settings: SearchSettings,
     seed: int,
     progress: ProgressCallback | None,
-) -> tuple[bytes, int]:
+) -> Coded:
     """As `code`, with the latents searched for least bits + λ · distortion of this image.
 
     The searched latents are kept only where the coded file and the image rebuilt from it are better together
@@ -88,7 +98,7 @@ def refine(
         scaled, _ = model.analyse(padded_to_blocks(target), level)
         lost, quality = distortion(loss, target), model.quality(level)
         gain = model.gains(quality)
-        weight = _lambda(level) * 255**2
+        weight = lagrangian(level) * 255**2
         variable = torch.from_numpy(scaled).to(model.device)[None].clone().requires_grad_()
         noise = torch.Generator(model.device).manual_seed(seed)
 
@@ -103,13 +113,15 @@ def refine(
             return bits / (height * width) + weight * lost(rebuilt), rebuilt
 
         minimise(objective, [variable], settings, progress)
-        best: tuple[float, bytes, int] = (math.inf, b"", 0)
+        least, best = math.inf, None
         for latents in (scaled, variable.detach()[0].cpu().numpy()):
             with torch.no_grad():
                 found = model.prior.analysis(torch.from_numpy(latents).to(model.device)[None])[0].cpu().numpy()
-            data, crc, symbols = _coded(model, latents, found, level)
+            coded = _coded(model, latents, found, level)
             with torch.no_grad():
-                rebuilt = decoder.reconstruct(symbols, level, synthesis, size).clamp(0, 1)
-                cost = 8 * len(data) / (height * width) + weight * float(lost(rebuilt))
-            best = min(best, (cost, data, crc), key=lambda found: found[0])
-    return best[1], best[2]
+                rebuilt = decoder.reconstruct(coded.symbols, level, synthesis, size).clamp(0, 1)
+                cost = 8 * len(coded.data) / (height * width) + weight * float(lost(rebuilt))
+            if best is None or cost < least:
+                least, best = cost, coded
+        assert best is not None
+    return best
