@@ -160,7 +160,7 @@ def test_labels_are_those_of_the_whole_image(bundled: dict[str, ImageU8]) -> Non
     assert GRAPHICS in kinds(data)
     found = read_latents(GenerativeMse(), data, classifier).logits
     latents = code(model, image, 54).symbols / model.gain(54)[:, None, None]
-    wanted = classifier.logits(latents.astype(np.float32), *image.shape[:2], 54)
+    wanted = classifier.logits(latents.astype(np.float32), image.shape[0], image.shape[1], 54)
     assert overlap(found, wanted) > 0.8
 
 

@@ -16,7 +16,6 @@ from PIL import Image
 
 from graphics_images import captioned, text_page
 from vitiq.codecs.transform.graphics_layer import (
-    BLOCK,
     LONGEST,
     covered,
     filled,
@@ -25,6 +24,7 @@ from vitiq.codecs.transform.graphics_layer import (
     pack,
     unpack,
 )
+from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.errors import BitstreamError
 from vitiq.types import ImageU8
 
@@ -139,6 +139,19 @@ def test_dearer_errors_are_smaller_and_take_more_bytes() -> None:
         assert layer is not None
         found = unpack(layer.data, 96, 160)[:, :, :3].astype(float)
         assert float(((found - image) ** 2).sum()) == pytest.approx(layer.error)
+
+
+def test_a_small_spot_of_a_colour_of_its_own_is_kept() -> None:
+    """Where a page has many shades of grey and one red dot."""
+    page = Image.fromarray(text_page(128, 256)).convert("L").convert("RGB")
+    page.putpixel((200, 90), (250, 20, 30))
+    for x, y in ((201, 90), (200, 91), (201, 91), (202, 91)):
+        page.putpixel((x, y), (240, 25, 35))
+    layer = find_layer(np.array(page), np.ones((8, 16), bool), 2e-4)
+    assert layer is not None
+    found = unpack(layer.data, 128, 256)[:, :, :3]
+    assert len(np.unique(found.reshape(-1, 3), axis=0)) <= 12
+    assert np.abs(found[91, 200:202].astype(int) - (240, 25, 35)).max() < 30
 
 
 def test_a_layer_that_costs_too_much_is_none() -> None:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8, UInt32
 from PIL import Image
+from scipy import ndimage
 
 from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.errors import BitstreamError
@@ -27,6 +28,13 @@ MOST_COLOURS = 128
 LEAST_RUNS = 0.35
 """Share of a block's pixels that repeat their left neighbour, at least. Photographs of few colours have less."""
 
+LEAST_RUNS_BETWEEN = 0.2
+"""The same for a block of any number of colours between blocks of graphics."""
+
+AROUND = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=np.int8)
+MOST_OF_THEM = 5
+"""Neighbours that hold graphics of a block between them, at least."""
+
 EDGE = 64
 """Range of values within a block that has an edge worth a layer, at least."""
 
@@ -36,11 +44,14 @@ LEAST_EDGES = 1 / 64
 LONGEST = 16_383
 """Pixels of a side that WebP takes."""
 
-COLOURS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 255, None)
+PALETTE = 255
+"""Colours of a palette of WebP, but for the transparent one."""
+
+COLOURS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, PALETTE, None)
 """Numbers of colours; None for all. Every second one is tried, then the neighbours of the best."""
 
-ROUNDS = 4
-"""Of k-means after the median cut."""
+ROUNDS = 6
+"""Of k-means."""
 
 STRIP = 32
 """Rows of blocks that are looked at together."""
@@ -70,20 +81,24 @@ def graphic_blocks(image: ImageU8) -> Blocks | None:
     height, width, _ = image.shape
     if max(height, width) > LONGEST:
         return None
-    parts, edges = [], 0
+    parts, near, edges = [], [], 0
     for top in range(0, height, STRIP * BLOCK):
         strip = image[top : top + STRIP * BLOCK]
         # A last block is extended by its last row or column, which adds neither colours nor edges.
         padding = ((0, -strip.shape[0] % BLOCK), (0, -width % BLOCK), (0, 0))
-        graphic, edged = _graphic(np.pad(strip, padding, mode="edge"))
+        graphic, possible, edged = _graphic(np.pad(strip, padding, mode="edge"))
         parts.append(graphic)
+        near.append(possible)
         edges += int(edged.sum())
     blocks = np.concatenate(parts)
-    return blocks if edges >= max(1, LEAST_EDGES * blocks.size) else None
+    if edges < max(1, LEAST_EDGES * blocks.size):
+        return None
+    around = ndimage.convolve(blocks.astype(np.int8), AROUND, mode="nearest")
+    return blocks | np.concatenate(near) & (around >= MOST_OF_THEM)
 
 
-def _graphic(strip: ImageU8) -> tuple[Blocks, Blocks]:
-    """Which whole blocks of a strip hold graphics, and which of those an edge."""
+def _graphic(strip: ImageU8) -> tuple[Blocks, Blocks, Blocks]:
+    """Which whole blocks of a strip hold graphics, which may, and which of the former have an edge."""
     packed = _packed(strip)
     rows, columns = packed.shape[0] // BLOCK, packed.shape[1] // BLOCK
 
@@ -96,7 +111,7 @@ def _graphic(strip: ImageU8) -> tuple[Blocks, Blocks]:
     runs = by_block(lines[:, :, 1:] == lines[:, :, :-1]).mean(axis=2)
     graphic = (count <= MOST_COLOURS) & (runs >= LEAST_RUNS)
     ranges = np.stack([np.ptp(by_block(strip[:, :, channel]), axis=2) for channel in range(3)])
-    return graphic, graphic & (ranges.max(axis=0) >= EDGE)
+    return graphic, runs >= LEAST_RUNS_BETWEEN, graphic & (ranges.max(axis=0) >= EDGE)
 
 
 def _packed(pixels: UInt8[np.ndarray, "*n 3"]) -> UInt32[np.ndarray, "*n"]:
@@ -156,6 +171,7 @@ def find_layer(image: ImageU8, blocks: Blocks, weight: float, most: float = math
     inside = covered(blocks, *image.shape[:2])
     colours, index, counts = np.unique(_packed(image[inside]), return_inverse=True, return_counts=True)
     exact = np.stack([colours >> shift & 0xFF for shift in (16, 8, 0)], axis=1).astype(np.float64)
+    seeds = _seeds(exact, counts)
     channels = 3 if inside.all() else 4
     pixels = np.zeros((*inside.shape, channels), dtype=np.uint8)
     found: dict[int, Layer] = {}
@@ -164,7 +180,7 @@ def find_layer(image: ImageU8, blocks: Blocks, weight: float, most: float = math
         count = COLOURS[rank]
         reduced = exact
         if count is not None and count < len(exact):
-            palette = _palette(exact, counts, count)
+            palette = _palette(exact, counts, seeds[:count])
             reduced = palette[_assigned(exact, palette)]
         error = float((counts[:, None] * (reduced - exact) ** 2).sum())
         opaque = np.full((len(exact), channels - 3), 255)
@@ -185,21 +201,33 @@ def find_layer(image: ImageU8, blocks: Blocks, weight: float, most: float = math
     return layer if layer.cost < most else None
 
 
+def _seeds(colours: Float64[np.ndarray, "n 3"], counts: Int64[np.ndarray, " n"]) -> Float64[np.ndarray, "k 3"]:
+    """Colours that palettes start from, the most needed first: each is the one that those before it miss by most.
+
+    Weighed by the square root of their use, so that a small spot of a colour of its own is not lost.
+    """
+    weights = np.sqrt(counts)
+    chosen = [int(weights.argmax())]
+    missed = ((colours - colours[chosen[0]]) ** 2).sum(axis=1)
+    while len(chosen) < PALETTE and missed.any():
+        chosen.append(int((weights * missed).argmax()))
+        missed = np.minimum(missed, ((colours - colours[chosen[-1]]) ** 2).sum(axis=1))
+    found: Float64[np.ndarray, "k 3"] = colours[chosen]
+    return found
+
+
 def _palette(
-    colours: Float64[np.ndarray, "n 3"], counts: Int64[np.ndarray, " n"], size: int
-) -> Float64[np.ndarray, "k 3"]:
-    """At most `size` colours for some that are used `counts` times each: a median cut, then k-means."""
-    # Pillow's median cut counts pixels: a colour stands in proportion to its use, at least once.
-    shares = np.maximum(1, np.rint(counts * (2**16 / counts.sum()))).astype(np.int64)
-    shown = colours.astype(np.uint8).repeat(shares, axis=0)[None]
-    cut = Image.fromarray(shown).quantize(size, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    centres = np.array(cut.getpalette("RGB"), dtype=np.float64).reshape(-1, 3)[:size]
+    colours: Float64[np.ndarray, "n 3"], counts: Int64[np.ndarray, " n"], seeds: Float64[np.ndarray, "k 3"]
+) -> Float64[np.ndarray, "j 3"]:
+    """At most as many colours as seeds, for some that are used `counts` times each: k-means."""
+    centres = seeds
     for _ in range(ROUNDS):
         nearest = _assigned(colours, centres)
         used = np.bincount(nearest, counts, len(centres))
         sums = np.stack([np.bincount(nearest, counts * colours[:, k], len(centres)) for k in range(3)], axis=1)
         centres = sums[used > 0] / used[used > 0, None]
-    return np.rint(centres)
+    found: Float64[np.ndarray, "j 3"] = np.rint(centres)
+    return found
 
 
 def _assigned(colours: Float64[np.ndarray, "n 3"], palette: Float64[np.ndarray, "k 3"]) -> Int64[np.ndarray, " n"]:
