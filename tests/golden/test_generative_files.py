@@ -4,7 +4,8 @@ Truth: `data/generative.viq` (container of version 1, hyper-latents without a co
 images beside it, written once from the bundled portrait; `data/generative-compact.viq` of the same piece, with the same
 symbols of the latents, and `data/generative-low.viq`, of a quality below 0, both by weights 59f5beb2…, which today's
 stand for. Images of `generative` were written anew with its present synthesis (`python
-tests/golden/test_generative_files.py`); no file is. Symbols must be exact anywhere; pixels may differ by one level
+tests/golden/test_generative_files.py`); no file is. `data/generative-mixed.viq` is a piece of the animal above text, a
+layer of graphics above latents; `data/generative-text.viq` of text alone, which decodes to the same pixels everywhere. Symbols must be exact anywhere; pixels may differ by one level
 between instruction sets.
 """
 
@@ -24,10 +25,10 @@ CODECS: dict[str, Codec] = {"generative": Generative(), "generative-mse": Genera
 
 
 FILES = ("generative.viq", "generative-compact.viq")
-LOW = "generative-low.viq"
+LOW, MIXED, TEXT = "generative-low.viq", "generative-mixed.viq", "generative-text.viq"
 
 
-@pytest.mark.parametrize(("file", "image"), [*((file, "") for file in FILES), (LOW, "-low")])
+@pytest.mark.parametrize(("file", "image"), [*((file, "") for file in FILES), (LOW, "-low"), (MIXED, "-mixed")])
 @pytest.mark.parametrize("name", CODECS)
 def test_the_file_still_decodes_to_its_image(name: str, file: str, image: str) -> None:
     data = (DATA / file).read_bytes()
@@ -35,6 +36,12 @@ def test_the_file_still_decodes_to_its_image(name: str, file: str, image: str) -
     wanted = read_image(DATA / f"{name}{image}.png")
     assert rebuilt.shape == wanted.shape
     assert np.abs(rebuilt.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_a_layer_of_graphics_decodes_to_the_same_pixels(name: str) -> None:
+    rebuilt = CODECS[name].decode((DATA / TEXT).read_bytes())
+    np.testing.assert_array_equal(rebuilt, read_image(DATA / "generative-text.png"))
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -59,7 +66,7 @@ def latents_in(data: bytes) -> np.ndarray:
 
 def write() -> None:
     """Write the images anew: what today's syntheses make of the files."""
-    for file, image in (("generative-compact.viq", ""), (LOW, "-low")):
+    for file, image in (("generative-compact.viq", ""), (LOW, "-low"), (MIXED, "-mixed")):
         for name, codec in CODECS.items():
             write_png(DATA / f"{name}{image}.png", codec.decode((DATA / file).read_bytes()))
 

@@ -98,6 +98,15 @@ def test_webp_s_longest_side_is_heeded() -> None:
     assert graphic_blocks(np.ascontiguousarray(row[:, :LONGEST])) is not None
 
 
+def test_smooth_shades_are_left_to_the_latents() -> None:
+    image = np.array(Image.fromarray(text_page(128, 128)))
+    image[:48] = np.linspace(200, 247, 48).astype(np.uint8)[:, None, None]
+    blocks = graphic_blocks(image)
+    assert blocks is not None
+    assert not blocks[:3].any()
+    assert blocks[3:].mean() > 0.9
+
+
 def test_a_caption_is_told_from_its_photograph(bundled: dict[str, ImageU8]) -> None:
     photograph = bundled["animal"][:128, :192]
     blocks = graphic_blocks(captioned(photograph))

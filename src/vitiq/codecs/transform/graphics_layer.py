@@ -31,6 +31,9 @@ LEAST_RUNS = 0.35
 LEAST_RUNS_BETWEEN = 0.2
 """The same for a block of any number of colours between blocks of graphics."""
 
+FLAT_COLOURS, SHADES = 6, 32
+"""Smooth shades, of which few colours make steps, have more colours than the former within a range below the latter."""
+
 AROUND = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=np.int8)
 MOST_OF_THEM = 5
 """Neighbours that hold graphics of a block between them, at least."""
@@ -109,9 +112,10 @@ def _graphic(strip: ImageU8) -> tuple[Blocks, Blocks, Blocks]:
     count = 1 + (colours[:, :, 1:] != colours[:, :, :-1]).sum(axis=2)
     lines = packed.reshape(rows * BLOCK, columns, BLOCK)
     runs = by_block(lines[:, :, 1:] == lines[:, :, :-1]).mean(axis=2)
-    graphic = (count <= MOST_COLOURS) & (runs >= LEAST_RUNS)
-    ranges = np.stack([np.ptp(by_block(strip[:, :, channel]), axis=2) for channel in range(3)])
-    return graphic, runs >= LEAST_RUNS_BETWEEN, graphic & (ranges.max(axis=0) >= EDGE)
+    ranges = np.stack([np.ptp(by_block(strip[:, :, channel]), axis=2) for channel in range(3)]).max(axis=0)
+    shaded = (count > FLAT_COLOURS) & (ranges < SHADES)
+    graphic = (count <= MOST_COLOURS) & (runs >= LEAST_RUNS) & ~shaded
+    return graphic, (runs >= LEAST_RUNS_BETWEEN) & ~shaded, graphic & (ranges >= EDGE)
 
 
 def _packed(pixels: UInt8[np.ndarray, "*n 3"]) -> UInt32[np.ndarray, "*n"]:
