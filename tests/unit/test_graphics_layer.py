@@ -91,11 +91,14 @@ def test_nothing_is_gained_where_nothing_has_an_edge(value: int) -> None:
     assert graphic_blocks(noise) is None
 
 
-def test_webp_s_longest_side_is_heeded() -> None:
+def test_limits_of_a_layer_are_heeded() -> None:
     row = np.tile(text_page(32, 64), (1, 257, 1))
     assert row.shape[1] > LONGEST
     assert graphic_blocks(row) is None
     assert graphic_blocks(np.ascontiguousarray(row[:, :LONGEST])) is not None
+    large = np.broadcast_to(row[:32, :4096], (4097, 32, 4096, 3)).reshape(-1, 4096, 3)[:4097]
+    assert graphic_blocks(large) is None
+    assert graphic_blocks(large[:4096]) is not None
 
 
 def test_smooth_shades_are_left_to_the_latents() -> None:

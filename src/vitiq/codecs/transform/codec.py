@@ -276,6 +276,8 @@ class TransformViqCodec(ViqCodec):
 
     def identity(self) -> Mapping[str, object]:
         """Everything that changes the file or the image, and the hash of the weights."""
+        from PIL import features
+
         from vitiq.models.device import device_identity
         from vitiq.models.threads import SEARCH_THREADS
 
@@ -284,6 +286,7 @@ class TransformViqCodec(ViqCodec):
             "weights_sha256": self._model().weights_sha256,
             "synthesis": self.synthesis,
             "refine": self.options.iterations,
+            "graphics": f"WebP {features.version('webp')}",
         }
         if self.options.iterations:
             search = self._search()

@@ -44,8 +44,8 @@ EDGE = 64
 LEAST_EDGES = 1 / 64
 """Share of an image's blocks that are graphics with an edge, below which no layer is tried."""
 
-LONGEST = 16_383
-"""Pixels of a side that WebP takes."""
+LONGEST, MOST_PIXELS = 16_383, 2**24
+"""Pixels of a side that WebP takes, and of an image in which a layer is looked for: larger ones take too much memory."""
 
 PALETTE = 255
 """Colours of a palette of WebP, but for the transparent one."""
@@ -82,7 +82,7 @@ def graphic_blocks(image: ImageU8) -> Blocks | None:
     Blocks at the right and lower border are as large as the image leaves them.
     """
     height, width, _ = image.shape
-    if max(height, width) > LONGEST:
+    if max(height, width) > LONGEST or height * width > MOST_PIXELS:
         return None
     parts, near, edges = [], [], 0
     for top in range(0, height, STRIP * BLOCK):
