@@ -3,10 +3,10 @@
 Truth: `data/generative.viq` (container of version 1, hyper-latents without a context, weights e1c3c0be…) and the two
 images beside it, written once from the bundled portrait; `data/generative-compact.viq` of the same piece, with the same
 symbols of the latents, and `data/generative-low.viq`, of a quality below 0, both by weights 59f5beb2…, which today's
-stand for. Images of `generative` were written anew with its present synthesis (`python
-tests/golden/test_generative_files.py`); no file is. `data/generative-mixed.viq` is a piece of the animal above text, a
-layer of graphics above latents; `data/generative-text.viq` of text alone, which decodes to the same pixels everywhere. Symbols must be exact anywhere; pixels may differ by one level
-between instruction sets.
+stand for. `data/generative-mixed.viq` is a piece of the animal above text, a layer of graphics above latents;
+`data/generative-text.viq` of text alone, which decodes to the same pixels everywhere. Images of `generative` were
+written anew with its present synthesis (`python tests/golden/test_generative_files.py`); no file is. Symbols must be
+exact anywhere; pixels of latents may differ by one level between instruction sets.
 """
 
 from __future__ import annotations
