@@ -13,6 +13,7 @@ anchor.
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,10 @@ def main() -> None:
             ends = found.extremes
             best, worst = (f"{percent_text(value)} ({name})" for name, value in ends) if ends else ("–", "–")
             cells = (found.anchor, found.metric, estimate_text(found.rate), estimate_text(found.mean_rate), worst, best)
-            print(f"| {' | '.join(cells)} | {found.low:.4g} … {found.high:.4g} ({found.overlap:.0%}) |")
+            # A mean over images has no curve where one of them is exact, which is infinitely many decibels.
+            finite = math.isfinite(found.low) and math.isfinite(found.high)
+            span = f"{found.low:.4g} … {found.high:.4g} ({found.overlap:.0%})" if finite else "–"
+            print(f"| {' | '.join(cells)} | {span} |")
 
 
 if __name__ == "__main__":

@@ -127,6 +127,24 @@ def test_one_image_has_no_interval() -> None:
     assert np.isnan([found.rate.low, found.rate.high, found.mean_rate.low]).all()
 
 
+def test_an_image_that_a_codec_reproduces_exactly_does_not_cost_the_mean_of_the_others() -> None:
+    """As a drawing among photographs, of a codec that stores it without loss at all but its lowest rate."""
+    points = [
+        replace(p, values={"psnr-rgb": np.inf, "mse": 0.0})
+        if (p.image, p.codec) == ("3.png", "new") and p.setting != "quality=0"
+        else p
+        for p in study()
+    ]
+    for pool in ("metric", "mse"):
+        found = compare(points, "new", "old", "psnr-rgb", resamples=50, pool=pool)
+        assert found.rate.value == pytest.approx(-10)
+        assert found.images == 11
+        assert found.notes == ("3.png left out: new has no finite value at over half of its settings",)
+    curves = mean_curves(points, "psnr-rgb", resamples=20)
+    assert [(c.images, len(c.settings)) for c in curves] == [(11, 5), (11, 5)], "of both codecs alike"
+    assert curves[0].left_out == found.notes
+
+
 def test_an_infinite_value_is_left_out_of_the_image_and_of_the_mean() -> None:
     points = [
         RdPoint(p.image, p.codec, p.setting, p.bpp, {"psnr-rgb": np.inf})

@@ -12,7 +12,7 @@ from vitiq.analysis.batched import mean_difference, ordered, points_used
 from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
 from vitiq.analysis.curve import LEAST_POINTS, Method, Others, Values
-from vitiq.analysis.mean_curve import Pool, common_images, pooled
+from vitiq.analysis.mean_curve import Pool, common_images, images_with_curves, pooled
 from vitiq.analysis.points import CodecTable, RdPoint, gather
 from vitiq.errors import InputError
 
@@ -202,13 +202,14 @@ def average_over_metrics(comparisons: Iterable[Comparison]) -> float:
 
 def _paired(a: CodecTable, b: CodecTable) -> tuple[CodecTable, CodecTable, list[str]]:
     """Both tables on the images that both have; published means as they are."""
-    images = common_images([a, b])
+    common, (images, infinite) = common_images([a, b]), images_with_curves([a, b])
     if not images and not (a.aggregate and b.aggregate):
         raise InputError(f"{b.codec} and {a.codec}: no image is coded at every setting of both; give one set of images")
     notes = [note for t in (a, b) for note in t.notes]
     for t in (a, b):
-        if not t.aggregate and len(images) < len(t.images):
-            notes.append(f"{t.codec}: {len(t.images) - len(images)} of {len(t.images)} images left out: no partner")
+        if not t.aggregate and len(common) < len(t.images):
+            notes.append(f"{t.codec}: {len(t.images) - len(common)} of {len(t.images)} images left out: no partner")
+    notes += infinite
     a, b = (t if t.aggregate else t.of_images(images) for t in (a, b))
     return a, b, notes
 

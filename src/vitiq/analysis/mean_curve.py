@@ -75,6 +75,28 @@ def common_images(tables: Sequence[CodecTable]) -> list[str]:
     return [i for i in own[0].images if i in shared] if own else []
 
 
+def images_with_curves(tables: Sequence[CodecTable]) -> tuple[list[str], list[str]]:
+    """Common images that have a curve in every table, and what is said of the others.
+
+    An image that a codec reproduces exactly has an infinite PSNR, and no mean with it is finite. Where that is so at
+    over half of a codec's settings the image is left out, of all codecs alike; else the settings are.
+    """
+    images = common_images(tables)
+    own = [t.of_images(images) for t in tables if not t.aggregate]
+    without = {image: t.codec for t in own for image, row in zip(images, t.value, strict=True) if _mostly_infinite(row)}
+    if len(without) == len(images):
+        return images, []
+    notes = [
+        f"{image} left out: {codec} has no finite value at over half of its settings"
+        for image, codec in without.items()
+    ]
+    return [image for image in images if image not in without], notes
+
+
+def _mostly_infinite(values: Values) -> bool:
+    return 2 * int(np.isfinite(values).sum()) < len(values)
+
+
 def mean_curves(
     points: Sequence[RdPoint],
     metric: str,
@@ -95,23 +117,25 @@ def mean_curves(
     """
     names = codecs_of([p for p in points if metric in p.values])
     tables = [gather(points, name, metric) for name in names]
-    images = common_images(tables)
+    images, notes = images_with_curves(tables)
     if not images and any(not t.aggregate for t in tables):
         raise InputError(f"{', '.join(names)}: no image is coded at every setting of all of them; compare fewer codecs")
     some = [t if t.aggregate else t.of_images(images) for t in tables]
     weights = draws(len(images), resamples, 0) if len(images) >= FEWEST_IMAGES else np.empty((0, len(images)))
     none = np.empty((0, 1))
     sign = 1.0 if higher_is_better else -1.0
-    return [_mean_curve(t, metric, sign, none if t.aggregate else weights) for t in some]
+    return [_mean_curve(t, metric, sign, none if t.aggregate else weights, [] if t.aggregate else notes) for t in some]
 
 
-def _mean_curve(table: CodecTable, metric: str, sign: float, weights: Float[np.ndarray, "b images"]) -> MeanCurve:
+def _mean_curve(
+    table: CodecTable, metric: str, sign: float, weights: Float[np.ndarray, "b images"], notes: Sequence[str]
+) -> MeanCurve:
     count = len(table.images)
     even = np.full((1, count), 1 / count)
     rate, value = pooled(table.rate, even, "metric")[0], pooled(table.value, even, "metric")[0]
     order = np.argsort(rate, kind="stable")
     finite = np.isfinite(value)
-    left_out = list(table.notes)
+    left_out = [*table.notes, *notes]
     if not finite.all():
         left_out.append(f"{(~finite).sum()} of {len(finite)} settings left out: an image has no finite {metric} there")
     order = order[finite[order]]
