@@ -142,6 +142,14 @@ def test_another_process_decodes_the_same_image(mixed_file: bytes, tmp_path: Pat
     np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), vitiq.decode(mixed_file))
 
 
+def test_a_layer_alone_is_decoded_without_torch(tmp_path: Path) -> None:
+    path = tmp_path / "text.viq"
+    path.write_bytes(GenerativeMse().encode(text_page(120, 200), Quality(45)))
+    without = "import sys; sys.modules['torch'] = None; import vitiq; print(vitiq.decode(sys.argv[1]).shape)"
+    done = subprocess.run([sys.executable, "-c", without, path], check=True, capture_output=True, text=True)
+    assert done.stdout == "(120, 200, 3)\n"
+
+
 @pytest.mark.parametrize("form", ["mixed", "layer"])
 def test_the_latents_of_a_file_are_those_of_the_decoded_image(form: str, mixed_file: bytes) -> None:
     data = mixed_file if form == "mixed" else GenerativeMse().encode(text_page(120, 200), Quality(45))

@@ -16,6 +16,7 @@ from PIL import Image
 
 from graphics_images import captioned, text_page
 from vitiq.codecs.transform.graphics_layer import (
+    BLOCK,
     LONGEST,
     covered,
     filled,
@@ -24,7 +25,6 @@ from vitiq.codecs.transform.graphics_layer import (
     pack,
     unpack,
 )
-from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.errors import BitstreamError
 from vitiq.types import ImageU8
 

@@ -212,12 +212,12 @@ class TransformViqCodec(ViqCodec):
         return self._image(self.unpack(data))
 
     def _image(self, file: viq.Container) -> ImageU8:
-        from vitiq.models.device import exact_convolutions
-
         read = self._read(file)
         if read.symbols is None:
             assert read.layer is not None
-            return read.layer[:, :, :3]
+            return np.ascontiguousarray(read.layer[:, :, :3])
+        from vitiq.models.device import exact_convolutions
+
         decoder = self._decoder(file)
         with exact_convolutions(decoder.model.device):
             image = decoder.image(read.symbols, read.level, self._synthesis, (file.height, file.width))
@@ -248,9 +248,6 @@ class TransformViqCodec(ViqCodec):
 
     def _read(self, file: viq.Container) -> _Read:
         from vitiq.codecs.transform.graphics_layer import unpack
-        from vitiq.codecs.transform.latent_coding import decode_groups
-        from vitiq.codecs.transform.networks.block_dct import BLOCK
-        from vitiq.codecs.transform.networks.embedded import coded_size
 
         level, kinds = _level(file), [section.kind for section in file.sections]
         if file.width * file.height > MAX_PIXELS:
@@ -264,6 +261,10 @@ class TransformViqCodec(ViqCodec):
             if layer is not None and not layer[:, :, 3].all():
                 raise BitstreamError("a layer of graphics with gaps given, and nothing below it; the file is damaged")
             return _Read(level, None, layer)
+        from vitiq.codecs.transform.latent_coding import decode_groups
+        from vitiq.codecs.transform.networks.block_dct import BLOCK
+        from vitiq.codecs.transform.networks.embedded import coded_size
+
         model = self._model(file)
         rows, columns = (side // BLOCK for side in coded_size(file.height, file.width))
         kind, prior = _kind(file), model.integer_prior

@@ -18,9 +18,11 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8, UInt32
 from PIL import Image
 from scipy import ndimage
 
-from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.errors import BitstreamError
 from vitiq.types import ImageU8
+
+BLOCK = 16
+"""Pixels of a block's side."""
 
 MOST_COLOURS = 128
 """Different colours of a block of graphics, at most: antialiased text has 20 to 100."""
