@@ -1,6 +1,11 @@
 """Draw docs/images/generative.png: bundled images as each codec rebuilds them from the same number of bytes.
 
-python benchmarks/show_generative.py [--bpp 0.1] [-o docs/images/generative.png]
+    python benchmarks/show_generative.py [--bpp 0.1] [--images IMAGE …] [-o docs/images/generative.png]
+
+Of other images than the bundled ones the middle is shown, for instance of what `benchmarks/drawn.py` draws:
+
+    python benchmarks/show_generative.py --images drawn/page.png drawn/bars.png drawn/window.png --bpp 0.22 \\
+        -o docs/images/graphics.png
 """
 
 from __future__ import annotations
@@ -27,15 +32,19 @@ SIDE = 256
 
 def main() -> None:
     """Draw the figure and print its numbers."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bpp", type=float, default=0.1)
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images" / "generative.png")
+    bundled = [ROOT / "examples" / "images" / f"{name}.png" for name in PIECES]
+    parser.add_argument("--images", type=Path, nargs="+", default=bundled)
     given = parser.parse_args()
-    figure = Figure(figsize=(2.3 * (len(CODECS) + 1), 2.55 * len(PIECES)), layout="constrained")
-    axes = figure.subplots(len(PIECES), len(CODECS) + 1)
+    figure = Figure(figsize=(2.3 * (len(CODECS) + 1), 2.55 * len(given.images)), layout="constrained")
+    axes = figure.subplots(len(given.images), len(CODECS) + 1)
     metrics = resolve_metrics("psnr-rgb,vit-topk")
-    for row, (name, (top, left)) in zip(axes, PIECES.items(), strict=True):
-        image = read_image(ROOT / "examples" / "images" / f"{name}.png")
+    for row, path in zip(axes, given.images, strict=True):
+        name, image = path.stem, read_image(path)
+        middle = (image.shape[0] - SIDE) // 2, (image.shape[1] - SIDE) // 2
+        top, left = PIECES[name] if path in bundled else middle
         piece = np.s_[top : top + SIDE, left : left + SIDE]
         row[0].imshow(image[piece])
         row[0].set_title("original", fontsize=9)
