@@ -21,6 +21,7 @@ from vitiq.codecs.detect import codec_of
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import BitstreamError, InputError, UnknownNameError, VitiqError, WeightsError
 from vitiq.image.io import read_image
+from vitiq.losses import loss_class
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import metadata, resolve_metrics, score_pair, to_json
 from vitiq.models.backbones import load_backbone
@@ -136,6 +137,8 @@ def test_metric_states_itself(name: str) -> None:
     low, high = metric.range
     assert low < high
     json.dumps(metadata(metric), allow_nan=False)
+    if metric.differentiable:
+        assert loss_class(name).metric == name
     try:
         assert name in metric.signature()
         assert metric.signature() == metric.signature()
