@@ -78,7 +78,7 @@ def test_codec_odd_sizes(name: str, shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_damaged_files_are_told(name: str, small: ImageU8) -> None:
+def test_damaged_files_are_reported(name: str, small: ImageU8) -> None:
     codec = quick(name)
     data = codec.encode(small, Quality(small_quality(codec)))
     rng = np.random.default_rng(0)

@@ -49,7 +49,7 @@ def test_a_shared_option_is_the_same_everywhere(name: str) -> None:
     found = {
         where: param
         for where, param in options()
-        # A worker of a cluster starts in a place that others share: one process unless told otherwise.
+        # A worker of a cluster starts in a place that others share: one process if not set otherwise.
         if expected.opts[-1] in param.opts and where != "bench worker"
     }
     assert found
