@@ -9,6 +9,8 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 from scripts import script_module
 from vitiq.weights.store import list_models, sha256_file
 
@@ -110,3 +112,48 @@ def test_scripts_and_their_options_exist() -> None:
 def test_manifest_names_are_unique() -> None:
     entries = json.loads((ROOT / "src" / "vitiq" / "weights" / "manifest.json").read_text(encoding="utf-8"))
     assert len({e["name"] for e in entries}) == len(entries)
+
+
+def measured() -> dict[str, float]:
+    """Figures of the generated tables of docs/reference/models.md by their names."""
+    text = (ROOT / "docs" / "reference" / "models.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \|[^|]*\| (-?[\d.]+)", text, re.MULTILINE)
+    return {name.strip(): float(value) for name, value in rows}
+
+
+STATED = {
+    "README.md": (
+        ("generative-mse: BD-rate against AVIF", "{:.1f} % against AVIF"),
+        ("generative-mse: BD-rate against WebP", "{:.0f} % against WebP"),
+        ("generative-mse: BD-rate against JPEG 2000", "{:.0f} % against JPEG 2000"),
+        ("generative-mse: BD-rate against mbt2018-mean", "{:.1f} % against mbt2018-mean"),
+        ("generative-mse: BD-rate against cheng2020-anchor", "{:+.0f} % against cheng2020-anchor"),
+        ("generative-mse: BD-rate against VTM", "{:+.0f} % against VTM"),
+        ("vitiq generative: mean ViT-Score, scored by DeiT-Ti", "`generative` has a ViT-Score of {:.2f} and"),
+        ("vitiq generative: mean PSNR", "and {:.1f} dB, `inversion`"),
+        ("inversion: mean ViT-Score, scored by DeiT-Ti", "`inversion` {:.2f} and"),
+        ("inversion: mean PSNR", "and {:.1f} dB, and a downscaled AVIF"),
+        ("AVIF, downscaled: mean ViT-Score, scored by DeiT-Ti", "a downscaled AVIF {:.2f} and"),
+        ("AVIF, downscaled: mean PSNR", "and {:.1f} dB (at 3 %"),
+        ("≤ 0.08 bpp: ViT-Score of vitiq generative, by DeiT-Ti", "ViT-Score ({:.2f} against"),
+        ("≤ 0.08 bpp: ViT-Score of AVIF, by DeiT-Ti", "against {:.2f}) and patch-FID"),
+        ("≤ 0.08 bpp: patch-FID of vitiq generative, by DeiT-Ti", "patch-FID ({:.0f} against"),
+        ("≤ 0.08 bpp: patch-FID of AVIF, by DeiT-Ti", "against {:.0f}), both"),
+        ("≤ 0.25 bpp: ViT-Score of vitiq generative, by DeiT-Ti", "too ({:.2f} against"),
+        ("≤ 0.25 bpp: ViT-Score of AVIF, by DeiT-Ti", "against {:.2f}; "),
+        ("≤ 0.25 bpp: patch-FID of vitiq generative, by DeiT-Ti", "; {:.0f} against"),
+        ("≤ 0.25 bpp: patch-FID of AVIF, by DeiT-Ti", "against {:.0f}). On drawings"),
+    ),
+    "docs/howto/restore-jpegs.md": (
+        ("jpeg+deblock: BD-rate against WebP", "still {:.0f} % more than WebP"),
+        ("JPEG: BD-rate against WebP", "(plain JPEG: {:.0f} % more)"),
+        ("jpeg+deblock: BD-rate against AVIF", "and {:.0f} % more than AVIF"),
+        ("JPEG: BD-rate against AVIF", "AVIF (plain JPEG: {:.0f} % more)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("page", STATED)
+def test_figures_of_other_pages_are_those_of_the_tables(page: str) -> None:
+    figures, text = measured(), " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    assert [form.format(figures[name]) for name, form in STATED[page] if form.format(figures[name]) not in text] == []
