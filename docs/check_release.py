@@ -28,15 +28,20 @@ def findings(folder: Path) -> list[str]:
     citation = (folder / "CITATION.cff").read_text(encoding="utf-8")
     heading = re.search(r"^## (.*)$", (folder / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     stated = f"{_field(citation, 'version')} ({_field(citation, 'date-released')})"
-    if _field(citation, "version") != project["version"]:
-        found.append(f"CITATION.cff: version {_field(citation, 'version')}, in pyproject.toml {project['version']}")
+    package = (folder / "src" / "vitiq" / "__init__.py").read_text(encoding="utf-8")
+    versions = {"CITATION.cff": _field(citation, "version"), "vitiq.__version__": _field(package, "__version__")}
+    found += [
+        f"{place}: version {version}, in pyproject.toml {project['version']}"
+        for place, version in versions.items()
+        if version != project["version"]
+    ]
     if heading is None or heading[1] != stated:
         found.append(f"CHANGELOG.md begins with {heading and heading[1]!r}, by CITATION.cff {stated!r} expected")
     return found
 
 
-def _field(citation: str, name: str) -> str:
-    match = re.search(rf'^{name}: "?([^"\n]*)"?$', citation, re.MULTILINE)
+def _field(text: str, name: str) -> str:
+    match = re.search(rf'^{name}(?:: | = )"?([^"\n]*)"?$', text, re.MULTILINE)
     return match[1] if match else "none"
 
 

@@ -12,7 +12,7 @@ import pytest
 from scripts import script_module
 
 ROOT = Path(__file__).parents[2]
-FILES = ("pyproject.toml", "CITATION.cff", "CHANGELOG.md")
+FILES = ("pyproject.toml", "CITATION.cff", "CHANGELOG.md", "src/vitiq/__init__.py")
 ADDRESSES = """
 [project.urls]
 Homepage = "https://example.org"
@@ -25,7 +25,8 @@ Changelog = "https://example.org/changelog"
 @pytest.fixture
 def ready(tmp_path: Path) -> Path:
     for name in FILES:
-        shutil.copy(ROOT / name, tmp_path)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     with (tmp_path / "pyproject.toml").open("r+", encoding="utf-8") as file:
         if "[project.urls]" not in file.read():
             file.write(ADDRESSES)
@@ -42,6 +43,7 @@ def test_versions_and_dates_agree_here(ready: Path) -> None:
         ("pyproject.toml", "[project.urls]", "[tool.urls]", "[project.urls] has no Homepage"),
         ("pyproject.toml", 'Source = "https', 'Source = "http', "[project.urls] has no Source"),
         ("pyproject.toml", '\nversion = "', '\nversion = "9', "CITATION.cff: version "),
+        ("src/vitiq/__init__.py", '__version__ = "', '__version__ = "9', "vitiq.__version__: version 9"),
         ("CITATION.cff", 'date-released: "20', 'date-released: "19', "CHANGELOG.md begins with"),
         ("CHANGELOG.md", "\n## ", "\n## Unreleased\n\n## ", "CHANGELOG.md begins with 'Unreleased'"),
     ],
