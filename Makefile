@@ -44,6 +44,7 @@ contracts: setup
 
 docs: setup
 	$(BIN)/python docs/make_cli_reference.py
+	$(BIN)/python docs/make_package_diagram.py
 
 check: lint types contracts test
 

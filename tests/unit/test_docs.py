@@ -30,6 +30,11 @@ def test_cli_reference_is_up_to_date() -> None:
     assert (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == module.reference(), "run `make docs`"
 
 
+def test_the_diagram_of_the_packages_is_up_to_date() -> None:
+    module = script_module("docs/make_package_diagram.py")
+    assert (ROOT / "docs" / "images" / "packages.svg").read_text(encoding="utf-8") == module.svg(), "run `make docs`"
+
+
 def test_readme_and_ci_run_the_same_tests() -> None:
     command = re.search(r"^test: setup\n\t\$\(BIN\)/(.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert command is not None
