@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitiq.analysis.bd_rate import bd_metric, bd_rate
-from vitiq.analysis.curve import Method, curve
+from vitiq.analysis.curve import Method, curve, within
 from vitiq.errors import InputError
 
 METHODS: tuple[Method, ...] = ("akima", "pchip", "cubic")
@@ -99,11 +99,21 @@ def test_the_hull_grows_and_lies_above_every_point(points: list[tuple[float, flo
 
 
 @given(factor=st.floats(0.2, 5), method=st.sampled_from(METHODS), seed=st.integers(0, 99))
-def test_a_codec_that_needs_a_share_of_the_bits_saves_that_share(factor: float, method: Method, seed: int) -> None:
+def test_a_codec_that_needs_a_share_of_the_bits_is_told_that_share(factor: float, method: Method, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(5)
     found = bd_rate(RATE_A, PSNR_A, factor * RATE_A[order], PSNR_A[order], method=method)
     assert found.percent == pytest.approx(100 * (factor - 1), abs=1e-6)
     assert found.overlap == 1
+
+
+def test_a_curve_is_cut_at_rates() -> None:
+    rate = np.geomspace(0.05, 1, 9)
+    quality = 30 + 5 * np.log2(rate)
+    cut, kept = within(rate, quality, 0.1, 0.5)
+    assert (cut[0], cut[-1]) == pytest.approx((0.1, 0.5))
+    np.testing.assert_allclose(kept, 30 + 5 * np.log2(cut))
+    cut, _ = within(rate, quality, 0.01, 9)
+    np.testing.assert_allclose(cut, rate)
 
 
 def test_curves_that_cannot_be_compared_are_refused() -> None:

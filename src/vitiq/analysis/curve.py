@@ -121,3 +121,17 @@ def mean_between(x: Values, y: Values, low: float, high: float, method: Method) 
         whole = np.polynomial.Polynomial.fit(x, y, 3).integ()
         return float(whole(high) - whole(low)) / (high - low)
     return float(interpolator(x, y, method).integrate(low, high)) / (high - low)
+
+
+def within(rate: Values, quality: Values, low: float, high: float) -> tuple[Others, Others]:
+    """The part of a curve between two rates, its ends interpolated where the curve continues beyond them.
+
+    Raises:
+        InputError: as `curve`.
+    """
+    found = curve(rate, quality)
+    first, last = max(np.log(low), found.logs[0]), min(np.log(high), found.logs[-1])
+    inside = (found.logs > first) & (found.logs < last)
+    chosen = np.concatenate([[first], found.logs[inside], [last]])
+    values = interpolator(found.logs, found.quality, "akima")(chosen)
+    return np.asarray(np.exp(chosen), dtype=np.float64), np.asarray(values, dtype=np.float64)
