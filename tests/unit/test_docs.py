@@ -147,7 +147,7 @@ STATED = {
         ("≤ 0.25 bpp: ViT-Score of vitiq generative, by DeiT-Ti", "too ({:.2f} against"),
         ("≤ 0.25 bpp: ViT-Score of AVIF, by DeiT-Ti", "against {:.2f}; "),
         ("≤ 0.25 bpp: patch-FID of vitiq generative, by DeiT-Ti", "; {:.0f} against"),
-        ("≤ 0.25 bpp: patch-FID of AVIF, by DeiT-Ti", "against {:.0f}). On drawings"),
+        ("≤ 0.25 bpp: patch-FID of AVIF, by DeiT-Ti", "against {:.0f})"),
     ),
     "docs/howto/restore-jpegs.md": (
         ("jpeg+deblock: BD-rate against WebP", "still {:.0f} % more than WebP"),
