@@ -36,9 +36,9 @@ def test_the_diagram_of_the_packages_is_up_to_date() -> None:
 
 
 def test_readme_and_ci_run_the_same_tests() -> None:
-    command = re.search(r"^test: setup\n\t\$\(BIN\)/(.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert command is not None
-    assert command.group(1) in (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = dict(re.findall(r"^(run|test): setup\n\t\$\(BIN\)/(.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for target in ("run", "test"):
+        assert f"`.venv/bin/{commands[target]}`" in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert "make test" in (ROOT / ".ci" / "run").read_text()
 
 
