@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --retries 5 --timeout 60
 
-.PHONY: run test hardening setup lint types contracts docs check wheel-test benchmark-models clean
+.PHONY: run test hardening setup lint types contracts docs check release wheel-test benchmark-models clean
 
 run: setup
 	$(BIN)/vitiq run examples/images -o out --preset thesis
@@ -44,8 +44,17 @@ contracts: setup
 
 docs: setup
 	$(BIN)/python docs/make_cli_reference.py
+	$(BIN)/python docs/make_package_diagram.py
 
 check: lint types contracts test
+
+# What is uploaded, in dist/: after the checks that an upload needs (addresses, versions, dates).
+release: setup
+	$(BIN)/python docs/check_release.py
+	rm -rf dist
+	$(PIP) build
+	$(BIN)/python -m build
+	$(MAKE) wheel-test
 
 benchmark-models: setup
 	$(BIN)/python benchmarks/models.py

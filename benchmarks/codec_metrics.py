@@ -57,13 +57,13 @@ def golden(path: Path, peers: Sequence[Peer]) -> None:
             }
         )
     command = "python benchmarks/codec_metrics.py --ssimulacra2 PATH --double PATH --golden"
-    facts = {
+    values = {
         "command": f"{command} tests/golden/data/{path.name}",
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
         "images": {name: hashlib.sha256(b.tobytes()).hexdigest() for name, (_, b) in pairs.items()},
         "entries": sorted(entries, key=lambda entry: str(entry["metric"])),
     }
-    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> None:

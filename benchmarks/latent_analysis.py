@@ -77,7 +77,7 @@ def quarters(image: ImageU8) -> list[ImageU8]:
     ]
 
 
-def in_pictures(folder: Path) -> ImageU8:
+def in_images(folder: Path) -> ImageU8:
     """A row for one quarter of each bundled image: its mirrored piece, and the nearest quarters."""
     images = [quarter for path in sorted(folder.glob("*.png")) for quarter in quarters(read_image(path))]
     asked = [5 * row for row in range(len(images) // 4)]  # another quarter of each image
@@ -109,7 +109,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     bundled = Path(__file__).parents[1] / "examples" / "images"
-    for path, drawn in ((given.image, on_the_way), (given.nearest, in_pictures)):
+    for path, drawn in ((given.image, on_the_way), (given.nearest, in_images)):
         if path:
             Image.fromarray(drawn(bundled)).save(path, optimize=True)
     images = [read_image(path) for folder in given.folders for path in sorted(folder.glob("*.png"))]

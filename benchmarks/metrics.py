@@ -172,8 +172,8 @@ def rows(found: Sequence[Kept]) -> list[str]:
         for line in others:
             both = zip(line["seconds"], first["seconds"], strict=True)
             cells = " | ".join(f"{t * 1e3:.1f} | {t / own:.1f}" for t, own in both)
-            facts = f"{shown(line['value'])} | {line['pairs']} | {line['difference']:.0e} | {cells}"
-            lines.append(f"| | {line['program']} | {facts} | {line['memory']:.0f} |")
+            shared = f"{shown(line['value'])} | {line['pairs']} | {line['difference']:.0e} | {cells}"
+            lines.append(f"| | {line['program']} | {shared} | {line['memory']:.0f} |")
     return [*slower(found), "", *lines]
 
 

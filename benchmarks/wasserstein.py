@@ -93,14 +93,14 @@ def main() -> None:
         commit = subprocess.run(
             ["git", "-C", options.checkout, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
         )
-        facts = {
+        golden = {
             "command": "python benchmarks/wasserstein.py CHECKOUT --golden tests/golden/data/wasserstein.json",
             "source": f"{SOURCE}, commit {commit.stdout.strip()}",
             "call": "VGG16WassersteinDistortion()(distorted, reference, log2 sigma everywhere), random VGG-16, float32",
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
             "values": values,
         }
-        options.golden.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        options.golden.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
 
 
 def _timed(program: Any, metric: Wasserstein, pair: tuple[ImageU8, ImageU8], tensors: Any) -> tuple[float, ...]:

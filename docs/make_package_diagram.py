@@ -15,7 +15,7 @@ import grimp
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "images" / "packages.svg"
-WIDTH, ROW, BOX, HEIGHT = 980, 84, 110, 40
+WIDTH, ROW, BOX, HEIGHT = 1080, 84, 110, 40
 """Pixels: of the page, from row to row, of a box."""
 
 

@@ -253,7 +253,7 @@ def _exists(path: Path, source: Path | None) -> str:
 
 
 def _temporary(target: Path) -> Path:
-    """A short name in the target's folder: names of 255 bytes leave no room for a longer one."""
+    """A short name in the target's folder: a name of 255 bytes cannot be made longer."""
     return target.with_name(f".vitiq-{secrets.token_hex(4)}.tmp")
 
 

@@ -7,9 +7,10 @@
     value.backward()
     criterion.scores(distorted, reference)   # the metric's value for each image
 
-A metric is called differentiable if and only if its loss is in `LOSSES`. `STAND_INS` are surrogates for metrics that
-have no gradient or compare sets of images: `vit-topk` (relaxed), `fid` and `fid-vit` (of patches). Networks are frozen;
-weights that do not ship with vitiq (LPIPS, DISTS, FID) must be fetched first, as for the metric.
+A metric is called differentiable if and only if it has a loss: those of vitiq are in `LOSSES`, a plug-in's metric gives
+its own (`Metric.loss_class`). `STAND_INS` are surrogates for metrics that have no gradient or compare sets of images:
+`vit-topk` (relaxed), `fid` and `fid-vit` (of patches). Networks are frozen; weights that do not ship with vitiq (LPIPS,
+DISTS, FID) must be fetched first, as for the metric.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import difflib
 from typing import Any
 
 from vitiq import registry
-from vitiq.errors import InputError, UnknownNameError
+from vitiq.errors import InputError, PluginError, UnknownNameError
 from vitiq.metrics.fidelity.losses import (
     MaeLoss,
     MseLoss,
@@ -89,6 +90,7 @@ __all__ = [
     "VitTopKLoss",
     "WassersteinLoss",
     "loss",
+    "loss_class",
 ]
 
 LOSSES: dict[str, type[Loss]] = {
@@ -116,20 +118,31 @@ def loss(name: str, **options: Any) -> Loss:
     """The loss of a metric, or a surrogate.
 
     Args:
-        name: the metric's key: `mse`, `psnr-y`, `ms-ssim`, `lpips`, `vit-tiles`, …; or one of `STAND_INS`.
+        name: the metric's key: `mse`, `psnr-y`, `ms-ssim`, `lpips`, `vit-tiles`, a plug-in's, …; or one of `STAND_INS`.
         options: of the loss: `backbone` of the ViT losses, `folder` of LPIPS's and DISTS's weights.
 
     Raises:
         UnknownNameError: no metric of that name has a loss.
+        PluginError: a plug-in's metric gives something else as its loss.
         WeightsError: its weights are not found.
     """
-    known: dict[str, type[Loss]] = {**LOSSES, **STAND_INS}
     if not isinstance(name, str):
         raise InputError(f"loss: {type(name).__name__} given, the name of a metric expected")
-    if name not in known:
-        if name in registry.names("metrics"):
-            raise UnknownNameError(f"the metric {name} has no loss; choose from {', '.join(known)}")
+    return loss_class(name)(**options)
+
+
+def loss_class(name: str) -> type[Loss]:
+    """What `loss` makes. Raises as it does."""
+    known: dict[str, type[Loss]] = {**LOSSES, **STAND_INS}
+    if name in known:
+        return known[name]
+    if name not in registry.names("metrics"):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
         raise UnknownNameError(f"no loss of the metric {name!r}: {hint}")
-    return known[name](**options)
+    own: object = registry.load("metrics", name).loss_class()
+    if own is None:
+        raise UnknownNameError(f"the metric {name} has no loss; choose from {', '.join(known)}")
+    if not (isinstance(own, type) and issubclass(own, Loss)):
+        raise PluginError(f"loss_class of the metric {name} gave {own!r}, a subclass of vitiq.losses.Loss expected")
+    return own

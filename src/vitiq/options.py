@@ -27,14 +27,17 @@ class NoOptions:
     """A codec without options."""
 
 
-def option(default: T, help: str, *, low: float | None = None, high: float | None = None) -> T:
+def option(
+    default: T, help: str, *, low: float | None = None, high: float | None = None, names: str | None = None
+) -> T:
     """A field of an options dataclass.
 
     Args:
         help: what it does, a phrase for the command's help.
         low, high: smallest and largest legal number.
+        names: group of `vitiq.registry` whose names, those of plug-ins too, are among its values.
     """
-    result: T = field(default=default, metadata={"help": help, "low": low, "high": high})
+    result: T = field(default=default, metadata={"help": help, "low": low, "high": high, "names": names})
     return result
 
 

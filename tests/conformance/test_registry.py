@@ -1,6 +1,7 @@
-"""Every registered codec and metric keeps the contract.
+"""Everything that is registered keeps its contract.
 
-Truth: the contracts in codecs/base.py and metrics/base.py; a decoder in another process is the `vitiq` program itself.
+Truth: the contracts in codecs/base.py, metrics/base.py and those of the other groups; a decoder in another process is
+the `vitiq` program itself.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vitiq import registry
 from vitiq.codecs.base import Codec
 from vitiq.codecs.detect import codec_of
+from vitiq.codecs.entropy_coding import EntropyModel
+from vitiq.codecs.inversion.generators import load_generator
+from vitiq.codecs.inversion.latent_coding import LayeredEntropyModel, decode_latents, encode_latents
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import BitstreamError, InputError, UnknownNameError, VitiqError, WeightsError
 from vitiq.image.io import read_image
+from vitiq.losses import loss_class
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import metadata, resolve_metrics, score_pair, to_json
 from vitiq.models.backbones import load_backbone
@@ -77,7 +83,7 @@ def test_codec_odd_sizes(name: str, shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_damaged_files_are_told(name: str, small: ImageU8) -> None:
+def test_damaged_files_are_reported(name: str, small: ImageU8) -> None:
     codec = quick(name)
     data = codec.encode(small, Quality(small_quality(codec)))
     rng = np.random.default_rng(0)
@@ -129,6 +135,63 @@ def test_backbone_keeps_the_contract(name: str, small: ImageU8) -> None:
     assert backbone.tokens([small]).shape[0] == 1
 
 
+@pytest.mark.parametrize("name", registry.names("generators"))
+def test_generator_keeps_the_contract(name: str) -> None:
+    path = GIVEN.get(name, {}).get("weights")
+    if path is None and name == "pgan":
+        with pytest.raises(WeightsError, match="pgan:PATH"):
+            load_generator(name)
+        return
+    generator = load_generator(name if path is None else f"{name}:{path}")
+    assert generator.name
+    assert len(bytes.fromhex(generator.weights_sha256)) == 32
+    shapes = [(1, layer.channels, layer.height, layer.width) for layer in generator.layers]
+    latents = [torch.zeros(shape, requires_grad=True) for shape in shapes]
+    image = generator.generate(latents)
+    assert image.shape == (1, 3, generator.resolution, generator.resolution)
+    (gradient,) = torch.autograd.grad(image.sum(), latents[:1])
+    assert torch.isfinite(gradient).all()
+    assert torch.equal(generator.generate(latents), image)
+    alone = [latents[0], *(torch.zeros_like(layer) for layer in latents[1:])]
+    assert torch.allclose(generator.generate(latents[:1]), generator.generate(alone), atol=1e-5)
+    found = generator.encode(image.detach())
+    assert found is None or [tuple(layer.shape) for layer in found] == shapes[: len(found)]
+    side = generator.resolution + (generator.stride or 1)
+    if generator.stride is None:
+        with pytest.raises(InputError, match=f"{side}×{side} given"):
+            generator.at(side, side)
+    else:
+        larger = generator.at(side, side)
+        zeros = [torch.zeros(1, layer.channels, layer.height, layer.width) for layer in larger.layers]
+        assert larger.generate(zeros).shape == (1, 3, side, side)
+
+
+def entropy_model(name: str, shapes: list[tuple[int, int, int]]) -> EntropyModel:
+    """A registered one, or "" for the embedded generator's own."""
+    if name:
+        made: EntropyModel = registry.load("entropy_models", name)(shapes, 20)
+        return made
+    prior = load_generator().integer_prior
+    assert prior is not None
+    return LayeredEntropyModel(prior, shapes, 20)
+
+
+@pytest.mark.parametrize("name", ["", *registry.names("entropy_models")])
+def test_entropy_model_keeps_the_contract(name: str) -> None:
+    layers = load_generator().layers
+    shapes = [(layer.channels, layer.height, layer.width) for layer in layers]
+    rng = np.random.default_rng(0)
+    symbols = [rng.integers(-3, 4, shape) for shape in shapes]
+    symbols[0][0, 0, 0] = 30_000  # beyond every table
+    model = entropy_model(name, shapes)
+    assert model.exact
+    assert (model.tables.sum(axis=-1) == 2**16).all()
+    assert model.tables.min() >= 1
+    data = encode_latents(symbols, model)
+    for found, wanted in zip(decode_latents(data, entropy_model(name, shapes)), symbols, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_metric_states_itself(name: str) -> None:
     metric: Metric = resolve_metrics([name])[0]
@@ -136,6 +199,8 @@ def test_metric_states_itself(name: str) -> None:
     low, high = metric.range
     assert low < high
     json.dumps(metadata(metric), allow_nan=False)
+    if metric.differentiable:
+        assert loss_class(name).metric == name
     try:
         assert name in metric.signature()
         assert metric.signature() == metric.signature()

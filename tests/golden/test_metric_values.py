@@ -98,7 +98,7 @@ def test_networks_degenerate_input(name: str, weights: Path, small: ImageU8) -> 
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_without_weights_are_told(name: str, tmp_path: Path, small: ImageU8, weights: Path) -> None:
+def test_networks_without_weights_are_reported(name: str, tmp_path: Path, small: ImageU8, weights: Path) -> None:
     score = score_pair(small, small, resolve_metrics(f"{name}@{tmp_path}"))[name]
     assert score.value != score.value
     assert f"vitiq models fetch {'lpips-alex' if name == 'lpips' else name}" in str(score.details["undefined"])

@@ -115,17 +115,17 @@ def look(path: Path) -> dict[str, str]:
     except VitiqError as error:
         return {"state": "refused", "why": str(error).replace(str(path), "")}
     data = path.read_bytes()
-    told = {"state": "read", "why": "; ".join(notes)}
-    print(json.dumps(told), flush=True)  # in case the other decoder ends this process
-    deep = re.search(r"(\d+) bits rounded", told["why"])
+    answer = {"state": "read", "why": "; ".join(notes)}
+    print(json.dumps(answer), flush=True)  # in case the other decoder ends this process
+    deep = re.search(r"(\d+) bits rounded", answer["why"])
     form = detect(data[:HEAD_BYTES], path.suffix, data[-26:])
     other = other_pixels(path, form, int(deep[1]) if deep and form in {"AVIF", "JPEG2000"} else 16)
     if other is None:
-        return told
+        return answer
     if other.shape != image.shape:
-        told["size"] = f"{other.shape[1]}×{other.shape[0]} elsewhere"
+        answer["size"] = f"{other.shape[1]}×{other.shape[0]} elsewhere"
     equal = other.shape == image.shape and int(np.abs(other - image).max()) <= NEAR
-    return told | {"found": "equal" if equal else "said" if any(mark in told["why"] for mark in SAID) else "silent"}
+    return answer | {"found": "equal" if equal else "said" if any(mark in answer["why"] for mark in SAID) else "silent"}
 
 
 def in_a_process(path: Path) -> dict[str, str]:
@@ -164,11 +164,11 @@ def main(arguments: list[str]) -> int:
         for path in sorted(folder.rglob("*")):
             if not path.is_file() or path.suffix.lower() not in {*SUFFIXES, ".pam"}:
                 continue
-            told = in_a_process(path)
-            found = told.get("found", "")
-            counts.update(["files", told["state"], *([found, "compared"] if found else [])])
-            if options.listed and (told["state"] != "read" or found in {"said", "silent"}):
-                said = " ".join(filter(None, (told["state"], found, told.get("size"), told.get("why"))))
+            answer = in_a_process(path)
+            found = answer.get("found", "")
+            counts.update(["files", answer["state"], *([found, "compared"] if found else [])])
+            if options.listed and (answer["state"] != "read" or found in {"said", "silent"}):
+                said = " ".join(filter(None, (answer["state"], found, answer.get("size"), answer.get("why"))))
                 print(f"{path.relative_to(folder)}: {said}", file=sys.stderr)
         failed += counts["failed"]
         print(f"| {folder.name} |", " | ".join(str(counts[column]) for column in COLUMNS), "|", flush=True)

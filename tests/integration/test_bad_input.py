@@ -344,7 +344,7 @@ def test_limits_of_formats(codec: Callable[[], Codec], longest: int) -> None:
             codec().encode(np.zeros(shape, np.uint8), Quality(1))
 
 
-def test_what_a_format_cannot_hold_whole_is_shrunk() -> None:
+def test_what_a_format_cannot_hold_whole_is_downscaled() -> None:
     image = np.zeros((12, 16_400, 3), np.uint8)
     data = DownscaledWebP().encode(image, Quality(2000))
     assert DownscaledWebP().decode(data).shape == image.shape

@@ -151,12 +151,12 @@ def test_anchors_are_checked_before_any_work_and_compared_at_the_end(
     text = f'images = ["{images}"]\ncodecs = ["jpeg@10:90:20,webp@10:90:20"]\nmetrics = ["psnr-rgb"]\n'
     study.write_text(text + 'anchors = ["theirs.json"]\nanchor = "theirs"\n')
     assert vitiq("bench", study, "-o", out, "--quiet").out == answer.out
-    study.write_text(text + 'keep = ["pictures"]\nanchor = 3\n')
+    study.write_text(text + 'keep = ["photographs"]\nanchor = 3\n')
     answer = vitiq("bench", study, "-o", out, "--quiet")
     assert answer.code == 1
     assert "anchor = 3 given, a text expected" in answer.err
-    study.write_text(text + 'keep = ["pictures"]\n')
-    assert "--keep 'pictures' given" in vitiq("bench", study, "-o", out, "--quiet").err
+    study.write_text(text + 'keep = ["photographs"]\n')
+    assert "--keep 'photographs' given" in vitiq("bench", study, "-o", out, "--quiet").err
 
 
 def test_a_dry_run_does_nothing(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:

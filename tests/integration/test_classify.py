@@ -77,7 +77,7 @@ def test_files_of_inversion_are_read_in_the_rebuilt_image(inverted: Path) -> Non
     assert "rebuilt" not in answer
 
 
-def test_people_are_told_that_the_rebuilt_image_was_read(inverted: Path) -> None:
+def test_people_read_that_the_rebuilt_image_was_read(inverted: Path) -> None:
     shown = classify(inverted, "--top", 3)
     assert shown.returncode == 0, shown.stderr
     assert "no classifier reads the latents of this codec" in shown.stdout

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import textwrap
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -110,3 +111,27 @@ def test_commands_run(page: Path, desk: Path, tmp_path: Path, monkeypatch: pytes
         command = import_module(f"vitiq.cli.{name}").command
         result = CliRunner().invoke(command, words, catch_exceptions=False)
         assert result.exit_code == 0, f"{page.name}: {line}\n{result.output}"
+
+
+def programs(page: Path) -> list[str]:
+    """Python of a page that imports vitiq: fenced, or indented."""
+    text = page.read_text(encoding="utf-8")
+    indented = re.findall(r"(?:^|\n\n)((?: {4}.*\n|\n(?= {4}))+)", text)
+    found = [*re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL), *map(textwrap.dedent, indented)]
+    return [block.strip() for block in found if re.match(r"import vitiq|from vitiq", block.strip())]
+
+
+PROGRAMS = [(page, block) for page in PAGES for block in programs(page)]
+
+
+@pytest.mark.parametrize(("page", "program"), PROGRAMS, ids=[page.stem for page, _ in PROGRAMS])
+def test_python_runs(page: Path, program: str, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "desk"
+    shutil.copytree(desk, here)
+    Image.open(here / "photo.png").save(here / "photo.jpg")
+    monkeypatch.chdir(here)
+    exec(compile(program, page.name, "exec"), {})
+
+
+def test_there_are_programs_in_the_readme_and_the_pages() -> None:
+    assert {page.stem for page, _ in PROGRAMS} >= {"README", "restore-jpegs", "training-cost"}

@@ -24,7 +24,7 @@ import pytest
 import engine_plugin as plugin
 from read_tables import parquet_rows
 from vitiq.codecs.rate_target import encode_within
-from vitiq.codecs.spec import parse_codecs
+from vitiq.codecs.spec import make_codec, parse_codecs
 from vitiq.errors import InputError, StoreError, TaskError
 from vitiq.evaluation import store as store_module
 from vitiq.evaluation import task as task_module
@@ -36,9 +36,11 @@ from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import FIXED, write_tables
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study
+from vitiq.evaluation.worker import latents_of
 from vitiq.files import write_quickly
 from vitiq.image.io import read_image, write_png
 from vitiq.models.threads import threads
+from vitiq.types import ImageU8
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -413,7 +415,7 @@ import sys
 from pathlib import Path
 print("imported")
 from vitiq.codecs.rate_target import encode_within
-from vitiq.codecs.spec import parse_codecs
+from vitiq.codecs.spec import make_codec, parse_codecs
 from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -478,3 +480,13 @@ def test_a_cluster_that_is_gone_ends_the_study_and_keeps_what_is_done(images: Pa
     assert done == (0 if first else 2)
     assert all(record.error is None for record in store.records())
     assert run(study, tmp_path).kept == done
+
+
+def test_latents_are_kept_where_a_figure_can_show_them(images: Path, tmp_path: Path, small: ImageU8) -> None:
+    """Those of a `generative` file of 768×512 pixels are 4.4 MB of JSON."""
+    codec = make_codec("generative")
+    assert latents_of(codec, codec.encode(small)) != []
+    assert latents_of(codec, codec.encode(np.zeros((512, 768, 3), np.uint8))) == []
+    run(plan(images, "generative-mse[refine=1]@0", "mse"), tmp_path)
+    traces = [json.loads(path.read_text()) for path in (tmp_path / "traces").rglob("*.json")]
+    assert [bool(trace["latents"]) for trace in traces] == [True] * 3

@@ -154,7 +154,7 @@ def test_annealed_latents_lie_between_their_neighbours_and_end_at_the_nearest() 
     assert 0 < float((warm.round() != values.round()).float().mean()) < 0.5
 
 
-def test_bad_settings_are_told(piece: ImageU8) -> None:
+def test_bad_settings_are_reported(piece: ImageU8) -> None:
     with pytest.raises(InputError, match="-48 to 63"):
         GenerativeMse().encode(piece, Quality(64))
     with pytest.raises(InputError, match="from 0"):
@@ -165,7 +165,7 @@ def test_bad_settings_are_told(piece: ImageU8) -> None:
         GenerativeMse(generator="nowhere.safetensors").encode(piece)
 
 
-def test_foreign_and_hostile_files_are_told(piece: ImageU8) -> None:
+def test_foreign_and_hostile_files_are_reported(piece: ImageU8) -> None:
     codec = GenerativeMse()
     file = viq.unpack(codec.encode(piece, Quality(5)))
 

@@ -49,7 +49,7 @@ def test_a_shared_option_is_the_same_everywhere(name: str) -> None:
     found = {
         where: param
         for where, param in options()
-        # A worker of a cluster starts in a place that others share: one process unless told otherwise.
+        # A worker of a cluster starts in a place that others share: one process if not set otherwise.
         if expected.opts[-1] in param.opts and where != "bench worker"
     }
     assert found
@@ -127,6 +127,8 @@ def test_the_shell_completes_codecs_metrics_and_devices() -> None:
     assert "vit-topk" in words("validate", "-m", "vit-t")
     assert words("run", "-c", "av") == {name for name in registry.names("codecs") if name.startswith("av")}
     assert words("run", "--comparators", "jpeg,we") == {"jpeg,webp", "jpeg,webp-shrunk"}
+    assert words("run", "--comparators", "jpeg,webp+") == {f"jpeg,webp+{name}" for name in registry.names("filters")}
+    assert "jpeg+deblock" in words("encode", "-c", "jpeg+de")
     assert words("score", "--device", "c") == {"cpu", "cuda"}
 
 

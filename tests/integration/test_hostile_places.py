@@ -111,7 +111,7 @@ def test_files_beyond_the_limits_are_refused_before_they_are_read(
 ) -> None:
     for name in ("big.png", "big.viq"):
         with (tmp_path / name).open("wb") as file:
-            file.truncate(MAX_FILE_BYTES + 1)  # takes no room on the disk
+            file.truncate(MAX_FILE_BYTES + 1)  # takes no space on the disk
     for words in (
         ("encode", tmp_path / "big.png", "-o", tmp_path / "y.viq"),
         ("decode", tmp_path / "big.viq", "-o", tmp_path / "y.png"),

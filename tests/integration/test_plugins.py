@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "plugins"
 
 MODULE = '''
 import hashlib, os, struct
+from dataclasses import dataclass
 import numpy as np
 import torch
 from vitiq.codecs.base import Codec
@@ -32,6 +34,9 @@ from vitiq.codecs.entropy_coding import SymbolGroup
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
 from vitiq.codecs.logistic import frequency_tables
 from vitiq.filters.base import Filter
+from vitiq.metrics.base import PairMetric
+from vitiq.options import option
+from vitiq.types import Score
 
 
 class Raw(Codec):
@@ -69,11 +74,16 @@ class Noisy(Raw):
         return False
 
 
+@dataclass(frozen=True, kw_only=True)
+class NegativeOptions:
+    strength: float = option(1.0, "part of the levels that is turned", low=0, high=1)
+
+
 class Negative(Filter):
-    name, title = "negative", "negative"
+    name, title, Options = "negative", "negative", NegativeOptions
 
     def apply(self, image, data=None):
-        return 255 - image
+        return (image + self.options.strength * (255.0 - 2.0 * image)).astype(np.uint8)
 
 
 class Tiny(Generator):
@@ -85,6 +95,44 @@ class Tiny(Generator):
 
     def generate(self, latents):
         return torch.nn.functional.interpolate(latents[0] / 8 + 0.5, scale_factor=16, mode="bilinear")
+
+
+class Mean(PairMetric):
+    """Mean difference of levels."""
+
+    name, title, range, higher_is_better = "outside-mean", "Mean difference from outside", (0.0, 255.0), False
+    kind, formula, reference, differentiable = "full-reference", "mean |x - y|", "this test", True
+
+    def signature(self):
+        return "outside-mean|v1"
+
+    def __call__(self, reference, distorted):
+        return Score(float(np.abs(reference.astype(float) - distorted).mean()), self.signature())
+
+    @classmethod
+    def loss_class(cls):
+        from vitiq.losses import Loss
+
+        class MeanLoss(Loss):
+            metric = "outside-mean"
+
+            def forward(self, distorted, reference):
+                return self.scores(distorted, reference).mean() / 255
+
+            def _compare(self, distorted, reference):
+                return 255 * (distorted - reference).abs().mean(dim=(1, 2, 3))
+
+        return MeanLoss
+
+
+class Lossless(Mean):
+    """Says that it has a loss, and has none."""
+
+    name, title = "outside-lossless", "Without a loss"
+
+    @classmethod
+    def loss_class(cls):
+        return None
 
 
 class Static:
@@ -115,6 +163,9 @@ negative = outside_plugin:Negative
 tiny = outside_plugin:Tiny
 [vitiq.entropy_models]
 static = outside_plugin:Static
+[vitiq.metrics]
+outside-mean = outside_plugin:Mean
+outside-lossless = outside_plugin:Lossless
 """
 
 
@@ -155,7 +206,9 @@ def png(tmp_path: Path, small: ImageU8) -> Path:
 
 
 def test_a_codec_family_with_its_own_format(outside: Path, png: Path, tmp_path: Path, small: ImageU8) -> None:
-    assert "Raw from outside" in vitiq(outside, "codecs", "list").stdout
+    listed = vitiq(outside, "codecs", "list").stdout
+    assert "Raw from outside" in listed
+    assert re.search(r"^\+negative +negative$", listed, re.MULTILINE)
     file = tmp_path / "x.raw"
     vitiq(outside, "encode", png, "-c", "outside-raw", "-o", file, "--quiet")
     assert file.read_bytes().startswith(b"RAW!")
@@ -212,13 +265,29 @@ def test_a_filter(outside: Path, png: Path, tmp_path: Path) -> None:
     )
     name, label, identity, codec = json.loads(done.stdout)
     assert (name, label, codec) == ("jpeg+negative", "JPEG + negative", "jpeg")
-    assert identity["filters"] == [{"name": "negative"}]
+    assert identity["filters"] == [{"name": "negative", "strength": 1.0}]
     vitiq(outside, "encode", png, "-c", "jpeg+negative", "-o", tmp_path / "x.jpg")
+    shown = vitiq(outside, "codecs", "info", "jpeg+negative").stdout
+    assert re.search(r"^options of negative\n  strength +part .*from 0 to 1; default 1", shown, re.MULTILINE)
+
+
+def test_a_metric_and_its_loss(outside: Path, png: Path, tmp_path: Path) -> None:
+    assert "Mean difference from outside" in vitiq(outside, "metrics", "list").stdout
+    file = tmp_path / "x.viq"
+    found = vitiq(outside, "score", png, png, "-m", "outside-mean", "--json", "--quiet").stdout
+    assert json.loads(found)["pairs"][0]["scores"]["outside-mean"]["value"] == 0
+    search = ("-c", "inversion", "--iterations", 2, "--quiet", "-o", file)
+    vitiq(outside, "encode", png, *search, "--loss", "outside-mean")
+    vitiq(outside, "decode", file, "-o", tmp_path / "y.png")
+    assert read_image(tmp_path / "y.png").shape == (80, 96, 3)
+    said = vitiq(outside, "encode", png, *search, "--force", "--loss", "outside-lossless", code=2).stderr
+    assert "the metric outside-lossless has no loss" in said
 
 
 def test_run_and_report_show_them(outside: Path, png: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    comparators = ("--comparators", "outside-raw,jpeg+negative", "--metrics", "mse,psnr-rgb", "--executor", "inline")
+    metrics = "mse,psnr-rgb,outside-mean"
+    comparators = ("--comparators", "outside-raw,jpeg+negative", "--metrics", metrics, "--executor", "inline")
     said = vitiq(outside, "run", png, "-c", "jpeg", *comparators, "-o", out, "--quiet").stdout
     assert "Raw from outside" in said
     assert "JPEG + negative" in said
@@ -230,10 +299,12 @@ def test_run_and_report_show_them(outside: Path, png: Path, tmp_path: Path) -> N
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Raw from outside" in page
     assert "JPEG + negative" in page
+    assert "Mean difference from outside" in page
 
 
 def test_a_generator_of_a_fixed_size_without_encoder_or_prior(outside: Path, png: Path, tmp_path: Path) -> None:
     file = tmp_path / "x.viq"
+    assert "tiny, transgan" in vitiq(outside, "codecs", "info", "inversion-vector").stdout
     search = ("--generator", "tiny", "--iterations", 20, "--quiet")
     vitiq(outside, "encode", png, "-c", "inversion-vector", *search, "-o", file)
     vitiq(outside, "decode", file, "--generator", "tiny", "-o", tmp_path / "y.png")
@@ -245,6 +316,7 @@ def test_a_generator_of_a_fixed_size_without_encoder_or_prior(outside: Path, png
 
 def test_an_entropy_model(outside: Path, png: Path, tmp_path: Path) -> None:
     own, file = tmp_path / "own.viq", tmp_path / "x.viq"
+    assert "(text: static; default generator)" in vitiq(outside, "codecs", "info", "inversion").stdout
     vitiq(outside, "encode", png, "-c", "inversion", "--iterations", 2, "--quiet", "-o", own)
     vitiq(outside, "encode", png, "-c", "inversion[entropy=static]", "--iterations", 2, "--quiet", "-o", file)
     answer = json.loads(vitiq(outside, "info", file, "--json").stdout)
@@ -305,7 +377,11 @@ def test_the_conformance_suite_holds_for_plugins(
 ) -> None:
     site: Path = request.getfixturevalue(conformance)
     suite = Path(__file__).parents[1] / "conformance" / "test_registry.py"
-    chosen = "outside-raw or negative" if conformance == "outside" else "my-model or gmsd or reapply or vit-labelled"
+    chosen = (
+        "outside-raw or outside-mean or negative or tiny or static"
+        if conformance == "outside"
+        else "my-model or gmsd or reapply or vit-labelled"
+    )
     if conformance == "installed" and shutil.which("cjxl"):
         chosen += " or cjxl"
     weights = tmp_path / "weights.pth"

@@ -82,6 +82,6 @@ def test_damaged_bytes_give_symbols_or_a_bitstream_error(data: bytes, seed: int)
             assert symbols.shape == (CHANNELS, 3, 4)
 
 
-def test_empty_bytes_are_told() -> None:
+def test_empty_bytes_are_reported() -> None:
     with pytest.raises(BitstreamError, match="empty"):
         decode_groups(b"", 2, 2, prior(), 0, context=False)

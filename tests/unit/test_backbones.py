@@ -140,7 +140,7 @@ def test_names_and_shapes_are_the_published_ones(form: str) -> None:
         "vit_huge_patch14_224",
     ],
 )
-def test_every_size_is_told_from_the_tensors(form: str, name: str) -> None:
+def test_every_size_is_recognised_by_its_tensors(form: str, name: str) -> None:
     found, state = to_timm(LAYOUTS[form](on_meta(name)), "x")
     assert found == form
     expected = on_meta(name)
@@ -201,7 +201,7 @@ def test_distilled_deit_reads_both_heads(tmp_path: Path, small: ImageU8, form: s
     assert model(torch.zeros(1, 3, 48, 32)).shape == (1, 1000), "positions interpolated"
 
 
-def test_fixed_positions_are_told_and_computed(tmp_path: Path) -> None:
+def test_fixed_positions_are_recognised_and_computed(tmp_path: Path) -> None:
     state = network()
     fixed = {**state, "pos_embed": sincos_positions(2, 2, 64)}
     assert load(write(state, tmp_path / "learned.pth")).model.config.positions == "learned"
@@ -212,7 +212,7 @@ def test_fixed_positions_are_told_and_computed(tmp_path: Path) -> None:
     assert load(write(fixed, tmp_path / "without.pth")).image_size == 224
 
 
-def test_damaged_files_are_told(tmp_path: Path) -> None:
+def test_damaged_files_are_reported(tmp_path: Path) -> None:
     for suffix in (".safetensors", ".pth", ".npz"):
         state = google(network(), 1) if suffix == ".npz" else network()
         good = write(state, tmp_path / f"good{suffix}").read_bytes()
@@ -253,7 +253,7 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path, change: State, said: 
 
 
 @pytest.mark.parametrize("form", ["Hugging Face ViT", "torchvision", "pytorch_pretrained_vit", "Google npz"])
-def test_other_formats_with_missing_or_foreign_parts_are_told(tmp_path: Path, form: str) -> None:
+def test_other_formats_with_missing_or_foreign_parts_are_reported(tmp_path: Path, form: str) -> None:
     whole = LAYOUTS[form](network())
     suffix = ".npz" if form == "Google npz" else ".pth"
     missing = next(
@@ -266,7 +266,7 @@ def test_other_formats_with_missing_or_foreign_parts_are_told(tmp_path: Path, fo
             load(write(state, tmp_path / f"x{suffix}"))
 
 
-def test_other_networks_are_told(tmp_path: Path) -> None:
+def test_other_networks_are_reported(tmp_path: Path) -> None:
     torch.save({"conv1.weight": torch.zeros(2), "layer1.0.bn1.weight": torch.zeros(2)}, tmp_path / "resnet.pth")
     with pytest.raises(WeightsError, match=r"resnet\.pth: no Vision Transformer layout.*conv1\.weight.*Google npz"):
         load(tmp_path / "resnet.pth")

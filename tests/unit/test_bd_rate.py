@@ -99,7 +99,7 @@ def test_the_hull_grows_and_lies_above_every_point(points: list[tuple[float, flo
 
 
 @given(factor=st.floats(0.2, 5), method=st.sampled_from(METHODS), seed=st.integers(0, 99))
-def test_a_codec_that_needs_a_share_of_the_bits_is_told_that_share(factor: float, method: Method, seed: int) -> None:
+def test_a_codec_that_needs_a_share_of_the_bits_saves_the_rest(factor: float, method: Method, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(5)
     found = bd_rate(RATE_A, PSNR_A, factor * RATE_A[order], PSNR_A[order], method=method)
     assert found.percent == pytest.approx(100 * (factor - 1), abs=1e-6)

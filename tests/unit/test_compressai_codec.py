@@ -92,7 +92,7 @@ def test_files_hold_the_models_strings(zoo: Path, small: ImageU8) -> None:
     assert set(weights) == {"1", "2"}
 
 
-def test_other_weights_missing_ones_and_damage_are_told(zoo: Path, small: ImageU8) -> None:
+def test_other_weights_missing_ones_and_damage_are_reported(zoo: Path, small: ImageU8) -> None:
     codec = make_codec("compressai:stand-in", {"weights": str(zoo / "1.pth")})
     data = codec.encode(small, Quality(1))
     with pytest.raises(WeightsError, match="those found"):
@@ -189,7 +189,7 @@ def test_one_state_dict_is_one_rate(zoo: Path, small: ImageU8) -> None:
         series_of(parse_codec(f'compressai:wider[weights="{zoo}/wide.pth"]@1:8'))
 
 
-def test_weights_of_another_model_are_told_by_their_tensors(zoo: Path, small: ImageU8) -> None:
+def test_weights_of_another_model_are_recognised_by_their_tensors(zoo: Path, small: ImageU8) -> None:
     torch.save({"other": torch.zeros(1)}, zoo / "other.pth")
     with pytest.raises(WeightsError, match=r"Missing key\(s\) in state_dict: .*scale"):
         make_codec("compressai:stand-in", {"weights": str(zoo / "other.pth")}).encode(small)

@@ -9,6 +9,8 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 from scripts import script_module
 from vitiq.weights.store import list_models, sha256_file
 
@@ -28,10 +30,15 @@ def test_cli_reference_is_up_to_date() -> None:
     assert (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == module.reference(), "run `make docs`"
 
 
+def test_the_diagram_of_the_packages_is_up_to_date() -> None:
+    module = script_module("docs/make_package_diagram.py")
+    assert (ROOT / "docs" / "images" / "packages.svg").read_text(encoding="utf-8") == module.svg(), "run `make docs`"
+
+
 def test_readme_and_ci_run_the_same_tests() -> None:
-    command = re.search(r"^test: setup\n\t\$\(BIN\)/(.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert command is not None
-    assert command.group(1) in (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = dict(re.findall(r"^(run|test): setup\n\t\$\(BIN\)/(.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for target in ("run", "test"):
+        assert f"`.venv/bin/{commands[target]}`" in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert "make test" in (ROOT / ".ci" / "run").read_text()
 
 
@@ -110,3 +117,48 @@ def test_scripts_and_their_options_exist() -> None:
 def test_manifest_names_are_unique() -> None:
     entries = json.loads((ROOT / "src" / "vitiq" / "weights" / "manifest.json").read_text(encoding="utf-8"))
     assert len({e["name"] for e in entries}) == len(entries)
+
+
+def measured() -> dict[str, float]:
+    """Figures of the generated tables of docs/reference/models.md by their names."""
+    text = (ROOT / "docs" / "reference" / "models.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \|[^|]*\| (-?[\d.]+)", text, re.MULTILINE)
+    return {name.strip(): float(value) for name, value in rows}
+
+
+STATED = {
+    "README.md": (
+        ("generative-mse: BD-rate against AVIF", "{:.1f} % against AVIF"),
+        ("generative-mse: BD-rate against WebP", "{:.0f} % against WebP"),
+        ("generative-mse: BD-rate against JPEG 2000", "{:.0f} % against JPEG 2000"),
+        ("generative-mse: BD-rate against mbt2018-mean", "{:.1f} % against mbt2018-mean"),
+        ("generative-mse: BD-rate against cheng2020-anchor", "{:+.0f} % against cheng2020-anchor"),
+        ("generative-mse: BD-rate against VTM", "{:+.0f} % against VTM"),
+        ("vitiq generative: mean ViT-Score, scored by DeiT-Ti", "`generative` has a ViT-Score of {:.2f} and"),
+        ("vitiq generative: mean PSNR", "and {:.1f} dB, `inversion`"),
+        ("inversion: mean ViT-Score, scored by DeiT-Ti", "`inversion` {:.2f} and"),
+        ("inversion: mean PSNR", "and {:.1f} dB, and a downscaled AVIF"),
+        ("AVIF, downscaled: mean ViT-Score, scored by DeiT-Ti", "a downscaled AVIF {:.2f} and"),
+        ("AVIF, downscaled: mean PSNR", "and {:.1f} dB (at 3 %"),
+        ("≤ 0.08 bpp: ViT-Score of vitiq generative, by DeiT-Ti", "ViT-Score ({:.2f} against"),
+        ("≤ 0.08 bpp: ViT-Score of AVIF, by DeiT-Ti", "against {:.2f}) and patch-FID"),
+        ("≤ 0.08 bpp: patch-FID of vitiq generative, by DeiT-Ti", "patch-FID ({:.0f} against"),
+        ("≤ 0.08 bpp: patch-FID of AVIF, by DeiT-Ti", "against {:.0f}), both"),
+        ("≤ 0.25 bpp: ViT-Score of vitiq generative, by DeiT-Ti", "too ({:.2f} against"),
+        ("≤ 0.25 bpp: ViT-Score of AVIF, by DeiT-Ti", "against {:.2f}; "),
+        ("≤ 0.25 bpp: patch-FID of vitiq generative, by DeiT-Ti", "; {:.0f} against"),
+        ("≤ 0.25 bpp: patch-FID of AVIF, by DeiT-Ti", "against {:.0f})"),
+    ),
+    "docs/howto/restore-jpegs.md": (
+        ("jpeg+deblock: BD-rate against WebP", "still {:.0f} % more than WebP"),
+        ("JPEG: BD-rate against WebP", "(plain JPEG: {:.0f} % more)"),
+        ("jpeg+deblock: BD-rate against AVIF", "and {:.0f} % more than AVIF"),
+        ("JPEG: BD-rate against AVIF", "AVIF (plain JPEG: {:.0f} % more)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("page", STATED)
+def test_figures_of_other_pages_are_those_of_the_tables(page: str) -> None:
+    figures, text = measured(), " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    assert [form.format(figures[name]) for name, form in STATED[page] if form.format(figures[name]) not in text] == []

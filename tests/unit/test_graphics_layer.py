@@ -110,7 +110,7 @@ def test_smooth_shades_are_left_to_the_latents() -> None:
     assert blocks[3:].mean() > 0.9
 
 
-def test_a_caption_is_told_from_its_photograph(bundled: dict[str, ImageU8]) -> None:
+def test_a_caption_is_found_below_its_photograph(bundled: dict[str, ImageU8]) -> None:
     photograph = bundled["animal"][:128, :192]
     blocks = graphic_blocks(captioned(photograph))
     assert blocks is not None

@@ -160,7 +160,7 @@ def test_run_length_coding_that_ends_early_or_leaves_the_image_is_refused(runs: 
         (bmp(b"\xff\xd8", (2, 2), 24, 4, header=124), "BMP with a JPEG in it"),
         (bmp(b"\x89PNG", (2, 2), 24, 5, header=124), "BMP with a PNG in it"),
         (bmp(b"\0" * 8, (2, 2), 1, 3, header=64), "BMP with Huffman coding, which vitiq cannot decode"),
-        (bmp(b"\0" * 32, (2, 2), 64), "BMP of 64 bits a pixel"),
+        (bmp(b"\0" * 32, (2, 2), 64), "BMP of 64 bits per pixel"),
         (bmp(b"\0" * 32, (2, 2), 16, 3, masks=(0x7C00, 0x2E0, 0x1F)), "a bit mask with gaps"),
         (bmp(b"\0" * 7, (2, 2), 24), "7 bytes of pixels, 16 are expected"),
         (b"BA" + bytes(12) + b"BM" + bytes(60), "an OS/2 array of bitmaps; save the one you mean as PNG"),

@@ -223,7 +223,7 @@ def test_avif_colour() -> None:
         read(with_nclx(buffer.getvalue(), 9, 16))
 
 
-def test_a_gain_map_is_told() -> None:
+def test_a_gain_map_is_reported() -> None:
     buffer = io.BytesIO()
     Image.fromarray(RAMP).save(buffer, "JPEG", quality=95)
     data = buffer.getvalue()

@@ -291,7 +291,7 @@ def test_standard_error_leads_nowhere_where_libtiff_is_out_of_reach(
 
 
 def test_libtiff_says_nothing_of_a_damaged_tiff(tmp_path: Path) -> None:
-    """In a fresh process, where nothing has told it so before."""
+    """In a fresh process, where nothing has set it so before."""
     data = bytearray(saved("TIFF", compression="tiff_lzw"))
     data[8:60] = b"\xff" * 52
     (tmp_path / "x.tif").write_bytes(data)

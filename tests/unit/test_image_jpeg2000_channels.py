@@ -73,9 +73,9 @@ def test_alpha_by_its_definition() -> None:
     image, notes = decode_image(jp2(four, [*colours, (3, 65_535, 65_535)]), "x")
     np.testing.assert_array_equal(image, RGB)
     assert notes == ["extra channel ignored"]
-    painted = np.rint(RGB * cover).astype(np.uint8)
-    image, _ = decode_image(jp2(np.concatenate([painted, ALPHA], 2), [*colours, (3, 2, 0)]), "x")
-    assert np.abs(image - (painted + 255 * (1 - cover))).max() <= 1.5
+    covered = np.rint(RGB * cover).astype(np.uint8)
+    image, _ = decode_image(jp2(np.concatenate([covered, ALPHA], 2), [*colours, (3, 2, 0)]), "x")
+    assert np.abs(image - (covered + 255 * (1 - cover))).max() <= 1.5
 
 
 def test_a_definition_of_channels_that_are_not_there() -> None:

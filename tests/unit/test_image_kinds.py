@@ -1,7 +1,7 @@
 """Whole files of kinds that are not read, or not wholly: refused or noted by name, and never called damaged.
 
 Truth: JPEG XL files written by libjxl 0.11 (imagecodecs 2026.3.6: 2 rows of 4 greys, lossless), their depths and
-linear light as that encoder was told; headers written byte by byte from T.81, T.87, TIFF 6.0 and PNG.
+linear light as that encoder was asked; headers written byte by byte from T.81, T.87, TIFF 6.0 and PNG.
 """
 
 from __future__ import annotations

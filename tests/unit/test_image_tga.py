@@ -127,7 +127,7 @@ def test_packets_go_on_in_the_next_row() -> None:
         (tga(b"\x82\7", (200, 200), 11, 8), "2 bytes of pixel data are too few for 40000 pixels"),
         (tga(b"\1\2\3", (2, 2), 2, 24), "3 bytes of pixels, 12 are expected"),
         (tga(b"\1\2\3", (1, 1), 1, 8), "a palette of 0 colours"),
-        (tga(b"\1\2\3", (1, 1), 2, 8), "image type 2 with 8 bits a pixel is not defined"),
+        (tga(b"\1\2\3", (1, 1), 2, 8), "image type 2 with 8 bits per pixel is not defined"),
         (tga(b"\1\2\3", (1, 1), 2, 24, flags=0x60), "TGA of interleaved rows"),
         (tga(b"\1\2", (1, 1), 3, 16), "TGA of 16-bit grey"),
     ],

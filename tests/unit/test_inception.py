@@ -94,7 +94,7 @@ def test_resizes_are_the_tools(image: ImageU8) -> None:
         assert abs(resize(tiny) - 77).max() < 1e-4
 
 
-def test_other_checkpoints_are_told(layout: dict[str, Tensor], tmp_path: Path) -> None:
+def test_other_checkpoints_are_reported(layout: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save({"fc.weight": torch.zeros(1000, 2048)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="1008 outputs"):
         InceptionReader(tmp_path / "other.pth")
@@ -126,7 +126,7 @@ def test_metrics_with_a_reader(weights: Path, bundled: dict[str, ImageU8]) -> No
     )
 
 
-def test_without_the_weights_the_way_to_them_is_told(
+def test_without_the_weights_the_way_to_them_is_reported(
     bundled: dict[str, ImageU8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path
 ) -> None:
     monkeypatch.setenv("VITIQ_CACHE", str(tmp_path))

@@ -94,7 +94,7 @@ def nonzero(symbols: Sequence[np.ndarray]) -> bytes:
     return bytes(10 + sum(int(np.count_nonzero(layer)) for layer in symbols))
 
 
-def test_fit_rounds_plainly_where_there_is_room() -> None:
+def test_fit_rounds_plainly_where_bytes_are_left() -> None:
     latents = [np.array([[[1.4, -0.6]]]), np.array([[[0.51, -2.5, 0.49]]])]
     symbols, data = fit(latents, nonzero, 100)
     assert [s.tolist() for s in symbols] == [[[[1, -1]]], [[[1, -3, 0]]]]
@@ -152,7 +152,7 @@ def test_short_sections_are_refused(payload: bytes, generator: EmbeddedGenerator
 
 
 @given(st.binary(min_size=3, max_size=60))
-def test_well_sealed_nonsense_is_told(generator: EmbeddedGenerator, tail: bytes) -> None:
+def test_well_sealed_nonsense_is_reported(generator: EmbeddedGenerator, tail: bytes) -> None:
     data = sealed(generator, b"\x01\x01" + tail)
     with pytest.raises(BitstreamError):
         Inversion().decode(data)

@@ -85,7 +85,7 @@ def test_mse_by_hand() -> None:
     assert Mse()(a, b).value == (255**2 + 9) / 6
 
 
-def test_small_and_unequal_images_are_told() -> None:
+def test_small_and_unequal_images_are_reported() -> None:
     tiny = np.zeros((1, 1, 3), np.uint8)
     for metric in (Ssim(), MsSsim(), Brisque()):
         with pytest.raises(InputError, match="at least"):

@@ -283,7 +283,7 @@ def test_images_that_are_missing_are_left_out(tmp_path: Path) -> None:
     assert len(load_opinions(tmp_path).opinions) == 4
 
 
-def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         load_opinions(tmp_path / "gone")
     with pytest.raises(InputError, match=r"mos_with_names\.txt"):

@@ -68,7 +68,7 @@ def test_a_name_of_two_packages_is_refused(tmp_path: Path, monkeypatch: pytest.M
     assert registry.load("codecs", "jpeg").name == "jpeg"
 
 
-def test_a_folder_of_sources_alone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_sources_alone_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     registry._found.cache_clear()
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
     with pytest.raises(UnknownNameError, match="vitiq is not installed in this Python: pip install vitiq"):

@@ -132,7 +132,7 @@ def test_the_answer_names_winner_price_and_what_is_not_independent(tmp_path: Pat
     words = answer(model_of(equal_bytes(tmp_path)))
     assert "vitiq inversion keeps the most meaning: ViT-Score 0.63, the next best of that size 0.50" in words.headline
     assert "not independent" in words.price
-    assert words.facts[0][0] == "Cost"
+    assert words.remarks[0][0] == "Cost"
     assert "40 s to encode" in words.price
     assert "10.7 MB of weights" in words.price
     assert any("3 images say nothing" in line for line in words.limits)
@@ -151,7 +151,7 @@ def test_a_codec_ahead_whose_files_are_a_little_too_large_is_named(
             records.append((replace(record, bytes=round(record.rate_value * larger), scores=scores), files))
         else:
             records.append((record, files))
-    said = dict(answer(model_of(replace(study, records=records))).facts)
+    said = dict(answer(model_of(replace(study, records=records))).remarks)
     assert ("Close" in said) is named
     if named:
         assert said["Close"].startswith("JPEG reaches 0.80 in ")

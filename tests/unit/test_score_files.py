@@ -63,7 +63,7 @@ def test_pairs_names_that_a_suffix_was_added_to(tmp_path: Path) -> None:
     assert len(found.problems) == 3  # two files could be y.png's
 
 
-def test_empty_missing_and_mixed_sides_are_told(tmp_path: Path) -> None:
+def test_empty_missing_and_mixed_sides_are_reported(tmp_path: Path) -> None:
     a, b = folder(tmp_path / "a", "1.png"), folder(tmp_path / "b")
     assert pair_up(a, b).pairs == []
     assert pair_up(a, b).problems[0].startswith(f"{b}: no images")
@@ -175,7 +175,7 @@ def test_a_stopped_table_keeps_its_rows(tmp_path: Path, suffix: str) -> None:
     assert len(read_table(path)) == 1
 
 
-def test_tables_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+def test_tables_that_cannot_be_written_are_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\.csv or \.parquet"), open_table(tmp_path / "t.xlsx", []):
         pass
     (tmp_path / "file").write_bytes(b"")

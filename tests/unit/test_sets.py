@@ -83,7 +83,7 @@ def test_statistics_of_other_tools_are_taken_and_flagged(folders: tuple[Path, Pa
     assert "kid-pixel" in str(undefined.details["undefined"])
 
 
-def test_what_cannot_be_read_is_told(
+def test_what_cannot_be_read_is_reported(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "some"

@@ -225,6 +225,6 @@ def test_parts_that_hold_something_else_are_named(tmp_path: Path) -> None:
         read_records(store, study())
 
 
-@pytest.mark.parametrize(("number", "said"), [(errno.ENOTDIR, "choose another"), (errno.ENOSPC, "make room")])
+@pytest.mark.parametrize(("number", "said"), [(errno.ENOTDIR, "choose another"), (errno.ENOSPC, "free some space")])
 def test_the_advice_fits_the_failure(number: int, said: str) -> None:
     assert said in str(cannot_write(Path("out"), OSError(number, os.strerror(number))))

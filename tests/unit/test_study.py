@@ -87,7 +87,7 @@ def test_codecs_without_rates_have_their_ladder_and_doubles_count_once() -> None
     assert len(study("jpeg@bytes=500,500,bpp=1")) == len(study("jpeg@20,jpeg[progressive=true]@20")) == 2
 
 
-def test_names_that_differ_in_case_or_form_alone_are_told_apart() -> None:
+def test_names_that_differ_in_case_or_form_alone_are_kept_apart() -> None:
     composed = "é.png"
     found = unique_names([composed, unicodedata.normalize("NFD", composed), "É.png", "x.png", "x.jpg", "sub/x.png"])
     assert found == ["é.png", unicodedata.normalize("NFD", "é") + "-2.png", "É-3.png", "x.png", "x.jpg", "sub/x.png"]

@@ -155,7 +155,7 @@ def test_an_official_checkpoint_is_known_by_its_path_and_found_again_by_its_hash
     image = np.full((20, 24, 3), 100, np.uint8)
     data = InversionVector(generator=str(checkpoint), iterations=3).encode(image, Quality(4))
     monkeypatch.setenv("VITIQ_WEIGHTS_PATH", str(checkpoint.parent))
-    # A reader that is not told which generator it was.
+    # A reader that does not know which generator it was.
     assert InversionVector().decode(data).shape == image.shape
 
 

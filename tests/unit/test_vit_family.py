@@ -176,7 +176,7 @@ def test_settings_after_an_at_sign() -> None:
             resolve_metrics(bad)
 
 
-def test_k_beyond_the_labels_is_told(bundled: dict[str, ImageU8]) -> None:
+def test_k_beyond_the_labels_is_reported(bundled: dict[str, ImageU8]) -> None:
     image = bundled["graphic"]
     with pytest.raises(InputError, match="K = 1001"):
         VitTopK(k=1001)(image, image)

@@ -77,6 +77,6 @@ def test_every_differentiable_semantic_metric_has_a_loss() -> None:
     assert {loss.metric for loss in LOSSES} == wanted
 
 
-def test_unequal_shapes_are_told() -> None:
+def test_unequal_shapes_are_reported() -> None:
     with pytest.raises(InputError, match=r"\(1, 3, 8, 8\) and \(1, 3, 8, 9\)"):
         vit_losses.VitJsLoss()(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 9))

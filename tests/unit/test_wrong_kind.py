@@ -75,7 +75,7 @@ def test_a_zip_archive_is_no_image_and_no_compressed_one() -> None:
             read(packed(), Path("x"))
 
 
-def test_a_png_copied_as_text_is_told_from_another_file() -> None:
+def test_a_png_copied_as_text_is_recognised_beside_other_files() -> None:
     with pytest.raises(VitiqError, match="this is a PNG that was copied as text"):
         decode_image(image("PNG").replace(b"\r\n", b"\n"), "x.png")
 

@@ -3,7 +3,7 @@
 Two intervals that overlap show nothing: both metrics see the same images, and where one resample suits one of them it
 mostly suits the other too. The difference within each resample does not have that part in it (paired bootstrap, Efron
 & Tibshirani 1993, chapters 8 and 16; for correlations of image metrics: Krasula et al. 2016, DOI
-10.1109/QoMEX.2016.7498936, who warn of judging by correlations alone).
+10.1109/QoMEX.2016.7498936, who warn of correlations alone).
 """
 
 from __future__ import annotations

@@ -107,8 +107,7 @@ def _neural(name: str) -> Codec:
     kind: type[Codec] = registry.load("codecs", name)
     if not issubclass(kind, ViqCodec):
         raise BitstreamError(
-            f"a file of codec {name} has no latents; expected a .viq file, as of `vitiq encode -c generative` or "
-            "-c inversion"
+            f"a file of codec {name} has no latents; expected a .viq file, as neural codecs write (vitiq codecs list)"
         )
     return kind()
 

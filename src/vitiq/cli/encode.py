@@ -14,6 +14,7 @@ from vitiq.cli.batch import into_folder, show_batch
 from vitiq.cli.common import SearchBar, on_stdout, print_json, say
 from vitiq.cli.options import PathName
 from vitiq.cli.streams import STDIO, read_stdin, write_stdout
+from vitiq.codecs.defaults import ENCODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ class Asked:
 
 @click.command("encode", cls=common.CodecCommand)
 @click.argument("images", nargs=-1, required=True, type=PathName(path_type=Path))
-@click.option("-c", "--codec", "name", type=common.CODEC, help="Codec (vitiq codecs list); generative if not given.")
+@click.option("-c", "--codec", "name", type=common.CODEC, help=f"Codec (vitiq codecs list); {ENCODE} if not given.")
 @common.rate
 @click.option("--at-bytes", type=click.IntRange(min=1), hidden=True, help="Former name of --bytes.")
 @click.option(
@@ -74,7 +75,6 @@ def command(  # noqa: PLR0917
     Folders are processed in parallel; the same command encodes only what is missing, and one with other
     settings is refused. `-` is standard input or output. Existing files are replaced only with --force.
     """
-    from vitiq.codecs.defaults import ENCODE  # noqa: PLC0415 - slow to import, as the following
     from vitiq.codecs.files import check_rate  # noqa: PLC0415
     from vitiq.codecs.folders import encode_files  # noqa: PLC0415
     from vitiq.codecs.spec import make_codec, parse_codec  # noqa: PLC0415

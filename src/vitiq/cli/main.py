@@ -142,7 +142,7 @@ def main() -> None:
     if not any(isinstance(handler, StandardError) for handler in log.handlers):
         log.addHandler(StandardError())
     # Threads that spin while they wait starve each other on shared cores; OpenMP reads this when torch is imported.
-    # GNU's spins for a while even where it is told to be passive.
+    # GNU's spins for a while even where it is set to be passive.
     if os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE").upper() == "PASSIVE":
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
     # A home folder that cannot be written to costs matplotlib its cache, not the user a paragraph.

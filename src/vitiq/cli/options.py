@@ -70,11 +70,14 @@ class RegisteredName(click.ParamType[str]):
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        """Names that the last word begins."""
+        """Names that the last word begins; of filters, where it ends in a codec and a plus sign."""
         from vitiq import registry  # noqa: PLC0415 - slow to import
 
         head, comma, word = incomplete.rpartition(",") if self._several else ("", "", incomplete)
-        known = (*registry.names(self._group), *self._more)
+        known: Iterable[str] = (*registry.names(self._group), *self._more)
+        if self._group == "codecs" and "+" in word:
+            codec = word.rpartition("+")[0]
+            known = (f"{codec}+{name}" for name in registry.names("filters"))
         return [CompletionItem(head + comma + name) for name in known if name.startswith(word)]
 
 

@@ -31,6 +31,11 @@ class FilteredCodec(Codec):
             setattr(self, name, getattr(codec, name))
         self.optimises = codec.optimises  # type: ignore[misc]
 
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """What images pass through, in this order."""
+        return self._filters
+
     def encode(self, image: ImageU8, rate: Rate | None = None, *, progress: ProgressCallback | None = None) -> bytes:
         """The codec's file."""
         return self._codec.encode(image, rate, progress=progress)

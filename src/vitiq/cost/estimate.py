@@ -82,8 +82,3 @@ def of_device_hours(
     energy = device_hours * device.watts * pue / 1e6
     money = None if device.dollars is None else device_hours * device.dollars
     return Estimate(flops, device_hours, device_hours / count, energy, money)
-
-
-def implied_utilisation(flops: float, device_hours: float, device: Accelerator) -> float:
-    """Share of a device's peak that a published training reached."""
-    return flops / (device_hours * 3600 * device.teraflops * 1e12)

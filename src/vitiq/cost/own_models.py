@@ -225,7 +225,7 @@ def of_deblock(path: Path | None) -> OwnTraining:
 
 
 def of_transgan(path: Path | None) -> OwnTraining:
-    """`vitiq train transgan`; the generator learns once in `critic_steps` steps, from twice as many images."""
+    """`vitiq train transgan`; the generator learns once in `discriminator_steps` steps, from twice as many images."""
     config = transgan.TransGanConfig.load(path)
     made, side = on_meta(TransGenerator(config.shape)), config.shape.resolution
     discriminator = on_meta(transgan.discriminator_of(config))
@@ -249,7 +249,7 @@ def of_transgan(path: Path | None) -> OwnTraining:
     def generator_step() -> None:
         descent(all_of(discriminator(sample(2 * config.batch))), *made.parameters())
 
-    turns, work = config.steps // config.critic_steps, operations(discriminator_step)
+    turns, work = config.steps // config.discriminator_steps, operations(discriminator_step)
     return OwnTraining(
         size_of(made),
         forward(lambda: sample(1)),

@@ -249,7 +249,7 @@ def cannot_write(place: Path, error: BaseException) -> StoreError:
     said = getattr(error, "strerror", None) or system_words(error)
     advice = "choose another output folder"
     if getattr(error, "errno", None) not in ELSEWHERE:
-        advice = "make room, then run the same command: it resumes"
+        advice = "free some space, then run the same command: it resumes"
     return StoreError(f"{place}: results cannot be written ({said}); {advice}")
 
 

@@ -84,8 +84,8 @@ def _header(data: bytes, name: str) -> _Header:
     first = _FILE_HEADER + size + used
     palette = np.zeros((0, 3), np.uint8)
     if bits <= 8:
-        room = (start - first) // width if start > first else 256
-        count = min(colours or 256, 2**bits, room)
+        fitting = (start - first) // width if start > first else 256
+        count = min(colours or 256, 2**bits, fitting)
         entries = np.frombuffer(data[first : first + width * count], np.uint8)
         palette = entries[: len(entries) // width * width].reshape(-1, width)[:, 2::-1]
     return _Header(size, start, columns, rows, bits, coding, masks, palette)
@@ -102,9 +102,9 @@ def _refuse(size: int, bits: int, coding: int) -> None:
     if coding in unread:
         raise UnsupportedKindError(f"BMP with {unread[coding]}, which vitiq cannot decode; save it as PNG")
     if coding == _PLAIN and bits == 64:
-        raise UnsupportedKindError("BMP of 64 bits a pixel, which vitiq cannot decode; save it as PNG")
+        raise UnsupportedKindError("BMP of 64 bits per pixel, which vitiq cannot decode; save it as PNG")
     if bits not in _DEPTHS.get(coding, ()):
-        raise ValueError(f"{bits} bits a pixel with coding {coding} are not defined")
+        raise ValueError(f"{bits} bits per pixel with coding {coding} are not defined")
 
 
 def _masks(data: bytes, size: int, bits: int, coding: int) -> tuple[tuple[int, int, int, int], int]:
@@ -123,13 +123,13 @@ def _masks(data: bytes, size: int, bits: int, coding: int) -> tuple[tuple[int, i
 
 
 def _by_palette(data: bytes, header: _Header) -> Raster:
-    indices, painted = _indices(data, header)
+    indices, coded = _indices(data, header)
     palette = np.zeros((256, 3), np.uint8)
     palette[: len(header.palette)] = header.palette
     beyond = int((indices >= len(header.palette)).sum()) if len(header.palette) < 256 else 0
     if beyond:
         header.notes.append(lacking(beyond))
-    return Raster(palette[indices], "rgb", painted)
+    return Raster(palette[indices], "rgb", coded)
 
 
 def _indices(data: bytes, header: _Header) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"] | None]:
@@ -137,8 +137,8 @@ def _indices(data: bytes, header: _Header) -> tuple[UInt8[np.ndarray, "h w"], UI
     size = (abs(header.rows), header.columns)
     if header.coding in {_RLE8, _RLE4}:
         nibbles = header.coding == _RLE4
-        indices, painted = unpack_runs(data[header.start :], *size, nibbles=nibbles, notes=header.notes)
-        return indices[:, :, 0], painted
+        indices, coded = unpack_runs(data[header.start :], *size, nibbles=nibbles, notes=header.notes)
+        return indices[:, :, 0], coded
     rows = _rows(data, header)
     if header.bits == 8:
         return rows[:, : size[1]], None
@@ -162,8 +162,8 @@ def _rows(data: bytes, header: _Header) -> UInt8[np.ndarray, "h stride"]:
 def _direct(data: bytes, header: _Header) -> Raster:
     if header.coding == _RLE24:
         size = (abs(header.rows), header.columns)
-        colours, painted = unpack_runs(data[header.start :], *size, step=3, notes=header.notes)
-        return Raster(colours[:, :, ::-1], "rgb", painted)
+        colours, coded = unpack_runs(data[header.start :], *size, step=3, notes=header.notes)
+        return Raster(colours[:, :, ::-1], "rgb", coded)
     rows = _rows(data, header)
     if header.bits == 24:
         return Raster(rows[:, : 3 * header.columns].reshape(len(rows), -1, 3)[:, :, ::-1], "rgb")

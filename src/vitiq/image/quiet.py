@@ -1,7 +1,7 @@
 """Keeps what image libraries say by themselves off standard error: a command says what is wrong, in one line.
 
 What libtiff says of damaged pixels is heard, though, since it says it and goes on: fax coding that is broken comes out
-as white rows, and its caller is told that all went well.
+as white rows, and its caller hears that all went well.
 
 libtiff prints its errors from C, whoever calls it; Pillow logs some. libjpeg, OpenJPEG, libwebp, libavif, libjxl and
 LittleCMS are silent as Pillow and its plug-ins call them, which tests/hardening/test_damaged_files.py watches.
@@ -66,7 +66,7 @@ NOWHERE = _Nowhere()
 def quiet() -> Iterator[None]:
     """No line of a decoder reaches standard error from inside, in any thread.
 
-    Pillow's own libtiff is told once to say nothing, for the whole process, which no thread can feel. Where that
+    Pillow's own libtiff is set once to say nothing, for the whole process, which no thread can feel. Where that
     library is out of reach (built into Pillow, as on Windows), standard error leads nowhere inside; what other threads
     write to it meanwhile is lost.
     """
@@ -111,7 +111,7 @@ _HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_cha
 
 @cache
 def _libtiff_is_silent() -> bool:
-    """Tell Pillow's libtiff to report errors to us alone; False where it cannot be told."""
+    """Tell Pillow's libtiff to report errors to us alone; False where it cannot."""
     try:
         library = ctypes.CDLL(_imaging.__file__)  # symbols of the libraries that it needs are found through it
         ours = ctypes.cast(_HANDLER, ctypes.c_void_p)

@@ -85,7 +85,7 @@ def _header(data: bytes, name: str) -> _Header:
     )
     check_pixels(columns, rows, name)
     if depth not in _DEPTHS.get(kind & ~_PACKED, ()):
-        raise ValueError(f"image type {kind} with {depth} bits a pixel is not defined")
+        raise ValueError(f"image type {kind} with {depth} bits per pixel is not defined")
     if flags & _INTERLEAVED:
         raise UnsupportedKindError("TGA of interleaved rows, which vitiq cannot decode; save it as PNG")
     if kind & ~_PACKED == _GREY and depth == 16 and not flags & 0x0F:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from vitiq.errors import InputError
 from vitiq.metrics.guards import check_images, guarded_pair, guarded_set
 from vitiq.types import ImageU8, Score
+
+if TYPE_CHECKING:
+    from vitiq.metrics.loss import Loss
 
 Kind = Literal["full-reference", "no-reference", "distribution", "semantic"]
 
@@ -24,7 +27,7 @@ class Metric(ABC):
         range: smallest and largest value it can take (±inf where unbounded).
         higher_is_better: direction.
         kind: what it needs and what it measures.
-        differentiable: a torch loss of the same quantity exists.
+        differentiable: a torch loss of the same quantity exists; `loss_class` gives it, or `vitiq.losses` names it.
         reference: DOI or citation of the definition.
         formula: the definition in one line.
         parameter: the setting that may follow the name (`vit-topk@10%`), a keyword of the constructor; "" for none.
@@ -75,6 +78,11 @@ class Metric(ABC):
         Raises:
             MissingDependencyError: a program or a package is not found; the message says how to get it.
         """
+        return None
+
+    @classmethod
+    def loss_class(cls) -> type[Loss] | None:
+        """The torch loss of a differentiable metric, imported here, as torch is slow to; None where there is none."""
         return None
 
 

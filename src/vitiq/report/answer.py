@@ -29,7 +29,7 @@ class Answer:
 
     Attributes:
         headline: what won.
-        facts: what it costs, how sure it is and what speaks against it, each a word or two and a sentence.
+        remarks: what it costs, how sure it is and what speaks against it, each a word or two and a sentence.
         compared: what was compared, on what.
         limits: what the study does not show, a sentence each.
         anchor: curve that BD-rates are taken against; None in a comparison at equal bytes.
@@ -38,7 +38,7 @@ class Answer:
     """
 
     headline: str
-    facts: list[tuple[str, str]]
+    remarks: list[tuple[str, str]]
     compared: str
     limits: list[str]
     column: Column | None
@@ -47,8 +47,8 @@ class Answer:
 
     @property
     def price(self) -> str:
-        """The facts as one paragraph."""
-        return " ".join(f"{name}: {text}" for name, text in self.facts)
+        """The remarks as one paragraph."""
+        return " ".join(f"{name}: {text}" for name, text in self.remarks)
 
 
 def answer(model: Model) -> Answer:
@@ -88,11 +88,11 @@ def _alone(model: Model, column: Column | None) -> Answer:
         ends = list(dict.fromkeys(column.text(value) for value in (min(reaches), max(reaches))))
         head += f": {column.info.short} {' to '.join(ends)} {column.info.unit}".rstrip()
     weights = f", and {size_text(curve.shared_bytes)} of weights in every decoder" if curve.shared_bytes else ""
-    facts = [
+    remarks = [
         ("Cost", f"{seconds_text(rows[0].encode_seconds)} to encode an image{weights}."),
         ("Against what", "There is no other codec here to compare it with."),
     ]
-    return Answer(head, facts, compared_text(model), limits(model), column)
+    return Answer(head, remarks, compared_text(model), limits(model), column)
 
 
 def _range(values: Sequence[float], form: str) -> str:
@@ -145,7 +145,7 @@ def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer
     headline = f"At about {size} bytes per image, {names} {does} {what}: {name} {shown}{unit}{against}"
     if len(fair) == 1:
         headline = f"Only {names} can write every file in about {size} bytes per image: {name} {shown}{unit}"
-    return Answer(headline, _facts(model, rows, top, column), compared_text(model), limits(model), column)
+    return Answer(headline, _remarks(model, rows, top, column), compared_text(model), limits(model), column)
 
 
 def _size(rows: Sequence[Row]) -> float:
@@ -153,7 +153,7 @@ def _size(rows: Sequence[Row]) -> float:
     return asked[0] if asked else rows[0].bytes
 
 
-def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[tuple[str, str]]:
+def _remarks(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[tuple[str, str]]:
     curve = model.curves[top.curve]
     timed = [row for row in rows if row.reached and math.isfinite(row.encode_seconds)]
     fastest = min(timed, key=lambda row: row.encode_seconds, default=top)
@@ -162,20 +162,20 @@ def _facts(model: Model, rows: Sequence[Row], top: Row, column: Column) -> list[
         cost += f", where {model.curves[fastest.curve].label} takes {seconds_text(fastest.encode_seconds)}"
     if curve.shared_bytes:
         cost += f", and {size_text(curve.shared_bytes)} of weights that every decoder needs"
-    facts = [("Cost", cost + ".")]
+    remarks = [("Cost", cost + ".")]
     if column.info.key in curve.dependent:
-        facts.append(("Caution", _not_independent(model, rows, curve, column)))
+        remarks.append(("Caution", _not_independent(model, rows, curve, column)))
     pixel = model.pixel_metric
     if pixel and pixel is not column:
         leader = next(iter(ranked([row for row in rows if row.reached], pixel)))
         value = f"{pixel.text(leader.means[pixel.info.key].value)} {pixel.info.unit}".strip()
         also = " too" if leader.curve == top.curve else ""
-        facts.append(
+        remarks.append(
             ("In pixels", f"ahead is {model.curves[leader.curve].label}{also}, with {pixel.info.short} {value}.")
         )
     if close := _nearly_as_small(model, rows, top, column):
-        facts.append(("Close", close))
-    return facts
+        remarks.append(("Close", close))
+    return remarks
 
 
 def _nearly_as_small(model: Model, rows: Sequence[Row], top: Row, column: Column) -> str:
@@ -214,7 +214,7 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
         f"For the same {column.info.short}, {model.curves[top].label} needs "
         f"{abs(cell.percent):.0f} % {change} bits than {name}"
     )
-    facts = [("Cost", _curve_price(model, top, anchor)), ("How sure", _both_means(cell))]
+    remarks = [("Cost", _curve_price(model, top, anchor)), ("How sure", _both_means(cell))]
     caution = []
     if cell.overlap < LITTLE_OVERLAP:
         caution.append(
@@ -223,10 +223,10 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
     if column.info.key in model.curves[top].dependent:
         caution.append("the score is not independent (†): it comes from a network the codec was optimised against.")
     if caution:
-        facts.append(("Caution", " ".join(caution)))
+        remarks.append(("Caution", " ".join(caution)))
     if len(known) > 1:
-        facts.append(("Next", f"{model.curves[known[1]].label}, with {_percent(table[known[1]].percent)}."))
-    return Answer(headline, facts, compared_text(model), limits(model), column, anchor, table)
+        remarks.append(("Next", f"{model.curves[known[1]].label}, with {_percent(table[known[1]].percent)}."))
+    return Answer(headline, remarks, compared_text(model), limits(model), column, anchor, table)
 
 
 def _both_means(cell: BdCell) -> str:

@@ -44,7 +44,7 @@ class Assets(Protocol):
         """Address of the whole image."""
 
     def thumbnail(self, path: Path) -> str:
-        """Address of a small copy, not for judging."""
+        """Address of a small copy, not for comparing."""
 
     def overlay(self, kind: str, *paths: Path) -> str:
         """Address of a map: `ssim` of two images, `semantic` and `attention` of a file of maps."""

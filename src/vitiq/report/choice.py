@@ -10,7 +10,7 @@ from vitiq.metrics.questions import QUESTIONS
 from vitiq.report.model import Column, Model
 
 MOST = 8
-"""Metrics that a table has room for as columns; with more, a metric is a row."""
+"""Metrics that fit into a table as columns; with more, a metric is a row."""
 
 
 def first_columns(model: Model) -> list[Column]:

@@ -188,7 +188,7 @@ def rate_distortion(model: Model, column: Column) -> Figure:
 
 
 def _rate_axis(ax: Axes) -> None:
-    """Bits per pixel as logarithms, with as many numbers as have room."""
+    """Bits per pixel as logarithms, with as many numbers as fit."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # noqa: PLC0415 - slow to import
 
     ax.set_xscale("log")
@@ -200,7 +200,7 @@ def _rate_axis(ax: Axes) -> None:
 
 
 LONGEST = 28
-"""Characters of a name in a figure: a longer one would leave no room for the axes."""
+"""Characters of a name in a figure: a longer one would leave too little for the axes."""
 
 
 def _fitting(label: str) -> str:

@@ -25,7 +25,7 @@ def lead_table(model: Model, words: Answer) -> dict[str, Any] | None:
 
 
 def every_metric(model: Model, words: Answer) -> dict[str, Any] | None:
-    """All metrics, a metric a row under the question it asks; None where the first screen has room for all."""
+    """All metrics, a metric a row under the question it asks; None where all fit into the first screen."""
     if len(model.columns) <= MOST or not (model.levels or words.anchor is not None):
         return None
     if model.levels:

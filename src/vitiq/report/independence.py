@@ -27,12 +27,3 @@ def dependent_scores(record: Record) -> dict[str, str]:
             if scoring:
                 found.setdefault(key, scoring[0])
     return found
-
-
-def warning(record: Record) -> str | None:
-    """One line for the report, None where every scoring backbone is independent."""
-    found = dependent_scores(record)
-    if not found:
-        return None
-    backbones = ", ".join(dict.fromkeys(found.values()))
-    return f"optimised against a network that also scores it ({backbones}): {', '.join(found)} are not independent"

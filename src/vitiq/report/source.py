@@ -85,7 +85,7 @@ def visible(text: str) -> str:
 
 
 HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
-"""Categories of characters that have no picture of their own (Unicode Standard, table 4-4)."""
+"""Categories of characters without a glyph of their own (Unicode Standard, table 4-4)."""
 
 
 def counted(lines: Sequence[str]) -> list[str]:

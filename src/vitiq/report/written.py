@@ -71,7 +71,7 @@ def to_latex(table: Table) -> str:
         r"\centering\small",
         rf"\caption{{{escape_latex(table.title)}}}",
         rf"\label{{tab:{table.name}}}",
-        # Shrunk to the line where it is wider, else as it is.
+        # Scaled down to the line where it is wider, else as it is.
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
         r"\toprule",

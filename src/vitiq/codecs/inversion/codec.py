@@ -62,10 +62,12 @@ MIN_BYTES = 120
 class InversionOptions(SearchOptions):
     """Options of generator inversion with a latent a layer."""
 
-    generator: str = option(EMBEDDED, "'embedded', or the path of a weights file of the same format")
+    generator: str = option(EMBEDDED, "generator, or the path of a weights file of one", names="generators")
     iterations: int = option(250, "iterations of the search", low=1)
     restarts: int = option(1, "number of searches from different starts; the best is kept", low=1)
-    entropy: str = option(OWN, "entropy model of the latents: the generator's own, or a registered one")
+    entropy: str = option(
+        OWN, "entropy model of the latents; 'generator' is the generator's own", names="entropy_models"
+    )
 
 
 class Inversion(ViqCodec):

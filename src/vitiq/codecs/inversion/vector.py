@@ -40,7 +40,8 @@ class VectorOptions(SearchOptions):
 
     generator: str = option(
         EMBEDDED,
-        "'embedded', 'transgan', or a checkpoint's path (vitiq train, pytorch_GAN_zoo, official TransGAN)",
+        "generator, or the path of a checkpoint of one (vitiq train, pytorch_GAN_zoo, official TransGAN)",
+        names="generators",
     )
     iterations: int = option(
         500, "maximum number of iterations; the search stops when the plateau schedule ends", low=1

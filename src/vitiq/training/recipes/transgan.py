@@ -1,8 +1,8 @@
 """Training of a TransGAN (`vitiq train transgan`): generator against discriminator, both transformers.
 
 Jiang et al. 2021 (arXiv 2102.07074), as the official `train_derived.py`: Adam with betas 0 and 0.99, gradients clipped
-at a norm of 5, the generator once in `critic_steps` steps, differentiable augmentation, averaged parameters, and the
-hinge loss or WGAN with a gradient penalty and a penalty of 0.001 on the square of the mean verdict ("wgangp-eps").
+at a norm of 5, the generator once in `discriminator_steps` steps, differentiable augmentation, averaged parameters, and
+the hinge loss or WGAN with a gradient penalty and a penalty of 0.001 on the square of the mean verdict ("wgangp-eps").
 Not in the paper, and off at `reconstruction = 0`: half of the latents are those of the batch's images
 (`models.principal_latents`), which the generator is to give back.
 """
@@ -50,7 +50,7 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
 
     name = "transgan"
     title = "TransGAN"
-    critic_steps: Count
+    discriminator_steps: Count
     loss: Literal["hinge", "wgangp-eps"]
     label_smoothing: Share
     dropout: Dropped
@@ -101,7 +101,14 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
 
     def small(self) -> Self:
         """Few steps of a small network on few images."""
-        steps = {"steps": 4, "batch": 2, "critic_steps": 2, "checkpoint_every": 2, "validate_every": 4, "held_out": 2}
+        steps = {
+            "steps": 4,
+            "batch": 2,
+            "discriminator_steps": 2,
+            "checkpoint_every": 2,
+            "validate_every": 4,
+            "held_out": 2,
+        }
         stages = (StageConfig(width=32, depth=1, window=4), StageConfig(width=32, depth=1, window=4))
         network = {"latent": 8, "bottom": 4, "stages": stages, "patch": 2, "discriminator_width": 32, "heads": 2}
         return msgspec.structs.replace(self, discriminator_depth=1, discriminator_scales=2, **steps, **network)
@@ -178,7 +185,7 @@ class TransGanRecipe(Recipe[TransGanConfig]):
             loss = loss + config.gradient_penalty * gradient_penalty(self.discriminator, real, fake)
         descend(loss, self._discriminator_optimiser, self.discriminator.parameters(), config.gradient_clip)
         row = {"discriminator_loss": float(loss.detach()), "learning_rate": rate}
-        if (step + 1) % config.critic_steps:
+        if (step + 1) % config.discriminator_steps:
             return row
         return row | self._generator_step(real)
 
