@@ -71,6 +71,13 @@ def test_a_layer_of_another_size_is_refused_before_it_is_decoded() -> None:
         unpack(huge, 24, 40)
 
 
+def test_a_translucent_layer_is_refused() -> None:
+    pixels = np.full((20, 30, 4), 255, np.uint8)
+    pixels[3, 4, 3] = 128
+    with pytest.raises(BitstreamError, match="translucent"):
+        unpack(pack(pixels), 20, 30)
+
+
 @pytest.mark.parametrize("name", ["animal", "building"])
 def test_photographs_have_no_graphics(name: str, bundled: dict[str, ImageU8]) -> None:
     assert graphic_blocks(bundled[name]) is None
