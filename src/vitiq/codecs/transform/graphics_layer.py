@@ -46,8 +46,8 @@ EDGE = 64
 LEAST_EDGES = 1 / 64
 """Share of an image's blocks that are graphics with an edge, below which no layer is tried."""
 
-LONGEST, MOST_PIXELS = 16_383, 2**24
-"""Pixels of a side that WebP takes, and of an image in which a layer is looked for: larger ones take much memory."""
+LONGEST, MOST_PIXELS = 16_383, 2**23
+"""Pixels of a side that WebP takes, and of an image in which a layer is looked for: larger ones take over 1 GB."""
 
 PALETTE = 255
 """Colours of a palette of WebP, but for the transparent one."""
