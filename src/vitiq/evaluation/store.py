@@ -22,7 +22,7 @@ from vitiq.evaluation.parts import Parts, cannot_write
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.study import Study
-from vitiq.files import write_bytes, write_quickly
+from vitiq.files import write_changed, write_quickly
 from vitiq.text import parse_json
 
 MARK = ".vitiq"
@@ -59,13 +59,13 @@ class Store:
             raise cannot_write(path, error) from error
 
     def keep(self, path: Path, data: bytes) -> None:
-        """Write a file that is no key's.
+        """Write a file that is no key's, unless it holds just this.
 
         Raises:
             StoreError: it cannot be written.
         """
         try:
-            write_bytes(path, data)
+            write_changed(path, data)
         except InputError as error:
             raise cannot_write(path, error.__cause__ or error) from error
 
@@ -99,7 +99,8 @@ class Store:
         """
         self.keep(self.out / MARK, b"results of vitiq: never read as inputs\n")
         self.save(study)
-        self.keep(self.out / "study.json", _json({"study": study.name, "asked": time.time()}))
+        if _read(self.out / "study.json").get("study") != study.name:
+            self.keep(self.out / "study.json", _json({"study": study.name, "asked": time.time()}))
 
     def save(self, study: Study) -> None:
         """Keep a study, or what became known of it."""
