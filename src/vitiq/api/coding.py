@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from vitiq import files, registry
 from vitiq.api.given import as_path
@@ -26,7 +26,7 @@ from vitiq.types import Bytes, ImageU8, Quality, Rate
 if TYPE_CHECKING:
     from vitiq.api.types import DeviceLike, File, Number, OneImage, ProgressOption, Whole
 
-    Encoded = builtins.bytes | bytearray | memoryview | File | "EncodedImage"
+    Encoded: TypeAlias = "builtins.bytes | bytearray | memoryview | File | EncodedImage"
 
 
 @dataclass(frozen=True, slots=True)

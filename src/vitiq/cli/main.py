@@ -188,7 +188,7 @@ def usage(error: click.ClickException) -> str:
     where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "vitiq"
     said = " ".join(error.format_message().split()).removesuffix(".")
     dashed = [word for word in sys.argv[1:] if word.startswith("-") and os.path.lexists(word)]
-    if dashed and isinstance(error, click.UsageError):
+    if dashed and "--" not in sys.argv and isinstance(error, click.UsageError):
         said += f"; a file {dashed[0]} is here: write ./{dashed[0]}"
     for kind, meant in KINDS_OF_NUMBER.items():
         said = said.replace(f"is not a valid {kind}", f"is not {meant}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,22 @@ class Store:
             StoreError: it cannot be written.
         """
         self.keep(self.out / MARK, b"results of vitiq: never read as inputs\n")
-        self.save(study)
+        if not self._holds(study):
+            self.save(study)
         if _read(self.out / "study.json").get("study") != study.name:
             self.keep(self.out / "study.json", _json({"study": study.name, "asked": time.time()}))
+
+    def _holds(self, study: Study) -> bool:
+        """Whether the folder has this study, be it with the sizes that this one still waits for."""
+        try:
+            kept = self.study(study.name)
+        except InputError:
+            return False
+        pairs = zip(kept.series, study.series, strict=True)
+        return (
+            replace(kept, series=tuple(old if new.targets else replace(old, targets=new.targets) for old, new in pairs))
+            == study
+        )
 
     def save(self, study: Study) -> None:
         """Keep a study, or what became known of it."""

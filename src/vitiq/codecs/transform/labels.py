@@ -49,8 +49,8 @@ def has_classifier(name: str) -> bool:
     return name in CODECS
 
 
-def make_codec(data: bytes) -> Generative | GenerativeMse:
-    """The codec of a file whose latents can be read.
+def make_codec(data: bytes, device: str = "cpu") -> Generative | GenerativeMse:
+    """The codec of a file whose latents can be read, with its networks on a device.
 
     Raises:
         BitstreamError: another kind of file.
@@ -61,7 +61,7 @@ def make_codec(data: bytes) -> Generative | GenerativeMse:
             f"a file of codec {name} has no latents that the classifier reads; expected a file of "
             f"`vitiq encode -c generative` or generative-mse"
         )
-    return CODECS[name]()
+    return CODECS[name](device=device)
 
 
 def read_latents(
