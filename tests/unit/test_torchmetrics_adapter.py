@@ -13,6 +13,7 @@ from torchmetrics import MetricCollection
 
 from vitiq.errors import InputError
 from vitiq.metrics.scoring import resolve_metrics, score_pairs, score_sets
+from vitiq.metrics.sets.rows import Rows
 from vitiq.metrics.torchmetrics_adapter import TorchMetric, eight_bit_images
 from vitiq.types import ImageU8
 
@@ -51,6 +52,21 @@ def test_a_metric_of_sets(name: str, pairs: tuple[list[ImageU8], list[ImageU8]])
         measure.update(tensor(distorted[part]), tensor(references[part]))
     expected = score_sets(references, distorted, resolve_metrics(name))[name].value
     assert float(measure.compute()) == pytest.approx(expected, rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.filterwarnings("ignore:The .*compute")
+@pytest.mark.parametrize("name", ["kid-pixel", "ssim"])
+def test_everything_is_where_the_metric_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's "meta" stands for a GPU, whose processes gather nothing from the CPU; numbers it has none."""
+    measure = TorchMetric(name).to("meta")
+    batch = torch.zeros(2, 3, 32, 32)
+    if name == "kid-pixel":
+        measure.update(batch, batch)
+        assert {row.device.type for row in (*measure.reference_rows, *measure.distorted_rows)} == {"meta"}
+        monkeypatch.setattr(TorchMetric, "_gathered", lambda *_: Rows([np.eye(192, dtype=np.float32)]))
+    else:
+        measure.count = torch.zeros(())  # none, as of a process that saw no image
+    assert measure.compute().device.type == "meta"
 
 
 def test_what_is_not_defined_is_left_out(pairs: tuple[list[ImageU8], list[ImageU8]]) -> None:

@@ -206,7 +206,7 @@ def answer(error: Exception) -> tuple[str, int]:  # noqa: PLR0911 - a kind of fa
             return str(error), 2 if isinstance(error, UnknownNameError) else 1
         case MemoryError():
             return OUT_OF_MEMORY, 1
-        case FileExistsError() | NotADirectoryError() | PermissionError():
+        case FileExistsError() | NotADirectoryError() | PermissionError() | OSError(errno=errno.EROFS):
             return f"{error.filename or error}: {error.strerror}; choose another output or cache folder", 1
         case OSError(errno=errno.ENOMEM):
             return OUT_OF_MEMORY, 1
