@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor
 
-from vitiq.errors import InputError, MissingDependencyError
+from vitiq.errors import InputError, MissingDependencyError, first_line
 from vitiq.metrics.base import Metric as VitiqMetric
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.scoring import resolve_metrics, score_pairs
@@ -36,6 +36,11 @@ try:
 except ImportError as error:
     raise MissingDependencyError(
         "torchmetrics is not installed, which this adapter is for; run: pip install 'vitiq[torchmetrics]'"
+    ) from error
+except RuntimeError as error:  # of torchvision, which torchmetrics imports where it finds it
+    raise MissingDependencyError(
+        f"torchmetrics cannot be imported ({first_line(error)}); install the torchvision that belongs to torch "
+        f"{torch.__version__}, or remove torchvision"
     ) from error
 
 
