@@ -53,6 +53,16 @@ def write_bytes(path: Path, data: bytes, *, overwrite: bool = True, source: Path
         file.write(data)
 
 
+def write_changed(path: Path, data: bytes) -> None:
+    """As `write_bytes`, unless the file holds just this: a finished folder may be read-only."""
+    try:
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return
+    except OSError:
+        pass
+    write_bytes(path, data)
+
+
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, in UTF-8; bytes of file names that are no text (surrogates) become U+FFFD."""
     data = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode("utf-8")

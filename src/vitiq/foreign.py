@@ -12,6 +12,8 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
+from vitiq.signals import nobody_stopped
+
 RAISED = (Exception, SystemExit)
 """What a plug-in may raise: its `sys.exit` is a failure of its own, and must not end the program."""
 
@@ -44,7 +46,8 @@ def is_ours(module: str) -> bool:
 def guarded(module: str) -> Iterator[None]:
     """Run code of a module; of a plug-in's come back to the working folder, which relative names lead on from.
 
-    In the program, what it prints goes to standard error, for standard output is bytes of a file, JSON or a table.
+    In the program, what it prints goes to standard error, for standard output is bytes of a file, JSON or a table, and
+    a KeyboardInterrupt of its own is a failure like any other.
 
     Args:
         module: whose code runs. vitiq's own changes no folder; another thread of the caller's may meanwhile.
@@ -56,6 +59,10 @@ def guarded(module: str) -> Iterator[None]:
     _turn_aside()
     try:
         yield
+    except KeyboardInterrupt as error:
+        if nobody_stopped():
+            raise RuntimeError("KeyboardInterrupt was raised, and nobody pressed Ctrl-C") from error
+        raise
     finally:
         _turn_back()
         if before is not None and _folder() != before:

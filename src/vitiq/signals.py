@@ -6,17 +6,32 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+_came = threading.Event()
 
 
-def stop_on_sigterm() -> None:
+def stop_on_signals() -> None:
     """Have SIGTERM end this program as Ctrl-C does: files that are half made go, workers and their semaphores too.
 
     Python's own answer is to die at once, and then its tracker of semaphores complains on standard error. Where
-    somebody answers SIGTERM already, or ignores it, that stays.
+    somebody answers a signal already, or ignores it, that stays.
     """
-    here = threading.current_thread() is threading.main_thread()
-    if here and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number, own in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) is own:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    _came.set()
+    signal.default_int_handler(number, frame)
+
+
+def nobody_stopped() -> bool:
+    """Whether a KeyboardInterrupt cannot be Ctrl-C: it is ignored here, or none came to the program's own answer."""
+    return not _came.is_set() and signal.getsignal(signal.SIGINT) in {signal.SIG_IGN, _stop}
 
 
 @contextmanager

@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
 
 from vitiq.errors import InputError
 
-ImageU8: TypeAlias = UInt8[np.ndarray, "_ _ 3"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    # Type checkers read jaxtyping's arrays as arrays of anything.
+    ImageU8: TypeAlias = NDArray[np.uint8]
+else:
+    ImageU8 = UInt8[np.ndarray, "_ _ 3"]
 """numpy uint8, H×W×3, sRGB, C-contiguous: the only image type between packages."""
 
 

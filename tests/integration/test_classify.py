@@ -11,12 +11,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from vitiq.codecs.classical.pillow import Jpeg
 from vitiq.codecs.inversion.codec import Inversion
+from vitiq.codecs.transform import labels
 from vitiq.codecs.transform.codec import GenerativeMse
 from vitiq.models.backbones import load_backbone
+from vitiq.models.vit import VisionTransformer
 from vitiq.types import ImageU8, Quality
 
 
@@ -50,6 +55,16 @@ def test_comparison_reports_time_operations_and_agreement(file: Path) -> None:
     assert 0 < answer["flops"] < answer["rebuilt"]["flops"]
     assert 0 <= answer["rebuilt"]["top_100_overlap"] <= 1
     assert answer["rebuilt"]["same_top"] in (True, False)
+
+
+def test_operations_are_those_of_the_network_however_they_are_done() -> None:
+    """Truth: torch's count of the plain network on tensors without numbers."""
+    backbone = load_backbone()
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        VisionTransformer(backbone._model.config)(torch.zeros(1, 3, 224, 224))
+    image = np.zeros((64, 64, 3), np.uint8)
+    found = labels._flops(lambda: backbone.logits([image]))
+    assert found == pytest.approx(counter.get_total_flops(), rel=0.15), "the last block reads the class token alone"
 
 
 def test_other_files_are_reported(bundled: dict[str, ImageU8], tmp_path: Path) -> None:

@@ -200,6 +200,43 @@ def test_force_replaces_no_other_input(make: object, vitiq: Vitiq, small: ImageU
 
 
 @pytest.mark.parametrize(
+    "words",
+    [("bench", "-c", "jpeg@20,50", "-m", "mse,kid-pixel"), ("run", "-c", "jpeg", "--bytes", "900", "-m", "mse")],
+)
+def test_a_finished_folder_may_be_read_only(
+    words: tuple[str, ...], vitiq: Vitiq, small: ImageU8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png"):
+        write_png(tmp_path / "in" / name, small)
+    name, *options = words
+    call = (name, tmp_path / "in", *options, "-o", tmp_path / "out", "--executor", "inline", "--quiet")
+    before = vitiq(*call)
+
+    def refuse(*_: object, **__: object) -> object:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("vitiq.files._unnamed", refuse)
+    monkeypatch.setattr("vitiq.evaluation.rows.named_at_end", refuse)
+    assert vitiq(*call) == before
+    answer = vitiq(*call[:-3], "--quiet", "-m", "psnr-rgb")
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert "cannot be written (Read-only file system)" in answer.err
+
+
+def test_a_name_that_begins_with_a_dash_is_told_how_to_write(
+    vitiq: Vitiq, small: ImageU8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_png(tmp_path / "-dash.png", small)
+    for words in (("encode", "-dash.png"), ("score", "-dash.png", "-dash.png"), ("info", "-dash.png")):
+        answer = vitiq(*words)
+        assert answer.code == 2
+        assert "a file -dash.png is here: write ./-dash.png" in answer.err
+    assert "./" not in vitiq("encode", "-other.png").err
+    assert vitiq("encode", "./-dash.png", "-c", "jpeg", "-o", "d.jpg").code == 0
+
+
+@pytest.mark.parametrize(
     "error",
     [
         OSError(errno.ENOMEM, "Cannot allocate memory"),

@@ -6,7 +6,9 @@ the CPU inside a network shows. On the CPU, files and keys are those from before
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,9 @@ import torch
 from click.testing import CliRunner
 
 import vitiq
+from vitiq.cli.main import COMMANDS as COMMANDS_OF_ALL
 from vitiq.cli.main import cli
+from vitiq.codecs.filtered import load_filter
 from vitiq.codecs.inversion.generators import load_generator
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.codecs.spec import make_codec, on_device, parse_codec
@@ -25,6 +29,7 @@ from vitiq.codecs.transform.networks.embedded import WEIGHTS, TransformModel
 from vitiq.errors import InputError
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.study import Study
+from vitiq.filters.deblock.embedded import EmbeddedCorrector
 from vitiq.image.io import write_png
 from vitiq.losses import LOSSES
 from vitiq.models import device as devices
@@ -79,6 +84,9 @@ COMMANDS = {
     "bench": ("bench", "{png}", "-c", "jpeg@20", "-o", "{out}"),
     "score": ("score", "{png}", "{png}", "--out", "{out}.csv"),
     "validate": ("validate", "{folder}"),
+    "restore": ("restore", "{png}", "-o", "{out}"),
+    "classify": ("classify", "{png}"),
+    "stats": ("stats", "{folder}", "-o", "{out}.npz"),
 }
 
 
@@ -125,6 +133,37 @@ def test_neural_codecs_take_a_device_and_others_do_without() -> None:
     assert make_codec("jpeg", device="auto").options == make_codec("jpeg").options
     with pytest.raises(InputError, match="does not take the option device"):
         make_codec("jpeg[device=cpu]")
+
+
+def test_every_command_that_runs_a_network_takes_a_device() -> None:
+    """All others read, show, or train; `train` and `cost` name their hardware otherwise."""
+    without = {"info", "bd", "rd", "report", "view", "train", "cost", "models", "metrics", "codecs"}
+    for name in set(COMMANDS_OF_ALL) - without:
+        command: Any = import_module(f"vitiq.cli.{name}").command
+        options = {option for one in (command, *getattr(command, "commands", {}).values()) for option in one.params}
+        assert any(option.name == "device" for option in options), name
+
+
+def test_the_filter_of_jpegs_has_its_networks_on_the_device(gpu: None) -> None:
+    placed, plain = (load_filter("deblock", {"device": name}) for name in ("cuda:1", "cpu"))
+    assert placed.identity() == {**plain.identity(), "device": "cuda"}
+    assert placed.label() == plain.label()
+    spec = on_device(parse_codec("jpeg+deblock@20"), "cuda:1")
+    assert spec.filters[0].options == {"device": "cuda:1"}
+
+
+def test_the_networks_of_the_filter_make_no_tensor_on_the_cpu() -> None:
+    model = EmbeddedCorrector(device=META).model
+    assert model.luma(on_meta(1, 1, 64, 4, 5), on_meta(1, 1, 64)).device == META
+    assert model.chroma(on_meta(1, 2, 64, 4, 5), on_meta(1, 2, 64), on_meta(1, 1, 32, 40)).device == META
+
+
+def test_what_torch_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = SimpleNamespace(is_available=lambda: True, current_accelerator=lambda: torch.device("xpu"))
+    monkeypatch.setattr(torch, "accelerator", other)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="it has cpu and xpu"):
+        devices.find_device("toaster")
 
 
 @pytest.mark.parametrize("name", NEURAL)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[2]
@@ -46,3 +47,10 @@ def test_it_holds_what_readme_links_to_and_what_tests_need(tmp_path: Path) -> No
     assert {link.rstrip("/") for link in links} - held == set()
     assert set(NEEDED) - held == set()
     assert not [line for line in listed if "__pycache__" in line or line.endswith(".pyc")]
+
+
+def test_all_brings_every_package_of_a_metric_or_a_codec() -> None:
+    """But for cvvdp, whose torchvision must be built for the torch beside it."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    wanted = set(extras) - {"all", "cvvdp", "dask", "slurm", "dev"}
+    assert set(extras["all"]) == {package for extra in wanted for package in extras[extra]}

@@ -13,7 +13,7 @@ from types import FrameType
 import pytest
 
 from vitiq.cli.stop import StoppedHalfway, resumable
-from vitiq.signals import stop_on_sigterm, undisturbed
+from vitiq.signals import stop_on_signals, undisturbed
 
 
 @pytest.fixture
@@ -43,12 +43,12 @@ def test_sigterm_waits_too_where_it_is_answered() -> None:
     before, done = signal.getsignal(signal.SIGTERM), list[int]()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        stop_on_sigterm()
+        stop_on_signals()
         with pytest.raises(KeyboardInterrupt):
             stopped(done, signal.SIGTERM)
         assert done == [1]
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        stop_on_sigterm()
+        stop_on_signals()
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -113,3 +113,34 @@ def test_a_handler_of_the_user_is_put_back() -> None:
     with undisturbed():
         pass
     assert signal.getsignal(signal.SIGINT) is own
+
+
+ASKS = """
+import os, signal, sys
+from vitiq.foreign import guarded
+from vitiq.signals import stop_on_signals
+signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
+stop_on_signals()
+try:
+    with guarded("plugin.module"):
+        if sys.argv[2] == "signal":
+            os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
+except BaseException as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "who", "said"),
+    [
+        ("default_int_handler", "plug-in", "RuntimeError"),
+        ("default_int_handler", "signal", "KeyboardInterrupt"),
+        ("SIG_IGN", "plug-in", "RuntimeError"),
+        ("SIG_DFL", "plug-in", "KeyboardInterrupt"),
+    ],
+)
+def test_an_interrupt_that_a_plugin_raises_is_a_failure_of_its_own(before: str, who: str, said: str) -> None:
+    """SIG_DFL stands for a handler of somebody else, which may have raised it."""
+    done = subprocess.run([sys.executable, "-c", ASKS, before, who], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{said}\n"

@@ -3,7 +3,11 @@ merges them."""
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from torchmetrics import MetricCollection
 
 from vitiq.errors import InputError
 from vitiq.metrics.scoring import resolve_metrics, score_pairs, score_sets
+from vitiq.metrics.sets.rows import Rows
 from vitiq.metrics.torchmetrics_adapter import TorchMetric, eight_bit_images
 from vitiq.types import ImageU8
 
@@ -53,6 +58,21 @@ def test_a_metric_of_sets(name: str, pairs: tuple[list[ImageU8], list[ImageU8]])
     assert float(measure.compute()) == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
+@pytest.mark.filterwarnings("ignore:The .*compute")
+@pytest.mark.parametrize("name", ["kid-pixel", "ssim"])
+def test_everything_is_where_the_metric_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's "meta" stands for a GPU, whose processes gather nothing from the CPU; numbers it has none."""
+    measure = TorchMetric(name).to("meta")
+    batch = torch.zeros(2, 3, 32, 32)
+    if name == "kid-pixel":
+        measure.update(batch, batch)
+        assert {row.device.type for row in (*measure.reference_rows, *measure.distorted_rows)} == {"meta"}
+        monkeypatch.setattr(TorchMetric, "_gathered", lambda *_: Rows([np.eye(192, dtype=np.float32)]))
+    else:
+        measure.count = torch.zeros(())  # none, as of a process that saw no image
+    assert measure.compute().device.type == "meta"
+
+
 def test_what_is_not_defined_is_left_out(pairs: tuple[list[ImageU8], list[ImageU8]]) -> None:
     measure = TorchMetric("ms-ssim")
     measure.update(tensor(pairs[1]), tensor(pairs[0]))  # sides below 176
@@ -84,3 +104,24 @@ def test_a_collection_names_and_updates_each_of_its_metrics(pairs: tuple[list[Im
     copied = alone["mae"].clone()
     copied.reset()
     assert float(alone["mae"].compute()) == float(found["mae"])
+
+
+def test_a_torchvision_of_another_torch_is_named(tmp_path: Path) -> None:
+    """torchmetrics imports torchvision where it finds it; one of another build fails as it registers its operators."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms is not there')"
+    )
+    info = tmp_path / "torchvision-9.9.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 9.9\n")
+    places = os.pathsep.join([str(tmp_path), *sys.path])
+    code = "import vitiq\ntry:\n    vitiq.torchmetric('mse')\nexcept vitiq.MissingDependencyError as error:\n    print(error)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "cannot be imported (operator torchvision::nms is not there); install the torchvision" in done.stdout

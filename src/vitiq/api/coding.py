@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from vitiq import files, registry
 from vitiq.api.given import as_path
@@ -24,7 +24,9 @@ from vitiq.models.device import device_name
 from vitiq.types import Bytes, ImageU8, Quality, Rate
 
 if TYPE_CHECKING:
-    from vitiq.api.types import OneImage, ProgressOption
+    from vitiq.api.types import DeviceLike, File, Number, OneImage, ProgressOption, Whole
+
+    Encoded: TypeAlias = "builtins.bytes | bytearray | memoryview | File | EncodedImage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,10 @@ def encode(
     image: OneImage,
     codec: str | Codec = defaults.ENCODE,
     *,
-    quality: float | None = None,
-    bytes: int | None = None,
-    bpp: float | None = None,
-    device: str | None = None,
+    quality: Number | None = None,
+    bytes: Whole | None = None,
+    bpp: Number | None = None,
+    device: DeviceLike | None = None,
     progress: ProgressOption = None,
 ) -> EncodedImage:
     """Compress one image.
@@ -129,10 +131,10 @@ def encode(
 
 
 def decode(
-    data: builtins.bytes | str | os.PathLike[str] | EncodedImage,
+    data: Encoded,
     codec: str | Codec | None = None,
     *,
-    device: str | None = None,
+    device: DeviceLike | None = None,
 ) -> ImageU8:
     """Decode a compressed file of any codec to an image: H×W×3 uint8, sRGB.
 
@@ -158,7 +160,7 @@ def decode(
     return own(made.decode(content))
 
 
-def inspect(data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, symbols: bool = False) -> FileInfo:
+def inspect(data: Encoded, *, symbols: bool = False) -> FileInfo:
     """Describe a compressed file: codec, size, quality, sections, notes.
 
     Args:
@@ -218,7 +220,7 @@ def _without_rates(given: str | Codec) -> str | Codec:
     return given
 
 
-def codec_named(given: str | Codec, device: str | None = None) -> Codec:
+def codec_named(given: str | Codec, device: DeviceLike | None = None) -> Codec:
     """The codec, made where a name is given.
 
     Raises:
@@ -233,7 +235,7 @@ def codec_named(given: str | Codec, device: str | None = None) -> Codec:
     raise InputError(f"codec: {type(given).__name__} given, a name or what vitiq.codec() gave expected")
 
 
-def _rate(quality: float | None, count: int | None, bpp: float | None, width: int, height: int) -> Rate | None:
+def _rate(quality: Number | None, count: Whole | None, bpp: Number | None, width: int, height: int) -> Rate | None:
     named = {"quality": quality, "bytes": count, "bpp": bpp}
     given = {name: value for name, value in named.items() if value is not None}
     if len(given) > 1:
@@ -245,11 +247,11 @@ def _rate(quality: float | None, count: int | None, bpp: float | None, width: in
     if quality is not None:
         return Quality(_float(quality, "quality"))
     if count is not None:
-        return Bytes(count)
+        return Bytes(cast("int", count))
     return None if bpp is None else Bytes.per_pixel(_float(bpp, "bpp"), width, height)
 
 
-def _float(value: float, name: str) -> float:
+def _float(value: Number, name: str) -> float:
     try:
         return float(value)
     except OverflowError:

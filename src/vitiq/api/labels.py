@@ -11,9 +11,11 @@ from vitiq import registry
 from vitiq.api.coding import EncodedImage, content_of
 from vitiq.codecs.base import Codec
 from vitiq.codecs.detect import codec_of
+from vitiq.codecs.spec import make_codec
 from vitiq.codecs.transform import labels as reading
 from vitiq.codecs.viq_codec import ViqCodec
 from vitiq.errors import BitstreamError
+from vitiq.models.device import CPU, device_name, find_device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +69,11 @@ class Classified:
 
 
 def classify(
-    data: builtins.bytes | str | os.PathLike[str] | EncodedImage, *, top: int = 5, compare: bool = False
+    data: builtins.bytes | str | os.PathLike[str] | EncodedImage,
+    *,
+    top: int = 5,
+    compare: bool = False,
+    device: str | None = None,
 ) -> Classified:
     """What is in the image of a neural codec's file.
 
@@ -78,44 +84,48 @@ def classify(
         data: as for `vitiq.decode`.
         top: labels to give, from 1.
         compare: also rebuild the image and let the embedded ViT read it, where it was not read so already.
+        device: as for `vitiq.decode`.
 
     Raises:
         InputError: the file cannot be read, or more labels than there are or none are asked for.
         BitstreamError: it is damaged, or an ordinary codec's.
         WeightsError: it belongs to other weights.
     """
+    where = device_name(device)
     content = content_of(data)
     name = codec_of(content)
     if not reading.has_classifier(name):
-        codec = _neural(name)
-        return Classified(name, None, _rebuilt(codec, content, top, count_flops=compare)[0])
+        codec = _neural(name, where)
+        return Classified(name, None, _rebuilt(codec, content, top, where, count_flops=compare)[0])
     from vitiq.codecs.transform.latent_classifier import load_classifier
 
-    classifier = load_classifier()
-    own = reading.make_codec(content)
+    classifier = load_classifier(device=None if where == CPU else find_device(where))
+    own = reading.make_codec(content, where)
     read = reading.read_latents(own, content, classifier, count_flops=compare)
     found = _labels(classifier.weights_sha256[:12], classifier.labels, read, top)
     if not compare:
         return Classified(name, found)
-    rebuilt, other = _rebuilt(own, content, top, count_flops=True)
+    rebuilt, other = _rebuilt(own, content, top, where, count_flops=True)
     same = _first(read.logits) == _first(other.logits)
     return Classified(name, found, rebuilt, same, reading.overlap(read.logits, other.logits))
 
 
-def _neural(name: str) -> Codec:
+def _neural(name: str, device: str) -> Codec:
     """The codec of that name, if its files are of latents."""
     kind: type[Codec] = registry.load("codecs", name)
     if not issubclass(kind, ViqCodec):
         raise BitstreamError(
             f"a file of codec {name} has no latents; expected a .viq file, as neural codecs write (vitiq codecs list)"
         )
-    return kind()
+    return make_codec(name, device=device)
 
 
-def _rebuilt(codec: Codec, content: builtins.bytes, top: int, *, count_flops: bool) -> tuple[Labels, reading.Reading]:
+def _rebuilt(
+    codec: Codec, content: builtins.bytes, top: int, device: str, *, count_flops: bool
+) -> tuple[Labels, reading.Reading]:
     from vitiq.models.backbones import load_backbone
 
-    backbone = load_backbone()
+    backbone = load_backbone(device=device)
     read = reading.read_rebuilt(codec, content, backbone, count_flops=count_flops)
     return _labels(backbone.name, backbone.labels, read, top), read
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from vitiq import registry
 from vitiq.api.given import as_path, as_paths, texts_of
@@ -13,9 +13,10 @@ from vitiq.image.arrays import Taken, to_images
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.models.device import device_name
+from vitiq.types import Score
 
 if TYPE_CHECKING:
-    from vitiq.api.types import BackboneLike, ImageLike
+    from vitiq.api.types import BackboneLike, DeviceLike, Floats, ImageLike, OneImage, Several, Single
     from vitiq.evaluation.metric_spec import MetricSpec
     from vitiq.metrics.torchmetrics_adapter import TorchMetric
     from vitiq.models.backbones import Backbone
@@ -43,7 +44,17 @@ class MetricFunction:
         """Names everything that changes the value."""
         return self.metric.signature()
 
-    def __call__(self, reference: ImageLike, distorted: ImageLike) -> Any:
+    @overload
+    def __call__(self, reference: Single, distorted: OneImage) -> Score: ...
+    @overload
+    def __call__(self, reference: OneImage, distorted: Single) -> Score: ...
+    @overload
+    def __call__(self, reference: Several, distorted: Several) -> list[Score] | Any: ...
+    @overload
+    def __call__(self, reference: Floats, distorted: Floats) -> Score | Any: ...
+    @overload
+    def __call__(self, reference: ImageLike, distorted: ImageLike) -> Any: ...
+    def __call__(self, reference: ImageLike, distorted: ImageLike) -> Score | list[Score]:
         """A Score for a pair, a list of them for two batches; one Score where the metric compares sets.
 
         Raises:
@@ -69,7 +80,7 @@ def metric(
     *,
     backbone: BackboneLike | None = None,
     panel: Sequence[BackboneLike] = (),
-    device: str | None = None,
+    device: DeviceLike | None = None,
 ) -> MetricFunction:
     """One metric, callable on a pair of images or on two batches.
 
@@ -102,7 +113,7 @@ def torchmetric(
     *,
     backbone: BackboneLike | None = None,
     panel: Sequence[BackboneLike] = (),
-    device: str | None = None,
+    device: DeviceLike | None = None,
     **options: Any,
 ) -> TorchMetric:
     """One metric as a torchmetrics `Metric`: `update(preds, target)`, `compute()`, reduced over distributed processes.
@@ -127,7 +138,7 @@ def torchmetric(
     return TorchMetric(metric(name, backbone=backbone, panel=panel, device=device).metric, **options)
 
 
-def backbone(weights: str | os.PathLike[str] | None = None, *, device: str | None = None) -> Backbone:
+def backbone(weights: str | os.PathLike[str] | None = None, *, device: DeviceLike | None = None) -> Backbone:
     """A Vision Transformer with labels: the embedded one, or a checkpoint of timm, Hugging Face, torchvision, ….
 
     Args:
@@ -171,7 +182,7 @@ def names_of(metrics: str | Sequence[str]) -> list[str]:
 
 
 def made_metrics(
-    names: str | Sequence[str], backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: str | None
+    names: str | Sequence[str], backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: DeviceLike | None
 ) -> list[Metric]:
     """The metrics of names.
 
@@ -191,7 +202,7 @@ def spec_of(
     metrics: str | Sequence[str],
     backbone: str | os.PathLike[str] | None,
     panel: Sequence[str | os.PathLike[str]],
-    device: str | None,
+    device: DeviceLike | None,
 ) -> MetricSpec:
     """Metrics by their names, for worker processes to make.
 
@@ -204,7 +215,7 @@ def spec_of(
     return MetricSpec(",".join(names_of(metrics)), path, as_paths(panel, "panel"), device_name(device))
 
 
-def loaded(given: BackboneLike | None, device: str | None) -> Backbone:
+def loaded(given: BackboneLike | None, device: DeviceLike | None) -> Backbone:
     """The backbone, loaded where its path is given.
 
     Raises:

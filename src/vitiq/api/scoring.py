@@ -20,12 +20,8 @@ from vitiq.metrics.scoring import score_sets as score_image_sets
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
-    import numpy as np
-    from PIL import Image
-    from torch import Tensor
-
     from vitiq.analysis.summary import Summary
-    from vitiq.api.types import BackboneLike, ImageLike, OneImage
+    from vitiq.api.types import BackboneLike, DeviceLike, Floats, ImageLike, OneImage, Several, Single
     from vitiq.evaluation.scoring import Scored
 
 
@@ -72,34 +68,44 @@ def load_image(image: OneImage) -> ImageU8:
 
 @overload
 def score(
-    reference: str | os.PathLike[str] | Image.Image,
-    distorted: str | os.PathLike[str] | Image.Image,
+    reference: Single,
+    distorted: OneImage,
     metrics: str | Sequence[str] = ...,
     *,
     backbone: BackboneLike | None = ...,
     panel: Sequence[BackboneLike] = ...,
-    device: str | None = ...,
+    device: DeviceLike | None = ...,
 ) -> Scores: ...
 @overload
 def score(
-    reference: list[Any] | tuple[Any, ...],
-    distorted: list[Any] | tuple[Any, ...],
+    reference: OneImage,
+    distorted: Single,
     metrics: str | Sequence[str] = ...,
     *,
     backbone: BackboneLike | None = ...,
     panel: Sequence[BackboneLike] = ...,
-    device: str | None = ...,
+    device: DeviceLike | None = ...,
+) -> Scores: ...
+@overload
+def score(
+    reference: Several,
+    distorted: Several,
+    metrics: str | Sequence[str] = ...,
+    *,
+    backbone: BackboneLike | None = ...,
+    panel: Sequence[BackboneLike] = ...,
+    device: DeviceLike | None = ...,
 ) -> list[Scores]: ...
 @overload
 def score(
-    reference: np.ndarray | Tensor,
-    distorted: np.ndarray | Tensor,
+    reference: Floats,
+    distorted: Floats,
     metrics: str | Sequence[str] = ...,
     *,
     backbone: BackboneLike | None = ...,
     panel: Sequence[BackboneLike] = ...,
-    device: str | None = ...,
-) -> Any: ...
+    device: DeviceLike | None = ...,
+) -> Scores | Any: ...
 @overload
 def score(
     reference: ImageLike,
@@ -108,7 +114,7 @@ def score(
     *,
     backbone: BackboneLike | None = ...,
     panel: Sequence[BackboneLike] = ...,
-    device: str | None = ...,
+    device: DeviceLike | None = ...,
 ) -> Any: ...
 def score(
     reference: ImageLike,
@@ -117,7 +123,7 @@ def score(
     *,
     backbone: BackboneLike | None = None,
     panel: Sequence[BackboneLike] = (),
-    device: str | None = None,
+    device: DeviceLike | None = None,
 ) -> Scores | list[Scores]:
     """Score `distorted` against `reference`, with the values of `vitiq score` for the same pixels.
 
@@ -191,7 +197,7 @@ def score_folder(
     *,
     backbone: str | os.PathLike[str] | None = None,
     panel: Sequence[str | os.PathLike[str]] = (),
-    device: str | None = None,
+    device: DeviceLike | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> FolderScores:
@@ -240,7 +246,7 @@ def score_sets(
     metrics: str | Sequence[str] = DEFAULT_SETS,
     *,
     backbone: BackboneLike | None = None,
-    device: str | None = None,
+    device: DeviceLike | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Scores:

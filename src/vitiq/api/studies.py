@@ -13,6 +13,7 @@ from vitiq.models.device import device_name
 from vitiq.workers import jobs_on
 
 if TYPE_CHECKING:
+    from vitiq.api.types import DeviceLike
     from vitiq.evaluation.presets import Finished
     from vitiq.evaluation.progress import Step
 
@@ -29,7 +30,7 @@ def run_study(
     panel: Sequence[str | os.PathLike[str]] = (),
     keep: str = "bitstreams,images",
     executor: str = "auto",
-    device: str | None = None,
+    device: DeviceLike | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> Finished:
@@ -69,15 +70,15 @@ def run_study(
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
 
-    device, folder = device_name(device), as_path(out, "out")
+    where, folder = device_name(device), as_path(out, "out")
     specs = parse_codecs(",".join(texts_of(codecs, "codecs", 'text as the command takes it ("avif[speed=8]@50")')))
     config = BenchConfig(
         images=as_paths(images, "images"),
-        codecs=tuple(on_device(spec, device) for spec in specs),
-        metrics=spec_of(metrics, backbone, panel, device),
+        codecs=tuple(on_device(spec, where) for spec in specs),
+        metrics=spec_of(metrics, backbone, panel, where),
         keep=check_keep(keep),
     )
-    with Workers(executor, jobs_on(device, jobs)) as workers, bar(None, "study", "task", shown=progress) as shown:
+    with Workers(executor, jobs_on(where, jobs)) as workers, bar(None, "study", "task", shown=progress) as shown:
 
         def report(step: Step) -> None:
             set_total(shown, step.total)

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, device
 
 from vitiq.models.backbones import Backbone
 from vitiq.types import Progress
 
-OneImage = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor
+File = str | os.PathLike[str]
+Single = File | Image.Image | NDArray[np.uint8]
+"""One image whatever its values; arrays of floats are one or a batch, as their shape says."""
+Floats = NDArray[np.floating[Any]] | Tensor
+OneImage = Single | Floats
+Several = list[Any] | tuple[Any, ...]
 ImageLike = OneImage | Sequence[OneImage]
-BackboneLike = str | os.PathLike[str] | Backbone
+BackboneLike = File | Backbone
+DeviceLike = str | device
+Whole = int | np.integer[Any]
+Number = float | Whole | np.floating[Any]
 ProgressOption = bool | Callable[[Progress], None] | None

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 @click.option(
     "--compare", is_flag=True, help="Also decode the image and classify it with the embedded ViT; count operations."
 )
+@common.device
 @common.as_json
-def command(file: Path, top: int, compare: bool, as_json: bool) -> None:
+def command(file: Path, top: int, compare: bool, device: str, as_json: bool) -> None:
     """Show the labels of the image in a .viq FILE.
 
     For generative and generative-mse they are read from the latents, without decoding the image; for inversion,
@@ -33,7 +34,7 @@ def command(file: Path, top: int, compare: bool, as_json: bool) -> None:
     from vitiq.errors import BitstreamError  # noqa: PLC0415
 
     try:
-        found = classify(read_stdin() if file == STDIO else file, top=top, compare=compare)
+        found = classify(read_stdin() if file == STDIO else file, top=top, compare=compare, device=device)
     except BitstreamError as error:
         raise BitstreamError(f"{'standard input' if file == STDIO else file}: {error}") from error
     if as_json:

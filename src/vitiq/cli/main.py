@@ -26,7 +26,7 @@ from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import abandon, flush, prepare, show_error
 from vitiq.errors import InputError, UnknownNameError, VitiqError, described
 from vitiq.foreign import reserve_output
-from vitiq.signals import stop_on_sigterm
+from vitiq.signals import stop_on_signals
 
 COMMANDS = {
     "run": "compress, decode, score and report, beside other codecs",
@@ -149,7 +149,7 @@ def main() -> None:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     prepare()
     reserve_output()
-    stop_on_sigterm()
+    stop_on_signals()
     try:
         check_folder()
         cli.main(prog_name="vitiq", standalone_mode=False)
@@ -187,6 +187,9 @@ def usage(error: click.ClickException) -> str:
     """A wrong command line in one line, with the way to its help."""
     where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "vitiq"
     said = " ".join(error.format_message().split()).removesuffix(".")
+    dashed = [word for word in sys.argv[1:] if word.startswith("-") and os.path.lexists(word)]
+    if dashed and "--" not in sys.argv and isinstance(error, click.UsageError):
+        said += f"; a file {dashed[0]} is here: write ./{dashed[0]}"
     for kind, meant in KINDS_OF_NUMBER.items():
         said = said.replace(f"is not a valid {kind}", f"is not {meant}")
     return f"vitiq: error: {said} (see {where} --help)"
@@ -203,7 +206,7 @@ def answer(error: Exception) -> tuple[str, int]:  # noqa: PLR0911 - a kind of fa
             return str(error), 2 if isinstance(error, UnknownNameError) else 1
         case MemoryError():
             return OUT_OF_MEMORY, 1
-        case FileExistsError() | NotADirectoryError() | PermissionError():
+        case FileExistsError() | NotADirectoryError() | PermissionError() | OSError(errno=errno.EROFS):
             return f"{error.filename or error}: {error.strerror}; choose another output or cache folder", 1
         case OSError(errno=errno.ENOMEM):
             return OUT_OF_MEMORY, 1

@@ -23,6 +23,7 @@ from vitiq.cli.single import rebuild_one
     is_flag=True,
     help="Let coefficients leave the file's quantisation intervals; for files that were a coarser JPEG before.",
 )
+@common.device
 @common.force
 @common.jobs
 @common.as_json
@@ -31,6 +32,7 @@ def command(  # noqa: PLR0917
     files: tuple[Path, ...],
     wanted: common.Output | None,
     free: bool,
+    device: str,
     force: bool,
     jobs: int | None,
     as_json: bool,
@@ -49,11 +51,11 @@ def command(  # noqa: PLR0917
 
     folder = into_folder(files, wanted)
     if folder is not None:
-        start = partial(restore_files, files, folder, project=not free, overwrite=force, jobs=jobs)
+        start = partial(restore_files, files, folder, project=not free, device=device, overwrite=force, jobs=jobs)
         show_batch(lambda planned: start(planned=planned), "file", as_json=as_json, quiet=quiet)
         return
     output = wanted.path if wanted is not None else None
-    rebuild = partial(restore_image, project=not free)
+    rebuild = partial(restore_image, project=not free, device=device)
     _, done = rebuild_one(files[0], output, rebuild, word="restored", read=read_bounded, force=force, as_json=as_json)
     for note in done.notes:
         say(f"{done.source}: {note}", err=True)

@@ -24,6 +24,7 @@ from vitiq.cli.progress import ProgressBar
     help="Fréchet distance that will use the file.",
 )
 @common.weights
+@common.device
 @common.force
 @common.jobs
 @common.as_json
@@ -33,6 +34,7 @@ def command(  # noqa: PLR0917
     out: Path,
     metric: str,
     weights: Path | None,
+    device: str,
     force: bool,
     jobs: int | None,
     as_json: bool,
@@ -52,7 +54,8 @@ def command(  # noqa: PLR0917
         raise InputError(f"{out}: a statistics file ends with {STATISTICS}")
     check_output(out, overwrite=force)
     with ProgressBar("image", quiet=quiet) as bar:
-        statistics, problems = write_statistics(folder, out, MetricSpec(metric, weights), jobs=jobs, step=bar)
+        spec = MetricSpec(metric, weights, device=device)
+        statistics, problems = write_statistics(folder, out, spec, jobs=jobs, step=bar)
     moments = statistics.moments
     answer = {
         "out": str(out),

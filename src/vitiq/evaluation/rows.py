@@ -214,11 +214,23 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
             f"ORDER BY position"
         )
         for suffix, form in (("parquet", AS_PARQUET), ("csv", "(FORMAT csv, HEADER, USE_TMP_FILE false)")):
+            table = out / f"records.{suffix}"
             try:
-                with named_at_end(out / f"records.{suffix}") as part:
+                with named_at_end(table) as part:
                     connection.execute(f"COPY ({query}) TO {quoted(part)} {form}")
             except (OSError, duckdb.Error) as error:
-                raise cannot_write(out / f"records.{suffix}", error) from error
+                if not _is_newest(table, out):  # else a finished folder that is read-only
+                    raise cannot_write(table, error) from error
+
+
+def _is_newest(table: Path, out: Path) -> bool:
+    """Whether a table was written after every row and every study of a folder."""
+    try:
+        written = table.stat().st_mtime_ns
+        made = [path.stat().st_mtime_ns for place in ("store", "studies") for path in (out / place).rglob("*")]
+        return written >= max([(out / "study.json").stat().st_mtime_ns, *made])
+    except OSError:
+        return False
 
 
 def fetched(connection: DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:

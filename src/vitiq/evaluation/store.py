@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from vitiq.evaluation.parts import Parts, cannot_write
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.study import Study
-from vitiq.files import write_bytes, write_quickly
+from vitiq.files import write_changed, write_quickly
 from vitiq.text import parse_json
 
 MARK = ".vitiq"
@@ -59,13 +60,13 @@ class Store:
             raise cannot_write(path, error) from error
 
     def keep(self, path: Path, data: bytes) -> None:
-        """Write a file that is no key's.
+        """Write a file that is no key's, unless it holds just this.
 
         Raises:
             StoreError: it cannot be written.
         """
         try:
-            write_bytes(path, data)
+            write_changed(path, data)
         except InputError as error:
             raise cannot_write(path, error.__cause__ or error) from error
 
@@ -98,8 +99,22 @@ class Store:
             StoreError: it cannot be written.
         """
         self.keep(self.out / MARK, b"results of vitiq: never read as inputs\n")
-        self.save(study)
-        self.keep(self.out / "study.json", _json({"study": study.name, "asked": time.time()}))
+        if not self._holds(study):
+            self.save(study)
+        if _read(self.out / "study.json").get("study") != study.name:
+            self.keep(self.out / "study.json", _json({"study": study.name, "asked": time.time()}))
+
+    def _holds(self, study: Study) -> bool:
+        """Whether the folder has this study, be it with the sizes that this one still waits for."""
+        try:
+            kept = self.study(study.name)
+        except InputError:
+            return False
+        pairs = zip(kept.series, study.series, strict=True)
+        return (
+            replace(kept, series=tuple(old if new.targets else replace(old, targets=new.targets) for old, new in pairs))
+            == study
+        )
 
     def save(self, study: Study) -> None:
         """Keep a study, or what became known of it."""

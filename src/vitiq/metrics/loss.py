@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import torch
 from jaxtyping import Float, Shaped
@@ -88,6 +88,11 @@ class Loss(nn.Module):
 
     metric: ClassVar[str]
     smallest: ClassVar[int] = 1
+
+    if TYPE_CHECKING:
+
+        def __call__(self, distorted: Given, reference: Given) -> Float[Tensor, ""]:
+            """As `forward`; a module's own takes and gives anything."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

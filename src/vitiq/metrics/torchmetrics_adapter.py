@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor
 
-from vitiq.errors import InputError, MissingDependencyError
+from vitiq.errors import InputError, MissingDependencyError, first_line
 from vitiq.metrics.base import Metric as VitiqMetric
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.scoring import resolve_metrics, score_pairs
@@ -36,6 +36,11 @@ try:
 except ImportError as error:
     raise MissingDependencyError(
         "torchmetrics is not installed, which this adapter is for; run: pip install 'vitiq[torchmetrics]'"
+    ) from error
+except RuntimeError as error:  # of torchvision, which torchmetrics imports where it finds it
+    raise MissingDependencyError(
+        f"torchmetrics cannot be imported ({first_line(error)}); install the torchvision that belongs to torch "
+        f"{torch.__version__}, or remove torchvision"
     ) from error
 
 
@@ -106,7 +111,8 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
         if isinstance(self.metric, RowMetric):
             for side, images in ((self.distorted_rows, distorted), (self.reference_rows, references)):
                 found = [np.asarray(self.metric.rows(image), np.float32) for image in images]
-                side.extend(torch.from_numpy(rows.flatten()) for rows in found)
+                # Where the metric is: a group of GPUs gathers no tensors of the CPU.
+                side.extend(torch.from_numpy(rows.flatten()).to(self.device) for rows in found)
                 self.width = torch.tensor(found[0].shape[1], device=self.width.device) if found else self.width
             return
         for scores in score_pairs(references, distorted, [self.metric]):
@@ -121,8 +127,12 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
         """The mean over all images so far, or the value of the two sets; NaN where there is none."""
         if isinstance(self.metric, RowMetric):
             sides = [self._gathered(side) for side in (self.reference_rows, self.distorted_rows)]
-            return torch.tensor(self.metric.of_rows(*sides).value, dtype=torch.float64)
-        return self.total / self.count if int(self.count) else torch.tensor(math.nan, dtype=torch.float64)
+            return self._placed(self.metric.of_rows(*sides).value)
+        return self.total / self.count if int(self.count) else self._placed(math.nan)
+
+    def _placed(self, value: float) -> Tensor:
+        """A value where the metric is, as torchmetrics gives its own."""
+        return torch.tensor(value, dtype=torch.float64, device=self.device)
 
     def _gathered(self, side: list[Tensor] | Tensor) -> Rows:
         """Rows of one side, of all processes once they are reduced."""

@@ -40,12 +40,24 @@ def find_device(name: str | torch.device) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        known = "cpu and cuda" if torch.cuda.is_available() else "only cpu"
+        others = _accelerators()
+        known = f"cpu and {' and '.join(others)}" if others else "only cpu"
         said = first_line(error)
         if said.startswith("Expected one of"):  # torch lists twenty kinds, most of which no build has
             said = "expected cpu, cuda, cuda:1, … or auto"
         raise InputError(f"device {name!r} given, which torch does not have here ({said}); it has {known}") from error
     return device
+
+
+def _accelerators() -> list[str]:
+    """Kinds of accelerator that torch sees."""
+    import torch  # noqa: PLC0415
+
+    found = ["cuda"] if torch.cuda.is_available() else []
+    torchs = getattr(torch, "accelerator", None)  # since torch 2.6; of a package of its own too, as Ascend's "npu"
+    if torchs is not None and torchs.is_available():
+        found.append(torchs.current_accelerator().type)
+    return list(dict.fromkeys(found))
 
 
 def device_name(given: str | torch.device | None) -> str:

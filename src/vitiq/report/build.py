@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vitiq.errors import InputError
-from vitiq.files import write_bytes
+from vitiq.files import write_changed
 from vitiq.report.assets import FolderAssets, InlineAssets
 from vitiq.report.model import Model, build_model
 from vitiq.report.page import SINGLE_FILE_BUDGET, render
@@ -43,18 +43,18 @@ def build_report(out: Path, *, single_file: bool = False, step: Callable[[int, i
     """
     study, model = read_model(out)
     made = all_tables(model)
-    write_bytes(out / "table.md", "\n".join(to_markdown(table) for table in made).encode())
-    write_bytes(out / "table.tex", "\n".join(to_latex(table) for table in made).encode())
+    write_changed(out / "table.md", "\n".join(to_markdown(table) for table in made).encode())
+    write_changed(out / "table.tex", "\n".join(to_latex(table) for table in made).encode())
     if single_file:
         target = out / "report-single.html"
-        write_bytes(target, render(study, model, InlineAssets(SINGLE_FILE_BUDGET)).encode())
+        write_changed(target, render(study, model, InlineAssets(SINGLE_FILE_BUDGET)).encode())
         return target
     assets = FolderAssets(out)
     page = render(study, model, assets)
     # The images first: a page never names one that is not there.
     assets.finish(step)
     target = out / "report.html"
-    write_bytes(target, page.encode())
+    write_changed(target, page.encode())
     return target
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -49,8 +50,8 @@ def has_classifier(name: str) -> bool:
     return name in CODECS
 
 
-def make_codec(data: bytes) -> Generative | GenerativeMse:
-    """The codec of a file whose latents can be read.
+def make_codec(data: bytes, device: str = "cpu") -> Generative | GenerativeMse:
+    """The codec of a file whose latents can be read, with its networks on a device.
 
     Raises:
         BitstreamError: another kind of file.
@@ -61,7 +62,7 @@ def make_codec(data: bytes) -> Generative | GenerativeMse:
             f"a file of codec {name} has no latents that the classifier reads; expected a file of "
             f"`vitiq encode -c generative` or generative-mse"
         )
-    return CODECS[name]()
+    return CODECS[name](device=device)
 
 
 def read_latents(
@@ -120,8 +121,18 @@ def overlap(a: Float32[np.ndarray, " labels"], b: Float32[np.ndarray, " labels"]
 
 
 def _flops(work: Callable[[], T]) -> int:
+    """Operations of products and convolutions, the same however this processor does them.
+
+    The counter knows neither packed products nor attention in one kernel.
+    """
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter:
+    def packed(rows: Sequence[int], *_: object, out_shape: Sequence[int], **__: object) -> int:
+        return 2 * math.prod(rows) * out_shape[-1]
+
+    uncounted = {torch.ops.mkldnn._linear_pointwise: packed}
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False, custom_mapping=uncounted) as counter:
         work()
     return int(counter.get_total_flops())

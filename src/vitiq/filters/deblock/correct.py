@@ -65,16 +65,20 @@ def predict(coefficients: Coefficients, planes: Sequence[Plane], model: Correcto
 def _by_strips(
     model: PlaneCorrector, planes: Sequence[Plane], guide: Float[Tensor, "1 1 h w"] | None = None
 ) -> list[Float[Tensor, "64 _ _"]]:
-    """Offsets of planes of one size, a strip after the other, each with what it sees above and below."""
+    """Offsets of planes of one size, a strip after the other, each with what it sees above and below.
+
+    Where the networks are elsewhere, strips go there and offsets come back: all else is the CPU's.
+    """
+    device = model.phase.device
     quantised = torch.stack([plane.quantised for plane in planes])[None]
-    tables = torch.stack([plane.table for plane in planes])[None]
+    tables = torch.stack([plane.table for plane in planes])[None].to(device)
     rows, found = quantised.shape[3], []
     for top in range(0, rows, STRIP):
         bottom = min(rows, top + STRIP)
         above, below = max(0, top - HALO), min(rows, bottom + HALO)
-        part = None if guide is None else guide[:, :, 8 * above : 8 * below]
-        offsets = model(quantised[:, :, :, above:below], tables, part)
-        found.append(offsets[0, :, :, top - above : bottom - above])
+        part = None if guide is None else guide[:, :, 8 * above : 8 * below].to(device)
+        offsets = model(quantised[:, :, :, above:below].to(device), tables, part)
+        found.append(offsets[0, :, :, top - above : bottom - above].cpu())
     return list(torch.cat(found, dim=2))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import torch
+
 from vitiq.errors import WeightsError
 from vitiq.filters.deblock.network import Corrector
 from vitiq.models.building import as_alone
@@ -20,6 +22,7 @@ class EmbeddedCorrector:
 
     Args:
         path: weights in safetensors.
+        device: where the networks run; None for the CPU.
 
     Attributes:
         model: the networks.
@@ -31,7 +34,7 @@ class EmbeddedCorrector:
     """
 
     @as_alone()
-    def __init__(self, path: Path = WEIGHTS) -> None:
+    def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
         tensors, metadata = read_weights(path, FORMAT, "deblock")
         data = path.read_bytes()
         self.weights_sha256 = hashlib.sha256(data).hexdigest()
@@ -46,14 +49,14 @@ class EmbeddedCorrector:
                 f"reinstall vitiq or train the file again with `vitiq train deblock`"
             ) from error
         self.model.requires_grad_(False)
-        self.model.eval()
+        self.model.eval().to(device)
 
 
 @kept(2)
-def load_corrector(path: Path = WEIGHTS) -> EmbeddedCorrector:
-    """The networks of a weights file, read once.
+def load_corrector(path: Path = WEIGHTS, device: torch.device | None = None) -> EmbeddedCorrector:
+    """The networks of a weights file on a device, read once; the last two are kept.
 
     Raises:
         WeightsError: as `EmbeddedCorrector`.
     """
-    return EmbeddedCorrector(path)
+    return EmbeddedCorrector(path, device)

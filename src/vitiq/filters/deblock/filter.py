@@ -19,7 +19,7 @@ from vitiq.errors import InputError
 from vitiq.filters.base import Filter
 from vitiq.image.jpeg import read_jpeg, without_metadata
 from vitiq.image.read import decode_image, to_image
-from vitiq.options import option
+from vitiq.options import device_option, option
 from vitiq.types import ImageU8
 
 START = b"\xff\xd8\xff"
@@ -31,6 +31,7 @@ class DeblockOptions:
     """Options of the correction."""
 
     project: bool = option(True, "keep each coefficient within half a step of the file's, as the original's are")
+    device: str = device_option()
 
 
 class Deblock(Filter):
@@ -50,13 +51,15 @@ class Deblock(Filter):
             raise InputError("filter deblock reads the coefficients of a JPEG file; use it as jpeg+deblock")
         if not np.array_equal(decode_image(data, "JPEG file")[0], image):
             raise InputError("filter deblock begins from the JPEG file itself; name it first, as in jpeg+deblock+NAME")
-        return _restored(data, f"JPEG file of {len(data)} bytes", project=self.options.project)[0]
+        return _restored(data, f"JPEG file of {len(data)} bytes", self.options)[0]
 
     def identity(self) -> Mapping[str, object]:
-        """Options and weights."""
+        """Options, weights, and a GPU, whose rounding can change pixels."""
         from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415 - loads torch
+        from vitiq.models.device import device_identity  # noqa: PLC0415
 
-        return {**super().identity(), "weights": load_corrector().weights_sha256}
+        placed = device_identity(self.options.device)
+        return {**super().identity(), **placed, "weights": load_corrector().weights_sha256}
 
     def shared_bytes(self) -> int:
         """Size of the weights file."""
@@ -65,7 +68,7 @@ class Deblock(Filter):
         return WEIGHTS.stat().st_size
 
 
-def restore_jpeg(data: bytes, name: str, *, project: bool = True) -> tuple[ImageU8, list[str]]:
+def restore_jpeg(data: bytes, name: str, *, project: bool = True, device: str = "cpu") -> tuple[ImageU8, list[str]]:
     """The corrected image of a JPEG file, read as `vitiq.image` reads it, and notes of what was changed.
 
     Args:
@@ -73,6 +76,7 @@ def restore_jpeg(data: bytes, name: str, *, project: bool = True) -> tuple[Image
         name: stands in messages.
         project: keep each coefficient within half a step of the file's. False can mend more where a file was a
             coarser JPEG before.
+        device: where the networks run.
 
     Raises:
         InputError: no JPEG, damaged, too large, or of a kind that is not corrected (CMYK).
@@ -81,14 +85,15 @@ def restore_jpeg(data: bytes, name: str, *, project: bool = True) -> tuple[Image
     if not data.startswith(START):
         raise InputError(f"{name}: no JPEG file, whose artefacts alone are corrected; give a .jpg as it was received")
     decode_image(data, name)  # what is damaged or too large is refused as everywhere
-    return _restored(data, name, project=project)
+    return _restored(data, name, DeblockOptions(project=project, device=device))
 
 
-def _restored(data: bytes, name: str, *, project: bool) -> tuple[ImageU8, list[str]]:
+def _restored(data: bytes, name: str, options: DeblockOptions) -> tuple[ImageU8, list[str]]:
     """As `restore_jpeg`, of a file that `decode_image` has read."""
     from vitiq.filters.deblock.coefficients import read_coefficients  # noqa: PLC0415
     from vitiq.filters.deblock.correct import restore  # noqa: PLC0415 - loads torch
     from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415
+    from vitiq.models.device import exact_convolutions, find_device  # noqa: PLC0415
     from vitiq.models.threads import search_threads  # noqa: PLC0415
 
     with warnings.catch_warnings():
@@ -97,8 +102,11 @@ def _restored(data: bytes, name: str, *, project: bool) -> tuple[ImageU8, list[s
     if raster.model == "cmyk":
         raise InputError(f"{name}: a JPEG of four inks given, grey or colour expected; convert it to RGB")
     coefficients = read_coefficients(without_metadata(data), name)
-    with search_threads():  # sums are rounded in an order that may depend on their number
-        samples = restore(coefficients, load_corrector().model, project=project)
+    device = find_device(options.device)
+    # Sums are rounded in an order that may depend on the number of threads.
+    with search_threads(), exact_convolutions(device):
+        model = load_corrector(device=None if device.type == "cpu" else device).model
+        samples = restore(coefficients, model, project=options.project)
     if samples.shape != raster.samples.shape:
         raise InputError(f"{name}: its parts do not agree on the size of the image; save it again as JPEG")
     raster.samples = samples

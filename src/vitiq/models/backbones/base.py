@@ -77,6 +77,10 @@ class Backbone:
         """For copies and pickles: all but what is packed for the products at first use."""
         return {name: value for name, value in vars(self).items() if name != "_network"}
 
+    def __repr__(self) -> str:
+        size = self.image_size
+        return f"<backbone {self.name}: {len(self.labels)} labels, {size}×{size} pixels, on {self._device}>"
+
     def to(self, device: torch.device) -> Backbone:
         """The network on a device; on any but the CPU its products are in float32, whatever was chosen here."""
         if device != self._device:
