@@ -68,6 +68,8 @@ _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     )
 )
 
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
+
 _FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), said)
     for pattern, said in (
@@ -117,14 +119,22 @@ def detect(head: bytes, suffix: str = "", tail: bytes = b"") -> str | None:
         return found
     if head[4:8] == b"ftyp" and _brands(head) & {b"avif", b"avis"}:
         return "AVIF"
-    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in {12, 16, 40, 52, 56, 64, 108, 124}:
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return "BMP"
-    return None
+    return "BMP" if _bare_dib(head) else None
 
 
 def foreign(head: bytes) -> str | None:
     """What a file is that vitiq knows but does not read, and what to do about it; None for the unknown."""
     return next((said for pattern, said in _FOREIGN if pattern.match(head)), None) or wrong_kind(head)
+
+
+def _bare_dib(head: bytes) -> bool:
+    """Whether a BMP begins without the file header "BM", as Windows' clipboard holds it: one plane of a known depth."""
+    size = int.from_bytes(head[:4], "little")
+    at = 8 if size == min(_BMP_HEADERS) else 12
+    planes, bits = (int.from_bytes(head[start : start + 2], "little") for start in (at, at + 2))
+    return size in _BMP_HEADERS and planes == 1 and bits in {1, 2, 4, 8, 16, 24, 32}
 
 
 def _brands(head: bytes) -> set[bytes]:
