@@ -30,6 +30,7 @@ from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
 from vitiq.image.jpeg2000_channels import arrange, as_rgb, by_palette, order
 from vitiq.image.jxl import jxl_header
+from vitiq.image.lab import CONVERTED
 from vitiq.image.limits import MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
@@ -102,6 +103,8 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
             raise InputError(
                 f"{name}: a kind of {FORMATS[form].title} that vitiq cannot decode ({said}); save it as PNG"
             ) from error
+        if said.startswith("decoder error"):  # a number of Pillow's own
+            said = "its decoder finds errors in its pixels"
         if said.startswith("Generic Error"):  # its advice is for those who build libjxl
             said = "libjxl cannot decode it"
         raise InputError(f"{name}: the image is truncated or damaged ({said}); get the file again") from error
@@ -145,7 +148,7 @@ def _coloured(raster: Raster) -> UInt8[np.ndarray, "h w 3"]:
         raster.notes.append("CMYK converted to RGB")
         return _from_inks(to_eight(raster.samples))
     if raster.model == "lab":
-        raster.notes.append("CIE L*a*b* converted to sRGB")
+        raster.notes.append(CONVERTED)
         return colour_profile.lab_to_srgb(to_eight(raster.samples))
     if raster.tag is not None and raster.tag.note:
         raster.notes.append(raster.tag.note)

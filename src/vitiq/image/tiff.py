@@ -22,12 +22,12 @@ from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pill
 from vitiq.image.tiff_samples import read_deep, reads
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
-_PALETTE = 3
+_PALETTE, _LAB = 3, 8
 _REDUCED, _CAMERA_RAW = 254, {50706: "DNG", 33421: "a camera's raw mosaic"}
-_COMPRESSION, _TILE_WIDTH = 259, 322
+_COMPRESSION, _TILE_WIDTH, _PREDICTOR = 259, 322, 317
 _EXTRA, _UNSPECIFIED = 338, 0
-_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000}
-"""None, the fax codings, LZW, JPEG old and new, Deflate old and new, PackBits, LZMA, Zstandard."""
+_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000, 50013}
+"""None, the fax codings, LZW, JPEG old and new, Deflate under three numbers, PackBits, LZMA, Zstandard."""
 _UNREAD_COMPRESSIONS = {34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG", 34934: "JPEG XR", 50001: "WebP",
                         50002: "JPEG XL", 52546: "JPEG XL", 33003: "JPEG 2000", 33005: "JPEG 2000"}  # fmt: skip
 _COLORIMETRY = {301, 318, 319}
@@ -68,7 +68,8 @@ def read_tiff(data: bytes, name: str) -> Raster:
     pages = count_directories(data)
     if pages > 1:
         raster.notes.insert(0, first_of(pages))
-    raster.profile = _profile(tags)
+    converted = tags.number(_PHOTOMETRIC, 1) == _LAB and raster.model == "rgb"
+    raster.profile = None if converted else _profile(tags)
     if raster.profile is None:
         raster.tag = _exif_colour(tags)
     if raster.profile is None and raster.tag is None and _COLORIMETRY & tags.entries.keys():
@@ -82,6 +83,7 @@ def _by_samples(tags: Directory, bits: int, kind: int, *, big_endian_big: bool) 
         return True
     odd = (
         bits == 12
+        or (bits < 8 and tags.number(_PREDICTOR, 1) != 1)  # which libtiff does not know
         or (_TILE_WIDTH in tags.entries and tags.number(_COMPRESSION, 1) == 1)
         or (bits in {2, 4} and len(tags.numbers(_BITS, (1,))) > 1)
     )
