@@ -8,6 +8,7 @@ Truth: files written byte by byte here from TIFF 6.0; v · 255 / (2^bits - 1) ro
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from pathlib import Path
 
@@ -215,6 +216,26 @@ def test_deflate_under_the_number_that_pixtiff_gives_it() -> None:
     samples = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
     image, _ = decode_image(tiff(tags((7, 5), (8,) * 3, 2, t259=50013), zlib.compress(samples.tobytes())), "x")
     assert (image == samples).all()
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_whole_jpeg_within_old_jpeg_coding(orientation: int) -> None:
+    """One tile that is larger than the image; libtiff refuses it."""
+    samples = np.add.outer(np.arange(16) * 9, np.arange(32) * 3)
+    buffer = io.BytesIO()
+    Image.fromarray(samples.astype(np.uint8)).save(buffer, "JPEG", quality=95)
+    jpeg = buffer.getvalue()
+    kind = tags((30, 13), (8,), 1, t259=6, t512=1, t274=orientation)
+    kind |= {513: ("I", (0,)), 514: ("I", (len(jpeg),)), 322: ("H", (32,)), 323: ("H", (16,))}
+    data = tiff(kind, jpeg)
+    data = data.replace(struct.pack("<HHII", 513, 4, 1, 0), struct.pack("<HHII", 513, 4, 1, len(data) - len(jpeg)))
+    expected, _ = decode_image(jpeg, "x.jpg")
+    expected = expected[:13, :30]
+    image, notes = decode_image(data, "x.tif")
+    assert (image == (expected if orientation == 1 else np.rot90(expected, -1))).all()
+    assert ("turned by its EXIF orientation" in notes) == (orientation == 6)
+    with pytest.raises(InputError, match="damaged"):
+        decode_image(data[:-9], "x.tif")
 
 
 LAB = np.random.default_rng(4).integers((60, 0, 0), (220, 60, 60), (9, 11, 3)) - (0, 30, 30)
