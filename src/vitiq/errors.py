@@ -14,6 +14,10 @@
 Each message says what was given, what was expected and how to fix it, in one line.
 """
 
+from __future__ import annotations
+
+import errno
+
 
 class VitiqError(Exception):
     """Base of every error vitiq raises on purpose."""
@@ -76,3 +80,23 @@ def in_one_line(error: BaseException) -> str:
     """What an error says, with its kind where it is not one of ours."""
     said = " ".join(str(error).split())
     return said if isinstance(error, VitiqError) and said else described(error)
+
+
+_CURES = {
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
+    errno.ELOOP: "a link leads back to itself, mend or remove it",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EIO: "check the disk or the connection to it",
+    errno.ESTALE: "check the disk or the connection to it",
+}
+
+
+def unreadable(path: object, error: OSError, failed: str = "cannot be read") -> str:
+    """What the system says of a path that cannot be read, and what to do about it.
+
+    Example:
+        >>> unreadable("a.png", OSError(errno.EACCES, "Permission denied"))
+        'a.png: cannot be read (Permission denied); check its permissions'
+    """
+    return f"{path}: {failed} ({error.strerror}); {_CURES.get(error.errno or 0, 'check the path')}"

@@ -14,13 +14,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import current_process, get_context, parent_process
 from types import ModuleType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, TaskError, first_line
 from vitiq.foreign import print_on_stderr
 
 P = ParamSpec("P")
@@ -37,6 +38,8 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 KILLED = "the worker process was killed, most often because it was out of memory; try --jobs 1"
 """What is said of an item that ended its worker although it was alone."""
+
+WITHOUT_PROCESSES = "do without them (--jobs 1; of studies --executor inline)"
 
 
 class Pool(Protocol):
@@ -65,12 +68,21 @@ class Processes:
         self.executor = self._new()
 
     def _new(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.count, get_context("spawn"), self._begin, self._arguments)
+        with needing_processes():
+            return ProcessPoolExecutor(self.count, get_context("spawn"), self._begin, self._arguments)
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> Future[T]:
-        """Hand out one call."""
+        """Hand out one call.
+
+        Raises:
+            BrokenProcessPool: a worker died, or could not be started.
+        """
         with starting_processes():  # a pool starts its processes at the first calls
-            return self.executor.submit(work, *args, **settings)
+            try:
+                return self.executor.submit(work, *args, **settings)
+            except OSError as error:
+                # One that dies as it starts closes the pipe that it reads from, which is not that of our output.
+                raise BrokenProcessPool(f"a worker process cannot be started ({first_line(error)})") from error
 
     def restart(self) -> None:
         """Start anew after a worker died."""
@@ -85,6 +97,22 @@ class Processes:
         """Have the processes end in the middle of what they are doing."""
         for process in list(getattr(self.executor, "_processes", None) or {}):
             os.kill(process, signal.SIGTERM)
+
+
+@contextmanager
+def needing_processes() -> Iterator[None]:
+    """What the system says where it starts no processes, as an error of ours.
+
+    A pipe to a process that ended as it started is no pipe of our output, whose reader may go without a word.
+
+    Raises:
+        TaskError: it does not.
+    """
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or first_line(error)
+        raise TaskError(f"worker processes cannot be started ({said}); {WITHOUT_PROCESSES}") from error
 
 
 def died(error: BaseException | None) -> bool:

@@ -6,8 +6,11 @@ images whose name has "deadly" in it.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +18,12 @@ import pytest
 
 import killers
 from program import Vitiq
+from vitiq import workers
 from vitiq.codecs import folders as codec_folders
 from vitiq.codecs.files import encode_file
 from vitiq.codecs.journal import Journal
 from vitiq.codecs.spec import make_codec
-from vitiq.errors import InputError
+from vitiq.errors import InputError, TaskError
 from vitiq.evaluation import plan, scoring, series_sets, sets, validate
 from vitiq.evaluation.executors import Workers
 from vitiq.image.io import write_png
@@ -55,6 +59,20 @@ def test_an_item_is_tried_alone_and_those_beside_it_are_done() -> None:
 def test_an_item_that_fits_alone_is_done(tmp_path: Path) -> None:
     found = list(in_order(killers.together, [1, 2, 3, 4, 5], lambda item, said: said, jobs=2, size=2))
     assert found == [1, 2, 3, 4, 5]
+
+
+def test_a_worker_that_ends_as_it_starts_is_no_reader_of_our_output_that_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipe that its start is written to breaks; a broken pipe of standard output ends a command without a word."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", broken)
+    found = list(in_order(killers.squares, [1, 2, 3], lambda item, said: (item, said), jobs=2))
+    assert found == [(item, KILLED) for item in (1, 2, 3)]
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", broken)
+    with pytest.raises(TaskError, match=r"worker processes cannot be started \(Broken pipe\); do without them"):
+        list(in_order(killers.squares, [1, 2, 3], lambda item, said: (item, said), jobs=2))
 
 
 def test_errors_of_the_work_itself_are_raised() -> None:

@@ -203,3 +203,38 @@ def test_run_length_coding_of_24_bits() -> None:
 def test_run_length_coding_of_24_bits_that_ends_early_is_refused(runs: bytes) -> None:
     with pytest.raises(InputError, match="its pixel data ends"):
         decode_image(bmp(runs, (3, 3), 24, 4, header=64), "x")
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        bmp(bytes([0b00011011, 0, 0, 0]), (4, 1), 2, palette=COLOURS),
+        bmp(bytes([0, 1, 2, 3]), (4, 1), 8, palette=COLOURS),
+        bmp(bytes([3, 0, 0, 0]), (1, 1), 8, palette=COLOURS * 64)[:-4] + bytes([3, 0, 0, 0]),
+        bmp(bytes([1, 2, 3, 4, 5, 6, 0, 0]), (2, 1), 24, header=12),
+        bmp(bytes([1, 2, 3, 4, 5, 6, 0, 0]), (2, 1), 24, palette=COLOURS),  # of no use to 24 bits, and skipped
+        bmp(bytes([0x12, 0x34, 0x56, 0x78]), (2, 1), 16, 3, masks=(0xF800, 0x7E0, 0x1F)),
+        bmp(bytes([0x12, 0x34, 0x56, 0x78]), (1, 1), 32, 6, masks=(0xFF, 0xFF00, 0xFF0000, 0xFF000000)),
+        bmp(bytes([0x12, 0x34, 0x56, 0x78]), (1, 1), 32, 3, header=124, masks=(0xFF, 0xFF00, 0xFF0000, 0)),
+        bmp(bytes([4, 2, 0, 1]), (4, 1), 8, 1, palette=COLOURS),
+    ],
+)
+def test_a_bitmap_without_its_file_header_is_the_same_image(whole: bytes) -> None:
+    """As Windows' clipboard and some .dib files hold it."""
+    expected, notes = decode_image(whole, "x.bmp")
+    image, found = decode_image(whole[14:], "x.dib")
+    np.testing.assert_array_equal(image, expected)
+    assert found == notes
+
+
+def test_what_only_resembles_a_bitmap_without_file_header_is_not_taken_for_one() -> None:
+    for head in (struct.pack("<IiiHH", 40, 1, 1, 2, 24), struct.pack("<IiiHH", 40, 1, 1, 1, 5), bytes([40, 0, 0, 0])):
+        with pytest.raises(InputError, match="not an image in a format"):
+            decode_image(head.ljust(60, b"\1"), "x.dib")
+
+
+def test_a_bitmap_without_file_header_that_ends_early_is_refused() -> None:
+    whole = bmp(bytes(8), (2, 1), 24, palette=COLOURS)[14:]
+    for length in range(17, len(whole) - 2):
+        with pytest.raises(InputError, match="damaged"):
+            decode_image(whole[:length], "x.dib")

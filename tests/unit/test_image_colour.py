@@ -126,6 +126,32 @@ def test_grey_profiles_are_followed() -> None:
     assert "converted from the profile 'grey' to sRGB" in notes
 
 
+def test_a_profile_that_would_leave_nothing_of_the_image_is_ignored_with_a_note() -> None:
+    """A matrix profile whose colorants make no white, or whose curve is flat, falls, or has a gamma of 0."""
+    nothing = b"XYZ \0\0\0\0" + bytes(12)
+    flat = b"curv\0\0\0\0" + struct.pack(">I4H", 4, *[40_000] * 4)
+    falling = b"curv\0\0\0\0" + struct.pack(">I2H", 2, 65_535, 0)
+    no_gamma = b"curv\0\0\0\0" + struct.pack(">IH", 1, 0)
+    for profile in (
+        curve_profile(LINEAR, extra={b"rXYZ": nothing}),
+        curve_profile(LINEAR, extra={key + b"XYZ": nothing for key in (b"r", b"g", b"b")}),
+        curve_profile(LINEAR, extra={b"gXYZ": b"XYZ \0\0\0\0" + struct.pack(">3i", 65_536, 131_072, 65_536)}),
+        *(curve_profile(LINEAR, extra={b"gTRC": curve}) for curve in (flat, falling, no_gamma)),
+    ):
+        image, notes = read(png(RAMP, iccp(profile)))
+        assert (image == RAMP).all()
+        assert [note.split(" (")[0] for note in notes] == ["unusable ICC profile ignored"]
+
+
+def test_a_profile_of_old_that_leaves_its_white_unadapted_is_followed() -> None:
+    columns = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]).T
+    extra = {
+        bytes([name]) + b"XYZ": b"XYZ \0\0\0\0" + struct.pack(">3i", *[round(v * 65_536) for v in xyz])
+        for name, xyz in zip(b"rgb", columns.tolist(), strict=True)
+    }
+    assert read(png(RAMP, iccp(curve_profile(LINEAR, extra=extra))))[1] == ["converted from the profile 'test' to sRGB"]
+
+
 def test_a_profile_for_other_samples_and_broken_ones_are_ignored_with_a_note() -> None:
     for profile in (curve_profile(LINEAR, "grey", b"GRAY"), b"no profile", curve_profile(LINEAR)[:300]):
         image, notes = read(png(RAMP, iccp(profile)))

@@ -157,6 +157,17 @@ def test_floats_are_scaled_and_said() -> None:
     assert notes == ["floating point scaled from 0 … 1 to 8 bits"]
 
 
+def test_floats_that_rounding_left_outside_are_cut() -> None:
+    """As resampling leaves them: within half a level of 8 bits of black and white, which level is meant is known."""
+    values = np.array([[-0.0019, 0.0, 0.5, 1.0, 1.00003, 1.0019]], np.float32)
+    image, notes = decode_image(tiff(values, photometric="minisblack"), "x")
+    assert image[0, :, 0].tolist() == [0, 0, 128, 255, 255, 255]
+    assert "floating point scaled from 0 … 1 to 8 bits" in notes
+    for value in (-0.0021, 1.0021):
+        with pytest.raises(InputError, match="floating-point samples from"):
+            decode_image(tiff(np.array([[0.5, value]], np.float32), photometric="minisblack"), "x")
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -197,6 +208,24 @@ def test_netpbm_of_any_largest_value(top: int) -> None:
     )
     for data in (raw, text, pam):
         assert np.abs(decode_image(data, "x")[0] - values * 255 / top).max() <= 0.502
+
+
+def pam(kind: str, values: np.ndarray) -> bytes:
+    height, width, depth = values.shape
+    head = f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH {depth}\nMAXVAL 255\n{kind}ENDHDR\n"
+    return head.encode() + values.astype(np.uint8).tobytes()
+
+
+def test_pam_says_what_its_samples_are() -> None:
+    values = np.random.default_rng(3).integers(0, 256, (3, 4, 4))
+    image, notes = decode_image(pam("TUPLTYPE CMYK\n", values), "x")
+    expected = (255 - values[:, :, :3]) * (255 - values[:, :, 3:]) / 255
+    assert np.abs(image - expected).max() <= 0.5
+    assert notes == ["CMYK converted to RGB"]
+    for kind in ("", "TUPLTYPE RGB_ALPHA\n", "TUPLTYPE  RGB_ALPHA \n"):
+        assert decode_image(pam(kind, values), "x")[1] == ["transparency laid on white"]
+    with pytest.raises(InputError, match="x: PAM of the tuple type 'DEPTHMAP', which vitiq does not know; save it as"):
+        decode_image(pam("TUPLTYPE DEPTHMAP\n", values[:, :, :1]), "x")
 
 
 def test_bitmaps_of_netpbm() -> None:

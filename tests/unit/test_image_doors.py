@@ -65,7 +65,23 @@ def test_tga_has_no_mark_in_its_old_form() -> None:
         (b"<?xml version='1.0'?><svg/>", "SVG"),
         (b"8BPS\0\1" + bytes(20), "Photoshop"),
         (b"\0\0\0\x18ftypheic" + bytes(20), "HEIC"),
+        (b"\0\0\0\x10ftypmif3avif\0\0\0\x59mini" + bytes(20), "HEIF"),
+        (b"\0\0\0\x1cftypvvic\0\0\0\0mif1vvicmiaf" + bytes(20), "HEIF"),
         (b"qoif" + bytes(20), "QOI"),
+        (b"icns\0\0\1\0" + bytes(20), "an Apple icon"),
+        (b"gimp xcf v011\0" + bytes(20), "a GIMP document"),
+        (b"\x59\xa6\x6a\x95\0\0\0\x20" + bytes(20), "a Sun raster"),
+        (b"\1\xda\1\1\0\3\0\x80" + bytes(20), "an SGI image"),
+        (b"\x0a\5\1\x08" + bytes(124), "PCX"),
+        (b"FORM\0\0\1\0ILBMBMHD" + bytes(20), "an Amiga image"),
+        (b"\x8aMNG\r\n\x1a\n" + bytes(20), "MNG"),
+        (b"/* XPM */\nstatic char *x[] = {\n", "an X11 pixmap"),
+        (b"#define x_width 8\n#define x_height 8\n", "an X11 pixmap"),
+        (b"SIMPLE  =                    T" + bytes(50), "FITS"),
+        (bytes(128) + b"DICM" + bytes(20), "DICOM"),
+        (b"\xd7\xcd\xc6\x9a" + bytes(20), "a Windows metafile"),
+        (b"AT&TFORM\0\0\1\0DJVU", "a DjVu document"),
+        (b"II\x1a\0\0\0HEAPCCDR" + bytes(20), "a camera's raw file"),
         (b"\x76\x2f\x31\x01" + bytes(20), "OpenEXR"),
         (b"\0\x05\x16\x07\0\2\0\0Mac OS X" + bytes(20), "AppleDouble"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
@@ -75,6 +91,16 @@ def test_what_is_not_read_is_named(start: bytes, said: str) -> None:
     for name in ("x.png", "x.eps", "x.tga"):
         with pytest.raises(InputError, match=said):
             decode_image(start, name)
+
+
+def test_an_avif_is_one_whatever_its_first_brand_is() -> None:
+    """ISO/IEC 23008-12 and 23000-22 leave the major brand free; `mif1` is that of HEIC files too."""
+    buffer = io.BytesIO()
+    Image.fromarray(RAMP).save(buffer, "AVIF", quality=100)
+    data = buffer.getvalue()
+    assert data[4:12] == b"ftypavif"
+    other = data[:8] + b"mif1" + data[12:]
+    assert np.array_equal(decode_image(other, "x")[0], decode_image(data, "x")[0])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for Ghostscript")

@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 from vitiq.bitstream.container import is_viq
+from vitiq.errors import InputError
 from vitiq.image.folders import find_images, pairing_key
-from vitiq.image.io import write_png
+from vitiq.image.io import read_image, write_png
 
 IMAGE = Image.fromarray(np.zeros((2, 2, 3), np.uint8))
 
@@ -112,6 +113,7 @@ def test_memory_grows_with_the_number_of_files_alone(tmp_path: Path) -> None:
         for number in range(count):
             (tmp_path / str(count) / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     peak(tmp_path / "200")
+    peak(tmp_path / "800")  # Python's table of interned names, which paths go into, has grown by now
     assert peak(tmp_path / "800") < 6 * peak(tmp_path / "200")
 
 
@@ -134,6 +136,23 @@ def test_links_that_lead_nowhere_or_to_folders_and_pipes_are_said(tmp_path: Path
     assert "4 other files skipped" in line
     assert "2 links to folders" in line
     assert "2 neither file nor folder" in line
+
+
+def test_a_link_named_by_itself_is_said_to_lead_nowhere_or_in_a_circle(tmp_path: Path) -> None:
+    gone, loop, deep = (tmp_path / name for name in ("gone.png", "loop.png", "turn/a.png"))
+    gone.symlink_to("nowhere.png")
+    loop.symlink_to("loop.png")
+    deep.parent.symlink_to("turn")
+    for path in (gone, loop):
+        assert find_images([path]).problems == [f"{path}: a link that leads to no file; mend or remove it"]
+    with pytest.raises(InputError, match=r"gone.png: a link that leads to no file; mend or remove it$"):
+        read_image(gone)
+    for path in (loop, deep):
+        with pytest.raises(InputError, match=r"\.png: cannot be read \(.*\); a link leads back to itself, mend or re"):
+            read_image(path)
+    long = tmp_path / ("a" * 300 + ".png")
+    with pytest.raises(InputError, match=r"\.png: cannot be read \(.*\); give it a shorter name$"):
+        read_image(long)
 
 
 def test_a_file_that_two_paths_reach_counts_once(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_what_the_first_frame_of_a_gif_leaves_free_is_transparent() -> None:
 
 def test_whole_files_of_kinds_that_pillow_does_not_decode_are_not_called_damaged() -> None:
     buffer = io.BytesIO()
-    tifffile.imwrite(buffer, np.zeros((4, 4, 3), np.uint8), photometric="cielab", bigtiff=True, byteorder=">")
+    tifffile.imwrite(buffer, np.zeros((4, 4, 3), np.uint8), photometric="ycbcr", bigtiff=True, byteorder=">")
     with pytest.raises(InputError, match="BigTIFF of 8 bits with the high byte first"):
         decode_image(buffer.getvalue(), "x")
     with pytest.raises(InputError, match=r"damaged .libjxl cannot decode it.; get the file again"):

@@ -8,6 +8,7 @@ Truth: files written byte by byte here from TIFF 6.0; v · 255 / (2^bits - 1) ro
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from pathlib import Path
 
@@ -192,12 +193,85 @@ def test_tiles_that_are_named_strips() -> None:
     assert (decode_image(data, "x")[0][:, :, 0] == 255 - samples[:3, :5]).all()
 
 
-@pytest.mark.parametrize(("bits", "predictor"), [(12, 2), (10, 2), (4, 2), (16, 3), (16, 9)])
+@pytest.mark.parametrize(("bits", "predictor"), [(12, 3), (4, 3), (16, 3), (16, 9)])
 def test_a_predictor_that_is_not_defined_for_the_samples_is_named(bits: int, predictor: int) -> None:
     strip = zlib.compress(bytes(40))
     kind = tags((4, 3), (bits,) * 3, 2, t259=8, t317=predictor)
     with pytest.raises(InputError, match=f"TIFF of {bits}-bit samples with predictor {predictor}, which vitiq cannot"):
         decode_image(tiff(kind, strip), "x")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 10, 12, 14])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_differences_of_samples_that_are_no_whole_bytes(bits: int, channels: int) -> None:
+    """TIFF 6.0, section 14: each sample less the one before it of the same channel, modulo its range."""
+    samples = np.random.default_rng(bits).integers(0, 2**bits, (5, 7, channels))
+    differences = np.diff(samples, axis=1, prepend=0) % 2**bits
+    kind = tags((7, 5), (bits,) * channels, 2 if channels == 3 else 1, t259=8, t317=2)
+    image, _ = decode_image(tiff(kind, zlib.compress(bitwise(differences, bits))), "x")
+    assert (image == np.broadcast_to(np.rint(samples * 255 / (2**bits - 1)), (5, 7, 3))).all()
+
+
+def test_deflate_under_the_number_that_pixtiff_gives_it() -> None:
+    samples = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
+    image, _ = decode_image(tiff(tags((7, 5), (8,) * 3, 2, t259=50013), zlib.compress(samples.tobytes())), "x")
+    assert (image == samples).all()
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_whole_jpeg_within_old_jpeg_coding(orientation: int) -> None:
+    """One tile that is larger than the image; libtiff refuses it."""
+    samples = np.add.outer(np.arange(16) * 9, np.arange(32) * 3)
+    buffer = io.BytesIO()
+    Image.fromarray(samples.astype(np.uint8)).save(buffer, "JPEG", quality=95)
+    jpeg = buffer.getvalue()
+    kind = tags((30, 13), (8,), 1, t259=6, t512=1, t274=orientation)
+    kind |= {513: ("I", (0,)), 514: ("I", (len(jpeg),)), 322: ("H", (32,)), 323: ("H", (16,))}
+    data = tiff(kind, jpeg)
+    data = data.replace(struct.pack("<HHII", 513, 4, 1, 0), struct.pack("<HHII", 513, 4, 1, len(data) - len(jpeg)))
+    expected, _ = decode_image(jpeg, "x.jpg")
+    expected = expected[:13, :30]
+    image, notes = decode_image(data, "x.tif")
+    assert (image == (expected if orientation == 1 else np.rot90(expected, -1))).all()
+    assert ("turned by its EXIF orientation" in notes) == (orientation == 6)
+    with pytest.raises(InputError, match="damaged"):
+        decode_image(data[:-9], "x.tif")
+
+
+LAB = np.random.default_rng(4).integers((60, 0, 0), (220, 60, 60), (9, 11, 3)) - (0, 30, 30)
+"""L* from 0 to 255, a* and b* from -30 to 30: colours that lie within sRGB."""
+
+
+def lab_strip(bits: int, *more: np.ndarray) -> bytes:
+    scale = 257 if bits == 16 else 1
+    values = np.stack([LAB[:, :, 0] * scale, *(LAB[:, :, at] * (256 if bits == 16 else 1) for at in (1, 2)), *more], 2)
+    packed: np.ndarray = (values % 2**bits).astype(f"<u{bits // 8}")
+    return packed.tobytes()
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_lab_of_16_bits_and_with_alpha(bits: int, alpha: bool) -> None:
+    plain, _ = decode_image(tiff(tags((11, 9), (8,) * 3, 8), lab_strip(8)), "x")  # through LittleCMS
+    cover = np.random.default_rng(5).integers(0, 256, (9, 11))
+    kind = tags((11, 9), (bits,) * (3 + alpha), 8, **({"t338": 2} if alpha else {}))
+    image, notes = decode_image(tiff(kind, lab_strip(bits, *([cover * (257 if bits == 16 else 1)] * alpha))), "x")
+    weight = (cover if alpha else np.full((9, 11), 255))[:, :, None] / 255
+    apart = np.abs(image - (plain * weight + 255 * (1 - weight)))
+    assert apart.max() <= 5  # LittleCMS computes dark values of a channel with 8 bits
+    assert apart.mean() < 0.6
+    assert "CIE L*a*b* converted to sRGB" in notes
+
+
+def test_greys_of_lab_are_exact() -> None:
+    """CIE: Y = ((L* + 16) / 116)³ above 8, then sRGB's curve (IEC 61966-2-1)."""
+    levels = np.arange(0, 65_536, 257)
+    values = np.stack([levels, 0 * levels, 0 * levels], 1).astype("<u2")
+    image, _ = decode_image(tiff(tags((256, 1), (16,) * 3, 8), values.tobytes()), "x")
+    lightness = levels / 655.35
+    light = np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness * 27 / 24_389)
+    coded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    assert np.abs(image[0] - 255 * coded[:, None]).max() < 0.52
 
 
 @pytest.mark.parametrize("bits", [(16,), (16, 16, 16)])

@@ -22,7 +22,7 @@ from vitiq.errors import InputError, MissingDependencyError, TaskError, first_li
 from vitiq.evaluation import worker
 from vitiq.evaluation.slurm import dask_cluster
 from vitiq.foreign import print_on_stderr
-from vitiq.workers import Processes, cores, end_with_parent, may_start, starting_processes
+from vitiq.workers import Processes, cores, end_with_parent, may_start, needing_processes, starting_processes
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -86,7 +86,8 @@ class Workers:
             return Inline()
         if self.kind in ("dask", "slurm"):
             return self._dask()
-        self._stop = mp.get_context("spawn").Event()
+        with needing_processes():
+            self._stop = mp.get_context("spawn").Event()
         self._processes = Processes(self.count, _begin, (self._stop,))
         return self._processes.executor
 

@@ -56,6 +56,7 @@ def read_bmp(data: bytes, name: str) -> Raster:
         UnsupportedKindError: a coding that is not read.
         ValueError: damaged.
     """
+    data = data if data.startswith(b"BM") else _file_header(data) + data
     header = _header(data, name)
     raster = _by_palette(data, header) if header.bits <= 8 else _direct(data, header)
     if header.rows > 0:  # the bottom row comes first
@@ -89,6 +90,17 @@ def _header(data: bytes, name: str) -> _Header:
         entries = np.frombuffer(data[first : first + width * count], np.uint8)
         palette = entries[: len(entries) // width * width].reshape(-1, width)[:, 2::-1]
     return _Header(size, start, columns, rows, bits, coding, masks, palette)
+
+
+def _file_header(bare: bytes) -> bytes:
+    """What a bitmap lacks that comes from Windows' clipboard: its pixels follow the header, masks and palette."""
+    size = _number(bare, 0)
+    bits = int.from_bytes(bare[10:12] if size == _CORE else bare[14:16], "little")
+    coding, colours = (_number(bare, 16), _number(bare, 32)) if size >= _WINDOWS else (_PLAIN, 0)
+    masks = {_BITFIELDS: 12, _ALPHA_BITFIELDS: 16}.get(coding, 0) if size < _MASKS else 0
+    entries = min(colours or 2**bits, 2**bits) if bits <= 8 else colours
+    start = _FILE_HEADER + size + masks + entries * (3 if size == _CORE else 4)
+    return struct.pack("<2sIHHI", b"BM", 0, 0, 0, min(start, 2**32 - 1))
 
 
 def _number(head: bytes, at: int) -> int:

@@ -17,7 +17,16 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from PIL import Image, ImageCms
 
-from vitiq.image.colour_space import Curve, Space, check_eight_bits, convert, d50_to_srgb, from_code_points, is_srgb
+from vitiq.image.colour_space import (
+    D50,
+    Curve,
+    Space,
+    check_eight_bits,
+    convert,
+    d50_to_srgb,
+    from_code_points,
+    is_srgb,
+)
 from vitiq.image.depth import to_eight
 from vitiq.image.limits import MAX_PROFILE_BYTES
 from vitiq.image.raster import Raster
@@ -26,6 +35,11 @@ IGNORED = "unusable ICC profile ignored"
 _CORBIS_XYZ = b"\x17\xa5\x05\xb8"
 """Type of the colorants in Corbis's profile of 1998, which LittleCMS knows as a broken XYZ; the numbers are good."""
 _KINDS = {b"RGB ": "rgb", b"GRAY": "grey", b"CMYK": "cmyk", b"Lab ": "lab"}
+
+
+_WHITE = 0.3
+"""How far the sum of the colorants may lie from D50: D65, which some old profiles leave unadapted, is 0.26 off."""
+_RISE = 0.25
 
 
 class DamagedProfileError(ValueError):
@@ -102,11 +116,13 @@ def _space(profile: Profile) -> Space | None:
     if b"A2B0" in tags or profile.connection != b"XYZ ":
         return None
     if profile.model == "grey" and b"kTRC" in tags:
-        curve = _curve(tags[b"kTRC"])
+        curve = _rising(_curve(tags[b"kTRC"]))
         return Space(profile.name, (curve, curve, curve), np.eye(3))
     if profile.model == "rgb" and {b"rTRC", b"gTRC", b"bTRC", b"rXYZ", b"gXYZ", b"bXYZ"} <= tags.keys():
         columns = [_xyz(tags[key]) for key in (b"rXYZ", b"gXYZ", b"bXYZ")]
-        red, green, blue = (_curve(tags[key]) for key in (b"rTRC", b"gTRC", b"bTRC"))
+        if (np.abs(sum(columns) - np.array(D50)) > _WHITE).any():
+            raise DamagedProfileError("colorants that make no white")
+        red, green, blue = (_rising(_curve(tags[key])) for key in (b"rTRC", b"gTRC", b"bTRC"))
         return Space(profile.name, (red, green, blue), d50_to_srgb() @ np.stack(columns, 1))
     return None
 
@@ -115,6 +131,15 @@ def _xyz(tag: bytes) -> Float64[np.ndarray, " 3"]:
     if tag[:4] not in {b"XYZ ", _CORBIS_XYZ} or len(tag) < 20:
         raise DamagedProfileError("a colorant that is no XYZ")
     return np.frombuffer(tag, ">i4", 3, 8) / 65_536
+
+
+def _rising(curve: Curve) -> Curve:
+    """A curve from dark to light; one that is flat or falls would leave nothing of an image."""
+    with np.errstate(all="ignore"):
+        dark, light = curve(np.array([0.0, 1.0]))
+    if not light - dark >= _RISE:
+        raise DamagedProfileError("a curve that does not rise")
+    return curve
 
 
 def _curve(tag: bytes) -> Curve:

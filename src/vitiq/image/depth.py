@@ -7,6 +7,9 @@ from jaxtyping import Float, UInt, UInt8, UInt16
 
 from vitiq.errors import InputError
 
+_ROUNDING = 0.5 / 255
+"""How far resampling or a conversion of colours may leave floats outside 0 … 1: their 8-bit level is the same."""
+
 
 def to_eight(samples: UInt[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
     """The nearest 8-bit value of each 16-bit one: v / 257 rounded, as 65535 = 255 × 257.
@@ -35,7 +38,7 @@ def stretch_from(samples: UInt[np.ndarray, "*shape"], top: int) -> UInt[np.ndarr
 
 
 def from_float(values: Float[np.ndarray, "*shape"], name: str) -> UInt16[np.ndarray, "*shape"]:
-    """Floating-point samples of 0 … 1 as 16-bit ones.
+    """Floating-point samples of 0 … 1 as 16-bit ones; what lies outside by less than half a level of 8 bits is cut.
 
     Raises:
         InputError: NaN, an infinity, or a value outside 0 … 1: what black and white would be is unknown.
@@ -47,14 +50,14 @@ def from_float(values: Float[np.ndarray, "*shape"], name: str) -> UInt16[np.ndar
             "replace them, scale to 0 … 1 and save again"
         )
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    if low < 0 or high > 1:
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
         raise InputError(
             f"{name}: floating-point samples from {low:.6g} to {high:.6g}, from 0 (black) to 1 (white) are expected; "
             "scale them, or save as 8- or 16-bit integers"
         )
     out = np.empty(values.shape, np.uint16)
     for row in range(len(values)):  # row by row: float64 of a whole image would take eight times the result
-        out[row] = np.rint(values[row].astype(np.float64) * 65_535)
+        out[row] = np.rint(np.clip(values[row].astype(np.float64), 0, 1) * 65_535)
     return out
 
 

@@ -11,7 +11,9 @@ from itertools import chain
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
+from vitiq.errors import unreadable
 from vitiq.image.formats import HEAD_BYTES, SUFFIXES, detect
+from vitiq.image.limits import BROKEN_LINK, no_file
 from vitiq.text import plural
 
 HOUSEKEEPING = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
@@ -132,10 +134,11 @@ def _candidates(
 ) -> Iterator[FoundImage]:
     try:
         is_folder, exists = path.is_dir(), path.exists()
-    except (OSError, ValueError) as error:
-        found.problems.append(
-            f"{path}: cannot be looked at ({getattr(error, 'strerror', None) or error}); check the path"
-        )
+    except ValueError as error:
+        found.problems.append(f"{str(path)!r}: not a file name ({error}); check the path")
+        return
+    except OSError as error:
+        found.problems.append(unreadable(path, error, "cannot be looked at"))
         return
     if is_folder:
         yield from _inside(path, found, also, leave_out)
@@ -149,7 +152,7 @@ def not_there(path: Path) -> str:
     """What is said of a name that no file or folder has; one image alone may come by a pipe, a set of them may not."""
     if str(path) == "-":
         return "-: standard input is not taken here; name files or folders (a file of this name is ./-)"
-    return f"{path}: no such file or folder; check the path"
+    return no_file(path, "file or folder")
 
 
 def _inside(
@@ -167,7 +170,7 @@ def _inside(
             continue
         if not regular:
             if file.suffix.lower() in SUFFIXES and file.is_symlink():
-                found.problems.append(f"{file}: a link that leads to no file; mend or remove it")
+                found.problems.append(f"{file}: {BROKEN_LINK}")
             else:
                 others["neither file nor folder"] += 1
         elif file.suffix.lower() in SUFFIXES or _holds_image(file, also):
@@ -192,7 +195,7 @@ def files_below(
     """
 
     def report(error: OSError) -> None:
-        problems.append(f"{error.filename}: cannot be looked into ({error.strerror}); check its permissions")
+        problems.append(unreadable(error.filename, error, "cannot be looked into"))
 
     for root, folders, names in os.walk(folder, onerror=report):
         if leave_out is not None:
@@ -209,7 +212,7 @@ def is_regular(file: Path, problems: list[str]) -> bool | None:
     try:
         return file.is_file()
     except OSError as error:  # below a folder that may be listed and not entered, or a path that is too long
-        problems.append(f"{file}: cannot be looked at ({error.strerror}); check its folder's permissions")
+        problems.append(unreadable(file, error, "cannot be looked at"))
         return None
 
 

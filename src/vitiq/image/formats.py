@@ -68,6 +68,8 @@ _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     )
 )
 
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
+
 _FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), said)
     for pattern, said in (
@@ -78,13 +80,31 @@ _FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"\x76\x2f\x31\x01", "OpenEXR, which holds scene light; tone-map it to an 8- or 16-bit PNG first"),
         (rb"#\?RADIANCE|#\?RGBE", "Radiance HDR, which holds scene light; tone-map it to an 8- or 16-bit PNG first"),
         (rb"qoif", "QOI; convert it to PNG, which holds the same pixels"),
-        (rb"....ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)", "HEIC; convert it to PNG, or to AVIF"),
+        (
+            rb"....ftyp(hei[cxms]|hev[cx]|mif[123]|msf1|avc[is]|vvi[cs]|jp[ge][gs]|j2ki|j2is)",
+            "HEIC, or another HEIF file; convert it to PNG, or to AVIF",
+        ),
         (rb"....ftypcrx ", "a camera's raw file; develop it to PNG or TIFF first"),
-        (rb"(II|MM)..\x10\x00\x00\x00CR|FUJIFILMCCD-RAW|IIRO|IIU\x00", "a camera's raw file; develop it first"),
+        (
+            rb"(II|MM)..\x10\x00\x00\x00CR|FUJIFILMCCD-RAW|IIRO|IIU\x00|(II|MM)....HEAPCCDR",
+            "a camera's raw file; develop it first",
+        ),
         (rb"II\xbc\x01", "JPEG XR; convert it to PNG"),
         (rb"\x00\x00[\x01\x02]\x00", "an icon or cursor; save the size you mean as PNG"),
         (rb"BA.{12}(BM|CI|CP|IC|PT)", "an OS/2 array of bitmaps; save the one you mean as PNG"),
         (rb"DDS ", "a DDS texture; convert it to PNG"),
+        (rb"icns", "an Apple icon; save the size you mean as PNG"),
+        (rb"gimp xcf ", "a GIMP document; export it as PNG or TIFF"),
+        (rb"\x59\xa6\x6a\x95", "a Sun raster; convert it to PNG"),
+        (rb"\x01\xda[\x00\x01][\x01\x02]\x00[\x01-\x03]", "an SGI image; convert it to PNG"),
+        (rb"\x0a[\x00\x02-\x05][\x00\x01][\x01\x02\x04\x08\x18\x20]", "PCX; convert it to PNG"),
+        (rb"FORM....(ILBM|PBM |RGB8|RGBN)", "an Amiga image (IFF); convert it to PNG"),
+        (rb"\x8a(MNG)\r\n\x1a\n|\x8b(JNG)\r\n\x1a\n", "MNG or JNG; save the frame you mean as PNG"),
+        (rb"/\* XPM \*/|#define \w+_width", "an X11 pixmap or bitmap; convert it to PNG"),
+        (rb"SIMPLE  =", "FITS, which holds measurements; scale them and save an 8- or 16-bit PNG"),
+        (rb".{128}DICM", "DICOM, whose window of brightness is a choice; export the image as PNG"),
+        (rb"\xd7\xcd\xc6\x9a|\x01\x00\x00\x00.{36} EMF", "a Windows metafile; export it as PNG"),
+        (rb"AT&TFORM", "a DjVu document; export the page as PNG"),
         (rb"\x93NUMPY", "a NumPy array; save it as PNG, or give the array to the Python interface"),
         (rb"\x00\x05\x16\x07", "macOS metadata (AppleDouble), no image; give the file without the leading `._`"),
         (
@@ -110,21 +130,29 @@ def detect(head: bytes, suffix: str = "", tail: bytes = b"") -> str | None:
     marked = b"TRUEVISION-XFILE" in tail[-26:] or suffix.lower() in FORMATS["TGA"].suffixes
     if marked and _maybe_tga(head):
         return "TGA"
+    if head[4:8] == b"ftyp" and _brands(head) & {b"avif", b"avis"}:
+        return "AVIF"  # whatever its first brand is
     if any(pattern.match(head) for pattern, _ in _FOREIGN):
         return None
     found = next((name for start, name in _STARTS if start.match(head)), None)
     if found:
         return found
-    if head[4:8] == b"ftyp" and _brands(head) & {b"avif", b"avis"}:
-        return "AVIF"
-    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in {12, 16, 40, 52, 56, 64, 108, 124}:
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return "BMP"
-    return None
+    return "BMP" if _bare_dib(head) else None
 
 
 def foreign(head: bytes) -> str | None:
     """What a file is that vitiq knows but does not read, and what to do about it; None for the unknown."""
     return next((said for pattern, said in _FOREIGN if pattern.match(head)), None) or wrong_kind(head)
+
+
+def _bare_dib(head: bytes) -> bool:
+    """Whether a BMP begins without the file header "BM", as Windows' clipboard holds it: one plane of a known depth."""
+    size = int.from_bytes(head[:4], "little")
+    at = 8 if size == min(_BMP_HEADERS) else 12
+    planes, bits = (int.from_bytes(head[start : start + 2], "little") for start in (at, at + 2))
+    return size in _BMP_HEADERS and planes == 1 and bits in {1, 2, 4, 8, 16, 24, 32}
 
 
 def _brands(head: bytes) -> set[bytes]:

@@ -10,7 +10,7 @@ import os
 import stat
 from pathlib import Path
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, unreadable
 
 MAX_PIXELS = 2 * 89_478_485
 """Width × height of one image: 178,956,970 pixels. Larger ones are refused from their header."""
@@ -33,6 +33,8 @@ MAX_CHUNKS = 1_000_000
 
 MAX_SCANS = 100
 """Scans of a progressive JPEG. Encoders write about 10; each further one costs the time of a whole decoding."""
+
+BROKEN_LINK = "a link that leads to no file; mend or remove it"
 
 
 def check_pixels(width: int, height: int, name: str) -> None:
@@ -66,16 +68,23 @@ def read_bounded(path: Path, expected: str = "an image file") -> bytes:
                 raise InputError(f"{path}: is a device, {expected} is expected")
             data = file.read(MAX_FILE_BYTES + 1) if found.st_size <= MAX_FILE_BYTES else None
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check the path") from error
+        raise InputError(no_file(path)) from error
     except IsADirectoryError as error:
         raise InputError(f"{path}: is a folder, {expected} is expected") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+        raise InputError(unreadable(path, error)) from error
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{str(path)!r}: not a file name ({error}); check the path") from error
     if data is None or len(data) > MAX_FILE_BYTES:
         raise InputError(f"{path}: more than {MAX_FILE_BYTES} bytes given, above the limit for input; shrink it")
     return data
+
+
+def no_file(path: Path, expected: str = "file") -> str:
+    """What is said of a name that leads to nothing."""
+    if path.is_symlink():
+        return f"{path}: {BROKEN_LINK}"
+    return f"{path}: no such {expected}; check the path"
 
 
 def _is_device(found: os.stat_result) -> bool:

@@ -13,11 +13,13 @@ from jaxtyping import UInt
 
 from vitiq.image.depth import depth_note, from_float, stretch_from
 from vitiq.image.limits import check_pixels
-from vitiq.image.raster import Raster
+from vitiq.image.raster import Raster, UnsupportedKindError
 
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _HEAD = re.compile(rb"P([1-6])" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,10})")
 _TOP = re.compile(_GAP + rb"(\d{1,10})")
+_INKS = b"CMYK"
+"""Tuple type that Ghostscript writes; 0 is no ink."""
 _FLOAT = re.compile(rb"P([Ff])\s+(\d{1,10})\s+(\d{1,10})\s+(-?[\d.eE+-]{1,20})\s")
 
 
@@ -116,14 +118,29 @@ def _read_pam(data: bytes, name: str) -> Raster:
         raise ValueError(f"{depth} samples per pixel with a largest value of {top}")
     values = _numbers(data, end + 7, width * height * depth, top).reshape(height, width, depth)
     values = _whole_range(values, top, inverted=False)
-    colours = depth - (depth in {2, 4})
-    raster = Raster(
-        values[:, :, :colours], "rgb" if colours == 3 else "grey", values[:, :, -1] if colours < depth else None
-    )
+    if _tuple_type(data[:end]) == _INKS and depth == 4:
+        raster = Raster(values, "cmyk")
+    else:
+        colours = depth - (depth in {2, 4})
+        alpha = values[:, :, -1] if colours < depth else None
+        raster = Raster(values[:, :, :colours], "rgb" if colours == 3 else "grey", alpha)
     raster.notes += _further(data, end + 7 + values.size * (1 + (top > 255)))
     if top > 255:
         raster.notes.append(depth_note(top.bit_length()))
     return raster
+
+
+def _tuple_type(head: bytes) -> bytes:
+    """What the samples of a PAM are; nothing where it does not say, so that their number decides.
+
+    Raises:
+        UnsupportedKindError: something else than grey, RGB or CMYK.
+    """
+    found = b" ".join(re.findall(rb"^TUPLTYPE[ \t]+(.*?)[ \t\r]*$", head, re.MULTILINE))
+    if found and found.removesuffix(b"_ALPHA") not in {b"BLACKANDWHITE", b"GRAYSCALE", b"RGB", _INKS}:
+        said = found[:40].decode("latin-1")
+        raise UnsupportedKindError(f"PAM of the tuple type {said!r}, which vitiq does not know; save it as PNG")
+    return found
 
 
 def _read_floats(data: bytes, name: str) -> Raster:

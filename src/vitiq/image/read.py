@@ -17,10 +17,10 @@ from jaxtyping import UInt, UInt8
 from PIL import Image, UnidentifiedImageError
 
 from vitiq.errors import InputError, first_line
-from vitiq.image import colour_profile, colour_space
+from vitiq.image import colour_profile, colour_space, jpeg2000_tiles
 from vitiq.image.avif_mending import MENDED, mended
 from vitiq.image.bmp import read_bmp
-from vitiq.image.boxes import avif_colour, jp2_header
+from vitiq.image.boxes import Jp2Header, avif_colour, jp2_header
 from vitiq.image.clean_aperture import cut
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
@@ -30,6 +30,7 @@ from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
 from vitiq.image.jpeg2000_channels import arrange, as_rgb, by_palette, order
 from vitiq.image.jxl import jxl_header
+from vitiq.image.lab import CONVERTED
 from vitiq.image.limits import MAX_PIXELS, check_pixels, read_bounded
 from vitiq.image.orientation import NOTE, from_exif, turn
 from vitiq.image.png import read_png
@@ -44,6 +45,8 @@ FLOATS_CUT = "floating-point samples outside 0 … 1 cut off, as libjxl does"
 GREY, ON_WHITE = "grey repeated in three channels", "transparency laid on white"
 _JP2_SPACES = {None, 0, 12, 15, 16, 17, 18}
 """Enumerated spaces that Pillow brings to grey, RGB or CMYK: bilevel, CMYK, sRGB, grey, sYCC (15444-2, M.11.7.3.1)."""
+_JP2_MOST = 4
+"""Components of a JPEG 2000 file that Pillow decodes."""
 
 
 def read_image(path: Path) -> ImageU8:
@@ -100,6 +103,8 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
             raise InputError(
                 f"{name}: a kind of {FORMATS[form].title} that vitiq cannot decode ({said}); save it as PNG"
             ) from error
+        if said.startswith("decoder error"):  # a number of Pillow's own
+            said = "its decoder finds errors in its pixels"
         if said.startswith("Generic Error"):  # its advice is for those who build libjxl
             said = "libjxl cannot decode it"
         raise InputError(f"{name}: the image is truncated or damaged ({said}); get the file again") from error
@@ -143,7 +148,7 @@ def _coloured(raster: Raster) -> UInt8[np.ndarray, "h w 3"]:
         raster.notes.append("CMYK converted to RGB")
         return _from_inks(to_eight(raster.samples))
     if raster.model == "lab":
-        raster.notes.append("CIE L*a*b* converted to sRGB")
+        raster.notes.append(CONVERTED)
         return colour_profile.lab_to_srgb(to_eight(raster.samples))
     if raster.tag is not None and raster.tag.note:
         raster.notes.append(raster.tag.note)
@@ -264,7 +269,19 @@ def _read_jxl(data: bytes, name: str) -> Raster:
 
 def _read_jpeg2000(data: bytes, name: str) -> Raster:
     header = jp2_header(data)
+    check_pixels(*header.size, name)
+    better = jpeg2000_tiles.mended(data)
+    raster = _decoded_jpeg2000(better or data, header, name)
+    if better is not None:
+        raster.notes.append(jpeg2000_tiles.MENDED)
+    return raster
+
+
+def _decoded_jpeg2000(data: bytes, header: Jp2Header, name: str) -> Raster:
     deepest = max(header.bits)
+    if len(header.bits) > _JP2_MOST or (header.subsampled and len(header.bits) < 3):
+        what = "subsampled grey" if len(header.bits) < 3 else f"{len(header.bits)} components"
+        raise UnsupportedKindError(f"JPEG 2000 of {what}, which vitiq cannot decode; save it as PNG")
     if deepest > 16 or len(set(header.bits)) > 1:
         raise InputError(
             f"{name}: JPEG 2000 with components of {', '.join(map(str, header.bits))} bits; "

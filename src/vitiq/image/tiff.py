@@ -15,6 +15,7 @@ from vitiq.image.colour_space import Tag
 from vitiq.image.depth import depth_note, stretch
 from vitiq.image.exif_colour import colour_of
 from vitiq.image.ifd import DamagedTagsError, Directory, count_directories, first_directory
+from vitiq.image.jpeg import read_jpeg
 from vitiq.image.limits import MAX_PROFILE_BYTES, check_pixels
 from vitiq.image.orientation import ORIENTATION, valid
 from vitiq.image.quiet import refusing_damage
@@ -22,12 +23,13 @@ from vitiq.image.raster import Raster, UnsupportedKindError, first_of, from_pill
 from vitiq.image.tiff_samples import read_deep, reads
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
-_PALETTE = 3
+_PALETTE, _LAB = 3, 8
 _REDUCED, _CAMERA_RAW = 254, {50706: "DNG", 33421: "a camera's raw mosaic"}
-_COMPRESSION, _TILE_WIDTH = 259, 322
+_COMPRESSION, _TILE_WIDTH, _PREDICTOR = 259, 322, 317
 _EXTRA, _UNSPECIFIED = 338, 0
-_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000}
-"""None, the fax codings, LZW, JPEG old and new, Deflate old and new, PackBits, LZMA, Zstandard."""
+_OLD_JPEG, _JPEG_START, _JPEG_BYTES, _YCBCR = 6, 513, 514, 6
+_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000, 50013}
+"""None, the fax codings, LZW, JPEG old and new, Deflate under three numbers, PackBits, LZMA, Zstandard."""
 _UNREAD_COMPRESSIONS = {34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG", 34934: "JPEG XR", 50001: "WebP",
                         50002: "JPEG XL", 52546: "JPEG XL", 33003: "JPEG 2000", 33005: "JPEG 2000"}  # fmt: skip
 _COLORIMETRY = {301, 318, 319}
@@ -68,7 +70,8 @@ def read_tiff(data: bytes, name: str) -> Raster:
     pages = count_directories(data)
     if pages > 1:
         raster.notes.insert(0, first_of(pages))
-    raster.profile = _profile(tags)
+    converted = tags.number(_PHOTOMETRIC, 1) == _LAB and raster.model == "rgb"
+    raster.profile = None if converted else _profile(tags)
     if raster.profile is None:
         raster.tag = _exif_colour(tags)
     if raster.profile is None and raster.tag is None and _COLORIMETRY & tags.entries.keys():
@@ -82,6 +85,7 @@ def _by_samples(tags: Directory, bits: int, kind: int, *, big_endian_big: bool) 
         return True
     odd = (
         bits == 12
+        or (bits < 8 and tags.number(_PREDICTOR, 1) != 1)  # which libtiff does not know
         or (_TILE_WIDTH in tags.entries and tags.number(_COMPRESSION, 1) == 1)
         or (bits in {2, 4} and len(tags.numbers(_BITS, (1,))) > 1)
     )
@@ -117,6 +121,12 @@ def _eight(data: bytes, tags: Directory, bits: int, name: str) -> Raster:
             raise
         raster = read_deep(data, tags, name)
         raster.orientation = orientation
+    except (OSError, ValueError):
+        whole = _old_jpeg(data, tags, name)
+        if whole is None:
+            raise
+        raster = whole
+        raster.orientation = orientation
     else:
         raster.turned = orientation  # Pillow turns TIFFs as it loads them
         if tags.numbers(_EXTRA)[:1] == (_UNSPECIFIED,):
@@ -139,6 +149,28 @@ def _through_pillow(data: bytes, name: str) -> Raster:
         if image.mode.startswith(("I", "F")):
             raise ValueError(f"samples of the kind {image.mode}")
         return from_pillow(image)
+
+
+def _old_jpeg(data: bytes, tags: Directory, name: str) -> Raster | None:
+    """The image of a whole JPEG that old JPEG coding puts into the file; None where it lies there in pieces.
+
+    libtiff does not read the JPEG itself and refuses many of these (TIFF technical note 2 tells why). Only where JPEG's
+    own rules give the colours that the TIFF states.
+    """
+    start, length = tags.number(_JPEG_START, 0), tags.number(_JPEG_BYTES, 0)
+    jpeg = data[start : start + length]
+    if tags.number(_COMPRESSION, 1) != _OLD_JPEG or not jpeg.startswith(b"\xff\xd8") or b"\xff\xda" not in jpeg:
+        return None
+    raster = read_jpeg(jpeg, name)
+    wanted = {"grey": {0, 1}, "rgb": {_YCBCR}}.get(raster.model, set())
+    width, height = tags.number(_WIDTH, 0), tags.number(_HEIGHT, 0)
+    if (
+        tags.number(_PHOTOMETRIC, 1) not in wanted
+        or raster.samples.shape[0] < height
+        or raster.samples.shape[1] < width
+    ):
+        return None
+    return Raster(raster.samples[:height, :width], raster.model)  # a tile may be larger than the image
 
 
 def _packed(data: bytes, name: str) -> Raster:

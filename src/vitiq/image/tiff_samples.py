@@ -21,15 +21,18 @@ from PIL import Image
 from vitiq.errors import InputError
 from vitiq.image.depth import from_float, stretch
 from vitiq.image.ifd import Directory
+from vitiq.image.lab import CONVERTED, from_lab
 from vitiq.image.limits import MAX_CHUNKS
 from vitiq.image.raster import Model, Raster, lacking
 
-_NONE, _FLATE = 1, {8, 32946}
+_NONE, _FLATE = 1, {8, 32946, 50013}
+"""Uncompressed; Deflate, under its number, an older one, and one of Pixtiff's own."""
 _LIBTIFF = {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
-_PREDICTED = {5, 8, 32946, 34925, 50000}
+_PREDICTED = {5, *_FLATE, 34925, 50000}
 """Compressions with which the tag of a predictor counts; libtiff passes over it with others."""
-_MODELS: dict[int, tuple[Model, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 3: ("rgb", 1), 5: ("cmyk", 4)}
-_WHITE_IS_ZERO, _PALETTE = 0, 3
+_MODELS: dict[int, tuple[Model, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 3: ("rgb", 1), 5: ("cmyk", 4),
+                                            8: ("lab", 3)}  # fmt: skip
+_WHITE_IS_ZERO, _PALETTE, _LAB = 0, 3, 8
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 ADVICE = "save it as an 8- or 16-bit RGB or grey TIFF or PNG"
@@ -81,8 +84,13 @@ def read_deep(data: bytes, tags: Directory, name: str) -> Raster:
     own = _looked_up(values[:, :, 0], tags, notes) if photometric == _PALETTE else values[:, :, :colours]
     rest = values[:, :, colours:]
     if layout.kind.kind == "u":
-        own = own if photometric == _PALETTE else stretch(own, layout.depth)
+        own = own if photometric in {_PALETTE, _LAB} else stretch(own, layout.depth)
         rest = stretch(rest, layout.depth)
+    if photometric == _LAB:
+        if layout.depth not in {8, 16} or layout.kind.kind != "u":
+            raise InputError(f"{name}: TIFF of L*a*b* with {layout.depth}-bit samples of this kind; {ADVICE}")
+        own, model = from_lab(own, layout.depth), "rgb"
+        notes.append(CONVERTED)
     raster = Raster(own, model, notes=notes)
     extra = tags.numbers(338)
     if rest.shape[2] and extra[:1] in {(_ASSOCIATED,), (_UNASSOCIATED,)}:
@@ -135,7 +143,7 @@ def _layout(tags: Directory, name: str) -> _Layout:
     if not 1 <= count <= 64:
         raise ValueError(f"{count} samples a pixel")
     predictor = tags.number(317, 1) if compression in _PREDICTED else 1
-    if predictor not in _predictors(depth, kind):
+    if predictor not in _predictors(kind):
         raise InputError(
             f"{name}: TIFF of {depth}-bit samples with predictor {predictor}, which vitiq cannot decode; "
             "save it without a predictor, or with 8 or 16 bits"
@@ -175,9 +183,9 @@ def _layout(tags: Directory, name: str) -> _Layout:
     )
 
 
-def _predictors(depth: int, kind: str) -> set[int]:
-    """None, differences of whole samples of whole bytes (as libtiff has it), differences of the bytes of floats."""
-    return {1} | ({2} if depth % 8 == 0 else set()) | ({3} if kind == "f" else set())
+def _predictors(kind: str) -> set[int]:
+    """None, differences of whole samples, differences of the bytes of floats."""
+    return {1, 2, 3} if kind == "f" else {1, 2}
 
 
 def _assemble(data: bytes, layout: _Layout) -> Shaped[np.ndarray, "h w c"]:
@@ -209,7 +217,10 @@ def _block(raw: bytes, rows: int, layout: _Layout) -> Shaped[np.ndarray, "rows c
         return _float_predicted(np.frombuffer(raw, np.uint8, length), shape, layout)
     if layout.depth % 8:
         packed = np.frombuffer(raw, np.uint8, length).reshape(rows, row_bytes)
-        return _unpacked(packed, width, layout.depth).reshape(shape)
+        samples = _unpacked(packed, width, layout.depth).reshape(shape)
+        if layout.predictor == 2:
+            samples = np.cumsum(samples, axis=1, dtype=samples.dtype) & samples.dtype.type(2**layout.depth - 1)
+        return samples
     values = np.frombuffer(raw, layout.kind, length // layout.kind.itemsize).reshape(shape)
     if layout.predictor == 2:
         whole = values.view(f"{layout.kind.str[0]}u{layout.kind.itemsize}")
