@@ -1,4 +1,4 @@
-"""The generative codec: speed, BD-rates of the synthesis for squared error, and the perceptual one at lowest rates."""
+"""The generative codec: BD-rates of the synthesis for squared error, and the perceptual one at lowest rates."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from goals import AbsentError, Figure, best, kodak, psnr, scores, short, teachers
+from goals import AbsentError, Figure, kodak, psnr, scores, short, teachers
 from PIL import Image
 
 from vitiq.analysis.bd_rate import bd_rate
@@ -89,19 +88,6 @@ def published(data: Path, file: str) -> Curve:
     return np.array(results["bpp"], dtype=np.float64), np.array(quality, dtype=np.float64)
 
 
-def speed(images: Sequence[ImageU8]) -> Iterator[Figure]:
-    """Seconds at 768×512 on two threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    codec, image = GenerativeMse(), images[0]
-    note = f"{image.shape[1]}×{image.shape[0]}, quality 27, 2 threads, best of 5"
-    seconds, data = best(lambda: codec.encode(image, Quality(27)))
-    yield Figure("generative: seconds to encode", seconds, 1.5, at_least=False, unit=" s", note=note)
-    seconds, _ = best(lambda: codec.decode(data))
-    yield Figure("generative: seconds to decode", seconds, 0.8, at_least=False, unit=" s", note=note)
-    torch.set_num_threads(threads)
-
-
 def rates(data: Path, images: Sequence[ImageU8]) -> Iterator[Figure]:
     """BD-rates of the synthesis for squared error."""
     curves = {kind: curve(kind(), ladder, images) for kind, ladder in LADDERS.items()}
@@ -158,6 +144,5 @@ def _by(
 def part(data: Path) -> Iterator[Figure]:
     """All of it."""
     images = kodak(data)
-    yield from speed(images)
     yield from rates(data, images)
     yield from perceptual(data, images)

@@ -1,4 +1,4 @@
-"""The correction of JPEG artefacts: LIVE1, Classic5 and BSDS500's test part by PSNR, PSNR-B and SSIM; speed; peers.
+"""The correction of JPEG artefacts: LIVE1, Classic5 and BSDS500's test part by PSNR, PSNR-B and SSIM; peers.
 
 Sub-folders of $VITIQ_DATA: `live1` (29 colour images), `classic5` (5 grey ones), `bsds500` (200 test images); where
 each comes from stands in docs/howto/restore-jpegs.md. jpegqs, where it is installed, is measured beside it.
@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from goals import AbsentError, Figure, best, kodak, needed, psnr, scores, short, teachers
+from goals import AbsentError, Figure, kodak, needed, psnr, scores, short, teachers
 from goals_codec import Curve, compared, curve
 from PIL import Image
 
@@ -168,16 +167,6 @@ def colour_set(name: str, references: Sequence[ImageU8]) -> Iterator[Figure]:
         yield Figure(f"{name}, colour 4:2:0, quality {quality}: PSNR", found, before, unit=" dB", note=note)
 
 
-def speed(image: ImageU8) -> Iterator[Figure]:
-    """Seconds at 768×512 on two threads, colour and grey."""
-    note = f"{image.shape[1]}×{image.shape[0]}, quality 20, {torch.get_num_threads()} cores, best of 5"
-    for kind, pixels in (("colour", image), ("grey", luma(image))):
-        data = coded(pixels, 20)
-        seconds, _ = best(lambda data=data: deblocked(data))
-        goal = 0.3 if kind == "colour" else None
-        yield Figure(f"restore: seconds, {kind}", seconds, goal, at_least=False, unit=" s", note=note)
-
-
 def towards_others(references: Sequence[ImageU8]) -> Iterator[Figure]:
     """BD-rate against WebP and AVIF, of JPEG alone and corrected."""
     curves: dict[str, Curve] = {}
@@ -219,6 +208,5 @@ def part(data: Path) -> Iterator[Figure]:
         some = images(data / "bsds500")[:BSDS_IMAGES]
         yield from grey_set(f"BSDS500, first {len(some)} of the test part", [luma(x) for x in some], goals=False)
     photos = kodak(data)
-    yield from speed(photos[0])
     yield from towards_others(photos)
     yield from meaning(data, photos)

@@ -1,6 +1,6 @@
 """Every goal of the embedded models beside the figure reached: `make benchmark-models`.
 
-    python benchmarks/models.py [vit] [generator] [codec] [artefacts] [deblock] [classifier]
+    python benchmarks/models.py [vit] [generator] [codec] [artefacts] [deblock] [classifier] [seconds]
         [--docs docs/reference/models.md]
 
 Prints a Markdown table, a part after the other, and with --docs writes each part's between its marks in the page. Data
@@ -20,6 +20,7 @@ import goals_classifier
 import goals_codec
 import goals_deblock
 import goals_generator
+import goals_seconds
 import goals_vit
 from goals import AbsentError, Part, data_folder
 
@@ -32,6 +33,7 @@ PARTS: dict[str, Part] = {
     "artefacts": goals_artefacts.part,
     "classifier": goals_classifier.part,
     "deblock": goals_deblock.part,
+    "seconds": goals_seconds.part,
 }
 HEAD = "| figure | goal | reached | | |\n|---|---:|---:|---|---|"
 

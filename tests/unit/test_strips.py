@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 import vitiq
 from vitiq.codecs.transform import decoder, hyperprior_integer
@@ -19,7 +20,7 @@ from vitiq.codecs.transform.latent_coding import decode_groups, encode_groups
 from vitiq.codecs.transform.networks import embedded
 from vitiq.codecs.transform.networks.embedded import load_model
 from vitiq.image.io import read_image
-from vitiq.models.strips import cropped, in_order, left_over, strips, tiles
+from vitiq.models.strips import by_strips, cropped, in_order, left_over, strips, tiles
 from vitiq.types import ImageU8, Quality
 
 IMAGE = Path(__file__).parents[2] / "examples" / "images" / "portrait.png"
@@ -61,6 +62,59 @@ def test_results_come_in_order_on_one_torch_thread_each(count: int) -> None:
     finally:
         torch.set_num_threads(before)
     assert found == [(item, 1) for item in range(20)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_operations_are_counted_at_any_number_of_threads(count: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    weight = torch.ones(3, 3)
+    try:
+        with FlopCounterMode(display=False) as counter:
+            list(in_order(lambda item: item * weight @ weight, range(5)))
+            with by_strips(6, 5, 10) as each:
+                each(lambda x: x @ weight, torch.ones(1, 1, 6, 3))
+    finally:
+        torch.set_num_threads(before)
+    assert counter.get_total_flops() == 5 * 2 * 27 + 2 * 6 * 9
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_network_in_strips_of_rows_is_the_network(count: int) -> None:
+    """Truth: each step on the whole grid."""
+    torch.manual_seed(0)
+    near, finer = torch.nn.Conv2d(4, 8, 3, padding=1), torch.nn.Conv2d(8, 8, 3, padding=1)
+    coarse, fine = torch.randn(1, 4, 11, 7), torch.randn(1, 2, 22, 14)
+
+    def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pixel_shuffle(finer(near(x)), 2) + y
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        with torch.no_grad(), by_strips(11, 7, 21) as each:
+            found = each(step, coarse, fine, reach=2)
+            again = each(near, coarse, reach=1)
+        assert torch.get_num_threads() == count
+        assert not found.requires_grad
+        torch.testing.assert_close(found, step(coarse, fine).detach())
+        torch.testing.assert_close(again, near(coarse).detach())
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_image_in_strips_of_rows_is_the_same_at_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = vitiq.codec("generative")
+    data = codec.encode(odd_image(), Quality(30))
+    monkeypatch.setattr(decoder, "AT_ONCE", 100)
+    before, found = torch.get_num_threads(), []
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        found.append(codec.decode(data))
+    torch.set_num_threads(before)
+    assert all(np.array_equal(image, found[0]) for image in found)
+    monkeypatch.setattr(decoder, "AT_ONCE", 10**6)
+    assert np.abs(found[0].astype(int) - codec.decode(data)).max() <= 1
 
 
 def test_an_error_in_a_strip_is_the_caller_s() -> None:

@@ -123,7 +123,8 @@ def encode(
         index = values - group.mean + reach
         outside = ((index < 0) | (index >= escape)) & sent
         index[outside] = escape
-        for row in _rows(group, inline=inline):
+        rows = _rows(group, inline=inline)
+        for row in _joined(rows, [outside[row].any() for row in rows]):
             for value in values[row][outside[row]].tolist():
                 write_escape(escapes, value)
             coded = sent[row]
@@ -186,6 +187,15 @@ def _rows(group: SymbolGroup, *, inline: bool) -> list[slice]:
         return [slice(0, count)]
     ends = np.flatnonzero(np.diff(group.positions // group.width)) + 1
     return [slice(start, end) for start, end in pairwise([0, *ends.tolist(), count])]
+
+
+def _joined(rows: list[slice], followed: list[bool]) -> Iterator[slice]:
+    """Rows with those before them that nothing follows, so that few calls code many."""
+    start = 0
+    for row, ends in zip(rows, followed, strict=True):
+        if ends or row is rows[-1]:
+            yield slice(start, row.stop)
+            start = row.stop
 
 
 def _batches(count: int) -> Iterator[slice]:

@@ -12,13 +12,15 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from vitiq.models.threads import one_thread
 
@@ -119,7 +121,8 @@ def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         >>> list(in_order(lambda x: x * x, [1, 2, 3]))
         [1, 4, 9]
     """
-    count = torch.get_num_threads()
+    # A mode that counts or records operations sees those of its own thread alone.
+    count = 1 if is_in_torch_dispatch_mode() else torch.get_num_threads()
     left = iter(items)
     first = list(islice(left, 2))
     if count == 1 or len(first) < 2:
@@ -135,6 +138,58 @@ def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
             waiting.extend(pool.submit(_alone, work, item) for item in islice(left, 1))
             yield result
     give_back()
+
+
+class Each(Protocol):
+    """Runs a step of a network, at once or in parts."""
+
+    def __call__(self, step: Callable[..., Tensor], *inputs: Tensor, reach: int = 0) -> Tensor:
+        """`step(*inputs)`.
+
+        Args:
+            step: convolutions and what works place by place; its output has a whole multiple of the first input's rows.
+            inputs: features 1×C×H×W of one grid; the others have a whole multiple of the first one's rows.
+            reach: rows of the first input on each side that a row of the output is made of.
+        """
+
+
+def at_once(step: Callable[..., Tensor], *inputs: Tensor, reach: int = 0) -> Tensor:  # noqa: ARG001
+    """The step as it is, an `Each`."""
+    return step(*inputs)
+
+
+@contextmanager
+def by_strips(rows: int, columns: int, area: int) -> Iterator[Each]:
+    """Run steps on strips of rows of about `area` positions, by as many threads as torch may use, each on one.
+
+    The strips depend on the size of the grid alone, so no result depends on the number of threads.
+    """
+    parts = strips(rows, columns, area)
+    count = 1 if is_in_torch_dispatch_mode() else min(torch.get_num_threads(), len(parts))
+
+    def on_strip(step: Callable[..., Tensor], inputs: tuple[Tensor, ...], reach: int, part: slice) -> Tensor:
+        height = inputs[0].shape[2]
+        start, stop = (end * (height // rows) for end in (part.start, part.stop))
+        above, below = max(0, start - reach), min(height, stop + reach)
+        seen = [x[:, :, above * (x.shape[2] // height) : below * (x.shape[2] // height)] for x in inputs]
+        found = _alone(lambda tensors: step(*tensors), seen)
+        scale = found.shape[2] // (below - above)
+        return found[:, :, (start - above) * scale : (stop - above) * scale]
+
+    with ThreadPoolExecutor(count) as pool:
+        run = map if count == 1 else pool.map
+
+        def each(step: Callable[..., Tensor], *inputs: Tensor, reach: int = 0) -> Tensor:
+            grad = torch.is_grad_enabled()
+
+            def work(part: slice) -> Tensor:
+                with torch.set_grad_enabled(grad):
+                    return on_strip(step, inputs, reach, part)
+
+            found = list(run(work, parts))
+            return found[0] if len(found) == 1 else torch.cat(found, dim=2)
+
+        yield each
 
 
 def give_back() -> None:

@@ -23,12 +23,15 @@ from vitiq.codecs.transform.networks.embedded import (
 )
 from vitiq.codecs.transform.networks.residual_dct import SYNTHESIS_HALO
 from vitiq.errors import WeightsError
-from vitiq.models.strips import Tile, give_back, in_order, tiles
+from vitiq.models.strips import Tile, by_strips, give_back, in_order, tiles
 from vitiq.models.tensors import to_image
 from vitiq.models.threads import one_thread
 from vitiq.types import ImageU8
 from vitiq.weights.kept import kept
 from vitiq.weights.store import resolve
+
+AT_ONCE = 768
+"""Latent positions of a strip of an image that is not in tiles: 768×512 pixels are two strips."""
 
 
 class Decoder:
@@ -98,10 +101,17 @@ class Decoder:
         self, symbols: np.ndarray, level: int, name: SynthesisName, size: tuple[int, int]
     ) -> Float[Tensor, "1 3 height width"]:
         """Image of `size` in about [0, 1] of latent symbols C×h×w; the same at any number of threads."""
-        with one_thread(), torch.no_grad():
-            quality = self.model.quality(level)
-            latents = torch.from_numpy(symbols).to(quality.device).float()[None] / self.model.gains(quality)
-            return self.output(name, latents, quality, size)[:, :, : size[0], : size[1]]
+        synthesis = self.model.synthesis(name)
+        with torch.no_grad():
+            with one_thread():
+                quality = self.model.quality(level)
+                gains = self.model.gains(quality)
+                latents = torch.from_numpy(symbols).to(quality.device).float()[None] / gains
+                aggregated = self._aggregated(latents, quality, size) if name == "perceptual" else None
+            area = AT_ONCE if latents.device.type == "cpu" else symbols[0].size
+            with by_strips(symbols.shape[1], symbols.shape[2], area) as each:
+                found = synthesis.rebuilt(latents, quality, aggregated, each=each)
+            return found[:, :, : size[0], : size[1]]
 
     def image(self, symbols: np.ndarray, level: int, name: SynthesisName, size: tuple[int, int]) -> ImageU8:
         """The 8-bit image of `size` of latent symbols C×h×w, in tiles where it is large.
@@ -115,7 +125,12 @@ class Decoder:
         quality = self.model.quality(level)
         with one_thread(), torch.no_grad():
             gains = self.model.gains(quality)
-            aggregated = self._aggregated(symbols, gains, quality, size) if name == "perceptual" else None
+            aggregated = None
+            if name == "perceptual":
+                whole = torch.from_numpy(symbols.astype(np.float32)).to(gains.device)[None].div_(gains)
+                aggregated = self._aggregated(whole, quality, size)
+                del whole
+                give_back()
         synthesis = self.model.synthesis(name)
 
         def rebuilt(tile: Tile) -> ImageU8:
@@ -133,17 +148,12 @@ class Decoder:
         return found
 
     def _aggregated(
-        self, symbols: np.ndarray, gains: Float[Tensor, "1 c 1 1"], quality: Float[Tensor, "1 3"], size: tuple[int, int]
+        self, latents: Float[Tensor, "1 c h w"], quality: Float[Tensor, "1 3"], size: tuple[int, int]
     ) -> Float[Tensor, "1 k h w"] | None:
-        """What the classifier's features of the whole image add to the synthesis at each latent."""
-        if self.classifier is None:
-            return None
+        """What the classifier's features of the whole image add to the perceptual synthesis at each latent."""
         height, width = (max(side, SMALLEST) for side in size)
-        latents = torch.from_numpy(symbols.astype(np.float32)).to(gains.device)[None].div_(gains)
-        features = self.classifier.features(latents, height, width, quality)
-        del latents
-        give_back()
-        return self.model.synthesis("perceptual").aggregated(features, *symbols.shape[1:])
+        features = self.features(latents, quality, (height, width))
+        return None if features is None else self.model.synthesis("perceptual").aggregated(features, *latents.shape[2:])
 
 
 @kept(2)

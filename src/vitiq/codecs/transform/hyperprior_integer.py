@@ -34,11 +34,11 @@ from vitiq.codecs.transform.whole_numbers import (
     RING,
     SQUARE,
     WEIGHT_BITS,
+    Neighbours,
     Plane,
     Values,
     around,
     convolve,
-    depthwise,
     narrow,
     parabola,
     product,
@@ -170,13 +170,13 @@ class _Group:
         if coded is not None:
             done = (around(coded.when, rows, "mirror") < coded.number).astype(np.float64)
             own = around(coded.symbols, rows, "mirror")
-            near = convolve(_signs_and_sizes(own * done), self.near, RING).reshape(len(done) - 2, -1)
-            near = near.reshape(-1, self.near.shape[2])
-            x = x + narrow(near[positions], WEIGHT_BITS - FRACTION) + self.later[coded.number - 1]
+            around_them = Neighbours(done, positions)
+            near = around_them.convolve(_signs_and_sizes(own), self.near)
+            x = x + narrow(near, WEIGHT_BITS - FRACTION) + self.later[coded.number - 1]
             limit = LINEAR_CLIP * 2**FRACTION
             expected = 0.0 if coded.hinted is None else around(coded.hinted, rows, "mirror")
-            left = np.clip(own * 2**FRACTION - expected, -limit, limit) * done
-            linear = narrow(depthwise(left, self.linear).reshape(-1, left.shape[2])[positions])
+            left = np.clip(own * 2**FRACTION - expected, -limit, limit)
+            linear = narrow(around_them.depthwise(left, self.linear))
         x = _rectify(narrow(product(_rectify(x), self.hidden) + self.hidden_bias))
         mean, log_scale = np.split(narrow(product(x, self.out) + self.out_bias), 2, axis=1)
         if hinted is not None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Num
+from jaxtyping import Float64, Int64, Num
 
 WEIGHT_BITS = 12
 EXACT = 2.0**53
@@ -39,23 +39,52 @@ def product(a: Float64[np.ndarray, "n c"], b: Float64[np.ndarray, "c o"]) -> Flo
 def convolve(
     padded: Float64[np.ndarray, "i j c"], weights: Float64[np.ndarray, "taps c o"], which: tuple[Tap, ...]
 ) -> Float64[np.ndarray, "i-2 j-2 o"]:
-    """3×3 convolution of a grid padded by one on each side."""
+    """3×3 convolution of a grid padded by one on each side; channels that are zero everywhere are left out."""
+    live = padded.any(axis=(0, 1))
+    if not live.all():
+        padded, weights = padded[..., live], weights[:, live]
     height, width, channels = padded.shape[0] - 2, padded.shape[1] - 2, padded.shape[2]
     total = np.zeros((height * width, weights.shape[2]))
     for (dy, dx), weight in zip(which, weights, strict=True):
-        total += product(padded[dy : dy + height, dx : dx + width].reshape(-1, channels), weight)
+        total += product(padded[dy : dy + height, dx : dx + width].reshape(height * width, channels), weight)
     return total.reshape(height, width, -1)
 
 
-def depthwise(
-    padded: Float64[np.ndarray, "i j c"], weights: Float64[np.ndarray, "taps c"]
-) -> Float64[np.ndarray, "i-2 j-2 c"]:
-    """3×3 convolution of each channel with its own weights, without the centre."""
-    height, width = padded.shape[0] - 2, padded.shape[1] - 2
-    total = np.zeros((height, width, padded.shape[2]))
-    for (dy, dx), weight in zip(RING, weights, strict=True):
-        total += padded[dy : dy + height, dx : dx + width] * weight
-    return total
+class Neighbours:
+    """Some positions of a grid, and which of their eight neighbours are known.
+
+    Args:
+        known: 1 where a position of the grid, padded by one on each side, is known, else 0.
+        positions: counted in the grid without the padding.
+    """
+
+    def __init__(self, known: Float64[np.ndarray, "i j 1"], positions: Int64[np.ndarray, " n"]) -> None:
+        self._known, self._count = known, len(positions)
+        rows, columns = np.divmod(positions, known.shape[1] - 2)
+        places = ((tap, rows + dy, columns + dx) for tap, (dy, dx) in enumerate(RING))
+        self._taps = [(tap, down, across) for tap, down, across in places if known[down, across].any()]
+
+    def convolve(
+        self, padded: Float64[np.ndarray, "i j c"], weights: Float64[np.ndarray, "taps c o"]
+    ) -> Float64[np.ndarray, "n o"]:
+        """3×3 convolution of what is known, without the centre, at the positions alone."""
+        padded = padded * self._known
+        live = padded.any(axis=(0, 1))
+        padded, weights = padded[..., live], weights[:, live]
+        total = np.zeros((self._count, weights.shape[2]))
+        for tap, down, across in self._taps:
+            total += product(padded[down, across], weights[tap])
+        return total
+
+    def depthwise(
+        self, padded: Float64[np.ndarray, "i j c"], weights: Float64[np.ndarray, "taps c"]
+    ) -> Float64[np.ndarray, "n c"]:
+        """As `convolve`, each channel with its own weights."""
+        padded = padded * self._known
+        total = np.zeros((self._count, padded.shape[2]))
+        for tap, down, across in self._taps:
+            total += padded[down, across] * weights[tap]
+        return total
 
 
 def around(x: Num[np.ndarray, "h w c"], rows: slice, border: Border) -> Float64[np.ndarray, "rows w+2 c"]:

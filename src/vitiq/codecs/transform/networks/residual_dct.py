@@ -8,6 +8,7 @@ before rounding (Cui et al. 2021, DOI 10.1109/CVPR46437.2021.01039).
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitiq.codecs.transform.networks.block_dct import BLOCK, CHANNELS, basis
-from vitiq.models.strips import NO_MARGINS, Margins, cropped, left_over
+from vitiq.models.strips import NO_MARGINS, Each, Margins, at_once, cropped, left_over
 
 WIDE, MIDDLE, FINE = 224, 128, 48
 """Feature channels at strides 16, 8 and 4."""
@@ -163,27 +164,41 @@ class Synthesis(nn.Module):
         quality: Float[Tensor, "n 3"],
         aggregated: Float[Tensor, "n k h w"] | None,
         margins: Margins = NO_MARGINS,
+        *,
+        each: Each = at_once,
     ) -> Float[Tensor, "n 3 i j"]:
         """As `forward`, with the aggregated features of these latents.
 
         Args:
             margins: of a tile of an image, in latents, up to SYNTHESIS_HALO; the result has none.
+            each: runs each step; for `by_strips`, margins must be none.
         """
-        x = self.stem(latents / SPREAD)
+        x = each(lambda y: self.stem(y / SPREAD), latents)
         for block in self.wide:
-            x = block(x, quality)
+            x = each(partial(block, quality=quality), x, reach=2)
         if aggregated is not None:
             x = x + aggregated
         x = cropped(x, margins, WIDE_REACH)
         left = left_over(margins, WIDE_REACH)
-        base = self.linear(cropped(latents, margins, WIDE_REACH)).float()
-        x = F.pixel_shuffle(self.to_middle(x), 2) + self.base_middle(F.pixel_unshuffle(base / SPREAD, 8))
+        base = each(lambda y: self.linear(y).float(), cropped(latents, margins, WIDE_REACH))
+        x = each(self._to_middle, x, base)
         for block in self.middle:
-            x = block(x, quality)
+            x = each(partial(block, quality=quality), x, reach=2)
         x, base = cropped(x, left, MIDDLE_REACH, 2), cropped(base, left, MIDDLE_REACH, BLOCK)
         left = left_over(left, MIDDLE_REACH)
-        x = F.pixel_shuffle(self.to_fine(x), 2) + self.base_fine(F.pixel_unshuffle(base / SPREAD, 4))
+        x = each(self._to_fine, x, base)
         for block in self.fine:
-            x = block(x, quality)
-        rebuilt: Tensor = base + SPREAD * F.pixel_shuffle(self.out(x), 4).float()
+            x = each(partial(block, quality=quality), x, reach=2)
+        rebuilt = each(self._to_pixels, x, base, reach=1)
         return torch.div(cropped(rebuilt, left, FINE_REACH, BLOCK) + LEVEL, 255)
+
+    def _to_middle(self, x: Float[Tensor, "n c h w"], base: Float[Tensor, "n 3 i j"]) -> Float[Tensor, "n d 2*h 2*w"]:
+        found: Tensor = F.pixel_shuffle(self.to_middle(x), 2) + self.base_middle(F.pixel_unshuffle(base / SPREAD, 8))
+        return found
+
+    def _to_fine(self, x: Float[Tensor, "n c h w"], base: Float[Tensor, "n 3 i j"]) -> Float[Tensor, "n d 2*h 2*w"]:
+        found: Tensor = F.pixel_shuffle(self.to_fine(x), 2) + self.base_fine(F.pixel_unshuffle(base / SPREAD, 4))
+        return found
+
+    def _to_pixels(self, x: Float[Tensor, "n c h w"], base: Float[Tensor, "n 3 i j"]) -> Float[Tensor, "n 3 i j"]:
+        return base + SPREAD * F.pixel_shuffle(self.out(x), 4).float()
