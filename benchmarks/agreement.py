@@ -8,17 +8,22 @@
   ViT-Ti and DeiT-Ti where VITIQ_DATA/weights has them; differences against SSIM, paired.
 - Meaning: benchmarks/meaning.py.
 
-Each part that has no data here is named and left out. Values are kept in OUT: the same command resumes.
+A part that has no data here is named and left out. Values are kept in OUT: the same command resumes. --docs replaces
+the parts that were made, each of which names its day and commit, and leaves the page's others as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from keep import today
 
 VITS = {
     "ViT-Ti": "vit_tiny_patch16_224.augreg_in21k_ft_in1k.safetensors",
@@ -32,6 +37,8 @@ READ = (
 )
 
 Facts = dict[str, Any]
+Part = tuple[str, str]
+"""Heading and text."""
 
 
 def run(*words: object) -> str:
@@ -75,7 +82,7 @@ def short(name: str) -> str:
     return name.removeprefix("published:")
 
 
-def aic4(options: argparse.Namespace) -> str:
+def aic4(options: argparse.Namespace) -> Part:
     """Agreement, its differences from the best metric's, parts, learned codecs, maps to JND."""
     facts = validate(options.data / "aic4", options.out / "aic4", options, "--quiet")
     found = correlations(facts)
@@ -97,10 +104,10 @@ def aic4(options: argparse.Namespace) -> str:
         lines.append(f"| {short(f['metric'])} | {f['pairs']} | {shares} | {f['bias']:.3f} [{low:.3f}, {high:.3f}] |")
     lines += ["", "| metric | root mean square error of the published map, JND |", "|---|---:|"]
     lines += [f"| {short(e['metric'])} | {e['rmse']:.2f} |" for e in sorted(facts["jnd"], key=lambda e: e["rmse"])]
-    return "## JPEG AIC-4: 300 images, 5 references, 6 codecs, JND\n\n" + "\n".join(lines)
+    return "JPEG AIC-4: 300 images, 5 references, 6 codecs, JND", "\n".join(lines)
 
 
-def tid2013(options: argparse.Namespace) -> str:
+def tid2013(options: argparse.Namespace) -> Part:
     """Agreement and its differences from SSIM's, with every network."""
     folder = options.data / "tid2013_jpeg_odd"
     facts = {"embedded ViT": validate(folder, options.out / "tid2013", options, "-m", f"{PIXELS},{READ}")}
@@ -121,7 +128,7 @@ def tid2013(options: argparse.Namespace) -> str:
             known = other is not None and metric != "ssim"
             cells += [f"{other['srcc']:.3f}", less(facts[name], metric, "ssim")] if known and other else ["", ""]
         lines.append(f"| `{metric}` | " + " | ".join(cells) + " |")
-    return "## TID2013: its JPEG images of twelve references\n\n" + "\n".join(lines)
+    return "TID2013: its JPEG images of twelve references", "\n".join(lines)
 
 
 def vits(data: Path) -> dict[str, Path]:
@@ -133,7 +140,7 @@ def vits(data: Path) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path.exists()}
 
 
-def meaning(options: argparse.Namespace) -> str:
+def meaning(options: argparse.Namespace) -> Part:
     """The table of `meaning.py`."""
     found = vits(options.data)
     panel = [word for path in found.values() for word in ("--panel", path)]
@@ -141,10 +148,25 @@ def meaning(options: argparse.Namespace) -> str:
     jobs = [] if options.jobs is None else ["--jobs", options.jobs]
     program = Path(__file__).with_name("meaning.py")
     text = run(sys.executable, program, options.data, options.out / "meaning", *panel, *weights, *jobs)
-    return "## What an image shows, and how it looks\n\n" + text.strip()
+    return "What an image shows, and how it looks", text
 
 
 PARTS = {"aic4": (aic4, "aic4"), "tid2013": (tid2013, "tid2013_jpeg_odd"), "meaning": (meaning, "kodak_odd")}
+
+
+HEAD = """# Agreement with people: the tables
+
+Written by `python benchmarks/agreement.py $VITIQ_DATA OUT --docs docs/reference/agreement-tables.md`; what follows from
+them is in [which metric for which question](agreement.md). Intervals are 95 %, from resampled references; differences
+are paired, bold where the interval does not hold 0.
+"""
+
+
+def renewed(page: str, made: Sequence[str]) -> str:
+    """A page's parts, those with these headings replaced by these, further ones after them."""
+    parts = {part.partition("\n")[0]: part for part in re.split(r"\n(?=## )", page)[1:]}
+    parts |= {part.partition("\n")[0]: part for part in made}
+    return "\n".join([HEAD, *(f"{part.strip()}\n" for part in parts.values())])
 
 
 def main() -> None:
@@ -157,23 +179,19 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, help="Write this page instead of printing.")
     parser.add_argument("-j", "--jobs", type=int)
     options = parser.parse_args()
-    found = [
-        "# Agreement with people: the tables",
-        "Written by `python benchmarks/agreement.py $VITIQ_DATA OUT --docs docs/reference/agreement-tables.md`; what "
-        "follows from them is in [which metric for which question](agreement.md).\nIntervals are 95 %, from resampled "
-        "references; differences are paired, bold where the interval does not hold 0.",
-    ]
+    made = []
     for name in options.only.split(","):
         part, needs = PARTS[name]
         if (options.data / needs).is_dir():
-            found.append(part(options))
+            heading, text = part(options)
+            made.append(f"## {heading}\n\nMade {today()}.\n\n{text.strip()}\n")
         else:
-            found.append(f"Left out: {name}, whose data ({needs}) is not here.")
-    text = "\n\n".join(found) + "\n"
+            print(f"left out: {name}, whose data ({needs}) is not here", file=sys.stderr)
     if options.docs:
-        options.docs.write_text(text, encoding="utf-8")
+        before = options.docs.read_text("utf-8") if options.docs.exists() else HEAD
+        options.docs.write_text(renewed(before, made), encoding="utf-8")
     else:
-        print(text)
+        print(HEAD, *made, sep="\n")
 
 
 if __name__ == "__main__":

@@ -127,14 +127,22 @@ DRAWINGS: dict[str, Callable[[ImageDraw.ImageDraw, np.random.Generator], None]] 
 }
 
 
+def drawings() -> dict[str, Image.Image]:
+    """Every drawing by its name."""
+    found = {}
+    for number, (name, drawing) in enumerate(DRAWINGS.items()):
+        image = Image.new("RGB", SIZE, PAPER)
+        drawing(ImageDraw.Draw(image), np.random.default_rng(number))
+        found[name] = image
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder to write to")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    for number, (name, drawing) in enumerate(DRAWINGS.items()):
-        image = Image.new("RGB", SIZE, PAPER)
-        drawing(ImageDraw.Draw(image), np.random.default_rng(number))
+    for name, image in drawings().items():
         image.save(folder / f"{name}.png")
 
 

@@ -2,9 +2,10 @@
 
     python benchmarks/meaning.py $VITIQ_DATA OUT [-m METRICS] [--weights NAME=VIT ...] [--panel VIT]
 
-Makes a set of changed images in OUT/set (Kodak's odd images, one of CLIC 2025, the bundled ones, at most 512 pixels
-long), scores it on all cores, and prints the share of right answers as Markdown: 50 % is guessing. Kept values lie in
-OUT/values: the same command resumes. --panel adds a network to vit-panel, --weights a whole second set of vit metrics.
+Makes a set of changed images in OUT (Kodak's odd images, one of CLIC 2025, the bundled ones, at most 512 pixels long),
+scores it on all cores, and prints the share of right answers as Markdown: 50 % is guessing. Kept values lie in
+OUT/values: the same command resumes. With another synthesis it makes another set, of which only the regrown images have
+no values yet. --panel adds a network to vit-panel, --weights a whole second set of vit metrics.
 
 Boxes are stated by hand; no network chose them.
 """
@@ -12,6 +13,8 @@ Boxes are stated by hand; no network chose them.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +23,12 @@ import numpy as np
 
 from vitiq.analysis.choices import Agreed
 from vitiq.cli.progress import ProgressBar
+from vitiq.codecs.base import Codec
 from vitiq.codecs.spec import make_codec
 from vitiq.evaluation.forced_choice.changes import STRENGTHS, Face
 from vitiq.evaluation.forced_choice.trial import (
     CERTAIN,
+    KEY,
     KINDS,
     LOCAL,
     Item,
@@ -38,7 +43,7 @@ from vitiq.evaluation.forced_choice.trial import (
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.opinion_values import values_of
 from vitiq.image.io import read_image
-from vitiq.types import ImageU8, Quality
+from vitiq.types import Quality
 
 LONGEST = 512
 EXAMPLES = Path(__file__).parents[1] / "examples" / "images"
@@ -72,6 +77,8 @@ FACES = {
 BLOCK = "largest error of 16×16 pixels"
 """No metric of vitiq: says how far looking for the worst place alone leads."""
 
+REGROWN = "Objects are regrown by `generative` at quality 0, weights (sha256)"
+
 METRICS = (
     "psnr-rgb,ssim,ms-ssim,ssimulacra2,iw-ssim,ms-ssim-y,vif,fsim,nlpd,psnr-hvs,psnr-hvs-m,gmsd,haarpsi,ciede2000,"
     "butteraugli,vmaf,brisque,vit-regions,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@10,"
@@ -86,10 +93,13 @@ def subjects(data: Path) -> list[Subject]:
     return [Subject(p.stem, fitted(read_image(p), LONGEST), THINGS.get(p.stem), FACES.get(p.stem)) for p in found]
 
 
-def rebuild(image: ImageU8) -> ImageU8:
-    """By the generative codec at its lowest quality."""
-    codec = make_codec("generative")
-    return codec.decode(codec.encode(image, Quality(0)))
+def changed_set(data: Path, out: Path, codec: Codec) -> list[Item]:
+    """The set whose objects are regrown by this codec, in a folder of its own for every synthesis."""
+    identity = json.dumps(codec.identity(), sort_keys=True)
+    folder = out / f"set-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    if (folder / KEY).exists():
+        return read_set(folder)
+    return make_set(subjects(data), folder, lambda image: codec.decode(codec.encode(image, Quality(0))))
 
 
 def block_errors(items: list[Item], side: int = 16) -> np.ndarray:
@@ -135,8 +145,8 @@ def main() -> None:
     parser.add_argument("--panel", action="append", default=[], type=Path)
     parser.add_argument("-j", "--jobs", type=int)
     options = parser.parse_args()
-    folder = options.out / "set"
-    items = read_set(folder) if (folder / "key.csv").exists() else make_set(subjects(options.data), folder, rebuild)
+    codec = make_codec("generative")
+    items = changed_set(options.data, options.out, codec)
     first = MetricSpec(options.metrics, None, tuple(options.panel))
     vit = ",".join(m for m in options.metrics.split(",") if m.startswith("vit-") and m != "vit-panel")
     specs = {"": first}
@@ -159,6 +169,7 @@ def main() -> None:
         better |= {f"{metric.name}{label}": metric.higher_is_better for metric in spec.make()}
     values[BLOCK], better[BLOCK] = block_errors(items), False
     print(table(items, values, better))
+    print(f"\n{REGROWN}: {codec.identity()['weights_sha256']}.")
 
 
 if __name__ == "__main__":

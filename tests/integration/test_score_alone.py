@@ -14,10 +14,12 @@ from click.testing import CliRunner
 from vitiq import registry
 from vitiq.cli.metrics import command as metrics
 from vitiq.cli.score import command as score
-from vitiq.errors import InputError
+from vitiq.errors import InputError, MissingDependencyError
 from vitiq.image.io import write_png
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.perceptual.brisque import Brisque
+from vitiq.metrics.perceptual.butteraugli import Butteraugli
+from vitiq.metrics.perceptual.cvvdp import Cvvdp
 from vitiq.metrics.questions import QUESTIONS, question_of
 from vitiq.types import ImageU8, Score
 
@@ -104,3 +106,24 @@ def test_a_pair_is_grouped_too(bundled: dict[str, ImageU8], tmp_path: Path) -> N
     assert order == sorted(order)
     assert "↓ mse" in text
     assert "↑ ssim" in text
+
+
+def test_what_cannot_be_had_here_is_one_line(
+    bundled: dict[str, ImageU8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apart from what is not defined for the pair; named metrics have their reason among the problems."""
+
+    def missing(_: object) -> None:
+        raise MissingDependencyError("run pip install it")
+
+    monkeypatch.setattr(Cvvdp, "model", missing)
+    monkeypatch.setattr(Butteraugli, "require", missing)
+    for name in ("a", "b"):
+        write_png(tmp_path / f"{name}.png", bundled["building"][:10, :10] // (1 + (name == "b")))
+    words = (score, tmp_path / "a.png", tmp_path / "b.png", "-m", "mse,ssim,cvvdp,butteraugli")
+    lines = run(*words, code=1).splitlines()
+    assert lines[-1] == "  unavailable: cvvdp, butteraugli (what they need: vitiq metrics list)"
+    assert lines[-2].startswith("  not defined: ssim: an image of 10×10")
+    scores = json.loads(run(*words, "--json", code=1))["pairs"][0]["scores"]
+    assert scores["cvvdp"]["undefined"] == "run pip install it"
+    assert [name for name, one in scores.items() if one.get("unavailable")] == ["cvvdp", "butteraugli"]

@@ -12,6 +12,7 @@ import os
 import shutil
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -251,6 +252,21 @@ def test_without_programs_the_reason_says_what_to_install(small: ImageU8, monkey
     assert missing_of(registry.load("metrics", "ssim")) is None
     assert "missing" in metric("butteraugli").signature()
     assert "missing" in metric("vmaf").signature()
+
+
+@pytest.mark.parametrize("error", [AttributeError("'NoneType' has no shape"), TypeError(), KeyError("a"), ValueError()])
+def test_a_package_that_fails_is_a_reason(error: Exception, small: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:
+    """cvvdp 0.5.7 raises AttributeError for images one pixel wide: others go on, whatever a package raises."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cvvdp.Cvvdp, "model", lambda _: SimpleNamespace(predict=fails))
+    scores = score_pair(small, small ^ np.uint8(1), resolve_metrics("cvvdp,mse"))
+    assert type(error).__name__ in str(scores["cvvdp"].details["undefined"])
+    assert scores["mse"].value == 1
+    narrow = np.ascontiguousarray(small[:, :1])
+    assert "sides of at least 2" in str(score_pair(narrow, narrow ^ np.uint8(1), [metric("cvvdp")])["cvvdp"].details)
 
 
 def test_a_program_that_fails_is_a_reason(small: ImageU8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,24 @@ def test_embedded_weights_are_the_pinned_ones_with_a_card() -> None:
             assert info.path.with_suffix(".md").read_text(encoding="utf-8").startswith("# Model card")
 
 
+def test_regrown_images_are_of_the_shipped_synthesis_or_said_to_be_earlier() -> None:
+    folder = ROOT / "docs" / "reference"
+    tables = (folder / "agreement-tables.md").read_text(encoding="utf-8")
+    shipped = next(info.sha256 for info in list_models() if info.name == "codec-embedded")
+    present = f"weights (sha256): {shipped}." in tables
+    earlier = "those of an earlier synthesis" in (folder / "agreement.md").read_text(encoding="utf-8")
+    assert present != earlier, "run benchmarks/agreement.py --only meaning --docs, or say that the figures are earlier"
+
+
+def test_parts_of_the_agreement_page_are_replaced_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    agreement = script_module("benchmarks/agreement.py")
+    page = agreement.renewed("# An old head\n\n## A\n\nold\n\n### Of A\n\n## B\n\nkept\n", ["## A\n\nnew\n", "## C\n"])
+    assert page == f"{agreement.HEAD}\n## A\n\nnew\n\n## B\n\nkept\n\n## C\n"
+    tables = (ROOT / "docs" / "reference" / "agreement-tables.md").read_text(encoding="utf-8")
+    assert agreement.renewed(tables, []).partition("\n## ")[2] == tables.partition("\n## ")[2]
+
+
 def anchors(page: Path) -> set[str]:
     """Anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scripts import script_module
 from vitiq.errors import InputError
 from vitiq.evaluation.forced_choice.changes import (
     LOOKS,
@@ -151,3 +152,35 @@ def test_the_set_has_the_key_that_it_was_made_with(image: ImageU8, bundled: dict
 def test_images_are_fitted() -> None:
     assert fitted(np.zeros((100, 300, 3), np.uint8), 150).shape == (50, 150, 3)
     assert fitted(np.zeros((100, 120, 3), np.uint8), 150).shape == (100, 120, 3)
+
+
+class Inverting:
+    """What the benchmark takes of a codec: with these weights it inverts images and adds a constant."""
+
+    def __init__(self, weights: int) -> None:
+        self.weights = weights
+        self.coded = 0
+
+    def identity(self) -> dict[str, object]:
+        return {"weights_sha256": f"{self.weights}"}
+
+    def encode(self, image: ImageU8, rate: object) -> ImageU8:
+        self.coded += 1
+        return image
+
+    def decode(self, data: ImageU8) -> ImageU8:
+        return 255 - data // self.weights
+
+
+def test_a_set_is_made_anew_for_another_synthesis(
+    image: ImageU8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was regrown by earlier weights is not taken for the present ones'; all else is the same bytes."""
+    meaning = script_module("benchmarks/meaning.py")
+    monkeypatch.setattr(meaning, "subjects", lambda _: [Subject("one", image, BOX)])
+    first, again, other = Inverting(1), Inverting(1), Inverting(2)
+    found = [meaning.changed_set(tmp_path, tmp_path, codec) for codec in (first, again, other)]
+    assert [codec.coded for codec in (first, again, other)] == [1, 0, 1]
+    assert found[0] == found[1]
+    for old, new in zip(found[0], found[2], strict=True):
+        assert (old.file.read_bytes() == new.file.read_bytes()) == (old.kind != "regrown")

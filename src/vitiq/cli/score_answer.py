@@ -126,7 +126,7 @@ def _summary_json(summary: Summary) -> dict[str, object]:
 
 def _alone(scores: Mapping[str, Score]) -> dict[str, Score]:
     """Scores without what compares an image with itself."""
-    kept = ("undefined",)
+    kept = ("undefined", "unavailable")
     return {
         key: replace(score, details={name: score.details[name] for name in kept if name in score.details})
         for key, score in scores.items()
@@ -152,20 +152,27 @@ def _summary_text(s: Summary) -> str:
 
 
 def show_scores(scores: Mapping[str, Score]) -> None:
-    """One line a metric, by the question it answers, ↑ where higher is better; then why the others have no value."""
+    """One line a metric, by the question it answers, ↑ where higher is better; then why the others have no value.
+
+    What lacks its program, package or weights is named in one line: -m all asks for whatever can be had.
+    """
     wide = max(16, *(len(key) + 2 for key in scores)) if scores else 16
     shown = {key: to_json(score) for key, score in scores.items()}
+    unknown = {key: score for key, score in shown.items() if score["value"] is None and "undefined" in score}
+    known = {key: score for key, score in shown.items() if key not in unknown}
+    unavailable = [key for key, score in unknown.items() if score.get("unavailable")]
     reasons: dict[str, list[str]] = {}
-    for key, score in shown.items():
-        if score["value"] is None and "undefined" in score:
+    for key, score in unknown.items():
+        if key not in unavailable:
             reasons.setdefault(str(score["undefined"]), []).append(key)
-    known = {key: score for key, score in shown.items() if not (score["value"] is None and "undefined" in score)}
     for question, own in grouped(known).items():
         click.echo(f"  {QUESTIONS[question]}")
         for key, score in own.items():
             click.echo(f"  {described(key)[1]:1} {key:{wide}}{_score_text(score)}")
     for reason, keys in reasons.items():
         click.echo(f"  not defined: {', '.join(keys)}: {reason}")
+    if unavailable:
+        click.echo(f"  unavailable: {', '.join(unavailable)} (what they need: vitiq metrics list)")
 
 
 def _score_text(score: dict[str, Any]) -> str:

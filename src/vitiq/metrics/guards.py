@@ -42,12 +42,15 @@ def check_sizes(reference: object, distorted: object) -> None:
 
 
 def undefined(metric: Metric, error: Exception) -> Score:
-    """NaN, with the reason in its details."""
+    """NaN, with the reason in its details, and `unavailable` where the metric itself cannot be had here."""
     try:
         signature = metric.signature()
     except VitiqError:
         signature = metric.name
-    return Score(math.nan, signature, {"undefined": str(error)})
+    details: dict[str, object] = {"undefined": str(error)}
+    if isinstance(error, MissingDependencyError | WeightsError):
+        details["unavailable"] = True
+    return Score(math.nan, signature, details)
 
 
 def with_reason(score: Score) -> Score:

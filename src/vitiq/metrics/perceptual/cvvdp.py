@@ -10,7 +10,7 @@ import warnings
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from vitiq.errors import InputError, MissingDependencyError, UndefinedError
+from vitiq.errors import InputError, MissingDependencyError, UndefinedError, described
 from vitiq.metrics.measured import MeasuredMetric
 from vitiq.types import ImageU8
 
@@ -32,6 +32,7 @@ class Cvvdp(MeasuredMetric):
     reference = "Mantiuk et al. 2024, DOI 10.1145/3658144"
     formula = "10 less the pooled visible contrast differences of a display's light"
     parameter = "display"
+    smallest = 2
 
     def __init__(self, display: str = DISPLAY) -> None:
         self.display = display
@@ -64,7 +65,7 @@ class Cvvdp(MeasuredMetric):
                 try:
                     import pycvvdp  # noqa: PLC0415 - an extra
                     import torch  # noqa: PLC0415 - imported where used
-                except (ImportError, RuntimeError) as error:
+                except Exception as error:  # torchvision beside another torch fails in many ways
                     raise MissingDependencyError(
                         f"cvvdp needs its package beside torch and torchvision that match: "
                         f"run pip install 'vitiq[cvvdp]' ({str(error).splitlines()[0]})"
@@ -88,6 +89,6 @@ class Cvvdp(MeasuredMetric):
                 if reference.size > 3 * LARGE and can_go_by_rows(model):
                     return jod_by_rows(model, reference, distorted)
                 quality, _ = model.predict(distorted, reference, dim_order="HWC")
-            except (RuntimeError, ValueError, IndexError) as error:
-                raise UndefinedError(f"cvvdp fails on this size ({str(error).splitlines()[0]})") from error
+            except Exception as error:  # whatever the package raises
+                raise UndefinedError(f"the package cvvdp fails on these images ({described(error)})") from error
         return float(quality)
