@@ -27,4 +27,5 @@ def test_our_values_are_those_of_the_page() -> None:
         assert abs(float(theirs) - float(ours)) < 0.07
     a, b = (torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))[None] / 255 for x in (image, decoded))
     expected = float(peak_signal_noise_ratio(b, a, data_range=1.0))
-    assert vitiq.metric("psnr-rgb")(a, b)[0].value == pytest.approx(expected, abs=1e-3)
+    batch: list[vitiq.Score] = vitiq.metric("psnr-rgb")(a, b)
+    assert batch[0].value == pytest.approx(expected, abs=1e-3)

@@ -116,7 +116,10 @@ def test_a_torchvision_of_another_torch_is_named(tmp_path: Path) -> None:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 9.9\n")
     places = os.pathsep.join([str(tmp_path), *sys.path])
-    code = "import vitiq\ntry:\n    vitiq.torchmetric('mse')\nexcept vitiq.MissingDependencyError as error:\n    print(error)"
+    code = (
+        "import vitiq\ntry:\n    vitiq.torchmetric('mse')\n"
+        "except vitiq.MissingDependencyError as error:\n    print(error)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": places},
