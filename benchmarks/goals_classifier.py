@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from goals import ROOT, Figure, kodak, needed, short, teachers
 
+from vitiq.codecs.labels import overlap, read_rebuilt
 from vitiq.codecs.transform.codec import GenerativeMse
-from vitiq.codecs.transform.labels import overlap, read_latents, read_rebuilt
+from vitiq.codecs.transform.labels import read_latents
 from vitiq.codecs.transform.latent_classifier import load_classifier
 from vitiq.models.backbones import load_backbone
 from vitiq.training.data import ImageSet

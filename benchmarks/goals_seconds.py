@@ -14,8 +14,9 @@ import torch
 from goals import Figure, best, kodak
 from goals_deblock import coded, deblocked, luma
 
+from vitiq.codecs.labels import read_rebuilt
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
-from vitiq.codecs.transform.labels import read_latents, read_rebuilt
+from vitiq.codecs.transform.labels import read_latents
 from vitiq.codecs.transform.latent_classifier import load_classifier
 from vitiq.models.backbones import load_backbone
 from vitiq.types import ImageU8, Quality

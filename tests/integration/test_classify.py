@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from vitiq.codecs import labels
 from vitiq.codecs.classical.pillow import Jpeg
 from vitiq.codecs.inversion.codec import Inversion
-from vitiq.codecs.transform import labels
 from vitiq.codecs.transform.codec import GenerativeMse
 from vitiq.models.backbones import load_backbone
 from vitiq.models.vit import VisionTransformer
@@ -63,7 +63,7 @@ def test_operations_are_those_of_the_network_however_they_are_done() -> None:
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
         VisionTransformer(backbone._model.config)(torch.zeros(1, 3, 224, 224))
     image = np.zeros((64, 64, 3), np.uint8)
-    found = labels._flops(lambda: backbone.logits([image]))
+    found = labels.count_operations(lambda: backbone.logits([image]))
     assert found == pytest.approx(counter.get_total_flops(), rel=0.15), "the last block reads the class token alone"
 
 

@@ -17,10 +17,11 @@ import pytest
 import vitiq
 from graphics_images import captioned, text_page
 from vitiq.bitstream import container as viq
+from vitiq.codecs.labels import overlap
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.transform.codec import GRAPHICS, HIGHEST, LATENTS_IN_CONTEXT, LOWEST, Generative, GenerativeMse
 from vitiq.codecs.transform.graphics_layer import covered, graphic_blocks, pack
-from vitiq.codecs.transform.labels import overlap, read_latents
+from vitiq.codecs.transform.labels import read_latents
 from vitiq.codecs.transform.latent_classifier import load_classifier
 from vitiq.codecs.transform.networks.embedded import load_model
 from vitiq.codecs.transform.refine import code, lagrangian

@@ -223,7 +223,7 @@ def test_a_finished_folder_may_be_read_only(
     assert "cannot be written (Read-only file system)" in answer.err
 
 
-def test_a_name_that_begins_with_a_dash_is_told_how_to_write(
+def test_a_name_that_begins_with_a_dash_is_reported_how_to_write(
     vitiq: Vitiq, small: ImageU8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

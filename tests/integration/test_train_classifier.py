@@ -23,11 +23,11 @@ from vitiq.codecs.transform.latent_classifier import (
     export_weights,
     from_vit,
     latent_space,
-    most_probable,
 )
 from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import WeightsError
+from vitiq.models.top_labels import most_probable
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.training.engine import Inputs, train
 from vitiq.training.recipes.classifier import ClassifierRecipe

@@ -7,15 +7,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vitiq import registry
 from vitiq.api.coding import EncodedImage, content_of
+from vitiq.codecs import labels as reading
 from vitiq.codecs.base import Codec
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.spec import make_codec
-from vitiq.codecs.transform import labels as reading
 from vitiq.codecs.viq_codec import ViqCodec
 from vitiq.errors import BitstreamError
-from vitiq.models.device import CPU, device_name, find_device
+from vitiq.models.device import device_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,30 +93,21 @@ def classify(
     where = device_name(device)
     content = content_of(data)
     name = codec_of(content)
-    if not reading.has_classifier(name):
-        codec = _neural(name, where)
-        return Classified(name, None, _rebuilt(codec, content, top, where, count_flops=compare)[0])
-    from vitiq.codecs.transform.latent_classifier import load_classifier
-
-    classifier = load_classifier(device=None if where == CPU else find_device(where))
-    own = reading.make_codec(content, where)
-    read = reading.read_latents(own, content, classifier, count_flops=compare)
-    found = _labels(classifier.weights_sha256[:12], classifier.labels, read, top)
-    if not compare:
-        return Classified(name, found)
-    rebuilt, other = _rebuilt(own, content, top, where, count_flops=True)
-    same = _first(read.logits) == _first(other.logits)
-    return Classified(name, found, rebuilt, same, reading.overlap(read.logits, other.logits))
-
-
-def _neural(name: str, device: str) -> Codec:
-    """The codec of that name, if its files are of latents."""
-    kind: type[Codec] = registry.load("codecs", name)
-    if not issubclass(kind, ViqCodec):
+    codec = make_codec(name, device=where)
+    if not isinstance(codec, ViqCodec):
         raise BitstreamError(
             f"a file of codec {name} has no latents; expected a .viq file, as neural codecs write (vitiq codecs list)"
         )
-    return make_codec(name, device=device)
+    reader = codec.label_reader()
+    if reader is None:
+        return Classified(name, None, _rebuilt(codec, content, top, where, count_flops=compare)[0])
+    read = reader.read(content, count_flops=compare)
+    found = _labels(reader.network, reader.labels, read, top)
+    if not compare:
+        return Classified(name, found)
+    rebuilt, other = _rebuilt(codec, content, top, where, count_flops=True)
+    same = _first(read.logits) == _first(other.logits)
+    return Classified(name, found, rebuilt, same, reading.overlap(read.logits, other.logits))
 
 
 def _rebuilt(
@@ -131,7 +121,7 @@ def _rebuilt(
 
 
 def _labels(network: str, names: tuple[str, ...], read: reading.Reading, top: int) -> Labels:
-    from vitiq.codecs.transform.latent_classifier import most_probable
+    from vitiq.models.top_labels import most_probable
 
     return Labels(network, tuple(most_probable(read.logits, names, top)), read.seconds, read.flops)
 

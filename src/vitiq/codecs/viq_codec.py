@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from jaxtyping import Integer
@@ -18,6 +18,9 @@ from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec, FileInfo
 from vitiq.errors import BitstreamError, WeightsError
 from vitiq.weights.store import resolve
+
+if TYPE_CHECKING:
+    from vitiq.codecs.labels import LabelReader
 
 WEIGHTS_PREFIX = 8
 """Bytes of the weights' sha256 that a file of version 1 carries; the compact form carries `viq.COMPACT_WEIGHTS`."""
@@ -125,6 +128,10 @@ class ViqCodec(Codec):
             (found.symbols or ()) if symbols else None,
             (found.latents or ()) if symbols else None,
         )
+
+    def label_reader(self) -> LabelReader | None:
+        """What reads labels in the latents of the codec's files; None where nothing does."""
+        return None
 
     def contents(self, file: viq.Container, *, symbols: bool) -> Contents:  # noqa: ARG002
         """What the codec's own sections say; a subclass adds to it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 
 from vitiq.errors import InputError, UndefinedError
 
@@ -36,3 +38,15 @@ def shared_labels(
     rows = zip(p.reshape(-1, p.shape[-1]), q.reshape(-1, q.shape[-1]), strict=True)
     counts = [np.intersect1d(top_labels(a, k), top_labels(b, k)).size for a, b in rows]
     return np.array(counts, np.int64).reshape(p.shape[:-1])
+
+
+def most_probable(logits: Float32[np.ndarray, " labels"], labels: Sequence[str], count: int) -> list[tuple[str, float]]:
+    """The first `count` labels with their probabilities.
+
+    Raises:
+        InputError: a count outside 1 … the number of labels.
+    """
+    exact = logits.astype(np.float64)
+    shares = np.exp(exact - exact.max())
+    shares /= shares.sum()
+    return [(labels[i], float(shares[i])) for i in top_labels(exact, count).tolist()]

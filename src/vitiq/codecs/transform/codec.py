@@ -32,6 +32,7 @@ from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
+    from vitiq.codecs.labels import LabelReader
     from vitiq.codecs.transform.decoder import Decoder
     from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel
     from vitiq.optimise.settings import SearchSettings
@@ -222,6 +223,12 @@ class TransformViqCodec(ViqCodec):
         with exact_convolutions(decoder.model.device):
             image = decoder.image(read.symbols, read.level, self._synthesis, (file.height, file.width))
         return image if read.layer is None else np.where(read.layer[:, :, 3:] > 0, read.layer[:, :, :3], image)
+
+    def label_reader(self) -> LabelReader:
+        """The classifier of latents; raises WeightsError where its weights are not found."""
+        from vitiq.codecs.transform.labels import LatentLabels
+
+        return LatentLabels(self)
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.

@@ -11,7 +11,6 @@ understood helps to reconstruct.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from vitiq.codecs.transform.networks.residual_dct import LEVEL, SPREAD, zero
 from vitiq.errors import WeightsError
 from vitiq.models.building import as_alone
 from vitiq.models.imagenet import imagenet_labels
-from vitiq.models.top_labels import top_labels
 from vitiq.models.vit import Block, VisionTransformer, ViTConfig
 from vitiq.weights.file import eight_bit, half, in_float, read_weights, write_weights
 from vitiq.weights.kept import kept
@@ -214,15 +212,3 @@ def export_weights(classifier: LatentClassifier, space: str, steps: int, path: P
         tensors |= (eight_bit if small else half)(name, value)
     metadata = {"format": FORMAT, "config": asdict(classifier.config), "latent_space": space, "steps": steps}
     write_weights(path, tensors, metadata)
-
-
-def most_probable(logits: Float32[np.ndarray, " labels"], labels: Sequence[str], count: int) -> list[tuple[str, float]]:
-    """The first `count` labels with their probabilities.
-
-    Raises:
-        InputError: a count outside 1 … the number of labels.
-    """
-    exact = logits.astype(np.float64)
-    shares = np.exp(exact - exact.max())
-    shares /= shares.sum()
-    return [(labels[i], float(shares[i])) for i in top_labels(exact, count).tolist()]
