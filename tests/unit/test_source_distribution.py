@@ -52,5 +52,5 @@ def test_it_holds_what_readme_links_to_and_what_tests_need(tmp_path: Path) -> No
 def test_all_brings_every_package_of_a_metric_or_a_codec() -> None:
     """But for cvvdp, whose torchvision must be built for the torch beside it."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    wanted = set(extras) - {"all", "cvvdp", "dask", "slurm", "dev"}
+    wanted = set(extras) - {"all", "cvvdp", "dask", "slurm", "dev", "hardening"}
     assert set(extras["all"]) == {package for extra in wanted for package in extras[extra]}
