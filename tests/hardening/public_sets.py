@@ -5,9 +5,10 @@ python public_sets.py --list FOLDER ...    before it a line for each file that i
 
 A folder is a checkout, or any folder of images: suffixes decide what is tried. Each file is read in a process of its
 own, with 30 s of processor time and 6 GiB; another exception than a refusal, or either limit, is a failure. The other
-decoders are libvips (PNG, JPEG, TIFF, WebP, GIF), OpenCV (BMP, Netpbm) and imagecodecs (AVIF, JPEG XL, JPEG 2000):
-pip install pyvips pyvips-binary opencv-python-headless imagecodecs. Beside a file, or in the same place below
-`reference` instead of `images` (as the crate image has it), NAME.png is taken instead. A pixel may differ by 2.
+decoders are libvips (PNG, JPEG, TIFF, WebP, GIF), tifffile (TIFF), OpenCV and Pillow (BMP, Netpbm, TGA) and
+imagecodecs (AVIF, JPEG XL, JPEG 2000): pip install pyvips pyvips-binary opencv-python-headless imagecodecs. A file is
+equal if one of them shows the same. Beside a file, or in the same place below `reference` instead of `images` (as the
+crate image has it), NAME.png is taken instead. A pixel may differ by 2.
 
 These decoders do not follow colour as vitiq does (gAMA, CMYK, EXIF, profiles of AVIF), so a difference is "said" where
 vitiq's notes tell of a conversion, and "silent" where they do not: those are the ones to look at.
@@ -23,11 +24,13 @@ import re
 import resource
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from vitiq.errors import VitiqError
 from vitiq.image.formats import HEAD_BYTES, SUFFIXES, detect
@@ -86,26 +89,45 @@ def by_imagecodecs(name: str) -> Callable[[Path, int], Pixels]:
     return decode
 
 
-OTHERS: dict[str, Callable[[Path, int], Pixels]] = {
-    **dict.fromkeys(("PNG", "JPEG", "TIFF", "WEBP", "GIF"), by_vips),
-    **dict.fromkeys(("BMP", "PPM"), by_opencv),
-    "AVIF": by_imagecodecs("avif_decode"),
-    "JXL": by_imagecodecs("jpegxl_decode"),
-    "JPEG2000": by_imagecodecs("jpeg2k_decode"),
+def by_pillow(path: Path, _bits: int = 8) -> Pixels:
+    """Pillow, where vitiq has a decoder of its own; palettes looked up, else samples as they are."""
+    with Image.open(path) as image:
+        plain = {"1": "L", "P": "RGBA", "PA": "RGBA"}.get(image.mode)
+        return on_white(np.asarray(image.convert(plain) if plain else image))
+
+
+def by_tifffile(path: Path, _bits: int = 8) -> Pixels:
+    """tifffile, by the stated depth; floats from 0 to 1."""
+    with importlib.import_module("tifffile").TiffFile(path) as opened:
+        page = opened.pages[0]
+        values = np.atleast_3d(page.asarray())
+        values = np.moveaxis(values, 0, 2) if page.planarconfig == 2 and page.samplesperpixel > 1 else values
+        top = 1 if values.dtype.kind in "fb" else 2**page.bitspersample - 1
+        scaled = np.rint(values * (255 / top)).astype(np.uint8)
+        return on_white(255 - scaled if page.photometric == 0 else scaled)
+
+
+Decoder = Callable[[Path, int], Pixels]
+OTHERS: dict[str, tuple[Decoder, ...]] = {
+    **dict.fromkeys(("PNG", "JPEG", "WEBP", "GIF"), (by_vips,)),
+    **dict.fromkeys(("BMP", "PPM"), (by_opencv, by_pillow)),
+    "TIFF": (by_vips, by_tifffile),
+    "TGA": (by_pillow,),
+    "AVIF": (by_imagecodecs("avif_decode"),),
+    "JXL": (by_imagecodecs("jpegxl_decode"),),
+    "JPEG2000": (by_imagecodecs("jpeg2k_decode"),),
 }
 
 
-def other_pixels(path: Path, form: str | None, bits: int) -> Pixels | None:
-    """What another decoder, or a reference beside the file, shows; None where neither does. `bits`: of deep samples."""
+def others(path: Path, form: str | None, bits: int) -> Iterator[Pixels]:
+    """What other decoders, or a reference beside the file, show. `bits`: of deep samples."""
     moved = path.as_posix().replace("/images/", "/reference/", 1)
-    references = [Path(f"{place}.png") for place in (path, moved)]
-    try:
-        reference = next((place for place in references if place.is_file()), None)
-        if reference is not None:
-            return by_vips(reference)
-        return OTHERS[form](path, bits) if form in OTHERS else None
-    except Exception:  # a decoder may raise anything; then there is nothing to compare with
-        return None
+    reference = next((place for place in (Path(f"{path}.png"), Path(f"{moved}.png")) if place.is_file()), None)
+    decoders = OTHERS.get(form or "", ()) if reference is None else (by_vips,)
+    for decode in decoders:
+        # A decoder may raise anything; then there is nothing to compare with.
+        with suppress(Exception):
+            yield decode(reference or path, bits)
 
 
 def look(path: Path) -> dict[str, str]:
@@ -119,13 +141,19 @@ def look(path: Path) -> dict[str, str]:
     print(json.dumps(answer), flush=True)  # in case the other decoder ends this process
     deep = re.search(r"(\d+) bits rounded", answer["why"])
     form = detect(data[:HEAD_BYTES], path.suffix, data[-26:])
-    other = other_pixels(path, form, int(deep[1]) if deep and form in {"AVIF", "JPEG2000"} else 16)
-    if other is None:
-        return answer
-    if other.shape != image.shape:
-        answer["size"] = f"{other.shape[1]}×{other.shape[0]} elsewhere"
-    equal = other.shape == image.shape and int(np.abs(other - image).max()) <= NEAR
-    return answer | {"found": "equal" if equal else "said" if any(mark in answer["why"] for mark in SAID) else "silent"}
+    equal = None
+    for other in others(path, form, int(deep[1]) if deep and form in {"AVIF", "JPEG2000", "JXL"} else 16):
+        if other.shape != image.shape:
+            answer["size"] = f"{other.shape[1]}×{other.shape[0]} elsewhere"
+        equal = other.shape == image.shape and int(np.abs(other - image).max()) <= NEAR
+        if equal:
+            break
+    return (
+        answer
+        if equal is None
+        else answer
+        | {"found": "equal" if equal else "said" if any(mark in answer["why"] for mark in SAID) else "silent"}
+    )
 
 
 def in_a_process(path: Path) -> dict[str, str]:

@@ -7,6 +7,8 @@ Unicode normalisation forms from `unicodedata`.
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tracemalloc
 import unicodedata
 from pathlib import Path
@@ -153,6 +155,26 @@ def test_a_link_named_by_itself_is_said_to_lead_nowhere_or_in_a_circle(tmp_path:
     long = tmp_path / ("a" * 300 + ".png")
     with pytest.raises(InputError, match=r"\.png: cannot be read \(.*\); give it a shorter name$"):
         read_image(long)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its paths are shorter, and no folder can be made below them")
+def test_a_folder_too_deep_for_the_system_is_said_and_the_rest_is_found(tmp_path: Path) -> None:
+    IMAGE.save(tmp_path / "a.png")
+    levels = 4096 // 201 + 1
+    here = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for _ in range(levels):
+            os.mkdir("d" * 200, dir_fd=here)
+            deeper = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = deeper
+    finally:
+        os.close(here)
+    found = find_images([tmp_path])
+    assert [image.name for image in found.images] == ["a.png"]
+    (problem,) = found.problems
+    assert problem.endswith("cannot be looked into (File name too long); give it a shorter name")
+    shutil.rmtree(tmp_path / ("d" * 200))
 
 
 def test_a_file_that_two_paths_reach_counts_once(tmp_path: Path) -> None:
