@@ -140,8 +140,8 @@ def test_every_command_that_runs_a_network_takes_a_device() -> None:
     without = {"info", "bd", "rd", "report", "view", "train", "cost", "models", "metrics", "codecs"}
     for name in set(COMMANDS_OF_ALL) - without:
         command: Any = import_module(f"vitiq.cli.{name}").command
-        options = {option for one in (command, *getattr(command, "commands", {}).values()) for option in one.params}
-        assert any(option.name == "device" for option in options), name
+        several: list[Any] = [command, *getattr(command, "commands", {}).values()]
+        assert any(option.name == "device" for one in several for option in one.params), name
 
 
 def test_the_filter_of_jpegs_has_its_networks_on_the_device(gpu: None) -> None:
