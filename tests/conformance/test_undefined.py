@@ -201,6 +201,6 @@ def test_a_plug_ins_metric_is_guarded_too(small: ImageU8) -> None:
 
     assert Mine()(small, small).details["undefined"] == "the value is not a number"
     with pytest.raises(InputError, match="and float64 given as an image"):
-        Mine()(small, np.zeros(small.shape))
+        Mine()(small, np.zeros(small.shape))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="same size"):
         Mine()(small, small[1:])

@@ -209,7 +209,8 @@ def test_auto_gives_the_files_and_values_of_the_cpu(small: ImageU8, monkeypatch:
     other = vitiq.score(small, rebuilt, "vit-topk")["vit-topk"]
     # Probabilities in the details are sums over as many threads as torch takes at the moment: their last digits vary.
     assert (found.value, found.signature) == (other.value, other.signature)
-    names = [[row["label"] for row in score.details["shared_labels"]] for score in (found, other)]
+    tables: list[Any] = [score.details["shared_labels"] for score in (found, other)]
+    names = [[row["label"] for row in table] for table in tables]
     assert sorted(names[0]) == sorted(names[1])
     assert MetricSpec("vit-topk", device="auto").make()[0].signature() == found.signature
 
