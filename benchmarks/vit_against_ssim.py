@@ -36,8 +36,8 @@ def zoom(image: ImageU8) -> ImageU8:
 
 
 def brighten(image: ImageU8) -> ImageU8:
-    found: ImageU8 = np.clip(np.rint(image * 1.15), 0, 255).astype(np.uint8)
-    return found
+    levels: ImageU8 = np.clip(np.rint(image * 1.15), 0, 255).astype(np.uint8)
+    return levels
 
 
 def grain(image: ImageU8) -> ImageU8:

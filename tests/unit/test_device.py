@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,8 +140,8 @@ def test_every_command_that_runs_a_network_takes_a_device() -> None:
     without = {"info", "bd", "rd", "report", "view", "train", "cost", "models", "metrics", "codecs"}
     for name in set(COMMANDS_OF_ALL) - without:
         command: Any = import_module(f"vitiq.cli.{name}").command
-        options = {option for one in (command, *getattr(command, "commands", {}).values()) for option in one.params}
-        assert any(option.name == "device" for option in options), name
+        several: list[Any] = [command, *getattr(command, "commands", {}).values()]
+        assert any(option.name == "device" for one in several for option in one.params), name
 
 
 def test_the_filter_of_jpegs_has_its_networks_on_the_device(gpu: None) -> None:
@@ -209,7 +209,7 @@ def test_auto_gives_the_files_and_values_of_the_cpu(small: ImageU8, monkeypatch:
     other = vitiq.score(small, rebuilt, "vit-topk")["vit-topk"]
     # Probabilities in the details are sums over as many threads as torch takes at the moment: their last digits vary.
     assert (found.value, found.signature) == (other.value, other.signature)
-    tables = [cast("list[dict[str, str]]", score.details["shared_labels"]) for score in (found, other)]
+    tables: list[Any] = [score.details["shared_labels"] for score in (found, other)]
     names = [[row["label"] for row in table] for table in tables]
     assert sorted(names[0]) == sorted(names[1])
     assert MetricSpec("vit-topk", device="auto").make()[0].signature() == found.signature

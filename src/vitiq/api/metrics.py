@@ -16,7 +16,7 @@ from vitiq.models.device import device_name
 from vitiq.types import Score
 
 if TYPE_CHECKING:
-    from vitiq.api.types import BackboneLike, DeviceLike, Floats, ImageLike, OneImage, Several, Single
+    from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, OneImage, Single
     from vitiq.evaluation.metric_spec import MetricSpec
     from vitiq.metrics.torchmetrics_adapter import TorchMetric
     from vitiq.models.backbones import Backbone
@@ -48,10 +48,6 @@ class MetricFunction:
     def __call__(self, reference: Single, distorted: OneImage) -> Score: ...
     @overload
     def __call__(self, reference: OneImage, distorted: Single) -> Score: ...
-    @overload
-    def __call__(self, reference: Several, distorted: Several) -> list[Score] | Any: ...
-    @overload
-    def __call__(self, reference: Floats, distorted: Floats) -> Score | Any: ...
     @overload
     def __call__(self, reference: ImageLike, distorted: ImageLike) -> Any: ...
     def __call__(self, reference: ImageLike, distorted: ImageLike) -> Score | list[Score]:

@@ -21,7 +21,7 @@ from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
     from vitiq.analysis.summary import Summary
-    from vitiq.api.types import BackboneLike, DeviceLike, Floats, ImageLike, OneImage, Several, Single
+    from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, OneImage, Several, Single
     from vitiq.evaluation.scoring import Scored
 
 
@@ -96,16 +96,6 @@ def score(
     panel: Sequence[BackboneLike] = ...,
     device: DeviceLike | None = ...,
 ) -> list[Scores]: ...
-@overload
-def score(
-    reference: Floats,
-    distorted: Floats,
-    metrics: str | Sequence[str] = ...,
-    *,
-    backbone: BackboneLike | None = ...,
-    panel: Sequence[BackboneLike] = ...,
-    device: DeviceLike | None = ...,
-) -> Scores | Any: ...
 @overload
 def score(
     reference: ImageLike,

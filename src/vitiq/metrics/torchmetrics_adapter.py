@@ -132,7 +132,11 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
 
     def _placed(self, value: float) -> Tensor:
         """A value where the metric is, as torchmetrics gives its own."""
-        return torch.tensor(value, dtype=torch.float64, device=self.device)
+        exact = torch.tensor(value, dtype=torch.float64)
+        try:
+            return exact.to(self.device)
+        except TypeError:  # Metal has no float64
+            return exact.float().to(self.device)
 
     def _gathered(self, side: list[Tensor] | Tensor) -> Rows:
         """Rows of one side, of all processes once they are reduced."""
