@@ -126,3 +126,29 @@ def test_subsampled_grey_and_many_components_are_refused_by_name(components: int
         data[at : at + 41] = size
     with pytest.raises(InputError, match=r"JPEG 2000 of (subsampled grey|5 components), which vitiq cannot decode"):
         decode_image(bytes(data), "x")
+
+
+@pytest.mark.parametrize(
+    ("size", "tile", "steps", "refused"),
+    [
+        ((33, 32), 64, (2, 1), True),  # 16 of 17 columns of colour would be taken, and all rows lie askew
+        ((32, 33), 64, (2, 2), True),
+        ((32, 33), 64, (2, 1), False),
+        ((32, 32), 15, (2, 2), True),
+        ((32, 32), 16, (2, 2), False),
+    ],
+)
+def test_subsampled_colour_between_whose_samples_an_edge_lies_is_refused(
+    size: tuple[int, int], tile: int, steps: tuple[int, int], refused: bool
+) -> None:
+    """As openjpeg-data's issue411-ycc420.jp2, which OpenJPEG reads and Pillow takes apart wrongly."""
+    data = bytearray(coded(boxed=False, samples=np.zeros((size[1], size[0], 3), np.uint8), tile=tile))
+    at = data.index(b"\xff\x51") + 2 + 38
+    for component in (1, 2):  # their data has too many samples now, which only the decoder finds
+        data[at + 3 * component + 1 : at + 3 * component + 3] = bytes(steps)
+    said = ""
+    try:
+        decode_image(bytes(data), "x")
+    except InputError as error:
+        said = str(error)
+    assert ("JPEG 2000 with subsampled colour and a size that is no multiple of it" in said) == refused

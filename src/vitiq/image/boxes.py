@@ -120,6 +120,7 @@ class Jp2Header:
         space: number of its colour space.
         size: width and height.
         subsampled: whether a component has fewer samples than the image has pixels.
+        uneven: whether a tile's edge lies between samples of such a component.
         channels: number, kind and colour of each channel, as the box `cdef` has them; none where it is not there, or
             where a palette makes the channels.
         palette: whether its samples are numbers of a palette's colours.
@@ -132,6 +133,7 @@ class Jp2Header:
     space: int | None = None
     size: tuple[int, int] = (0, 0)
     subsampled: bool = False
+    uneven: bool = False
     channels: tuple[tuple[int, int, int], ...] = ()
     cinema: bool = False
     palette: bool = False
@@ -170,7 +172,18 @@ def jp2_header(data: bytes) -> Jp2Header:
         space,
         extent,
         subsampled=any(step != 1 for step in steps),
+        uneven=_uneven(struct.unpack(">8I", size[4:36]), set(parts[1::3]), set(parts[2::3])),
         channels=() if palette else channels,
         cinema=int.from_bytes(size[2:4], "big") in _CINEMA,
         palette=palette,
     )
+
+
+def _uneven(edges: tuple[int, ...], across: set[int], down: set[int]) -> bool:
+    """Whether an edge of the image or of a tile is no multiple of a component's step; `edges` as SIZ has them."""
+    for axis, steps in ((0, across), (1, down)):
+        end, start, length, origin = edges[axis::2]
+        inner = (origin, length) if origin + length < end else ()
+        if any(edge % max(1, step) for edge in (start, end, *inner) for step in steps):
+            return True
+    return False

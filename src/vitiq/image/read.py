@@ -282,6 +282,11 @@ def _decoded_jpeg2000(data: bytes, header: Jp2Header, name: str) -> Raster:
     if len(header.bits) > _JP2_MOST or (header.subsampled and len(header.bits) < 3):
         what = "subsampled grey" if len(header.bits) < 3 else f"{len(header.bits)} components"
         raise UnsupportedKindError(f"JPEG 2000 of {what}, which vitiq cannot decode; save it as PNG")
+    if header.uneven and deepest <= 8:  # Pillow takes too few of its samples for a row, and all lie askew
+        raise UnsupportedKindError(
+            "JPEG 2000 with subsampled colour and a size that is no multiple of it, which vitiq cannot decode; "
+            "save it as PNG"
+        )
     if deepest > 16 or len(set(header.bits)) > 1:
         raise InputError(
             f"{name}: JPEG 2000 with components of {', '.join(map(str, header.bits))} bits; "
