@@ -3,7 +3,8 @@
 Where the inversion codec searches the latents of an image for many seconds, an analysis transform finds them at once
 (Ballé et al. 2018, arXiv 1802.01436). `generative-mse` reconstructs for least squared error, `generative` from the
 same latents with a synthesis trained to look like an image (as HiFiC, Mentzer et al. 2020, arXiv 2006.09965).
-`effort` searches the latents of one image further, by gradient descent through the frozen synthesis.
+`effort` searches the latents of one image further, by gradient descent through the frozen synthesis. Text, lines and
+flat colours stand in a layer above the latents where that costs less (`mixed`, docs/adr/0024-layer-of-graphics.md).
 """
 
 from __future__ import annotations
