@@ -176,7 +176,9 @@ def by_strips(rows: int, columns: int, area: int) -> Iterator[Each]:
         scale = found.shape[2] // (below - above)
         return found[:, :, (start - above) * scale : (stop - above) * scale]
 
-    with ThreadPoolExecutor(count) as pool:
+    # What the caller joins and adds in between takes one thread too: those of OpenMP would spin after it, and take the
+    # processor from the strips.
+    with one_thread(), ThreadPoolExecutor(count) as pool:
         run = map if count == 1 else pool.map
 
         def each(step: Callable[..., Tensor], *inputs: Tensor, reach: int = 0) -> Tensor:

@@ -121,7 +121,9 @@ class Decoder:
         """
         parts = tiles(symbols.shape[1], symbols.shape[2], STRIP, SYNTHESIS_HALO)
         if len(parts) == 1:
-            return to_image(self.reconstruct(symbols, level, name, size))
+            found = self.reconstruct(symbols, level, name, size)
+            with one_thread():
+                return to_image(found)
         quality = self.model.quality(level)
         with one_thread(), torch.no_grad():
             gains = self.model.gains(quality)
@@ -140,12 +142,12 @@ class Decoder:
                 features = None if aggregated is None else aggregated[:, :, down, across]
                 return to_image(synthesis.rebuilt(latents, quality, features, tile.margins))
 
-        found: ImageU8 = np.empty((*size, 3), dtype=np.uint8)
+        image: ImageU8 = np.empty((*size, 3), dtype=np.uint8)
         for tile, part in zip(parts, in_order(rebuilt, parts), strict=True):
             y, x = tile.rows.start * BLOCK, tile.columns.start * BLOCK
-            own = found[y : y + part.shape[0], x : x + part.shape[1]]
+            own = image[y : y + part.shape[0], x : x + part.shape[1]]
             own[:] = part[: own.shape[0], : own.shape[1]]
-        return found
+        return image
 
     def _aggregated(
         self, latents: Float[Tensor, "1 c h w"], quality: Float[Tensor, "1 3"], size: tuple[int, int]
