@@ -37,7 +37,6 @@ PUBLISHED = {
 EVERY_QUALITY = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90)
 EVERY_NTH = 3
 """Of LIVE1, for all these qualities."""
-BSDS_IMAGES = 20
 LADDER = (5, 10, 20, 30, 45, 60, 80)
 RATES = (0.25, 1.2)
 VIT_QUALITY = (5, 10, 20)
@@ -205,8 +204,7 @@ def part(data: Path) -> Iterator[Figure]:
     if (data / "classic5").is_dir():
         yield from grey_set("Classic5", [x[..., 0] for x in images(data / "classic5")], goals=False)
     if (data / "bsds500").is_dir():
-        some = images(data / "bsds500")[:BSDS_IMAGES]
-        yield from grey_set(f"BSDS500, first {len(some)} of the test part", [luma(x) for x in some], goals=False)
+        yield from grey_set("BSDS500, test part", [luma(x) for x in images(data / "bsds500")], goals=False)
     photos = kodak(data)
     yield from towards_others(photos)
     yield from meaning(data, photos)
