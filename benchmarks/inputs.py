@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +11,26 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
+from vitiq.image.io import find_images, read_image
+from vitiq.metrics.base import Metric
 from vitiq.metrics.perceptual.base import PerceptualMetric
+from vitiq.metrics.scoring import resolve_metrics
+from vitiq.models.backbones import load_backbone
 from vitiq.models.perceptual import ALEXNET, VGG16, VGG16_CHANNELS
 from vitiq.types import ImageU8
 from vitiq.weights.store import model_info
 
 KINDS = ("jpeg", "blur", "noise")
+
+
+def asked(description: str | None, names: str) -> tuple[list[ImageU8], list[Metric]]:
+    """Images of the folder on the command line, and metrics with its ViT (--weights; the embedded one if not given)."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--weights", type=Path)
+    options = parser.parse_args()
+    images = [read_image(found.path) for found in find_images([options.folder]).images]
+    return images, resolve_metrics(names, load_backbone(weights=options.weights))
 
 
 def degrade(image: ImageU8, kind: str, strength: float = 1) -> ImageU8:

@@ -8,18 +8,15 @@ middle, where what it shows usually is, and the other is JPEG at quality 10 for 
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+from inputs import asked
 from PIL import Image, ImageFilter
 
 from vitiq.image.geometry import resize
-from vitiq.image.io import find_images, read_image
-from vitiq.metrics.scoring import resolve_metrics, score_pair
-from vitiq.models.backbones import load_backbone
+from vitiq.metrics.scoring import score_pair
 from vitiq.types import ImageU8
 
 METRICS = "ssim,ms-ssim,psnr-rgb,vit-topk,vit-cls,vit-tokens,vit-tiles"
@@ -76,12 +73,7 @@ CHANGES: dict[str, Callable[[ImageU8], ImageU8]] = {
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--weights", type=Path)
-    options = parser.parse_args()
-    metrics = resolve_metrics(METRICS, load_backbone(weights=options.weights))
-    images = [read_image(found.path) for found in find_images([options.folder]).images]
+    images, metrics = asked(__doc__, METRICS)
     print(f"| {len(images)} images | " + " | ".join(m.name for m in metrics) + " |")
     print("|---|" + "---:|" * len(metrics))
     for name, change in CHANGES.items():

@@ -9,19 +9,16 @@ drawings by `drawn.py`.
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from drawn import drawings
+from inputs import asked
 from PIL import Image
 
 from vitiq.image.geometry import resize
-from vitiq.image.io import find_images, read_image
-from vitiq.metrics.scoring import resolve_metrics, score_pairs
-from vitiq.models.backbones import load_backbone
+from vitiq.metrics.scoring import score_pairs
 from vitiq.types import ImageU8
 
 METRICS = "vit-topk,vit-cls,vit-tokens,vit-tiles,vit-regions,ssim"
@@ -65,12 +62,8 @@ CHANGES: dict[str, Callable[[list[ImageU8]], list[ImageU8]]] = {
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--weights", type=Path)
-    options = parser.parse_args()
-    metrics = resolve_metrics(METRICS, load_backbone(weights=options.weights))
-    found = kinds([read_image(found.path) for found in find_images([options.folder]).images])
+    images, metrics = asked(__doc__, METRICS)
+    found = kinds(images)
     print("| images | scored against | " + " | ".join(f"`{m.name}`" for m in metrics) + " |")
     print("|---|---|" + "---:|" * len(metrics))
     for kind, images in found.items():

@@ -260,7 +260,10 @@ def test_files_that_pillow_writes(codec: str, pillow: str, feature: str) -> None
         (b"", "empty"),
         (b"\x89PNG\r\n\x1a\n" + bytes(20), "PNG image"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC, or another HEIF file; convert it to PNG"),
-        (b"\0\0\0\x14ftypmif1\0\0\0\0miafavif", "HEIC, or another HEIF file; convert it to PNG"),  # avif lies behind the box
+        (
+            b"\0\0\0\x14ftypmif1\0\0\0\0miafavif",
+            "HEIC, or another HEIF file; convert it to PNG",
+        ),  # avif lies behind the box
         (b"hello world", "68 65 6c 6c 6f"),
         (b"\x89VQ\x01\x01", "truncated"),
         (b"\xff\xd8", "not a compressed image"),

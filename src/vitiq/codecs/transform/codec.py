@@ -182,20 +182,18 @@ class TransformViqCodec(ViqCodec):
             )
 
         sections: dict[int, bytes] = {}
-        crc = 0
+        crc, needed, layer = 0, "", None
         with exact_convolutions(model.device):
             parts = parts_of(decoder, image, level)
+            if parts.layer is not None:
+                sections[GRAPHICS] = _quality_byte(level) + parts.layer
+                layer = _planes(unpack_layer(parts.layer, height, width))
             if parts.remainder is not None:
                 known = parts.coded if self.options.iterations == 0 else None
-                latents = known or coded(parts.remainder)
-        if parts.layer is not None:
-            sections[GRAPHICS] = _quality_byte(level) + parts.layer
-        if parts.remainder is not None:
-            kind = LATENTS if model.integer_prior.context is None else LATENTS_IN_CONTEXT
-            sections[kind], crc = _quality_byte(level) + latents.data, latents.crc
-        if parts.layer is not None:
-            crc = symbols_crc([_planes(unpack_layer(parts.layer, height, width))], crc)
-        needed = "" if parts.remainder is None else model.weights_sha256
+                latents, needed = known or coded(parts.remainder), model.weights_sha256
+                kind = LATENTS if model.integer_prior.context is None else LATENTS_IN_CONTEXT
+                sections[kind], crc = _quality_byte(level) + latents.data, latents.crc
+        crc = crc if layer is None else symbols_crc([layer], crc)
         return self.pack(width, height, sections, crc=crc, weights_sha256=needed)
 
     def _search(self) -> SearchSettings:
@@ -210,7 +208,6 @@ class TransformViqCodec(ViqCodec):
             BitstreamError: damaged, foreign, or symbols that do not match their checksum.
             WeightsError: the file was made with other weights.
         """
-
         return self._image(self.unpack(data))
 
     def _image(self, file: viq.Container) -> ImageU8:

@@ -182,10 +182,8 @@ def find_layer(image: ImageU8, blocks: Blocks, weight: float, most: float = math
     exact = np.stack([colours >> shift & 0xFF for shift in (16, 8, 0)], axis=1).astype(np.float64)
     seeds = _seeds(exact, counts)
     channels = 3 if inside.all() else 4
-    pixels = np.zeros((*inside.shape, channels), dtype=np.uint8)
-    found: dict[int, Layer] = {}
 
-    def bits(rank: int) -> int:
+    def layer_of(rank: int) -> Layer:
         count = COLOURS[rank]
         reduced = exact
         if count is not None and count < len(exact):
@@ -193,19 +191,20 @@ def find_layer(image: ImageU8, blocks: Blocks, weight: float, most: float = math
             reduced = palette[_assigned(exact, palette)]
         error = float((counts[:, None] * (reduced - exact) ** 2).sum())
         opaque = np.full((len(exact), channels - 3), 255)
+        pixels = np.zeros((*inside.shape, channels), dtype=np.uint8)
         pixels[inside] = np.concatenate([reduced, opaque], axis=1).astype(np.uint8)[index]
         data = pack(pixels)
-        found[rank] = Layer(data, error, 8 * len(data) + weight * error)
-        return 8 * len(data)
+        return Layer(data, error, 8 * len(data) + weight * error)
 
     # More colours than there are repeat the layer that has them all.
     last = next(rank for rank, count in enumerate(COLOURS) if count is None or count >= len(exact))
-    for rank in range(0, last + 2, 2):
-        if bits(min(rank, last)) > most:  # more colours take yet more bits
+    found: dict[int, Layer] = {}
+    for rank in sorted({*range(0, last, 2), last}):
+        found[rank] = layer_of(rank)
+        if 8 * len(found[rank].data) > most:  # more colours take yet more bits
             break
     best = min(found, key=lambda rank: found[rank].cost)
-    for rank in {max(best - 1, 0), min(best + 1, last)} - found.keys():
-        bits(rank)
+    found |= {rank: layer_of(rank) for rank in {max(best - 1, 0), min(best + 1, last)} - found.keys()}
     layer = min(found.values(), key=lambda layer: layer.cost)
     return layer if layer.cost < most else None
 
