@@ -28,8 +28,9 @@ def test_values_are_the_program_s(weights: Path, sigma: float, bundled: dict[str
     assert list(pairs) == list(GOLDEN["values"])
     metric = Wasserstein(weights, sigma)
     for name, pair in pairs.items():
-        # Float32 convolutions round differently from CPU to CPU: up to 6e-5 of the value, of a pair with flat colours.
-        assert metric(*pair).value == pytest.approx(GOLDEN["values"][name][f"{sigma:g}"], rel=2e-4), name
+        # Float32 convolutions round differently from CPU to CPU: up to 6e-5 of the value where colours are flat.
+        near = 1e-4 if name.startswith("graphic") else 1e-5
+        assert metric(*pair).value == pytest.approx(GOLDEN["values"][name][f"{sigma:g}"], rel=near), name
 
 
 def test_one_texture_stands_for_another(weights: Path) -> None:

@@ -187,12 +187,13 @@ def test_losses_are_copied_pickled_and_turned_as_other_modules_are(name: str) ->
     y = (x + 0.1 * torch.randn_like(x)).clamp(0, 1)
     criterion = loss(name)
     value = float(criterion(y, x))
+    # The square root of a covariance in fid-vit amplifies rounding, which differs from CPU to CPU.
+    near = 3e-5 if name == "fid-vit" else 1e-5
     vitiq.score(x, y, "vit-cls")  # packs the network that the loss shares
     for copied in (copy.deepcopy(criterion), pickle.loads(pickle.dumps(criterion))):
         assert float(copied(y, x)) == value
-        # The square root of a covariance in fid-vit amplifies rounding, which differs from CPU to CPU.
-        assert float(copied.double()(y.double(), x.double())) == pytest.approx(value, rel=1e-4, abs=1e-5)
-        assert float(copied.half()(y, x)) == pytest.approx(value, rel=1e-4, abs=1e-5)
+        assert float(copied.double()(y.double(), x.double())) == pytest.approx(value, abs=near)
+        assert float(copied.half()(y, x)) == pytest.approx(value, abs=near)
         copied.to("meta")
     assert float(criterion(y, x)) == value
 
