@@ -22,7 +22,6 @@ from vitiq.codecs.transform.latent_classifier import (
     EmbeddedClassifier,
     export_weights,
     from_vit,
-    latent_space,
 )
 from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
@@ -86,7 +85,7 @@ def test_weights_survive_their_file(codec_file: Path, tmp_path: Path) -> None:
     codec = TransformModel(codec_file)
     classifier = from_vit(small_vit(), codec)
     path = tmp_path / "c.safetensors"
-    export_weights(classifier, latent_space(codec), 3, path)
+    export_weights(classifier, codec.latent_space, 3, path)
     read = EmbeddedClassifier(path)
     read.check(codec)
     for name, value in classifier.state_dict().items():

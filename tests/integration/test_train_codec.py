@@ -21,15 +21,18 @@ from training_images import write_gradients
 from vitiq.codecs.transform import latent_classifier
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.codecs.transform.decoder import Decoder
-from vitiq.codecs.transform.latent_classifier import LatentClassifier, latent_space
+from vitiq.codecs.transform.latent_classifier import LatentClassifier
 from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
-from vitiq.errors import WeightsError
+from vitiq.codecs.transform.networks.residual_dct import Analysis, Synthesis
+from vitiq.codecs.transform.networks.transform_codec import TransformCodec
+from vitiq.errors import InputError, WeightsError
 from vitiq.models.vit import ViTConfig
 from vitiq.training.config import Phase
 from vitiq.training.crops import Sampler
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Inputs, train
 from vitiq.training.hardware import Hardware
+from vitiq.training.recipes import codec
 from vitiq.training.recipes.codec import CodecRecipe, CodecTrainingConfig
 from vitiq.training.recipes.perceptual import TRAINED, PerceptualRecipe
 from vitiq.types import ImageU8, Quality
@@ -65,6 +68,61 @@ def test_a_run_can_start_from_weights(photos: Path, weights: Path, tmp_path: Pat
     assert 0 < float(moved) < 0.05
 
 
+def test_residual_blocks_that_weights_lack_start_as_nothing(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    short = TransformCodec()
+    short.analysis, short.synthesis = Analysis((1, 2)), Synthesis(0, (1, 2, 3))
+    for parameter in (*short.analysis.parameters(), *short.synthesis.parameters()):
+        parameter.data += 0.01 * torch.randn_like(parameter)
+    path = tmp_path / "short.safetensors"
+    codec.export_weights(short, 0, path)
+    long = TransformCodec()
+    codec.start_from(long, path)
+    known, images, quality = TransformModel(path), torch.rand(1, 3, 64, 128), quality_of(20)
+    assert (known.analysis.blocks, known.synthesis("mse").blocks) == ((1, 2), (1, 2, 3))
+    latents = 100 * torch.randn(1, 256, 4, 8)
+    with torch.no_grad():
+        assert torch.equal(long.analysis(images, quality), known.analysis(images, quality))
+        assert torch.equal(long.synthesis(latents, quality), known.synthesis("mse")(latents, quality))
+
+
+def test_fewer_blocks_than_weights_have_are_refused(weights: Path) -> None:
+    model = TransformCodec()
+    model.synthesis = Synthesis(0, (1, 2, 3))
+    with pytest.raises(WeightsError, match="more blocks than are trained"):
+        codec.start_from(model, weights)
+
+
+def test_transforms_are_trained_on_under_the_bitstream_that_is(
+    photos: Path, weights: Path, small: ImageU8, tmp_path: Path
+) -> None:
+    (tmp_path / "both").mkdir()
+    both = train(PerceptualRecipe, Inputs([photos], tmp_path / "both", codec=weights, smoke=True), threads=1)
+    config = Path(codec.__file__).parents[1] / "configs" / "codec_transforms.toml"
+    inputs = Inputs([photos], tmp_path / "on", config=config, begin=both, smoke=True)
+    after = train(CodecRecipe, inputs, threads=1)
+    old, new = TransformModel(both), TransformModel(after)
+    before, moved = tensors(both), tensors(after)
+    kept = ("gains.", "integer.", "perceptual.", "synthesis.stem.", "synthesis.linear.", "synthesis.wide.")
+    for name, value in before.items():
+        assert torch.equal(value, moved[name]) or not name.startswith(kept), name
+    assert not torch.equal(before["analysis.stem.weight"], moved["analysis.stem.weight"])
+    assert not torch.equal(before["synthesis.out.weight"], moved["synthesis.out.weight"])
+    assert not torch.equal(before["hyper_analysis.first.weight"], moved["hyper_analysis.first.weight"])
+    # Files of the weights before are decoded: to the same image where the synthesis is the same.
+    assert new.stands_for == tuple(sorted({*old.stands_for, old.weights_sha256}))
+    assert new.latent_space == old.latent_space
+    data = Generative(generator=both).encode(small, Quality(10))
+    assert np.array_equal(Generative(generator=after).decode(data), Generative(generator=both).decode(data))
+    assert not np.array_equal(GenerativeMse(generator=after).decode(data), GenerativeMse(generator=both).decode(data))
+
+
+def test_a_bitstream_is_kept_of_weights_that_are_given(photos: Path, tmp_path: Path) -> None:
+    config = Path(codec.__file__).parents[1] / "configs" / "codec_transforms.toml"
+    with pytest.raises(InputError, match="--begin"):
+        train(CodecRecipe, Inputs([photos], tmp_path, config=config, smoke=True), threads=1)
+
+
 def test_perceptual_training_leaves_the_bitstream_alone(
     photos: Path, weights: Path, small: ImageU8, tmp_path: Path
 ) -> None:
@@ -84,7 +142,7 @@ def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
     photos: Path, weights: Path, small: ImageU8, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    space, reader, run = latent_space(TransformModel(weights)), tmp_path / "reader.safetensors", tmp_path / "run"
+    space, reader, run = TransformModel(weights).latent_space, tmp_path / "reader.safetensors", tmp_path / "run"
     latent_classifier.export_weights(LatentClassifier(ViTConfig(depth=2)), space, 0, reader)
     run.mkdir()
     (run / "classifier_embedded.safetensors").write_bytes(b"of another training in this folder")

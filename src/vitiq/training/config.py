@@ -23,6 +23,8 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """0 … 1."""
 Dropped = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 """0 … below 1."""
+Times = Annotated[float, msgspec.Meta(ge=1)]
+"""At least 1; NaN is refused."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,11 +123,13 @@ class PhasedConfig(TrainingConfig, frozen=True, kw_only=True):
     Attributes:
         graphic_share: crops that are drawn, since photographs lack flat graphics.
         largest_shrink: most that an image is downscaled before it is cropped, in times.
+        largest_enlargement: most that some are enlarged: large photographs are smoother than small ones.
     """
 
     warmup_steps: Whole
     graphic_share: Share
     largest_shrink: Positive
+    largest_enlargement: Times = 1.0
     phases: tuple[Phase, ...]
 
     @property

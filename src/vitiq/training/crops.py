@@ -17,6 +17,9 @@ from vitiq.training.config import Phase
 from vitiq.training.data import ImageSet
 from vitiq.types import ImageU8
 
+ENLARGED = 0.25
+"""Share of crops that are enlarged, where any are."""
+
 
 def phase_at(phases: Sequence[Phase], step: int) -> Phase:
     """The phase that 0-based step `step` belongs to; the last one after all of them."""
@@ -47,6 +50,8 @@ class SamplerConfig(Protocol):
     def graphic_share(self) -> float: ...  # noqa: D102
     @property
     def largest_shrink(self) -> float: ...  # noqa: D102
+    @property
+    def largest_enlargement(self) -> float: ...  # noqa: D102
 
 
 class Sampler:
@@ -68,7 +73,8 @@ class Sampler:
             return draw_graphic(rng, size)
         indices, shares = self._by_size[size]
         index = int(indices[min(int(np.searchsorted(shares, rng.random())), len(indices) - 1)])
-        return random_crop(rng, self._images[index], size, self._config.largest_shrink)
+        config = self._config
+        return random_crop(rng, self._images[index], size, config.largest_shrink, config.largest_enlargement)
 
     def batch(self, seed: Sequence[int], phase: Phase, which: Sequence[int] | None = None) -> UInt8[Tensor, "n s s 3"]:
         """A batch, or those of its images that are asked for; each comes from the seed and its number."""
@@ -96,15 +102,20 @@ def zoomed_crops(images: ImageSet, indices: Sequence[int], size: int, seed: int)
     return stacked([zoomed_crop(np.random.default_rng([seed, i]), images[i], size) for i in indices])
 
 
-def random_crop(rng: np.random.Generator, image: ImageU8, size: int, largest_shrink: float) -> ImageU8:
-    """A square of `size` pixels of the image, at times downscaled; flipped and turned on its side at random."""
+def random_crop(
+    rng: np.random.Generator, image: ImageU8, size: int, largest_shrink: float, largest_enlargement: float = 1.0
+) -> ImageU8:
+    """A square of `size` pixels of the image, at times scaled; flipped and turned on its side at random."""
     height, width, _ = image.shape
     most = min(largest_shrink, min(height, width) / size)
     side = round(size * float(rng.uniform(1.0, most)) if rng.random() < 0.5 else size)
+    if largest_enlargement > 1 and rng.random() < ENLARGED:
+        side = max(1, round(size / float(rng.uniform(1.0, largest_enlargement))))
     top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
     crop = image[top : top + side, left : left + side]
-    if side > size:
-        crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.LANCZOS), dtype=np.uint8)
+    if side != size:
+        resample = Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC
+        crop = np.asarray(Image.fromarray(crop).resize((size, size), resample), dtype=np.uint8)
     flipped = crop[:, ::-1] if rng.random() < 0.5 else crop
     # Photographs lie on their side in files often enough, and few images teach more so.
     return np.ascontiguousarray(flipped.transpose(1, 0, 2) if rng.random() < 0.3 else flipped)

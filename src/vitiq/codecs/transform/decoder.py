@@ -21,7 +21,6 @@ from vitiq.codecs.transform.networks.embedded import (
     TransformModel,
     load_model,
 )
-from vitiq.codecs.transform.networks.residual_dct import SYNTHESIS_HALO
 from vitiq.errors import WeightsError
 from vitiq.models.strips import Tile, by_strips, give_back, in_order, tiles
 from vitiq.models.tensors import to_image
@@ -119,7 +118,8 @@ class Decoder:
         The same at any number of threads. Tiles overlap by all that a pixel is made of, so that their borders differ
         from a whole image's by the rounding of sums.
         """
-        parts = tiles(symbols.shape[1], symbols.shape[2], STRIP, SYNTHESIS_HALO)
+        synthesis = self.model.synthesis(name)
+        parts = tiles(symbols.shape[1], symbols.shape[2], STRIP, synthesis.halo)
         if len(parts) == 1:
             found = self.reconstruct(symbols, level, name, size)
             with one_thread():
@@ -133,7 +133,6 @@ class Decoder:
                 aggregated = self._aggregated(whole, quality, size)
                 del whole
                 give_back()
-        synthesis = self.model.synthesis(name)
 
         def rebuilt(tile: Tile) -> ImageU8:
             down, across = tile.seen

@@ -116,15 +116,6 @@ def from_vit(vit: VisionTransformer, codec: TransformModel) -> LatentClassifier:
     return classifier
 
 
-def latent_space(codec: TransformModel) -> str:
-    """Hash of what gives latents their meaning: analysis and gains. The syntheses may change without it."""
-    found = hashlib.sha256()
-    for module in (codec.analysis, codec.gains):
-        for name, value in sorted(module.state_dict().items()):
-            found.update(name.encode() + np.ascontiguousarray(value.float().cpu().numpy(), dtype="<f4").tobytes())
-    return found.hexdigest()
-
-
 class EmbeddedClassifier:
     """The classifier of a weights file, frozen.
 
@@ -169,7 +160,7 @@ class EmbeddedClassifier:
         Raises:
             WeightsError: the classifier was trained on latents of other weights.
         """
-        own = latent_space(codec)
+        own = codec.latent_space
         if own != self.latent_space:
             raise WeightsError(
                 f"the classifier reads latents of codec weights {self.latent_space[:12]}…, these are of {own[:12]}…; "

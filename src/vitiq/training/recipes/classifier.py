@@ -21,7 +21,6 @@ from vitiq.codecs.transform.latent_classifier import (
     LatentClassifier,
     export_weights,
     from_vit,
-    latent_space,
 )
 from vitiq.codecs.transform.networks.embedded import WEIGHTS, TransformModel, load_model, quality_of
 from vitiq.models.top_labels import shared_labels
@@ -88,7 +87,7 @@ class ClassifierRecipe(Recipe[ClassifierTrainingConfig]):
         (teacher_path,) = inputs.teachers
         teacher, self.codec = load_teacher(teacher_path).model, load_model(inputs.codec or WEIGHTS)
         super().__init__(config, inputs, hardware)
-        self._space = latent_space(self.codec)
+        self._space = self.codec.latent_space
         if inputs.begin is None:
             classifier = from_vit(prune(teacher, config.kept_blocks), self.codec)
         else:

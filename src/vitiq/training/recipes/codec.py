@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 import numpy as np
@@ -18,18 +18,34 @@ from torch import Tensor
 
 from vitiq.codecs.transform.hyperprior import Hyperprior
 from vitiq.codecs.transform.hyperprior_integer import export_hyperprior
-from vitiq.codecs.transform.networks.embedded import FORMAT, TransformModel
+from vitiq.codecs.transform.networks.embedded import (
+    FORMAT,
+    LATENT_SPACE,
+    PERCEPTUAL,
+    PERCEPTUAL_BLOCKS,
+    STANDS_FOR,
+    TransformModel,
+)
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
+from vitiq.errors import InputError, WeightsError
 from vitiq.training.checkpoint import Ema
-from vitiq.training.config import Phase, PhasedConfig, Positive
+from vitiq.training.config import NotNegative, Phase, PhasedConfig, Positive
 from vitiq.training.crops import Sampler, in_unit_range, phase_at, random_crop, stacked
 from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
 from vitiq.training.hardware import Hardware
+from vitiq.training.lattice import excess
 from vitiq.training.replay import Replay
-from vitiq.weights.file import half, stored, write_weights
+from vitiq.weights.file import half, read_weights, stored, write_weights
 
 VALIDATED = (0.15, 0.5, 0.85)
 """Qualities at which held-out images are coded."""
+
+
+LOW_SHARE = 0.13
+"""Of the images, those coded at qualities below 0, where any are."""
+
+DECODING, SHARED = ("gains.", "integer."), ("synthesis.linear.", "synthesis.stem.", "synthesis.wide.")
+"""Names, in a weights file, of what decodes symbols, and of what the perceptual synthesis shares with the other."""
 
 
 class CodecTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
@@ -38,6 +54,9 @@ class CodecTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     name = "codec"
     linear_rate: Positive
     balance: float
+    lowest: Annotated[float, msgspec.Meta(le=0)]
+    lattice: NotNegative
+    keeps_bitstream: bool
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -56,14 +75,17 @@ class CodecRecipe(Recipe[CodecTrainingConfig]):
     def __init__(self, config: CodecTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
         super().__init__(config, inputs, hardware)
         model = TransformCodec()
+        self._begin = inputs.begin
+        if config.keeps_bitstream and inputs.begin is None:
+            raise InputError("keeps_bitstream given without weights; give those whose bitstream is kept with --begin")
         if inputs.begin is not None:
-            start_from(model, inputs.begin)
+            start_from(model, inputs.begin, keeps_bitstream=config.keeps_bitstream)
         self.model = self.codec = hardware.to_device(model)
         self.optimiser = make_optimiser(self.codec, config, hardware)
         self.average = Ema(self.codec, config.ema)
         parallel = hardware.data_parallel(self.codec)
         compute = partial(gradients, config, parallel, hardware)
-        self._gradients = Replay(compute, tuple(self.codec.parameters()), hardware)
+        self._gradients = Replay(compute, tuple(p for p in self.codec.parameters() if p.requires_grad), hardware)
         self._sampler = Sampler(self.images, self.training, config)
         crop, rng = config.phases[0].crop, np.random.default_rng(config.seed)
         large = [i for i in self.held_out if min(self.images.shape(i)) >= crop] or self.training[:1]
@@ -80,7 +102,10 @@ class CodecRecipe(Recipe[CodecTrainingConfig]):
         config = self.config
         rng = np.random.default_rng([config.seed, 2, step, self.hardware.rank])
         torch.manual_seed(int(rng.integers(0, 2**31)))
-        t = torch.from_numpy(rng.uniform(0, 1, len(batch)).astype(np.float32)).to(self.hardware.device)
+        drawn = rng.uniform(0, 1, len(batch))
+        if config.lowest < 0:
+            drawn = np.where(rng.random(len(batch)) < LOW_SHARE, config.lowest * drawn, drawn)
+        t = torch.from_numpy(drawn.astype(np.float32)).to(self.hardware.device)
         rate = self.set_rate(step)
         figures = self._gradients(batch, t)
         norm = clip_and_step(self.optimiser, self._gradients.parameters, config.gradient_clip)
@@ -94,7 +119,8 @@ class CodecRecipe(Recipe[CodecTrainingConfig]):
 
     def export(self, done: int, path: Path) -> None:
         """All networks, and the prior in integers."""
-        export_weights(self.codec, self.earlier + done, path)
+        before = self._begin if self.config.keeps_bitstream else None
+        export_weights(self.codec, self.earlier + done, path, before)
 
 
 @torch.no_grad()
@@ -115,8 +141,13 @@ def validate(model: TransformCodec, images: Float[Tensor, "n 3 s s"]) -> Row:
     return row
 
 
-def export_weights(model: TransformCodec, steps: int, path: Path) -> None:
-    """Write the codec's weights file: transforms in 8 and 16 bits, float32 gains, and the prior in integers."""
+def export_weights(model: TransformCodec, steps: int, path: Path, keeping: Path | None = None) -> None:
+    """Write the codec's weights file: transforms in 8 and 16 bits, float32 gains, and the prior in integers.
+
+    Args:
+        keeping: weights whose bitstream the model kept. Their prior, gains and perceptual synthesis are copied, and the
+            file stands for theirs.
+    """
     tensors: dict[str, Tensor] = {}
     for part, module in (("analysis.", model.analysis), ("synthesis.", model.synthesis)):
         for name, value in module.state_dict().items():
@@ -127,31 +158,57 @@ def export_weights(model: TransformCodec, steps: int, path: Path) -> None:
         tensors[f"gains.{name}"] = value.cpu().contiguous()
     for name, array in export_hyperprior(model.prior).items():
         tensors[f"integer.{name}"] = torch.from_numpy(array.copy(order="C"))
-    write_weights(path, tensors, {"format": FORMAT, "steps": steps})
+    metadata: dict[str, object] = {"format": FORMAT, "steps": steps}
+    if keeping is not None:
+        known = TransformModel(keeping)
+        before, told = read_weights(keeping, FORMAT, "codec")
+        tensors |= {name: value for name, value in before.items() if name.startswith((*DECODING, *SHARED, PERCEPTUAL))}
+        metadata = {
+            **told,
+            **metadata,
+            STANDS_FOR: sorted({*known.stands_for, known.weights_sha256}),
+            PERCEPTUAL_BLOCKS: known.synthesis("perceptual").blocks,
+            LATENT_SPACE: known.latent_space,
+        }
+    write_weights(path, tensors, metadata)
 
 
 def make_optimiser(model: TransformCodec, config: CodecTrainingConfig, hardware: Hardware) -> torch.optim.AdamW:
     """AdamW; the transforms' linear parts learn slower."""
-    linear = [p for n, p in model.named_parameters() if n.endswith("linear.weight") and "prior" not in n]
+    learning = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    linear = [p for n, p in learning if n.endswith("linear.weight") and "prior" not in n]
     chosen = {id(p) for p in linear}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
+    rest = [p for _, p in learning if id(p) not in chosen]
     groups = [{"params": rest, "share": 1.0}, {"params": linear, "share": config.linear_rate}]
     fused = hardware.device.type == "cuda"
     return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=0.0, fused=fused)
 
 
-def start_from(model: TransformCodec, path: Path) -> None:
-    """Give a model the weights of an exported file.
+def start_from(model: TransformCodec, path: Path, *, keeps_bitstream: bool = False) -> None:
+    """Give a model the weights of an exported file; residual blocks that the file lacks start as nothing.
+
+    Args:
+        keeps_bitstream: what decodes symbols, and what the perceptual synthesis shares, is not trained on.
 
     Raises:
         WeightsError: the file cannot be used.
     """
     known = TransformModel(path)
-    model.analysis.load_state_dict(known.analysis.state_dict())
-    model.gains.load_state_dict(known.gains.state_dict())
     model.prior = Hyperprior(context=known.prior.context is not None)
-    model.prior.load_state_dict(known.prior.state_dict())
-    model.synthesis.load_state_dict(known.synthesis("mse").state_dict())
+    parts = (model.analysis, model.gains, model.prior, model.synthesis)
+    for own, module in zip(parts, (known.analysis, known.gains, known.prior, known.synthesis("mse")), strict=True):
+        values = own.state_dict()
+        strange = module.state_dict().keys() - values.keys()
+        if strange:
+            raise WeightsError(f"{path}: {min(strange)} given, which is more blocks than are trained; train others")
+        own.load_state_dict(values | module.state_dict())
+    if keeps_bitstream:
+        model.gains.requires_grad_(False)
+        model.prior.requires_grad_(False)
+        model.prior.analysis.requires_grad_(True)
+        for name, _ in known.synthesis("mse").named_parameters():
+            if f"synthesis.{name}".startswith(SHARED):
+                model.synthesis.get_parameter(name).requires_grad_(False)
 
 
 def gradients(
@@ -173,5 +230,5 @@ def gradients(
     error = (coded.rebuilt - target).square().mean(dim=(1, 2, 3)) * 255**2
     bpp = (coded.latent_bits.sum(dim=1) + coded.hyper_bits) / pixels
     loss = ((bpp + weight * error) / weight**config.balance).mean()
-    torch.autograd.backward(loss)
+    torch.autograd.backward(loss + config.lattice * excess(coded.rebuilt, target) if config.lattice else loss)
     return loss.detach(), error.detach().mean(), bpp.detach().mean(), coded.hyper_bits.detach().mean() / pixels

@@ -20,13 +20,20 @@ from torch import Tensor
 from vitiq.codecs.transform.latent_classifier import WEIGHTS as CLASSIFIER
 from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
 from vitiq.codecs.transform.networks.block_dct import BLOCK
-from vitiq.codecs.transform.networks.embedded import FORMAT, PERCEPTUAL, STANDS_FOR, WEIGHTS, TransformModel
+from vitiq.codecs.transform.networks.embedded import (
+    FORMAT,
+    PERCEPTUAL,
+    PERCEPTUAL_BLOCKS,
+    STANDS_FOR,
+    WEIGHTS,
+    TransformModel,
+)
 from vitiq.codecs.transform.networks.residual_dct import Synthesis, powers
 from vitiq.files import write_bytes
 from vitiq.models.backbones import load_backbone
 from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, SteadyConfig, Whole
+from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, SteadyConfig, Times, Whole
 from vitiq.training.crops import Sampler, held_out_crops, in_unit_range
 from vitiq.training.engine import Inputs, Recipe, Row
 from vitiq.training.hardware import Hardware
@@ -56,6 +63,7 @@ class PerceptualTrainingConfig(SteadyConfig, frozen=True, kw_only=True):
     quality_power: Positive
     graphic_share: Share
     largest_shrink: Positive
+    largest_enlargement: Times = 1.0
 
     @property
     def phase(self) -> Phase:
@@ -103,8 +111,9 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
         self._validation = in_unit_range(crops.to(hardware.device))
 
     def _starting_synthesis(self) -> Synthesis:
-        synthesis = Synthesis(self.classifier.feature_channels if self.classifier else 0)
-        known = self.codec.synthesis("perceptual").state_dict()
+        before = self.codec.synthesis("perceptual")
+        synthesis = Synthesis(self.classifier.feature_channels if self.classifier else 0, before.blocks)
+        known = before.state_dict()
         synthesis.load_state_dict({k: known.get(k, v) for k, v in synthesis.state_dict().items()})
         for name, parameter in synthesis.named_parameters():
             parameter.requires_grad_(name.startswith(TRAINED))
@@ -204,6 +213,7 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
         reader = self.classifier.weights_sha256 if self.classifier else ""
         # Symbols are decoded as before: files that name the codec's weights, or what those stand for, still can be.
         metadata[STANDS_FOR] = sorted({*metadata.get(STANDS_FOR, ()), self.codec.weights_sha256})
+        metadata[PERCEPTUAL_BLOCKS] = self.synthesis.blocks
         write_weights(path, tensors, metadata | {"interpolation": share, "classifier_sha256": reader})
         if self._classifier_file is not None:
             write_bytes(path.with_name(CLASSIFIER.name), self._classifier_file.read_bytes())

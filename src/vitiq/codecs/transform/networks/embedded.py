@@ -15,7 +15,7 @@ from torch import Tensor
 from vitiq.codecs.transform.hyperprior import HYPER_STRIDE, Hyperprior
 from vitiq.codecs.transform.hyperprior_integer import LEVELS, STRIP, IntegerHyperprior, float_tensors
 from vitiq.codecs.transform.networks.block_dct import BLOCK, CHANNELS
-from vitiq.codecs.transform.networks.residual_dct import ANALYSIS_HALO, Analysis, Gains, Synthesis, powers
+from vitiq.codecs.transform.networks.residual_dct import Analysis, Gains, Synthesis, powers
 from vitiq.errors import WeightsError
 from vitiq.models.building import as_alone
 from vitiq.models.strips import Margins, Tile, in_order, strips, tiles
@@ -30,8 +30,11 @@ INTEGER = "integer."
 PERCEPTUAL = "perceptual."
 """Prefix of those tensors of the synthesis that perceptual training changed."""
 
-STANDS_FOR = "stands_for"
-"""Entry of the metadata, see `TransformModel`."""
+STANDS_FOR, PERCEPTUAL_BLOCKS, LATENT_SPACE = "stands_for", "perceptual_blocks", "latent_space"
+"""Entries of the metadata: see `TransformModel`; residual blocks of the perceptual synthesis at strides 16, 8 and 4,
+where they are not those of the other; and `latent_space` of the codec whose bitstream these weights keep."""
+
+ANALYSIS_STAGES, SYNTHESIS_STAGES = ("wide", "middle"), ("wide", "middle", "fine")
 
 SMALLEST = 64
 """Least side in pixels that is coded: where every block lies at a border, networks trained on large crops fail."""
@@ -56,6 +59,8 @@ class TransformModel:
         steps_trained: optimiser steps behind the weights.
         classifier_sha256: of the weights of the classifier whose features the perceptual synthesis aggregates; empty
             where it aggregates none.
+        latent_space: hash of what gave latents their meaning, analysis and gains, before the transforms were trained on
+            under the same prior.
 
     Raises:
         WeightsError: the file is missing, damaged or of another format.
@@ -73,17 +78,22 @@ class TransformModel:
         integers = {k[len(INTEGER) :]: v.numpy() for k, v in tensors.items() if k.startswith(INTEGER)}
         try:
             self.integer_prior = IntegerHyperprior(integers)
-            self.analysis, self.gains = Analysis(), Gains()
+            analysis = _part(tensors, "analysis.")
+            self.analysis, self.gains = Analysis(_blocks(analysis, ANALYSIS_STAGES)), Gains()
             self.prior = Hyperprior(context=self.integer_prior.context is not None)
-            _load(self.analysis, _part(tensors, "analysis."))
+            _load(self.analysis, analysis)
             _load(self.gains, _part(tensors, "gains."))
             floats = {k: torch.from_numpy(v) for k, v in float_tensors(integers).items()}
             _load(self.prior, floats | _part(tensors, "hyper_analysis.", "analysis."))
             aggregate = tensors.get(PERCEPTUAL + "aggregate.weight", torch.empty(0, 0))
-            self._syntheses = {"mse": Synthesis(), "perceptual": Synthesis(features=aggregate.shape[1])}
             squared_error = _part(tensors, "synthesis.")
+            blocks = _blocks(squared_error, SYNTHESIS_STAGES)
+            own = tuple(int(count) for count in metadata.get(PERCEPTUAL_BLOCKS, blocks))
+            self._syntheses = {"mse": Synthesis(0, blocks), "perceptual": Synthesis(aggregate.shape[1], own)}
             _load(self._syntheses["mse"], squared_error)
-            _load(self._syntheses["perceptual"], squared_error | _part(tensors, PERCEPTUAL))
+            perceptual = squared_error | _part(tensors, PERCEPTUAL)
+            _load(self._syntheses["perceptual"], {k: v for k, v in perceptual.items() if _within(k, own)})
+            self.latent_space = str(metadata.get(LATENT_SPACE) or hash_of(self.analysis, self.gains))
         except (RuntimeError, KeyError, ValueError) as error:
             raise WeightsError(
                 f"{path}: tensors do not fit the transform codec ({str(error).splitlines()[0]}); "
@@ -122,7 +132,7 @@ class TransformModel:
     ) -> tuple[Float32[np.ndarray, "c h w"], Float32[np.ndarray, "z i j"]]:
         """`analyse` of a whole image, in parts where it is large: their borders differ by the rounding of sums."""
         height, width = coded_size(*image.shape[:2])
-        parts = tiles(height // BLOCK, width // BLOCK, STRIP, ANALYSIS_HALO)
+        parts = tiles(height // BLOCK, width // BLOCK, STRIP, self.analysis.halo)
         if len(parts) == 1:
             return self.analyse(padded_to_blocks(to_tensor(image, self.device)), level)
         scaled: np.ndarray = np.empty((CHANNELS, height // BLOCK, width // BLOCK), dtype=np.float32)
@@ -189,6 +199,34 @@ def _load(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
     module.load_state_dict(dict(tensors))
     module.requires_grad_(False)
     module.eval()
+
+
+def hash_of(*modules: torch.nn.Module) -> str:
+    """sha256 of all parameters of networks, in float32."""
+    found = hashlib.sha256()
+    for module in modules:
+        for name, value in sorted(module.state_dict().items()):
+            found.update(name.encode() + np.ascontiguousarray(value.float().cpu().numpy(), dtype="<f4").tobytes())
+    return found.hexdigest()
+
+
+def _place(name: str) -> tuple[str, int] | None:
+    """Stage and number of the residual block that a tensor belongs to; None for another tensor."""
+    stage, _, rest = name.partition(".")
+    number = rest.partition(".")[0]
+    return (stage, int(number)) if number.isdigit() else None
+
+
+def _blocks(tensors: Mapping[str, Tensor], stages: tuple[str, ...]) -> tuple[int, ...]:
+    """Residual blocks in each stage of a transform."""
+    found = {_place(name) for name in tensors}
+    return tuple(sum(place is not None and place[0] == stage for place in found) for stage in stages)
+
+
+def _within(name: str, blocks: tuple[int, ...]) -> bool:
+    """Whether a synthesis of so many residual blocks has a tensor."""
+    place = _place(name)
+    return place is None or place[1] < blocks[SYNTHESIS_STAGES.index(place[0])]
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str, becomes: str = "") -> dict[str, Tensor]:

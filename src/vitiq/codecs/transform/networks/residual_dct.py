@@ -8,6 +8,7 @@ before rounding (Cui et al. 2021, DOI 10.1109/CVPR46437.2021.01039).
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -22,13 +23,7 @@ WIDE, MIDDLE, FINE = 224, 128, 48
 """Feature channels at strides 16, 8 and 4."""
 
 ANALYSIS_BLOCKS, SYNTHESIS_BLOCKS = (2, 4), (2, 3, 4)
-"""Residual blocks at strides 16 and 8, and at 16, 8 and 4."""
-
-WIDE_REACH, MIDDLE_REACH, FINE_REACH = 4, 4, 3
-"""Latents on each side that the stages reach, two convolutions a block: 4, 8 (or 6) at stride 8, 9 at stride 4."""
-
-ANALYSIS_HALO, SYNTHESIS_HALO = MIDDLE_REACH + WIDE_REACH, WIDE_REACH + MIDDLE_REACH + FINE_REACH
-"""Latents on each side that a latent and a pixel are made of."""
+"""Residual blocks at strides 16 and 8, and at 16, 8 and 4, of networks that training begins anew."""
 
 LEVEL = 128.0
 """Images are read as value - LEVEL on the 0-255 scale, features as that / SPREAD."""
@@ -43,11 +38,32 @@ def powers(t: Float[Tensor, " n"]) -> Float[Tensor, "n 3"]:
     return torch.stack([torch.ones_like(t), t, t * t], dim=1)
 
 
+def reach(blocks: int, fineness: int, before: int = 0) -> int:
+    """Latents on each side that residual blocks reach.
+
+    Args:
+        blocks: their number; each is two convolutions of 3×3.
+        fineness: features along a latent.
+        before: features on each side that what follows them reaches.
+    """
+    return -(-(2 * blocks + before) // fineness)
+
+
 def zero(*layers: nn.Conv2d | nn.Linear) -> None:
     """Let layers start as nothing."""
     for layer in layers:
         for parameter in layer.parameters():
             nn.init.zeros_(parameter)
+
+
+def exactly(layer: nn.Module, x: Tensor) -> Tensor:
+    """A layer in float32 within mixed precision: bfloat16 holds 1 part in 256, which of a bright block is more
+    than a quantisation step."""
+    device = x.device.type
+    mixed = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    with torch.autocast(device, enabled=False) if mixed else nullcontext():
+        found: Tensor = layer(x.float() if mixed else x)
+    return found
 
 
 class Residual(nn.Module):
@@ -82,16 +98,27 @@ class Gains(nn.Module):
 
 
 class Analysis(nn.Module):
-    """Image -> latents y before gain and rounding."""
+    """Image -> latents y before gain and rounding.
 
-    def __init__(self) -> None:
+    Args:
+        blocks: residual blocks at strides 16 and 8.
+
+    Attributes:
+        blocks: as given.
+        halo: latents on each side that a latent is made of.
+    """
+
+    def __init__(self, blocks: tuple[int, ...] = ANALYSIS_BLOCKS) -> None:
         super().__init__()
+        self.blocks = wide, middle = blocks
+        self._middle_reach = reach(middle, 2)
+        self.halo = self._middle_reach + reach(wide, 1)
         self.linear = nn.Conv2d(3, CHANNELS, BLOCK, stride=BLOCK, bias=False)
         self.linear.weight.data.copy_(basis())
         self.stem = nn.Conv2d(3 * 64, MIDDLE, 1)
-        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(ANALYSIS_BLOCKS[1]))
+        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(middle))
         self.down = nn.Conv2d(MIDDLE, WIDE, 2, stride=2)
-        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(ANALYSIS_BLOCKS[0]))
+        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(wide))
         self.out = nn.Conv2d(WIDE, CHANNELS, 1)
         zero(self.out)
 
@@ -101,20 +128,20 @@ class Analysis(nn.Module):
         """Latents of images in [0, 1] whose sides are multiples of 16, on the scale of DCT coefficients.
 
         Args:
-            margins: of a tile of an image, in latents, up to ANALYSIS_HALO; the result has none.
+            margins: of a tile of an image, in latents, up to `halo`; the result has none.
         """
         centred = images * 255 - LEVEL
         x = self.stem(F.pixel_unshuffle(centred / SPREAD, 8))
         for block in self.middle:
             x = block(x, quality)
-        x = cropped(x, margins, MIDDLE_REACH, 2)
+        x = cropped(x, margins, self._middle_reach, 2)
         x = self.down(x)
-        left = left_over(margins, MIDDLE_REACH)
+        left = left_over(margins, self._middle_reach)
         for block in self.wide:
             x = block(x, quality)
-        x = cropped(x, left, ANALYSIS_HALO)
-        base = self.linear(cropped(centred, margins, ANALYSIS_HALO, BLOCK))
-        latents: Tensor = base.float() + SPREAD * self.out(x).float()
+        x = cropped(x, left, self.halo)
+        base = exactly(self.linear, cropped(centred, margins, self.halo, BLOCK))
+        latents: Tensor = base + SPREAD * self.out(x).float()
         return latents
 
 
@@ -124,23 +151,31 @@ class Synthesis(nn.Module):
     Args:
         features: channels of the classifier's features that are aggregated (Bai et al. 2022, arXiv 2112.09300), at
             first as nothing; 0 for a synthesis without.
+        blocks: residual blocks at strides 16, 8 and 4.
+
+    Attributes:
+        blocks: as given.
+        halo: latents on each side that a pixel is made of.
     """
 
-    def __init__(self, features: int = 0) -> None:
+    def __init__(self, features: int = 0, blocks: tuple[int, ...] = SYNTHESIS_BLOCKS) -> None:
         super().__init__()
+        self.blocks = wide, middle, fine = blocks
+        self._reaches = reach(wide, 1), reach(middle, 2), reach(fine, 4, before=1)
+        self.halo = sum(self._reaches)
         if features:
             self.aggregate = nn.Conv2d(features, WIDE, 1)
             zero(self.aggregate)
         self.linear = nn.ConvTranspose2d(CHANNELS, 3, BLOCK, stride=BLOCK, bias=False)
         self.linear.weight.data.copy_(basis())
         self.stem = nn.Conv2d(CHANNELS, WIDE, 1)
-        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(SYNTHESIS_BLOCKS[0]))
+        self.wide = nn.ModuleList(Residual(WIDE) for _ in range(wide))
         self.to_middle = nn.Conv2d(WIDE, 4 * MIDDLE, 1)
         self.base_middle = nn.Conv2d(3 * 64, MIDDLE, 1)
-        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(SYNTHESIS_BLOCKS[1]))
+        self.middle = nn.ModuleList(Residual(MIDDLE) for _ in range(middle))
         self.to_fine = nn.Conv2d(MIDDLE, 4 * FINE, 1)
         self.base_fine = nn.Conv2d(3 * 16, FINE, 1)
-        self.fine = nn.ModuleList(Residual(FINE) for _ in range(SYNTHESIS_BLOCKS[2]))
+        self.fine = nn.ModuleList(Residual(FINE) for _ in range(fine))
         self.out = nn.Conv2d(FINE, 3 * 16, 3, padding=1)
         zero(self.out)
 
@@ -170,27 +205,28 @@ class Synthesis(nn.Module):
         """As `forward`, with the aggregated features of these latents.
 
         Args:
-            margins: of a tile of an image, in latents, up to SYNTHESIS_HALO; the result has none.
+            margins: of a tile of an image, in latents, up to `halo`; the result has none.
             each: runs each step; for `by_strips`, margins must be none.
         """
+        wide_reach, middle_reach, fine_reach = self._reaches
         x = each(lambda y: self.stem(y / SPREAD), latents)
         for block in self.wide:
             x = each(partial(block, quality=quality), x, reach=2)
         if aggregated is not None:
             x = x + aggregated
-        x = cropped(x, margins, WIDE_REACH)
-        left = left_over(margins, WIDE_REACH)
-        base = each(lambda y: self.linear(y).float(), cropped(latents, margins, WIDE_REACH))
+        x = cropped(x, margins, wide_reach)
+        left = left_over(margins, wide_reach)
+        base = each(partial(exactly, self.linear), cropped(latents, margins, wide_reach))
         x = each(self._to_middle, x, base)
         for block in self.middle:
             x = each(partial(block, quality=quality), x, reach=2)
-        x, base = cropped(x, left, MIDDLE_REACH, 2), cropped(base, left, MIDDLE_REACH, BLOCK)
-        left = left_over(left, MIDDLE_REACH)
+        x, base = cropped(x, left, middle_reach, 2), cropped(base, left, middle_reach, BLOCK)
+        left = left_over(left, middle_reach)
         x = each(self._to_fine, x, base)
         for block in self.fine:
             x = each(partial(block, quality=quality), x, reach=2)
         rebuilt = each(self._to_pixels, x, base, reach=1)
-        return torch.div(cropped(rebuilt, left, FINE_REACH, BLOCK) + LEVEL, 255)
+        return torch.div(cropped(rebuilt, left, fine_reach, BLOCK) + LEVEL, 255)
 
     def _to_middle(self, x: Float[Tensor, "n c h w"], base: Float[Tensor, "n 3 i j"]) -> Float[Tensor, "n d 2*h 2*w"]:
         found: Tensor = F.pixel_shuffle(self.to_middle(x), 2) + self.base_middle(F.pixel_unshuffle(base / SPREAD, 8))
