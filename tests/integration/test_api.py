@@ -381,6 +381,23 @@ def test_sets_come_as_folders_or_batches(folders: Path) -> None:
     assert note.startswith("distorted: grey")
 
 
+def test_sets_hold_compressed_files_and_other_files_are_named(
+    folders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    coded, decoded = tmp_path / "coded", tmp_path / "decoded"
+    decoded.mkdir()
+    for image in sorted((folders / "a").glob("*.png")):
+        file = vitiq.encode(image, "generative-mse", quality=0)
+        file.save(coded / f"{image.stem}.viq")
+        Image.fromarray(file.decode()).save(decoded / image.name)
+    (coded / "notes.txt").write_text("not an image")
+    measured = [
+        vitiq.score_sets(folders / "b", side, "patch-kid-pixel")["patch-kid-pixel"].value for side in (coded, decoded)
+    ]
+    assert measured[0] == measured[1] != 0
+    assert f"{coded}: 1 other file skipped (1 .txt)" in caplog.text
+
+
 def test_a_script_needs_no_guard(folders: Path, tmp_path: Path) -> None:
     call = f"vitiq.score_folder({str(folders / 'a')!r}, {str(folders / 'b')!r}, 'mse', jobs=2)"
     code = f"import vitiq\nprint(len({call}.pairs))\n"

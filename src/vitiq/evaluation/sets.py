@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError
 from vitiq.evaluation.inputs import read_any
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -17,6 +19,10 @@ from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
 from vitiq.types import Score
+
+log = logging.getLogger("vitiq")
+log.addHandler(logging.NullHandler())
+"""Says once what was passed over; the program shows it on standard error."""
 
 STATISTICS = ".npz"
 DEFAULT = "fid"
@@ -65,7 +71,7 @@ def need_no_pairs(metrics: Sequence[Metric]) -> bool:
 
 
 def images_of(folder: Path, problems: list[str]) -> list[Path]:
-    """Image files below a folder, sorted.
+    """Image files and compressed files (.viq) below a folder, sorted.
 
     Raises:
         InputError: no such folder, or a file.
@@ -73,7 +79,9 @@ def images_of(folder: Path, problems: list[str]) -> list[Path]:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}; expected a folder of images or a statistics file ({STATISTICS})")
-    found = find_images([folder])
+    found = find_images([folder], also=is_viq)
+    for line in found.skipped:
+        log.warning("%s", line)
     problems += found.problems
     return [image.path for image in found.images]
 
