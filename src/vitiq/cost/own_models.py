@@ -59,7 +59,7 @@ CONTEXT_IMAGE = (512, 768)
 def of_codec(path: Path | None) -> OwnTraining:
     """`vitiq train codec`."""
     config = codec.CodecTrainingConfig.load(path)
-    model = on_meta(TransformCodec())
+    model = on_meta(TransformCodec(config.analysis_blocks, config.synthesis_blocks))
 
     def run(batch: int, crop: int) -> Tensor:
         # The parts of its forward pass one by one: autocast knows no tensors without numbers.

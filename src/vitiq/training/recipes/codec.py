@@ -29,7 +29,7 @@ from vitiq.codecs.transform.networks.embedded import (
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
 from vitiq.errors import InputError, WeightsError
 from vitiq.training.checkpoint import Ema
-from vitiq.training.config import NotNegative, Phase, PhasedConfig, Positive
+from vitiq.training.config import Count, NotNegative, Phase, PhasedConfig, Positive
 from vitiq.training.crops import Sampler, in_unit_range, phase_at, random_crop, stacked
 from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
 from vitiq.training.hardware import Hardware
@@ -57,6 +57,8 @@ class CodecTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     lowest: Annotated[float, msgspec.Meta(le=0)]
     lattice: NotNegative
     keeps_bitstream: bool
+    analysis_blocks: tuple[Count, Count]
+    synthesis_blocks: tuple[Count, Count, Count]
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -74,7 +76,7 @@ class CodecRecipe(Recipe[CodecTrainingConfig]):
 
     def __init__(self, config: CodecTrainingConfig, inputs: Inputs, hardware: Hardware) -> None:
         super().__init__(config, inputs, hardware)
-        model = TransformCodec()
+        model = TransformCodec(config.analysis_blocks, config.synthesis_blocks)
         self._begin = inputs.begin
         if config.keeps_bitstream and inputs.begin is None:
             raise InputError("keeps_bitstream given without weights; give those whose bitstream is kept with --begin")

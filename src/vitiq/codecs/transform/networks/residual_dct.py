@@ -23,7 +23,7 @@ WIDE, MIDDLE, FINE = 224, 128, 48
 """Feature channels at strides 16, 8 and 4."""
 
 ANALYSIS_BLOCKS, SYNTHESIS_BLOCKS = (2, 4), (2, 3, 4)
-"""Residual blocks at strides 16 and 8, and at 16, 8 and 4, of networks that training begins anew."""
+"""Residual blocks at strides 16 and 8, and at 16, 8 and 4, where nothing else is said."""
 
 LEVEL = 128.0
 """Images are read as value - LEVEL on the 0-255 scale, features as that / SPREAD."""

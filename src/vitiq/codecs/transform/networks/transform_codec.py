@@ -10,7 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitiq.codecs.transform.hyperprior import Hyperprior
-from vitiq.codecs.transform.networks.residual_dct import Analysis, Gains, Synthesis, powers
+from vitiq.codecs.transform.networks.residual_dct import (
+    ANALYSIS_BLOCKS,
+    SYNTHESIS_BLOCKS,
+    Analysis,
+    Gains,
+    Synthesis,
+    powers,
+)
 
 LAMBDA_LOW, LAMBDA_HIGH = 2.5e-4, 1.5e-2
 """Weights of the squared error (0-255 scale) against bits per pixel at quality 0 and 1."""
@@ -35,14 +42,22 @@ def straight_through(x: Tensor) -> Tensor:
 
 
 class TransformCodec(nn.Module):
-    """Analysis, gains, hyperprior, synthesis."""
+    """Analysis, gains, hyperprior, synthesis.
 
-    def __init__(self) -> None:
+    Args:
+        analysis_blocks, synthesis_blocks: residual blocks, as `Analysis` and `Synthesis` take them.
+    """
+
+    def __init__(
+        self,
+        analysis_blocks: tuple[int, ...] = ANALYSIS_BLOCKS,
+        synthesis_blocks: tuple[int, ...] = SYNTHESIS_BLOCKS,
+    ) -> None:
         super().__init__()
-        self.analysis = Analysis()
+        self.analysis = Analysis(analysis_blocks)
         self.gains = Gains()
         self.prior = Hyperprior()
-        self.synthesis = Synthesis()
+        self.synthesis = Synthesis(blocks=synthesis_blocks)
 
     def forward(self, images: Float[Tensor, "n 3 h w"], t: Float[Tensor, " n"]) -> Coded:
         """Reconstruction and bits; noise for rounding in the bits, straight-through rounding elsewhere.
