@@ -75,7 +75,7 @@ program is counted whole.
 
 `butteraugli`, `vmaf` and `cvvdp` are their programs, called: ours hands over PPM files, planes and arrays, so that
 `cvvdp` is level with its package. Networks have random weights. Differences on tiny and flat images where definitions
-end are explained in [the metrics that codec people quote](metrics-codec.md#where-programs-disagree) and
+end are explained in [codec metrics](metrics-codec.md#where-programs-disagree) and
 [BRISQUE](metrics.md#brisque).
 """
 

@@ -119,7 +119,8 @@ def loss(name: str, **options: Any) -> Loss:
 
     Args:
         name: the metric's key: `mse`, `psnr-y`, `ms-ssim`, `lpips`, `vit-tiles`, a plug-in's, …; or one of `STAND_INS`.
-        options: of the loss: `backbone` of the ViT losses, `folder` of LPIPS's and DISTS's weights.
+        options: of the loss: `backbone` of the ViT losses; `folder` of the weights of LPIPS, DISTS and Wasserstein
+            Distortion, `sigma` of the last.
 
     Raises:
         UnknownNameError: no metric of that name has a loss.

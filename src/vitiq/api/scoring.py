@@ -120,7 +120,7 @@ def score(
     Args:
         reference, distorted: images of one size, each a path, a Pillow image, NumPy uint8 H×W×3, or floating point in
             [0, 1] (NumPy or torch, H×W×3 or 3×H×W). Two batches (N×3×H×W, or lists of images) give a list.
-        metrics: comma-separated names or a list of names; also "default" or "all".
+        metrics: comma-separated names or a list of names; also "default", "all" or "jpeg-ai-cttc".
         backbone: the ViT for the `vit-…` metrics: a path, or a backbone from `vitiq.backbone`.
         panel: additional backbones, for `vit-panel`.
         device: "cuda" or "auto" for the backbones.

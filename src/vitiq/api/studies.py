@@ -44,7 +44,7 @@ def run_study(
         metrics: comma-separated names or a list of names.
         backbone, panel: checkpoints (paths) of the ViTs for the `vit-…` metrics.
         keep: files to keep: "bitstreams", "images", both separated by a comma, or "none".
-        executor: "auto", "processes", "inline" (this process) or "dask".
+        executor: "auto", "processes", "inline" (this process), "dask" or "slurm".
         device: "cuda" or "auto" for the networks of codecs and the ViTs.
         jobs: number of parallel tasks; None for one per core.
         progress: whether to show a progress bar; None for in notebooks and terminals only.
