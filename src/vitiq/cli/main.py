@@ -23,7 +23,7 @@ import click
 from vitiq import __version__
 from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
-from vitiq.cli.streams import abandon, flush, prepare, show_error
+from vitiq.cli.streams import ReaderGone, abandon, flush, prepare, reader_gone, show_error
 from vitiq.errors import InputError, UnknownNameError, VitiqError, described
 from vitiq.foreign import reserve_output
 from vitiq.signals import stop_on_signals
@@ -52,19 +52,25 @@ COMMANDS = {
 """Command -> its line in the help; each lives in the module of its name, imported only when used."""
 
 
-class ReaderGone(Exception):  # noqa: N818 - no error
-    """Whoever read standard output has closed it, as `head` does."""
-
-
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """Keeps click from answering a closed pipe with exit code 1, and Ctrl-C with an empty line."""
+    """Keeps click from answering a closed pipe without a word, and Ctrl-C with an empty line."""
     try:
         yield
     except BrokenPipeError as error:
-        raise ReaderGone from error
+        raise broken_pipe(error) from error
     except KeyboardInterrupt as error:
         raise click.exceptions.Abort from error
+
+
+def broken_pipe(error: BrokenPipeError) -> Exception:
+    """What a broken pipe means: the end of the work where it is standard output's, a failure where it is another."""
+    from vitiq.registry import plugin_fault  # noqa: PLC0415 - slow to import
+
+    if reader_gone():
+        return ReaderGone()
+    named = error.filename or "a pipe that is not standard output"
+    return plugin_fault(error) or VitiqError(f"{named}: whoever read it has closed it ({error.strerror})")
 
 
 class LazyGroup(click.Group):
@@ -152,9 +158,10 @@ def main() -> None:
     stop_on_signals()
     try:
         check_folder()
-        cli.main(prog_name="vitiq", standalone_mode=False)
-        flush()
-    except (ReaderGone, BrokenPipeError):
+        with own_signals():
+            cli.main(prog_name="vitiq", standalone_mode=False)
+            flush()
+    except ReaderGone:
         abandon(sys.stdout)
         sys.exit(0)
     except click.exceptions.NoArgsIsHelpError as error:  # a group alone: its help, whole
