@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, unwritable
 
 MAX_LINKS = 40
 """Links followed before a path counts as a loop, as Linux does (path_resolution(7))."""
@@ -184,7 +184,7 @@ def _one_line(path: Path) -> Iterator[None]:
         foreign = error.errno is None or type(error).__module__ != "builtins"
         if foreign or (error.filename is not None and not _about(error, path)):
             raise
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
+        raise InputError(unwritable(path, error)) from error
     except ValueError as error:
         if "embedded null" not in str(error):
             raise
