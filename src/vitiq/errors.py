@@ -106,6 +106,11 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system answers where a disk, or the part of it that a user may fill, is full."""
 
 
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error of ours says of a file that the disk has no place for it: nothing more can be written then."""
+    return getattr(error.__cause__, "errno", None) in FULL
+
+
 def unwritable(path: object, error: OSError) -> str:
     """What the system says of a path that cannot be written, and what to do about it.
 

@@ -8,18 +8,23 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from program import Vitiq
+from vitiq.cli.score import map_drawn
 from vitiq.codecs import batch
 from vitiq.codecs.batch import plan_decoding, plan_encoding
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import InputError
-from vitiq.files import same_file
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.scoring import Scored
+from vitiq.files import open_output, same_file
 from vitiq.image.io import write_png
+from vitiq.report import maps
 from vitiq.types import ImageU8
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -132,3 +137,20 @@ def test_a_line_of_the_journal_that_a_full_disk_cut_costs_no_other(
     journal.note(tmp_path / "b.jpg", PNG, b"made")
     (tmp_path / "b.jpg").write_bytes(b"made")
     assert journal.state(tmp_path / "b.jpg", source, journal.lines()) is State.SAME
+
+
+def test_a_full_disk_ends_the_drawing_of_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(number: int) -> Callable[..., None]:
+        def draw(*_: object, **__: object) -> None:
+            with open_output(tmp_path / "map.png"):
+                raise OSError(number, os.strerror(number))
+
+        return draw
+
+    pair = Scored(tmp_path / "a.png", tmp_path / "b.png")
+    monkeypatch.setattr(MetricSpec, "backbone", lambda _: None)
+    monkeypatch.setattr(maps, "draw_map", failing(errno.EIO))
+    assert len(map_drawn(pair, tmp_path / "map.png", MetricSpec("mse"), force=True)) == 1
+    monkeypatch.setattr(maps, "draw_map", failing(errno.ENOSPC))
+    with pytest.raises(InputError, match=r"No space left on device.; free some space"):
+        map_drawn(pair, tmp_path / "map.png", MetricSpec("mse"), force=True)

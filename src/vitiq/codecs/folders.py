@@ -22,7 +22,7 @@ from vitiq.codecs.batch import Batch, PassedOver, Skipped, plan_decoding, plan_e
 from vitiq.codecs.files import DecodedFile, EncodedFile, decode_file, encode_file
 from vitiq.codecs.journal import Journal
 from vitiq.codecs.spec import RateSpec, make_codec
-from vitiq.errors import FULL, StoreError, VitiqError
+from vitiq.errors import StoreError, VitiqError, disk_is_full
 from vitiq.registry import plugin_fault
 from vitiq.workers import in_order, jobs_on
 
@@ -166,7 +166,7 @@ def caught(source: Path, work: Callable[[], R]) -> R | Failed:
         return work()
     except VitiqError as error:
         said = str(error)
-        if getattr(error.__cause__, "errno", None) in FULL:
+        if disk_is_full(error):
             raise StoreError(said) from error
     except MemoryError:
         said = "not enough memory for this image"
