@@ -200,7 +200,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
         (AssertionError(), "a fault of vitiq (AssertionError)"),
         (MemoryError(), "not enough memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "not enough memory"),
-        (OSError(28, "No space left on device"), "standard output: No space left on device"),
+        (OSError(28, "No space left on device"), "No space left on device, of a file without a name; vitiq --debug"),
         (BrokenPipeError(32, "Broken pipe"), "a pipe that is not standard output: whoever read it has closed it"),
         (IsADirectoryError(21, "Is a directory", "folder"), "folder: Is a directory"),
         (InputError("two\nlines"), "two lines"),

@@ -23,7 +23,7 @@ import click
 from vitiq import __version__
 from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
-from vitiq.cli.streams import ReaderGone, abandon, flush, prepare, reader_gone, show_error
+from vitiq.cli.streams import ReaderGone, abandon, flush, of_output, prepare, reader_gone, show_error
 from vitiq.errors import InputError, UnknownNameError, VitiqError, described
 from vitiq.foreign import reserve_output
 from vitiq.signals import stop_on_signals
@@ -217,8 +217,10 @@ def answer(error: Exception) -> tuple[str, int]:  # noqa: PLR0911 - a kind of fa
             return f"{error.filename or error}: {error.strerror}; choose another output or cache folder", 1
         case OSError(errno=errno.ENOMEM):
             return OUT_OF_MEMORY, 1
-        case OSError(strerror=str()):
+        case OSError(strerror=str()) if error.filename or of_output(error):
             return f"{error.filename or 'standard output'}: {error.strerror}", 1
+        case OSError(strerror=str()):
+            return f"{error.strerror}, of a file without a name; {debugged()} shows which", 1
         case _:
             return unexpected(error), 1
 
@@ -234,8 +236,12 @@ def unexpected(error: Exception) -> str:
     fault = plugin_fault(error)
     if fault is not None:
         return str(fault)
-    again = shlex.join(["vitiq", "--debug", *sys.argv[1:]])
-    return f"a fault of vitiq ({described(error)}); please report what this shows: {again}"
+    return f"a fault of vitiq ({described(error)}); please report what this shows: {debugged()}"
+
+
+def debugged() -> str:
+    """The command again, with the whole of what went wrong."""
+    return shlex.join(["vitiq", "--debug", *sys.argv[1:]])
 
 
 def fail_of_plugin(error: SystemExit) -> NoReturn:

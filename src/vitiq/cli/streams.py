@@ -66,6 +66,14 @@ def reader_gone() -> bool:
         return False
 
 
+def of_output(error: BaseException) -> bool:
+    """Whether what failed is a write to a standard stream: nothing but click's `echo` and `flush` here make one."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code in {click.echo.__code__, flush.__code__}
+
+
 def abandon(stream: Any) -> None:
     """Send what a stream still holds nowhere, so that the interpreter does not fail on it at its end."""
     with suppress(OSError, ValueError, AttributeError):
