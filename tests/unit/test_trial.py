@@ -96,7 +96,8 @@ def test_a_browser_that_leaves_before_its_answer_is_no_error(capsys: pytest.Capt
 def test_a_length_in_other_digits_is_refused() -> None:
     """`"²".isdigit()` is true, and `int` does not take it."""
     handler: Any = Handler.__new__(Handler)
-    handler.path, handler.headers, refused = "/drop", {"Content-Length": "²"}, []
+    handler.path, handler.headers = "/drop", {"Content-Length": "²"}
+    refused: list[HTTPStatus] = []
     handler._refuse = lambda status, _: refused.append(status)
     handler.do_POST()
     assert refused == [HTTPStatus.LENGTH_REQUIRED]
