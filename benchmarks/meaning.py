@@ -20,13 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-
-from vitiq.analysis.choices import Agreed
-from vitiq.cli.progress import ProgressBar
-from vitiq.codecs.base import Codec
-from vitiq.codecs.spec import make_codec
-from vitiq.evaluation.forced_choice.changes import STRENGTHS, Face
-from vitiq.evaluation.forced_choice.trial import (
+from forced_choice.changes import STRENGTHS, Face
+from forced_choice.trial import (
     CERTAIN,
     KEY,
     KINDS,
@@ -40,6 +35,11 @@ from vitiq.evaluation.forced_choice.trial import (
     questions,
     read_set,
 )
+
+from vitiq.analysis.choices import Agreed
+from vitiq.cli.progress import ProgressBar
+from vitiq.codecs.base import Codec
+from vitiq.codecs.spec import make_codec
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.opinion_values import values_of
 from vitiq.image.io import read_image

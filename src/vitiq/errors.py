@@ -9,7 +9,7 @@
     ├── MissingDependencyError  an optional package or program is not installed
     ├── WeightsError            a weights file is missing, damaged or of an unexpected layout
     ├── TaskError               a task of a study failed
-    └── StoreError              results cannot be stored (full disk, no permission); the study resumes once they can
+    └── StoreError              results cannot be stored (full disk, no permission); the same command then resumes
 
 Each message says what was given, what was expected and how to fix it, in one line.
 """
@@ -56,7 +56,7 @@ class TaskError(VitiqError):
 
 
 class StoreError(VitiqError):
-    """Results cannot be stored (full disk, no permission); the study resumes once they can."""
+    """Results cannot be stored (full disk, no permission); once they can, the same command resumes."""
 
 
 def first_line(error: BaseException) -> str:
@@ -100,3 +100,23 @@ def unreadable(path: object, error: OSError, failed: str = "cannot be read") -> 
         'a.png: cannot be read (Permission denied); check its permissions'
     """
     return f"{path}: {failed} ({error.strerror}); {_CURES.get(error.errno or 0, 'check the path')}"
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system answers where a disk, or the part of it that a user may fill, is full."""
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error of ours says of a file that the disk has no place for it: nothing more can be written then."""
+    return getattr(error.__cause__, "errno", None) in FULL
+
+
+def unwritable(path: object, error: OSError) -> str:
+    """What the system says of a path that cannot be written, and what to do about it.
+
+    Example:
+        >>> unwritable("a.png", OSError(errno.ENOSPC, "No space left on device"))
+        'a.png: cannot be written (No space left on device); free some space, or choose another output'
+    """
+    space = "free some space, or " if error.errno in FULL else ""
+    return f"{path}: cannot be written ({error.strerror}); {space}choose another output"

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, unwritable
 
 MAX_LINKS = 40
 """Links followed before a path counts as a loop, as Linux does (path_resolution(7))."""
@@ -90,7 +90,6 @@ def open_output(path: Path, *, overwrite: bool = True, source: Path | None = Non
     with _one_line(path):
         in_place = _in_place(path)
         if in_place is not None:
-            # A pipe whose reader has gone is no failure of ours: the command ends quietly.
             with os.fdopen(in_place, "wb") as file:
                 yield file
             return
@@ -177,14 +176,15 @@ def _one_line(path: Path) -> Iterator[None]:
     """What the system says about a write, as an InputError that names the path."""
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        # That the reader of standard output goes is for the program to answer; a regular file has no reader.
+        if isinstance(error, BrokenPipeError) and (_descriptor(path) == 1 or not _is_device(path)):
+            raise
         # An error of another file that the block works on carries that file's name, one of a library its own type.
         foreign = error.errno is None or type(error).__module__ != "builtins"
         if foreign or (error.filename is not None and not _about(error, path)):
             raise
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
+        raise InputError(unwritable(path, error)) from error
     except ValueError as error:
         if "embedded null" not in str(error):
             raise

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forced_choice.changes import jpeg
 
 from vitiq import registry
 from vitiq.errors import InputError
-from vitiq.evaluation.forced_choice.changes import jpeg
 from vitiq.image.io import read_image
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import resolve_metrics, score_sets, to_json

@@ -254,6 +254,8 @@ class BytesPath:
         (lambda image: ANY.metric(3), "metric: int given, a name expected"),
         (lambda image: ANY.score_sets([image], [image], "mse"), "mse compares pairs of images"),
         (lambda image: ANY.score_sets(".", ".", "fid-vit,psnr"), "psnr compares pairs of images"),
+        (lambda image: ANY.score_sets(".", ".", ""), "no metric named"),
+        (lambda image: ANY.score_folder(".", ".", []), "no metric named"),
         (lambda image: ANY.run_study("x.png", [ANY.codec("jpeg")], "out"), "codecs: a list of Jpeg given"),
         (lambda image: ANY.run_study([], "jpeg", "out", "mse"), "no image to run on: none was named"),
         (lambda image: ANY.losses.loss(3), "loss: int given"),

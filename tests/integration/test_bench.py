@@ -208,6 +208,18 @@ def test_exports(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     assert sorted(path.name for path in (tmp_path / "cc").iterdir()) == ["JPEG.json", "WebP.json"]
 
 
+def test_curves_of_like_names_are_exported_to_files_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vitiq: Vitiq
+) -> None:
+    """Signs that no file name should hold become a dash; two such labels would else share a file."""
+    sizes = (True, 8, 8, 9, 1.125, 0.1, 0.1)
+    made = [Record("", "a.png", "", "x", label, {}, "quality", 1.0, 1.0, *sizes) for label in ("x[q=1]", "x(q=1)")]
+    monkeypatch.setattr(Store, "records", lambda *_, **__: made)
+    assert vitiq("bench", "export", tmp_path, "--to", "compressai", "-o", tmp_path / "out").code == 0
+    tables = [json.loads(path.read_text()) for path in sorted((tmp_path / "out").iterdir())]
+    assert sorted(table["name"] for table in tables) == ["x(q=1)", "x[q=1]"]
+
+
 def test_clean_leaves_what_is_referred_to(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     out = tmp_path / "out"
     for codecs in ("jpeg@10,50", "webp@10,50"):

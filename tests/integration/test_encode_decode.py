@@ -187,8 +187,20 @@ def test_devices_and_pipes(photo: Path, tmp_path: Path) -> None:
     assert out.read_bytes().startswith(b"before\xff\xd8\xff")
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no /dev/fd")
+def test_a_closed_pipe_that_is_not_standard_output_is_an_error(photo: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = program("encode", photo, "-c", "jpeg", "-o", f"/dev/fd/{writer}", pass_fds=(writer,))
+    finally:
+        os.close(writer)
+    said = f"vitiq: error: /dev/fd/{writer}: cannot be written (Broken pipe); choose another output\n"
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (1, b"", said)
+
+
 def test_a_closed_pipe_ends_quietly(photo: Path) -> None:
-    for command in ("metrics list", f"encode {photo} -c jpeg -o -", "--help"):
+    for command in ("metrics list", *(f"encode {photo} -c jpeg -o {out}" for out in ("-", "/dev/stdout")), "--help"):
         done = subprocess.run(
             ["bash", "-c", f"'{sys.executable}' -m vitiq {command} | true; echo ${{PIPESTATUS[0]}}"],
             capture_output=True,

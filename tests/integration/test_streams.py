@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from vitiq import registry
 from vitiq.cli import main as program
 from vitiq.cli.common import to_json_text
 from vitiq.cli.options import METRICS, CodecCommand
+from vitiq.cli.streams import abandon, reader_gone
 from vitiq.errors import InputError
 from vitiq.image.io import write_png
 from vitiq.types import ImageU8
@@ -198,7 +200,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
         (AssertionError(), "a fault of vitiq (AssertionError)"),
         (MemoryError(), "not enough memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "not enough memory"),
-        (OSError(28, "No space left on device"), "standard output: No space left on device"),
+        (OSError(28, "No space left on device"), "No space left on device, of a file without a name; vitiq --debug"),
+        (BrokenPipeError(32, "Broken pipe"), "a pipe that is not standard output: whoever read it has closed it"),
         (IsADirectoryError(21, "Is a directory", "folder"), "folder: Is a directory"),
         (InputError("two\nlines"), "two lines"),
     ],
@@ -217,6 +220,26 @@ def test_every_failure_is_one_line(
     assert shown.out == ""
     assert run(monkeypatch, "--debug", "codecs", "list") == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("polled", [True, False])
+@pytest.mark.parametrize("gone", [True, False])
+def test_whose_reader_has_gone(polled: bool, gone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that fails leaves its bytes in the stream, by which the pipe is known where there is no poll(2)."""
+    reader, writer = os.pipe()
+    if not polled:
+        monkeypatch.delattr(select, "poll")
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        stream.write("x")
+        if gone:
+            os.close(reader)
+            with pytest.raises(BrokenPipeError):
+                stream.flush()
+        assert reader_gone() is gone
+        abandon(stream)
+    if not gone:
+        os.close(reader)
 
 
 PLUGIN = """

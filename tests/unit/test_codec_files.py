@@ -1,21 +1,31 @@
-"""Plans of what is made from folders: work that grows with the number of files alone.
+"""Folders through a codec: work that grows with the number of files alone, and full disks.
 
-Truth: counts of the calls that ask the file system, which a faster machine does not change.
+Truth: counts of the calls that ask the file system, which a faster machine does not change; write(2) and fsync(2).
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from program import Vitiq
+from vitiq.cli.score import map_drawn
 from vitiq.codecs import batch
 from vitiq.codecs.batch import plan_decoding, plan_encoding
-from vitiq.codecs.journal import Journal
-from vitiq.files import same_file
+from vitiq.codecs.journal import Journal, State
+from vitiq.errors import InputError
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.scoring import Scored
+from vitiq.files import open_output, same_file
+from vitiq.image.io import write_png
+from vitiq.report import maps
+from vitiq.types import ImageU8
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -86,3 +96,61 @@ def test_resuming_takes_calls_in_proportion_to_the_files(tmp_path: Path) -> None
     calls(10)  # imports
     few, some, many = calls(50), calls(150), calls(450)
     assert (many - some) / 300 < 1.003 * (some - few) / 100
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_once_and_ends_the_work(
+    number: int, small: ImageU8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vitiq: Vitiq
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        write_png(tmp_path / "in" / name, small)
+    calls = 0
+
+    def full(_: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise OSError(number, os.strerror(number))
+
+    command = ("encode", tmp_path / "in", "-c", "jpeg", "-o", tmp_path / "out", "--jobs", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        done = vitiq(*command)
+    place = f"{tmp_path / 'out' / 'b.jpg'}: cannot be written ({os.strerror(number)})"
+    assert (done.code, done.err) == (1, f"vitiq: error: {place}; free some space, or choose another output\n")
+    assert calls == 2
+    assert vitiq(*command).code == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.jpg")) == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_a_line_of_the_journal_that_a_full_disk_cut_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a write on a disk that becomes full, write(2) says how many bytes were written, and fails at the next."""
+    journal, source = Journal.of(tmp_path, {}), tmp_path / "x.png"
+    source.write_bytes(PNG)
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:20]))
+        with pytest.raises(InputError, match=r"\.vitiq-made: cannot be written .No space left on device"):
+            journal.note(tmp_path / "a.jpg", PNG, b"made")
+    journal.note(tmp_path / "b.jpg", PNG, b"made")
+    (tmp_path / "b.jpg").write_bytes(b"made")
+    assert journal.state(tmp_path / "b.jpg", source, journal.lines()) is State.SAME
+
+
+def test_a_full_disk_ends_the_drawing_of_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(number: int) -> Callable[..., None]:
+        def draw(*_: object, **__: object) -> None:
+            with open_output(tmp_path / "map.png"):
+                raise OSError(number, os.strerror(number))
+
+        return draw
+
+    pair = Scored(tmp_path / "a.png", tmp_path / "b.png")
+    monkeypatch.setattr(MetricSpec, "backbone", lambda _: None)
+    monkeypatch.setattr(maps, "draw_map", failing(errno.EIO))
+    assert len(map_drawn(pair, tmp_path / "map.png", MetricSpec("mse"), force=True)) == 1
+    monkeypatch.setattr(maps, "draw_map", failing(errno.ENOSPC))
+    with pytest.raises(InputError, match=r"No space left on device.; free some space"):
+        map_drawn(pair, tmp_path / "map.png", MetricSpec("mse"), force=True)

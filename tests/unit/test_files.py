@@ -153,6 +153,26 @@ def test_pipes_are_written_in_place(tmp_path: Path) -> None:
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+def test_a_pipe_whose_reader_goes_is_named(tmp_path: Path) -> None:
+    """Truth: pipe(7), a write to a pipe without readers fails with EPIPE."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    def write() -> None:
+        with open_output(pipe) as file:
+            os.close(reader)
+            file.write(b"never")
+
+    with pytest.raises(InputError, match=r"pipe: cannot be written .Broken pipe"):
+        write()
+
+
+def test_a_broken_pipe_is_no_fault_of_a_regular_file(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), open_output(tmp_path / "a.bin"):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout")
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "LINK"])
 def test_standard_output_is_continued(name: str, tmp_path: Path) -> None:

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from scripts import script_module
-from vitiq.errors import InputError
-from vitiq.evaluation.forced_choice.changes import (
+from forced_choice.changes import (
     LOOKS,
     STRENGTHS,
     WORDS,
@@ -25,7 +22,7 @@ from vitiq.evaluation.forced_choice.changes import (
     sign,
     sign_box,
 )
-from vitiq.evaluation.forced_choice.trial import (
+from forced_choice.trial import (
     CERTAIN,
     LOCAL,
     Subject,
@@ -36,6 +33,9 @@ from vitiq.evaluation.forced_choice.trial import (
     questions,
     read_set,
 )
+
+from scripts import script_module
+from vitiq.errors import InputError
 from vitiq.image.io import read_image
 from vitiq.metrics.fidelity.pixel import mean_squared_error
 from vitiq.types import ImageU8

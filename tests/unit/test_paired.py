@@ -80,6 +80,8 @@ def test_choices_of_people() -> None:
     found = agreed("m", values, better, worse, np.array([0, 0, 0, 0, 0, 1, 1]), higher_is_better=True)
     assert found.share == (1 + 1 + 0 + 0.5) / 4
     assert np.isnan(agreed("m", values * np.nan, better, worse, np.zeros(7), higher_is_better=True).share)
+    lossless = np.where(values == 4, np.inf, values)  # of two images with an infinite PSNR nothing is said, nor warned
+    assert agreed("m", lossless, better, worse, np.zeros(7), higher_is_better=True).count == 3
 
 
 PUBLISHED = {

@@ -157,8 +157,9 @@ def test_codecs_at_equal_rates() -> None:
     lossless = [*study(), RdPoint("a", "old", "quality=9", 2.0, {"psnr-rgb": math.inf, "lpips": 0.0}, 250)]
     assert at_rates(lossless, metrics, [0.3])[0].images == 3
     assert at_rates(lossless, metrics, [300], unit="bytes", how="nearest")[0].values["psnr-rgb"].value == math.inf
-    with pytest.raises(InputError, match="above 0"):
-        at_rates(study(), metrics, [0])
+    for wrong in (0, math.inf, math.nan):
+        with pytest.raises(InputError, match="above 0"):
+            at_rates(study(), metrics, [wrong], how="nearest")
     with pytest.raises(InputError, match="no points"):
         at_rates([], metrics, [1])
 
@@ -178,6 +179,9 @@ def test_what_is_pareto_efficient() -> None:
         for row in costs
     ]
     np.testing.assert_array_equal(efficient(costs), ~np.array(beaten))
+    lossless = [*study(), RdPoint("a", "old", "quality=9", 9.0, {"psnr-rgb": math.inf}, 1125, 0.1, 0.1)]
+    best = candidates([p for p in lossless if p.image == "a"], "psnr-rgb", axes=("bpp", "metric"))
+    assert next((c.codec, c.value) for c in best if c.efficient) == ("old", math.inf), "nothing is better than lossless"
     with pytest.raises(InputError, match="axes"):
         candidates(study(), "lpips", axes=())
     with pytest.raises(InputError, match="no image"):

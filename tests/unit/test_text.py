@@ -20,10 +20,12 @@ from vitiq.evaluation.precomputed import read_precomputed
 from vitiq.evaluation.series_sets import read_set_scores
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study, StudyImage
+from vitiq.image.io import write_png
 from vitiq.report.source import read_trace
 from vitiq.text import parse_csv, parse_json, parse_toml
 from vitiq.training.config import read_config
 from vitiq.training.recipes.codec import CodecTrainingConfig
+from vitiq.types import ImageU8
 
 DEEP = "[" * 100_000
 DIGITS = "9" * 5000
@@ -72,6 +74,21 @@ def test_tables_are_refused_in_one_line(tmp_path: Path) -> None:
         read_precomputed(f"x={tmp_path}")
     with pytest.raises(InputError, match=r"mos\.csv|looks like|no known layout"):
         load_opinions(tmp_path)
+
+
+def test_reconstructions_made_elsewhere_are_each_of_one_image(small: ImageU8, tmp_path: Path) -> None:
+    for name in ("22.5/x.png", "Nan/x.png", "inf/x.png"):
+        write_png(tmp_path / name, small)
+    (tmp_path / "sizes.csv").write_text("image,rate,bytes\nx,22.5,9\n")
+    found = read_precomputed(f"x={tmp_path}")
+    assert set(found.files) == {("x", 22.5), ("Nan/x", None), ("inf/x", None)}, "a rate is a finite number"
+    (tmp_path / "sizes.csv").write_text("image,rate,bytes\nx,nan,9\n")
+    with pytest.raises(InputError, match="line 2: columns image, bytes"):
+        read_precomputed(f"x={tmp_path}")
+    (tmp_path / "sizes.csv").write_text("image,rate,bytes\nx,22.5,9\n")
+    (tmp_path / "22.5" / "x.jpg").write_bytes((tmp_path / "22.5" / "x.png").read_bytes())
+    with pytest.raises(InputError, match=r"x\.jpg and .*x\.png: two reconstructions of one image"):
+        read_precomputed(f"x={tmp_path}")
 
 
 def study() -> Study:

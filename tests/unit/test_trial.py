@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import tracemalloc
 from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 
 from vitiq.errors import InputError
 from vitiq.report import trial as module
+from vitiq.report.server import Handler, ViewServer
 from vitiq.report.trial import Trial
 
 
@@ -77,3 +80,24 @@ def test_a_name_given_twice_keeps_both(trial: Trial) -> None:
     assert trial.add("x", encoded_image(1))["image"] == "x"
     with pytest.raises(InputError, match="images of 24×24 and 30×30 pixels given"):
         trial.pair("y", encoded_image(1, 30), "x")
+
+
+def test_a_browser_that_leaves_before_its_answer_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """socketserver prints what a request raises; a tab that was closed is none of a user's business."""
+    server = ViewServer.__new__(ViewServer)
+    for error, said in ((BrokenPipeError(), False), (ConnectionResetError(), False), (ZeroDivisionError(), True)):
+        try:
+            raise error
+        except (OSError, ArithmeticError):
+            server.handle_error(None, ("127.0.0.1", 1))
+        assert ("Traceback" in capsys.readouterr().err) is said
+
+
+def test_a_length_in_other_digits_is_refused() -> None:
+    """`"²".isdigit()` is true, and `int` does not take it."""
+    handler: Any = Handler.__new__(Handler)
+    handler.path, handler.headers = "/drop", {"Content-Length": "²"}
+    refused: list[HTTPStatus] = []
+    handler._refuse = lambda status, _: refused.append(status)
+    handler.do_POST()
+    assert refused == [HTTPStatus.LENGTH_REQUIRED]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from forced_choice.changes import jpeg, other_object
 
-from vitiq.evaluation.forced_choice.changes import jpeg, other_object
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 from vitiq.metrics.semantic.tiles import cut, level_distances, tiling
 from vitiq.metrics.semantic.vit_regions import VitRegions, worst_places

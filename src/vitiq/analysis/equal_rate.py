@@ -52,18 +52,18 @@ def at_rates(
     Args:
         points: of a study.
         metrics: name -> whether higher is better.
-        targets: rates above 0.
+        targets: rates above 0, finite.
         unit: of the targets: bits per pixel, or bytes of the file.
         how: `interpolate` the metric over log rate on each image's own curve (PCHIP), between its ends only; or take
             the file `nearest` in log rate, whose own rate is then stated.
 
     Raises:
-        InputError: a rate that is not above 0, or no points.
+        InputError: a rate that is not above 0 or not finite, or no points.
     """
     if not points:
         raise InputError("no points given, those of a study expected")
-    if any(not t > 0 for t in targets):
-        raise InputError(f"rates {', '.join(f'{t:g}' for t in targets)} given, all above 0 expected")
+    if any(not 0 < t < np.inf for t in targets):
+        raise InputError(f"rates {', '.join(f'{t:g}' for t in targets)} given, all above 0 and finite expected")
     names = codecs_of(points)
     cells: dict[tuple[str, str], list[RdPoint]] = {}
     for p in points:

@@ -1,4 +1,4 @@
-"""The mean curve of a codec over images, with bands.
+"""The mean curve of a codec over images, with intervals.
 
 Two means are in use, and they differ: the mean of the points at one setting (rate and metric each averaged over the
 images; CompressAI, Cool-Chic), which weighs images by their bits, and the mean over images of each image's own delta
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, draws, interval
-from vitiq.analysis.curve import Values, curve, interpolator
+from vitiq.analysis.curve import Values
 from vitiq.analysis.points import CodecTable, RdPoint, codecs_of, gather
 from vitiq.errors import InputError
 
@@ -24,7 +24,7 @@ Pool = Literal["metric", "mse"]
 
 @dataclass(frozen=True, slots=True)
 class MeanCurve:
-    """Mean points of a codec over images, and a band around the line through them.
+    """Mean points of a codec over images.
 
     Attributes:
         codec, metric: labels.
@@ -32,10 +32,7 @@ class MeanCurve:
         settings: of the points, by growing rate.
         rate, value: mean bits per pixel and mean metric at each setting.
         value_low, value_high: 95 % interval of the mean metric at each setting.
-        band_rate: rates at which the band is given.
-        band_low, band_high: 95 % interval, at each of these rates, of the line through the mean points.
         left_out: images and settings that are not in it, and why.
-        notes: these, and points that the band's line leaves out.
     """
 
     codec: str
@@ -46,11 +43,7 @@ class MeanCurve:
     value: Values
     value_low: Values
     value_high: Values
-    band_rate: Float[np.ndarray, " m"]
-    band_low: Float[np.ndarray, " m"]
-    band_high: Float[np.ndarray, " m"]
     left_out: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def pooled(
@@ -101,7 +94,6 @@ def mean_curves(
     points: Sequence[RdPoint],
     metric: str,
     *,
-    higher_is_better: bool = True,
     resamples: int = RESAMPLES,
 ) -> list[MeanCurve]:
     """Mean curve of each codec over the images that all of them coded at all their settings.
@@ -109,8 +101,7 @@ def mean_curves(
     Args:
         points: of a study, published means among them if wanted.
         metric: its name.
-        higher_is_better: direction of the metric.
-        resamples: bootstrap samples behind the bands, the same images for every codec.
+        resamples: bootstrap samples behind the intervals, the same images for every codec.
 
     Raises:
         InputError: as `gather`, or no image that all have.
@@ -123,12 +114,11 @@ def mean_curves(
     some = [t if t.aggregate else t.of_images(images) for t in tables]
     weights = draws(len(images), resamples, 0) if len(images) >= FEWEST_IMAGES else np.empty((0, len(images)))
     none = np.empty((0, 1))
-    sign = 1.0 if higher_is_better else -1.0
-    return [_mean_curve(t, metric, sign, none if t.aggregate else weights, [] if t.aggregate else notes) for t in some]
+    return [_mean_curve(t, metric, none if t.aggregate else weights, [] if t.aggregate else notes) for t in some]
 
 
 def _mean_curve(
-    table: CodecTable, metric: str, sign: float, weights: Float[np.ndarray, "b images"], notes: Sequence[str]
+    table: CodecTable, metric: str, weights: Float[np.ndarray, "b images"], notes: Sequence[str]
 ) -> MeanCurve:
     count = len(table.images)
     even = np.full((1, count), 1 / count)
@@ -139,9 +129,8 @@ def _mean_curve(
     if not finite.all():
         left_out.append(f"{(~finite).sum()} of {len(finite)} settings left out: an image has no finite {metric} there")
     order = order[finite[order]]
-    rates, values = pooled(table.rate[:, order], weights, "metric"), pooled(table.value[:, order], weights, "metric")
+    values = pooled(table.value[:, order], weights, "metric")
     spread = np.array([interval(column) for column in values.T]).reshape(-1, 2)
-    grid, band, more = _band(rate[order], value[order], rates, values, sign)
     return MeanCurve(
         codec=table.codec,
         metric=metric,
@@ -151,30 +140,5 @@ def _mean_curve(
         value=value[order],
         value_low=spread[:, 0],
         value_high=spread[:, 1],
-        band_rate=grid,
-        band_low=band[:, 0],
-        band_high=band[:, 1],
         left_out=tuple(left_out),
-        notes=(*left_out, *more),
     )
-
-
-def _band(
-    rate: Values, value: Values, rates: Float[np.ndarray, "b k"], values: Float[np.ndarray, "b k"], sign: float
-) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m 2"], tuple[str, ...]]:
-    """Interval of the line through each resample's points, at 40 rates of the whole curve's span."""
-    try:
-        whole = curve(rate, sign * value)
-    except InputError as error:
-        return np.empty(0), np.empty((0, 2)), (str(error),)
-    grid = np.geomspace(whole.rate[0], whole.rate[-1], 40)
-    logs = np.log(grid)
-    lines = np.full((len(rates), len(grid)), np.nan)
-    for row, (x, y) in enumerate(zip(rates, values, strict=True)):
-        try:
-            one = curve(x, sign * y)
-        except InputError:
-            continue
-        inside = (logs >= one.logs[0]) & (logs <= one.logs[-1])
-        lines[row, inside] = sign * interpolator(one.logs, one.quality, "pchip")(logs[inside])
-    return grid, np.array([interval(column) for column in lines.T]).reshape(-1, 2), whole.notes

@@ -47,7 +47,7 @@ def efficient(costs: Float[np.ndarray, "n k"]) -> Bool[np.ndarray, " n"]:
         >>> efficient(np.array([[1.0, 3], [2, 2], [2, 3], [3, 1]]))
         array([ True,  True, False,  True])
     """
-    keep = np.isfinite(costs).all(1)
+    keep = ~np.isnan(costs).any(1)
     for i in np.flatnonzero(keep):
         others = costs[keep]
         beaten = (others <= costs[i]).all(1) & (others < costs[i]).any(1)

@@ -178,6 +178,18 @@ def names_of(metrics: str | Sequence[str]) -> list[str]:
     return [name.strip() for text in texts_of(metrics, "metrics") for name in text.split(",") if name.strip()]
 
 
+def some_names_of(metrics: str | Sequence[str]) -> list[str]:
+    """As `names_of`, where at least one is needed.
+
+    Raises:
+        InputError: none is named.
+    """
+    names = names_of(metrics)
+    if not names:
+        raise InputError("no metric named; vitiq.list_metrics() lists them")
+    return names
+
+
 def made_metrics(
     names: str | Sequence[str], backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: DeviceLike | None
 ) -> list[Metric]:
@@ -189,10 +201,7 @@ def made_metrics(
     """
     vit = None if backbone is None and device in {None, "cpu"} else loaded(backbone, device)
     several = (panel,) if isinstance(panel, str | os.PathLike) else panel
-    made = resolve_metrics(names_of(names), vit, [loaded(one, device) for one in several])
-    if not made:
-        raise InputError("no metric named; vitiq.list_metrics() lists them")
-    return made
+    return resolve_metrics(some_names_of(names), vit, [loaded(one, device) for one in several])
 
 
 def spec_of(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from vitiq.api.given import as_path
-from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, spec_of
+from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, some_names_of, spec_of
 from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
 from vitiq.image.arrays import own, to_image, to_images
@@ -202,14 +202,14 @@ def score_folder(
         progress: whether to show a progress bar; None for in notebooks and terminals only.
 
     Raises:
-        InputError: a folder does not exist, or no image of it has a partner.
+        InputError: no metric is named, a folder does not exist, or no image of it has a partner.
         UnknownNameError: no such metric.
     """
     from vitiq.evaluation.aggregate import Aggregate  # noqa: PLC0415
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
     from vitiq.evaluation.scoring import score_pairs  # noqa: PLC0415
 
-    spec = spec_of(metrics, backbone, panel, device)
+    spec = spec_of(some_names_of(metrics), backbone, panel, device)
     pairing = pair_up(as_path(reference, "reference"), as_path(distorted, "distorted"))
     if not pairing.pairs:
         raise InputError(f"{reference} and {distorted}: no image has a partner; " + "; ".join(pairing.problems[:3]))
@@ -252,12 +252,12 @@ def score_sets(
         progress: whether to show a progress bar for folders; None for in notebooks and terminals only.
 
     Raises:
-        InputError: no such folder, or images in none of the stated forms.
+        InputError: no metric is named, no such folder, or images in none of the stated forms.
         WeightsError: the network that the metrics need is not found (`vitiq models fetch`).
     """
     from vitiq.evaluation.sets import score_sets_of  # noqa: PLC0415
 
-    for asked in names_of(metrics):
+    for asked in some_names_of(metrics):
         kinds = resolve_metrics(asked)
         if not any(isinstance(kind, SetMetric) for kind in kinds):
             raise InputError(f"{asked} compares pairs of images; use vitiq.score or vitiq.score_folder")

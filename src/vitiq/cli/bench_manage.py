@@ -111,6 +111,7 @@ def export(out: Path, form: str, label: str | None, study: str | None, output: P
     from vitiq.errors import InputError  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
     from vitiq.files import write_text  # noqa: PLC0415
+    from vitiq.image.folders import unique_names  # noqa: PLC0415
 
     store = Store(out)
     records = [r for r in store.records(study) if r.error is None and label in {None, r.label, r.codec}]
@@ -127,8 +128,9 @@ def export(out: Path, form: str, label: str | None, study: str | None, output: P
     else:
         tables = to_codec_compare(records, time=datetime.now(UTC).isoformat(timespec="seconds"))
     if output is not None and len(tables) > 1:
-        for name, table in tables.items():
-            write_text(output / f"{file_name(name)}.json", json.dumps(table, indent=2, allow_nan=False) + "\n")
+        names = unique_names(f"{file_name(name)}.json" for name in tables)
+        for name, table in zip(names, tables.values(), strict=True):
+            write_text(output / name, json.dumps(table, indent=2, allow_nan=False) + "\n")
         return
     value = next(iter(tables.values())) if len(tables) == 1 else tables
     if output is not None:

@@ -23,7 +23,7 @@ import click
 from vitiq import __version__
 from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
-from vitiq.cli.streams import abandon, flush, prepare, show_error
+from vitiq.cli.streams import ReaderGone, abandon, flush, of_output, prepare, reader_gone, show_error
 from vitiq.errors import InputError, UnknownNameError, VitiqError, described
 from vitiq.foreign import reserve_output
 from vitiq.signals import stop_on_signals
@@ -52,19 +52,25 @@ COMMANDS = {
 """Command -> its line in the help; each lives in the module of its name, imported only when used."""
 
 
-class ReaderGone(Exception):  # noqa: N818 - no error
-    """Whoever read standard output has closed it, as `head` does."""
-
-
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """Keeps click from answering a closed pipe with exit code 1, and Ctrl-C with an empty line."""
+    """Keeps click from answering a closed pipe without a word, and Ctrl-C with an empty line."""
     try:
         yield
     except BrokenPipeError as error:
-        raise ReaderGone from error
+        raise broken_pipe(error) from error
     except KeyboardInterrupt as error:
         raise click.exceptions.Abort from error
+
+
+def broken_pipe(error: BrokenPipeError) -> Exception:
+    """What a broken pipe means: the end of the work where it is standard output's, a failure where it is another."""
+    from vitiq.registry import plugin_fault  # noqa: PLC0415 - slow to import
+
+    if reader_gone():
+        return ReaderGone()
+    named = error.filename or "a pipe that is not standard output"
+    return plugin_fault(error) or VitiqError(f"{named}: whoever read it has closed it ({error.strerror})")
 
 
 class LazyGroup(click.Group):
@@ -152,9 +158,10 @@ def main() -> None:
     stop_on_signals()
     try:
         check_folder()
-        cli.main(prog_name="vitiq", standalone_mode=False)
-        flush()
-    except (ReaderGone, BrokenPipeError):
+        with own_signals():
+            cli.main(prog_name="vitiq", standalone_mode=False)
+            flush()
+    except ReaderGone:
         abandon(sys.stdout)
         sys.exit(0)
     except click.exceptions.NoArgsIsHelpError as error:  # a group alone: its help, whole
@@ -210,8 +217,10 @@ def answer(error: Exception) -> tuple[str, int]:  # noqa: PLR0911 - a kind of fa
             return f"{error.filename or error}: {error.strerror}; choose another output or cache folder", 1
         case OSError(errno=errno.ENOMEM):
             return OUT_OF_MEMORY, 1
-        case OSError(strerror=str()):
+        case OSError(strerror=str()) if error.filename or of_output(error):
             return f"{error.filename or 'standard output'}: {error.strerror}", 1
+        case OSError(strerror=str()):
+            return f"{error.strerror}, of a file without a name; {debugged()} shows which", 1
         case _:
             return unexpected(error), 1
 
@@ -227,8 +236,12 @@ def unexpected(error: Exception) -> str:
     fault = plugin_fault(error)
     if fault is not None:
         return str(fault)
-    again = shlex.join(["vitiq", "--debug", *sys.argv[1:]])
-    return f"a fault of vitiq ({described(error)}); please report what this shows: {again}"
+    return f"a fault of vitiq ({described(error)}); please report what this shows: {debugged()}"
+
+
+def debugged() -> str:
+    """The command again, with the whole of what went wrong."""
+    return shlex.join(["vitiq", "--debug", *sys.argv[1:]])
 
 
 def fail_of_plugin(error: SystemExit) -> NoReturn:

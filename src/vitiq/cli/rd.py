@@ -108,8 +108,8 @@ def _means(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
     from vitiq.analysis.mean_curve import mean_curves  # noqa: PLC0415
 
     rows: list[Row] = []
-    for metric, better in metrics.items():
-        for one in mean_curves(gathered.points, metric, higher_is_better=better):
+    for metric in metrics:
+        for one in mean_curves(gathered.points, metric):
             for note in one.left_out:
                 say(f"vitiq: {one.codec}, {metric}: {note.removeprefix(f'{one.codec}: ')}", err=True)
             columns = zip(one.settings, one.rate, one.value, one.value_low, one.value_high, strict=True)

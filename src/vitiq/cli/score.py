@@ -16,7 +16,7 @@ from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
 from vitiq.cli.streams import STDIN, STDIO
-from vitiq.errors import InputError
+from vitiq.errors import InputError, disk_is_full
 from vitiq.signals import undisturbed
 
 if TYPE_CHECKING:
@@ -232,12 +232,18 @@ def score_unpaired(
 
 
 def map_drawn(scored: Scored, target: Path, spec: MetricSpec, *, force: bool) -> list[str]:
-    """Writes a pair's semantic error map; what went wrong, if anything."""
+    """Writes a pair's semantic error map; what went wrong, if anything.
+
+    Raises:
+        InputError: the disk is full, which all others would say too.
+    """
     from vitiq.report.maps import draw_map  # noqa: PLC0415
 
     try:
         draw_map(scored.reference, scored.distorted, target, spec.backbone(), overwrite=force)
     except InputError as error:
+        if disk_is_full(error):
+            raise
         return [f"{scored.distorted}: {error}"]
     return []
 

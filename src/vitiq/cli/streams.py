@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,10 @@ STDIO = Path("-")
 """Stands for standard input or output on the command line; a file of this name is `./-`."""
 STDIN = Path("/dev/stdin")
 """Standard input as a file, for what takes paths."""
+
+
+class ReaderGone(Exception):  # noqa: N818 - no error
+    """Whoever read standard output has closed it, as `head` does."""
 
 
 def prepare() -> None:
@@ -44,6 +49,29 @@ def flush() -> None:
     """Write what standard output still holds, while a failure can be reported."""
     if sys.stdout is not None:
         sys.stdout.flush()
+
+
+def reader_gone() -> bool:
+    """Whether nobody reads standard output any more: of a broken pipe, whether it is this one."""
+    try:
+        if not hasattr(select, "poll"):
+            sys.stdout.flush()  # it still holds what could not be written
+            return False
+        asked = select.poll()
+        asked.register(sys.stdout.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in asked.poll(0))
+    except BrokenPipeError:
+        return True
+    except (OSError, ValueError, AttributeError):  # there is none, or no file
+        return False
+
+
+def of_output(error: BaseException) -> bool:
+    """Whether what failed is a write to a standard stream: nothing but click's `echo` and `flush` here make one."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code in {click.echo.__code__, flush.__code__}
 
 
 def abandon(stream: Any) -> None:
@@ -85,6 +113,7 @@ def write_stdout(data: bytes) -> None:
 
     Raises:
         InputError: it is closed, a terminal, or full.
+        ReaderGone: nobody reads it any more.
     """
     stream: BinaryIO | None = getattr(sys.stdout, "buffer", None)
     if stream is None:
@@ -95,8 +124,8 @@ def write_stdout(data: bytes) -> None:
         sys.stdout.flush()
         stream.write(data)
         stream.flush()
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        raise ReaderGone from error
     except OSError as error:
         abandon(sys.stdout)
         raise InputError(f"standard output: cannot be written ({error.strerror})") from error

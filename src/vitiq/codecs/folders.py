@@ -22,7 +22,7 @@ from vitiq.codecs.batch import Batch, PassedOver, Skipped, plan_decoding, plan_e
 from vitiq.codecs.files import DecodedFile, EncodedFile, decode_file, encode_file
 from vitiq.codecs.journal import Journal
 from vitiq.codecs.spec import RateSpec, make_codec
-from vitiq.errors import VitiqError
+from vitiq.errors import StoreError, VitiqError, disk_is_full
 from vitiq.registry import plugin_fault
 from vitiq.workers import in_order, jobs_on
 
@@ -67,6 +67,7 @@ def encode_files(
     Raises:
         InputError: unknown options, an illegal rate, an `out` that is one of the inputs, or one that holds files made
             with other settings.
+        StoreError: the disk is full; what was made before stays, and the same call makes what is missing.
     """
     made = make_codec(codec, options, device)
     kept = rate or RateSpec("quality", made.default_quality)
@@ -156,11 +157,17 @@ def lost(item: tuple[Path, Path], said: str) -> Failed:
 
 
 def caught(source: Path, work: Callable[[], R]) -> R | Failed:
-    """What is wrong with one file must not end the work on the others; a full disk or a plug-in's fault is said."""
+    """What is wrong with one file, or a plug-in's fault, must not end the work on the others; a full disk does.
+
+    Raises:
+        StoreError: the disk is full; nothing more could be written.
+    """
     try:
         return work()
     except VitiqError as error:
         said = str(error)
+        if disk_is_full(error):
+            raise StoreError(said) from error
     except MemoryError:
         said = "not enough memory for this image"
     except Exception as error:

@@ -8,6 +8,7 @@ file, whose sha256 differs. Several processes append to one journal at once; a l
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, unwritable
 from vitiq.text import parse_json
 
 NAME = ".vitiq-made"
@@ -61,17 +62,20 @@ class Journal:
         Raises:
             InputError: the journal cannot be written.
         """
+        # The line break before it ends what a full disk has cut of the line before.
         entry = {"file": self._name(target), "made": _digest(made), "from": _digest(source), "with": self.settings}
         path = self.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                os.write(descriptor, (json.dumps(entry) + "\n").encode())
+                line = f"\n{json.dumps(entry)}\n".encode()
+                if os.write(descriptor, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
+            raise InputError(unwritable(path, error)) from error
 
     def lines(self) -> dict[str, list[dict[str, str]]]:
         """The lines of each file, the newest last; broken ones are left out."""

@@ -22,6 +22,7 @@ from vitiq.codecs.folders import Failed, all_of, caught
 from vitiq.codecs.journal import Journal
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8
+from vitiq.workers import jobs_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,14 @@ def restore_files(
 
     Raises:
         InputError: an `out` that is one of the inputs.
+        StoreError: the disk is full.
     """
     from vitiq.filters.deblock.filter import Deblock  # noqa: PLC0415 - loads torch
 
     journal = Journal.of(out, {"restore": dict(Deblock(project=project, device=device).identity())})
     batch = plan_restoring(sources, journal, overwrite=overwrite)
     work = partial(_restore_some, project=project, device=device, overwrite=overwrite, journal=journal)
-    return all_of(batch, work, jobs, planned)
+    return all_of(batch, work, jobs_on(device, jobs), planned)
 
 
 def _restore_some(

@@ -17,7 +17,6 @@ Pairs of files, which `vitiq score` and `validate` plan:
     pair_store, table      values kept so that a stopped command resumes; a row a pair for people
     aggregate              what the pairs of a folder add up to
     opinion_values, validate, validate_text   agreement with people
-    forced_choice/         images that were changed on purpose, and which of two a metric prefers
 
 A cluster needs nothing else. Each array task of a batch system opens the same folder and calls
 

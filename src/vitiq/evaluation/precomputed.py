@@ -29,7 +29,7 @@ class Precomputed:
 
     Attributes:
         label: for curves and tables.
-        files: (stem of the image, rate) -> file; the rate is NaN where there is one only.
+        files: (stem of the image, rate) -> file; the rate is None where there is one only.
         sizes: (stem of the image, rate) -> bytes of the compressed file.
         table: where the sizes stand.
     """
@@ -44,7 +44,7 @@ def read_precomputed(text: str) -> Precomputed:
     """What `LABEL=FOLDER[,SIZES.csv]` names.
 
     Raises:
-        InputError: no such folder or table, or a line of it that is not expected.
+        InputError: no such folder or table, a line of it that is not expected, or two files for one image.
     """
     label, equals, rest = text.partition("=")
     folder_name, _, table_name = rest.partition(",")
@@ -59,6 +59,8 @@ def read_precomputed(text: str) -> Precomputed:
         name = PurePosixPath(readable(image.name))
         rate = _number(name.parts[0]) if len(name.parts) > 1 else None
         stem = (PurePosixPath(*name.parts[1:]) if rate is not None else name).with_suffix("").as_posix()
+        if (stem, rate) in files:
+            raise InputError(f"{files[stem, rate]} and {image.path}: two reconstructions of one image; remove one")
         files[stem, rate] = image.path
     return Precomputed(label.strip(), files, _sizes(table), table)
 
@@ -115,7 +117,9 @@ def precomputed_series(text: str, images: Sequence[StudyImage]) -> tuple[Series,
 
 
 def _number(text: str) -> float | None:
+    """A finite number; None for any other text, such as the name Nan."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return value if math.isfinite(value) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -117,6 +118,11 @@ class ViewServer(ThreadingHTTPServer):
         self._shown, self._rested = "", 0.0
         self._counted = ("", 0, 0)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """As the base class; a browser that leaves before its answer is whole is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     @property
     def url(self) -> str:
         """Address of the page."""
@@ -207,7 +213,7 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if origin is not None and urlsplit(origin).netloc != self.headers.get("Host"):
             self._refuse(HTTPStatus.FORBIDDEN, "asked by another site")
-        elif not length.isdigit():
+        elif not length.isdecimal():
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "no length given")
         elif int(length) > LARGEST:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {LARGEST // 1_000_000} MB are taken")

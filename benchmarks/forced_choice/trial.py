@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from forced_choice import changes
+from forced_choice.changes import LOOKS, STRENGTHS, WORDS, Box, Face
 from vitiq.analysis.choices import Agreed, agreed
 from vitiq.datasets.opinion import Opinion
 from vitiq.errors import InputError
-from vitiq.evaluation.forced_choice import changes
-from vitiq.evaluation.forced_choice.changes import LOOKS, STRENGTHS, WORDS, Box, Face
 from vitiq.files import write_bytes
 from vitiq.image.geometry import resize
 from vitiq.image.io import write_png
