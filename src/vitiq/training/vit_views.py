@@ -103,6 +103,7 @@ class _Detail:
     crop_sizes: frozenset[int]
     graphic_share: float
     largest_shrink: float = 1.6
+    largest_enlargement: float = 1.0
 
 
 class TrainingViews:
