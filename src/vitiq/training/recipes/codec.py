@@ -163,10 +163,10 @@ def export_weights(model: TransformCodec, steps: int, path: Path, keeping: Path 
     metadata: dict[str, object] = {"format": FORMAT, "steps": steps}
     if keeping is not None:
         known = TransformModel(keeping)
-        before, told = read_weights(keeping, FORMAT, "codec")
+        before, known_metadata = read_weights(keeping, FORMAT, "codec")
         tensors |= {name: value for name, value in before.items() if name.startswith((*DECODING, *SHARED, PERCEPTUAL))}
         metadata = {
-            **told,
+            **known_metadata,
             **metadata,
             STANDS_FOR: sorted({*known.stands_for, known.weights_sha256}),
             PERCEPTUAL_BLOCKS: known.synthesis("perceptual").blocks,
