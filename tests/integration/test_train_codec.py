@@ -22,7 +22,7 @@ from vitiq.codecs.transform import latent_classifier
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.latent_classifier import LatentClassifier
-from vitiq.codecs.transform.networks.embedded import TransformModel, quality_of
+from vitiq.codecs.transform.networks.embedded import FORMAT, TransformModel, quality_of
 from vitiq.codecs.transform.networks.residual_dct import Analysis, Synthesis
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
@@ -36,7 +36,7 @@ from vitiq.training.recipes import codec
 from vitiq.training.recipes.codec import CodecRecipe, CodecTrainingConfig
 from vitiq.training.recipes.perceptual import TRAINED, PerceptualRecipe
 from vitiq.types import ImageU8, Quality
-from vitiq.weights.file import steps_behind
+from vitiq.weights.file import read_weights, steps_behind, write_weights
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,6 @@ def test_fewer_blocks_than_weights_have_are_refused(weights: Path) -> None:
 def test_transforms_are_trained_on_under_the_bitstream_that_is(
     photos: Path, weights: Path, small: ImageU8, tmp_path: Path
 ) -> None:
-    (tmp_path / "both").mkdir()
     both = train(PerceptualRecipe, Inputs([photos], tmp_path / "both", codec=weights, smoke=True), threads=1)
     config = Path(codec.__file__).parents[1] / "configs" / "codec_transforms.toml"
     inputs = Inputs([photos], tmp_path / "on", config=config, begin=both, smoke=True)
@@ -115,6 +114,33 @@ def test_transforms_are_trained_on_under_the_bitstream_that_is(
     data = Generative(generator=both).encode(small, Quality(10))
     assert np.array_equal(Generative(generator=after).decode(data), Generative(generator=both).decode(data))
     assert not np.array_equal(GenerativeMse(generator=after).decode(data), GenerativeMse(generator=both).decode(data))
+
+
+def test_without_a_perceptual_synthesis_there_is_one_synthesis_still(
+    photos: Path, weights: Path, small: ImageU8, tmp_path: Path
+) -> None:
+    config = Path(codec.__file__).parents[1] / "configs" / "codec_transforms.toml"
+    after = train(CodecRecipe, Inputs([photos], tmp_path, config=config, begin=weights, smoke=True), threads=1)
+    assert TransformModel(after).synthesis("perceptual").blocks == (3, 7, 8)
+    data = GenerativeMse(generator=after).encode(small, Quality(10))
+    assert np.array_equal(Generative(generator=after).decode(data), GenerativeMse(generator=after).decode(data))
+
+
+def test_nothing_lies_between_syntheses_of_different_blocks(photos: Path, weights: Path, tmp_path: Path) -> None:
+    both = train(PerceptualRecipe, Inputs([photos], tmp_path / "both", codec=weights, smoke=True), threads=1)
+    config = Path(codec.__file__).parents[1] / "configs" / "codec_transforms.toml"
+    grown = train(CodecRecipe, Inputs([photos], tmp_path / "on", config=config, begin=both, smoke=True), threads=1)
+    with pytest.raises(InputError, match=r"interpolation 0\.7 given.*give interpolation = 1\.0"):
+        train(PerceptualRecipe, Inputs([photos], tmp_path / "again", codec=grown, smoke=True), threads=1)
+
+
+@pytest.mark.parametrize("stated", [5, [2, 3], [2, 3, 10**9], [2, "3", 4], None, [0, 3, 4]])
+def test_blocks_that_no_synthesis_has_are_refused(stated: object, weights: Path, tmp_path: Path) -> None:
+    values, metadata = read_weights(weights, FORMAT, "codec")
+    path = tmp_path / "weights.safetensors"
+    write_weights(path, values, metadata | {"perceptual_blocks": stated})
+    with pytest.raises(WeightsError, match="perceptual_blocks"):
+        TransformModel(path)
 
 
 def test_a_bitstream_is_kept_of_weights_that_are_given(photos: Path, tmp_path: Path) -> None:

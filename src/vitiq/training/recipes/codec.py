@@ -169,9 +169,10 @@ def export_weights(model: TransformCodec, steps: int, path: Path, keeping: Path 
             **known_metadata,
             **metadata,
             STANDS_FOR: sorted({*known.stands_for, known.weights_sha256}),
-            PERCEPTUAL_BLOCKS: known.synthesis("perceptual").blocks,
             LATENT_SPACE: known.latent_space,
         }
+        if any(name.startswith(PERCEPTUAL) for name in before):
+            metadata[PERCEPTUAL_BLOCKS] = known.synthesis("perceptual").blocks
     write_weights(path, tensors, metadata)
 
 

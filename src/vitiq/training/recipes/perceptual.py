@@ -29,6 +29,7 @@ from vitiq.codecs.transform.networks.embedded import (
     TransformModel,
 )
 from vitiq.codecs.transform.networks.residual_dct import Synthesis, powers
+from vitiq.errors import InputError
 from vitiq.files import write_bytes
 from vitiq.models.backbones import load_backbone
 from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
@@ -112,6 +113,11 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
 
     def _starting_synthesis(self) -> Synthesis:
         before = self.codec.synthesis("perceptual")
+        if self.config.interpolation < 1 and before.blocks != self.codec.synthesis("mse").blocks:
+            raise InputError(
+                f"interpolation {self.config.interpolation:g} given, and syntheses of different blocks, which have "
+                f"nothing between them; give interpolation = 1.0"
+            )
         synthesis = Synthesis(self.classifier.feature_channels if self.classifier else 0, before.blocks)
         known = before.state_dict()
         synthesis.load_state_dict({k: known.get(k, v) for k, v in synthesis.state_dict().items()})

@@ -88,7 +88,7 @@ class TransformModel:
             aggregate = tensors.get(PERCEPTUAL + "aggregate.weight", torch.empty(0, 0))
             squared_error = _part(tensors, "synthesis.")
             blocks = _blocks(squared_error, SYNTHESIS_STAGES)
-            own = tuple(int(count) for count in metadata.get(PERCEPTUAL_BLOCKS, blocks))
+            own = _stated_blocks(metadata.get(PERCEPTUAL_BLOCKS, blocks), blocks)
             self._syntheses = {"mse": Synthesis(0, blocks), "perceptual": Synthesis(aggregate.shape[1], own)}
             _load(self._syntheses["mse"], squared_error)
             perceptual = squared_error | _part(tensors, PERCEPTUAL)
@@ -221,6 +221,15 @@ def _blocks(tensors: Mapping[str, Tensor], stages: tuple[str, ...]) -> tuple[int
     """Residual blocks in each stage of a transform."""
     found = {_place(name) for name in tensors}
     return tuple(sum(place is not None and place[0] == stage for place in found) for stage in stages)
+
+
+def _stated_blocks(stated: object, most: tuple[int, ...]) -> tuple[int, ...]:
+    """Residual blocks that a file's metadata state, at most `most` in each stage; ValueError for anything else."""
+    if isinstance(stated, list | tuple) and len(stated) == len(most):
+        found = tuple(stated)
+        if all(isinstance(a, int) and 0 < a <= b for a, b in zip(found, most, strict=True)):
+            return found
+    raise ValueError(f"{PERCEPTUAL_BLOCKS} {stated} given, at most {most} expected")
 
 
 def _within(name: str, blocks: tuple[int, ...]) -> bool:
