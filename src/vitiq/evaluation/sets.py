@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError
 from vitiq.evaluation.inputs import read_any
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -71,7 +70,9 @@ def need_no_pairs(metrics: Sequence[Metric]) -> bool:
 
 
 def images_of(folder: Path, problems: list[str]) -> list[Path]:
-    """Image files and compressed files (.viq) below a folder, sorted.
+    """Image files below a folder, sorted.
+
+    Compressed files (.viq) are passed over: beside its photograph, where `encode` puts it, one would count twice.
 
     Raises:
         InputError: no such folder, or a file.
@@ -79,7 +80,7 @@ def images_of(folder: Path, problems: list[str]) -> list[Path]:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}; expected a folder of images or a statistics file ({STATISTICS})")
-    found = find_images([folder], also=is_viq)
+    found = find_images([folder])
     for line in found.skipped:
         log.warning("%s", line)
     problems += found.problems
