@@ -24,11 +24,23 @@ class Sized(Codec):
     name, title, extension = "sized", "Sized", ".sized"
     qualities, default_quality, quality_help = (0,), 0, "0 and more"
 
-    def __init__(self, sizes: list[int], usual: tuple[float, float] | None, *, falls: bool = False) -> None:
+    def __init__(
+        self,
+        sizes: list[int],
+        usual: tuple[float, float] | None,
+        *,
+        falls: bool = False,
+        twin: Codec | None = None,
+    ) -> None:
         super().__init__()
+        self.twin = twin
         self.sizes, self.made = sizes, 0
         self.usual_sizes, self.quality_falls = usual, falls  # type: ignore[misc]
         self.quality_range = (0, len(sizes) - 1, 1)  # type: ignore[misc]
+
+    @property
+    def quick(self) -> Codec | None:
+        return self.twin
 
     def compress(self, image: ImageU8, quality: float, progress: Any = None) -> bytes:
         self.made += 1
@@ -73,3 +85,21 @@ def test_from_usual_sizes_few_files_are_made(scale: float, growth: float) -> Non
     guessed, halved = np.mean(counts, axis=0)
     assert guessed <= 4
     assert guessed < 0.6 * halved or scale == 4.0
+
+
+@given(
+    st.floats(0.9, 1.1),
+    st.integers(1000, 60_000),
+    st.lists(st.floats(1.02, 1.08), min_size=63, max_size=63),
+)
+def test_from_a_quick_twin_fewer_files_are_made(larger: float, target: int, steps: list[float]) -> None:
+    bpp, factor = TransformViqCodec.usual_sizes
+    exact = list(accumulate([800.0, *steps], lambda size, step: size * step))
+    quick, sizes = [round(size) for size in exact], [round(larger * size) for size in exact]
+    image = np.zeros((512, 768, 3), np.uint8)
+    codec = Sized(sizes, (bpp, factor), twin=Sized(quick, (bpp, factor)))
+    assert encode_within(codec, image, Bytes(target)) == encode_within(Sized(sizes, None), image, Bytes(target))
+    assert codec.made <= 7  # a tenth more is up to five steps here
+    same = Sized(quick, (bpp, factor), twin=Sized(quick, (bpp, factor)))
+    encode_within(same, image, Bytes(target))
+    assert same.made <= 2

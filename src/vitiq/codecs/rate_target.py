@@ -37,9 +37,9 @@ def encode_within(
 ) -> Encoded:
     """Encode at a quality, or at the highest quality whose file has at most a number of bytes.
 
-    Found by a search of the codec's legal qualities, on the assumption that files grow with quality: by halving, or
-    from the codec's usual sizes, which takes three encodes or four. Where even the lowest quality gives a larger file,
-    that file, with `reached` False and a note.
+    Found by a search of the codec's legal qualities, on the assumption that files grow with quality: by halving, from
+    the codec's usual sizes, which takes three encodes or four, or from what its quick twin finds, which takes two or
+    three. Where even the lowest quality gives a larger file, that file, with `reached` False and a note.
 
     Raises:
         InputError: the image or the rate is not one that the codec takes.
@@ -92,6 +92,8 @@ class _Ladder:
         self._start, self._step = (high, -step) if codec.quality_falls else (low, step)
         self._files: dict[int, bytes] = {}
         self._usual, self._pixels = codec.usual_sizes, image.shape[0] * image.shape[1]
+        twin = codec.quick
+        self._quick = None if twin is None else _Ladder(twin, image, None)
         self._encode: Callable[[Quality], bytes] = lambda quality: codec.encode(image, quality, progress=progress)
 
     def quality(self, index: int) -> float:
@@ -111,7 +113,8 @@ class _Ladder:
     def _guessed(self, target: int, bpp: float, factor: float) -> int:
         """First where a file of `target` bytes usually is, then where the last two files made say it is."""
         growth, bottom, above = math.log(factor), -1, self.top + 1
-        guess, last = math.log(8 * target / (self._pixels * bpp)) / growth, -1
+        usual = math.log(8 * target / (self._pixels * bpp)) / growth
+        guess, last = usual if self._quick is None else self._quick.last_within(target), -1
         for count in range(self.top + 1):
             index = math.floor(guess) if count < GUESSES else (bottom + above) // 2
             index = min(max(index, bottom + 1), above - 1)

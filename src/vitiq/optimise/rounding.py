@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -21,3 +23,12 @@ def gumbel_annealed(values: Float[Tensor, "n c h w"], temperature: float, noise:
     uniform = torch.rand(chances.shape, generator=noise, device=noise.device, dtype=torch.float32).clamp(1e-9, 1 - 1e-7)
     share = torch.softmax((chances - torch.log(-torch.log(uniform))) / temperature, -1)
     return low + share[..., 1]
+
+
+def soft_rounded(values: Float[Tensor, "n c h w"], sharpness: float) -> Tensor:
+    """Values drawn towards the nearest whole number, which they reach as `sharpness` grows; no noise.
+
+    Soft rounding: Agustsson & Theis 2020, "Universally Quantized Neural Compression", section 4.1 (arXiv 2006.09952).
+    """
+    middle = values.detach().floor() + 0.5
+    return middle + torch.tanh(sharpness * (values - middle)) / (2 * math.tanh(sharpness / 2))

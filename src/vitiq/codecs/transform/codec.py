@@ -10,7 +10,7 @@ flat colours stand in a layer above the latents where that costs less (`mixed`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
 
@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
 from vitiq.bitstream import container as viq
+from vitiq.codecs.base import Codec
 from vitiq.codecs.viq_codec import (
     Contents,
     ViqCodec,
@@ -48,9 +49,6 @@ LATENTS, LATENTS_IN_CONTEXT, GRAPHICS = 1, 2, 3
 """Sections: quality (1 byte), then `latent_coding`, the second with a context of hyper-latents and inline escapes; or
 `graphics_layer`, which stands before them, or alone where it covers the image."""
 
-LEARNING_RATE = 0.1
-"""Of the search with Adam, in symbols an iteration."""
-
 Tune = Literal["psnr", "ms-ssim", "perceptual"]
 TUNES: dict[Tune, str] = {"psnr": "mse", "ms-ssim": "ms-ssim", "perceptual": "perceptual"}
 """Losses of the search."""
@@ -76,7 +74,7 @@ class TransformOptions(SearchOptions):
     tune: Tune | None = option(None, "what the search optimises: psnr (the default), ms-ssim or perceptual")
     refine: int = option(0, "iterations of the search, instead of effort", low=0)
     learning_rate: float | None = option(
-        None, "of the search, in symbols per iteration; 0.1 for adam and 1 for sgd if not given", low=0
+        None, "of the search, in symbols per iteration; if not given 1 for sgd, 0.14 or less for adam", low=0
     )
 
     def __post_init__(self) -> None:
@@ -119,6 +117,14 @@ class TransformViqCodec(ViqCodec):
     section_names = {LATENTS: "latents", LATENTS_IN_CONTEXT: "latents", GRAPHICS: "graphics"}  # noqa: RUF012 - a constant
     viq_version = viq.COMPACT
     synthesis: ClassVar[str]
+
+    @property
+    def quick(self) -> Codec | None:
+        """The codec without its search."""
+        if not self.options.iterations:
+            return None
+        options = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
+        return type(self)(**options | {"effort": 0, "tune": None, "refine": 0})
 
     def _decoder(self, file: viq.Container | None = None) -> Decoder:
         """The networks of the option; of a file, those that it names where the option is left alone.
@@ -197,9 +203,11 @@ class TransformViqCodec(ViqCodec):
         return self.pack(width, height, sections, crc=crc, weights_sha256=needed)
 
     def _search(self) -> SearchSettings:
+        from vitiq.codecs.transform.refine import step
+
         settings: SearchSettings = self.options.search(self.options.iterations)
         unset = self.options.learning_rate is None and settings.optimiser == "adam"
-        return replace(settings, learning_rate=LEARNING_RATE) if unset else settings
+        return replace(settings, learning_rate=step(settings.iterations)) if unset else settings
 
     def decompress(self, data: bytes) -> ImageU8:
         """Rebuild the image; the same on one machine at any number of threads.

@@ -14,13 +14,13 @@ from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.latent_coding import encode_groups
 from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel, padded_to_blocks
-from vitiq.codecs.transform.networks.transform_codec import error_weight, straight_through
+from vitiq.codecs.transform.networks.transform_codec import error_weight
 from vitiq.codecs.viq_codec import symbols_crc
 from vitiq.models.tensors import to_tensor
 from vitiq.models.threads import search_threads
 from vitiq.optimise.distortion import distortion
 from vitiq.optimise.loop import minimise
-from vitiq.optimise.rounding import gumbel_annealed
+from vitiq.optimise.rounding import gumbel_annealed, soft_rounded
 from vitiq.optimise.settings import SearchSettings
 from vitiq.types import ImageU8, ProgressCallback
 
@@ -28,8 +28,24 @@ CONTEXT_RDO_WEIGHT = 6.0
 """How many times its own error a symbol is worth, because others are predicted and rebuilt from it: of 1, 4, 6, 10,
 12 and no choice but the nearest, the one of least cost on training images, where 6 to 12 are about equal."""
 
-TEMPERATURES = (0.5, 0.025)
-"""Of the annealing, at the first iteration and after the last."""
+SEARCHED_RDO_WEIGHT = 100.0
+"""As CONTEXT_RDO_WEIGHT, for latents whose search has weighed the bits already."""
+
+SHORT = 30
+"""Iterations of a short search. Longer ones take smaller steps, and random rounding for a larger share."""
+
+STEP, STEP_POWER = 0.14, -0.25
+"""Learning rate of Adam in a short search, in symbols an iteration, and how it goes with the iterations."""
+
+ANNEALED, ANNEALED_POWER, LONGEST_ANNEALED = 0.3, 0.4, 0.6
+"""Share of a short search in which rounding is random and annealed, how it grows with the iterations, and up to what.
+In the rest rounding is soft, without noise: noise alone settles late, softness alone hardly moves a latent."""
+
+TEMPERATURES = (0.5, 0.2)
+"""Of the annealing, from its first iteration to its last."""
+
+SHARPNESS = (14.0, 40.0)
+"""Of soft rounding, likewise."""
 
 
 class Coded(NamedTuple):
@@ -48,7 +64,7 @@ class Coded(NamedTuple):
 
 def code(model: TransformModel, image: ImageU8, level: int) -> Coded:
     """The latents of an image as the analysis transform gives them."""
-    return _coded(model, *model.analyse_image(image, level), level)
+    return _coded(model, *model.analyse_image(image, level), level, CONTEXT_RDO_WEIGHT)
 
 
 def lagrangian(level: int) -> float:
@@ -56,23 +72,41 @@ def lagrangian(level: int) -> float:
     return float(error_weight(torch.tensor([level / (LEVELS - 1)], dtype=torch.float32)))
 
 
-def rdo_weights(model: TransformModel, level: int) -> Float[np.ndarray, " c"]:
-    """Bits that a squared error of 1 is worth in each channel, in symbols."""
+def rdo_weights(model: TransformModel, level: int, weight: float = CONTEXT_RDO_WEIGHT) -> Float[np.ndarray, " c"]:
+    """Bits that a squared error of 1 is worth in each channel, in symbols; `weight` times its share of the image's."""
     # The transform is about orthonormal: a squared error of a latent is one of the three colours' sum.
-    weights: np.ndarray = CONTEXT_RDO_WEIGHT * lagrangian(level) / 3 / model.gain(level).astype(np.float64) ** 2
+    weights: np.ndarray = weight * lagrangian(level) / 3 / model.gain(level).astype(np.float64) ** 2
     return weights
 
 
 def _coded(
-    model: TransformModel, scaled: Float[np.ndarray, "c h w"], found: Float[np.ndarray, "z i j"], level: int
+    model: TransformModel,
+    scaled: Float[np.ndarray, "c h w"],
+    found: Float[np.ndarray, "z i j"],
+    level: int,
+    weight: float,
 ) -> Coded:
     """Scaled latents, coded under hyper-latents."""
     hyper = np.rint(found).astype(np.int64)
     prior = model.integer_prior
     data, symbols = encode_groups(
-        scaled, hyper, prior, level, rdo_weights(model, level), context=prior.context is not None
+        scaled, hyper, prior, level, rdo_weights(model, level, weight), context=prior.context is not None
     )
     return Coded(data, symbols_crc([hyper, symbols]), symbols)
+
+
+def step(iterations: int) -> float:
+    """Learning rate of Adam for a search of so many iterations."""
+    return STEP * math.pow(_longer(iterations), STEP_POWER)
+
+
+def annealed_share(iterations: int) -> float:
+    """Share of a search of so many iterations in which rounding is random."""
+    return min(ANNEALED * math.pow(_longer(iterations), ANNEALED_POWER), LONGEST_ANNEALED)
+
+
+def _longer(iterations: int) -> float:
+    return max(iterations, SHORT) / SHORT
 
 
 def refine(
@@ -95,29 +129,29 @@ def refine(
         model = decoder.model
         target = to_tensor(image, model.device)
         height, width = size = target.shape[2], target.shape[3]
-        scaled, _ = model.analyse(padded_to_blocks(target), level)
+        analysed = model.analyse(padded_to_blocks(target), level)
         lost, quality = distortion(loss, target), model.quality(level)
         gain = model.gains(quality)
         weight = lagrangian(level) * 255**2
-        variable = torch.from_numpy(scaled).to(model.device)[None].clone().requires_grad_()
+        latents, hyper_latents = (
+            torch.from_numpy(found).to(model.device)[None].clone().requires_grad_() for found in analysed
+        )
         noise = torch.Generator(model.device).manual_seed(seed)
-
-        first, last = TEMPERATURES
+        annealed = annealed_share(settings.iterations)
 
         def objective(iteration: int) -> tuple[Tensor, Tensor]:
-            symbols = gumbel_annealed(variable, first * (last / first) ** (iteration / settings.iterations), noise)
-            hyper = straight_through(model.prior.analysis(variable))
+            done = iteration / settings.iterations
+            symbols, hyper = (_rounded(values, done, annealed, noise) for values in (latents, hyper_latents))
             bits = model.prior.bits(symbols, symbols, hyper, quality).sum()
             bits = bits + model.prior.hyper_bits(hyper, quality).sum()
             rebuilt = decoder.output(synthesis, symbols / gain, quality, size)[:, :, :height, :width]
             return bits / (height * width) + weight * lost(rebuilt), rebuilt
 
-        minimise(objective, [variable], settings, progress)
+        minimise(objective, [latents, hyper_latents], settings, progress)
+        searched = latents.detach()[0].cpu().numpy(), hyper_latents.detach()[0].cpu().numpy()
         least, best = math.inf, None
-        for latents in (scaled, variable.detach()[0].cpu().numpy()):
-            with torch.no_grad():
-                found = model.prior.analysis(torch.from_numpy(latents).to(model.device)[None])[0].cpu().numpy()
-            coded = _coded(model, latents, found, level)
+        for found, rdo_weight in ((analysed, CONTEXT_RDO_WEIGHT), (searched, SEARCHED_RDO_WEIGHT)):
+            coded = _coded(model, *found, level, rdo_weight)
             with torch.no_grad():
                 rebuilt = decoder.reconstruct(coded.symbols, level, synthesis, size).clamp(0, 1)
                 cost = 8 * len(coded.data) / (height * width) + weight * float(lost(rebuilt))
@@ -125,3 +159,16 @@ def refine(
                 least, best = cost, coded
         assert best is not None
     return best
+
+
+def _rounded(values: Float[Tensor, "1 c h w"], done: float, annealed: float, noise: torch.Generator) -> Tensor:
+    """What stands in for rounding when a share `done` of a search is over, of which `annealed` is random."""
+    if done < annealed:
+        return gumbel_annealed(values, _between(TEMPERATURES, done / annealed), noise)
+    return soft_rounded(values, _between(SHARPNESS, (done - annealed) / (1 - annealed)))
+
+
+def _between(ends: tuple[float, float], share: float) -> float:
+    """On the way from the first to the second, in equal ratios."""
+    first, last = ends
+    return first * math.pow(last / first, share)
