@@ -1,12 +1,13 @@
 """What a search of one image's latents (`-O effort=N`) gains over the analysis transform, and what rounding gains.
 
-    python benchmarks/refinement.py FOLDER [--efforts 1,2,3] [--images 4] [--tune psnr]
+    python benchmarks/refinement.py FOLDER [--efforts 1,2,3] [--images 4] [--tune psnr] [--ablation]
 
 The middle 256×256 pixels of the first images of FOLDER, codec generative-mse. "nearest" rounds every latent to the
 nearest whole number; effort 0 takes the cheaper of two by rate and distortion, as every encoder does. Cost is what the
 search minimises with tune psnr: bits per pixel + λ · mean squared error, of the files as written and the images as
 decoded, at each quality against effort 0. The BD-rates are of the mean curves against effort 0, in PSNR and in MS-SSIM
-(as -10 log10(1 - x)). Prints Markdown.
+(as -10 log10(1 - x)). With --ablation also the first of the efforts with a part of the search taken away. Prints
+Markdown.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -24,6 +26,7 @@ from vitiq.codecs.base import Codec
 from vitiq.codecs.transform.codec import GenerativeMse
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.networks.transform_codec import error_weight
+from vitiq.codecs.transform.refine import CONTEXT_RDO_WEIGHT
 from vitiq.image.io import read_image
 from vitiq.metrics.fidelity.ms_ssim import MsSsim
 from vitiq.types import ImageU8, Quality
@@ -32,6 +35,13 @@ SIDE = 256
 QUALITIES = (5, 15, 25, 36)
 NEAREST = 1e9
 """Weight of a squared error that leaves nothing to choose."""
+
+WITHOUT: dict[str, dict[str, Any]] = {
+    "noise to the end": {"ANNEALED": 1.0, "LONGEST_ANNEALED": 1.0, "TEMPERATURES": (0.5, 0.025)},
+    "no noise": {"ANNEALED": 0.0},
+    "rounded as without a search": {"SEARCHED_RDO_WEIGHT": CONTEXT_RDO_WEIGHT},
+}
+"""Constants of `vitiq.codecs.transform.refine` that take a part of the search away."""
 
 
 def measured(codec: Codec, piece: ImageU8, quality: int) -> tuple[float, float, float, float, float]:
@@ -68,6 +78,7 @@ def main() -> None:
     parser.add_argument("--efforts", default="1,2,3")
     parser.add_argument("--tune", default="psnr")
     parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--ablation", action="store_true")
     options = parser.parse_args()
     pieces = []
     for path in sorted(options.folder.glob("*.png"))[: options.images]:
@@ -80,9 +91,14 @@ def main() -> None:
     print(row("effort 0", anchor, anchor), flush=True)
     with patch("vitiq.codecs.transform.refine.CONTEXT_RDO_WEIGHT", NEAREST):
         print(row("nearest", curves(GenerativeMse(), pieces), anchor), flush=True)
-    for effort in filter(None, options.efforts.split(",")):
-        codec = GenerativeMse(effort=int(effort), tune=options.tune)
+    efforts = [int(effort) for effort in filter(None, options.efforts.split(","))]
+    for effort in efforts:
+        codec = GenerativeMse(effort=effort, tune=options.tune)
         print(row(f"effort {effort}, tune {options.tune}", curves(codec, pieces), anchor), flush=True)
+    for name, constants in WITHOUT.items() if options.ablation else ():
+        codec = GenerativeMse(effort=efforts[0], tune=options.tune)
+        with patch.multiple("vitiq.codecs.transform.refine", **constants):
+            print(row(f"effort {efforts[0]}, {name}", curves(codec, pieces), anchor), flush=True)
 
 
 if __name__ == "__main__":

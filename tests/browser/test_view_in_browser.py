@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import re
@@ -14,9 +15,11 @@ import pytest
 
 from browsing import loaded, until
 from report_studies import IMAGES, equal_bytes
+from vitiq.errors import InputError
 from vitiq.report import server as module
 from vitiq.report.server import ViewServer
 from vitiq.report.source import Study
+from vitiq.report.trial import Trial
 
 Open = Callable[..., Any]
 
@@ -51,6 +54,20 @@ def server(run: Growing, tmp_path: Path) -> Iterator[ViewServer]:
     started.shutdown()
     started.server_close()
     thread.join()
+
+
+def test_a_taken_port_and_a_folder_without_room_are_told_apart(
+    server: ViewServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=f"port {server.server_port} given: .*; choose another with --port"):
+        ViewServer(tmp_path / "out", server.server_port)
+
+    def full() -> Trial:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "Trial", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        ViewServer(tmp_path / "out").server_close()
 
 
 @pytest.fixture

@@ -407,6 +407,18 @@ def test_published_values_are_compared_without_images(tmp_path: Path) -> None:
         CliRunner().invoke(command, [*words, "--against", "ssim"], catch_exceptions=False)
 
 
+def test_a_metric_to_compare_with_is_checked_before_anything_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tid(tmp_path)
+    scored: list[object] = []
+    monkeypatch.setattr(opinion_values, "score_pairs", lambda *a, **k: scored.append(a))
+    words = [str(tmp_path), "-m", "mse", "--quiet", "--against", "ssim"]
+    with pytest.raises(UnknownNameError, match="--against 'ssim' given, which is not compared; choose mse"):
+        CliRunner().invoke(command, words, catch_exceptions=False)
+    assert scored == []
+
+
 def test_real_images_of_tid2013(vitiq_data: Path) -> None:
     folder = vitiq_data / "tid2013_jpeg_odd"
     data = load_opinions(folder)

@@ -72,14 +72,16 @@ def command(  # noqa: PLR0917
     from vitiq.datasets.opinions import load_opinions  # noqa: PLC0415
     from vitiq.evaluation import validate as work  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
+    from vitiq.evaluation.opinion_values import compared  # noqa: PLC0415
     from vitiq.evaluation.validate_text import to_json, to_markdown  # noqa: PLC0415
 
     spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel, device)
     chosen = spec.make()
     data = load_opinions(dataset)
+    known = compared(data, chosen)
+    if against is not None and against not in known:
+        raise UnknownNameError(f"--against {against!r} given, which is not compared; choose {', '.join(known)}")
     found = measure(data, spec, jobs=jobs, out=out, quiet=quiet)
-    if against is not None and against not in found.values:
-        raise UnknownNameError(f"--against {against!r} given, which is not compared; choose {', '.join(found.values)}")
     names = frozenset(name.strip().lower() for name in learned.split(",") if name.strip())
     answer = agreement_of(data, found, chosen, resamples=resamples, jobs=jobs, learned=names, quiet=quiet)
     if as_json:

@@ -18,13 +18,9 @@ def command(out: Path, port: int, show: bool) -> None:
 
     Drop your own images into the page "Try your own". The server never writes to OUT. Ctrl-C stops it.
     """
-    from vitiq.errors import InputError  # noqa: PLC0415
     from vitiq.report.server import ViewServer  # noqa: PLC0415
 
-    try:
-        server = ViewServer(out, port)
-    except OSError as error:
-        raise InputError(f"port {port} given: {error.strerror}; choose another with --port") from error
+    server = ViewServer(out, port)
     click.echo(server.url)
     if show:
         import webbrowser  # noqa: PLC0415

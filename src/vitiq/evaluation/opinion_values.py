@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from vitiq.datasets.opinion import Opinion
+from vitiq.datasets.opinion import Opinion, OpinionSet
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pair_store import KeptValues, key_of
 from vitiq.evaluation.scoring import Pair, Scored, score_pairs
-from vitiq.metrics.base import PairMetric
+from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import signature_of
 
 PUBLISHED = "published:"
@@ -82,6 +82,12 @@ def values_of(
             if step is not None:
                 step(scored.kept)
     return Measured(values, shown, list(problems), broken)
+
+
+def compared(data: OpinionSet, metrics: Sequence[Metric]) -> list[str]:
+    """Names of all that has values on a data set: pair metrics where its images are here, and what it publishes."""
+    own = [metric.name for metric in metrics if isinstance(metric, PairMetric)] if data.with_images else []
+    return [*own, *published_values(data.opinions)]
 
 
 def published_values(opinions: Sequence[Opinion]) -> dict[str, Float[np.ndarray, " n"]]:

@@ -104,15 +104,21 @@ class ViewServer(ThreadingHTTPServer):
     Args:
         out: folder of a study, finished or in progress.
         port: 0 for any that is free.
+
+    Raises:
+        InputError: there is no study, or the port cannot be had.
     """
 
     daemon_threads = True
 
     def __init__(self, out: Path, port: int = 0) -> None:
         read_study(out)
-        super().__init__((LOOPBACK, port), Handler)
+        self.trial = Trial()  # which `server_close` closes: after a port that cannot be had, too
+        try:
+            super().__init__((LOOPBACK, port), Handler)
+        except OSError as error:
+            raise InputError(f"port {port} given: {error.strerror}; choose another with --port") from error
         self.out = out
-        self.trial = Trial()
         self.assets = ServerAssets((out, self.trial.folder))
         self._lock = threading.Lock()
         self._shown, self._rested = "", 0.0
