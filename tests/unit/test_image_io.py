@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from vitiq.errors import InputError
+from vitiq.evaluation.pairs import pair_up
+from vitiq.image.folders import RESULTS_MARK
 from vitiq.image.io import find_images, read_image, read_image_details, write_png
 
 RED = (200, 30, 30)
@@ -139,3 +141,17 @@ def test_find_images(tmp_path: Path) -> None:
     assert find_images([Path("-")]).problems == [said]
     found = find_images([tmp_path / "a", tmp_path / "b" / "x.png"])
     assert [p.name for p in found.images] == ["x.png", "x-2.png"]
+
+
+def test_a_folder_of_results_inside_another_is_left_out_with_a_word(tmp_path: Path) -> None:
+    for folder in ("photos", "photos/study/previews"):
+        (tmp_path / folder).mkdir(parents=True)
+        save(tmp_path / folder / "x.png", gradient())
+    (tmp_path / "photos/study" / RESULTS_MARK).touch()
+    found = find_images([tmp_path / "photos"])
+    assert [image.name for image in found.images] == ["x.png"]
+    assert found.skipped == [f"{tmp_path / 'photos'}: 1 other file skipped (1 results of vitiq)"]
+    named = find_images([tmp_path / "photos/study"])
+    assert [image.name for image in named.images] == ["previews/x.png"], "a folder that is named is what is wanted"
+    references = [tmp_path / "photos" / "x.png", tmp_path / "photos" / "study" / "previews" / "x.png"]
+    assert pair_up(tmp_path / "photos", tmp_path / "photos/study/previews").pairs == [tuple(references)]

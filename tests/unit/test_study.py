@@ -21,9 +21,9 @@ from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation.inputs import find_inputs, pixels_digest, read_input
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_keep, check_metrics, make_study, series_of
-from vitiq.evaluation.store import MARK, Store
+from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, StudyImage, of_shard
-from vitiq.image.folders import unique_names
+from vitiq.image.folders import RESULTS_MARK, unique_names
 from vitiq.image.io import write_png
 
 IMAGE = StudyImage("a.png", "/in/a.png", "0" * 64, 40, 30, 1000)
@@ -140,7 +140,7 @@ def test_results_are_never_inputs(tmp_path: Path) -> None:
     for name in ("a.png", "sub/a.png", "out/reconstructions/ab/x.png", "other/originals/y.png", "deep/er/z.png"):
         write_png(tmp_path / name, image)
     for results in ("out", "other"):
-        (tmp_path / results / MARK).write_bytes(b"")
+        (tmp_path / results / RESULTS_MARK).write_bytes(b"")
     found = find_inputs([tmp_path], tmp_path / "out")
     assert [name for _, name in found.files] == ["a.png", "deep/er/z.png", "sub/a.png"]
     named = tmp_path / "out" / "reconstructions" / "ab" / "x.png"

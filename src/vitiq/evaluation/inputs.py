@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from vitiq.errors import InputError, VitiqError
-from vitiq.evaluation.store import MARK
 from vitiq.evaluation.study import StudyImage, readable
 from vitiq.image.folders import unique_names
 from vitiq.image.io import decode_image, find_images, read_image_details
@@ -52,18 +51,11 @@ def find_inputs(paths: Sequence[Path], out: Path | None = None) -> Found:
         raise InputError(
             f"{out}: is a folder of images too; give another folder for the results, such as {out / 'study'}"
         )
-    found = find_images(paths, leave_out=lambda folder: is_out(folder) or _holds_results(folder))
+    found = find_images(paths, leave_out=is_out)
     for line in found.skipped:
         log.warning("%s", line)
     names = unique_names([readable(image.name) for image in found.images])
     return Found([(image.path, name) for image, name in zip(found.images, names, strict=True)], list(found.problems))
-
-
-def _holds_results(folder: Path) -> bool:
-    try:
-        return (folder / MARK).exists()
-    except OSError:  # one that cannot be looked into is named by who walks it
-        return False
 
 
 def read_input(file: tuple[Path, str]) -> StudyImage | str:

@@ -24,10 +24,9 @@ from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.study import Study
 from vitiq.files import write_changed, write_quickly
+from vitiq.image.folders import RESULTS_MARK
 from vitiq.text import parse_json
 
-MARK = ".vitiq"
-"""File that marks a folder of results, so that inputs are never looked for in it."""
 SUFFIXES = {"reconstructions": ".png", "originals": ".png", "traces": ".json", "maps": ".npz", "previews": ""}
 
 
@@ -98,7 +97,7 @@ class Store:
         Raises:
             StoreError: it cannot be written.
         """
-        self.keep(self.out / MARK, b"results of vitiq: never read as inputs\n")
+        self.keep(self.out / RESULTS_MARK, b"results of vitiq: never read as inputs\n")
         if not self._holds(study):
             self.save(study)
         if _read(self.out / "study.json").get("study") != study.name:

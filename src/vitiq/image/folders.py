@@ -19,6 +19,9 @@ from vitiq.text import plural
 HOUSEKEEPING = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
 HOUSEKEEPING_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
 
+RESULTS_MARK = ".vitiq"
+"""File that marks a folder of results, so that inputs are never looked for in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
@@ -72,7 +75,8 @@ def find_images(
     """Images of files and folders (walked in sorted order); what is broken becomes a problem, not a stop.
 
     In a folder, a file is an image if its content says so, or if its suffix announces one (so that a broken image is
-    reported, not passed over); the rest is counted in `skipped`. A file named outright is kept whatever it holds.
+    reported, not passed over); the rest is counted in `skipped`. A file named outright is kept whatever it holds. A
+    folder of results below one of `paths` is not walked, as what a study made is no input, and counted too.
 
     Args:
         paths: files and folders; what two of them reach counts once.
@@ -148,6 +152,13 @@ def _candidates(
         found.problems.append(not_there(path))
 
 
+def _holds_results(folder: Path) -> bool:
+    try:
+        return (folder / RESULTS_MARK).exists()
+    except OSError:  # one that cannot be looked into is named by who walks it
+        return False
+
+
 def not_there(path: Path) -> str:
     """What is said of a name that no file or folder has; one image alone may come by a pipe, a set of them may not."""
     if str(path) == "-":
@@ -160,7 +171,16 @@ def _inside(
 ) -> Iterator[FoundImage]:
     others: Counter[str] = Counter()
     images = 0
-    for file in in_order(files_below(folder, found.problems, others, leave_out)):
+
+    def is_left_out(inner: Path) -> bool:
+        if leave_out is not None and leave_out(inner):
+            return True
+        if not _holds_results(inner):
+            return False
+        others["results of vitiq"] += 1
+        return True
+
+    for file in in_order(files_below(folder, found.problems, others, is_left_out)):
         below = file.relative_to(folder)
         if is_housekeeping(below):
             others["of the system"] += 1
