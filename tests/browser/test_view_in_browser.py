@@ -56,7 +56,7 @@ def server(run: Growing, tmp_path: Path) -> Iterator[ViewServer]:
     thread.join()
 
 
-def test_a_taken_port_and_a_folder_without_room_are_told_apart(
+def test_a_port_in_use_and_a_full_disk_are_reported_as_such(
     server: ViewServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match=f"port {server.server_port} given: .*; choose another with --port"):
