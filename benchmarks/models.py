@@ -1,12 +1,12 @@
 """Every goal of the embedded models beside the figure reached: `make benchmark-models`.
 
-    python benchmarks/models.py [vit] [generator] [search] [codec] [artefacts] [deblock] [classifier] [seconds]
+    python benchmarks/models.py [vit] [generator] [codec] [artefacts] [deblock] [classifier] [seconds]
         [--docs docs/reference/models.md]
 
 Prints a Markdown table, a part after the other, and with --docs writes each part's between its marks in the page. Data
 that vitiq does not ship is looked for in the folder $VITIQ_DATA: the Kodak images, two real ViTs, training images,
-published tables. A part without it is skipped, and says so. All take about an hour on two cores, most
-of it the searches of twelve images each.
+published tables. A part without it is skipped, and says so. All take about half an hour on two cores; most of it
+is the inversion of twelve images.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import goals_classifier
 import goals_codec
 import goals_deblock
 import goals_generator
-import goals_search
 import goals_seconds
 import goals_vit
 from goals import AbsentError, Part, data_folder
@@ -30,7 +29,6 @@ from vitiq.errors import WeightsError
 PARTS: dict[str, Part] = {
     "vit": goals_vit.part,
     "generator": goals_generator.part,
-    "search": goals_search.part,
     "codec": goals_codec.part,
     "artefacts": goals_artefacts.part,
     "classifier": goals_classifier.part,

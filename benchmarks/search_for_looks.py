@@ -1,4 +1,10 @@
-"""The thesis's byte count with a search of each image's latents for looks, scored by real ViTs."""
+"""The thesis's byte count with a search of each image's latents for looks, scored by real ViTs.
+
+    VITIQ_DATA=FOLDER python benchmarks/search_for_looks.py
+
+`generative[tune=perceptual,effort=1]` at no more than 1540 bytes on the middle of the Kodak images. Prints a Markdown
+table, as `benchmarks/models.py` does. Half an hour on two cores.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from goals import Figure, kodak, psnr, scores, short, teachers
+from goals import Figure, data_folder, kodak, psnr, scores, short, teachers
 from goals_generator import BYTES, crops_of, made
 
 from vitiq.codecs.rate_target import encode_within
@@ -18,7 +24,7 @@ from vitiq.types import Bytes
 LEAST_SCORE = 0.62
 
 
-def part(data: Path) -> Iterator[Figure]:
+def figures(data: Path) -> Iterator[Figure]:
     """PSNR, ViT-Score, tokens and patch-FID of the middle of the Kodak images.
 
     The search looks through the embedded ViT, which both readers taught: they are not independent of it, and the goal
@@ -40,3 +46,8 @@ def part(data: Path) -> Iterator[Figure]:
         yield Figure(f"{name}: mean tokens, by {by}", float(np.mean(tokens)), None, note=note)
         found = float(PatchFidVit(backbone)(crops, rebuilt).value)
         yield Figure(f"{name}: patch-FID, by {by}", found, None, at_least=False, note=note)
+
+
+if __name__ == "__main__":
+    for figure in figures(data_folder()):
+        print(figure.line(), flush=True)
