@@ -10,7 +10,7 @@ flat colours stand in a layer above the latents where that costs less (`mixed`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
 
@@ -123,8 +123,7 @@ class TransformViqCodec(ViqCodec):
         """The codec without its search."""
         if not self.options.iterations:
             return None
-        options = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
-        return type(self)(**options | {"effort": 0, "tune": None, "refine": 0})
+        return type(self)(**asdict(self.options) | {"effort": 0, "tune": None, "refine": 0})
 
     def _decoder(self, file: viq.Container | None = None) -> Decoder:
         """The networks of the option; of a file, those that it names where the option is left alone.
