@@ -29,6 +29,7 @@ from vitiq.codecs.transform.networks.transform_codec import error_weight
 from vitiq.codecs.transform.refine import CONTEXT_RDO_WEIGHT
 from vitiq.image.io import read_image
 from vitiq.metrics.fidelity.ms_ssim import MsSsim
+from vitiq.optimise.loop import minimise
 from vitiq.types import ImageU8, Quality
 
 SIDE = 256
@@ -36,12 +37,19 @@ QUALITIES = (5, 15, 25, 36)
 NEAREST = 1e9
 """Weight of a squared error that leaves nothing to choose."""
 
+
+def with_adam(*arguments: Any, **keywords: Any) -> None:
+    """`minimise` with Adam as it is."""
+    minimise(*arguments, **{**keywords, "short": False})
+
+
 WITHOUT: dict[str, dict[str, Any]] = {
     "noise to the end": {"ANNEALED": 1.0, "LONGEST_ANNEALED": 1.0, "TEMPERATURES": (0.5, 0.025)},
     "no noise": {"ANNEALED": 0.0},
     "rounded as without a search": {"SEARCHED_RDO_WEIGHT": CONTEXT_RDO_WEIGHT},
+    "Adam": {"minimise": with_adam},
 }
-"""Constants of `vitiq.codecs.transform.refine` that take a part of the search away."""
+"""What in `vitiq.codecs.transform.refine` is replaced to take a part of the search away."""
 
 
 def measured(codec: Codec, piece: ImageU8, quality: int) -> tuple[float, float, float, float, float]:

@@ -44,7 +44,7 @@ In the rest rounding is soft, without noise: noise alone settles late, softness 
 TEMPERATURES = (0.5, 0.2)
 """Of the annealing, from its first iteration to its last."""
 
-SHARPNESS = (14.0, 40.0)
+SHARPNESS = (10.0, 40.0)
 """Of soft rounding, likewise."""
 
 
@@ -147,7 +147,7 @@ def refine(
             rebuilt = decoder.output(synthesis, symbols / gain, quality, size)[:, :, :height, :width]
             return bits / (height * width) + weight * lost(rebuilt), rebuilt
 
-        minimise(objective, [latents, hyper_latents], settings, progress)
+        minimise(objective, [latents, hyper_latents], settings, progress, short=True)
         searched = latents.detach()[0].cpu().numpy(), hyper_latents.detach()[0].cpu().numpy()
         least, best = math.inf, None
         for found, rdo_weight in ((analysed, CONTEXT_RDO_WEIGHT), (searched, SEARCHED_RDO_WEIGHT)):
