@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from PIL import Image
 
 from browsing import loaded, until
 from report_studies import equal_bytes
-from vitiq.report.assets import InlineAssets
+from vitiq.report.assets import FolderAssets, InlineAssets
 from vitiq.report.model import build_model
 from vitiq.report.page import render
 
@@ -431,6 +432,16 @@ def test_a_page_of_its_own_with_packed_data_shows_its_images(
     compare(page)
     assert page.evaluate("[...document.querySelectorAll('.pix img')].every(i => i.naturalWidth === 160)")
     until(page, "document.querySelectorAll('#files tbody tr').length === 9")
+
+
+def test_a_study_that_kept_no_decoded_image_says_how_to_keep_them(opened: Open, tmp_path: Path) -> None:
+    study = equal_bytes(tmp_path)
+    study = replace(study, records=[(record, replace(files, reconstruction=None)) for record, files in study.records])
+    html = render(study, build_model(study.name, [record for record, _ in study.records]), FolderAssets(tmp_path))
+    (tmp_path / "report.html").write_text(html, encoding="utf-8")
+    page = opened((tmp_path / "report.html").as_uri())
+    assert "--keep bitstreams,images" in page.locator("#compare .stage").inner_text()
+    assert not page.get_by_role("button", name="Flicker").is_visible()
 
 
 def test_images_are_loaded_when_seen(opened: Open, equal_page: str) -> None:

@@ -336,6 +336,13 @@ def test_a_large_study_is_a_small_page(tmp_path: Path) -> None:
     assert len(json.loads(gzip.decompress(base64.b64decode(data)))["records"]) == len(many)
 
 
+def test_previews_of_a_search_are_kept_only_beside_the_decoded_image(tmp_path: Path) -> None:
+    study = equal_bytes(tmp_path)
+    bare = replace(study, records=[(record, replace(files, reconstruction=None)) for record, files in study.records])
+    assert '"strip":' in render(study, model_of(study), FolderAssets(tmp_path / "all"))
+    assert '"strip":' not in render(bare, model_of(bare), FolderAssets(tmp_path / "bare"))
+
+
 def test_an_empty_study_has_a_page(tmp_path: Path) -> None:
     study = Study("nothing", [])
     assert "Nothing to compare yet" in render(study, model_of(study), FolderAssets(tmp_path))

@@ -221,10 +221,11 @@ def _trace(files: Files, assets: Assets) -> dict[str, Any]:
     trace = read_trace(files.trace)
     folder = files.trace.parent
     root = next((parent for parent in folder.parents if (parent / "traces") in (folder, *folder.parents)), folder)
+    # Previews are shown in the place of the decoded image, so a file without one has no use for them.
     strip = [
         [int(iteration), assets.full(root / name)]
         for iteration, name in trace.get("previews", ())
-        if (root / str(name)).exists()
+        if files.reconstruction is not None and (root / str(name)).exists()
     ]
     losses = [float(value) for value in trace.get("loss", ())]
     step = max(1, len(losses) // STEPS)

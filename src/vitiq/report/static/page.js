@@ -113,6 +113,7 @@
     semantic: "1 − cosine of the network's patch tokens: clear where equal, magenta where nothing is in common.",
     attention: "Attention rollout on the original: dark where the network did not look.",
   };
+  compare.none = () => (D.records.length ? "No decoded image was kept. A run with --keep bitstreams,images shows them here." : "Nothing to compare yet.");
   compare.help = "Compared images. Arrows: slider or pan. Plus, minus: zoom. 0: fit. 1: an image pixel is a screen pixel. F: flicker. O held: original. N, P: next, previous image. G: layout. D: overlay.";
   const viewer = vitiqViewer(compare, D);
   window.vitiq = { viewer, data: () => D, text: num };

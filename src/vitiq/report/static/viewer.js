@@ -155,7 +155,7 @@ function vitiqViewer(root, D) {
     place();
   }
   function build() {
-    if (!D.records.some((r) => r.src)) { stage.textContent = "Nothing to compare yet."; return; }
+    if (!D.records.some((r) => r.src)) { stage.textContent = root.none(); return; }
     if (s.m === "slider" && s.p.length > 2) s.p = s.p.slice(0, 2);
     flipped = false;
     const m = image();
