@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vitiq.errors import TaskError
+from vitiq.files import temporary_folder
 from vitiq.image.io import read_image
 from vitiq.types import ImageU8
 
@@ -76,8 +76,8 @@ def decode_under(setting: Setting, file: Path, options: Mapping[str, object] | N
         TaskError: it does not.
     """
     program = f"{setting.program}\nfrom vitiq.cli.main import main\nmain()"
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "image.png"
+    with temporary_folder() as folder:
+        target = folder / "image.png"
         command = [sys.executable, "-c", program, "decode", "-o", str(target), "--", str(file)]
         command[-2:-2] = [word for key, value in (options or {}).items() for word in ("-O", f"{key}={value}")]
         done = subprocess.run(command, env=os.environ | setting.variables, capture_output=True, check=False)

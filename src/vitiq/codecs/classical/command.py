@@ -15,7 +15,6 @@ import hashlib
 import re
 import shlex
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Literal
 
 from vitiq.codecs.base import Codec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, TaskError
+from vitiq.files import temporary_folder
 from vitiq.image.io import decode_image
 from vitiq.options import option
 from vitiq.programs import run_program
@@ -112,15 +112,15 @@ class Command(Codec):
         """The program's file.
 
         Raises:
-            InputError: no template was given.
+            InputError: no template was given, or the disk of temporary files is full.
             MissingDependencyError: the program is not installed.
             TaskError: it failed, took too long, or wrote nothing; with its exit code and last words.
         """
         del progress
         if not self._encode:
             raise InputError(NO_PROGRAM)
-        with tempfile.TemporaryDirectory(prefix="vitiq-cmd-") as folder:
-            given, made = Path(folder) / f"in.{self.options.exchange}", Path(folder) / f"out{self.extension}"
+        with temporary_folder() as folder:
+            given, made = folder / f"in.{self.options.exchange}", folder / f"out{self.extension}"
             write_exchange(given, image)
             self._run(self._encode, given, made, quality)
             return made.read_bytes()
@@ -129,14 +129,14 @@ class Command(Codec):
         """The image that the decoding program makes of a file.
 
         Raises:
-            InputError: no template to decode with.
+            InputError: no template to decode with, or the disk of temporary files is full.
             MissingDependencyError: the program is not installed.
             BitstreamError: it failed, took too long, or wrote no image; with its exit code and last words.
         """
         if not self._decode:
             raise InputError(NO_DECODER)
-        with tempfile.TemporaryDirectory(prefix="vitiq-cmd-") as folder:
-            given, made = Path(folder) / f"in{self.extension}", Path(folder) / f"out.{self.options.exchange}"
+        with temporary_folder() as folder:
+            given, made = folder / f"in{self.extension}", folder / f"out.{self.options.exchange}"
             given.write_bytes(data)
             try:
                 self._run(self._decode, given, made, None)

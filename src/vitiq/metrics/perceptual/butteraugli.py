@@ -12,11 +12,11 @@ import hashlib
 import math
 import re
 import shutil
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 from vitiq.errors import InputError, MissingDependencyError, UndefinedError
+from vitiq.files import temporary_folder
 from vitiq.metrics.measured import MeasuredMetric
 from vitiq.metrics.perceptual.butteraugli_map import LARGE, Pooled, map_source, pooled_by_tiles, write_pair
 from vitiq.metrics.programs import output_of
@@ -84,8 +84,7 @@ class Butteraugli(MeasuredMetric):
 
     def _whole(self, program: str, reference: ImageU8, distorted: ImageU8) -> Pooled:
         """What the program prints for two images."""
-        with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
-            folder = Path(name)
+        with temporary_folder() as folder:
             names = write_pair(folder, reference, distorted)
             settings = ["--intensity_target", f"{self.intensity:g}", "--pnorm", "3"]
             printed = output_of([program, *names, *settings], folder)

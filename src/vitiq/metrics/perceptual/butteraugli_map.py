@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from vitiq.errors import UndefinedError
+from vitiq.files import temporary_folder
 from vitiq.metrics.programs import output_of
 from vitiq.types import ImageU8
 
@@ -123,8 +123,7 @@ def map_by_program(program: str, reference: ImageU8, distorted: ImageU8, nits: f
         UndefinedError: the program fails, or writes something else.
     """
     height, width, _ = reference.shape
-    with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         names = write_pair(folder, reference, distorted)
         output_of([program, *names, "--intensity_target", f"{nits:g}", "--rawdistmap", "map.pfm"], folder)
         try:

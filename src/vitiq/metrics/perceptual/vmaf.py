@@ -11,13 +11,13 @@ import json
 import math
 import shutil
 import subprocess
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from vitiq.errors import MissingDependencyError, UndefinedError
+from vitiq.files import temporary_folder
 from vitiq.image.colour import row_strips, yuv709_10bit_plane
 from vitiq.metrics.measured import MeasuredMetric, ten_bit_plane
 from vitiq.metrics.programs import output_of
@@ -101,8 +101,7 @@ class Vmaf(MeasuredMetric):
     def _frame(ffmpeg: str, reference: ImageU8, distorted: ImageU8) -> dict[str, float]:
         height, width, _ = reference.shape
         raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-s", f"{width}x{height}", "-i"]
-        with tempfile.TemporaryDirectory(prefix="vitiq-") as name:
-            folder = Path(name)
+        with temporary_folder() as folder:
             for file, image in (("reference.yuv", reference), ("distorted.yuv", distorted)):
                 _write_frame(folder / file, image)
             # without a pool of threads libvmaf needs a tenth less memory
