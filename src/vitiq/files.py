@@ -389,7 +389,7 @@ def temporary_folder() -> Iterator[Path]:
     """
     import tempfile  # noqa: PLC0415 - seldom needed
 
-    with _room_for_temporary(), tempfile.TemporaryDirectory(prefix="vitiq-") as name:
+    with _space_for_temporary(), tempfile.TemporaryDirectory(prefix="vitiq-") as name:
         yield Path(name)
 
 
@@ -402,14 +402,14 @@ def named_for_a_while(data: bytes, suffix: str) -> Iterator[Path]:
     """
     import tempfile  # noqa: PLC0415 - seldom needed
 
-    with _room_for_temporary(), tempfile.NamedTemporaryFile(prefix="vitiq-", suffix=suffix) as file:
+    with _space_for_temporary(), tempfile.NamedTemporaryFile(prefix="vitiq-", suffix=suffix) as file:
         file.write(data)
         file.flush()
         yield Path(file.name)
 
 
 @contextmanager
-def _room_for_temporary() -> Iterator[None]:
+def _space_for_temporary() -> Iterator[None]:
     """Say what a full disk means for temporary files: the path in the system's own words is none that a user named."""
     import tempfile  # noqa: PLC0415 - seldom needed
 
@@ -424,4 +424,4 @@ def _room_for_temporary() -> Iterator[None]:
         cause = error if isinstance(error, OSError) else error.__cause__
         if not isinstance(cause, OSError) or cause.errno not in FULL:
             raise
-        raise InputError(f"{place}: no room for temporary files ({cause.strerror}); {cure}") from cause
+        raise InputError(f"{place}: no space for temporary files ({cause.strerror}); {cure}") from cause

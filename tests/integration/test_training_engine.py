@@ -165,12 +165,29 @@ def test_a_wrong_value_is_named(model: str, line: str, changed: str, said: str, 
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\n", None])
+def test_a_shipped_configuration_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind = load_recipe("codec").config_class
+    shipped = read_config(CONFIGS / "codec_gpu.toml", "codec", kind)
+    assert shipped != read_config(None, "codec", kind)
+    (tmp_path / "codec_gpu").mkdir()
+    for name in ("codec_gpu", "codec_gpu.toml"):
+        assert read_config(Path(name), "codec", kind) == shipped
+    (tmp_path / "codec_gpu.toml").write_text((CONFIGS / "codec.toml").read_text())
+    assert read_config(Path("codec_gpu.toml"), "codec", kind) == read_config(None, "codec", kind)
+
+
+@pytest.mark.parametrize("path", ["none.toml", "runs/codec_gpu.toml"])
+def test_a_configuration_that_is_not_there_is_said_with_the_shipped_ones(path: str) -> None:
+    with pytest.raises(InputError, match=rf"{path}: no such file; .*: codec, codec_gpu, codec_transforms, "):
+        read_config(Path(path), "codec", load_recipe("codec").config_class)
+
+
+@pytest.mark.parametrize("text", ["seed = 1\n", "steps = [", "colour = 1\n"])
 @pytest.mark.parametrize("model", list(MODELS))
-def test_a_foreign_configuration_is_refused(model: str, text: str | None, tmp_path: Path) -> None:
+def test_a_foreign_configuration_is_refused(model: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "other.toml"
-    if text is not None:
-        path.write_text(text)
+    path.write_text(text)
     kind = load_recipe(model).config_class
     with pytest.raises(InputError, match=rf"other\.toml: not a {kind.title or model} training configuration"):
         train(load_recipe(model), Inputs([tmp_path], tmp_path / "run", path))

@@ -402,7 +402,7 @@ def test_quick_writes_replace_and_keep_modes(tmp_path: Path, monkeypatch: pytest
 )
 def test_a_full_disk_of_temporary_files_is_named_with_its_cure(error: OSError) -> None:
     for block in (temporary_folder(), named_for_a_while(b"abc", ".jpg")):
-        with pytest.raises(InputError, match=r"no room for temporary files .*set TMPDIR") as raised, block:
+        with pytest.raises(InputError, match=r"no space for temporary files .*set TMPDIR") as raised, block:
             raise error
         assert disk_is_full(raised.value)
     with pytest.raises(InputError, match="TMPDIR"), temporary_folder() as folder:

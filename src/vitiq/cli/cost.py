@@ -38,7 +38,7 @@ def count_of(text: str) -> float:
 @click.option(
     "--config",
     type=PathName(path_type=Path),
-    help="Configuration, for a model of vitiq train; the shipped one if not given.",
+    help="Configuration of a model of vitiq train: a file, or the name of a shipped one.",
 )
 @click.option("--on", "device", default="a100:8", show_default=True, help="Device:count; cpu: this machine, measured.")
 @click.option(

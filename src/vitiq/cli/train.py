@@ -31,7 +31,7 @@ INSTEAD = {
 @click.option(
     "-o", "--output", "out", required=True, type=PathName(path_type=Path), help="Run folder; resumed if it exists."
 )
-@click.option("--config", type=PathName(path_type=Path), help="TOML configuration; the shipped one if not given.")
+@click.option("--config", type=PathName(path_type=Path), help="TOML configuration, or the name of a shipped one.")
 @click.option(
     "--teacher",
     multiple=True,

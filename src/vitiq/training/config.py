@@ -27,6 +27,10 @@ Times = Annotated[float, msgspec.Meta(ge=1)]
 """At least 1; NaN is refused."""
 
 
+SHIPPED = Path(__file__).parent / "configs"
+"""Folder of the configurations that come with vitiq."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of a configuration file; a field that is unknown, missing or of another type is refused."""
 
@@ -69,7 +73,7 @@ class TrainingConfig(Settings, frozen=True, kw_only=True):
         """A configuration from a file.
 
         Args:
-            path: TOML file; None for the shipped one.
+            path: TOML file, or the name of a shipped one; None for the shipped one of this training.
             smoke: its settings made small, see `small`.
 
         Raises:
@@ -158,16 +162,30 @@ def read_config(path: Path | None, name: str, kind: type[S], title: str = "") ->
     """A structure filled from a file; what `TrainingConfig.load` does.
 
     Args:
+        path: a file, or the name of a shipped configuration; None for the one called `name`.
         name, title: as the attributes of `TrainingConfig`.
 
     Raises:
         InputError: as `TrainingConfig.load`.
     """
-    path = path or Path(__file__).parent / "configs" / f"{name}.toml"
+    path = _found(path, name)
     try:
         return msgspec.convert(parse_toml(read_text(path)), kind)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise InputError(
             f"{path}: not a {title or name} training configuration ({error}); "
-            f"start from the shipped configs/{name}.toml"
+            f"start from the shipped {SHIPPED / name}.toml"
         ) from error
+
+
+def _found(path: Path | None, name: str) -> Path:
+    """The file of a configuration: one of the user's, or a shipped one by its name."""
+    if path is None:
+        return SHIPPED / f"{name}.toml"
+    shipped = SHIPPED / path.with_suffix(".toml").name
+    if path.name == str(path) and not path.is_file() and shipped.exists():
+        return shipped
+    if not path.exists():
+        known = sorted(file.stem for file in SHIPPED.glob(f"{name}*.toml"))
+        raise InputError(f"{path}: no such file; expected a configuration, or a shipped one: {', '.join(known)}")
+    return path
