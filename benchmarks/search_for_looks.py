@@ -2,8 +2,8 @@
 
     VITIQ_DATA=FOLDER python benchmarks/search_for_looks.py
 
-`generative[tune=perceptual,effort=1]` at no more than 1540 bytes on the middle of the Kodak images. Prints a Markdown
-table, as `benchmarks/models.py` does. Half an hour on two cores.
+`generative[tune=perceptual,effort=1]` at no more than 1540 bytes on the middle of the Kodak images. Prints the
+rows of a Markdown table, as `benchmarks/models.py` does. Half an hour on two cores.
 """
 
 from __future__ import annotations
