@@ -182,7 +182,7 @@ def _found(path: Path | None, name: str) -> Path:
     """The file of a configuration: one of the user's, or a shipped one by its name."""
     if path is None:
         return SHIPPED / f"{name}.toml"
-    shipped = SHIPPED / path.with_suffix(".toml").name
+    shipped = SHIPPED / f"{path.stem}.toml"
     if path.name == str(path) and not path.is_file() and shipped.exists():
         return shipped
     if not path.exists():
