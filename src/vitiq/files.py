@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from vitiq.errors import FULL, InputError, unwritable
+from vitiq.errors import InputError, unwritable
 
 MAX_LINKS = 40
 """Links followed before a path counts as a loop, as Linux does (path_resolution(7))."""
@@ -372,56 +372,3 @@ def _finish(file: BinaryIO, target: Path, *, durable: bool = True) -> None:
         os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
     if durable:
         os.fsync(file.fileno())
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """An empty folder among the system's temporary ones; it goes with the block.
-
-    Raises:
-        InputError: its disk is full, also where that shows within the block, or no such folder can be written.
-
-    Example:
-        >>> with temporary_folder() as folder:
-        ...     found = folder.is_dir()
-        >>> found, folder.exists()
-        (True, False)
-    """
-    import tempfile  # noqa: PLC0415 - seldom needed
-
-    with _space_for_temporary(), tempfile.TemporaryDirectory(prefix="vitiq-") as name:
-        yield Path(name)
-
-
-@contextmanager
-def named_for_a_while(data: bytes, suffix: str) -> Iterator[Path]:
-    """A file in the system's folder for temporary ones, for a reader that takes names alone; it goes with the block.
-
-    Raises:
-        InputError: as `temporary_folder`.
-    """
-    import tempfile  # noqa: PLC0415 - seldom needed
-
-    with _space_for_temporary(), tempfile.NamedTemporaryFile(prefix="vitiq-", suffix=suffix) as file:
-        file.write(data)
-        file.flush()
-        yield Path(file.name)
-
-
-@contextmanager
-def _space_for_temporary() -> Iterator[None]:
-    """Say what a full disk means for temporary files: the path in the system's own words is none that a user named."""
-    import tempfile  # noqa: PLC0415 - seldom needed
-
-    cure = "free some space, or set TMPDIR to another folder"
-    try:
-        place = tempfile.gettempdir()
-    except OSError as error:
-        raise InputError(f"no temporary file can be written ({error.strerror}); {cure}") from error
-    try:
-        yield
-    except (OSError, InputError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(cause, OSError) or cause.errno not in FULL:
-            raise
-        raise InputError(f"{place}: no space for temporary files ({cause.strerror}); {cure}") from cause

@@ -22,17 +22,8 @@ from typing import Any
 import pytest
 
 from vitiq import files
-from vitiq.errors import InputError, disk_is_full, unwritable
-from vitiq.files import (
-    check_output,
-    named_for_a_while,
-    open_output,
-    output_path,
-    same_file,
-    temporary_folder,
-    write_bytes,
-    write_text,
-)
+from vitiq.errors import InputError
+from vitiq.files import check_output, open_output, output_path, same_file, write_bytes, write_text
 
 
 @pytest.fixture(params=["unnamed", "named", "no links"])
@@ -391,35 +382,3 @@ def test_quick_writes_replace_and_keep_modes(tmp_path: Path, monkeypatch: pytest
         assert target.read_bytes() == bytes([number])
         assert [path.name for path in target.parent.iterdir()] == ["x"]
     assert target.stat().st_mode & 0o777 == 0o640
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, "No space left on device"),
-        OSError(errno.EDQUOT, "Disk quota exceeded", "/tmp/vitiq-a/in.png"),
-    ],
-)
-def test_a_full_disk_of_temporary_files_is_named_with_its_cure(error: OSError) -> None:
-    for block in (temporary_folder(), named_for_a_while(b"abc", ".jpg")):
-        with pytest.raises(InputError, match=r"no space for temporary files .*set TMPDIR") as raised, block:
-            raise error
-        assert disk_is_full(raised.value)
-    with pytest.raises(InputError, match="TMPDIR"), temporary_folder() as folder:
-        raise InputError(unwritable(folder / "in.png", error)) from error
-
-
-def test_other_errors_pass_a_temporary_folder() -> None:
-    with pytest.raises(PermissionError), temporary_folder():
-        raise PermissionError(errno.EACCES, "Permission denied")
-    with pytest.raises(InputError, match=r"^said$"), temporary_folder():
-        raise InputError("said")
-
-
-def test_no_place_for_temporary_files_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nowhere() -> str:
-        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
-
-    monkeypatch.setattr("tempfile.gettempdir", nowhere)
-    with pytest.raises(InputError, match=r"no temporary file can be written .*TMPDIR"), temporary_folder():
-        pass

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from vitiq.errors import TaskError
-from vitiq.files import temporary_folder
 from vitiq.image.io import read_image
+from vitiq.temporary import temporary_folder
 from vitiq.types import ImageU8
 
 ALLOWED = 1

@@ -22,10 +22,10 @@ from typing import Literal
 
 from vitiq.codecs.base import Codec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, TaskError
-from vitiq.files import temporary_folder
 from vitiq.image.io import decode_image
 from vitiq.options import option
 from vitiq.programs import run_program
+from vitiq.temporary import temporary_folder
 from vitiq.types import ImageU8, ProgressCallback
 
 KNOWN_DECODERS: Mapping[str, str] = {

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int, Int16, Int64
 
 from vitiq.errors import InputError
-from vitiq.files import named_for_a_while
+from vitiq.temporary import named_for_a_while
 
 Space = Literal["grey", "ycc", "rgb"]
 

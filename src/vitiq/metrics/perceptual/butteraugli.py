@@ -16,10 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from vitiq.errors import InputError, MissingDependencyError, UndefinedError
-from vitiq.files import temporary_folder
 from vitiq.metrics.measured import MeasuredMetric
 from vitiq.metrics.perceptual.butteraugli_map import LARGE, Pooled, map_source, pooled_by_tiles, write_pair
 from vitiq.metrics.programs import output_of
+from vitiq.temporary import temporary_folder
 from vitiq.types import ImageU8, Score
 
 PROGRAM = "butteraugli_main"

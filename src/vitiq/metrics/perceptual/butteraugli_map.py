@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from vitiq.errors import UndefinedError
-from vitiq.files import temporary_folder
 from vitiq.metrics.programs import output_of
+from vitiq.temporary import temporary_folder
 from vitiq.types import ImageU8
 
 LARGE = 2**22

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from vitiq.errors import MissingDependencyError, UndefinedError
-from vitiq.files import temporary_folder
 from vitiq.image.colour import row_strips, yuv709_10bit_plane
 from vitiq.metrics.measured import MeasuredMetric, ten_bit_plane
 from vitiq.metrics.programs import output_of
+from vitiq.temporary import temporary_folder
 from vitiq.types import ImageU8, Score
 
 MODEL = "vmaf_v0.6.1"
