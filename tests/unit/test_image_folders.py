@@ -135,9 +135,7 @@ def test_links_that_lead_nowhere_or_to_folders_and_pipes_are_said(tmp_path: Path
         f"{folder / name}: a link that leads to no file; mend or remove it" for name in ("gone.png", "loop.png")
     ]
     (line,) = found.skipped
-    assert "4 other files skipped" in line
-    assert "2 links to folders" in line
-    assert "2 neither file nor folder" in line
+    assert line == f"{folder}: 2 other files skipped (2 neither file nor folder); 2 links to folders not entered"
 
 
 def test_a_link_named_by_itself_is_said_to_lead_nowhere_or_in_a_circle(tmp_path: Path) -> None:

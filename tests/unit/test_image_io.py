@@ -150,7 +150,7 @@ def test_a_folder_of_results_inside_another_is_left_out_with_a_word(tmp_path: Pa
     (tmp_path / "photos/study" / RESULTS_MARK).touch()
     found = find_images([tmp_path / "photos"])
     assert [image.name for image in found.images] == ["x.png"]
-    assert found.skipped == [f"{tmp_path / 'photos'}: 1 other file skipped (1 results of vitiq)"]
+    assert found.skipped == [f"{tmp_path / 'photos'}: 1 folder of vitiq's results not entered"]
     named = find_images([tmp_path / "photos/study"])
     assert [image.name for image in named.images] == ["previews/x.png"], "a folder that is named is what is wanted"
     references = [tmp_path / "photos" / "x.png", tmp_path / "photos" / "study" / "previews" / "x.png"]

@@ -13,6 +13,7 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from vitiq.errors import InputError
+from vitiq.image.folders import RESULTS_MARK
 from vitiq.training.data import ImageSet
 
 
@@ -56,6 +57,40 @@ def test_images_of_folders_and_tars_come_back_as_they_were(folder: Path, tmp_pat
     assert len(images) == 4
     for index, name in enumerate(images.names):
         np.testing.assert_array_equal(images[index], expected[name])
+
+
+def test_results_of_a_study_and_files_of_the_system_are_no_training_images(folder: Path, tmp_path: Path) -> None:
+    for place in ("study/previews", "__MACOSX"):
+        (folder / place).mkdir(parents=True)
+        (folder / place / "x.png").write_bytes(png(image(6)))
+    (folder / "study" / RESULTS_MARK).touch()
+    (folder / "a" / "._one.png").write_bytes(png(image(7)))
+    images = ImageSet.open([folder], tmp_path / "cache", short_side=100)
+    assert sorted(images.names) == ["a/one.png", "more/deep/4.png", "more/deep/5.png", "two.PNG"]
+
+
+def test_what_cannot_be_decoded_is_said(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(6):
+        (folder / f"cut{number}.png").write_bytes(png(image(3))[:60])
+    assert len(ImageSet.open([folder], tmp_path / "cache", short_side=100)) == 4
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 6
+    assert said[0].startswith("left out of the training images: broken.png: ")
+    assert said[5] == "left out of the training images: 2 more"
+
+
+def test_pixels_are_those_that_vitiq_reads(tmp_path: Path) -> None:
+    """Pillow alone clips grey of 16 bits to white, and leaves a photograph on its side."""
+    (tmp_path / "in").mkdir()
+    grey = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(grey).save(tmp_path / "in" / "grey.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(image(1)).save(tmp_path / "in" / "turned.tif", exif=turned)
+    images = ImageSet.open([tmp_path / "in"], tmp_path / "cache", short_side=100)
+    assert images.names == ["grey.png", "turned.tif"]
+    np.testing.assert_array_equal(images[0], np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
+    np.testing.assert_array_equal(images[1], np.rot90(image(1), -1))
 
 
 def test_large_images_shrink_to_the_short_side(folder: Path, tmp_path: Path) -> None:

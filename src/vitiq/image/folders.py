@@ -19,6 +19,9 @@ from vitiq.text import plural
 HOUSEKEEPING = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
 HOUSEKEEPING_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
 
+LINKS, RESULTS = "link to a folder", "folder of vitiq's results"
+"""What in a folder is not entered, as it is counted."""
+
 RESULTS_MARK = ".vitiq"
 """File that marks a folder of results, so that inputs are never looked for in it."""
 
@@ -152,7 +155,8 @@ def _candidates(
         found.problems.append(not_there(path))
 
 
-def _holds_results(folder: Path) -> bool:
+def holds_results(folder: Path) -> bool:
+    """Whether a folder is one of vitiq's results, in which inputs are not looked for."""
     try:
         return (folder / RESULTS_MARK).exists()
     except OSError:  # one that cannot be looked into is named by who walks it
@@ -175,9 +179,9 @@ def _inside(
     def is_left_out(inner: Path) -> bool:
         if leave_out is not None and leave_out(inner):
             return True
-        if not _holds_results(inner):
+        if not holds_results(inner):
             return False
-        others["results of vitiq"] += 1
+        others[RESULTS] += 1
         return True
 
     for file in in_order(files_below(folder, found.problems, others, is_left_out)):
@@ -201,9 +205,26 @@ def _inside(
     if not images:
         found.problems.append(f"{folder}: no images in this folder; expected {', '.join(sorted(SUFFIXES))}")
     elif others:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(5))
-        more = f" and {len(others) - 5} more kinds" if len(others) > 5 else ""
-        found.skipped.append(f"{folder}: {plural(others.total(), 'other file')} skipped ({kinds}{more})")
+        found.skipped.append(f"{folder}: {_counted(others)}")
+
+
+def _counted(others: Counter[str]) -> str:
+    """What a folder holds besides images, and that it was passed over.
+
+    Example:
+        >>> _counted(Counter({".txt": 2, ".viq": 1, LINKS: 1}))
+        '3 other files skipped (2 .txt, 1 .viq); 1 link to a folder not entered'
+    """
+    files = Counter({kind: count for kind, count in others.items() if kind not in {LINKS, RESULTS}})
+    said = []
+    if files:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in files.most_common(5))
+        more = f" and {len(files) - 5} more kinds" if len(files) > 5 else ""
+        said.append(f"{plural(files.total(), 'other file')} skipped ({kinds}{more})")
+    for kind, many in ((LINKS, "links to folders"), (RESULTS, "folders of vitiq's results")):
+        if count := others[kind]:
+            said.append(f"{count} {kind if count == 1 else many} not entered")
+    return "; ".join(said)
 
 
 def files_below(
@@ -222,7 +243,7 @@ def files_below(
             folders[:] = [name for name in folders if not leave_out(Path(root, name))]
         links = sum(os.path.islink(os.path.join(root, name)) for name in folders)  # noqa: PTH114, PTH118 - never raises
         if links:
-            others["links to folders"] += links
+            others[LINKS] += links
         above = Path(root)
         yield from (above / name for name in names)
 

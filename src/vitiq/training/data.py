@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import logging
 import tarfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,23 +16,33 @@ from PIL import Image
 
 from vitiq.errors import InputError
 from vitiq.files import open_output, write_text
-from vitiq.image.limits import check_pixels
-from vitiq.image.quiet import quiet
+from vitiq.image.folders import files_below, holds_results, in_order, is_housekeeping, is_regular
+from vitiq.image.formats import SUFFIXES
+from vitiq.image.io import decode_image
 from vitiq.types import ImageU8
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif"}
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
-"""What Pillow may take a file for, whatever its suffix: some of its other formats run programs (EPS)."""
+DECODED = 2
+"""Version of how pixels are made of files."""
+
+SAID = 5
+"""Images left out that are named, each with its reason."""
+
+log = logging.getLogger("vitiq")
 
 
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every image of a folder, a .tar or a file."""
+    """Name and bytes of every image of a folder or a .tar; of a folder, without results of vitiq below it."""
     if source.is_dir():
-        for path in sorted(p for p in source.rglob("*") if p.is_file()):
+        problems: list[str] = []
+        for path in in_order(files_below(source, problems, Counter(), holds_results)):
+            if is_housekeeping(path.relative_to(source)) or not is_regular(path, problems):
+                continue
             if path.suffix == ".tar":
                 yield from _files(path)
             elif path.suffix.lower() in SUFFIXES:
                 yield path.relative_to(source).as_posix(), path.read_bytes()
+        if problems:
+            raise InputError(problems[0])
     elif source.suffix == ".tar":
         try:
             with tarfile.open(source) as archive:
@@ -46,19 +57,26 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
         raise InputError(f"{source}: no folder and no .tar file of images; give one with --data")
 
 
-def _decode(data: bytes, short_side: int) -> ImageU8 | None:
-    """The image in RGB, downscaled to the short side; None where it cannot be decoded."""
-    try:
-        with quiet(), Image.open(io.BytesIO(data), formats=FORMATS) as file:
-            check_pixels(*file.size, "image")
-            image = file.convert("RGB")
-    except (OSError, ValueError, SyntaxError, InputError, Image.DecompressionBombError):
-        return None
-    scale = short_side / min(image.size)
-    if scale < 1:
-        size = tuple(max(short_side, round(side * scale)) for side in image.size)
-        image = image.resize((size[0], size[1]), Image.Resampling.LANCZOS)
-    return np.ascontiguousarray(image, dtype=np.uint8)
+def _decode(name: str, data: bytes, short_side: int) -> ImageU8:
+    """The image in sRGB, downscaled to the short side.
+
+    Raises:
+        InputError: it cannot be decoded.
+    """
+    pixels, _ = decode_image(data, name)
+    height, width, _ = pixels.shape
+    scale = short_side / min(height, width)
+    if scale >= 1:
+        return pixels
+    size = max(short_side, round(width * scale)), max(short_side, round(height * scale))
+    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def _say(left_out: Sequence[str]) -> None:
+    for reason in left_out[:SAID]:
+        log.warning("left out of the training images: %s", reason)
+    if len(left_out) > SAID:
+        log.warning("left out of the training images: %d more", len(left_out) - SAID)
 
 
 def digest_of(value: object) -> str:
@@ -71,7 +89,7 @@ def _digest(sources: Sequence[Path], short_side: int, limit: int | None) -> str:
     files = [
         [(name, hashlib.sha256(data).hexdigest()) for name, data in islice(_files(source), limit)] for source in sources
     ]
-    return digest_of({"files": files, "short_side": short_side})
+    return digest_of({"files": files, "short_side": short_side, "decoded": DECODED})
 
 
 class ImageSet:
@@ -97,8 +115,8 @@ class ImageSet:
     def open(cls, sources: Sequence[Path], cache: Path, *, short_side: int, limit: int | None = None) -> ImageSet:
         """Images of folders and .tar files; decoded into `cache` the first time.
 
-        Images that cannot be decoded are left out. The cache is keyed by the files' names and contents and by the other
-        arguments: where one of them changed, it is written again; where the files lie does not matter.
+        Images that cannot be decoded are left out, with a warning. The cache is keyed by the files' names and contents
+        and by the other arguments: where one of them changed, it is written again; where the files lie does not matter.
 
         Args:
             sources: folders and .tar files.
@@ -118,19 +136,24 @@ class ImageSet:
             return cls(cache)
         cache.mkdir(parents=True, exist_ok=True)
         names: list[str] = []
+        left_out: list[str] = []
         shapes: list[tuple[int, int]] = []
         # Without its name until whole: a map of the old pixels may be open elsewhere.
         with open_output(cache / "pixels.bin") as pixels:
             for source in sources:
                 for name, data in islice(_files(source), limit):
-                    image = _decode(data, short_side)
-                    if image is not None:
-                        names.append(name)
-                        shapes.append((image.shape[0], image.shape[1]))
-                        pixels.write(image.tobytes())
+                    try:
+                        image = _decode(name, data, short_side)
+                    except InputError as error:
+                        left_out.append(str(error))
+                        continue
+                    names.append(name)
+                    shapes.append((image.shape[0], image.shape[1]))
+                    pixels.write(image.tobytes())
+            _say(left_out)
             if not names:
                 given = ", ".join(str(source) for source in sources)
-                raise InputError(f"{given}: no images found; expected JPEG, PNG, WebP or AVIF files")
+                raise InputError(f"{given}: no images found; expected {', '.join(sorted(SUFFIXES))}")
             ready.unlink(missing_ok=True)
         write_text(ready, json.dumps({"digest": digest, "names": names, "shapes": shapes}))
         return cls(cache)
