@@ -20,7 +20,7 @@ from vitiq.analysis.comparison import compare
 from vitiq.analysis.points import points_of
 from vitiq.metrics.questions import QUESTIONS
 from vitiq.report.answer import answer, warnings_of
-from vitiq.report.assets import FolderAssets, InlineAssets, lossless, ssim_overlay
+from vitiq.report.assets import FolderAssets, InlineAssets, lossless, overlay_bytes
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import agreement, bd_table, pareto
 from vitiq.report.metric_info import digits, metric_infos, number_text
@@ -398,7 +398,7 @@ def test_a_page_of_its_own_keeps_to_its_budget_and_says_what_is_not_exact(tmp_pa
     assert len(small) < 400_000 + 250_000
 
 
-def test_ssim_overlay_is_clear_where_nothing_changed() -> None:
+def test_ssim_overlay_is_clear_where_nothing_changed(tmp_path: Path) -> None:
     import io
 
     from PIL import Image
@@ -406,10 +406,17 @@ def test_ssim_overlay_is_clear_where_nothing_changed() -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
     changed = image.copy()
     changed[:, 48:] = 128
-    sheet = np.asarray(Image.open(io.BytesIO(ssim_overlay(image, changed))))
+
+    def overlay(original: np.ndarray, rebuilt: np.ndarray) -> Image.Image:
+        paths = [tmp_path / f"{name}-{len(original)}.png" for name in ("original", "rebuilt")]
+        for path, pixels in zip(paths, (original, rebuilt), strict=True):
+            Image.fromarray(pixels).save(path)
+        return Image.open(io.BytesIO(overlay_bytes("ssim", *paths)))
+
+    sheet = np.asarray(overlay(image, changed))
     assert sheet[:, :40, 3].max() == 0
     assert sheet[:, 60:, 3].min() > 100
-    assert Image.open(io.BytesIO(ssim_overlay(image[:2], image[:2]))).size == (96, 2)
+    assert overlay(image[:2], image[:2]).size == (96, 2)
     data, kind = lossless(image)
     assert kind == "webp"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), image)

@@ -77,16 +77,8 @@ def _saved(image: Image.Image, kind: str, **settings: object) -> bytes:
     return buffer.getvalue()
 
 
-def ssim_overlay(original: ImageU8, rebuilt: ImageU8) -> bytes:
-    """1 - SSIM of the luma, Gaussian window of deviation 1.5 (Wang et al. 2004): nothing where equal, full where 0.
-
-    At the scale that its authors advise for a whole image (ssim.m, "suggested usage"): means over squares of
-    max(1, round(min(height, width) / 256)) pixels.
-    """
-    return _ssim_overlay(_luma(original), _luma(rebuilt))
-
-
 def _ssim_overlay(x: Float[np.ndarray, "h w"], y: Float[np.ndarray, "h w"]) -> bytes:
+    """1 - SSIM of two lumas, Gaussian window of deviation 1.5 (Wang et al. 2004): nothing where equal, full where 0."""
     from scipy.ndimage import gaussian_filter  # noqa: PLC0415 - imported where used
 
     def blur(values: np.ndarray) -> np.ndarray:
@@ -106,7 +98,9 @@ def _luma_of(original: Path) -> Float[np.ndarray, "h w"]:
 
 
 def _luma(image: ImageU8) -> Float[np.ndarray, "h w"]:
-    """Luma, as Pillow's whole numbers, in means over squares."""
+    """Luma, as Pillow's whole numbers, at the scale that SSIM's authors advise for a whole image (ssim.m, "suggested
+    usage"): means over squares of max(1, round(min(height, width) / 256)) pixels.
+    """
     step = max(1, round(min(image.shape[:2]) / 256))
     grey = Image.fromarray(image).convert("L")
     return np.asarray(grey.reduce(step) if step > 1 else grey, dtype=np.float32)
