@@ -24,7 +24,7 @@ from vitiq.report.assets import FolderAssets, InlineAssets, lossless, overlay_by
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import agreement, bd_table, pareto
 from vitiq.report.metric_info import digits, metric_infos, number_text
-from vitiq.report.model import Model, build_model, mean_of
+from vitiq.report.model import Model, build_model
 from vitiq.report.page import packed, render
 from vitiq.report.payload import _short, to_script
 from vitiq.report.source import Study, counted, visible
@@ -38,15 +38,6 @@ BUILT_IN = ("avif", "generative", "inversion", "jpeg", "jpeg2000", "jxl", "webp"
 
 def model_of(study: Study) -> Model:
     return build_model(study.name, [record for record, _ in study.records], study.problems, study.missing)
-
-
-def test_means_are_of_finite_values_and_intervals_need_five_images() -> None:
-    found = mean_of([1.0, 2.0, math.inf, 3.0])
-    assert (found.value, found.count, found.left_out) == (2.0, 3, 1)
-    assert math.isnan(found.low)
-    five = mean_of([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert five.low < 3.0 < five.high
-    assert math.isnan(mean_of([math.nan]).value)
 
 
 def test_numbers_print_with_the_digits_they_deserve() -> None:

@@ -161,13 +161,14 @@ def compare_tables(anchor: CodecTable, tested: CodecTable, metric: str, how: Set
     rate = whole.rate
     if rate is not None:
         notes += [*rate.notes, *whole.refused]
-    if FEWEST_IMAGES <= len(own) < FEW_IMAGES:
-        notes.append(f"{len(own)} images only: the interval is only rough")
+    count = max(len(a.images), len(b.images))
+    if FEWEST_IMAGES <= count < FEW_IMAGES and np.isfinite(spread[0]).all():
+        notes.append(f"{count} images only: the interval is only rough")
     return Comparison(
         codec=b.codec,
         anchor=a.codec,
         metric=metric,
-        images=max(len(a.images), len(b.images)),
+        images=count,
         rate=Estimate(whole.pair[0], *(spread[0] if rate is not None else ())),
         quality=Estimate(whole.pair[1], *(spread[1] if whole.quality is not None else ())),
         mean_rate=_mean([pair[0] for pair in own.values()], how),

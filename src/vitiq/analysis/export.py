@@ -11,12 +11,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from vitiq.analysis.anchors import FIXED
+from vitiq.analysis.left_out import LeftOut, left_out
 from vitiq.analysis.points import RdPoint, RecordLike, codecs_of, metrics_of
 
 COMPRESSAI = {"ms-ssim": "ms-ssim-rgb"}
@@ -70,22 +71,46 @@ def to_csv(points: Sequence[RdPoint]) -> str:
 def to_compressai(points: Sequence[RdPoint]) -> dict[str, dict[str, object]]:
     """Label -> CompressAI's table of means at each setting, by growing rate.
 
-    A metric that is not finite on every image of a setting is left out of all, so that the lists stay of one length.
+    The form has one rate for all metrics, so all means are over the same images: those on which every codec is finite
+    in every metric at half of its settings or more. What is left out stands in the description; so does a metric that
+    is still not finite everywhere, which would make the lists of different length.
     """
-    tables: dict[str, dict[str, object]] = {}
-    for codec in codecs_of(points):
-        own = [p for p in points if p.codec == codec]
-        groups = [[p for p in own if p.setting == s] for s in dict.fromkeys(p.setting for p in own)]
-        groups.sort(key=lambda group: float(np.mean([p.bpp for p in group])))
-        results = {"bpp": [float(np.mean([p.bpp for p in group])) for group in groups]}
-        for metric in metrics_of(own):
-            column = [float(np.mean([p.values.get(metric, math.nan) for p in group])) for group in groups]
-            results |= {COMPRESSAI.get(metric, metric): column} if np.isfinite(column).all() else {}
-        for key, name in (("encoding_time", "encode_seconds"), ("decoding_time", "decode_seconds")):
-            column = [float(np.mean([getattr(p, name) for p in group])) for group in groups]
-            results |= {key: column} if np.isfinite(column).all() else {}
-        tables[codec] = {"name": codec, "description": f"{codec}, measured by vitiq", "results": results}
-    return tables
+    metrics = metrics_of(points)
+    without: dict[str, str] = {}
+    for metric in metrics:
+        without |= left_out(_series(points, metric)).images
+    if len(without) == len({p.image for p in points}):
+        without = {}
+    held = [p for p in points if p.image not in without]
+    said = [f"{len(without)} images left out ({LeftOut(without).text(len(without))})"] if without else []
+    return {codec: _compressai([p for p in held if p.codec == codec], codec, said) for codec in codecs_of(held)}
+
+
+def _series(points: Sequence[RdPoint], metric: str) -> Iterator[tuple[str, str, list[float]]]:
+    """Codec, image and the metric at the codec's settings, as `left_out` takes them."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for p in points:
+        found.setdefault((p.codec, p.image), []).append(p.values.get(metric, math.nan))
+    return ((codec, image, values) for (codec, image), values in found.items())
+
+
+def _compressai(own: Sequence[RdPoint], codec: str, said: Sequence[str]) -> dict[str, object]:
+    groups = [[p for p in own if p.setting == s] for s in dict.fromkeys(p.setting for p in own)]
+    groups.sort(key=lambda group: float(np.mean([p.bpp for p in group])))
+    results = {"bpp": [float(np.mean([p.bpp for p in group])) for group in groups]}
+    lost = []
+    for metric in metrics_of(own):
+        column = [float(np.mean([p.values.get(metric, math.nan) for p in group])) for group in groups]
+        if np.isfinite(column).all():
+            results[COMPRESSAI.get(metric, metric)] = column
+        else:
+            lost.append(metric)
+    for key, name in (("encoding_time", "encode_seconds"), ("decoding_time", "decode_seconds")):
+        column = [float(np.mean([getattr(p, name) for p in group])) for group in groups]
+        results |= {key: column} if np.isfinite(column).all() else {}
+    more = [f"without {', '.join(lost)}, not finite at every setting"] if lost else []
+    about = "; ".join([f"{codec}, measured by vitiq", *said, *more])
+    return {"name": codec, "description": about, "results": results}
 
 
 def to_codec_compare(records: Sequence[FileRecord], *, time: str) -> dict[str, dict[str, object]]:

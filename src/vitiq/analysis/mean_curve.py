@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, draws, interval
 from vitiq.analysis.curve import Values
+from vitiq.analysis.left_out import left_out
 from vitiq.analysis.points import CodecTable, RdPoint, codecs_of, gather
 from vitiq.errors import InputError
 
@@ -72,22 +73,12 @@ def images_with_curves(tables: Sequence[CodecTable]) -> tuple[list[str], list[st
     """Common images that have a curve in every table, and what is said of the others.
 
     An image that a codec reproduces exactly has an infinite PSNR, and no mean with it is finite. Where that is so at
-    over half of a codec's settings the image is left out, of all codecs alike; else the settings are.
+    over half of a codec's settings the image is left out, of all codecs alike (`left_out`); else the settings are.
     """
     images = common_images(tables)
     own = [t.of_images(images) for t in tables if not t.aggregate]
-    without = {image: t.codec for t in own for image, row in zip(images, t.value, strict=True) if _mostly_infinite(row)}
-    if len(without) == len(images):
-        return images, []
-    notes = [
-        f"{image} left out: {codec} has no finite value at over half of its settings"
-        for image, codec in without.items()
-    ]
-    return [image for image in images if image not in without], notes
-
-
-def _mostly_infinite(values: Values) -> bool:
-    return 2 * int(np.isfinite(values).sum()) < len(values)
+    without = left_out((t.codec, image, row) for t in own for image, row in zip(images, t.value, strict=True))
+    return [image for image in images if image not in without.images], without.lines()
 
 
 def mean_curves(

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from vitiq.analysis.left_out import LeftOut, left_out
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json
 from vitiq.cli.options import PathName
 
 if TYPE_CHECKING:
     from vitiq.evaluation.record import Record
+
+NAMED = 6
+"""Images left out of a mean that are named."""
 
 OUT = click.argument("out", type=PathName(path_type=Path))
 
@@ -145,7 +149,7 @@ def file_name(label: str) -> str:
 
 
 def means_table(records: Sequence[Record]) -> str:
-    """Means over the images, a line a codec and rate, as Markdown."""
+    """Means over the images, a line a codec and rate, as Markdown; what some of them do not hold is said below."""
     good = [record for record in records if record.error is None]
     metrics = list(dict.fromkeys(name for record in good for name in record.scores))
     lines = ["| codec | rate | images | bytes | bpp | " + " | ".join([*metrics, "encode s", "decode s"]) + " |"]
@@ -153,15 +157,45 @@ def means_table(records: Sequence[Record]) -> str:
     groups: dict[tuple[str, str, float], list[Record]] = {}
     for record in good:
         groups.setdefault((record.label, record.rate_kind, record.rate_value), []).append(record)
+    without = {name: _without(good, name) for name in metrics}
     for (label, kind, rate), own in groups.items():
-        shown = [_mean([record.value(name) for record in own], 4) for name in metrics]
+        shown = [_metric_mean(own, name, without[name]) for name in metrics]
         times = [_mean([r.encode_seconds for r in own], 3), _mean([r.decode_seconds for r in own], 3)]
         sizes = [str(len(own)), _mean([r.bytes for r in own], 0), _mean([r.bpp for r in own], 4)]
         over = "*" if not all(record.reached for record in own) else ""
         lines.append(f"| {' | '.join([label, f'{kind} {rate:g}{over}', *sizes, *shown, *times])} |")
     if any(not record.reached for record in good):
         lines.append("\n\\* the smallest file of this codec is larger than what was asked for some images.")
+    lines += [f"\n{note}" for note in _notes(good, without)]
     return "\n".join(lines)
+
+
+def _without(records: Sequence[Record], metric: str) -> LeftOut:
+    """Images that no mean of a metric holds."""
+    series: dict[tuple[str, str], list[float]] = {}
+    for record in records:
+        if metric in record.scores:
+            series.setdefault((record.label, record.image), []).append(record.value(metric))
+    return left_out((label, image, values) for (label, image), values in series.items())
+
+
+def _metric_mean(own: Sequence[Record], metric: str, without: LeftOut) -> str:
+    """The mean over the images that every mean of the metric holds; a dash where one of them has no finite value."""
+    values = [r.value(metric) for r in own if metric in r.scores and r.image not in without.images]
+    return _mean(values, 4) if all(map(math.isfinite, values)) else "–"
+
+
+def _notes(records: Sequence[Record], without: Mapping[str, LeftOut]) -> Iterator[str]:
+    """What a reader must know of the means: which images are not in them, and why a metric has none."""
+    for metric, found in without.items():
+        scores = [record.scores[metric] for record in records if metric in record.scores]
+        if found.images:
+            yield f"{metric}: means leave out images, as {found.text(NAMED)}."
+        elif not any(math.isfinite(score.value) for score in scores):
+            reason = next((score.details["undefined"] for score in scores if "undefined" in score.details), "")
+            yield f"{metric}: no finite value{f': {reason}' if reason else ''}."
+        elif not all(math.isfinite(score.value) for score in scores):
+            yield f"{metric}: – where a file has no finite value."
 
 
 def _mean(values: Sequence[float], digits: int) -> str:

@@ -56,7 +56,7 @@ def command(  # noqa: PLR0917
     """Rate-distortion points as data: one row per image, codec and setting.
 
     SOURCES are folders of `vitiq bench` or `vitiq run`, and published tables, as for `vitiq bd`, which can also read
-    the CSV written here.
+    the CSV of points written here.
     """
     from vitiq.analysis.export import to_csv, to_json, to_rows  # noqa: PLC0415
     from vitiq.evaluation.points import gather_points  # noqa: PLC0415

@@ -13,6 +13,7 @@ from vitiq.analysis.points import RdPoint, codecs_of, gather, metrics_of, points
 from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import Store
+from vitiq.metrics.scoring import ALIASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class Gathered:
         if names is None:
             chosen = [name for name in COMPARED if name in present] or list(filter(_has_direction, present))
         else:
-            chosen = [name.strip() for name in names.split(",") if name.strip()]
+            given = [name.strip() for name in names.split(",") if name.strip()]
+            chosen = list(dict.fromkeys(name if name in present else ALIASES.get(name, name) for name in given))
         missing = [name for name in chosen if name not in present]
         if missing or not chosen:
             raise InputError(

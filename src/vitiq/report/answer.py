@@ -10,6 +10,7 @@ from typing import Any
 from vitiq.evaluation.record import Record
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table
 from vitiq.report.independence import RELATIVE
+from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import FEW, Column, Curve, Model, Row, ranked
 
@@ -303,6 +304,7 @@ def limits(model: Model) -> list[str]:
         found.append(
             f"{said} of {_count(len(model.images), 'image')}: means over fewer images are not of the same ones."
         )
+    found += left_out_notes(model, model.columns)
     over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
     if over:
         missed = [number_text(_size(rows), 0) for rows in model.levels if any(row.over for row in rows)]

@@ -132,11 +132,13 @@ def pareto(points: Sequence[Point], column: Column) -> set[int]:
     A codec that failed to reach its size is judged by the bytes it used, as every other.
     """
     sign = column.info.direction or 1
-    worth = [sign * point.row.means[column.info.key].value for point in points]
+    means = [point.row.means[column.info.key] for point in points]
+    worth = [sign * mean.value for mean in means]
     front: set[int] = set()
     top = -math.inf
-    for index in sorted(range(len(points)), key=lambda i: (points[i].row.bpp, -worth[i])):
-        if math.isfinite(worth[index]) and worth[index] > top:
+    finite = [index for index in range(len(points)) if math.isfinite(worth[index])]
+    for index in sorted(finite, key=lambda i: (means[i].bpp, -worth[i])):
+        if worth[index] > top:
             front.add(index)
             top = worth[index]
     return front

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -164,25 +165,32 @@ def rate_distortion(model: Model, column: Column) -> Figure:
         own = [
             (n, p.row) for n, p in enumerate(model.points) if p.curve == index and math.isfinite(p.row.means[key].value)
         ]
+        own.sort(key=lambda found: found[1].means[key].bpp)
         fair = [row for _, row in own if row.reached]
         drawn = _drawn(curve.style, line=True)
         if fair:
-            ax.plot([r.bpp for r in fair], [r.means[key].value for r in fair], label=_fitting(curve.label), **drawn)
+            ax.plot(
+                [r.means[key].bpp for r in fair],
+                [r.means[key].value for r in fair],
+                label=_wrapped(curve.label),
+                **drawn,
+            )
         banded = [row for row in fair if math.isfinite(row.means[key].low)]
         if len(banded) > 1:
             ends = ([r.means[key].low for r in banded], [r.means[key].high for r in banded])
-            ax.fill_between([r.bpp for r in banded], *ends, color=curve.style.light, alpha=0.13, linewidth=0)
+            ax.fill_between([r.means[key].bpp for r in banded], *ends, color=curve.style.light, alpha=0.13, linewidth=0)
         for row in (row for _, row in own if not row.reached):
-            label = None if fair else f"{_fitting(curve.label)} (larger than requested)"
+            label = None if fair else f"{_wrapped(curve.label)} (larger than requested)"
             open_mark = drawn | {"linestyle": "none", "markerfacecolor": "none"}
-            ax.plot([row.bpp], [row.means[key].value], label=label, **open_mark)
-            place = (row.bpp, row.means[key].value)
+            ax.plot([row.means[key].bpp], [row.means[key].value], label=label, **open_mark)
+            place = (row.means[key].bpp, row.means[key].value)
             ax.annotate("▲", place, (4, 2), textcoords="offset points", fontsize=5, color=curve.style.light)
         for row in (row for n, row in own if n in front):
-            ax.plot([row.bpp], [row.means[key].value], "o", ms=9, mfc="none", mec=curve.style.light, mew=0.6)
+            ax.plot([row.means[key].bpp], [row.means[key].value], "o", ms=9, mfc="none", mec=curve.style.light, mew=0.6)
     _rate_axis(ax)
     ax.set_xlabel("bits per pixel")
-    ax.set_ylabel(f"{column.info.short}{', ' + column.info.unit if column.info.unit else ''} {_direction(column)}")
+    unit = f", {column.info.unit}" if column.info.unit else ""
+    ax.set_ylabel("\n".join(wrap(f"{column.info.short}{unit} {_direction(column)}", 38)))
     ax.legend(loc="best", ncols=1 if len(model.curves) < 7 else 2)
     return figure
 
@@ -200,11 +208,20 @@ def _rate_axis(ax: Axes) -> None:
 
 
 LONGEST = 28
-"""Characters of a name in a figure: a longer one would leave too little for the axes."""
+"""Characters of a line of a name in a figure: a longer one would leave too little for the axes."""
+LINES = 4
+"""Lines of a codec's label; of a longer one the middle is cut."""
 
 
-def _fitting(label: str) -> str:
-    return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
+def _fitting(name: str) -> str:
+    """The name of an image, cut where it is long."""
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+
+
+def _wrapped(label: str) -> str:
+    """The label of a codec in lines, whole: two settings of one codec may differ in its last word alone."""
+    lines = wrap(label, LONGEST, break_on_hyphens=False)
+    return "\n".join(lines if len(lines) <= LINES else [*lines[: LINES - 2], "…", lines[-1]])
 
 
 def _direction(column: Column) -> str:
@@ -219,8 +236,10 @@ def equal_bytes(model: Model, rows: Sequence[Row], columns: int = 2) -> Figure:
     shown = [c for c in first_columns(model) if any(math.isfinite(row.means[c.info.key].value) for row in rows)]
     across = min(4 if columns == 2 else 2, len(shown))
     down = math.ceil(len(shown) / across)
-    figure, axes = _figure(down, across, WIDTHS[columns], down * (0.55 + 0.15 * len(rows)))
     order = first_rows(model, rows)
+    labels = [_wrapped(model.curves[row.curve].label) + ("" if row.reached else " ▲") for row in order]
+    lines = max(label.count("\n") + 1 for label in labels)
+    figure, axes = _figure(down, across, WIDTHS[columns], down * (0.55 + (0.02 + 0.13 * lines) * len(rows)))
     fair = sum(row.reached for row in order)
     for place, ax in enumerate(axes.flat):
         if place >= len(shown):
@@ -231,7 +250,6 @@ def equal_bytes(model: Model, rows: Sequence[Row], columns: int = 2) -> Figure:
             _dots(ax, model, column, row, at)
         if 0 < fair < len(order):
             ax.axhline(fair - 0.5, color="#94a3b8", linewidth=0.8)
-        labels = [_fitting(model.curves[row.curve].label) + ("" if row.reached else " ▲") for row in order]
         ax.set_yticks(range(len(order)), labels if place % across == 0 else [""] * len(order))
         ax.set_ylim(len(order) - 0.5, -0.5)
         ax.set_title(f"{column.info.short}{', ' + column.info.unit if column.info.unit else ''} {column.info.arrow}")

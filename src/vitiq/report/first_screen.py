@@ -126,7 +126,7 @@ def _equal_row(model: Model, row: Row, rows: list[Row], columns: list[Column]) -
 def _equal_cell(model: Model, row: Row, rows: list[Row], column: Column) -> Cell:
     mean = row.means[column.info.key]
     text = column.text(mean.value) + ("†" if column.info.key in model.curves[row.curve].dependent else "")
-    said = f"{mean.count} images" + (f", {mean.left_out} without a finite value" if mean.left_out else "")
+    said = f"{mean.count} images" + (f", {mean.left_out} left out" if mean.left_out else "")
     if math.isfinite(mean.low):
         said = f"95 % interval {column.text(mean.low)} … {column.text(mean.high)} over {said}"
     return _cell(text, "top" if row.curve in best(rows, column) else "", said)

@@ -6,12 +6,13 @@ Nothing here opens a file, so that a number printed in two places is the same nu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from vitiq.analysis.left_out import LeftOut, left_out
 from vitiq.evaluation.record import Record
 from vitiq.report.independence import dependent_scores
 from vitiq.report.metric_info import MetricInfo, digits, metric_infos, number_text
@@ -62,7 +63,8 @@ class Mean:
     Attributes:
         value: NaN without a finite value.
         low, high: 95 % bootstrap interval over images; NaN below `FEW` images.
-        count: finite values; left_out: the others.
+        count: images in it; left_out: the others.
+        bytes, bpp: mean size of the same files.
     """
 
     value: float
@@ -70,6 +72,8 @@ class Mean:
     high: float
     count: int
     left_out: int
+    bytes: float
+    bpp: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class Model:
         problems: lines.
         missing: files that could not be made, a line each.
         files: records by curve and image.
+        without: metric -> images that no mean of it holds.
         bd: what `comparisons` has computed of this model.
     """
 
@@ -144,6 +149,7 @@ class Model:
     problems: list[str]
     missing: list[str]
     files: dict[tuple[int, str], list[Record]]
+    without: dict[str, LeftOut]
     bd: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def column(self, key: str) -> Column:
@@ -200,10 +206,18 @@ def build_model(
         [*problems],
         [*missing],
         files,
+        {column.info.key: _left_out(column.info.key, files) for column in columns},
     )
     model.levels.extend(_levels(model))
     model.points.extend(_points(model))
     return model
+
+
+def _left_out(key: str, files: Mapping[tuple[int, str], Sequence[Record]]) -> LeftOut:
+    return left_out(
+        (own[0].label, image, [record.value(key) for record in own if key in record.scores])
+        for (_, image), own in files.items()
+    )
 
 
 def _number(value: Any) -> float:
@@ -310,12 +324,7 @@ def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
         len(own),
         _median([record.encode_seconds for record in own]),
         _median([record.decode_seconds for record in own]),
-        {
-            column.info.key: mean_of(
-                record.value(column.info.key) for record in own if column.info.key in record.scores
-            )
-            for column in model.columns
-        },
+        {column.info.key: _mean(own, column.info.key, model.without[column.info.key]) for column in model.columns},
     )
 
 
@@ -325,17 +334,22 @@ def _median(values: Sequence[float]) -> float:
     return float(np.median(finite)) if finite else math.nan
 
 
-def mean_of(values: Any) -> Mean:
-    """Mean of the finite values with its bootstrap interval (Efron 1979, percentiles, fixed seed)."""
-    column = np.fromiter(values, np.float64)
-    finite = column[np.isfinite(column)]
-    if not finite.size:
-        return Mean(math.nan, math.nan, math.nan, 0, len(column))
+def _mean(own: Sequence[Record], key: str, without: LeftOut) -> Mean:
+    """Mean of a metric with its bootstrap interval (Efron 1979, percentiles, fixed seed).
+
+    NaN where a file of an image that the other means hold has no finite value: without it the mean would be of others.
+    """
+    scored = [record for record in own if key in record.scores]
+    held = [record for record in scored if record.image not in without.images]
+    values = np.array([record.value(key) for record in held])
+    if not held or not np.isfinite(values).all():
+        return Mean(math.nan, math.nan, math.nan, 0, len(scored), math.nan, math.nan)
     low = high = math.nan
-    if finite.size >= FEW:
-        drawn = np.random.default_rng(0).integers(0, finite.size, (RESAMPLES, finite.size))
-        low, high = (float(end) for end in np.quantile(finite[drawn].mean(axis=1), [0.025, 0.975]))
-    return Mean(float(finite.mean()), low, high, int(finite.size), int(column.size - finite.size))
+    if len(values) >= FEW:
+        drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
+        low, high = (float(end) for end in np.quantile(values[drawn].mean(axis=1), [0.025, 0.975]))
+    size, rate = float(np.mean([r.bytes for r in held])), float(np.mean([r.bpp for r in held]))
+    return Mean(float(values.mean()), low, high, len(held), len(scored) - len(held), size, rate)
 
 
 def ranked(rows: Sequence[Row], column: Column | None) -> list[Row]:

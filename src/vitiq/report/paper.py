@@ -19,6 +19,7 @@ from vitiq.report import figures
 from vitiq.report.answer import answer, first_level
 from vitiq.report.build import read_model
 from vitiq.report.choice import first_columns
+from vitiq.report.left_out import images_text
 from vitiq.report.maps import over_image
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Model
@@ -92,7 +93,7 @@ def document(model: Model, tables: list[str], drawn: list[tuple[str, str, int, f
         r"\documentclass[10pt,twocolumn]{article}",
         r"\usepackage[utf8]{inputenc}",
         r"\usepackage[T1]{fontenc}",
-        r"\usepackage{booktabs,graphicx}",
+        r"\usepackage{array,booktabs,graphicx}",
         r"\usepackage[margin=18mm]{geometry}",
         r"\setcounter{topnumber}{4}\setcounter{dbltopnumber}{4}\setcounter{totalnumber}{6}",
         r"\renewcommand{\topfraction}{.95}\renewcommand{\dbltopfraction}{.95}\renewcommand{\textfraction}{.05}",
@@ -142,9 +143,8 @@ def _figures(study: Study, model: Model) -> Iterator[Made]:
         yield "equal-bytes", caption, 2, lambda: figures.equal_bytes(model, rows)
     for column in model.columns:
         if any(math.isfinite(point.row.means[column.info.key].value) for point in model.points):
-            caption = (
-                f"{column.info.title} over bits per pixel, means over {len(model.images)} images. Ringed: Pareto front."
-            )
+            over = images_text(model, column)
+            caption = f"{column.info.title} over bits per pixel, means over {over}. Ringed: Pareto front."
             yield (
                 f"rd-{column.info.key.replace('@', '-at-').replace('%', 'pct')}",
                 caption,

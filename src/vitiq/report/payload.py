@@ -15,7 +15,7 @@ from vitiq.report.assets import Assets
 from vitiq.report.choice import first_columns
 from vitiq.report.comparisons import BdCell, agreement, bd_table, has_curves, pareto
 from vitiq.report.metric_info import number_text
-from vitiq.report.model import Column, Model, asked_bytes, setting_text
+from vitiq.report.model import Column, Mean, Model, asked_bytes, setting_text
 from vitiq.report.source import Files, Study, read_trace
 
 LABELS = 5
@@ -252,10 +252,18 @@ def _points(model: Model) -> list[dict[str, Any]]:
         if any(math.isfinite(mean.low) for mean, _ in means):
             item["lo"] = [_short(mean.low, shown=text) for mean, text in means]
             item["hi"] = [_short(mean.high, shown=text) for mean, text in means]
+        own = [None if mean.count in {0, row.count} else _held(mean) for mean, _ in means]
+        if any(own):
+            item["o"] = own
         if not row.reached:
             item["over"] = len(row.over)
         found.append(item)
     return found
+
+
+def _held(mean: Mean) -> list[Any]:
+    """Images, bytes and bits per pixel of a mean that leaves some images out."""
+    return [mean.count, _short(mean.bytes, shown=WHOLE), _short(mean.bpp, 4, BPP)]
 
 
 PAIRS = 600

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.evaluation.record import Record
 from vitiq.report.answer import first_level, percent_text, seconds_text, share_text, size_text
 from vitiq.report.choice import MOST, by_question
-from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table
+from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table, has_curves
+from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Model, Row, best, ranked, sets_the_size
 from vitiq.text import plural
@@ -140,11 +142,11 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
         said = ", ".join(f"{model.curves[row.curve].label} {row.count} of {len(model.images)}" for row in few)
         note.append(f"Means over fewer images than the others: {said}.")
     note += _missing(model)
-    lost = {c.info.short for c in model.columns for row in rows if row.means[c.info.key].left_out}
-    if lost:
-        note.append(f"Means of {', '.join(sorted(lost))} leave out files without a finite value.")
-    notes = list(dict.fromkeys(note for record in model.records for note in record.notes if _common(model, note)))
-    note += [line[:1].upper() + line[1:].rstrip(".") + "." for line in notes[:4]]
+    note += left_out_notes(model, model.columns)
+    if any(math.isnan(row.means[column.info.key].value) for column in model.columns for row in rows):
+        note.append("–: an image has no finite value there.")
+    notes = dict.fromkeys((r.label, line) for r in model.records for line in r.notes if _common(model, line))
+    note += [f"{label}: {line.rstrip('.')}." for label, line in list(notes)[:4]]
     return " ".join(note)
 
 
@@ -200,8 +202,13 @@ def _bd_rates(  # noqa: PLR0917 - what one of two tables is made of
     notes.append(
         f"? The curves share less than {share_text(LITTLE_OVERLAP)} of their qualities." if "?" in every else ""
     )
-    said = " ".join(part for part in [*notes, *_missing(model)] if part)
-    images = plural(len(model.images), "image")
+    shorts = {_head(column): column.info.short for column in columns}
+    counts = {shorts[head]: {cell.count for cell in table.values() if cell.count} for head, table in tables.items()}
+    images, few = _compared(model, counts)
+    refused = {
+        shorts[head]: {c: table[c].why for c in curves if text(table[c]) == NOTHING} for head, table in tables.items()
+    }
+    said = " ".join(part for part in [*notes, few, *_refusals(model, refused), *_missing(model)] if part)
     whole = f"{title} against {model.curves[anchor].label}, {images}"
     labels = [model.curves[curve].label for curve in curves]
     if len(columns) > MOST:
@@ -211,6 +218,34 @@ def _bd_rates(  # noqa: PLR0917 - what one of two tables is made of
     heads = tuple(column.info.short for column in columns)
     return Table(name, whole, ("codec", *heads), tuple(zip(labels, *cells.values(), strict=True)), said)
 
+
+def _compared(model: Model, counts: Mapping[str, set[int]]) -> tuple[str, str]:
+    """How many images are compared, for a title; and in which metrics they are fewer, for a note."""
+    every = len(model.images)
+    fewer = {name: found for name, found in counts.items() if found and found != {every}}
+    known = set().union(*counts.values())
+    if len(known) < 2:
+        most = max(known, default=every)
+        return plural(most, "image") + (f" of {every}" if most < every else ""), ""
+    said = ", ".join(f"{name} over {' or '.join(map(str, sorted(found)))}" for name, found in fewer.items())
+    return plural(every, "image"), f"Fewer images are compared where others have no curve: {said}."
+
+
+def _refusals(model: Model, refused: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
+    """Why a BD-rate is missing, once a reason; and the codecs that have no curve at all."""
+    reasons: dict[tuple[int, str], list[str]] = {}
+    for name, found in refused.items():
+        for curve, why in found.items():
+            reasons.setdefault((curve, why.removeprefix("BD-rate refused: ")), []).append(name)
+    for (curve, why), names in reasons.items():
+        yield f"{NOTHING} {model.curves[curve].label}, {' and '.join(names)}: {why or 'no image has a value'}."
+    able = set(has_curves(model))
+    if short := [curve.label for index, curve in enumerate(model.curves) if index not in able]:
+        yield f"Without a curve, which takes {LEAST_POINTS} qualities: {', '.join(short)}."
+
+
+NOTHING = "–"
+"""Of a BD-rate that is refused."""
 
 MEAN_CURVE = "Change in bits at equal quality; negative saves bits. The mean curve weighs images by their bits."
 MEAN_OF_IMAGES = "Change in bits at equal quality on each image, averaged; negative saves bits. Images weigh alike."

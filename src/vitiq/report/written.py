@@ -59,13 +59,28 @@ def escape_latex(value: str) -> str:
     return "".join(shown)
 
 
+LABEL = 26
+"""Characters of a row's label beyond which it takes several lines."""
+ONE_COLUMN = 56
+"""Characters of \\small, with the space between columns, that fit one column of a two-column paper."""
+
+
+def _widest(table: Table, place: int) -> int:
+    return max(len(row[place]) for row in (table.header, *table.rows))
+
+
 def to_latex(table: Table) -> str:
-    """A table environment for the booktabs package, its notes below it; `table*` spans two columns where it is wide."""
+    """A table environment for the packages booktabs and array, its notes below it.
+
+    `table*`, which spans two columns, where it is wide.
+    """
 
     def cell(row: int, column: int, text: str) -> str:
         return rf"\textbf{{{escape_latex(text)}}}" if (row, column) in table.bold else escape_latex(text)
 
-    kind = "table*" if len(table.header) > 5 else "table"
+    wide = [_widest(table, place) for place in range(len(table.header))]
+    first = rf">{{\raggedright\arraybackslash}}p{{{LABEL / 6:.1f}cm}}" if wide[0] > LABEL else "l"
+    kind = "table*" if min(wide[0], LABEL) + sum(wide[1:]) + 2 * len(wide) > ONE_COLUMN else "table"
     parts = [
         rf"\begin{{{kind}}}",
         r"\centering\small",
@@ -73,7 +88,7 @@ def to_latex(table: Table) -> str:
         rf"\label{{tab:{table.name}}}",
         # Scaled down to the line where it is wider, else as it is.
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
+        rf"\begin{{tabular}}{{{first}{'r' * (len(table.header) - 1)}}}",
         r"\toprule",
         " & ".join(escape_latex(head) for head in table.header) + r" \\",
         r"\midrule",

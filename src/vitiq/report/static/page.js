@@ -133,10 +133,10 @@
   const chosen = { metric: 0, axis: "log", image: "", off: new Set(), dots: D.records.length <= 3000 };
   let plot = null, spots = [], current = -1, drawnAt = 0;
   const metricSelect = at("metric"), axisSelect = at("axis"), imageSelect = at("which"), tip = at("tip"), holder = at("plot");
-  const X = { log: (p) => p.p, bpp: (p) => p.p, bytes: (p) => p.b };
+  const held = (p) => p.o?.[chosen.metric] || [p.n, p.b, p.p], X = { log: (p) => held(p)[2], bpp: (p) => held(p)[2], bytes: (p) => held(p)[1] }; // of the images that the metric's mean holds
   function lines() { // per codec: points sorted by rate, each {x, y, lo, hi, over, text, r}
     const k = chosen.metric, m = D.metrics[k], x = X[chosen.axis], groups = D.codecs.map(() => []);
-    if (chosen.image === "") D.points.forEach((p) => typeof p.m[k] === "number" && groups[p.c].push({ x: x(p), y: p.m[k], lo: p.lo && p.lo[k], hi: p.hi && p.hi[k], over: p.over, front: p.f[k], c: p.c, text: `${D.codecs[p.c].label}, ${p.q}\nmean of ${p.n} image${p.n > 1 ? "s" : ""}: ${whole(p.b)} bytes, ${num(p.p, 3)} bits per pixel\n${m.short} ${num(p.m[k], m.places)} ${m.unit}${p.lo && p.lo[k] !== null ? ` (95 % ${num(p.lo[k], m.places)} … ${num(p.hi[k], m.places)})` : ""}${p.over ? `\n▲ ${p.over} of ${p.n} files larger than requested` : ""}`, p }));
+    if (chosen.image === "") D.points.forEach((p) => typeof p.m[k] === "number" && groups[p.c].push({ x: x(p), y: p.m[k], lo: p.lo && p.lo[k], hi: p.hi && p.hi[k], over: p.over, front: p.f[k], c: p.c, text: `${D.codecs[p.c].label}, ${p.q}\nmean of ${held(p)[0]} image${held(p)[0] > 1 ? "s" : ""}: ${whole(held(p)[1])} bytes, ${num(held(p)[2], 3)} bits per pixel\n${m.short} ${num(p.m[k], m.places)} ${m.unit}${p.lo && p.lo[k] !== null ? ` (95 % ${num(p.lo[k], m.places)} … ${num(p.hi[k], m.places)})` : ""}${p.over ? `\n▲ ${p.over} of ${p.n} files larger than requested` : ""}`, p }));
     else D.records.forEach((r, n) => D.images[r.i].name === chosen.image && typeof r.s[k] === "number" && groups[r.c].push(dot(r, n)));
     return groups.map((g) => g.sort((a, b) => a.x - b.x));
   }
@@ -249,7 +249,7 @@
   function listPoints(groups) { // the chart in words, for those who do not see it
     const body = at("points").tBodies[0], m = D.metrics[chosen.metric];
     at("pointmetric").textContent = m.short;
-    body.replaceChildren(...groups.flatMap((g, c) => (chosen.off.has(c) ? [] : g.map((p) => { const tr = el("tr"); const [b, q] = p.p ? [p.p.b, p.p.q] : [D.records[p.r].b, D.records[p.r].q]; tr.append(el("td", "", D.codecs[c].label), el("td", "", q), el("td", "", whole(b) + (p.over ? " ▲" : "")), el("td", "", num(p.y, m.places)), el("td", "", p.front ? "yes" : "")); return tr; }))));
+    body.replaceChildren(...groups.flatMap((g, c) => (chosen.off.has(c) ? [] : g.map((p) => { const tr = el("tr"); const [b, q] = p.p ? [held(p.p)[1], p.p.q] : [D.records[p.r].b, D.records[p.r].q]; tr.append(el("td", "", D.codecs[c].label), el("td", "", q), el("td", "", whole(b) + (p.over ? " ▲" : "")), el("td", "", num(p.y, m.places)), el("td", "", p.front ? "yes" : "")); return tr; }))));
   }
   function bd() { // mean curve first, then the mean of the images' own
     const holder = at("bd"), table = D.bd[D.metrics[chosen.metric]?.key];
@@ -265,9 +265,10 @@
       head.scope = "row"; head.append(swatch(c), D.codecs[c].label);
       const both = (x, a, b, cls) => { const td = el("td", x !== null && x < 0 ? cls : "", x === null ? "–" : sign(x) + " %"); if (a !== null) td.append(el("small", "", ` ${sign(a)} … ${sign(b)}`)); return td; };
       tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, ""), el("td", share < 0.75 ? "over" : "", v === null ? "–" : whole(share * 100) + " %"), el("td", "", n));
-      if (why) { tr.cells[1].title = why; tr.cells[1].append(el("small", "over", " refused: " + why.replace(/^BD-rate refused: /, ""))); }
+      if (why) tr.cells[1].title = why;
       return tr;
     }));
+    at("bdwhy").replaceChildren(...rows.filter(([, r]) => r[8]).map(([c, r]) => el("li", "", `– ${D.codecs[c].label}: ${r[8].replace(/^BD-rate refused: /, "")}`)));
   }
   at("anchor").onchange = bd;
 
@@ -308,7 +309,7 @@
   }
   function fileHead() {
     const tr = el("tr"), names = { image: "image", codec: "codec", setting: "setting", bytes: "bytes", bpp: "bits per pixel", encode: "encode" };
-    const head = (by, text, about) => { const th = el("th"), b = el("button", "link", text); th.scope = "col"; th.dataset.by = by; b.type = "button"; if (about) b.title = about; b.onclick = () => { sort.down = sort.by === by ? !sort.down : by.startsWith("m") && D.metrics[+by.slice(1)]?.sign > 0; sort.by = by; files(); }; th.append(b); return th; };
+    const head = (by, text, about) => { const th = el("th"), b = el("button", "link", text); th.scope = "col"; th.dataset.by = by; b.type = "button"; if (about) b.title = about; if (printing) return th.append(text), th; b.onclick = () => { sort.down = sort.by === by ? !sort.down : by.startsWith("m") && D.metrics[+by.slice(1)]?.sign > 0; sort.by = by; files(); }; th.append(b); return th; };
     tr.append(...cells.map(([n]) => head(n, names[n])), ...metricsShown().map((k) => { const m = D.metrics[k]; return head("m" + k, `${m.short} ${m.sign > 0 ? "↑" : m.sign < 0 ? "↓" : ""}`, m.about); }));
     at("files").tHead.replaceChildren(tr);
   }
@@ -346,6 +347,6 @@
   const redraw = () => plot && draw();
   at("theme").onclick = () => { const to = dark() ? "light" : "dark"; document.documentElement.dataset.theme = to; try { localStorage.setItem("vitiq-theme", to); } catch { /* private mode */ } redraw(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => { printing = on; buildAll(); redraw(); });
+  for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => { printing = on; buildAll(); fileHead(); files(); redraw(); }); // buttons are not painted in a head that is repeated on each sheet
   fill();
 })();
