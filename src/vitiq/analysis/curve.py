@@ -79,7 +79,10 @@ def curve(rate: Values, quality: Values) -> Curve:
         notes.append(f"quality does not grow with the rate: {len(x)} of {count} points, the upper hull, are used")
     if len(x) < LEAST_POINTS:
         also = f" ({'; '.join(notes)})" if notes else ""
-        raise InputError(f"{len(x)} points of a curve given{also}, {LEAST_POINTS} or more expected; measure more rates")
+        cure = (
+            "measure more rates" if finite.sum() * 2 > len(finite) else "the metric has no finite value at most of them"
+        )
+        raise InputError(f"{len(x)} points of a curve given{also}, {LEAST_POINTS} or more expected; {cure}")
     if len(x) == LEAST_POINTS:
         notes.append(f"{LEAST_POINTS} points only: measure four or more to determine its curvature")
     return Curve(x, y, tuple(notes))

@@ -109,8 +109,12 @@ def _means(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
 
     rows: list[Row] = []
     for metric in metrics:
-        for one in mean_curves(gathered.points, metric):
-            for note in one.left_out:
+        curves = mean_curves(gathered.points, metric)
+        shared = [note for note in curves[0].left_out if all(note in one.left_out for one in curves)] if curves else []
+        for note in shared:
+            say(f"vitiq: {metric}: {note}", err=True)
+        for one in curves:
+            for note in [note for note in one.left_out if note not in shared]:
                 say(f"vitiq: {one.codec}, {metric}: {note.removeprefix(f'{one.codec}: ')}", err=True)
             columns = zip(one.settings, one.rate, one.value, one.value_low, one.value_high, strict=True)
             for setting, rate, value, low, high in columns:

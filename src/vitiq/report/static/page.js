@@ -347,6 +347,6 @@
   const redraw = () => plot && draw();
   at("theme").onclick = () => { const to = dark() ? "light" : "dark"; document.documentElement.dataset.theme = to; try { localStorage.setItem("vitiq-theme", to); } catch { /* private mode */ } redraw(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => { printing = on; buildAll(); fileHead(); files(); redraw(); }); // buttons are not painted in a head that is repeated on each sheet
+  for (const [name, on] of [["beforeprint", true], ["afterprint", false]]) addEventListener(name, () => { printing = on; buildAll(); fileHead(); files(); redraw(); }); // buttons do not show in a head that is repeated on each sheet
   fill();
 })();
