@@ -20,6 +20,7 @@ from PIL import Image
 
 from program import Vitiq
 from vitiq.codecs.batch import default_output, output_names
+from vitiq.evaluation.pairs import pair_up
 from vitiq.image.folders import pairing_key
 from vitiq.image.io import read_image
 from vitiq.types import ImageU8
@@ -239,6 +240,11 @@ def test_folders_there_and_back(jobs: int, vitiq: Vitiq, small: ImageU8, tmp_pat
     assert vitiq("decode", coded, "-o", back, "--jobs", jobs, "--quiet").code == 0
     assert sorted(size(back / name)[1] for name in contents(back)) == list(range(16, 16 + len(NAMES)))
     assert {name: contents(source)[name] for name in before} == before
+    for made in (coded, back):
+        pairing = pair_up(source, made)
+        assert not pairing.problems
+        assert [size(a) for a, _ in pairing.pairs] == [size(b) for _, b in pairing.pairs]
+        assert len(pairing.pairs) == len(NAMES)
 
 
 def test_the_same_command_makes_what_is_missing(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
@@ -464,3 +470,5 @@ def test_output_names_collide_in_no_file_system() -> None:
     assert names[:2] == ["a/x.viq", "y.png.viq"]
     assert len({pairing_key(name) for name in names}) == len(names)
     assert output_names(["x.png", "x.jpg"], ".viq") == ["x.png.viq", "x.jpg.viq"]
+    assert output_names(["X.png", "x.png"], ".jpg") == ["X.jpg", "x-2.jpg"]
+    assert output_names(["X.viq", "x.viq", "x-2.viq"], ".png") == ["X.png", "x-2.png", "x-2-2.png"]

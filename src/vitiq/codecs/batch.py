@@ -22,6 +22,7 @@ from vitiq.image.folders import (
     is_regular,
     once,
     pairing_key,
+    unique_names,
 )
 from vitiq.text import plural
 
@@ -161,13 +162,14 @@ def is_jpeg(path: Path) -> bool:
 def output_names(names: Iterable[str], suffix: str) -> list[str]:
     """A name for the output of each input: stem and suffix; with the input's own suffix where two would share one.
 
-    Names that differ in case or Unicode form alone count as equal, since file systems may take them for one.
+    Of names that differ in case or Unicode form alone, which file systems may take for one, all but the first get a
+    number.
 
     Example:
-        >>> output_names(["a/x.png", "y.png", "y.jpg", "Y.png"], ".viq")
-        ['a/x.viq', 'y.png.viq', 'y.jpg.viq', 'Y.png-2.viq']
+        >>> output_names(["a/x.png", "y.png", "y.jpg", "Y.png", "z.png", "Z.png"], ".viq")
+        ['a/x.viq', 'y.png.viq', 'y.jpg.viq', 'Y-2.viq', 'z.viq', 'Z-2.viq']
     """
-    listed = [PurePosixPath(name) for name in names]
+    listed = [PurePosixPath(name) for name in unique_names(names)]
     stems = Counter(pairing_key(path.with_suffix("").as_posix()) for path in listed)
     taken: set[str] = set()
     found = []
