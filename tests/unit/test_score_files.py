@@ -205,6 +205,30 @@ def test_a_stopped_table_keeps_its_rows(tmp_path: Path, suffix: str) -> None:
     assert len(read_table(path)) == 1
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("other", [False, True])
+def test_a_stopped_table_replaces_no_longer_one(tmp_path: Path, suffix: str, other: bool) -> None:
+    path = tmp_path / f"t{suffix}"
+    with open_table(path, ["ssim"] if other else ["mse"]) as add:
+        for scored in records():
+            add(scored)
+    before = path.read_bytes()
+
+    def stopped(count: int) -> None:
+        with open_table(path, ["mse"]) as add:
+            for scored in [*records()][:count]:
+                add(scored)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped(2)
+    assert path.read_bytes() == before
+    with pytest.raises(KeyboardInterrupt):
+        stopped(3)
+    assert len(read_table(path)) == 3
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
 def test_tables_that_cannot_be_written_are_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\.csv or \.parquet"), open_table(tmp_path / "t.xlsx", []):
         pass

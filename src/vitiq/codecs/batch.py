@@ -12,7 +12,7 @@ from vitiq.bitstream import container as viq
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
-from vitiq.files import check_output, same_file
+from vitiq.files import check_output, identity_of, same_file
 from vitiq.image.folders import (
     FoundImage,
     files_below,
@@ -189,11 +189,11 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suf
     standing: dict[State, list[Path]] = {state: [] for state in State}
     there = {unicodedata.normalize("NFC", p.relative_to(out).as_posix()): p for p in out.rglob(f"*{suffix}")}
     names = output_names([name for _, name in pairs], suffix)
-    inputs = {identity: source for source, _ in pairs if (identity := _identity(source)) is not None}
+    inputs = {known: source for source, _ in pairs if (known := identity_of(source)) is not None}
     for (source, _), name in zip(pairs, names, strict=True):
         earlier = there.get(unicodedata.normalize("NFC", name))
         target = earlier or out / name
-        identity = _identity(target)
+        identity = identity_of(target)
         if identity in inputs:
             line = f"{source}: its output {target} is the input {inputs[identity]}; give another folder with -o"
             batch.problems.append((source, line))
@@ -210,15 +210,6 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suf
         raise InputError(_standing(out, other, State.OTHER_SETTINGS))
     del standing[State.SAME]
     batch.problems.extend((out, _standing(out, paths, state)) for state, paths in standing.items() if paths)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What a file is on its disk, however it is called; None where there is none."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _standing(out: Path, paths: Sequence[Path], state: State) -> str:
