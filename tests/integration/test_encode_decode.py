@@ -247,6 +247,46 @@ def test_folders_there_and_back(jobs: int, vitiq: Vitiq, small: ImageU8, tmp_pat
         assert len(pairing.pairs) == len(NAMES)
 
 
+@pytest.mark.parametrize("command", ["decode", "restore", "score"])
+def test_a_broken_file_in_a_folder_is_a_problem_of_its_own(
+    command: str, vitiq: Vitiq, small: ImageU8, tmp_path: Path
+) -> None:
+    """Its suffix says what it should be; only files of other kinds are counted together."""
+    source, good = tmp_path / "in", "good.jpg"
+    source.mkdir()
+    Image.fromarray(small).save(source / good)
+    suffixes = {"decode": (".viq", ".JPG", ".avif", ".jxl"), "restore": (".jpg", ".jpeg"), "score": (".viq", ".png")}
+    broken = [source / f"{kind}{suffix}" for suffix in suffixes[command] for kind in ("empty", "junk", "dangling")]
+    for path in broken:
+        if path.stem == "dangling":
+            path.symlink_to("nowhere")
+        else:
+            path.write_bytes(b"" if path.stem == "empty" else b"no image at all")
+    (source / "notes.txt").write_text("no image")
+    words = (source, "-m", "mse") if command == "score" else ("-o", tmp_path / "out", "--jobs", 1)
+    answer = vitiq(command, source, *words)
+    assert answer.code == 1
+    assert [str(path) for path in broken if f"{path}: " not in answer.err] == []
+    assert "1 other file skipped (1 .txt)" in answer.err
+    if command != "score":
+        assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["good.png"]
+
+
+def test_a_file_without_permission_in_a_folder_is_a_problem(vitiq: Vitiq, small: ImageU8, as_user: Path) -> None:
+    source = as_user / "in"
+    source.mkdir()
+    for name in ("good.jpg", "closed.webp", "closed"):
+        Image.fromarray(small).save(source / name, "WEBP")
+    for name in ("closed.webp", "closed"):
+        (source / name).chmod(0o000)
+    answer = vitiq("decode", source, "-o", as_user / "out", "--jobs", 1)
+    assert answer.code == 1
+    for name in ("closed.webp", "closed"):
+        assert f"{source / name}: cannot be read (Permission denied); check its permissions" in answer.err
+    assert "skipped" not in answer.err
+    assert [path.name for path in (as_user / "out").glob("*.png")] == ["good.png"]
+
+
 def test_the_same_command_makes_what_is_missing(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     fill(source, small)

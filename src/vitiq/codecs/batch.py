@@ -9,28 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.detect import codec_of
+from vitiq.codecs.detect import codec_of, suffixes_of_codecs
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
 from vitiq.files import check_output, identity_of, same_file
 from vitiq.image.folders import (
     FoundImage,
+    Kind,
+    counted,
     files_below,
     find_images,
-    in_order,
-    is_housekeeping,
-    is_regular,
+    of_kind,
     once,
     pairing_key,
     unique_names,
 )
-from vitiq.text import plural
+from vitiq.image.formats import FORMATS
 
-HEAD = 4096
-"""Bytes by which compressed files are recognised."""
-
-JPEG = b"\xff\xd8\xff"
-"""Bytes that every JPEG begins with."""
+JPEG = Kind(frozenset(FORMATS["JPEG"].suffixes), lambda head: head.startswith(b"\xff\xd8\xff"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +93,22 @@ def plan_encoding(sources: Sequence[Path], journal: Journal, suffix: str, *, ove
 
 
 def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
-    """Compressed files among files and folders, recognised by content, and their images in the journal's folder.
+    """Compressed files among files and folders, by content or suffix, and their images in the journal's folder.
 
     Raises:
         InputError: as `plan_encoding`.
     """
-    return _plan_images(sources, journal, is_compressed, "compressed images", overwrite=overwrite)
+    kind = Kind(suffixes_of_codecs(), is_compressed)
+    return _plan_images(sources, journal, kind, "compressed images", overwrite=overwrite)
 
 
 def plan_restoring(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
-    """JPEGs among files and folders, recognised by content, and their images; as `plan_decoding`."""
-    return _plan_images(sources, journal, is_jpeg, "JPEGs", overwrite=overwrite)
+    """JPEGs among files and folders, by content or suffix, and their images; as `plan_decoding`."""
+    return _plan_images(sources, journal, JPEG, "JPEGs", overwrite=overwrite)
 
 
-def _plan_images(
-    sources: Sequence[Path], journal: Journal, wanted: Callable[[Path], bool], kind: str, *, overwrite: bool
-) -> Batch:
-    """Files, and those of folders that are wanted; `kind`: what they are, in words."""
+def _plan_images(sources: Sequence[Path], journal: Journal, kind: Kind, title: str, *, overwrite: bool) -> Batch:
+    """Files, and those of folders that are of a kind; `title`: what they are, in words."""
     out = journal.out
     _check_folder(sources, out)
     batch, pairs, made = Batch(), [], _made_earlier(out, [])
@@ -123,39 +118,24 @@ def _plan_images(
             continue
         others: Counter[str] = Counter()
         problems: list[str] = []
-        found = in_order(files_below(source, problems, others))
-        below = [p for p in found if not is_housekeeping(p.relative_to(source)) and is_regular(p, problems)]
+        files = (path for path in files_below(source, problems, others) if not made(path))
+        inside = list(of_kind(files, source, kind, problems, others))
         batch.problems.extend((source, line) for line in problems)
-        inside = [p for p in below if wanted(p) and not made(p)]
         if not inside:
-            batch.problems.append((source, f"{source}: no {kind} in this folder"))
-        elif len(inside) < len(below) or others:
-            linked = f" ({plural(others.total(), 'link')} to folders)" if others else ""
-            count = len(below) - len(inside) + others.total()
-            note = f"{source}: {plural(count, 'other file')} skipped{linked}"
-            batch.passed_over.append(PassedOver(note))
+            batch.problems.append((source, f"{source}: no {title} in this folder"))
+        elif others:
+            batch.passed_over.append(PassedOver(f"{source}: {counted(others)}"))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
     distinct = [(image.path, image.name) for image in once(FoundImage(*pair) for pair in pairs)]
     _fill(batch, distinct, journal, ".png", overwrite=overwrite)
     return batch
 
 
-def is_compressed(path: Path) -> bool:
+def is_compressed(head: bytes) -> bool:
     """True where the first bytes are those of a file that a codec reads."""
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
         return viq.is_viq(head) or bool(codec_of(head))
-    except (OSError, BitstreamError):
-        return False
-
-
-def is_jpeg(path: Path) -> bool:
-    """True where the first bytes are those of a JPEG."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(JPEG)) == JPEG
-    except OSError:
+    except BitstreamError:
         return False
 
 

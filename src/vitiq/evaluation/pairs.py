@@ -10,11 +10,14 @@ from pathlib import Path, PurePosixPath
 
 from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError
-from vitiq.image.folders import not_there, pairing_key
+from vitiq.image.folders import Kind, not_there, pairing_key
 from vitiq.image.io import find_images
 
 log = logging.getLogger("vitiq")
 log.addHandler(logging.NullHandler())
+
+VIQ = Kind(frozenset({".viq"}), is_viq)
+"""What `score` decodes and no image reader reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
         raise InputError(f"{reference} and {distorted}: one is a folder, one is not; give two files or two folders")
     if not reference.is_dir():
         return Pairing([(reference, distorted)], images=[reference, distorted])
-    left, right = (find_images([side], also=is_viq) for side in (reference, distorted))
+    left, right = (find_images([side], also=VIQ) for side in (reference, distorted))
     for line in (*left.skipped, *right.skipped):
         log.warning("%s", line)
     images = [image.path for found in (left, right) for image in found.images]
