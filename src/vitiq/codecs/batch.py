@@ -98,13 +98,12 @@ def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool)
     Raises:
         InputError: as `plan_encoding`.
     """
-    kind = Kind(suffixes_of_codecs(), is_compressed)
-    return _plan_images(sources, journal, kind, "compressed images", overwrite=overwrite)
+    return _plan_images(sources, journal, compressed, "compressed images", overwrite=overwrite)
 
 
 def plan_restoring(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
     """JPEGs among files and folders, by content or suffix, and their images; as `plan_decoding`."""
-    return _plan_images(sources, journal, JPEG, "JPEGs", overwrite=overwrite)
+    return _plan_images(sources, journal, lambda: JPEG, "JPEGs", overwrite=overwrite)
 
 
 def _plan_images(sources: Sequence[Path], journal: Journal, kind: Kind, title: str, *, overwrite: bool) -> Batch:
@@ -119,7 +118,7 @@ def _plan_images(sources: Sequence[Path], journal: Journal, kind: Kind, title: s
         others: Counter[str] = Counter()
         problems: list[str] = []
         files = (path for path in files_below(source, problems, others) if not made(path))
-        inside = list(of_kind(files, source, kind, problems, others))
+        inside = list(of_kind(files, source, kind(), problems, others))
         batch.problems.extend((source, line) for line in problems)
         if not inside:
             batch.problems.append((source, f"{source}: no {title} in this folder"))
@@ -129,6 +128,11 @@ def _plan_images(sources: Sequence[Path], journal: Journal, kind: Kind, title: s
     distinct = [(image.path, image.name) for image in once(FoundImage(*pair) for pair in pairs)]
     _fill(batch, distinct, journal, ".png", overwrite=overwrite)
     return batch
+
+
+def compressed() -> Kind:
+    """What the registered codecs decode; loads them all."""
+    return Kind(suffixes_of_codecs(), is_compressed)
 
 
 def is_compressed(head: bytes) -> bool:

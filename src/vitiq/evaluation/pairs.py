@@ -37,7 +37,7 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A file, its path below its folder, and that path as it is told apart from others of one `pairing_key`."""
+    """A file, its path below its folder, and that path with a number where another has the same `pairing_key`."""
 
     path: Path
     below: str
