@@ -106,8 +106,10 @@ def plan_restoring(sources: Sequence[Path], journal: Journal, *, overwrite: bool
     return _plan_images(sources, journal, lambda: JPEG, "JPEGs", overwrite=overwrite)
 
 
-def _plan_images(sources: Sequence[Path], journal: Journal, kind: Kind, title: str, *, overwrite: bool) -> Batch:
-    """Files, and those of folders that are of a kind; `title`: what they are, in words."""
+def _plan_images(
+    sources: Sequence[Path], journal: Journal, kind: Callable[[], Kind], title: str, *, overwrite: bool
+) -> Batch:
+    """Files, and those of folders that are of a kind, asked for only then; `title`: what they are, in words."""
     out = journal.out
     _check_folder(sources, out)
     batch, pairs, made = Batch(), [], _made_earlier(out, [])
