@@ -145,13 +145,23 @@ def same_file(first: Path, second: Path) -> bool:
         return os.path.realpath(first) == os.path.realpath(second)
 
 
-def check_output(path: Path, inputs: Iterable[Path] = (), *, overwrite: bool) -> None:
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """What a file is on its disk, however it is called; None where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def check_output(path: Path, inputs: Iterable[Path] = (), *, overwrite: bool, option: str = "-o") -> None:
     """Refuse an output before any work is done for it.
 
     Args:
         path: file to write.
         inputs: files that the output is made from: it must be none of them, nor a link to one.
         overwrite: False refuses an existing file.
+        option: of the command that names the output, for the message.
 
     Raises:
         InputError: as `write_bytes` would raise, or the output is one of the inputs.
@@ -161,9 +171,11 @@ def check_output(path: Path, inputs: Iterable[Path] = (), *, overwrite: bool) ->
     with _one_line(path):
         for source in sources:
             if not _is_device(path) and same_file(path, source):
-                raise InputError(f"{path}: is the input {source} itself; give another output with -o")
+                raise InputError(f"{path}: is the input {source} itself; give another output with {option}")
         if not _is_special(path):
-            target = _target(path, overwrite=overwrite, source=sources[0] if len(sources) == 1 else None)
+            if not overwrite and path.is_file():
+                raise InputError(_exists(path, sources[0] if len(sources) == 1 else None, option))
+            target = _target(path, overwrite=overwrite, source=None)
             above = next(folder for folder in target.parents if folder.exists())
             if not above.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, f"{above} is not a folder")
@@ -257,9 +269,9 @@ def _may(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _exists(path: Path, source: Path | None) -> str:
+def _exists(path: Path, source: Path | None, option: str = "-o") -> str:
     made = f" by what is made from {source}" if source is not None else ""
-    return f"{path}: exists already and is not replaced{made}; give --force, or another output with -o"
+    return f"{path}: exists already and is not replaced{made}; give --force, or another output with {option}"
 
 
 def _temporary(target: Path) -> Path:

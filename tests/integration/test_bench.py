@@ -193,6 +193,26 @@ def test_precomputed_reconstructions_are_scored_like_a_codec(images: Path, tmp_p
     assert vitiq(*command).code == 0
 
 
+def test_a_precomputed_reconstruction_belongs_to_the_image_of_just_its_name(
+    images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    """The study calls x.png beside X.png x-2.png, which no file is called."""
+    source, made, out = tmp_path / "in", tmp_path / "made", tmp_path / "out"
+    first, second = sorted(images.glob("*.png"))[:2]
+    for folder in (source, made):
+        folder.mkdir()
+    for target, image in ((source / "X.png", first), (source / "x.png", second), (made / "x.png", second)):
+        target.write_bytes(image.read_bytes())
+    if len(list(source.iterdir())) < 2:
+        pytest.skip("this file system takes these names for one")
+    (made / "sizes.csv").write_text("image,bytes\nx.png,100\n")
+    answer = vitiq("bench", source, "--precomputed", f"Theirs={made}", "-m", "mse", "-o", out, "--quiet")
+    assert answer.code == 1
+    assert "Theirs: no reconstruction of X.png" in answer.err
+    assert "x-2" not in answer.err
+    assert [(record.bytes, record.value("mse")) for record in Store(out).records()] == [(100, 0)]
+
+
 def test_exports(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     out = tmp_path / "out"
     vitiq("bench", images, "-c", "jpeg@10,50,webp@10,50", "-m", "psnr-rgb", "-o", out, "--quiet")

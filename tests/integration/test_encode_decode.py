@@ -20,6 +20,7 @@ from PIL import Image
 
 from program import Vitiq
 from vitiq.codecs.batch import default_output, output_names
+from vitiq.evaluation.pairs import pair_up
 from vitiq.image.folders import pairing_key
 from vitiq.image.io import read_image
 from vitiq.types import ImageU8
@@ -239,6 +240,51 @@ def test_folders_there_and_back(jobs: int, vitiq: Vitiq, small: ImageU8, tmp_pat
     assert vitiq("decode", coded, "-o", back, "--jobs", jobs, "--quiet").code == 0
     assert sorted(size(back / name)[1] for name in contents(back)) == list(range(16, 16 + len(NAMES)))
     assert {name: contents(source)[name] for name in before} == before
+    for made in (coded, back):
+        pairing = pair_up(source, made)
+        assert not pairing.problems
+        assert [size(a) for a, _ in pairing.pairs] == [size(b) for _, b in pairing.pairs]
+        assert len(pairing.pairs) == len(NAMES)
+
+
+@pytest.mark.parametrize("command", ["decode", "restore", "score"])
+def test_a_broken_file_in_a_folder_is_a_problem_of_its_own(
+    command: str, vitiq: Vitiq, small: ImageU8, tmp_path: Path
+) -> None:
+    """Its suffix says what it should be; only files of other kinds are counted together."""
+    source, good = tmp_path / "in", "good.jpg"
+    source.mkdir()
+    Image.fromarray(small).save(source / good)
+    suffixes = {"decode": (".viq", ".JPG", ".avif", ".jxl"), "restore": (".jpg", ".jpeg"), "score": (".viq", ".png")}
+    broken = [source / f"{kind}{suffix}" for suffix in suffixes[command] for kind in ("empty", "junk", "dangling")]
+    for path in broken:
+        if path.stem == "dangling":
+            path.symlink_to("nowhere")
+        else:
+            path.write_bytes(b"" if path.stem == "empty" else b"no image at all")
+    (source / "notes.txt").write_text("no image")
+    words = (source, "-m", "mse") if command == "score" else ("-o", tmp_path / "out", "--jobs", 1)
+    answer = vitiq(command, source, *words)
+    assert answer.code == 1
+    assert [str(path) for path in broken if f"{path}: " not in answer.err] == []
+    assert "1 other file skipped (1 .txt)" in answer.err
+    if command != "score":
+        assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["good.png"]
+
+
+def test_a_file_without_permission_in_a_folder_is_a_problem(vitiq: Vitiq, small: ImageU8, as_user: Path) -> None:
+    source = as_user / "in"
+    source.mkdir()
+    for name in ("good.jpg", "closed.webp", "closed"):
+        Image.fromarray(small).save(source / name, "WEBP")
+    for name in ("closed.webp", "closed"):
+        (source / name).chmod(0o000)
+    answer = vitiq("decode", source, "-o", as_user / "out", "--jobs", 1)
+    assert answer.code == 1
+    for name in ("closed.webp", "closed"):
+        assert f"{source / name}: cannot be read (Permission denied); check its permissions" in answer.err
+    assert "skipped" not in answer.err
+    assert [path.name for path in (as_user / "out").glob("*.png")] == ["good.png"]
 
 
 def test_the_same_command_makes_what_is_missing(vitiq: Vitiq, small: ImageU8, tmp_path: Path) -> None:
@@ -464,3 +510,5 @@ def test_output_names_collide_in_no_file_system() -> None:
     assert names[:2] == ["a/x.viq", "y.png.viq"]
     assert len({pairing_key(name) for name in names}) == len(names)
     assert output_names(["x.png", "x.jpg"], ".viq") == ["x.png.viq", "x.jpg.viq"]
+    assert output_names(["X.png", "x.png"], ".jpg") == ["X.jpg", "x-2.jpg"]
+    assert output_names(["X.viq", "x.viq", "x-2.viq"], ".png") == ["X.png", "x-2.png", "x-2-2.png"]

@@ -18,6 +18,7 @@ from PIL import Image
 from vitiq.analysis.comparison import compare
 from vitiq.analysis.points import points_of
 from vitiq.cli.bd import command as bd
+from vitiq.cli.main import cli
 from vitiq.cli.rd import command as rd
 from vitiq.codecs.spec import parse_codecs
 from vitiq.errors import InputError
@@ -180,3 +181,35 @@ def test_a_table_is_not_replaced_by_what_is_made_of_it(out: Path, tmp_path: Path
         with pytest.raises(InputError, match="is the input"):
             CliRunner().invoke(rd, [str(table), *map(str, words)], catch_exceptions=False)
     assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "words", [["rd"], ["bench", "export", "--to", "csv"], ["bench", "export", "--to", "compressai"]]
+)
+def test_an_existing_file_is_replaced_only_with_force(words: list[str], out: Path, tmp_path: Path) -> None:
+    """A folder of curves too, all of it or nothing; what the study is read from never is."""
+    several = words[-1] == "compressai"
+    mine = (tmp_path / "new" / "WebP.json") if several else tmp_path / "photo.png"
+    given = mine.parent if several else mine
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_bytes(b"mine")
+    part = next((out / "store").rglob("*.parquet"))
+    before = part.read_bytes()
+    command = [*words, str(out), "-o"]
+    with pytest.raises(InputError, match="give --force, or another output with -o"):
+        CliRunner().invoke(cli, [*command, str(given)], catch_exceptions=False)
+    assert mine.read_bytes() == b"mine"
+    assert [path for path in mine.parent.iterdir() if path.is_file()] == [mine]
+    assert CliRunner().invoke(cli, [*command, str(given), "--force"], catch_exceptions=False).exit_code == 0
+    assert mine.read_bytes() != b"mine"
+    if not several:
+        with pytest.raises(InputError, match="is the input"):
+            CliRunner().invoke(cli, [*command, str(part), "--force"], catch_exceptions=False)
+    assert part.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["--seed", "-1"], ["--least-shared", "nan"], ["--least-shared", "0"]])
+def test_a_number_that_an_option_cannot_take_is_refused_by_name(words: list[str], out: Path) -> None:
+    result = CliRunner().invoke(bd, [str(out), "--anchor", "jpeg", *words])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{words[0]}'" in result.output

@@ -39,6 +39,18 @@ def test_a_metric_named_and_not_defined_fails(tmp_path: Path, vitiq: Vitiq) -> N
     assert vitiq("score", path, path, "-m", "mse", "--quiet")[0] == 0
 
 
+@pytest.mark.parametrize("name", ["lpips", "lpips@nofolder", "ms-ssim"])
+def test_what_stands_after_an_at_does_not_hide_that_a_metric_is_not_defined(
+    name: str, tmp_path: Path, vitiq: Vitiq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITIQ_CACHE", str(tmp_path / "empty"))
+    path = tmp_path / "a.png"
+    write_png(path, np.zeros((8, 8, 3), np.uint8))
+    code, _, err = vitiq("score", path, path, "-m", f"{name},mse", "--quiet")
+    assert code == 1
+    assert f"{name.partition('@')[0]} is not defined" in err
+
+
 def test_tables_behind_scores_are_left_to_details(small: ImageU8, tmp_path: Path, vitiq: Vitiq) -> None:
     path = tmp_path / "a.png"
     write_png(path, small)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from program import Vitiq
-from vitiq.cli.score import map_drawn
+from vitiq.cli.score_maps import map_drawn
 from vitiq.codecs import batch
 from vitiq.codecs.batch import plan_decoding, plan_encoding
 from vitiq.codecs.journal import Journal, State

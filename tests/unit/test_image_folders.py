@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError
+from vitiq.evaluation.pairs import VIQ
 from vitiq.image.folders import find_images, pairing_key
 from vitiq.image.io import read_image, write_png
 
@@ -67,9 +67,23 @@ def test_what_is_meant_as_an_image_is_not_passed_over(tmp_path: Path) -> None:
 def test_own_files_are_images_where_asked(tmp_path: Path) -> None:
     (tmp_path / "a.viq").write_bytes(b"\x89VQ\1\2\3")
     (tmp_path / "compact.viq").write_bytes(b"\x89V\x93\1\2\3")
+    (tmp_path / "empty.VIQ").touch()
+    (tmp_path / "named.dat").write_bytes(b"\x89VQ\1\2\3")
     IMAGE.save(tmp_path / "b.png")
+    found = ["a.viq", "b.png", "compact.viq", "empty.VIQ", "named.dat"]
     assert [i.name for i in find_images([tmp_path]).images] == ["b.png"]
-    assert [i.name for i in find_images([tmp_path], also=is_viq).images] == ["a.viq", "b.png", "compact.viq"]
+    assert [i.name for i in find_images([tmp_path], also=VIQ).images] == found
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_and_no_other_kind(as_user: Path) -> None:
+    for name in ("a.png", "closed.png", "closed"):
+        IMAGE.save(as_user / name, "PNG")
+    for name in ("closed.png", "closed"):
+        (as_user / name).chmod(0o000)
+    found = find_images([as_user])
+    assert [image.name for image in found.images] == ["a.png", "closed.png"], "the suffix says what it is"
+    assert found.problems == [f"{as_user / 'closed'}: cannot be read (Permission denied); check its permissions"]
+    assert found.skipped == []
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

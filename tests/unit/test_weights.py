@@ -48,6 +48,36 @@ def test_other_files_are_not_kept(known: Path) -> None:
     assert fetch("none", sha256=SHA256).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("name", ["lpips-alex", "alexnet-torchvision"])
+def test_a_folder_is_no_weights_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VITIQ_CACHE", str(tmp_path / "cache"))
+    file = Path(model_info(name).file).name
+    for folder in (Path(), Path("/"), Path(".."), tmp_path):
+        with pytest.raises(WeightsError, match=f"is a folder; expected the file {file} of {name}"):
+            fetch(name, source=folder)
+
+
+def test_what_a_model_needs_lies_beside_it_or_is_here_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, trunk = (
+        ModelInfo(name, "test", f"{name}/{name}.bin", None, SHA256, "https://x", "none", requires)
+        for name, requires in (("head", ("trunk",)), ("trunk", ()))
+    )
+    monkeypatch.setattr(weights, "model_info", {"head": head, "trunk": trunk}.__getitem__)
+    monkeypatch.setenv("VITIQ_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "here" / "any.bin"
+    with pytest.raises(WeightsError, match=r"any\.bin: no such file; expected the file head\.bin"):
+        fetch("head", source=source)
+    source.parent.mkdir()
+    source.write_bytes(CONTENT)
+    with pytest.raises(WeightsError, match=r"any\.bin: head needs trunk\.bin .* in the same folder"):
+        fetch("head", source=source)
+    (source.parent / "trunk.bin").write_bytes(CONTENT)
+    assert fetch("head", source=source).read_bytes() == CONTENT
+    (source.parent / "trunk.bin").unlink()
+    head.path.unlink()
+    assert fetch("head", source=source).read_bytes() == CONTENT, "what it needs is in the cache"
+
+
 def test_every_model_to_fetch_has_a_secure_address() -> None:
     for info in list_models():
         assert info.embedded or str(info.url).startswith("https://")

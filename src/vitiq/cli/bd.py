@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--least-shared",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=common.NumberRange(0, 1, min_open=True),
     default=0.5,
     show_default=True,
     help="Fraction of the narrower curve that both curves must cover; with less, no BD-rate is given.",
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Bootstrap resamples for the intervals.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the resamples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed of the resamples.")
 @common.study
 @click.option("--per-image", is_flag=True, help="Also print the BD-rate of every image.")
 @common.as_json

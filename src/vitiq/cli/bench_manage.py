@@ -106,7 +106,10 @@ def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
     type=PathName(path_type=Path),
     help="Output file, or a folder for one JSON per curve; standard output if not given.",
 )
-def export(out: Path, form: str, label: str | None, study: str | None, output: Path | None) -> None:
+@common.force
+def export(  # noqa: PLR0917
+    out: Path, form: str, label: str | None, study: str | None, output: Path | None, force: bool
+) -> None:
     """Export a study in OUT for other tools."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -114,7 +117,6 @@ def export(out: Path, form: str, label: str | None, study: str | None, output: P
     from vitiq.analysis.points import points_of  # noqa: PLC0415
     from vitiq.errors import InputError  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
-    from vitiq.files import write_text  # noqa: PLC0415
     from vitiq.image.folders import unique_names  # noqa: PLC0415
 
     store = Store(out)
@@ -125,7 +127,10 @@ def export(out: Path, form: str, label: str | None, study: str | None, output: P
         )
     if form == "csv":
         text = to_csv(points_of(records))
-        write_text(output, text) if output is not None else click.echo(text, nl=False)
+        if output is not None:
+            written({output: text}, out, force=force)
+        else:
+            click.echo(text, nl=False)
         return
     if form == "compressai":
         tables = to_compressai(points_of(records))
@@ -133,14 +138,35 @@ def export(out: Path, form: str, label: str | None, study: str | None, output: P
         tables = to_codec_compare(records, time=datetime.now(UTC).isoformat(timespec="seconds"))
     if output is not None and len(tables) > 1:
         names = unique_names(f"{file_name(name)}.json" for name in tables)
-        for name, table in zip(names, tables.values(), strict=True):
-            write_text(output / name, json.dumps(table, indent=2, allow_nan=False) + "\n")
+        files = {output / name: table for name, table in zip(names, tables.values(), strict=True)}
+        written({path: as_text(table) for path, table in files.items()}, out, force=force)
         return
     value = next(iter(tables.values())) if len(tables) == 1 else tables
     if output is not None:
-        write_text(output, json.dumps(value, indent=2, allow_nan=False) + "\n")
+        written({output: as_text(value)}, out, force=force)
     else:
         print_json(value)
+
+
+def written(texts: Mapping[Path, str], study: Path, *, force: bool) -> None:
+    """Writes files, none of them where one of their names may not be written.
+
+    Raises:
+        InputError: one exists already, unless `force`, or is part of the study's store.
+    """
+    from vitiq.cli.rd import inputs_of  # noqa: PLC0415
+    from vitiq.files import check_output, write_text  # noqa: PLC0415
+
+    inputs = inputs_of([study])
+    for path in texts:
+        check_output(path, inputs, overwrite=force)
+    for path, text in texts.items():
+        write_text(path, text)
+
+
+def as_text(value: object) -> str:
+    """JSON as it stands in a file."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def file_name(label: str) -> str:

@@ -97,7 +97,7 @@ def submit(out: Path, slurm: bool, shards: int, print_only: bool, as_json: bool,
 @common.study
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Worker processes.")
 @click.option(
-    "--stop-after", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop between two tasks after this time."
+    "--stop-after", type=common.NumberRange(min=0), metavar="SECONDS", help="Stop between two tasks after this time."
 )
 @click.option("--requeue", is_flag=True, help="Requeue the SLURM job if it is stopped with work left.")
 @click.option("--max-failures", type=click.IntRange(min=0), help="Stop after more failed tasks than this.")

@@ -64,7 +64,12 @@ def info(name: str, as_json: bool) -> None:
 @command.command("fetch")
 @click.argument("name")
 @click.option("--sha256", help="Hash to accept if none is pinned.")
-@click.option("--from", "source", type=PathName(path_type=Path), help="Use a file downloaded elsewhere (no network).")
+@click.option(
+    "--from",
+    "source",
+    type=PathName(path_type=Path),
+    help="Use a file downloaded elsewhere (no network); what it needs (models info NAME: requires) beside it.",
+)
 def fetch(name: str, sha256: str | None, source: Path | None) -> None:
     """Download a weights file, checked against its hash, into $VITIQ_CACHE or ~/.cache/vitiq."""
     from vitiq.weights.store import fetch as fetch_model  # noqa: PLC0415

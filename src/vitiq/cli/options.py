@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -54,6 +55,17 @@ class OutputPath(PathName):
             return value
         text = str(super().convert(value, param, ctx))
         return Output(Path(text), text.endswith(("/", os.sep)))
+
+
+class NumberRange(click.FloatRange):
+    """A number within bounds; `nan` is none, though no comparison with a bound would say so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Text of the command line to a number."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} given, a number expected", param, ctx)
+        return number
 
 
 class RegisteredName(click.ParamType[str]):

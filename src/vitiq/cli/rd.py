@@ -42,6 +42,7 @@ Row = dict[str, str | float | bool | None]
 )
 @common.study
 @click.option("-o", "--output", type=PathName(path_type=Path), help="Output file; standard output if not given.")
+@common.force
 def command(  # noqa: PLR0917
     sources: tuple[Path, ...],
     table: Literal["points", "means", "pareto"],
@@ -52,6 +53,7 @@ def command(  # noqa: PLR0917
     form: Literal["csv", "json"],
     study: str | None,
     output: Path | None,
+    force: bool,
 ) -> None:
     """Rate-distortion points as data: one row per image, codec and setting.
 
@@ -61,6 +63,10 @@ def command(  # noqa: PLR0917
     from vitiq.analysis.export import to_csv, to_json, to_rows  # noqa: PLC0415
     from vitiq.evaluation.points import gather_points  # noqa: PLC0415
 
+    if output is not None:
+        from vitiq.files import check_output  # noqa: PLC0415
+
+        check_output(output, inputs_of(sources), overwrite=force)
     gathered = gather_points(sources, study)
     if at is not None:
         rows = _at(gathered, at, unit, nearest=nearest, metrics=metrics)
@@ -70,12 +76,12 @@ def command(  # noqa: PLR0917
             chosen = [name.strip() for name in metrics.split(",")]
             gathered.metrics(metrics)
             points = [replace(p, values={k: v for k, v in p.values.items() if k in chosen}) for p in points]
-        _write(output, to_csv(points) if form == "csv" else to_json(to_rows(points)), sources)
+        _write(output, to_csv(points) if form == "csv" else to_json(to_rows(points)), force=force)
         report_problems(gathered.problems)
         return
     else:
         rows = (_means if table == "means" else _pareto)(gathered, gathered.metrics(metrics))
-    _write(output, _csv(rows) if form == "csv" else to_json([_plain(row) for row in rows]), sources)
+    _write(output, _csv(rows) if form == "csv" else to_json([_plain(row) for row in rows]), force=force)
     report_problems(gathered.problems)
 
 
@@ -150,11 +156,16 @@ def _plain(row: Row) -> Row:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
-def _write(output: Path | None, text: str, sources: Sequence[Path]) -> None:
+def inputs_of(sources: Sequence[Path]) -> list[Path]:
+    """What is read of studies and tables, which no output replaces."""
+    kept = [source / place for source in sources if source.is_dir() for place in ("store", "studies")]
+    return [*sources, *(path for folder in kept for path in folder.rglob("*"))]
+
+
+def _write(output: Path | None, text: str, *, force: bool) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    from vitiq.files import check_output, write_bytes  # noqa: PLC0415
+    from vitiq.files import write_bytes  # noqa: PLC0415
 
-    check_output(output, sources, overwrite=True)
-    write_bytes(output, text.encode())
+    write_bytes(output, text.encode(), overwrite=force)

@@ -16,7 +16,7 @@ from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
 from vitiq.cli.streams import STDIN, STDIO
-from vitiq.errors import InputError, disk_is_full
+from vitiq.errors import InputError
 from vitiq.signals import undisturbed
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def command(  # noqa: PLR0917
     either side may then be a statistics file (.npz) of `vitiq stats`, pytorch-fid or clean-fid.
     """
     from vitiq.cli.score_answer import JsonAnswer, TextAnswer  # noqa: PLC0415
+    from vitiq.cli.score_maps import map_drawn, targets_of  # noqa: PLC0415
     from vitiq.evaluation.aggregate import Aggregate  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.pairs import pair_up  # noqa: PLC0415
@@ -93,15 +94,16 @@ def command(  # noqa: PLR0917
         return
     if STATISTICS in {side.suffix for side in sides}:
         raise InputError(f"metrics {metrics!r} given, a statistics file holds no images; name one such as -m fid")
-    check_outputs(out, maps, sides, force=force)
-    aggregate, drawn = Aggregate(chosen), set[str]()
+    check_maps(maps, sides)
+    aggregate = Aggregate(chosen)
     pairing = pair_up(reference, distorted)
     folders, pairs, problems = reference.is_dir(), pairing.pairs, pairing.problems
+    targets = targets_of(pairs, maps, reference if folders else None, pairing.images, problems)
     if not folders and not aggregate.names:
         raise InputError(f"metrics {metrics!r} given, they compare sets; give two folders of images")
     with ExitStack() as stack:
         score, add_row = stack.enter_context(
-            recorded(partial(score_pairs, spec=spec, jobs=jobs, sets=folders), out, chosen)
+            recorded(partial(score_pairs, spec=spec, jobs=jobs, sets=folders), out, chosen, pairs, force=force)
         )
         answer = stack.enter_context(
             JsonAnswer(details=details, alone=single) if as_json else TextAnswer(folders, alone=single)
@@ -117,9 +119,7 @@ def command(  # noqa: PLR0917
                 aggregate.add(scored)
                 answer.pair(scored)
                 add_row(scored)
-            if maps is not None:
-                alone = maps if maps.suffix == ".png" else maps / f"{scored.reference.stem}.png"
-                target = map_of(scored, reference, maps, drawn) if folders else alone
+            if target := targets.get((scored.reference, scored.distorted)):
                 problems += map_drawn(scored, target, spec, force=force)
         bar.close()
         problems += undefined_by_name(aggregate, metrics)
@@ -164,19 +164,15 @@ def two_sides(reference: Path, distorted: Path | None, metrics: str, maps: Path 
     return reference, names_alone(metrics), True
 
 
-def check_outputs(out: Path | None, maps: Path | None, sides: tuple[Path, Path], *, force: bool) -> None:
-    """Refuse names before any work.
+def check_maps(maps: Path | None, sides: tuple[Path, Path]) -> None:
+    """Refuse names of maps before any work.
 
     Raises:
-        InputError: a table of another format or one that is there already; a map that would be no PNG, or that would
-            take the place of an image.
+        InputError: a map that would be no PNG, or that would take the place of an image.
     """
-    from vitiq.evaluation.table import check_replaceable  # noqa: PLC0415
     from vitiq.files import same_file  # noqa: PLC0415
     from vitiq.image.io import named_as_image  # noqa: PLC0415
 
-    if out is not None:
-        check_replaceable(out, force=force)
     if maps is not None and maps.suffix != ".png" and named_as_image(maps):
         raise InputError(f"{maps}: a map is a PNG; give a name that ends with .png, or a folder")
     taken = next((side for side in sides if maps is not None and same_file(maps, side)), None)
@@ -186,28 +182,37 @@ def check_outputs(out: Path | None, maps: Path | None, sides: tuple[Path, Path],
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:
     """One line for each metric that was asked for by name and is not defined for a pair, with the first reason."""
-    from vitiq.metrics.scoring import GROUPS  # noqa: PLC0415
+    from vitiq.metrics.scoring import ALIASES, GROUPS  # noqa: PLC0415
 
-    named = {name.strip() for name in metrics.split(",")} - set(GROUPS)
+    # What stands after an @ is not in every metric's name: lpips@FOLDER is called lpips.
+    bases = (name.strip().partition("@")[0] for name in metrics.split(","))
+    named = {ALIASES.get(base, base) for base in bases} - set(GROUPS)
     lines = []
     for name, (count, reason) in aggregate.undefined.items():
-        if name in named or name.partition("@")[0] in named:
+        if name.partition("@")[0] in named:
             of = f" for {count} of {len(aggregate.pairs)} pairs" if len(aggregate.pairs) > 1 else ""
             lines.append(f"{name} is not defined{of}: {reason}")
     return lines
 
 
 @contextmanager
-def recorded(score: ScorePairs, out: Path | None, metrics: Sequence[Metric]) -> Iterator[tuple[ScorePairs, AddScored]]:
-    """Scoring that resumes a stopped run, and what takes a row of the table `out`, if there is one."""
+def recorded(
+    score: ScorePairs, out: Path | None, metrics: Sequence[Metric], pairs: Sequence[tuple[Path, Path]], *, force: bool
+) -> Iterator[tuple[ScorePairs, AddScored]]:
+    """Scoring that resumes a stopped run, and what takes a row of the table `out`, if there is one.
+
+    Raises:
+        InputError: a table of another format, or another file that is there already, unless `force`.
+    """
     if out is None:
         yield score, lambda _: None
         return
     from vitiq.evaluation.pair_store import open_pairs, resumed  # noqa: PLC0415
-    from vitiq.evaluation.table import open_table  # noqa: PLC0415
+    from vitiq.evaluation.table import check_table, open_table  # noqa: PLC0415
     from vitiq.metrics.base import PairMetric  # noqa: PLC0415
 
     names = [metric.name for metric in metrics if isinstance(metric, PairMetric)]
+    check_table(out, names, pairs, force=force)
     with resumable(), open_pairs(out, metrics) as store, open_table(out, names) as add_row:
         yield partial(resumed, store=store, score=score), add_row
 
@@ -229,32 +234,3 @@ def score_unpaired(
         click.echo("sets")
         show_scores(found.scores)
     report_problems(found.problems)
-
-
-def map_drawn(scored: Scored, target: Path, spec: MetricSpec, *, force: bool) -> list[str]:
-    """Writes a pair's semantic error map; what went wrong, if anything.
-
-    Raises:
-        InputError: the disk is full, which all others would say too.
-    """
-    from vitiq.report.maps import draw_map  # noqa: PLC0415
-
-    try:
-        draw_map(scored.reference, scored.distorted, target, spec.backbone(), overwrite=force)
-    except InputError as error:
-        if disk_is_full(error):
-            raise
-        return [f"{scored.distorted}: {error}"]
-    return []
-
-
-def map_of(scored: Scored, reference: Path, maps: Path, seen: set[str]) -> Path:
-    """Where a pair's map goes below `maps`: under the reference's path, with its suffix where two share a stem."""
-    from vitiq.image.folders import pairing_key  # noqa: PLC0415
-
-    below = scored.reference.relative_to(reference)
-    name = below.with_suffix(".png")
-    if pairing_key(str(name)) in seen:
-        name = below.with_name(below.name + ".png")
-    seen.add(pairing_key(str(name)))
-    return maps / name

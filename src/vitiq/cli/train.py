@@ -56,7 +56,7 @@ INSTEAD = {
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0),
+    type=common.NumberRange(min=0),
     metavar="MINUTES",
     help="Stop at a checkpoint after this time; the same command resumes.",
 )

@@ -9,27 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.detect import codec_of
+from vitiq.codecs.detect import codec_of, suffixes_of_codecs
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import BitstreamError, InputError
-from vitiq.files import check_output, same_file
+from vitiq.files import check_output, identity_of, same_file
 from vitiq.image.folders import (
     FoundImage,
+    Kind,
+    counted,
     files_below,
     find_images,
-    in_order,
-    is_housekeeping,
-    is_regular,
+    of_kind,
     once,
     pairing_key,
+    unique_names,
 )
-from vitiq.text import plural
+from vitiq.image.formats import FORMATS
 
-HEAD = 4096
-"""Bytes by which compressed files are recognised."""
-
-JPEG = b"\xff\xd8\xff"
-"""Bytes that every JPEG begins with."""
+JPEG = Kind(frozenset(FORMATS["JPEG"].suffixes), lambda head: head.startswith(b"\xff\xd8\xff"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +93,23 @@ def plan_encoding(sources: Sequence[Path], journal: Journal, suffix: str, *, ove
 
 
 def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
-    """Compressed files among files and folders, recognised by content, and their images in the journal's folder.
+    """Compressed files among files and folders, by content or suffix, and their images in the journal's folder.
 
     Raises:
         InputError: as `plan_encoding`.
     """
-    return _plan_images(sources, journal, is_compressed, "compressed images", overwrite=overwrite)
+    return _plan_images(sources, journal, compressed, "compressed images", overwrite=overwrite)
 
 
 def plan_restoring(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
-    """JPEGs among files and folders, recognised by content, and their images; as `plan_decoding`."""
-    return _plan_images(sources, journal, is_jpeg, "JPEGs", overwrite=overwrite)
+    """JPEGs among files and folders, by content or suffix, and their images; as `plan_decoding`."""
+    return _plan_images(sources, journal, lambda: JPEG, "JPEGs", overwrite=overwrite)
 
 
 def _plan_images(
-    sources: Sequence[Path], journal: Journal, wanted: Callable[[Path], bool], kind: str, *, overwrite: bool
+    sources: Sequence[Path], journal: Journal, kind: Callable[[], Kind], title: str, *, overwrite: bool
 ) -> Batch:
-    """Files, and those of folders that are wanted; `kind`: what they are, in words."""
+    """Files, and those of folders that are of a kind, asked for only then; `title`: what they are, in words."""
     out = journal.out
     _check_folder(sources, out)
     batch, pairs, made = Batch(), [], _made_earlier(out, [])
@@ -122,52 +119,43 @@ def _plan_images(
             continue
         others: Counter[str] = Counter()
         problems: list[str] = []
-        found = in_order(files_below(source, problems, others))
-        below = [p for p in found if not is_housekeeping(p.relative_to(source)) and is_regular(p, problems)]
+        files = (path for path in files_below(source, problems, others) if not made(path))
+        inside = list(of_kind(files, source, kind(), problems, others))
         batch.problems.extend((source, line) for line in problems)
-        inside = [p for p in below if wanted(p) and not made(p)]
         if not inside:
-            batch.problems.append((source, f"{source}: no {kind} in this folder"))
-        elif len(inside) < len(below) or others:
-            linked = f" ({plural(others.total(), 'link')} to folders)" if others else ""
-            count = len(below) - len(inside) + others.total()
-            note = f"{source}: {plural(count, 'other file')} skipped{linked}"
-            batch.passed_over.append(PassedOver(note))
+            batch.problems.append((source, f"{source}: no {title} in this folder"))
+        elif others:
+            batch.passed_over.append(PassedOver(f"{source}: {counted(others)}"))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
     distinct = [(image.path, image.name) for image in once(FoundImage(*pair) for pair in pairs)]
     _fill(batch, distinct, journal, ".png", overwrite=overwrite)
     return batch
 
 
-def is_compressed(path: Path) -> bool:
+def compressed() -> Kind:
+    """What the registered codecs decode; loads them all."""
+    return Kind(suffixes_of_codecs(), is_compressed)
+
+
+def is_compressed(head: bytes) -> bool:
     """True where the first bytes are those of a file that a codec reads."""
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
         return viq.is_viq(head) or bool(codec_of(head))
-    except (OSError, BitstreamError):
-        return False
-
-
-def is_jpeg(path: Path) -> bool:
-    """True where the first bytes are those of a JPEG."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(JPEG)) == JPEG
-    except OSError:
+    except BitstreamError:
         return False
 
 
 def output_names(names: Iterable[str], suffix: str) -> list[str]:
     """A name for the output of each input: stem and suffix; with the input's own suffix where two would share one.
 
-    Names that differ in case or Unicode form alone count as equal, since file systems may take them for one.
+    Of names that differ in case or Unicode form alone, which file systems may take for one, all but the first get a
+    number.
 
     Example:
-        >>> output_names(["a/x.png", "y.png", "y.jpg", "Y.png"], ".viq")
-        ['a/x.viq', 'y.png.viq', 'y.jpg.viq', 'Y.png-2.viq']
+        >>> output_names(["a/x.png", "y.png", "y.jpg", "Y.png", "z.png", "Z.png"], ".viq")
+        ['a/x.viq', 'y.png.viq', 'y.jpg.viq', 'Y-2.viq', 'z.viq', 'Z-2.viq']
     """
-    listed = [PurePosixPath(name) for name in names]
+    listed = [PurePosixPath(name) for name in unique_names(names)]
     stems = Counter(pairing_key(path.with_suffix("").as_posix()) for path in listed)
     taken: set[str] = set()
     found = []
@@ -187,11 +175,11 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suf
     standing: dict[State, list[Path]] = {state: [] for state in State}
     there = {unicodedata.normalize("NFC", p.relative_to(out).as_posix()): p for p in out.rglob(f"*{suffix}")}
     names = output_names([name for _, name in pairs], suffix)
-    inputs = {identity: source for source, _ in pairs if (identity := _identity(source)) is not None}
+    inputs = {known: source for source, _ in pairs if (known := identity_of(source)) is not None}
     for (source, _), name in zip(pairs, names, strict=True):
         earlier = there.get(unicodedata.normalize("NFC", name))
         target = earlier or out / name
-        identity = _identity(target)
+        identity = identity_of(target)
         if identity in inputs:
             line = f"{source}: its output {target} is the input {inputs[identity]}; give another folder with -o"
             batch.problems.append((source, line))
@@ -208,15 +196,6 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suf
         raise InputError(_standing(out, other, State.OTHER_SETTINGS))
     del standing[State.SAME]
     batch.problems.extend((out, _standing(out, paths, state)) for state, paths in standing.items() if paths)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What a file is on its disk, however it is called; None where there is none."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _standing(out: Path, paths: Sequence[Path], state: State) -> str:

@@ -51,6 +51,15 @@ def codec_of(data: bytes) -> str:
     )
 
 
+def suffixes_of_codecs() -> frozenset[str]:
+    """Suffixes that announce a file which a registered codec decodes, lower case; none that other files have too."""
+    classes, _ = _registered(registry.names("codecs"))
+    written = {codec.extension.lower() for codec in classes if codec.extension == ".viq" or _detects(codec)}
+    same = {suffix for form in FORMATS.values() for suffix in form.suffixes if written & set(form.suffixes)}
+    others = {suffix for name in _NO_CODEC for suffix in FORMATS[name].suffixes}
+    return frozenset((written | same) - others)
+
+
 def _viq_codec(key: int | str) -> str:
     """Name of the codec of a container: plugins stand there by name, built-in codecs by number."""
     if isinstance(key, str):

@@ -4,34 +4,88 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError
-from vitiq.image.folders import not_there, pairing_key
+from vitiq.image.folders import Kind, not_there, pairing_key
 from vitiq.image.io import find_images
 
 log = logging.getLogger("vitiq")
 log.addHandler(logging.NullHandler())
 
+VIQ = Kind(frozenset({".viq"}), is_viq)
+"""What `score` decodes and no image reader reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Pairs of files, reference first, and one line for each thing that has no partner."""
+    """Pairs of files, reference first.
+
+    Attributes:
+        pairs: in order.
+        problems: one line for each thing that has no partner.
+        images: all that were found, those without a partner too.
+    """
 
     pairs: list[tuple[Path, Path]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    images: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A file, its path below its folder, and that path with a number where another has the same `pairing_key`."""
+
+    path: Path
+    below: str
+    name: str
+
+
+Label = Callable[[_Named], str]
+
+
+def _whole(image: _Named) -> str:
+    return image.below
+
+
+def _stem(image: _Named) -> str:
+    return PurePosixPath(image.below).with_suffix("").as_posix()
+
+
+def _numbered(image: _Named) -> str:
+    return image.name
+
+
+def _numbered_stem(image: _Named) -> str:
+    return PurePosixPath(image.name).with_suffix("").as_posix()
+
+
+RULES: tuple[tuple[Label, Label], ...] = (
+    (_whole, _whole),
+    (_whole, _stem),
+    (_stem, _whole),
+    (_stem, _stem),
+    (_numbered, _whole),
+    (_numbered, _stem),
+    (_numbered_stem, _stem),
+)
+"""What two files have in common that belong together, the surest first: reference, distorted."""
+
+FOLDS: tuple[Callable[[str], str], ...] = (str, pairing_key)
+"""How names are compared, by each rule: to the letter, then as file systems do."""
 
 
 def pair_up(reference: Path, distorted: Path) -> Pairing:
     """Pairs of two folders, sorted, or the two files.
 
-    In folders, files of the same relative path belong together; of the rest, those of the same relative path without
-    suffix, if there is one on each side (`a/kodim01.png` and `b/kodim01.jpg`), or whose whole name stands before the
-    suffix on the other (`a/x.png` and `b/x.png.jpg`, as `encode` calls it beside `x.jpg`). Case and Unicode form do not
-    count.
+    In folders, files of the same relative path belong together; of the rest, those whose whole name stands before the
+    suffix on the other side (`a/x.png` and `b/x.png.jpg`, as `encode` calls it beside `x.jpg`), then those of the same
+    relative path without suffix (`a/kodim01.png` and `b/kodim01.jpg`), if there is one on each side. Names that are
+    the same to the letter go first; of the rest, case and Unicode form do not count. Last, `a/x.png` beside `a/X.png`
+    is `b/x-2.jpg`, as `encode` calls it.
 
     Raises:
         InputError: a folder and a file, or a folder that does not exist.
@@ -42,43 +96,51 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     if reference.is_dir() != distorted.is_dir():
         raise InputError(f"{reference} and {distorted}: one is a folder, one is not; give two files or two folders")
     if not reference.is_dir():
-        return Pairing([(reference, distorted)])
-    left, right = (find_images([side], also=is_viq) for side in (reference, distorted))
+        return Pairing([(reference, distorted)], images=[reference, distorted])
+    left, right = (find_images([side], also=VIQ) for side in (reference, distorted))
     for line in (*left.skipped, *right.skipped):
         log.warning("%s", line)
-    result = Pairing(problems=[*left.problems, *right.problems])
+    images = [image.path for found in (left, right) for image in found.images]
+    result = Pairing(problems=[*left.problems, *right.problems], images=images)
     if not left.images or not right.images:
         return result
-    # Names that differ in case or Unicode form alone are one name on other file systems.
-    lefts, rights = ({pairing_key(image.name): image.path for image in found.images} for found in (left, right))
-    matched = {name: (lefts[name], rights[name]) for name in lefts if name in rights}
-    left_stems, right_stems = (_by_stem(side, set(matched)) for side in (lefts, rights))
-    done: set[Path] = set()
-    for name in sorted({*lefts, *rights} - set(matched)):
-        a, b = ([lefts[name]], right_stems[name]) if name in lefts else (left_stems[name], [rights[name]])
-        if len(a) == len(b) == 1 and done.isdisjoint((*a, *b)):
-            matched[name] = (a[0], b[0])
-            done.update((*a, *b))
-    left_stems, right_stems = (_by_stem(_without(side, done), set(matched)) for side in (lefts, rights))
-    for stem in sorted({*left_stems, *right_stems}):
-        a, b = left_stems[stem], right_stems[stem]
-        if len(a) == len(b) == 1:
-            matched[stem] = (a[0], b[0])
-        elif not a or not b:
-            result.problems.extend(f"{p}: no image of that name in {distorted if a else reference}" for p in (*a, *b))
-        else:
-            result.problems.append(f"{', '.join(map(str, (*a, *b)))}: not paired, one image of a stem a side expected")
-    result.pairs.extend(matched[name] for name in sorted(matched))
+    lefts, rights = (
+        [_Named(image.path, image.path.relative_to(side).as_posix(), image.name) for image in found.images]
+        for side, found in ((reference, left), (distorted, right))
+    )
+    matched: list[tuple[_Named, _Named]] = []
+    for of_left, of_right in RULES:
+        for fold in FOLDS:
+            new = _alone(_grouped(lefts, of_left, fold), _grouped(rights, of_right, fold))
+            done = {image.path for pair in new for image in pair}
+            lefts, rights = ([image for image in side if image.path not in done] for side in (lefts, rights))
+            matched += new
+    result.problems.extend(_unpaired(lefts, rights, reference, distorted))
+    matched.sort(key=lambda pair: (pairing_key(pair[0].below), pair[0].below))
+    result.pairs.extend((a.path, b.path) for a, b in matched)
     return result
 
 
-def _without(images: dict[str, Path], done: set[Path]) -> dict[str, Path]:
-    return {name: path for name, path in images.items() if path not in done}
+def _grouped(images: Iterable[_Named], label: Label, fold: Callable[[str], str]) -> dict[str, list[_Named]]:
+    groups: dict[str, list[_Named]] = defaultdict(list)
+    for image in images:
+        groups[fold(label(image))].append(image)
+    return groups
 
 
-def _by_stem(images: dict[str, Path], taken: set[str]) -> dict[str, Sequence[Path]]:
-    stems: dict[str, list[Path]] = defaultdict(list)
-    for name, path in images.items():
-        if name not in taken:
-            stems[Path(name).with_suffix("").as_posix()].append(path)
-    return defaultdict(list, stems)
+def _alone(left: dict[str, list[_Named]], right: dict[str, list[_Named]]) -> list[tuple[_Named, _Named]]:
+    """Pairs of which each side has one."""
+    both = ((own, right[name]) for name, own in left.items() if name in right)
+    return [(a[0], b[0]) for a, b in both if len(a) == len(b) == 1]
+
+
+def _unpaired(lefts: Sequence[_Named], rights: Sequence[_Named], reference: Path, distorted: Path) -> list[str]:
+    left, right = (_grouped(side, _stem, pairing_key) for side in (lefts, rights))
+    lines = []
+    for stem in sorted({*left, *right}):
+        a, b = ([image.path for image in side.get(stem, ())] for side in (left, right))
+        if a and b:
+            lines.append(f"{', '.join(map(str, (*a, *b)))}: not paired, one image of a stem a side expected")
+        else:
+            lines += [f"{path}: no image of that name in {distorted if a else reference}" for path in (*a, *b)]
+    return lines

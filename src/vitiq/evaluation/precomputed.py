@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -56,7 +57,7 @@ def read_precomputed(text: str) -> Precomputed:
     table = Path(table_name) if table_name else folder / TABLE
     files: dict[tuple[str, float | None], Path] = {}
     for image in find_images([folder]).images:
-        name = PurePosixPath(readable(image.name))
+        name = PurePosixPath(readable(image.path.relative_to(folder)))
         rate = _number(name.parts[0]) if len(name.parts) > 1 else None
         stem = (PurePosixPath(*name.parts[1:]) if rate is not None else name).with_suffix("").as_posix()
         if (stem, rate) in files:
@@ -98,22 +99,40 @@ def precomputed_series(text: str, images: Sequence[StudyImage]) -> tuple[Series,
     rates = sorted({rate for _, rate in made.files}, key=lambda rate: -math.inf if rate is None else rate)
     ready: dict[str, tuple[Ready, ...]] = {}
     problems: list[str] = []
+    names = names_of_files(images)
     for image in images:
-        stem = PurePosixPath(image.name).with_suffix("").as_posix()
+        name = names[image.name]
+        stem = PurePosixPath(name).with_suffix("").as_posix()
         found: list[Ready] = []
         for rate in rates:
             path, size = made.files.get((stem, rate)), made.sizes.get((stem, rate))
             at = "" if rate is None else f" at rate {rate:g}"
             if path is None:
-                problems.append(f"{made.label}: no reconstruction of {image.name}{at}")
+                problems.append(f"{made.label}: no reconstruction of {name}{at}")
             elif size is None:
-                problems.append(f"{made.table}: no bytes of {image.name}{at}")
+                problems.append(f"{made.table}: no bytes of {name}{at}")
             else:
                 digest = hashlib.sha256(read_bounded(path)).hexdigest()
                 value = size * 8 / (image.width * image.height) if rate is None else rate
                 found.append(Ready(str(path.absolute()), digest, size, value))
         ready[image.name] = tuple(found)
     return Series("", "{}", made.label, made.label, "", identity={"precomputed": made.label}, ready=ready), problems
+
+
+def names_of_files(images: Sequence[StudyImage]) -> dict[str, str]:
+    """Name of an image -> path of its file below the folder it came from.
+
+    That is the name itself, except for `x.png` beside `X.png`, which the study calls `x-2.png`. Where two folders hold
+    one path, both keep the study's names, which tell them apart.
+    """
+    real = {image.name: _below(image) for image in images}
+    counts = Counter(real.values())
+    return {name: path if counts[path] == 1 else name for name, path in real.items()}
+
+
+def _below(image: StudyImage) -> str:
+    parts = Path(image.path).parts[-len(PurePosixPath(image.name).parts) :]
+    return readable(Path(*parts))
 
 
 def _number(text: str) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,7 +26,8 @@ AddRow: TypeAlias = Callable[[dict[str, Any]], object]
 def open_table(path: Path, metrics: Sequence[str]) -> Iterator[Callable[[Scored], object]]:
     """Takes records, one row each: the columns `FIXED` and one a metric, NaN where it is not defined.
 
-    The file stands under its name once the block ends; after Ctrl-C it holds the rows so far.
+    The file stands under its name once the block ends; after Ctrl-C it holds the rows so far, unless there is another
+    file, which may have more.
 
     Args:
         path: ends with .csv or .parquet.
@@ -37,16 +38,24 @@ def open_table(path: Path, metrics: Sequence[str]) -> Iterator[Callable[[Scored]
     """
     import duckdb  # noqa: PLC0415
 
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: a table of records ends with {' or '.join(SUFFIXES)}")
+    _check_suffix(path)
+    count = 0
+
+    def added(scored: Scored) -> None:
+        nonlocal count
+        add(row(scored, metrics))
+        count += 1
+
     write = _csv if path.suffix.lower() == ".csv" else _parquet
     stopped: KeyboardInterrupt | None = None
     try:
         with output_path(path) as part:
             try:
                 with write(part, metrics) as add:
-                    yield lambda scored: add(row(scored, metrics))
+                    yield added
             except KeyboardInterrupt as error:
+                if _is_longer(path, metrics, count):
+                    raise
                 stopped = error
     except duckdb.Error as error:
         raise InputError(f"{path}: cannot be written ({first_line(error)}); choose another output") from error
@@ -54,29 +63,62 @@ def open_table(path: Path, metrics: Sequence[str]) -> Iterator[Callable[[Scored]
         raise stopped
 
 
-def check_replaceable(path: Path, *, force: bool) -> None:
-    """Refuse to replace a file that is no table of records; an earlier table of the same kind may be replaced.
+def check_table(path: Path, metrics: Sequence[str], pairs: Iterable[tuple[Path, Path]], *, force: bool) -> None:
+    """Refuse a name that no table can have, and to replace any file but a table of the same metrics and pairs.
+
+    Args:
+        metrics: names of the metrics of pairs.
+        pairs: what will be in the table; a table of some of them was made by the same command, perhaps stopped.
 
     Raises:
-        InputError: there is such a file, unless `force`.
+        InputError: another suffix; or there is another file, unless `force`.
     """
-    if not force and path.is_file() and path.stat().st_size and not _is_table(path):
+    _check_suffix(path)
+    if force or not path.is_file() or not path.stat().st_size:
+        return
+    found = _read(path)
+    if found is None:
         raise InputError(f"{path}: exists already and is no table of vitiq's; give --force, or another name to --out")
+    columns, rows = found
+    asked = {(readable(reference), readable(distorted)) for reference, distorted in pairs}
+    other = "metrics" if columns != [*FIXED, *metrics] else "" if asked.issuperset(rows) else "pairs"
+    if other:
+        raise InputError(
+            f"{path}: exists already and is a table of other {other}; give --force, or another name to --out"
+        )
 
 
-def _is_table(path: Path) -> bool:
+def _is_longer(path: Path, metrics: Sequence[str], count: int) -> bool:
+    """Whether a file is there that a table of so many rows of a stopped command must not replace."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    found = _read(path)
+    return found is None or found[0] != [*FIXED, *metrics] or len(found[1]) > count
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: a table of records ends with {' or '.join(SUFFIXES)}")
+
+
+def _read(path: Path) -> tuple[list[str], list[tuple[str, str]]] | None:
+    """Columns of a table of records and the pairs in it; None for any other file."""
     import duckdb  # noqa: PLC0415
 
-    if path.suffix.lower() != ".parquet":
-        with path.open("rb") as file:
-            return file.readline(1 << 16).startswith(",".join(FIXED).encode())
     try:
-        with connect() as database:
-            return [name for name, *_ in database.execute(f"DESCRIBE SELECT * FROM {quoted(path)}").fetchall()][
-                : len(FIXED)
-            ] == list(FIXED)
-    except duckdb.Error:
-        return False
+        if path.suffix.lower() != ".parquet":
+            with path.open(newline="", encoding="utf-8") as file:
+                lines = csv.reader(file)
+                columns = next(lines, [])
+                rows = [(line[0], line[1]) for line in lines] if columns[: len(FIXED)] == list(FIXED) else []
+        else:
+            with connect() as database:
+                source = quoted(path)
+                columns = [name for name, *_ in database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
+                rows = database.execute(f"SELECT reference, distorted FROM {source}").fetchall()
+    except (duckdb.Error, csv.Error, OSError, ValueError, IndexError):
+        return None
+    return (columns, rows) if columns[: len(FIXED)] == list(FIXED) else None
 
 
 def row(scored: Scored, metrics: Sequence[str]) -> dict[str, Any]:

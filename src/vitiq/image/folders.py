@@ -27,6 +27,23 @@ RESULTS_MARK = ".vitiq"
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of file that is looked for in folders.
+
+    Attributes:
+        suffixes: those that announce it, lower case: such a file is taken whatever it holds, so that a broken one is
+            reported and not passed over.
+        holds: whether the first `HEAD_BYTES` of a file of any other suffix are of this kind.
+    """
+
+    suffixes: frozenset[str]
+    holds: Callable[[bytes], bool]
+
+
+IMAGE = Kind(SUFFIXES, lambda head: detect(head) is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class FoundImage:
     """An image file and the name it has in results (its path below the folder given, or its file name)."""
 
@@ -72,7 +89,7 @@ def is_housekeeping(path: PurePosixPath | Path) -> bool:
 def find_images(
     paths: Sequence[Path],
     *,
-    also: Callable[[bytes], bool] | None = None,
+    also: Kind | None = None,
     leave_out: Callable[[Path], bool] | None = None,
 ) -> FoundImages:
     """Images of files and folders (walked in sorted order); what is broken becomes a problem, not a stop.
@@ -83,13 +100,14 @@ def find_images(
 
     Args:
         paths: files and folders; what two of them reach counts once.
-        also: whether the first bytes of a file in a folder are those of another kind that is taken for an image.
+        also: another kind of file in a folder that is taken for an image.
         leave_out: whether a folder below one of `paths` is not walked.
     """
+    kind = IMAGE if also is None else _either(IMAGE, also)
     found = FoundImages()
     taken: set[str] = set()
     counts: Counter[str] = Counter()
-    for image in once(chain.from_iterable(_candidates(path, found, also, leave_out) for path in map(Path, paths))):
+    for image in once(chain.from_iterable(_candidates(path, found, kind, leave_out) for path in map(Path, paths))):
         name = _free(image.name, taken, counts)
         taken.add(pairing_key(name))
         found.images.append(FoundImage(image.path, name))
@@ -137,7 +155,7 @@ def unique_names(names: Iterable[str]) -> list[str]:
 
 
 def _candidates(
-    path: Path, found: FoundImages, also: Callable[[bytes], bool] | None, leave_out: Callable[[Path], bool] | None
+    path: Path, found: FoundImages, kind: Kind, leave_out: Callable[[Path], bool] | None
 ) -> Iterator[FoundImage]:
     try:
         is_folder, exists = path.is_dir(), path.exists()
@@ -148,7 +166,7 @@ def _candidates(
         found.problems.append(unreadable(path, error, "cannot be looked at"))
         return
     if is_folder:
-        yield from _inside(path, found, also, leave_out)
+        yield from _inside(path, found, kind, leave_out)
     elif exists:
         yield FoundImage(path, path.name)
     else:
@@ -171,7 +189,7 @@ def not_there(path: Path) -> str:
 
 
 def _inside(
-    folder: Path, found: FoundImages, also: Callable[[bytes], bool] | None, leave_out: Callable[[Path], bool] | None
+    folder: Path, found: FoundImages, kind: Kind, leave_out: Callable[[Path], bool] | None
 ) -> Iterator[FoundImage]:
     others: Counter[str] = Counter()
     images = 0
@@ -184,35 +202,50 @@ def _inside(
         others[RESULTS] += 1
         return True
 
-    for file in in_order(files_below(folder, found.problems, others, is_left_out)):
-        below = file.relative_to(folder)
-        if is_housekeeping(below):
-            others["of the system"] += 1
-            continue
-        regular = is_regular(file, found.problems)
-        if regular is None:
-            continue
-        if not regular:
-            if file.suffix.lower() in SUFFIXES and file.is_symlink():
-                found.problems.append(f"{file}: {BROKEN_LINK}")
-            else:
-                others["neither file nor folder"] += 1
-        elif file.suffix.lower() in SUFFIXES or _holds_image(file, also):
-            images += 1
-            yield FoundImage(file, below.as_posix())
-        else:
-            others[file.suffix.lower() or "without suffix"] += 1
+    files = files_below(folder, found.problems, others, is_left_out)
+    for file in of_kind(files, folder, kind, found.problems, others):
+        images += 1
+        yield FoundImage(file, file.relative_to(folder).as_posix())
     if not images:
         found.problems.append(f"{folder}: no images in this folder; expected {', '.join(sorted(SUFFIXES))}")
     elif others:
-        found.skipped.append(f"{folder}: {_counted(others)}")
+        found.skipped.append(f"{folder}: {counted(others)}")
 
 
-def _counted(others: Counter[str]) -> str:
+def of_kind(
+    files: Iterable[Path], folder: Path, kind: Kind, problems: list[str], others: Counter[str]
+) -> Iterator[Path]:
+    """The files of a kind, sorted; what cannot be looked at becomes a problem, and the rest is counted in `others`."""
+    for file in in_order(files):
+        if is_housekeeping(file.relative_to(folder)):
+            others["of the system"] += 1
+            continue
+        regular = is_regular(file, problems)
+        if regular is None:
+            continue
+        announced = file.suffix.lower() in kind.suffixes
+        if not regular:
+            if announced and file.is_symlink():
+                problems.append(f"{file}: {BROKEN_LINK}")
+            else:
+                others["neither file nor folder"] += 1
+            continue
+        held = announced or _holds(file, kind, problems)
+        if held:
+            yield file
+        elif held is not None:
+            others[file.suffix.lower() or "without suffix"] += 1
+
+
+def _either(one: Kind, other: Kind) -> Kind:
+    return Kind(one.suffixes | other.suffixes, lambda head: one.holds(head) or other.holds(head))
+
+
+def counted(others: Counter[str]) -> str:
     """What a folder holds besides images, and that it was passed over.
 
     Example:
-        >>> _counted(Counter({".txt": 2, ".viq": 1, LINKS: 1}))
+        >>> counted(Counter({".txt": 2, ".viq": 1, LINKS: 1}))
         '3 other files skipped (2 .txt, 1 .viq); 1 link to a folder not entered'
     """
     files = Counter({kind: count for kind, count in others.items() if kind not in {LINKS, RESULTS}})
@@ -262,10 +295,11 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=attrgetter("parts"))
 
 
-def _holds_image(file: Path, also: Callable[[bytes], bool] | None) -> bool:
+def _holds(file: Path, kind: Kind, problems: list[str]) -> bool | None:
+    """Whether the content is of a kind; None, and a problem, where it cannot be read."""
     try:
         with file.open("rb") as opened:
-            head = opened.read(HEAD_BYTES)
-    except OSError:
-        return False
-    return detect(head) is not None or (also is not None and also(head))
+            return kind.holds(opened.read(HEAD_BYTES))
+    except OSError as error:
+        problems.append(unreadable(file, error))
+        return None

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from vitiq import __version__
 from vitiq.evaluation.inputs import read_any
+from vitiq.evaluation.pair_store import key_of
 from vitiq.files import check_output, write_bytes
 from vitiq.image.colour import luma
+from vitiq.image.formats import HEAD_BYTES
 from vitiq.report.figures import styled
 from vitiq.types import ImageU8
 
@@ -24,22 +27,43 @@ if TYPE_CHECKING:
 FULL = 1.0
 """Loss drawn in full colour: tokens at right angles. The same for every image, so that maps compare."""
 
+KEY = "vitiq-map"
+"""Keyword of the text chunk that says what a map was drawn from, so that the same command does not draw it again."""
+
 
 def draw_map(left: Path, right: Path, target: Path, backbone: Backbone | None, *, overwrite: bool) -> None:
-    """Write the figure of where `right` lost what `left` shows.
+    """Write the figure of where `right` lost what `left` shows, unless just this figure is there.
 
     Raises:
-        InputError: the file exists already, unless `overwrite`, or is one of the images; or an image cannot be read.
+        InputError: another file exists already, unless `overwrite`, or it is one of the images; or an image cannot be
+            read.
     """
     from vitiq.metrics.semantic.vit_map import meaning_map  # noqa: PLC0415 - torch
 
-    check_output(target, [left, right], overwrite=overwrite)
+    network = backbone.signature() if backbone is not None else "embedded"
+    key = key_of((left, right), (__version__, "map", network, right.name))
+    if not overwrite and _holds(target, key):
+        return
+    check_output(target, [left, right], overwrite=overwrite, option="--map")
     original, rebuilt = read_any(left), read_any(right)
     found = meaning_map(original, rebuilt, backbone)
     buffer = io.BytesIO()
     with styled():
-        over_image(original, rebuilt, found.loss, found.attention, right.name).savefig(buffer, format="png")
+        over_image(original, rebuilt, found.loss, found.attention, right.name).savefig(
+            buffer, format="png", metadata={KEY: key}
+        )
     write_bytes(target, buffer.getvalue(), overwrite=overwrite, source=right)
+
+
+def _holds(target: Path, key: str) -> bool:
+    """Whether a file is the map of this key: a text chunk before the pixels says so."""
+    try:
+        if not target.is_file():  # a pipe would wait for its writer
+            return False
+        with target.open("rb") as file:
+            return f"{KEY}\0{key}".encode() in file.read(HEAD_BYTES)
+    except (OSError, ValueError):
+        return False
 
 
 def over_image(

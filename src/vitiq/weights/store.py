@@ -188,11 +188,11 @@ def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -
     info = model_info(name)
     if info.url is None:
         return embedded_path(info.file)
-    for other in info.requires:
-        fetch(other, source=source.with_name(Path(model_info(other).file).name) if source is not None else None)
+    for other, beside in _required(info, source):
+        fetch(other, source=beside)
     expected = info.sha256 or sha256
     path = info.path
-    if path.is_file() and expected is not None and sha256_file(path).startswith(expected):
+    if _is_here(info, expected):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -214,6 +214,37 @@ def fetch(name: str, *, sha256: str | None = None, source: Path | None = None) -
             f"take it with `vitiq models fetch {name} --from PATH`"
         ) from error
     return path
+
+
+def _is_here(info: ModelInfo, expected: str | None) -> bool:
+    """Whether a weights file is in the cache, with the hash that is expected."""
+    return info.path.is_file() and expected is not None and sha256_file(info.path).startswith(expected)
+
+
+def _required(info: ModelInfo, source: Path | None) -> list[tuple[str, Path | None]]:
+    """What a weights file is of no use without and is not here yet, each with its file beside `source`.
+
+    Raises:
+        WeightsError: `source` is a folder or is not there, or what is required is not beside it.
+    """
+    others = [own for own in map(model_info, info.requires) if not _is_here(own, own.sha256)]
+    if source is None or (not others and _is_here(info, info.sha256)):
+        return [(own.name, None) for own in others]
+    wanted = f"expected the file {Path(info.file).name} of {info.name}"
+    if source.is_dir():
+        raise WeightsError(f"{source}: is a folder; {wanted}, by its whole path")
+    if not source.exists():
+        raise WeightsError(f"{source}: no such file; {wanted}, check the path")
+    files: list[tuple[str, Path | None]] = []
+    for own in others:
+        beside = source.with_name(Path(own.file).name)
+        if not beside.exists():
+            raise WeightsError(
+                f"{source}: {info.name} needs {beside.name} ({own.url}) in the same folder, and it is not there; "
+                f"copy it there, or take it first with `vitiq models fetch {own.name} --from PATH`"
+            )
+        files.append((own.name, beside))
+    return files
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> str:
