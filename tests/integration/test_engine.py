@@ -30,10 +30,13 @@ from vitiq.errors import InputError, StoreError, TaskError
 from vitiq.evaluation import engine
 from vitiq.evaluation import store as store_module
 from vitiq.evaluation import task as task_module
+from vitiq.evaluation.bench import run_bench
 from vitiq.evaluation.engine import Outcome, run_study
 from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.housekeeping import list_studies
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_metrics, make_study, read_images, series_of
+from vitiq.evaluation.presets import finish
 from vitiq.evaluation.progress import Clock
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import FIXED, write_tables
@@ -278,6 +281,23 @@ def test_tasks_that_take_longer_than_expected_go_back_and_are_done_once(
     same(Store(tmp_path / "out").records(), Store(tmp_path / "usual").records())
 
 
+def test_of_two_studies_at_once_the_one_that_ends_last_is_shown(images: Path, tmp_path: Path) -> None:
+    """The table, the list and what reads the last study agree, whichever of them began last."""
+    first, second = plan(images, "test-grey@1,2"), plan(images, "test-grey@2,3,4")
+    store = Store(tmp_path)
+    with Workers("inline") as workers:
+        store.begin(first)
+        assert store.study() == first
+        run_bench(second, tmp_path, workers)
+        for study in (second, first, second):
+            run_study(study, store, workers)
+            finish(study, store, workers)
+            assert store.study() == study
+            assert [one.name for one in list_studies(tmp_path) if one.last] == [study.name]
+            with (tmp_path / "records.csv").open(newline="", encoding="utf-8") as file:
+                assert len(list(csv.DictReader(file))) == len(study) == len(store.records())
+
+
 RUN = """
 import sys, time
 from pathlib import Path
@@ -460,6 +480,7 @@ from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec, parse_codecs
 from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.housekeeping import list_studies
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_images, series_of
 from vitiq.evaluation.store import Store
