@@ -14,6 +14,7 @@ from vitiq.errors import InputError
 from vitiq.types import ImageU8, ProgressCallback
 
 LOG = "VITIQ_TEST_LOG"
+GATE = "VITIQ_TEST_GATE"
 
 
 class Grey(Codec):
@@ -70,11 +71,26 @@ class Counted(Grey):
         return super().compress(image, quality, progress)
 
 
+class Held(Grey):
+    """The first encode of all processes is done at once; each other waits until the file GATE names is there."""
+
+    name, title = "test-held", "Held"
+
+    def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
+        gate = Path(os.environ[GATE])
+        try:
+            gate.with_suffix(".first").touch(exist_ok=False)
+        except FileExistsError:
+            while not gate.exists():
+                time.sleep(0.01)
+        return super().compress(image, quality, progress)
+
+
 def install(folder: Path) -> None:
     """Make the metadata that registers the codecs, in a folder that is on the path."""
     metadata = folder / "vitiq_tests-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: vitiq-tests\nVersion: 1.0\n")
-    classes = ("Grey", "Wrong", "Deadly", "Counted")
+    classes = ("Grey", "Wrong", "Deadly", "Counted", "Held")
     lines = [f"test-{name.lower()} = engine_plugin:{name}" for name in classes]
     (metadata / "entry_points.txt").write_text("[vitiq.codecs]\n" + "\n".join(lines) + "\n")

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,12 +27,17 @@ from read_tables import parquet_rows
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec, parse_codecs
 from vitiq.errors import InputError, StoreError, TaskError
+from vitiq.evaluation import engine
 from vitiq.evaluation import store as store_module
 from vitiq.evaluation import task as task_module
+from vitiq.evaluation.bench import run_bench
 from vitiq.evaluation.engine import Outcome, run_study
 from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.housekeeping import list_studies
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_metrics, make_study, read_images, series_of
+from vitiq.evaluation.presets import finish
+from vitiq.evaluation.progress import Clock
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import FIXED, write_tables
 from vitiq.evaluation.store import Store
@@ -236,6 +242,62 @@ def test_two_runs_at_once_neither_corrupt_nor_double(images: Path, tmp_path: Pat
     same(store.records(), Store(tmp_path / "one").records())
 
 
+def test_what_is_done_is_kept_while_the_next_tasks_take_long(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed study has left: a worker keeps no result to itself until it has done others too."""
+    gate, out = tmp_path / "gate", tmp_path / "out"
+    monkeypatch.setenv(plugin.GATE, str(gate))
+    study = plan(images, "test-held@1:9:1")
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(run(study, out, "processes")))
+    thread.start()
+    try:
+        end = time.monotonic() + 60
+        while not any(out.glob("store/*/scores/*/[0-9]*.parquet")) and time.monotonic() < end:
+            time.sleep(0.05)
+        kept = Store(out).records(study)
+    finally:
+        gate.touch()
+        thread.join()
+    assert [len(record.scores) for record in kept] == [2]
+    assert [(outcome.done, outcome.failed) for outcome in outcomes] == [(27, {})]
+
+
+@pytest.mark.parametrize("kind", ["inline", "processes"])
+def test_tasks_that_take_longer_than_expected_go_back_and_are_done_once(
+    kind: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches are planned as if tasks took no time, and workers have time for one task of each."""
+    study = plan(images, "test-counted@1:9:1")
+    run(study, tmp_path / "usual")
+    monkeypatch.setenv(plugin.LOG, str(tmp_path / "log"))
+    monkeypatch.setattr(engine, "BATCH_SECONDS", 0.0)
+    monkeypatch.setattr(Clock, "knows", lambda *_: True)
+    monkeypatch.setattr(Clock, "seconds", lambda *_: 0.0)
+    outcome = run(study, tmp_path / "out", kind)
+    assert (outcome.done, outcome.kept, outcome.failed) == (27, 0, {})
+    assert len((tmp_path / "log").read_text().split()) == 27
+    same(Store(tmp_path / "out").records(), Store(tmp_path / "usual").records())
+
+
+def test_of_two_studies_at_once_the_one_that_ends_last_is_shown(images: Path, tmp_path: Path) -> None:
+    """The table, the list and what reads the last study agree, whichever of them began last."""
+    first, second = plan(images, "test-grey@1,2"), plan(images, "test-grey@2,3,4")
+    store = Store(tmp_path)
+    with Workers("inline") as workers:
+        store.begin(first)
+        assert store.study() == first
+        run_bench(second, tmp_path, workers)
+        for study in (second, first, second):
+            run_study(study, store, workers)
+            finish(study, store, workers)
+            assert store.study() == study
+            assert [one.name for one in list_studies(tmp_path) if one.last] == [study.name]
+            with (tmp_path / "records.csv").open(newline="", encoding="utf-8") as file:
+                assert len(list(csv.DictReader(file))) == len(study) == len(store.records())
+
+
 RUN = """
 import sys, time
 from pathlib import Path
@@ -418,6 +480,7 @@ from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec, parse_codecs
 from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.housekeeping import list_studies
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_images, series_of
 from vitiq.evaluation.store import Store
@@ -477,7 +540,7 @@ def test_a_cluster_that_is_gone_ends_the_study_and_keeps_what_is_done(images: Pa
         with pytest.raises(TaskError, match=r"scheduler is gone .*the same command resumes"):
             run_study(study, store, workers)
     done = len(store.records())
-    assert done == (0 if first else 2)
+    assert done == (0 if first else 1)
     assert all(record.error is None for record in store.records())
     assert run(study, tmp_path).kept == done
 

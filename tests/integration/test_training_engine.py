@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from click.testing import CliRunner
@@ -71,6 +72,7 @@ def test_a_resumed_run_ends_with_the_bytes_of_a_whole_one(
     assert seen[-1] == total
     assert resumed.read_bytes() == weights.read_bytes()
     states = [torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (whole, cut)]
+    assert states[0].pop("settings") == states[1].pop("settings")
     torch.testing.assert_close(states[1], states[0], rtol=0, atol=0)
     assert (cut / "log.csv").read_text() == (whole / "log.csv").read_text()
     assert steps_logged(cut) == list(range(1, total + 1))
@@ -111,6 +113,71 @@ def test_a_time_limit_stops_at_a_checkpoint(trainings: dict[str, Train], tmp_pat
     assert steps_behind(weights) == 1
     resumed = trainings["codec"](tmp_path / "cut", time_limit=3600)
     assert resumed.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_settings_of_another_run_are_refused(model: str, trainings: dict[str, Train], tmp_path: Path) -> None:
+    out, other = tmp_path / "run", tmp_path / "other.toml"
+    run = trainings[model]
+    run(out, time_limit=0)
+    before = {path: path.read_bytes() for path in out.glob("*.*") if path.is_file()}
+    text = (CONFIGS / f"{model}.toml").read_text()
+    other.write_text(text.replace("seed = 2026", "seed = 7").replace("gradient_clip = ", "gradient_clip = 1"))
+    with pytest.raises(
+        InputError, match=r"run: other settings .*seed = 7 given, 2026 there, gradient_clip = "
+    ) as caught:
+        run(out, config=other)
+    assert str(caught.value).endswith("; choose another -o, or remove the folder to start anew")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_real_run_does_not_go_on_from_a_smoke_run(trainings: dict[str, Train], data: Path, tmp_path: Path) -> None:
+    trainings["deblock"](tmp_path / "run")
+    arguments = ["deblock", "--data", str(data), "-o", str(tmp_path / "run"), "--quiet"]
+    result = CliRunner().invoke(command, arguments)
+    assert isinstance(result.exception, InputError)
+    assert "run: a run without --smoke given, one with it is there; choose another -o" in str(result.exception)
+
+
+def test_a_run_is_extended_as_if_it_had_been_longer_from_the_start(
+    trainings: dict[str, Train], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the rate of `deblock` is held: the same bytes."""
+    run, kind = trainings["deblock"], load_recipe("deblock").config_class
+    short = kind.load(smoke=True)
+    last = msgspec.structs.replace(short.phases[1], steps=6)  # type: ignore[attr-defined]
+    longer = msgspec.structs.replace(short, phases=(short.phases[0], last))  # type: ignore[attr-defined]
+    cooled = short.steps - short.cooldown_steps  # type: ignore[attr-defined]
+
+    def kill(done: int, *_: object) -> None:
+        if done == cooled:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(tmp_path / "run", report=kill)
+    monkeypatch.setattr(kind, "load", lambda *_, **__: longer)
+    seen: list[int] = []
+    found = run(tmp_path / "run", report=lambda done, *_: seen.append(done))
+    assert seen[0] > 1
+    assert seen[-1] == longer.steps == short.steps + 4
+    assert found.read_bytes() == run(tmp_path / "whole").read_bytes()
+    monkeypatch.setattr(kind, "load", lambda *_, **__: short)
+    with pytest.raises(InputError, match=r"run: other settings given .*\(phases\)"):
+        run(tmp_path / "run")
+
+
+def test_a_checkpoint_without_settings_is_resumed_with_a_warning(
+    trainings: dict[str, Train], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "run"
+    trainings["deblock"](out, time_limit=0)
+    state = torch.load(out / "checkpoint.pt", weights_only=True)
+    del state["settings"]
+    torch.save(state, out / "checkpoint.pt")
+    seen: list[int] = []
+    trainings["deblock"](out, report=lambda done, *_: seen.append(done))
+    assert seen[0] == 2
+    assert "checkpoint.pt does not say with which settings it was made" in caplog.text
 
 
 @pytest.mark.parametrize("model", list(MODELS))

@@ -17,11 +17,13 @@ from torch import nn
 
 from vitiq.cli.cost import command
 from vitiq.codecs.transform.networks.embedded import TransformModel
+from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.cost.answer import OWN, cost
 from vitiq.cost.counting import META, OwnTraining, descent, forward, on_meta, operations, size_of
 from vitiq.cost.own_models import TRAININGS
 from vitiq.cost.transformers import Transformer, forward_flops, parameters
 from vitiq.errors import InputError
+from vitiq.training.hardware import Hardware
 from vitiq.training.recipes import MODELS, codec, generator, perceptual, transgan
 
 WEIGHTS = Path(codec.__file__).parents[2] / "weights"
@@ -67,6 +69,20 @@ def test_parameters_are_those_of_the_weights_that_ship(counts: dict[str, OwnTrai
     assert found["codec"] == transforms + size_of(shipped.prior) - found["context"]
     changed = tuple("perceptual." + part for part in perceptual.TRAINED)
     assert found["perceptual"] == numbers("codec_embedded.safetensors", *changed)
+
+
+def test_what_a_kept_bitstream_freezes_is_not_counted() -> None:
+    """Beside the same training without it; the numbers that learn are those that the recipe leaves to learn."""
+    kept = TRAININGS["codec"](CONFIGS / "codec_transforms.toml")
+    config = codec.CodecTrainingConfig.load(CONFIGS / "codec_transforms.toml")
+    model = TransformCodec(config.analysis_blocks, config.synthesis_blocks)
+    codec.start_from(model, WEIGHTS / "codec_embedded.safetensors", keeps_bitstream=True)
+    groups = codec.make_optimiser(model, config, Hardware(torch.device("cpu"))).param_groups
+    learning = [p for group in groups for p in group["params"]]
+    assert kept.parameters == sum(p.numel() for p in learning) < size_of(model)
+    (stretch,) = kept.stretches
+    assert stretch.steps == config.steps
+    assert 2 < stretch.flops / (stretch.batch * kept.forward_flops) < 2.95  # 3 where all learns
 
 
 def test_the_vits_training_is_the_formulas(counts: dict[str, OwnTraining]) -> None:

@@ -14,15 +14,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from vitiq import registry
+from vitiq import foreign, registry
 from vitiq.cli.main import cli, main
+from vitiq.codecs.spec import make_codec
 from vitiq.errors import BitstreamError, PluginError, VitiqError
 from vitiq.image.io import write_png
 from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.types import ImageU8
 
 CODE = """
 import numpy as np
 from vitiq.codecs.base import Codec
+from vitiq.filters.base import Filter
 from vitiq.metrics.base import PairMetric
 from vitiq.types import Score
 
@@ -42,6 +45,12 @@ class Faulty(Codec):
 
     def leave(self):
         raise SystemExit(0)
+
+class Changes(Filter):
+    name, title = "changes", "Changes"
+
+    def apply(self, image, data=None):
+        return GIVES(image)
 
 class Half(Codec):
     name, title = "half", "Half"
@@ -70,6 +79,9 @@ other = faulty_plugins:Other
 exits = faulty_exits:Gone
 module = os:path
 gone = faulty_nowhere:Gone
+
+[vitiq.filters]
+changes = faulty_plugins:Changes
 
 [vitiq.metrics]
 odd = faulty_plugins:Odd
@@ -186,6 +198,56 @@ def test_a_plugin_that_exits_ends_no_program(plugins: Any, code: object) -> None
     scores = score_pair(image, 255 - image, resolve_metrics("odd,mse"))
     assert f"odd failed (SystemExit: {code})" in str(scores["odd"].details["undefined"])
     assert scores["mse"].value > 0
+
+
+def exits(_: object) -> None:
+    sys.exit(0)
+
+
+def raises(_: object) -> None:
+    raise KeyError("x")
+
+
+def writes(image: ImageU8) -> None:
+    image.setflags(write=False)
+    image[:] = 0
+
+
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        (raises, r"failed \(KeyError\)"),
+        (exits, r"failed \(SystemExit: 0\)"),
+        (writes, r"failed \(ValueError: assignment destination is read-only\)"),
+        (lambda _: None, r"gave NoneType, uint8 of shape \(8, 9, 3\) as it was given expected"),
+        (lambda image: image.tolist(), "gave list, uint8 of shape"),
+        (lambda image: image / 255, r"gave float64 of shape \(8, 9, 3\), uint8"),
+        (lambda image: image[1:], r"gave uint8 of shape \(7, 9, 3\), uint8 of shape \(8, 9, 3\)"),
+    ],
+)
+def test_a_filter_that_fails_is_named(plugins: Any, gives: object, said: str, tmp_path: Path) -> None:
+    plugins.GIVES = gives
+    codec, image = make_codec("jpeg+changes"), np.zeros((8, 9, 3), np.uint8)
+    data = codec.encode(image)
+    whole = f"filter changes {said}.*; it comes from the plug-in faulty_plugins"
+    with pytest.raises(PluginError, match=whole) as caught:
+        codec.decode(data)
+    assert "\n" not in str(caught.value)
+    write_png(tmp_path / "x.png", image)
+    arguments = ["bench", str(tmp_path / "x.png"), "-c", "jpeg+changes@50", "-m", "mse", "-o", str(tmp_path / "out")]
+    answer = CliRunner().invoke(cli, [*arguments, "--executor", "inline"])
+    assert answer.exit_code == 1
+    assert f"jpeg+changes: {caught.value}" in answer.stderr
+
+
+def test_a_filter_that_prints_adds_nothing_to_the_results(
+    plugins: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    plugins.GIVES = lambda image: [print("aside"), image][1]
+    (tmp_path / "x.jpg").write_bytes(make_codec("jpeg").encode(np.zeros((8, 8, 3), np.uint8)))
+    monkeypatch.setattr(foreign._output, "reserved", True)  # as in the program
+    make_codec("jpeg+changes").decode((tmp_path / "x.jpg").read_bytes())
+    assert capfd.readouterr() == ("", "aside\n")
 
 
 def test_where_no_contract_stands_between_an_exit_is_named_too(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import builtins
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from vitiq import files, registry
 from vitiq.api.given import as_path
+from vitiq.api.made_by import MadeBy
 from vitiq.api.progress import SearchProgress
 from vitiq.codecs import defaults
 from vitiq.codecs.base import Codec, FileInfo
@@ -35,7 +36,7 @@ class EncodedImage:
 
     Attributes:
         data: the bytes of the file that `vitiq encode` writes.
-        codec: registered name of the codec.
+        codec: name of the codec.
         width, height: pixels of the image.
         quality: the quality used.
         reached: False if a size was requested and the codec's smallest file is larger.
@@ -49,6 +50,7 @@ class EncodedImage:
     quality: float
     reached: bool = True
     notes: tuple[str, ...] = ()
+    _made_by: MadeBy | None = field(default=None, repr=False, compare=False, kw_only=True)
 
     @property
     def bytes(self) -> int:
@@ -71,8 +73,8 @@ class EncodedImage:
         return target
 
     def decode(self) -> ImageU8:
-        """The image that a reader of the file gets, H×W×3 uint8."""
-        return decode(self.data)
+        """The image as the codec that made it decodes it, filters included: H×W×3 uint8."""
+        return decode(self)
 
     def __repr__(self) -> str:
         size = f"{self.bytes} bytes, {self.bpp:.3f} bits per pixel"
@@ -127,7 +129,9 @@ def encode(
         found = encode_within(made, pixels, rate, callback)
     said = (*notes, *found.notes, *made.inspect(found.data).notes)
     unique = tuple(dict.fromkeys(said))
-    return EncodedImage(found.data, made.name, width, height, found.quality, found.reached, unique)
+    return EncodedImage(
+        found.data, made.name, width, height, found.quality, found.reached, unique, _made_by=MadeBy(codec)
+    )
 
 
 def decode(
@@ -140,8 +144,8 @@ def decode(
 
     Args:
         data: the bytes of a file, its path, or a result of `vitiq.encode`.
-        codec: None to recognise it by the file's first bytes; otherwise as in `vitiq.encode`, for instance with the
-            weights that the file was made with.
+        codec: None for the one that made a result of `vitiq.encode`, and to recognise that of a file by its first
+            bytes; otherwise as in `vitiq.encode`, for instance with the weights that the file was made with.
         device: as for `vitiq.encode`; entropy decoding stays on the CPU and is exact.
 
     Raises:
@@ -156,7 +160,7 @@ def decode(
         128
     """
     content = content_of(data)
-    made = codec_named(codec_of(content) if codec is None else _without_rates(codec), device)
+    made = _maker(data, content, device) if codec is None else codec_named(_without_rates(codec), device)
     return own(made.decode(content))
 
 
@@ -178,7 +182,7 @@ def inspect(data: Encoded, *, symbols: bool = False) -> FileInfo:
         ('jpeg', 50, 40)
     """
     content = content_of(data)
-    return make_codec(codec_of(content)).inspect(content, symbols=symbols)
+    return _maker(data, content, None).inspect(content, symbols=symbols)
 
 
 def codec(name: str, **options: object) -> Codec:
@@ -212,6 +216,14 @@ def list_codecs() -> list[str]:
         True
     """
     return list(registry.names("codecs"))
+
+
+def _maker(data: object, content: builtins.bytes, device: DeviceLike | None) -> Codec:
+    """The codec that made a file: the one that a result of `vitiq.encode` names, else as the first bytes say."""
+    made_by = data._made_by if isinstance(data, EncodedImage) else None
+    if made_by is None:
+        return codec_named(codec_of(content), device)
+    return made_by.codec(None if device is None else device_name(device))
 
 
 def _without_rates(given: str | Codec) -> str | Codec:

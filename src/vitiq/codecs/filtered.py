@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from vitiq import registry
 from vitiq.codecs.base import Codec, FileInfo
-from vitiq.errors import PluginError
+from vitiq.errors import PluginError, VitiqError, described
 from vitiq.filters.base import Filter
-from vitiq.foreign import guarded
+from vitiq.foreign import RAISED, guarded, is_ours
 from vitiq.types import ImageU8, ProgressCallback, Rate
 
 
@@ -30,6 +32,11 @@ class FilteredCodec(Codec):
         for name in ("quality_help", "quality_range", "quality_falls"):
             setattr(self, name, getattr(codec, name))
         self.optimises = codec.optimises  # type: ignore[misc]
+
+    @property
+    def codec(self) -> Codec:
+        """What writes and reads the files."""
+        return self._codec
 
     @property
     def filters(self) -> tuple[Filter, ...]:
@@ -56,15 +63,11 @@ class FilteredCodec(Codec):
         """The codec's image, filtered.
 
         Raises:
-            PluginError: a filter gave something else than an image of the same size.
+            PluginError: a filter failed, or gave something else than an image of the same size.
         """
         image = self._codec.decode(data)
         for item in self._filters:
-            shape = image.shape
-            with guarded(type(item).__module__):
-                image = item.apply(image, data)
-            if getattr(image, "shape", None) != shape or str(image.dtype) != "uint8":
-                raise PluginError(f"filter {item.name} did not give an image of {shape[1]}×{shape[0]} pixels of uint8")
+            image = filtered(item, image, data)
         return image
 
     def inspect(self, data: bytes, *, symbols: bool = False) -> FileInfo:
@@ -90,6 +93,30 @@ class FilteredCodec(Codec):
             *(name for item in self._filters for name in item.optimised_against()),
         ]
         return tuple(dict.fromkeys(found))
+
+
+def filtered(item: Filter, image: ImageU8, data: bytes) -> ImageU8:
+    """What a filter makes of a decoded image.
+
+    Args:
+        data: the file that it was decoded from.
+
+    Raises:
+        PluginError: a filter of a plug-in failed, or gave something else than an image of the same size.
+    """
+    module, shape = type(item).__module__, image.shape
+    plug_in = f"; it comes from the plug-in {module}" if not is_ours(module) else ""
+    try:
+        with guarded(module):
+            found: object = item.apply(image, data)
+    except RAISED as error:
+        if isinstance(error, VitiqError) or is_ours(module):
+            raise
+        raise PluginError(f"filter {item.name} failed ({described(error)}){plug_in}") from error
+    if isinstance(found, np.ndarray) and found.shape == shape and found.dtype == np.uint8:
+        return found
+    given = f"{found.dtype} of shape {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+    raise PluginError(f"filter {item.name} gave {given}, uint8 of shape {shape} as it was given expected{plug_in}")
 
 
 def load_filter(name: str, options: Mapping[str, object]) -> Filter:

@@ -106,17 +106,21 @@ def all_of(found: object) -> Tensor:
 
 
 def in_phases(model: nn.Module, phases: Sequence[Phase], run: Callable[[int, int], Tensor]) -> OwnTraining:
-    """A training of one network in phases; `run` gives something to descend of a batch of crops."""
+    """A training of one network in phases, but for what of it is frozen; `run` gives something to descend of a batch of
+    crops.
+    """
+    learning = [p for p in model.parameters() if p.requires_grad]
 
     def step(phase: Phase) -> None:
-        descent(run(phase.batch, phase.crop), *model.parameters())
+        descent(run(phase.batch, phase.crop), *learning)
 
     taken = [phase for phase in phases if phase.steps]
     stretches = tuple(
         Stretch(p.steps, p.batch, operations(partial(step, p)), f"crops of {p.crop}×{p.crop}") for p in taken
     )
     side = (taken or [*phases, Phase(0, FALLBACK_SIDE, 1)])[-1].crop
-    return OwnTraining(size_of(model), forward(lambda: run(1, side)), f"an image of {side}×{side}", stretches)
+    size = sum(p.numel() for p in learning)
+    return OwnTraining(size, forward(lambda: run(1, side)), f"an image of {side}×{side}", stretches)
 
 
 def adversarial(work: tuple[int, int], phase: Phase, alone: int) -> tuple[Stretch, Stretch]:

@@ -48,6 +48,7 @@ from vitiq.training.layered_autoencoder import LayeredAutoencoder
 from vitiq.training.recipes import classifier, codec, context, deblock, generator, perceptual, transgan, vit
 from vitiq.training.teachers import Teacher, soft_loss
 from vitiq.training.token_readers import TokenReaders
+from vitiq.weights.store import embedded_path
 
 TEACHERS = 2
 """Of the ViT, as for the one that ships."""
@@ -57,9 +58,12 @@ CONTEXT_IMAGE = (512, 768)
 
 
 def of_codec(path: Path | None) -> OwnTraining:
-    """`vitiq train codec`."""
+    """`vitiq train codec`; where the bitstream is kept, that of the weights that ship."""
     config = codec.CodecTrainingConfig.load(path)
-    model = on_meta(TransformCodec(config.analysis_blocks, config.synthesis_blocks))
+    made = TransformCodec(config.analysis_blocks, config.synthesis_blocks)
+    if config.keeps_bitstream:
+        codec.start_from(made, embedded_path(codec.CodecRecipe.weights_file), keeps_bitstream=True)
+    model = on_meta(made)
 
     def run(batch: int, crop: int) -> Tensor:
         # The parts of its forward pass one by one: autocast knows no tensors without numbers.

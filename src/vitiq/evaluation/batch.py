@@ -66,6 +66,7 @@ class Batch:
         signatures: of the metrics, by name.
         keep: which files are kept.
         maps: whether semantic error maps are written.
+        seconds: after which the worker begins no other task, and hands over what it has.
     """
 
     items: Sequence[Item]
@@ -75,6 +76,7 @@ class Batch:
     signatures: Mapping[str, str]
     keep: frozenset[str]
     maps: bool = False
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

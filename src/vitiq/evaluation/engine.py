@@ -1,7 +1,8 @@
 """The one loop behind every study: hand out batches, keep what comes back, continue after whatever fails.
 
-Finished tasks are kept in a part every `PART_SECONDS`; a killed study loses no more than that, and the same call does
-what is missing. Tasks of one image go side by side in batches that take about `BATCH_SECONDS`, whatever a task takes.
+Tasks of one image go side by side in batches that take about `BATCH_SECONDS`, whatever a task takes: a worker hands
+over what it has by then, and what it has not begun goes back. What came is kept in a part every `PART_SECONDS`. A
+killed study loses what was under way and these few seconds, and the same call does what is missing.
 """
 
 from __future__ import annotations
@@ -100,7 +101,12 @@ class _Writer:
         if result.encode is not None:
             self._encodes.append(result.encode)
         self._scores.extend(result.scores)
-        if time.monotonic() - self._last > PART_SECONDS or len(self._scores) + len(self._encodes) > PART_ROWS:
+        self.flush_due()
+
+    def flush_due(self) -> None:
+        """Write a part where one is due; also asked while no result comes, which may be for long."""
+        rows = len(self._scores) + len(self._encodes)
+        if rows and (time.monotonic() - self._last > PART_SECONDS or rows > PART_ROWS):
             self.flush()
 
     def flush(self) -> None:
@@ -133,8 +139,10 @@ class _Run:
         self.outcome = Outcome()
         self.flying: dict[Future[list[Result]], list[Item]] = {}
         self.again: deque[Item] = deque()
+        self.returned: deque[Item] = deque()
         metrics = worker.spec_of(study, list(study.signatures))
-        self.empty = Batch((), {}, str(store.out), metrics, dict(study.signatures), frozenset(study.keep), study.maps)
+        signatures, keep = dict(study.signatures), frozenset(study.keep)
+        self.empty = Batch((), {}, str(store.out), metrics, signatures, keep, study.maps, BATCH_SECONDS)
         self.clock = Clock(study.series, {})
         self.places: dict[str, tuple[int, str]] = {}
         self.followed: str | None = None
@@ -204,32 +212,38 @@ class _Run:
         )
 
     def _work(self, todo: Iterator[Item]) -> None:
-        ended = False
         while not self._stops():
-            while not ended and not self.again and len(self.flying) < self.workers.count * AHEAD and not self._stops():
+            while not self.again and len(self.flying) < self.workers.count * AHEAD and not self._stops():
                 batch = self._next_batch(todo)
-                ended = not batch
-                if batch:
-                    self._submit(batch)
+                if not batch:
+                    break
+                self._submit(batch)
             if not self.flying and self.again:
                 self._submit([self.again.popleft()])
             if not self.flying:
                 return
             self._collect(*wait(self.flying, timeout=0.5, return_when=FIRST_COMPLETED))
+            self.writer.flush_due()
         self._end_early()
 
     def _next_batch(self, todo: Iterator[Item]) -> list[Item]:
-        """As many tasks as take about `BATCH_SECONDS`, fewer towards the end so that no worker is left with many."""
+        """As many tasks as take about `BATCH_SECONDS`, fewer towards the end so that no worker is left with many.
+
+        One alone of a codec that was not measured yet: it may take milliseconds or minutes.
+        """
         self.others.look()
         most = max(1, min(LARGEST_BATCH, self.clock.remaining // (self.workers.count * AHEAD + 1)))
         batch: list[Item] = []
         seconds = 0.0
-        while len(batch) < (1 if self.workers.kind == "inline" else most) and seconds < BATCH_SECONDS:
-            item = next(todo, None)
+        while len(batch) < (1 if self.workers.kind == "inline" else most):
+            item = self.returned.popleft() if self.returned else next(todo, None)
             if item is None:
                 break
+            seconds += self.clock.seconds(item.series) if self.clock.knows(item.series) else BATCH_SECONDS
+            if batch and seconds > BATCH_SECONDS:
+                self.returned.appendleft(item)
+                break
             batch.append(item)
-            seconds += self.clock.seconds(item.series)
         return batch
 
     def _submit(self, items: list[Item]) -> None:
@@ -253,8 +267,11 @@ class _Run:
             items = self.flying.pop(future)
             error = end_of(future)
             if error is None:
-                for result in future.result():
+                results = future.result()
+                for result in results:
                     self._keep(result)
+                had = {result.key for result in results}
+                self.returned.extend(item for item in items if item.key not in had)
             elif isinstance(error, StoreError):
                 raise error
             elif isinstance(error, CancelledError):

@@ -24,7 +24,7 @@ class Listed:
         preset: what made it.
         images, series, tasks: their numbers.
         done, failed: tasks.
-        last: whether it was asked for last: the one that a report shows.
+        last: whether it is the last one: that which a report shows.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Cleaned:
 
 
 def list_studies(out: Path) -> list[Listed]:
-    """Every study of a folder, the one asked for last at the end.
+    """Every study of a folder, the last one at the end.
 
     Raises:
         InputError: the folder holds none.
@@ -74,7 +74,7 @@ def clean(out: Path, *, only_last: bool = False) -> Cleaned:
     Not beside a study that runs in the same folder: its files have no row yet.
 
     Args:
-        only_last: keep the study asked for last alone; the others go, with all that is theirs only.
+        only_last: keep the last study alone; the others go, with all that is theirs only.
 
     Raises:
         InputError: the folder holds no study.

@@ -143,7 +143,7 @@ def gather_points(sources: Sequence[Path], study: str | None = None) -> Gathered
 
     Args:
         sources: folders (`-o` of `vitiq run` or `vitiq bench`) and files.
-        study: of a folder that holds several; None for the one asked for last.
+        study: of a folder that holds several; None for the last one.
 
     Raises:
         InputError: a folder without a study, a file that is no table, or nothing at all.

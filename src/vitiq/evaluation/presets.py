@@ -136,10 +136,13 @@ def run_preset(
 def finish(study: Study, store: Store, workers: Workers, step: Callable[[str], object] | None = None) -> Finished:
     """Tables for people, scores of sets, and what went wrong.
 
+    The study is the last one from now on: another that began after it in the same folder may have ended before.
+
     Raises:
         StoreError: they cannot be written.
     """
     sets = set_scores(study, store, workers, step)
+    store.note_last(study)
     write_tables(store.parts, study, store.out)
     records = store.records(study)
     paths = {image.name: readable(image.path) for image in study.images}

@@ -68,6 +68,10 @@ class Clock:
         self.failed += failed
         self.spent += seconds
 
+    def knows(self, series: int) -> bool:
+        """Whether a task of a series was measured."""
+        return series in self.sums
+
     def seconds(self, series: int) -> float:
         """What a task of a series takes, as far as known."""
         if series in self.sums:

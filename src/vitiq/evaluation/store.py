@@ -1,10 +1,10 @@
 """A folder of results: rows in Parquet parts, files under the key of their encode, studies of what was asked for.
 
-    OUT/study.json                     which study was asked for last
+    OUT/study.json                     which study is the last: of several at once, the one that began or ended last
     OUT/studies/<name>.json            images, series, metrics (`vitiq.evaluation.study`)
     OUT/store/v1/encodes|scores/…      rows (`vitiq.evaluation.parts`)
     OUT/bitstreams/ab/abcd….jpg        files; likewise reconstructions, originals, traces, previews and maps
-    OUT/records.parquet, records.csv   the last study as one wide table, for people
+    OUT/records.parquet, records.csv   the study that ended last as one wide table, for people
 
 Rows and files belong to keys, not to studies: studies in one folder share what they have in common, and none replaces
 what another made.
@@ -92,7 +92,7 @@ class Store:
     # Studies
 
     def begin(self, study: Study) -> None:
-        """Make the folder, and note that this study was asked for last.
+        """Make the folder, and note that this study is the last.
 
         Raises:
             StoreError: it cannot be written.
@@ -100,6 +100,14 @@ class Store:
         self.keep(self.out / RESULTS_MARK, b"results of vitiq: never read as inputs\n")
         if not self._holds(study):
             self.save(study)
+        self.note_last(study)
+
+    def note_last(self, study: Study) -> None:
+        """Have this study be the one that is shown where none is named: it begins, or ends.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
         if _read(self.out / "study.json").get("study") != study.name:
             self.keep(self.out / "study.json", _json({"study": study.name, "asked": time.time()}))
 
@@ -123,14 +131,14 @@ class Store:
         return self.out / "studies" / f"{name}.json"
 
     def study_names(self) -> list[str]:
-        """Names of the studies in the folder, the one asked for last at the end."""
+        """Names of the studies in the folder, the last one (`note_last`) at the end."""
         files = sorted(self.out.glob("studies/*.json"), key=lambda path: path.stat().st_mtime_ns)
         names = [path.stem for path in files if "." not in path.stem]
         last = _read(self.out / "study.json").get("study")
         return [*(name for name in names if name != last), *([last] if last in names else [])]
 
     def study(self, name: str | None = None) -> Study:
-        """A study, the one asked for last if none is named.
+        """A study, the last one (`note_last`) if none is named.
 
         Raises:
             InputError: the folder holds none of that name.
@@ -159,7 +167,7 @@ class Store:
         """Records of a study in its order; those that failed are among them, those still to be done are not.
 
         Args:
-            study: None for the one asked for last.
+            study: None for the last one.
             details: False leaves out the details of scores and encodes, for very many records.
         """
         return read_records(self.parts, study if isinstance(study, Study) else self.study(study), details=details)

@@ -62,7 +62,9 @@ class _Pending:
 
 
 def run_batch(batch: Batch) -> list[Result]:
-    """Every task of a batch; fewer where the worker was asked to stop. Scores are made for several tasks at once.
+    """Every task of a batch; fewer where its time is over, one at least, or where the worker was asked to stop.
+
+    Scores are made for several tasks at once.
 
     Raises:
         StoreError: results cannot be written.
@@ -70,8 +72,9 @@ def run_batch(batch: Batch) -> list[Result]:
     results: list[Result] = []
     pending: list[_Pending] = []
     pixels = 0
+    end = time.monotonic() + batch.seconds
     for item in batch.items:
-        if worker.stop_asked():
+        if worker.stop_asked() or ((results or pending) and time.monotonic() >= end):
             break
         try:
             pending.append(_produced(batch, item))

@@ -54,7 +54,7 @@ class Study:
 
 
 def read_study(out: Path) -> Study:
-    """The study in a folder that was asked for last.
+    """The last study in a folder.
 
     Raises:
         InputError: the folder holds no study.

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from vitiq.errors import WeightsError
+from vitiq.errors import InputError, WeightsError
 from vitiq.files import open_output
+from vitiq.training.config import TrainingConfig, changed
+
+log = logging.getLogger(__name__)
 
 
 class Stateful(Protocol):
@@ -27,10 +32,14 @@ class Stateful(Protocol):
         ...
 
 
-def save_checkpoint(path: Path, steps: int, parts: Mapping[str, Stateful]) -> None:
-    """Write a checkpoint atomically."""
+def save_checkpoint(
+    path: Path, steps: int, parts: Mapping[str, Stateful], config: TrainingConfig, *, smoke: bool
+) -> None:
+    """Write a checkpoint, with the settings of its run, atomically."""
+    settings = msgspec.json.encode({"smoke": smoke, "config": config}).decode()
+    states = {name: part.state_dict() for name, part in parts.items()}
     with open_output(path) as file:
-        torch.save({"steps": steps, "parts": {name: part.state_dict() for name, part in parts.items()}}, file)
+        torch.save({"steps": steps, "settings": settings, "parts": states}, file)
 
 
 def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
@@ -41,11 +50,60 @@ def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
     """
     if not path.exists():
         return 0
-    try:
+    with _readable(path):
         stored = torch.load(path, map_location="cpu", weights_only=True)
         for name, part in parts.items():
             part.load_state_dict(stored["parts"][name])
         return int(stored["steps"])
+
+
+def refuse_other_run(path: Path, config: TrainingConfig, *, smoke: bool) -> None:
+    """Refuse to go on from a checkpoint that was made with other settings; more steps are none.
+
+    Checkpoints of vitiq before 0.2.0 do not say theirs: they are gone on from, with a warning.
+
+    Raises:
+        InputError: the settings differ.
+        WeightsError: the file is damaged or belongs to another model.
+    """
+    if not path.exists():
+        return
+    with _readable(path):
+        text = torch.load(path, map_location="cpu", weights_only=True).get("settings")
+        if text is None:
+            log.warning("%s does not say with which settings it was made; it is resumed with those given now", path)
+            return
+        before = msgspec.json.decode(text)
+        earlier = msgspec.convert(before["config"], type(config))
+    if before["smoke"] != smoke:
+        given = "without --smoke given, one with it" if before["smoke"] else "--smoke given, one without it"
+        differs = f"a run {given} is there"
+    elif names := changed(earlier, config):
+        differs = f"other settings given than those of the run that is there ({_compared(names, earlier, config)})"
+    else:
+        return
+    raise InputError(f"{path.parent}: {differs}; choose another -o, or remove the folder to start anew")
+
+
+def _compared(names: list[str], earlier: TrainingConfig, config: TrainingConfig) -> str:
+    """Settings that differ, with their values where these are short."""
+    found = []
+    for name in names:
+        old, new = getattr(earlier, name), getattr(config, name)
+        short = isinstance(old, int | float | str)
+        found.append(f"{name} = {new!r} given, {old!r} there" if short else name)
+    return ", ".join(found)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Whatever reading a checkpoint raises, as an error of the file.
+
+    Raises:
+        WeightsError: the file is damaged or belongs to another model.
+    """
+    try:
+        yield
     except Exception as error:
         raise WeightsError(f"{path}: not a checkpoint of this model ({error}); move it away to start anew") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import msgspec
 
@@ -145,6 +145,20 @@ class PhasedConfig(TrainingConfig, frozen=True, kw_only=True):
     def crop_sizes(self) -> frozenset[int]:
         """Sides of crops, in pixels."""
         return frozenset(phase.crop for phase in self.phases)
+
+
+def changed(before: Settings, now: Settings) -> list[str]:
+    """Names of the settings that differ; steps may have become more, and phases may follow: a run can be extended."""
+    values = ((name, getattr(before, name), getattr(now, name)) for name in before.__struct_fields__)
+    return [name for name, old, new in values if old != new and not _extended(name, old, new)]
+
+
+def _extended(name: str, old: Any, new: Any) -> bool:
+    if name == "steps":
+        return bool(new >= old)
+    if name == "phases":
+        return len(new) >= len(old) and not any(changed(a, b) for a, b in zip(old, new, strict=False))
+    return isinstance(old, Settings) and not changed(old, new)
 
 
 def cosine(step: int, steps: int, warmup: int, high: float, low: float) -> float:

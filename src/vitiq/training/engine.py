@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from vitiq.files import open_output
-from vitiq.training.checkpoint import Ema, Stateful, load_checkpoint, save_checkpoint
+from vitiq.training.checkpoint import Ema, Stateful, load_checkpoint, refuse_other_run, save_checkpoint
 from vitiq.training.config import TrainingConfig
 from vitiq.training.data import ImageSet
 from vitiq.training.hardware import Hardware, batches, open_hardware
@@ -34,6 +34,9 @@ Report = Callable[[int, int, float], None]
 Row = dict[str, float]
 """What is logged of a step, by column."""
 
+
+CHECKPOINT = "checkpoint.pt"
+"""Name of the checkpoint in the run folder."""
 
 SMOKE_IMAGES = 16
 """Images of each source that a smoke run decodes."""
@@ -153,23 +156,24 @@ def train(
         time_limit: seconds after which the run stops at a checkpoint; the same call resumes it.
 
     Raises:
-        InputError: the configuration or the data cannot be used.
+        InputError: the configuration or the data cannot be used, or the run folder holds a run of other settings.
         WeightsError: weights or the checkpoint cannot be used.
     """
     end = math.inf if time_limit is None else time.monotonic() + time_limit
     config = recipe.config_class.load(inputs.config, smoke=inputs.smoke)
+    refuse_other_run(inputs.out / CHECKPOINT, config, smoke=inputs.smoke)
     if threads is not None:
         torch.set_num_threads(threads)
     with open_hardware() as hardware:
         started = recipe(config, inputs, hardware)
         inputs.out.mkdir(parents=True, exist_ok=True)
-        return _run(started, inputs.out, report, end)
+        return _run(started, inputs, report, end)
 
 
-def _run(recipe: Recipe[Any], out: Path, report: Report | None, end: float) -> Path:
+def _run(recipe: Recipe[Any], inputs: Inputs, report: Report | None, end: float) -> Path:
     """All steps from the checkpoint on; stops early after `end` on the clock of `time.monotonic`."""
-    hardware, schedule = recipe.hardware, recipe.config
-    start = load_checkpoint(out / "checkpoint.pt", recipe.parts())
+    hardware, schedule, out = recipe.hardware, recipe.config, inputs.out
+    start = load_checkpoint(out / CHECKPOINT, recipe.parts())
     log = CsvLog(out / "log.csv", start) if hardware.is_main_process else None
     # Several processes would stop at different steps; there the launcher ends them.
     with interrupt_after_step(enabled=hardware.world == 1) as interrupted:
@@ -184,11 +188,11 @@ def _run(recipe: Recipe[Any], out: Path, report: Report | None, end: float) -> P
                 log.write(done, row)
                 due = last or overdue or done % schedule.checkpoint_every == 0
                 if due:
-                    _save(recipe, done, out, log)
+                    _save(recipe, done, inputs, log)
                 if report is not None:
                     report(done, schedule.steps, row.get("loss", math.nan))
                 if interrupted() and not due:
-                    _save(recipe, done, out, log)
+                    _save(recipe, done, inputs, log)
             if interrupted():
                 raise KeyboardInterrupt
             if overdue:
@@ -196,9 +200,10 @@ def _run(recipe: Recipe[Any], out: Path, report: Report | None, end: float) -> P
     return out / recipe.weights_file
 
 
-def _save(recipe: Recipe[Any], done: int, out: Path, log: CsvLog) -> None:
+def _save(recipe: Recipe[Any], done: int, inputs: Inputs, log: CsvLog) -> None:
     """Checkpoint, curves and weights as they stand."""
-    save_checkpoint(out / "checkpoint.pt", done, recipe.parts())
+    out = inputs.out
+    save_checkpoint(out / CHECKPOINT, done, recipe.parts(), recipe.config, smoke=inputs.smoke)
     with open_output(out / "curves.png") as file:
         draw_curves(log.rows, recipe.losses, recipe.figures).savefig(file, format="png")
     with recipe.average.applied(recipe.model):
