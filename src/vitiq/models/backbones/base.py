@@ -20,6 +20,7 @@ from vitiq.errors import InputError, UndefinedError
 from vitiq.models.backbones.cache import Cache
 from vitiq.models.backbones.packed import ROWS, PackedViT, PlainViT
 from vitiq.models.backbones.precision import Precision, choose_precision
+from vitiq.models.device import undisturbed
 from vitiq.models.vit import VisionTransformer
 from vitiq.types import ImageU8
 
@@ -53,6 +54,7 @@ class Backbone:
         precision: of the matrix products, see `precision.py`; None to choose by its rule.
     """
 
+    @undisturbed()
     def __init__(  # noqa: PLR0917 - plain metadata
         self,
         name: str,
@@ -143,6 +145,7 @@ class Backbone:
         p = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(p / p.sum(axis=1, keepdims=True), dtype=np.float32)
 
+    @undisturbed()
     def tokens(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n t d"]:
         """Tokens after the last norm, class token first."""
 
@@ -151,6 +154,7 @@ class Backbone:
 
         return self._finite(self._cache.get("tokens", images, compute))
 
+    @undisturbed()
     def levels(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n level p d"]:
         """Patch tokens of images of the network's own size: before the first block, after each of the later half
         of the blocks, and after the last norm.
@@ -170,6 +174,7 @@ class Backbone:
 
         return self._finite(self._cache.get("levels", images, compute))
 
+    @undisturbed()
     def rollout(self, image: ImageU8) -> Float32[np.ndarray, "rows columns"]:
         """Attention rollout of the class token over the patches of the whole image; sums to 1.
 
@@ -200,6 +205,7 @@ class Backbone:
             images = F.interpolate(images, (side, side), mode="bicubic", antialias=True, align_corners=False)
         return ((images - self._mean) / self._std).to(next(self._model.parameters()).dtype)
 
+    @undisturbed()
     def _predictions(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
         """Logits and class token in one row an image; only images not seen lately are run."""
 
