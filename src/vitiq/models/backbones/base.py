@@ -22,7 +22,7 @@ from vitiq.models.backbones.packed import ROWS, PackedViT, PlainViT
 from vitiq.models.backbones.precision import Precision, choose_precision
 from vitiq.models.device import undisturbed
 from vitiq.models.vit import VisionTransformer
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, check_image
 
 T = TypeVar("T")
 
@@ -131,7 +131,8 @@ class Backbone:
         """Logits of images of any size.
 
         Raises:
-            UndefinedError: the network's output is not finite; so for `features`, `tokens`, `levels` and the rest.
+            InputError: anything but a list of one image or more, H×W×3 of uint8.
+            UndefinedError: the network's output is not finite. So for `features`, `tokens`, `levels` and the rest too.
         """
         return self._finite([found[: len(self.labels)] for found in self._predictions(images)])
 
@@ -149,6 +150,8 @@ class Backbone:
     def tokens(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n t d"]:
         """Tokens after the last norm, class token first."""
 
+        _check_list(images)
+
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             return [row for batch in self._batches(missing) for row in self._final(self._inputs(batch)).cpu().numpy()]
 
@@ -162,6 +165,7 @@ class Backbone:
         Raises:
             InputError: an image of another size.
         """
+        _check_list(images)
         side = self.image_size
         for image in images:
             if image.shape[:2] != (side, side):
@@ -180,6 +184,7 @@ class Backbone:
 
         Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3 (arXiv 2005.00928).
         """
+        check_image(image)
         with torch.inference_mode():
             flow = self._model.rollout(self._inputs([image]))[0, 0, self._model.config.prefix :]
         grid = self._model.config.grid
@@ -208,13 +213,16 @@ class Backbone:
     @undisturbed()
     def _predictions(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
         """Logits and class token in one row an image; only images not seen lately are run."""
+        _check_list(images)
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             rows: list[np.ndarray] = []
             for batch in self._batches(missing):
                 with torch.inference_mode():
                     first = self._network.forward_class(self._inputs(batch))
-                    rows.extend(torch.cat([self._model.classify(first), first[:, 0]], dim=1).cpu().numpy())
+                    # One by one: a product of one row is summed in another order than one of several.
+                    logits = torch.cat([self._model.classify(one) for one in torch.split(first, 1)])
+                    rows.extend(torch.cat([logits, first[:, 0]], dim=1).cpu().numpy())
             return rows
 
         return self._cache.get("predictions", images, compute)
@@ -253,3 +261,15 @@ class Backbone:
             # In place, image by image: it stays in the cache.
             row.copy_(torch.from_numpy(resized).permute(2, 0, 1)).div_(255).sub_(mean).div_(std)
         return inputs.to(self._device)
+
+
+def _check_list(images: object) -> None:
+    """Raises InputError for anything but a list, a tuple or an array N×H×W×3 of images, with one or more."""
+    single = isinstance(images, np.ndarray) and images.ndim != 4
+    if single or not isinstance(images, Sequence | np.ndarray) or isinstance(images, str | bytes):
+        given = f"an array of shape {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise InputError(f"{given} given, a list of images H×W×3 of uint8 expected; give one image as [image]")
+    if not len(images):
+        raise InputError("an empty list of images given, one image or more expected")
+    for image in images:
+        check_image(image)
