@@ -71,14 +71,15 @@ def _iqa_peers(ten: bool) -> list[Peer]:
 
 
 def _piq_peers() -> list[Peer]:
+    """piq's functions take the distorted image first, and the target second."""
     piq = _module("piq")
 
     def iw(kind: torch.dtype, ten: bool = False) -> Call:
         work = piq.information_weighted_ssim
-        return lambda a, b: float(work(_luma(a, kind, 1, ten), _luma(b, kind, 1, ten), data_range=255))
+        return lambda a, b: float(work(*(_luma(i, kind, 1, ten) for i in (b, a)), data_range=255))
 
     def rgb(function: Callable[..., Any], kind: torch.dtype) -> Call:
-        return lambda a, b: float(function(_rgb(a, kind), _rgb(b, kind), data_range=255))
+        return lambda a, b: float(function(*(_rgb(i, kind) for i in (b, a)), data_range=255))
 
     return [
         Peer("iw-ssim", "piq", "information_weighted_ssim on BT.709 Y, float64", iw(F64), 1e-9),

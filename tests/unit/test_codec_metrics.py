@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from jaxtyping import UInt16
@@ -26,6 +27,7 @@ from vitiq.cli.metrics import missing as missing_of
 from vitiq.errors import InputError, MissingDependencyError
 from vitiq.image.colour import luma709, yuv709_10bit_plane
 from vitiq.image.io import read_image
+from vitiq.losses import loss
 from vitiq.metrics import programs
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.measures.ssimulacra2 import taps
@@ -135,6 +137,30 @@ def test_flat_images_without_structure_are_undefined() -> None:
     for name, reason in (("vif", "flat reference"), ("iw-ssim", "no information"), ("fsim", "any structure")):
         assert math.isnan(scores[name].value)
         assert reason in str(scores[name].details["undefined"])
+
+
+@pytest.mark.parametrize("name", ["iw-ssim", "iw-ssim@jpeg-ai-cttc", "vif", "vif@jpeg-ai-cttc"])
+def test_information_is_the_reference_s(name: str) -> None:
+    """Truth: Wang & Li 2011 (info_content_weight_map.m) and Sheikh & Bovik 2006: the model is of the reference, and the
+    distorted image is a gain of it. So a flat distorted image has a value, and a flat reference has none.
+    """
+    image = np.ascontiguousarray(PORTRAIT[:192, :176])
+    flat = np.full_like(image, 120)
+    lost = metric(name)(image, flat)
+    assert 0 <= lost.value < 0.2
+    assert "reference" in str(metric(name)(flat, image).details["undefined"])
+
+
+def test_a_flat_output_is_no_perfect_one() -> None:
+    """The loss of a generator that has collapsed, where the metric gives it next to nothing."""
+    image = np.ascontiguousarray(PORTRAIT[:192, :176])
+    flat = np.full_like(image, 120)
+    given, wanted = (torch.from_numpy(one.copy()).permute(2, 0, 1)[None].double() / 255 for one in (flat, image))
+    given.requires_grad_()
+    for name in ("iw-ssim", "vif"):
+        value = loss(name)(given, wanted)
+        assert value.item() == pytest.approx(1 - metric(name)(image, flat).value, abs=1e-9)
+        assert bool(torch.autograd.grad(value, given)[0].isfinite().all())
 
 
 def test_black_beside_white_has_the_largest_lightness_difference() -> None:

@@ -167,7 +167,14 @@ REFUSED: list[tuple[str, Callable[[], object], str]] = [
     ("torch, sparse", lambda: torch.zeros(3, 8, 9).to_sparse(), "a sparse tensor given; give tensor.to_dense()"),
     ("uint8 3×H×W", lambda: PIXELS.transpose(2, 0, 1), "channels stand first here: give array.transpose(1, 2, 0)"),
     ("uint8 3×W×3", lambda: PIXELS[:3], "channels could be first or last"),
-    ("float 3×H×3", lambda: unit(PIXELS[:, :3]).transpose(2, 0, 1), "channels could be first or last"),
+    ("float 3×H×3", lambda: unit(PIXELS[:, :3]).transpose(2, 0, 1), "could be first or last; give a Pillow image"),
+    ("float N×3×H×3", lambda: unit(PIXELS[:, :3]).transpose(2, 0, 1)[None], "or last; give a list of Pillow images"),
+    ("32-bit whole numbers", lambda: Image.new("I", (3, 3)), "image of mode I given, whole numbers whose white is not"),
+    (
+        "a view of bytes",
+        lambda: memoryview(PIXELS.tobytes()).cast("B", (9, 7, 3)),
+        "189 bytes (give Image.open",
+    ),
     ("uint8 N×H×W×3", lambda: PIXELS[None], "give a list of images for a batch: list(array)"),
     ("float N×H×W×3", lambda: unit(PIXELS)[None].repeat(2, 0), "give array.transpose(0, 3, 1, 2)"),
     ("float H×W×2", lambda: unit(PIXELS)[:, :, :2], "shape 9×7×2 given, H×W×3, 3×H×W or N×3×H×W expected"),
@@ -188,6 +195,23 @@ REFUSED: list[tuple[str, Callable[[], object], str]] = [
     ("two images", lambda: [PIXELS, PIXELS], "a batch of 2 images given, one expected"),
     ("no file", lambda: "nowhere.png", "nowhere.png"),
 ]
+
+
+def test_what_is_refused_is_taken_as_the_message_says() -> None:
+    """Truth: the pixels. Three rows or columns as a Pillow image, and mode I by either of its remedies."""
+    np.testing.assert_array_equal(to_image(Image.fromarray(PIXELS[:3]))[0], PIXELS[:3])
+    whole = Image.fromarray(GREYS.astype(np.int32))
+    assert whole.mode == "I"
+    np.testing.assert_array_equal(to_image(whole.convert("L"))[0], REPEATED)
+    wide = Image.fromarray(GREYS.astype(np.int32) * 257)
+    np.testing.assert_array_equal(to_image(wide.convert("I;16"))[0], REPEATED)
+
+
+def test_views_that_numpy_has_no_form_of() -> None:
+    """torch negates, or conjugates, when a value is asked for."""
+    values = torch.from_numpy(unit(PIXELS))
+    np.testing.assert_array_equal(to_image(torch._neg_view(-values))[0], PIXELS)
+    np.testing.assert_array_equal(to_image(torch.complex(values, -values).conj().imag)[0], PIXELS)
 
 
 def test_a_numpy_matrix_is_a_grey_image() -> None:

@@ -34,7 +34,7 @@ import numpy as np
 
 from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, described
 from vitiq.foreign import RAISED, guarded, is_ours
-from vitiq.models.device import check_device
+from vitiq.models.device import check_device, shield
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate, check_image
 
@@ -114,6 +114,10 @@ class Codec(ABC):
     optimises: ClassVar[bool] = False
     Options: ClassVar[type[Any]] = NoOptions
     argument: ClassVar[str | None] = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        shield(cls, "compress", "decompress", "inspect")
 
     def __init__(self, **options: object) -> None:
         self.options: Any = make_options(self.Options, options, f"codec {self.name}")

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from vitiq.models.device import check_device
+from vitiq.models.device import check_device, shield
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
 from vitiq.types import ImageU8
 
@@ -36,6 +36,10 @@ class Filter(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     Options: ClassVar[type[Any]] = NoOptions
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        shield(cls, "apply")
 
     def __init__(self, **options: object) -> None:
         self.options: Any = make_options(self.Options, options, f"filter {self.name}")

@@ -162,7 +162,7 @@ def _of_tensor(given: Any, name: str) -> Float[np.ndarray, "*shape"]:
                 "expected; divide it by 255, or give H×W×3 as a NumPy array"
             )
         raise InputError(f"{name}: a tensor of {_shape(given.shape)} and {kind} given; {_instead(kind)}")
-    detached = given.detach().cpu()
+    detached = given.detach().cpu().resolve_conj().resolve_neg()  # of views that NumPy has no form of
     values: np.ndarray = (detached if kind in {"float16", "float32", "float64"} else detached.float()).numpy()
     return values
 
@@ -188,7 +188,8 @@ def _from_floats(given: Float[np.ndarray, "*shape"], name: str) -> Taken:
     if 0 in shape or not (len(shape) == 2 or first or (last and len(shape) == 3)) or (first and last):
         what = f"{name}: floating point of {_shape(shape)} given, H×W×3, 3×H×W or N×3×H×W expected"
         if first and last and 0 not in shape:
-            raise InputError(f"{what}: the channels could be first or last; give it as uint8 H×W×3")
+            several = "a list of Pillow images" if len(shape) == 4 else "a Pillow image"
+            raise InputError(f"{what}: the channels could be first or last; give {several}")
         if len(shape) == 4 and last:
             raise InputError(f"{what}; channels stand last here: give array.transpose(0, 3, 1, 2)")
         raise InputError(what)
@@ -256,6 +257,11 @@ def _from_pillow(image: Image.Image, name: str) -> tuple[ImageU8, list[str]]:
             f"{name}: a Pillow image whose pixels cannot be read given ({first_line(error)}); "
             "keep its file open until they are read, or give the file's path"
         ) from error
+    if image.mode == "I":
+        raise InputError(
+            f"{name}: a Pillow image of mode I given, whole numbers whose white is not stated; convert it with "
+            ".convert('L') if that is 255, with .convert('I;16') if it is 65535"
+        )
     profile, exif = image.info.get("icc_profile"), image.getexif()
     if image.mode == "RGB" and not profile and "transparency" not in image.info and exif.get(0x0112, 1) == 1:
         return np.ascontiguousarray(image, dtype=np.uint8), []
@@ -296,7 +302,7 @@ def _described(given: object) -> str:
     if given is None:
         return "None"
     if isinstance(given, bytes | bytearray | memoryview):
-        return f"{len(given)} bytes (give Image.open(io.BytesIO(data)) for an image file's)"
+        return f"{memoryview(given).nbytes} bytes (give Image.open(io.BytesIO(data)) for an image file's)"
     kind = type(given)
     if hasattr(given, "__array__") and not isinstance(given, np.generic):
         return f"{kind.__module__}.{kind.__qualname__} (give numpy.asarray(...) of it)"

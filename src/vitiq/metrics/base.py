@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from vitiq.errors import InputError
 from vitiq.metrics.guards import check_images, guarded_pair, guarded_set
+from vitiq.models.device import shield
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class PairMetric(Metric):
         super().__init_subclass__()
         if "__call__" in vars(cls):
             cls.__call__ = guarded_pair(vars(cls)["__call__"])  # type: ignore[method-assign]
+        shield(cls, "prepare")
 
     @abstractmethod
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
@@ -135,6 +137,7 @@ class SetMetric(Metric):
         super().__init_subclass__()
         if "__call__" in vars(cls):
             cls.__call__ = guarded_set(vars(cls)["__call__"])  # type: ignore[method-assign]
+        shield(cls, "rows", "of_rows")
 
     @abstractmethod
     def __call__(self, reference: Sequence[ImageU8], distorted: Sequence[ImageU8]) -> Score:

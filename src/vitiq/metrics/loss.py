@@ -13,6 +13,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from vitiq.errors import InputError
+from vitiq.models.device import undisturbed
 
 Images: TypeAlias = Float[Tensor, "n 3 h w"]
 Each: TypeAlias = Float[Tensor, " n"]
@@ -37,11 +38,8 @@ def _exactly(*images: Any) -> Iterator[tuple[Any, ...]]:
     kind = floats[0].dtype
     for other in floats[1:]:
         kind = torch.promote_types(kind, other.dtype)
-    kind, device = torch.float32 if kind in NARROW else kind, floats[0].device.type
-    if not torch.amp.is_autocast_available(device):
-        yield tuple(x.to(kind) for x in floats)
-        return
-    with torch.autocast(device, enabled=False):
+    kind = torch.float32 if kind in NARROW else kind
+    with undisturbed(floats[0].device.type):
         yield tuple(x.to(kind) for x in floats)
 
 

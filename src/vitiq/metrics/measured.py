@@ -51,12 +51,15 @@ class MeasuredMetric(PairMetric):
     kind = "full-reference"
     smallest: ClassVar[int] = 1
     settings: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Of the values: the signature ends with it."""
+
     unmeasurable: ClassVar[str] = "an image without any detail has no value"
     """Why `measure` may give no number, for the reader."""
 
     def signature(self) -> str:
         """The settings of the class."""
-        return f"{self.name}|{self.settings}|v1"
+        return f"{self.name}|{self.settings}|v{self.version}"
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         """The value; InputError for sides below the smallest, NaN with the reason where it is not defined."""
@@ -87,7 +90,7 @@ class LumaMetric(OfConditions, MeasuredMetric):
 
     def signature(self) -> str:
         """The settings of the class, and the luma."""
-        return f"{self.name}|{self.settings}|luma:bt709-full{'-10bit' if self.ten_bits else ''}|v1"
+        return f"{self.name}|{self.settings}|luma:bt709-full{'-10bit' if self.ten_bits else ''}|v{self.version}"
 
     def plane(self, image: ImageU8) -> Float64[np.ndarray, "h w"]:
         """The luma, 0 … 255."""

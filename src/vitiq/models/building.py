@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 import torch
 
+from vitiq.models.device import undisturbed
+
 
 @contextmanager
 def as_alone() -> Iterator[None]:
-    """Build networks in float32 and leave torch's random numbers where the caller had them.
+    """Build networks `undisturbed`, in float32, and leave torch's random numbers where the caller had them.
 
     A new layer draws its start, which its weights then replace: a training that calls vitiq in between would go
     another way. Also serves as a decorator.
@@ -23,7 +25,7 @@ def as_alone() -> Iterator[None]:
         True
     """
     dtype = torch.get_default_dtype()
-    with torch.random.fork_rng(devices=[]):
+    with undisturbed(), torch.random.fork_rng(devices=[]):
         if dtype != torch.float32:
             torch.set_default_dtype(torch.float32)
         try:

@@ -7,8 +7,10 @@ with other vector instructions differ: in the last bits.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from inspect import isfunction
 from typing import TYPE_CHECKING
 
 from vitiq.errors import InputError, first_line
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 CPU, AUTO = "cpu", "auto"
+NARROWED = ("cpu", "cuda", "mps", "xpu")
+"""Kinds of device that torch has an autocast of."""
 
 
 def find_device(name: str | torch.device) -> torch.device:
@@ -96,3 +100,38 @@ def exact_convolutions(device: torch.device) -> Iterator[None]:
 
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield
+
+
+@contextmanager
+def undisturbed(*kinds: str) -> Iterator[None]:
+    """Numbers as in a process of their own, whatever a training around has set torch to: no autocast, new tensors on
+    the CPU. Also serves as a decorator; does not import torch, and without it nothing is set.
+
+    Args:
+        kinds: of device that are in use, beside the usual ones.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"), torch.autocast("cpu"), undisturbed():
+        ...     (torch.ones(1, 1) @ torch.ones(1, 1)).dtype, torch.ones(1).device
+        (torch.float32, device(type='cpu'))
+    """
+    if "torch" not in sys.modules:
+        yield
+        return
+    import torch  # noqa: PLC0415 - is there already
+
+    with ExitStack() as stack:
+        for kind in {*NARROWED, *kinds}:
+            if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.empty(0).device.type != CPU:
+            stack.enter_context(torch.device(CPU))
+        yield
+
+
+def shield(cls: type, *names: str) -> None:
+    """Let those methods that a class itself defines run `undisturbed`; plug-ins' classes get it from their base."""
+    for name in names:
+        if isfunction(own := vars(cls).get(name)):
+            setattr(cls, name, undisturbed()(own))

@@ -19,6 +19,7 @@ from vitiq.errors import InputError
 from vitiq.filters.base import Filter
 from vitiq.image.jpeg import read_jpeg, without_metadata
 from vitiq.image.read import decode_image, to_image
+from vitiq.models.device import undisturbed
 from vitiq.options import device_option, option
 from vitiq.types import ImageU8
 
@@ -88,6 +89,7 @@ def restore_jpeg(data: bytes, name: str, *, project: bool = True, device: str = 
     return _restored(data, name, DeblockOptions(project=project, device=device))
 
 
+@undisturbed()
 def _restored(data: bytes, name: str, options: DeblockOptions) -> tuple[ImageU8, list[str]]:
     """As `restore_jpeg`, of a file that `decode_image` has read."""
     from vitiq.filters.deblock.coefficients import read_coefficients  # noqa: PLC0415

@@ -15,10 +15,11 @@ class IwSsim(LumaMetric):
     higher_is_better = True
     differentiable = True
     reference = "Wang & Li 2011, DOI 10.1109/TIP.2010.2092435"
-    formula = "Π over 5 scales of |Σ w · SSIM's structure / Σ w| ^ β, w = bits at a position of a Laplacian band"
+    formula = "Π over 5 scales of |Σ w · SSIM's structure / Σ w| ^ β, w = bits at a place of the reference's band"
     smallest = 161
     settings = "laplacian:5|gauss:11-1.5|gsm:3x3+parent|noise:0.4"
-    unmeasurable = "a band of the image without any detail carries no information"
+    version = 2
+    unmeasurable = "a band of the reference without any detail carries no information"
 
     def measure(self, reference: ImageU8, distorted: ImageU8) -> float:
         """IW-SSIM of the luma."""

@@ -1,8 +1,10 @@
 """IW-SSIM: SSIM of the bands of a Laplacian pyramid, each place weighted by the information it carries.
 
-Wang and Li 2011 (DOI 10.1109/TIP.2010.2092435), as in piq 0.8.0 and IW_SSIM_PyTorch, in double precision. What an eye
-learns from a place is the mutual information of a Gaussian scale mixture over 3×3 neighbours and the band above; the
-sum of its ten logarithms is the logarithm of their product, and the images are gone through in strips.
+Wang and Li 2011 (DOI 10.1109/TIP.2010.2092435), as in the authors' info_content_weight_map.m, IW_SSIM_PyTorch and piq
+0.8.0 (whose x is the distorted image), in double precision. What an eye learns from a place is the mutual information
+of a Gaussian scale mixture over the reference's 3×3 neighbours and its band above, seen directly and through the
+distortion, a gain of the reference and noise; the sum of its ten logarithms is the logarithm of their product, and the
+images are gone through in strips.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ SMALLEST = (WANG.size - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
 BINOMIAL = tuple(math.sqrt(2) * value / 16 for value in (1, 4, 6, 4, 1))
 NOISE = 0.4
 """Variance of the eye's noise."""
+
+FLAT = 1e-18
+"""Mean square of a band without detail, which rounding leaves at 1e-25; one level in one of 10⁹ pixels is above."""
 
 CROP = WANG.size // 2 - 1
 """Places of the information's map before the first window of SSIM."""
@@ -100,17 +105,20 @@ def _covariance(band: Plane, parent: _Parent | None) -> Float[Tensor, "k k"]:
 
 
 def _mixture(band: Plane, parent: _Parent | None) -> tuple[Float[Tensor, " k"], Float[Tensor, "k k"]]:
-    """Eigenvalues of the neighbours' covariance, none below 0 and their sum kept, and the whitening matrix."""
+    """Eigenvalues of the neighbours' covariance, none below 0 and their sum kept, and the whitening matrix.
+
+    NaN where the band is flat.
+    """
     values, vectors = torch.linalg.eigh(_covariance(band, parent))
-    positive = values.clamp_min(0)
-    found = positive * values.sum() / positive.sum()
+    positive, whole = values.clamp_min(0), values.sum()
+    found = torch.where(whole > FLAT, positive * whole / positive.sum(), torch.nan)
     return found, vectors / found.sqrt()
 
 
 def _information(
     x: Plane, y: Plane, parent: _Parent | None, mixture: tuple[Tensor, Tensor], rows: slice
 ) -> Float[Tensor, "i j"]:
-    """Bits at inner places; `rows` are those of the map."""
+    """Bits at inner places of a reference's band x and a distorted one y; `rows` are those of the map."""
     eps = torch.finfo(x.dtype).eps
     top, bottom = rows.start, rows.stop + 2
     planes = torch.stack([x[top:bottom], y[top:bottom]], dim=1)
@@ -118,12 +126,12 @@ def _information(
     mean_x, mean_y, xx, yy, xy = _box_means(maps).unbind(1)
     var_x, var_y = (xx - mean_x * mean_x).clamp_min(0), (yy - mean_y * mean_y).clamp_min(0)
     both = xy - mean_x * mean_y
-    empty = var_y < eps
-    gain = torch.where(empty, 0.0, both / (var_y + eps))
-    rest = torch.where(empty, var_x, var_x - gain * both)
-    gain, rest = torch.where(var_x < eps, 0.0, gain), torch.where(var_x < eps, 0.0, rest)
+    empty = var_x < eps
+    gain = torch.where(empty, 0.0, both / (var_x + eps))
+    rest = torch.where(empty, var_y, var_y - gain * both)
+    gain, rest = torch.where(var_y < eps, 0.0, gain), torch.where(var_y < eps, 0.0, rest)
     values, whitening = mixture
-    around = _neighbours(y, parent, rows)
+    around = _neighbours(x, parent, rows)
     white = whitening.T @ around.flatten(1)
     scale = (white * white).sum(dim=0).view(around.shape[1:])
     slope = (rest + NOISE + gain * gain * NOISE) * scale * (1 / NOISE**2 / len(values))
@@ -154,8 +162,8 @@ def _structure(x: Plane, y: Plane, rows: slice, luminance: bool) -> Float[Tensor
 
 
 def _band_mean(x: Plane, y: Plane, parent: _Parent | None) -> Float[Tensor, ""]:
-    """The mean of a band's structure, weighted by information."""
-    mixture = _mixture(y, parent)
+    """The mean of the structure of a reference's band x and a distorted one y, weighted by information."""
+    mixture = _mixture(x, parent)
     total, weight = x.new_zeros(()), x.new_zeros(())
     for rows in strips(x.shape[0] - WANG.size + 1, x.shape[1]):
         bits = _information(x, y, parent, mixture, slice(rows.start + CROP, rows.stop + CROP))[:, CROP:-CROP]
@@ -165,13 +173,13 @@ def _band_mean(x: Plane, y: Plane, parent: _Parent | None) -> Float[Tensor, ""]:
 
 
 def iw_ssim(reference: Plane, distorted: Plane) -> Float[Tensor, ""]:
-    """IW-SSIM of two planes of luma, 0 … 255, with sides from 161. NaN where a band has no information."""
+    """IW-SSIM of two planes of luma, 0 … 255, with sides from 161. NaN where a band of the reference is flat."""
     pyramids = [pyramid(plane[:, None]) for plane in (reference, distorted)]  # one after the other, for their memory
     bands = [(x[:, 0], y[:, 0]) for x, y in zip(*pyramids, strict=True)]
     means = []
     for scale, (x, y) in enumerate(bands[:-1]):
         above = scale < len(bands) - 2
-        parent = _Parent(bands[scale + 1][1], *y.shape) if above else None
+        parent = _Parent(bands[scale + 1][0], *x.shape) if above else None
         means.append(_band_mean(x, y, parent))
     x, y = bands[-1]
     means.append(_structure(x, y, slice(0, x.shape[0] - WANG.size + 1), True).mean())

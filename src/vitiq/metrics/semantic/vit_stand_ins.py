@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -59,7 +61,9 @@ class VitTopKLoss(VitLoss):
 
     metric = "vit-topk"
 
-    def __init__(self, backbone: Backbone | None = None, k: int = PUBLISHED_K, temperature: float = 0.3) -> None:
+    def __init__(
+        self, backbone: Backbone | str | os.PathLike[str] | None = None, k: int = PUBLISHED_K, temperature: float = 0.3
+    ) -> None:
         super().__init__(backbone)
         self.k, self.temperature = k, temperature
 

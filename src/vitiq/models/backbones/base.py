@@ -20,8 +20,9 @@ from vitiq.errors import InputError, UndefinedError
 from vitiq.models.backbones.cache import Cache
 from vitiq.models.backbones.packed import ROWS, PackedViT, PlainViT
 from vitiq.models.backbones.precision import Precision, choose_precision
+from vitiq.models.device import undisturbed
 from vitiq.models.vit import VisionTransformer
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, check_image
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class Backbone:
         precision: of the matrix products, see `precision.py`; None to choose by its rule.
     """
 
+    @undisturbed()
     def __init__(  # noqa: PLR0917 - plain metadata
         self,
         name: str,
@@ -129,7 +131,8 @@ class Backbone:
         """Logits of images of any size.
 
         Raises:
-            UndefinedError: the network's output is not finite; so for `features`, `tokens`, `levels` and the rest.
+            InputError: anything but a list of one image or more, H×W×3 of uint8.
+            UndefinedError: the network's output is not finite. So for `features`, `tokens`, `levels` and the rest too.
         """
         return self._finite([found[: len(self.labels)] for found in self._predictions(images)])
 
@@ -143,14 +146,18 @@ class Backbone:
         p = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(p / p.sum(axis=1, keepdims=True), dtype=np.float32)
 
+    @undisturbed()
     def tokens(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n t d"]:
         """Tokens after the last norm, class token first."""
+
+        _check_list(images)
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             return [row for batch in self._batches(missing) for row in self._final(self._inputs(batch)).cpu().numpy()]
 
         return self._finite(self._cache.get("tokens", images, compute))
 
+    @undisturbed()
     def levels(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n level p d"]:
         """Patch tokens of images of the network's own size: before the first block, after each of the later half
         of the blocks, and after the last norm.
@@ -158,6 +165,7 @@ class Backbone:
         Raises:
             InputError: an image of another size.
         """
+        _check_list(images)
         side = self.image_size
         for image in images:
             if image.shape[:2] != (side, side):
@@ -170,11 +178,13 @@ class Backbone:
 
         return self._finite(self._cache.get("levels", images, compute))
 
+    @undisturbed()
     def rollout(self, image: ImageU8) -> Float32[np.ndarray, "rows columns"]:
         """Attention rollout of the class token over the patches of the whole image; sums to 1.
 
         Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3 (arXiv 2005.00928).
         """
+        check_image(image)
         with torch.inference_mode():
             flow = self._model.rollout(self._inputs([image]))[0, 0, self._model.config.prefix :]
         grid = self._model.config.grid
@@ -200,15 +210,19 @@ class Backbone:
             images = F.interpolate(images, (side, side), mode="bicubic", antialias=True, align_corners=False)
         return ((images - self._mean) / self._std).to(next(self._model.parameters()).dtype)
 
+    @undisturbed()
     def _predictions(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
         """Logits and class token in one row an image; only images not seen lately are run."""
+        _check_list(images)
 
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             rows: list[np.ndarray] = []
             for batch in self._batches(missing):
                 with torch.inference_mode():
                     first = self._network.forward_class(self._inputs(batch))
-                    rows.extend(torch.cat([self._model.classify(first), first[:, 0]], dim=1).cpu().numpy())
+                    # One by one: a product of one row is summed in another order than one of several.
+                    logits = torch.cat([self._model.classify(one) for one in torch.split(first, 1)])
+                    rows.extend(torch.cat([logits, first[:, 0]], dim=1).cpu().numpy())
             return rows
 
         return self._cache.get("predictions", images, compute)
@@ -247,3 +261,15 @@ class Backbone:
             # In place, image by image: it stays in the cache.
             row.copy_(torch.from_numpy(resized).permute(2, 0, 1)).div_(255).sub_(mean).div_(std)
         return inputs.to(self._device)
+
+
+def _check_list(images: object) -> None:
+    """Raises InputError for anything but a list, a tuple or an array N×H×W×3 of images, with one or more."""
+    single = isinstance(images, np.ndarray) and images.ndim != 4
+    if single or not isinstance(images, Sequence | np.ndarray) or isinstance(images, str | bytes):
+        given = f"an array of shape {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise InputError(f"{given} given, a list of images H×W×3 of uint8 expected; give one image as [image]")
+    if not len(images):
+        raise InputError("an empty list of images given, one image or more expected")
+    for image in images:
+        check_image(image)
