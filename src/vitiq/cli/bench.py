@@ -124,7 +124,7 @@ def study(  # noqa: PLR0917
         bar.say("report")
         page = build_report(out, step=bar.files) if any(record.bytes for record in done.records) else None
     summary = study_summary(out, config.anchors, config.anchor, done)
-    end_study(out, done, page, summary, as_json=options["as_json"])
+    end_study(out, done, page, summary, as_json=options["as_json"], quiet=options["quiet"])
 
 
 def config_of(images: tuple[Path, ...], codecs: tuple[str, ...], options: dict[str, Any]) -> BenchConfig:

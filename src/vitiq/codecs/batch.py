@@ -34,10 +34,16 @@ JPEG = b"\xff\xd8\xff"
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file of a folder that an earlier call has made."""
+    """A file of a folder that another call has made.
+
+    Attributes:
+        source, path: the input, and what was made from it.
+        meanwhile: made while this call was under way, not before.
+    """
 
     source: Path
     path: Path
+    meanwhile: bool = False
 
 
 @dataclass(frozen=True, slots=True)

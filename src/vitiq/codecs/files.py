@@ -93,6 +93,7 @@ class DecodedFile:
         codec: registered name.
         width, height: pixels.
         seconds: of decoding alone.
+        notes: what was done to the image.
     """
 
     source: Path
@@ -101,6 +102,7 @@ class DecodedFile:
     width: int
     height: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """One line for people."""
@@ -137,7 +139,6 @@ def encode_file(
     """
     target = output if output is not None else default_output(source, codec.extension, codec.name)
     check_suffix(target, codec)
-    overwrite = overwrite or (journal is not None and journal.holds(target, source))
     check_output(target, [source], overwrite=overwrite)
     raw = read_bounded(source)
     image, notes = read_image_bytes(raw, str(source))
@@ -230,7 +231,6 @@ def rebuild_file(
     """
     target = output if output is not None else default_output(source, ".png", word)
     form = image_format(target)
-    overwrite = overwrite or (journal is not None and journal.holds(target, source))
     check_output(target, [source], overwrite=overwrite)
     raw = read(source)
     image, done = rebuild(raw, source, target)
@@ -245,14 +245,14 @@ def decode_image(
     data: bytes, source: Path, target: Path, *, options: Mapping[str, object] | None = None, device: str = "cpu"
 ) -> tuple[ImageU8, DecodedFile]:
     """The image in the bytes of `source`, and what is to be said about it; writes nothing."""
-    begun = time.perf_counter()
     try:
         codec = make_codec(codec_of(data), options, device)
-        image = codec.decode(data)
+        begun = time.perf_counter()  # recognising the file imports every codec
+        image, notes = codec.decode_noted(data)
     except (BitstreamError, InputError) as error:
         raise type(error)(f"{source}: {error}") from error
     height, width, _ = image.shape
-    return image, DecodedFile(source, target, codec.name, width, height, time.perf_counter() - begun)
+    return image, DecodedFile(source, target, codec.name, width, height, time.perf_counter() - begun, notes)
 
 
 def check_rate(codec: Codec, rate: RateSpec | None) -> None:
