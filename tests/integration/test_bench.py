@@ -168,6 +168,45 @@ def test_a_dry_run_does_nothing(images: Path, tmp_path: Path, vitiq: Vitiq) -> N
     assert not out.exists()
 
 
+def test_a_dry_run_counts_what_the_study_does(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    """Codecs and rates that are named twice are done once."""
+    codecs = ("-c", "jpeg@20,40", "-c", "jpeg@40", "-c", "webp@bytes=900")
+    answer = vitiq("bench", images, *codecs, "-m", "mse", "-o", tmp_path / "out", "--dry-run", "--json")
+    values = json.loads(answer.out)
+    assert (values["tasks"], values["files"]["bitstreams"]) == (9, 9)
+    assert vitiq("bench", images, *codecs, "-m", "mse", "-o", tmp_path / "out", "--plan").out.endswith(": 9 tasks\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["records.csv", "records.parquet", "report.html", "table.md", "table.tex", "study.json"]
+)
+def test_a_folder_of_others_is_not_written_over(name: str, images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    mine = tmp_path / name
+    mine.write_text("mine")
+    bench = ("bench", images, "-c", "jpeg@30", "-m", "mse", "-o", tmp_path)
+    run = ("run", images, "-c", "jpeg", "--comparators", "", "-m", "mse", "-o", tmp_path)
+    for command in (bench, (*bench, "--dry-run"), (*bench, "--plan"), run):
+        answer = vitiq(*command)
+        assert answer.code == 1
+        assert f"{mine}: exists already" in answer.err
+        assert "-o" in answer.err
+        assert list(tmp_path.iterdir()) == [mine]
+    assert mine.read_text() == "mine"
+
+
+def test_results_are_continued_beside_other_files_and_without_their_mark(
+    images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    """A folder may hold what no study writes; a copy of results may lack the mark, a hidden file."""
+    (tmp_path / "notes.txt").write_text("mine")
+    bench = ("bench", images, "-m", "mse", "-o", tmp_path, "--executor", "inline")
+    assert vitiq(*bench, "-c", "jpeg@30").code == 0
+    assert vitiq(*bench, "-c", "jpeg@40").code == 0
+    (tmp_path / ".vitiq").unlink()
+    assert vitiq(*bench, "-c", "jpeg@50").code == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_precomputed_reconstructions_are_scored_like_a_codec(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     sizes = ["image,rate,bytes"]
     for rate in (20, 60):
