@@ -325,3 +325,27 @@ def test_an_anchor_without_a_metric_of_the_study_is_named(images: Path, tmp_path
     table.write_text('{"name": "Theirs", "results": {"bpp": [0.3, 0.6, 1.2], "psnr-rgb": [24, 28, 32]}}')
     answer = vitiq("bench", images, "-c", "jpeg@10,50,90", "-m", "ssim", "--anchors", table, "-o", tmp_path / "out")
     assert "Theirs has psnr-rgb, JPEG has ssim: nothing to compare." in answer.out
+
+
+def test_what_cannot_be_compared_is_a_table_all_the_same(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    """One codec, or two that share no size: their means are those of the records."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    settings = ("-c", "jpeg", "-q", 30, "-m", "mse", "--executor", "inline")
+    alone = vitiq("run", images, "-o", one, *settings, "--comparators", "")
+    both = vitiq("run", images, "-o", two, *settings, "--at-bytes", 10, "--comparators", "webp")
+    for answer, out, codecs in ((alone, one, ["JPEG"]), (both, two, ["JPEG", "WebP*"])):
+        assert answer.code == 0
+        text = (out / "table.md").read_text()
+        assert answer.out.startswith(text)
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if "| " in line]
+        assert [row[0] for row in rows] == ["codec", *codecs]
+        records = [record for record in Store(out).records() if record.codec == "jpeg"]
+        assert rows[1][1] == "quality 30"
+        assert int(rows[1][2].replace(",", "")) == round(sum(record.bytes for record in records) / len(records))
+        mean = sum(record.value("mse") for record in records) / len(records)
+        assert float(rows[1][4]) == pytest.approx(mean, abs=0.06)
+    assert "\\* Larger than requested" in (two / "table.md").read_text()
+    for form, name in (("csv", "settings.csv"), ("md", "tables.md")):
+        assert vitiq("report", one, "--format", form).out == f"{one / 'paper' / name}\n"
+        assert "JPEG" in (one / "paper" / name).read_text()
+    assert "begin{table" in (one / "table.tex").read_text()
