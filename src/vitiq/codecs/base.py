@@ -204,6 +204,18 @@ class Codec(ABC):
     def decompress(self, data: bytes) -> ImageU8:
         """The image in a file; what `decode` calls. Raises as `decode` does."""
 
+    def load(self, data: bytes | None = None) -> None:  # noqa: B027 - most have nothing to load
+        """Load networks and modules, so that the first `encode` or `decode` takes no longer than those that follow.
+
+        Whoever states seconds calls it before; nobody has to.
+
+        Args:
+            data: a file that is to be decoded; None for what `encode` needs.
+
+        Raises:
+            BitstreamError, WeightsError: as `encode` or `decode` would.
+        """
+
     @classmethod
     def detect(cls, data: bytes) -> bool:  # noqa: ARG003
         """Whether these are the first bytes of a file of this codec. Cheap, and never raises."""

@@ -52,7 +52,7 @@ class EncodedFile:
         reached: False where it does not fit.
         bytes: of the whole file.
         width, height: pixels.
-        seconds: of encoding alone.
+        seconds: of encoding alone, once the codec has loaded its networks.
         notes: what was done to the image, and what was not kept.
     """
 
@@ -92,7 +92,7 @@ class DecodedFile:
         path: the image.
         codec: registered name.
         width, height: pixels.
-        seconds: of decoding alone.
+        seconds: of decoding alone, once the codec has loaded its networks.
         notes: what was done to the image.
     """
 
@@ -161,8 +161,9 @@ def encode_image(
 ) -> tuple[bytes, EncodedFile]:
     """The compressed file of an image that was read from `source`, and what is to be said about it; writes nothing."""
     height, width, _ = image.shape
-    begun = time.perf_counter()
     try:
+        codec.load()
+        begun = time.perf_counter()
         found = encode_within(codec, image, None if rate is None else rate.at(width, height), progress)
     except (InputError, BitstreamError) as error:
         raise type(error)(f"{source}: {error}") from error
@@ -247,7 +248,8 @@ def decode_image(
     """The image in the bytes of `source`, and what is to be said about it; writes nothing."""
     try:
         codec = make_codec(codec_of(data), options, device)
-        begun = time.perf_counter()  # recognising the file imports every codec
+        codec.load(data)
+        begun = time.perf_counter()
         image, notes = codec.decode_noted(data)
     except (BitstreamError, InputError) as error:
         raise type(error)(f"{source}: {error}") from error

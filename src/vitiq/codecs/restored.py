@@ -64,6 +64,7 @@ def restore_image(
     """The corrected image of the bytes of `source`, and what is to be said about it; writes nothing."""
     from vitiq.filters.deblock.filter import Deblock, restore_jpeg  # noqa: PLC0415 - loads torch
 
+    Deblock(project=project, device=device).load()
     begun = time.perf_counter()
     image, notes = restore_jpeg(data, str(source), project=project, device=device)
     height, width, _ = image.shape
