@@ -168,6 +168,45 @@ def test_a_dry_run_does_nothing(images: Path, tmp_path: Path, vitiq: Vitiq) -> N
     assert not out.exists()
 
 
+def test_a_dry_run_counts_what_the_study_does(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    """Codecs and rates that are named twice are done once."""
+    codecs = ("-c", "jpeg@20,40", "-c", "jpeg@40", "-c", "webp@bytes=900")
+    answer = vitiq("bench", images, *codecs, "-m", "mse", "-o", tmp_path / "out", "--dry-run", "--json")
+    values = json.loads(answer.out)
+    assert (values["tasks"], values["files"]["bitstreams"]) == (9, 9)
+    assert vitiq("bench", images, *codecs, "-m", "mse", "-o", tmp_path / "out", "--plan").out.endswith(": 9 tasks\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["records.csv", "records.parquet", "report.html", "table.md", "table.tex", "study.json"]
+)
+def test_a_folder_of_others_is_not_written_over(name: str, images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    mine = tmp_path / name
+    mine.write_text("mine")
+    bench = ("bench", images, "-c", "jpeg@30", "-m", "mse", "-o", tmp_path)
+    run = ("run", images, "-c", "jpeg", "--comparators", "", "-m", "mse", "-o", tmp_path)
+    for command in (bench, (*bench, "--dry-run"), (*bench, "--plan"), run):
+        answer = vitiq(*command)
+        assert answer.code == 1
+        assert f"{mine}: exists already" in answer.err
+        assert "-o" in answer.err
+        assert list(tmp_path.iterdir()) == [mine]
+    assert mine.read_text() == "mine"
+
+
+def test_results_are_continued_beside_other_files_and_without_their_mark(
+    images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    """A folder may hold what no study writes; a copy of results may lack the mark, a hidden file."""
+    (tmp_path / "notes.txt").write_text("mine")
+    bench = ("bench", images, "-m", "mse", "-o", tmp_path, "--executor", "inline")
+    assert vitiq(*bench, "-c", "jpeg@30").code == 0
+    assert vitiq(*bench, "-c", "jpeg@40").code == 0
+    (tmp_path / ".vitiq").unlink()
+    assert vitiq(*bench, "-c", "jpeg@50").code == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_precomputed_reconstructions_are_scored_like_a_codec(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     sizes = ["image,rate,bytes"]
     for rate in (20, 60):
@@ -306,3 +345,27 @@ def test_an_anchor_without_a_metric_of_the_study_is_named(images: Path, tmp_path
     table.write_text('{"name": "Theirs", "results": {"bpp": [0.3, 0.6, 1.2], "psnr-rgb": [24, 28, 32]}}')
     answer = vitiq("bench", images, "-c", "jpeg@10,50,90", "-m", "ssim", "--anchors", table, "-o", tmp_path / "out")
     assert "Theirs has psnr-rgb, JPEG has ssim: nothing to compare." in answer.out
+
+
+def test_what_cannot_be_compared_is_a_table_all_the_same(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    """One codec, or two that share no size: their means are those of the records."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    settings = ("-c", "jpeg", "-q", 30, "-m", "mse", "--executor", "inline")
+    alone = vitiq("run", images, "-o", one, *settings, "--comparators", "")
+    both = vitiq("run", images, "-o", two, *settings, "--at-bytes", 10, "--comparators", "webp")
+    for answer, out, codecs in ((alone, one, ["JPEG"]), (both, two, ["JPEG", "WebP*"])):
+        assert answer.code == 0
+        text = (out / "table.md").read_text()
+        assert answer.out.startswith(text)
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if "| " in line]
+        assert [row[0] for row in rows] == ["codec", *codecs]
+        records = [record for record in Store(out).records() if record.codec == "jpeg"]
+        assert rows[1][1] == "quality 30"
+        assert int(rows[1][2].replace(",", "")) == round(sum(record.bytes for record in records) / len(records))
+        mean = sum(record.value("mse") for record in records) / len(records)
+        assert float(rows[1][4]) == pytest.approx(mean, abs=0.06)
+    assert "\\* Larger than requested" in (two / "table.md").read_text()
+    for form, name in (("csv", "settings.csv"), ("md", "tables.md")):
+        assert vitiq("report", one, "--format", form).out == f"{one / 'paper' / name}\n"
+        assert "JPEG" in (one / "paper" / name).read_text()
+    assert "begin{table" in (one / "table.tex").read_text()

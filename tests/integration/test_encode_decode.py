@@ -463,6 +463,7 @@ def test_rates(vitiq: Vitiq, photo: Path) -> None:
         (("-c", "jpeg", "--bytes", "0"), 2, "0"),
         (("-c", "jpeg", "--bpp", "-1"), 1, "above 0"),
         (("-c", "jpeg", "-q", "3", "--bytes", "900"), 2, "--quality and --bytes"),
+        (("-c", "jpeg", "-q", "3", "--at-bytes", "900"), 2, "not --quality and --at-bytes"),
         (("-c", "jpeg@30", "-q", "3"), 2, "several rates"),
         (("-c", "jpeg@30,40"), 2, "several rates"),
         (("-c", "jpeg", "--iterations", "3"), 1, "it takes subsampling"),

@@ -20,10 +20,11 @@ import killers
 from program import Vitiq
 from vitiq import workers
 from vitiq.codecs import folders as codec_folders
-from vitiq.codecs.files import encode_file
+from vitiq.codecs.batch import Skipped
+from vitiq.codecs.files import EncodedFile, encode_file
 from vitiq.codecs.journal import Journal
 from vitiq.codecs.spec import make_codec
-from vitiq.errors import InputError, TaskError
+from vitiq.errors import TaskError
 from vitiq.evaluation import plan, scoring, series_sets, sets, validate
 from vitiq.evaluation.executors import Workers
 from vitiq.image.io import write_png
@@ -149,20 +150,31 @@ def test_folders_of_encode(
     assert len(list(tmp_path.glob("*.jpg"))) == COUNT - 1
 
 
-def test_a_file_whose_worker_was_killed_after_writing_it_is_made_again(
+def test_a_file_that_another_run_or_a_killed_worker_has_made_is_there_already(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     source, target = sorted(folders[1].glob("*.png"))[0], tmp_path / "made.jpg"
-    journal = Journal.of(tmp_path, {})
-    for _ in range(2):
-        encode_file(source, target, codec=make_codec("jpeg"), journal=journal)
-    first = target.read_bytes()
-    with pytest.raises(InputError, match="exists already"):
-        encode_file(source, target, codec=make_codec("jpeg"), journal=Journal.of(tmp_path, {"other": 1}))
+    codec, journal = make_codec("jpeg"), Journal.of(tmp_path, {})
+
+    def made(kept: Journal, between: bytes | None = None) -> object:
+        def one(source: Path, target: Path) -> EncodedFile:
+            if between is not None:  # another run is faster
+                target.write_bytes(between)
+            return encode_file(source, target, codec=codec, journal=kept)
+
+        return codec_folders.each_of([(source, target)], one, kept, overwrite=False)[0]
+
+    assert isinstance(made(journal), EncodedFile)
+    first, there = target.read_bytes(), Skipped(source, target, meanwhile=True)
+    assert made(journal) == there
+    target.unlink()
+    assert made(journal, first) == there
+    other = made(Journal.of(tmp_path, {"other": 1}))
     assert target.read_bytes() == first
     target.write_bytes(b"another")
-    with pytest.raises(InputError, match="exists already"):
-        encode_file(source, target, codec=make_codec("jpeg"), journal=journal)
+    for foreign in (other, made(journal)):
+        assert isinstance(foreign, codec_folders.Failed)
+        assert "exists already" in foreign.problem
     assert target.read_bytes() == b"another"
 
 

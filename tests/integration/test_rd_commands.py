@@ -213,3 +213,13 @@ def test_a_number_that_an_option_cannot_take_is_refused_by_name(words: list[str]
     result = CliRunner().invoke(bd, [str(out), "--anchor", "jpeg", *words])
     assert result.exit_code == 2
     assert f"Invalid value for '{words[0]}'" in result.output
+
+
+def test_options_of_equal_rates_without_a_rate_and_rates_without_a_value(out: Path) -> None:
+    for words in (["--nearest"], ["--unit", "bytes"], ["--nearest", "--table", "means"]):
+        assert f"{words[0]} belongs to --at" in run(rd, out, *words, code=2)
+    for unit, rate in (("bytes", 0.5), ("bpp", 1e-6)):
+        said = run(rd, out, "--at", rate, "--unit", unit, code=1)
+        assert f"no image on which every codec reaches {rate:g} {unit} (the files have " in said
+        assert "no value in this table" in said
+    assert "WebP,2.5,2.5,2," in run(rd, out, "--at", "0.000001,2.5", "-m", "psnr-rgb")

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from program import Vitiq
 from vitiq.cli.score_maps import map_drawn
 from vitiq.codecs import batch
 from vitiq.codecs.batch import plan_decoding, plan_encoding
+from vitiq.codecs.classical.pillow import Jpeg
+from vitiq.codecs.files import encode_image
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import InputError
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -154,3 +159,37 @@ def test_a_full_disk_ends_the_drawing_of_maps(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(maps, "draw_map", failing(errno.ENOSPC))
     with pytest.raises(InputError, match=r"No space left on device.; free some space"):
         map_drawn(pair, tmp_path / "map.png", MetricSpec("mse"), force=True)
+
+
+LOADED = """
+import sys
+import numpy as np
+from vitiq.codecs.spec import make_codec
+
+image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+codec, made = make_codec(sys.argv[1]), None
+for work in (lambda: codec.encode(image), lambda: codec.decode(made)):
+    codec.load(made)
+    before = set(sys.modules)
+    made = work()
+    late = [name for name in set(sys.modules) - before if name.startswith(("vitiq", "torch", "jpeglib"))]
+    assert not late, late
+"""
+
+
+@pytest.mark.parametrize("codec", ["generative", "generative-mse", "jpeg+deblock", "jpeg"])
+def test_what_a_codec_loads_is_loaded_before_its_seconds_count(codec: str) -> None:
+    """In a process of its own, where nothing is loaded yet: coding imports nothing more."""
+    done = subprocess.run([sys.executable, "-c", LOADED, codec], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_seconds_begin_when_the_codec_has_loaded(tmp_path: Path) -> None:
+    class Slow(Jpeg):
+        def load(self, data: bytes | None = None) -> None:
+            time.sleep(0.5)
+
+    _, done = encode_image(
+        np.zeros((8, 8, 3), np.uint8), tmp_path / "a.png", tmp_path / "a.jpg", codec=Slow(), rate=None
+    )
+    assert done.seconds < 0.4

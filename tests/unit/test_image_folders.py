@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitiq.bitstream.container import is_viq
+from vitiq.codecs.folders import encode_files
 from vitiq.errors import InputError
 from vitiq.evaluation.pairs import VIQ
 from vitiq.image.folders import find_images, pairing_key
@@ -56,6 +58,14 @@ def test_files_of_the_system_and_others_are_passed_over_and_said_once(tmp_path: 
     for name in ("more.txt", "table.csv", *system):
         (tmp_path / name).unlink()
     assert find_images([tmp_path]).skipped == [f"{tmp_path}: 1 other file skipped (1 .txt)"]
+
+
+def test_the_journal_of_encode_is_no_news(tmp_path: Path) -> None:
+    IMAGE.save(tmp_path / "a.png")
+    for _ in encode_files([tmp_path], tmp_path / "made", codec="jpeg", jobs=1):
+        pass
+    assert [p.name for p in sorted((tmp_path / "made").iterdir())] == [".vitiq-made", "a.jpg"]
+    assert find_images([tmp_path / "made"]).skipped == []
 
 
 def test_what_is_meant_as_an_image_is_not_passed_over(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.cli.common import print_json, say
+from vitiq.cli.common import print_json, say, say_notes
 from vitiq.cli.options import Output
 from vitiq.cli.progress import ProgressBar, duration
 from vitiq.cli.stop import resumable
 from vitiq.cli.streams import STDIO
+from vitiq.text import plural
 
 if TYPE_CHECKING:
     from vitiq.codecs.batch import PassedOver, Skipped
@@ -62,9 +64,9 @@ def show_batch(
         start: begins the work; calls its argument with the number of files to be made.
     """
     from vitiq.codecs.batch import PassedOver, Skipped  # noqa: PLC0415
-    from vitiq.codecs.files import EncodedFile  # noqa: PLC0415
     from vitiq.codecs.folders import Failed  # noqa: PLC0415
 
+    begun = time.monotonic()
     made: list[EncodedFile | DecodedFile] = []
     skipped: list[Skipped] = []
     problems: list[str] = []
@@ -72,6 +74,8 @@ def show_batch(
         for one in found:
             if isinstance(one, Skipped):
                 skipped.append(one)
+                if one.meanwhile:
+                    bar.advance(note=one.source.name)
                 continue
             bar.clear()
             if isinstance(one, PassedOver):
@@ -82,28 +86,30 @@ def show_batch(
                 say(f"vitiq: {one.problem}", err=True)
                 continue
             made.append(one)
-            if isinstance(one, EncodedFile):
-                for note in one.notes:
-                    say(f"{one.source}: {note}", err=True)
+            say_notes(one.source, one.notes, quiet=quiet)
             if not as_json:
-                say(str(one), quiet=quiet)
+                say(str(one))
             bar.advance(note=one.source.name)
     if as_json:
         answer = {"files": [one.as_json() for one in made], "skipped": [str(one.path) for one in skipped]}
         print_json({**answer, "problems": problems})
     else:
-        say(summary(made, skipped, problems, unit), quiet=quiet)
+        say(summary(made, skipped, problems, unit, time.monotonic() - begun))
     if problems:
         sys.exit(1)
 
 
 def summary(
-    made: Sequence[EncodedFile | DecodedFile], skipped: Sequence[Skipped], problems: Sequence[str], unit: str
+    made: Sequence[EncodedFile | DecodedFile],
+    skipped: Sequence[Skipped],
+    problems: Sequence[str],
+    unit: str,
+    seconds: float,
 ) -> str:
-    """One line about all files."""
+    """One line about all files; `seconds` passed while workers made them side by side."""
     from vitiq.codecs.files import EncodedFile  # noqa: PLC0415
 
-    parts = [f"{len(made)} {unit}{'' if len(made) == 1 else 's'} done in {duration(sum(one.seconds for one in made))}"]
+    parts = [f"{plural(len(made), unit)} done in {duration(seconds)}"]
     encoded = [one for one in made if isinstance(one, EncodedFile)]
     if encoded:
         size = sum(one.bytes for one in encoded)

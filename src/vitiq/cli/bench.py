@@ -16,6 +16,7 @@ from vitiq.cli.options import PathName
 from vitiq.cli.progress import duration
 from vitiq.cli.stop import resumable
 from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
+from vitiq.text import plural
 
 if TYPE_CHECKING:
     from vitiq.analysis.comparison import Comparison
@@ -118,13 +119,13 @@ def study(  # noqa: PLR0917
         planned = work.plan_bench(config, out, workers)
         if plan_only:
             Store(out).begin(planned)
-            click.echo(f"{planned.name}: {len(planned)} tasks")
+            click.echo(f"{planned.name}: {plural(len(planned), 'task')}")
             return
         done = work.run_bench(planned, out, workers, bar, max_failures=max_failures)
         bar.say("report")
         page = build_report(out, step=bar.files) if any(record.bytes for record in done.records) else None
     summary = study_summary(out, config.anchors, config.anchor, done)
-    end_study(out, done, page, summary, as_json=options["as_json"])
+    end_study(out, done, page, summary, as_json=options["as_json"], quiet=options["quiet"])
 
 
 def config_of(images: tuple[Path, ...], codecs: tuple[str, ...], options: dict[str, Any]) -> BenchConfig:
@@ -191,11 +192,11 @@ def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:
         answer = {"images": found.images, "tasks": found.tasks, "seconds": found.seconds, "files": dict(found.files)}
         print_json(answer | {"problems": list(found.problems)})
         return
-    click.echo(f"{found.tasks} tasks on {found.images} images")
+    click.echo(f"{plural(found.tasks, 'task')} on {plural(found.images, 'image')}")
     if found.seconds is not None:
         click.echo(f"about {duration(found.seconds)}, estimated from one task of each codec on one image")
     for folder, count in found.files.items():
-        click.echo(f"{out / folder}: {count} files")
+        click.echo(f"{out / folder}: {plural(count, 'file')}")
     for problem in found.problems:
         click.echo(f"vitiq: {problem}", err=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -40,6 +40,12 @@ def say(text: str, *, err: bool = False, quiet: bool = False) -> None:
     """A line of an answer: on stdout, or on stderr where stdout holds a file; names in it cannot steer the terminal."""
     if not quiet:
         click.echo(tame(text, line=True), err=err)
+
+
+def say_notes(source: Path, notes: Iterable[str], *, quiet: bool) -> None:
+    """What was done to an image that was read, a line each on stderr."""
+    for note in notes:
+        say(f"{source}: {note}", err=True, quiet=quiet)
 
 
 def on_stdout(path: Path) -> bool:

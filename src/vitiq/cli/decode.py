@@ -12,7 +12,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.batch import into_folder, show_batch
-from vitiq.cli.common import on_stdout, print_json, say
+from vitiq.cli.common import on_stdout, print_json, say, say_notes
 from vitiq.cli.options import PathName
 from vitiq.cli.single import rebuild_one
 from vitiq.cli.streams import STDIO
@@ -69,13 +69,14 @@ def command(  # noqa: PLR0917
         raise click.UsageError("--verify decodes the file again and needs one that is not standard input or output")
     rebuild = partial(decode_image, options=given, device=device)
     image, done = rebuild_one(files[0], output, rebuild, word="decoded", read=read_file, force=force, as_json=as_json)
+    say_notes(done.source, done.notes, quiet=quiet)
     if as_json:
         answer = done.as_json()
         if verify:
             answer["verify"] = dict(compared(done, image, given))
         print_json(answer)
     else:
-        say(str(done), err=on_stdout(done.path), quiet=quiet)
+        say(str(done), err=on_stdout(done.path))
         if verify:
             report_differences(done, image, given)
 

@@ -11,7 +11,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.batch import into_folder, show_batch
-from vitiq.cli.common import SearchBar, on_stdout, print_json, say
+from vitiq.cli.common import SearchBar, on_stdout, print_json, say, say_notes
 from vitiq.cli.options import PathName
 from vitiq.cli.streams import STDIO, read_stdin, write_stdout
 from vitiq.codecs.defaults import ENCODE
@@ -81,7 +81,7 @@ def command(  # noqa: PLR0917
 
     if max_bytes is not None and at_bytes is not None:
         raise click.UsageError("--at-bytes is the former name of --bytes: use only --bytes")
-    rate = common.rate_of(quality, max_bytes or at_bytes, bpp)
+    rate = common.rate_of(quality, max_bytes or at_bytes, bpp, "at-bytes" if at_bytes is not None else "bytes")
     named = parse_codec(name or ENCODE).rates
     if len(named) + (rate is not None) > 1:
         raise click.UsageError(f"{name} and the other options name several rates, one expected")
@@ -135,9 +135,8 @@ def encode_one(source: Path, output: Path | None, codec: Codec, asked: Asked) ->
 
 def answer(done: EncodedFile, asked: Asked) -> None:
     """What was made, on stdout unless the file itself is there; notes on stderr."""
-    for note in done.notes:
-        say(f"{done.source}: {note}", err=True)
+    say_notes(done.source, done.notes, quiet=asked.quiet)
     if asked.as_json:
         print_json(done.as_json())
     else:
-        say(str(done), err=on_stdout(done.path), quiet=asked.quiet)
+        say(str(done), err=on_stdout(done.path))

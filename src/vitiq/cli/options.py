@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import logging
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -206,7 +207,18 @@ device = click.option(
     help="Device for neural codecs and scoring ViTs: cpu, cuda, cuda:1, …; auto: a GPU if available.",
 )  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
-quiet = click.option("--quiet", is_flag=True, help="No progress or notes; results and problems are still printed.")
+
+
+def hear_notes(_: click.Context, __: click.Parameter, quiet: bool) -> bool:
+    """Shows what the library itself says; where `quiet`, only problems (errors), no notes (warnings)."""
+    for handler in logging.getLogger("vitiq").handlers:
+        handler.setLevel(logging.ERROR if quiet else logging.NOTSET)
+    return quiet
+
+
+quiet = click.option(
+    "--quiet", is_flag=True, callback=hear_notes, help="No progress or notes; results and problems are still printed."
+)
 study = click.option("--study", help="Study to use, if the folder has several; the last one if not given.")
 
 
@@ -228,8 +240,13 @@ def rate(function: F) -> F:
     return function
 
 
-def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None) -> RateSpec | None:
+def rate_of(
+    quality: float | None, max_bytes: int | None, bpp: float | None, bytes_name: str = "bytes"
+) -> RateSpec | None:
     """The rate that was asked for.
+
+    Args:
+        bytes_name: the option that gave `max_bytes`.
 
     Raises:
         UsageError: more than one was.
@@ -239,9 +256,8 @@ def rate_of(quality: float | None, max_bytes: int | None, bpp: float | None) -> 
     given: dict[RateKind, float | None] = {"quality": quality, "bytes": max_bytes, "bpp": bpp}
     asked = [(kind, value) for kind, value in given.items() if value is not None]
     if len(asked) > 1:
-        raise click.UsageError(
-            f"give one of --quality, --bytes and --bpp, not {' and '.join(f'--{k}' for k, _ in asked)}"
-        )
+        named = " and ".join(f"--{bytes_name if kind == 'bytes' else kind}" for kind, _ in asked)
+        raise click.UsageError(f"give one of --quality, --bytes and --bpp, not {named}")
     return RateSpec(asked[0][0], float(asked[0][1])) if asked else None
 
 

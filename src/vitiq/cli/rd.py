@@ -63,13 +63,18 @@ def command(  # noqa: PLR0917
     from vitiq.analysis.export import to_csv, to_json, to_rows  # noqa: PLC0415
     from vitiq.evaluation.points import gather_points  # noqa: PLC0415
 
+    if at is None:
+        _refuse_without_at()
     if output is not None:
         from vitiq.files import check_output  # noqa: PLC0415
 
         check_output(output, inputs_of(sources), overwrite=force)
     gathered = gather_points(sources, study)
+    problems = list(gathered.problems)
     if at is not None:
         rows = _at(gathered, at, unit, nearest=nearest, metrics=metrics)
+        if not any(row["images"] for row in rows):  # a table without a value is no answer
+            problems.append("no value in this table: give rates that the files have")
     elif table == "points":
         points = list(gathered.points)
         if metrics is not None:
@@ -82,7 +87,19 @@ def command(  # noqa: PLR0917
     else:
         rows = (_means if table == "means" else _pareto)(gathered, gathered.metrics(metrics))
     _write(output, _csv(rows) if form == "csv" else to_json([_plain(row) for row in rows]), force=force)
-    report_problems(gathered.problems)
+    report_problems(problems)
+
+
+def _refuse_without_at() -> None:
+    """Refuse options that belong to --at where that is not given.
+
+    Raises:
+        UsageError: one is.
+    """
+    context = click.get_current_context()
+    for name in ("nearest", "unit"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} belongs to --at, which is not given: give rates, as --at 0.1,0.5")
 
 
 def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: bool, metrics: str | None) -> list[Row]:
@@ -104,8 +121,13 @@ def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: 
             row |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
         rows.append(row)
     if empty:
+        sizes = [p.bpp if unit == "bpp" else p.bytes for p in gathered.points if not p.aggregate]
+        digits = ".4g" if unit == "bpp" else ".0f"
+        known = f"the files have {min(sizes):{digits}} to {max(sizes):{digits}}"
         click.echo(
-            f"vitiq: no image on which every codec reaches {', '.join(empty)} {unit}; compare fewer codecs", err=True
+            f"vitiq: no image on which every codec reaches {', '.join(empty)} {unit} ({known}); "
+            "give other rates, or compare fewer codecs",
+            err=True,
         )
     return rows
 

@@ -9,7 +9,7 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.batch import into_folder, show_batch
-from vitiq.cli.common import on_stdout, print_json, say
+from vitiq.cli.common import on_stdout, print_json, say, say_notes
 from vitiq.cli.options import PathName
 from vitiq.cli.single import rebuild_one
 
@@ -57,9 +57,8 @@ def command(  # noqa: PLR0917
     output = wanted.path if wanted is not None else None
     rebuild = partial(restore_image, project=not free, device=device)
     _, done = rebuild_one(files[0], output, rebuild, word="restored", read=read_bounded, force=force, as_json=as_json)
-    for note in done.notes:
-        say(f"{done.source}: {note}", err=True)
+    say_notes(done.source, done.notes, quiet=quiet)
     if as_json:
         print_json(done.as_json())
     else:
-        say(str(done), err=on_stdout(done.path), quiet=quiet)
+        say(str(done), err=on_stdout(done.path))

@@ -86,4 +86,4 @@ def command(  # noqa: PLR0917
         done = run_preset(config, images, out, workers, bar)
         bar.say("report")
         page = build_report(out, step=bar.files)
-    end_study(out, done, page, summary_table(out), as_json=study["as_json"])
+    end_study(out, done, page, summary_table(out), as_json=study["as_json"], quiet=study["quiet"])

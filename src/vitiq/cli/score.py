@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.common import print_json, report_problems
+from vitiq.cli.common import print_json, report_problems, say_notes
 from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
@@ -109,9 +109,11 @@ def command(  # noqa: PLR0917
             JsonAnswer(details=details, alone=single) if as_json else TextAnswer(folders, alone=single)
         )
         bar = stack.enter_context(ProgressBar("pair", total=len(pairs), quiet=quiet or len(pairs) < 2))
+        notes = NotesOnce(quiet=quiet)
         work = stack.enter_context(closing(score(pairs)))
         for scored in work:
             bar.advance(note=scored.distorted.name, kept=scored.kept)
+            notes(scored, bar)
             if scored.problem is not None:
                 problems.append(scored.problem)
                 continue
@@ -125,6 +127,22 @@ def command(  # noqa: PLR0917
         problems += undefined_by_name(aggregate, metrics)
         answer.end(aggregate if folders and aggregate.pairs else None, problems)
     report_problems(problems)
+
+
+class NotesOnce:
+    """What reading the images of pairs changed, on stderr: a line an image and change, however many pairs it is in."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._said: set[tuple[Path, tuple[str, ...]]] = set()
+
+    def __call__(self, scored: Scored, bar: ProgressBar) -> None:
+        """Of one more pair, past the progress bar."""
+        for path, notes in zip((scored.reference, scored.distorted), scored.notes, strict=True):
+            if notes and (path, notes) not in self._said:
+                self._said.add((path, notes))
+                bar.clear()
+                say_notes(path, notes, quiet=self._quiet)
 
 
 def from_streams(reference: Path, distorted: Path | None, *, once: bool) -> tuple[Path, Path | None]:

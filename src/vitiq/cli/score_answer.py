@@ -14,6 +14,7 @@ from vitiq.cli.common import to_json_text
 from vitiq.cli.readable import tame
 from vitiq.metrics.questions import QUESTIONS, described, grouped
 from vitiq.metrics.scoring import number, to_json
+from vitiq.text import plural
 from vitiq.types import Score
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class TextAnswer(Answer):
     def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:  # noqa: ARG002 - reported on stderr
         """The summary of two folders."""
         if aggregate is not None:
-            show_summary(aggregate.summaries(), len(aggregate.pairs), "images" if self._alone else "pairs")
+            show_summary(aggregate.summaries(), len(aggregate.pairs), "image" if self._alone else "pair")
             sets = aggregate.sets()
             if sets:
                 click.echo("sets")
@@ -77,7 +78,9 @@ class JsonAnswer(Answer):
         found = _alone(scored.scores) if self._alone else scored.scores
         scores = {key: self._score(score) for key, score in found.items()}
         files = {"reference": str(scored.reference), "distorted": str(scored.distorted)}
-        record = {**({"image": str(scored.reference)} if self._alone else files), "scores": scores}
+        record: dict[str, object] = {**({"image": str(scored.reference)} if self._alone else files), "scores": scores}
+        notes = [f"{side}: {note}" for side, own in zip(files, scored.notes, strict=True) for note in own]
+        record["notes"] = list(scored.notes[0]) if self._alone else notes
         click.echo(("," if self._count else "") + "\n" + textwrap.indent(to_json_text(record), "    "), nl=False)
         self._count += 1
 
@@ -133,10 +136,10 @@ def _alone(scores: Mapping[str, Score]) -> dict[str, Score]:
     }
 
 
-def show_summary(summaries: Mapping[str, Summary], count: int, what: str = "pairs") -> None:
+def show_summary(summaries: Mapping[str, Summary], count: int, what: str = "pair") -> None:
     """A line a metric, by the question it answers: mean, standard deviation, 95 % interval of the mean."""
     wide = max(16, *(len(name) + 2 for name in summaries)) if summaries else 16
-    click.echo(f"{count} {what}\n    {'metric':{wide}}{'mean':>12}{'deviation':>12}   95 % interval of the mean")
+    click.echo(f"{plural(count, what)}\n    {'metric':{wide}}{'mean':>12}{'deviation':>12}   95 % interval of the mean")
     for question, own in grouped(summaries).items():
         click.echo(f"  {QUESTIONS[question]}")
         for name, summary in own.items():

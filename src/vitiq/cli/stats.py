@@ -67,7 +67,7 @@ def command(  # noqa: PLR0917
     if as_json:
         print_json({**answer, **({"problems": problems} if problems else {})})
     else:
-        say(f"{out}: {moments.count} samples of {moments.dimensions} numbers, for {statistics.metric}", quiet=quiet)
+        say(f"{out}: {moments.count} samples of {moments.dimensions} numbers, for {statistics.metric}")
         if (moments.count or 0) <= moments.dimensions:
             click.echo(f"vitiq: too few for a distance, more than {moments.dimensions} samples are needed", err=True)
     report_problems(problems)

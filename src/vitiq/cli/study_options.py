@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.common import print_json, say
+from vitiq.cli.common import print_json, say, say_notes
 from vitiq.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -93,11 +93,17 @@ class StudyBar:
         self._bar.close()
 
 
-def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_json: bool) -> None:
-    """The answer on stdout, what went wrong on stderr; exit code 1 where something did."""
+def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_json: bool, quiet: bool) -> None:
+    """The answer on stdout, notes and what went wrong on stderr; exit code 1 where something did."""
+    for image in done.study.images:
+        say_notes(Path(image.path), image.notes, quiet=quiet)
     if as_json:
-        answer = {"report": None if page is None else str(page), "records": str(out / "records.parquet")}
-        print_json(answer | {"study": done.study.name, "problems": done.problems})
+        notes = [f"{image.name}: {note}" for image in done.study.images for note in image.notes]
+        answer: dict[str, object] = {
+            "report": None if page is None else str(page),
+            "records": str(out / "records.parquet"),
+        }
+        print_json(answer | {"study": done.study.name, "notes": notes, "problems": done.problems})
     else:
         click.echo(summary)
     for problem in done.problems:

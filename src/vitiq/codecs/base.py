@@ -32,6 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from vitiq.codecs.noted import gathered
 from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, described
 from vitiq.foreign import RAISED, guarded, is_ours
 from vitiq.models.device import check_device, shield
@@ -49,7 +50,7 @@ class FileInfo:
         bytes: of the whole file.
         quality: the quality it was made with, where the file says so; else None.
         sections: bytes of each part (header, latents, …); they sum to `bytes`.
-        notes: what a reader of results should know about how the file was made (a change of size, …).
+        notes: what a reader of results should know about how the file was made (a change of size, …), or is read.
         weights: first bytes of the sha256 of the shared weights it needs, hexadecimal; None for none.
         details: what else the file says, JSON-serialisable.
         symbols: the whole numbers that are coded, one C×H×W array a layer; None unless asked for, () where there are
@@ -178,6 +179,12 @@ class Codec(ABC):
         check_decoded(image, self.name)
         return image
 
+    def decode_noted(self, data: bytes) -> tuple[ImageU8, tuple[str, ...]]:
+        """As `decode`, with a note for each thing that reading the file changed (transparency, orientation, …)."""
+        with gathered() as notes:
+            image = self.decode(data)
+        return image, tuple(notes)
+
     def _is_ours(self) -> bool:
         """Whether the codec ships with vitiq: then an unexpected error is a fault to be seen whole."""
         return is_ours(type(self).__module__)
@@ -201,6 +208,18 @@ class Codec(ABC):
     def decompress(self, data: bytes) -> ImageU8:
         """The image in a file; what `decode` calls. Raises as `decode` does."""
 
+    def load(self, data: bytes | None = None) -> None:  # noqa: B027 - most have nothing to load
+        """Load networks and modules, so that the first `encode` or `decode` takes no longer than those that follow.
+
+        Whoever states seconds calls it before; nobody has to.
+
+        Args:
+            data: a file that is to be decoded; None for what `encode` needs.
+
+        Raises:
+            BitstreamError, WeightsError: as `encode` or `decode` would.
+        """
+
     @classmethod
     def detect(cls, data: bytes) -> bool:  # noqa: ARG003
         """Whether these are the first bytes of a file of this codec. Cheap, and never raises."""
@@ -216,10 +235,11 @@ class Codec(ABC):
             BitstreamError: the bytes are damaged or foreign.
             WeightsError: symbols are asked for, and the weights they need are not found.
         """
-        height, width, _ = self.decode(data).shape
+        image, notes = self.decode_noted(data)
+        height, width, _ = image.shape
         nothing: tuple[np.ndarray, ...] | None = () if symbols else None
         return FileInfo(
-            self.name, width, height, len(data), None, {"file": len(data)}, symbols=nothing, latents=nothing
+            self.name, width, height, len(data), None, {"file": len(data)}, notes, symbols=nothing, latents=nothing
         )
 
     def identity(self) -> Mapping[str, object]:

@@ -31,10 +31,16 @@ JPEG = Kind(frozenset(FORMATS["JPEG"].suffixes), lambda head: head.startswith(b"
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file of a folder that an earlier call has made."""
+    """A file of a folder that another call has made.
+
+    Attributes:
+        source, path: the input, and what was made from it.
+        meanwhile: made while this call was under way, not before.
+    """
 
     source: Path
     path: Path
+    meanwhile: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class EncodedFile:
         reached: False where it does not fit.
         bytes: of the whole file.
         width, height: pixels.
-        seconds: of encoding alone.
+        seconds: of encoding alone, once the codec has loaded its networks.
         notes: what was done to the image, and what was not kept.
     """
 
@@ -92,7 +92,8 @@ class DecodedFile:
         path: the image.
         codec: registered name.
         width, height: pixels.
-        seconds: of decoding alone.
+        seconds: of decoding alone, once the codec has loaded its networks.
+        notes: what was done to the image.
     """
 
     source: Path
@@ -101,6 +102,7 @@ class DecodedFile:
     width: int
     height: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """One line for people."""
@@ -137,7 +139,6 @@ def encode_file(
     """
     target = output if output is not None else default_output(source, codec.extension, codec.name)
     check_suffix(target, codec)
-    overwrite = overwrite or (journal is not None and journal.holds(target, source))
     check_output(target, [source], overwrite=overwrite)
     raw = read_bounded(source)
     image, notes = read_image_bytes(raw, str(source))
@@ -160,8 +161,9 @@ def encode_image(
 ) -> tuple[bytes, EncodedFile]:
     """The compressed file of an image that was read from `source`, and what is to be said about it; writes nothing."""
     height, width, _ = image.shape
-    begun = time.perf_counter()
     try:
+        codec.load()
+        begun = time.perf_counter()
         found = encode_within(codec, image, None if rate is None else rate.at(width, height), progress)
     except (InputError, BitstreamError) as error:
         raise type(error)(f"{source}: {error}") from error
@@ -230,7 +232,6 @@ def rebuild_file(
     """
     target = output if output is not None else default_output(source, ".png", word)
     form = image_format(target)
-    overwrite = overwrite or (journal is not None and journal.holds(target, source))
     check_output(target, [source], overwrite=overwrite)
     raw = read(source)
     image, done = rebuild(raw, source, target)
@@ -245,14 +246,15 @@ def decode_image(
     data: bytes, source: Path, target: Path, *, options: Mapping[str, object] | None = None, device: str = "cpu"
 ) -> tuple[ImageU8, DecodedFile]:
     """The image in the bytes of `source`, and what is to be said about it; writes nothing."""
-    begun = time.perf_counter()
     try:
         codec = make_codec(codec_of(data), options, device)
-        image = codec.decode(data)
+        codec.load(data)
+        begun = time.perf_counter()
+        image, notes = codec.decode_noted(data)
     except (BitstreamError, InputError) as error:
         raise type(error)(f"{source}: {error}") from error
     height, width, _ = image.shape
-    return image, DecodedFile(source, target, codec.name, width, height, time.perf_counter() - begun)
+    return image, DecodedFile(source, target, codec.name, width, height, time.perf_counter() - begun, notes)
 
 
 def check_rate(codec: Codec, rate: RateSpec | None) -> None:

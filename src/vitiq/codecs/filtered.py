@@ -59,6 +59,12 @@ class FilteredCodec(Codec):
         """As the codec's."""
         self._codec.check_ready(qualities)
 
+    def load(self, data: bytes | None = None) -> None:
+        """What the codec needs, and the filters, which work on what is decoded."""
+        self._codec.load(data)
+        for item in self._filters:
+            item.load()
+
     def decompress(self, data: bytes) -> ImageU8:
         """The codec's image, filtered.
 

@@ -22,7 +22,7 @@ from vitiq.codecs.batch import Batch, PassedOver, Skipped, plan_decoding, plan_e
 from vitiq.codecs.files import DecodedFile, EncodedFile, decode_file, encode_file
 from vitiq.codecs.journal import Journal
 from vitiq.codecs.spec import RateSpec, make_codec
-from vitiq.errors import StoreError, VitiqError, disk_is_full
+from vitiq.errors import InputError, StoreError, VitiqError, disk_is_full
 from vitiq.registry import plugin_fault
 from vitiq.workers import in_order, jobs_on
 
@@ -136,18 +136,38 @@ def _encode_some(
     rate: RateSpec | None,
     overwrite: bool,
     journal: Journal,
-) -> list[EncodedFile | Failed]:
+) -> list[EncodedFile | Skipped | Failed]:
     def one(source: Path, target: Path) -> EncodedFile:
         made = _codec(codec, options, device)
         return encode_file(source, target, codec=made, rate=rate, overwrite=overwrite, journal=journal)
 
-    return [caught(source, partial(one, source, target)) for source, target in items]
+    return each_of(items, one, journal, overwrite=overwrite)
 
 
 def _decode_some(
     items: Sequence[tuple[Path, Path]], *, options: Frozen, device: str, overwrite: bool, journal: Journal
-) -> list[DecodedFile | Failed]:
+) -> list[DecodedFile | Skipped | Failed]:
     one = partial(decode_file, options=dict(options), overwrite=overwrite, device=device, journal=journal)
+    return each_of(items, one, journal, overwrite=overwrite)
+
+
+def each_of(
+    items: Sequence[tuple[Path, Path]], make: Callable[[Path, Path], R], journal: Journal, *, overwrite: bool
+) -> list[R | Skipped | Failed]:
+    """Each file made, or failed; or skipped, where another run of the same command has made it since the planning."""
+
+    def there(source: Path, target: Path) -> bool:
+        return not overwrite and journal.holds(target, source)
+
+    def one(source: Path, target: Path) -> R | Skipped:
+        try:
+            if not there(source, target):
+                return make(source, target)
+        except InputError:  # of any kind; what is refused because it stands there by now is in the journal
+            if not there(source, target):
+                raise
+        return Skipped(source, target, meanwhile=True)
+
     return [caught(source, partial(one, source, target)) for source, target in items]
 
 

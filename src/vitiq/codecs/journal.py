@@ -111,8 +111,8 @@ class Journal:
     def holds(self, target: Path, source: Path) -> bool:
         """Whether `target` is there as this command makes it from `source`.
 
-        Of a file that was planned, this is so where the worker that made it was killed before it could say so; it may
-        be made again.
+        Of a file that was planned, this is so where another run of the command has made it since, or where the worker
+        that made it was killed before it could say so.
         """
         return target.exists() and self.state(target, source, self.lines()) is State.SAME
 

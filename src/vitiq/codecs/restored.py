@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vitiq.codecs.batch import PassedOver, Skipped, plan_restoring
 from vitiq.codecs.files import DecodedFile, rebuild_file
-from vitiq.codecs.folders import Failed, all_of, caught
+from vitiq.codecs.folders import Failed, all_of, each_of
 from vitiq.codecs.journal import Journal
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8
@@ -27,13 +27,7 @@ from vitiq.workers import jobs_on
 
 @dataclass(frozen=True, slots=True)
 class RestoredFile(DecodedFile):
-    """A JPEG that was corrected; `codec` names the correction.
-
-    Attributes:
-        notes: what was done to the image besides.
-    """
-
-    notes: tuple[str, ...] = ()
+    """A JPEG that was corrected; `codec` names the correction, `notes` say what was done to the image besides."""
 
 
 def restore_file(
@@ -70,6 +64,7 @@ def restore_image(
     """The corrected image of the bytes of `source`, and what is to be said about it; writes nothing."""
     from vitiq.filters.deblock.filter import Deblock, restore_jpeg  # noqa: PLC0415 - loads torch
 
+    Deblock(project=project, device=device).load()
     begun = time.perf_counter()
     image, notes = restore_jpeg(data, str(source), project=project, device=device)
     height, width, _ = image.shape
@@ -110,6 +105,6 @@ def restore_files(
 
 def _restore_some(
     items: Sequence[tuple[Path, Path]], *, project: bool, device: str, overwrite: bool, journal: Journal
-) -> list[DecodedFile | Failed]:
+) -> list[RestoredFile | Skipped | Failed]:
     one = partial(restore_file, project=project, device=device, overwrite=overwrite, journal=journal)
-    return [caught(source, partial(one, source, target)) for source, target in items]
+    return each_of(items, one, journal, overwrite=overwrite)

@@ -31,7 +31,7 @@ from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.plan import KEEP, Faults, check_keep, check_metrics, make_study, read_images, series_of
+from vitiq.evaluation.plan import KEEP, Faults, check_keep, check_metrics, distinct, make_study, read_images, series_of
 from vitiq.evaluation.points import choose_label
 from vitiq.evaluation.precomputed import precomputed_series, read_precomputed
 from vitiq.evaluation.presets import Finished, carry_on, finish
@@ -154,8 +154,10 @@ def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
     """The study of a request; reads every image once.
 
     Raises:
+        InputError: `out` holds files of somebody else's that would be replaced.
         VitiqError: faults of the request, all at once; or no image can be read.
     """
+    Store(out).check_free()
     checked = check(config)
     images, problems = read_images(config.images, workers, out)
     if not images:
@@ -197,15 +199,17 @@ def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
     Raises:
         VitiqError: faults of the request, all at once; or no image is found.
     """
+    Store(out).check_free()
     checked = check(config)
     found = find_inputs(config.images, out)
     if not found.files:
         raise InputError("no image to run on: " + ("; ".join(found.problems) or "none was named"))
     count = len(found.files)
-    tasks = count * sum(len(one.rates) for one in checked.series) + count * len(config.precomputed)
+    encodes = count * sum(len(one.rates) for one in distinct(checked.series))
+    tasks = encodes + count * len(config.precomputed)
     files = {"records.parquet, records.csv": 2}
     if "bitstreams" in config.keep:
-        files["bitstreams"] = count * sum(len(one.rates) for one in checked.series)
+        files["bitstreams"] = encodes
     if "images" in config.keep:
         files |= {"reconstructions": tasks, "originals": count}
     seconds = _tried(checked, found.files[0][0])
@@ -218,7 +222,7 @@ def _tried(checked: Checked, path: Path) -> float | None:
 
     total, tried = 0.0, False
     start = time.monotonic()
-    for one in checked.series:
+    for one in distinct(checked.series):
         if time.monotonic() - start > TRIAL_SECONDS:
             break
         try:

@@ -83,14 +83,19 @@ def pixels_digest(pixels: ImageU8) -> str:
 
 
 def read_any(path: Path) -> ImageU8:
-    """An image file, or a file of any registered codec, decoded.
+    """The image of `read_noted`."""
+    return read_noted(path)[0]
+
+
+def read_noted(path: Path) -> tuple[ImageU8, tuple[str, ...]]:
+    """An image file, or a file of any registered codec, decoded; and notes of what reading it changed.
 
     Raises:
         InputError: it is neither, or cannot be read.
     """
     data = read_bounded(path)  # once: a pipe has it once
     try:
-        return decode_image(data, str(path))[0]
+        image, notes = decode_image(data, str(path))
     except InputError as error:
         from vitiq.codecs.detect import codec_of  # noqa: PLC0415 - only where no image was found
         from vitiq.codecs.spec import make_codec  # noqa: PLC0415
@@ -100,6 +105,7 @@ def read_any(path: Path) -> ImageU8:
         except VitiqError:
             raise error from None
         try:
-            return codec.decode(data)
+            return codec.decode_noted(data)
         except VitiqError as broken:
             raise InputError(f"{path}: {broken}") from broken
+    return image, tuple(notes)

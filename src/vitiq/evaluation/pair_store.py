@@ -174,6 +174,7 @@ class PairStore(PairRows):
             "size": [scored.width, scored.height],
             "rows": [_packed(rows) for rows in scored.rows],
             "order": list(scored.scores),
+            "notes": scored.notes,
         }
         whole = score_row(key, WHOLE, "") | {"details": as_json(metadata)}
         self.put([*(score_row(key, name, score.signature, score) for name, score in scored.scores.items()), whole])
@@ -216,7 +217,8 @@ def _scored(rows: dict[str, tuple[float, str, Any]]) -> Scored:
     scores = {name: Score(*rows[name]) for name in metadata["order"]}
     reference, distorted = map(_unpacked, metadata["rows"])
     width, height = metadata["size"]
-    return Scored(Path(), Path(), width, height, scores, (reference, distorted))
+    left, right = map(tuple, metadata.get("notes", ((), ())))
+    return Scored(Path(), Path(), width, height, scores, (reference, distorted), notes=(left, right))
 
 
 def _packed(rows: RowsByKey) -> dict[str, object]:

@@ -162,7 +162,7 @@ def read_images(paths: Sequence[Path], workers: Workers, out: Path | None = None
     return images, problems
 
 
-def _distinct(series: Iterable[Series]) -> Iterator[Series]:
+def distinct(series: Iterable[Series]) -> Iterator[Series]:
     """Each codec once, with all its rates: one that is asked for twice would count its images twice in every mean."""
     found: dict[tuple[object, ...], Series] = {}
     for one in series:
@@ -187,7 +187,7 @@ def make_study(
     """A study of what was read and checked; a series or a rate that is given twice counts once."""
     return Study(
         images=tuple(images),
-        series=tuple(_distinct(series)),
+        series=tuple(distinct(series)),
         metrics=tuple(metric.name for metric in metrics),
         signatures={metric.name: signature_of(metric) for metric in metrics if isinstance(metric, PairMetric)},
         weights=None if spec.weights is None else str(spec.weights),

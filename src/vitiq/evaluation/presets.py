@@ -84,6 +84,8 @@ def run_preset(
         VitiqError: faults of the request, before any work; or no image could be compressed.
         KeyboardInterrupt: stopped, what is done is kept.
     """
+    store = Store(out)
+    store.check_free()
     faults = Faults()
     main = None
     with faults.gathered():
@@ -116,7 +118,6 @@ def run_preset(
         maps=True,
         problems=problems,
     )
-    store = Store(out)
     if config.at_bytes is not None:
         study = _at(study, dict.fromkeys((image.name for image in images), config.at_bytes))
     store.begin(study)

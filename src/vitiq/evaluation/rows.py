@@ -35,6 +35,11 @@ TASKS = {
 """Columns of the tasks of a study, as `join` makes them."""
 FIXED = ("image", "codec", "quality", "width", "height", "bytes", "bpp", "encode_seconds", "decode_seconds")
 """First columns of the wide tables; one a metric follows."""
+ALL_NOTES = (
+    """CAST(to_json(list_concat(from_json(read_notes, '["VARCHAR"]'), from_json(notes, '["VARCHAR"]'))) AS VARCHAR)"""
+    " AS notes"
+)
+"""What reading an image changed, which the study knows, and what its encode noted, as one list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +213,9 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
             f"SELECT image, codec, quality, width, height, bytes, CASE WHEN error IS NULL THEN bytes * 8 / "
             f"(CAST(width AS DOUBLE) * height) END AS bpp, encode_seconds, decode_seconds"
             f'{columns}, label, grouped AS "group", kind AS rate_kind, '
-            f"asked AS rate_value, reached, coalesce(error, lost) AS error, original_bytes{paths}, notes, settings, "
-            f"details, encode_key AS key FROM tasks JOIN encodes USING (encode_key) LEFT JOIN own USING (encode_key) "
+            f"asked AS rate_value, reached, coalesce(error, lost) AS error, original_bytes{paths}, {ALL_NOTES}, "
+            f"settings, details, encode_key AS key FROM tasks JOIN encodes USING (encode_key) "
+            f"LEFT JOIN own USING (encode_key) "
             f"LEFT JOIN lost USING (encode_key) "
             f"ORDER BY position"
         )

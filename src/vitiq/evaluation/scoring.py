@@ -14,7 +14,7 @@ from typing import TypeVar
 from vitiq import workers
 from vitiq.errors import InputError
 from vitiq.evaluation.executors import one_thread
-from vitiq.evaluation.inputs import read_any
+from vitiq.evaluation.inputs import read_noted
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.worker import metrics_of
 from vitiq.metrics.base import Metric
@@ -26,6 +26,8 @@ from vitiq.types import ImageU8, Score
 T = TypeVar("T")
 R = TypeVar("R")
 Pair = tuple[Path, Path]
+Noted = tuple[ImageU8, tuple[str, ...]]
+"""An image, and notes of what reading it changed."""
 
 ITEMS_A_WORKER = 4
 """Fewer are done sooner without a further process: one starts in about as long as one takes."""
@@ -48,6 +50,7 @@ class Scored:
         rows: of both images, for the metrics of sets.
         problem: why the pair could not be scored; then there are no scores.
         kept: whether an earlier call scored it.
+        notes: of each image, what reading it changed.
     """
 
     reference: Path
@@ -58,6 +61,7 @@ class Scored:
     rows: tuple[RowsByKey, RowsByKey] = field(default_factory=lambda: ({}, {}))
     problem: str | None = None
     kept: bool = False
+    notes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 def problem_of(error: InputError, reference: Path, distorted: Path) -> str:
@@ -72,33 +76,33 @@ def score_files(pairs: Sequence[Pair], metrics: Sequence[Metric], *, sets: bool 
     Pairs are read until they have `PIXELS`, then scored at once.
     """
     results: list[Scored] = []
-    held: list[tuple[Pair, ImageU8, ImageU8]] = []
+    held: list[tuple[Pair, Noted, Noted]] = []
     for pair in pairs:
         try:
             # One image of many pairs is read once, and a network reads it once.
-            left = held[-1][1] if held and held[-1][0][0] == pair[0] else read_any(pair[0])
-            right = left if pair[1] == pair[0] else read_any(pair[1])
-            check_sizes(left, right)
+            left = held[-1][1] if held and held[-1][0][0] == pair[0] else read_noted(pair[0])
+            right = left if pair[1] == pair[0] else read_noted(pair[1])
+            check_sizes(left[0], right[0])
         except InputError as error:
             results += _scored(held, metrics, sets=sets)
             held = []
             results.append(Scored(*pair, problem=problem_of(error, *pair)))
             continue
         held.append((pair, left, right))
-        if sum(image.shape[0] * image.shape[1] for _, image, _ in held) >= PIXELS:
+        if sum(image.shape[0] * image.shape[1] for _, (image, _), _ in held) >= PIXELS:
             results += _scored(held, metrics, sets=sets)
             held = []
     return results + _scored(held, metrics, sets=sets)
 
 
-def _scored(held: Sequence[tuple[Pair, ImageU8, ImageU8]], metrics: Sequence[Metric], *, sets: bool) -> list[Scored]:
+def _scored(held: Sequence[tuple[Pair, Noted, Noted]], metrics: Sequence[Metric], *, sets: bool) -> list[Scored]:
     if not held:
         return []
-    scores = metric_scores([left for _, left, _ in held], [right for _, _, right in held], metrics)
+    scores = metric_scores([left for _, (left, _), _ in held], [right for _, _, (right, _) in held], metrics)
     results = []
-    for (pair, left, right), own in zip(held, scores, strict=True):
+    for (pair, (left, of_left), (right, of_right)), own in zip(held, scores, strict=True):
         rows = (rows_of(left, metrics), rows_of(right, metrics)) if sets else ({}, {})
-        results.append(Scored(*pair, left.shape[1], left.shape[0], own, rows))
+        results.append(Scored(*pair, left.shape[1], left.shape[0], own, rows, notes=(of_left, of_right)))
     return results
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vitiq.errors import InputError
-from vitiq.evaluation.inputs import read_any
+from vitiq.evaluation.inputs import read_noted
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.scoring import in_order
 from vitiq.image.io import find_images
@@ -17,6 +18,7 @@ from vitiq.metrics.guards import UNDEFINED, undefined
 from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
+from vitiq.text import plural
 from vitiq.types import Score
 
 log = logging.getLogger("vitiq")
@@ -42,10 +44,11 @@ class SetScores:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Rows of one image, or why there are none."""
+    """Rows of one image, or why there are none; notes of what reading it changed."""
 
     rows: RowsByKey
     problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_rows(paths: Sequence[Path], metrics: Sequence[Metric]) -> list[Read]:
@@ -53,7 +56,8 @@ def read_rows(paths: Sequence[Path], metrics: Sequence[Metric]) -> list[Read]:
     results = []
     for path in paths:
         try:
-            results.append(Read(rows_of(read_any(path), metrics)))
+            image, notes = read_noted(path)
+            results.append(Read(rows_of(image, metrics), notes=notes))
         except InputError as error:
             results.append(Read({}, str(error)))
     return results
@@ -112,15 +116,25 @@ def score_sets_of(
     folders = [images_of(side, problems) for side in sides]
     gatherer = RowGatherer(metrics)
     both = [*folders[0], *folders[1]]
+    noted: list[Counter[str]] = [Counter(), Counter()]
     step(len(both))
     for index, read in enumerate(in_order(read_rows, both, spec, lost_rows, jobs)):
         step(len(both))
         side = int(index >= len(folders[0]))
+        noted[side].update(read.notes)
         if read.problem is not None:
             problems.append(read.problem)
             continue
         gatherer.add(*((read.rows, {}) if side == 0 else ({}, read.rows)))
+    for folder, counts in zip(sides, noted, strict=True):
+        _say_notes(folder, counts)
     return SetScores(gatherer.scores(), problems)
+
+
+def _say_notes(folder: Path, noted: Counter[str]) -> None:
+    """A line a change that reading a folder's images made, not one an image: sets have thousands."""
+    for note, count in noted.items():
+        log.warning("%s: %s: %s", folder, plural(count, "image"), note)
 
 
 def statistics_of(
@@ -139,15 +153,17 @@ def statistics_of(
     metric = _frechet(spec)
     key, problems = metric.rows_key(), list[str]()
     paths = images_of(folder, problems)
-    running = RunningMoments()
+    running, noted = RunningMoments(), Counter[str]()
     step(len(paths))
     for read in in_order(read_rows, paths, spec, lost_rows, jobs):
         step(len(paths))
+        noted.update(read.notes)
         rows = read.problem if read.problem is not None else read.rows[key]
         if isinstance(rows, str):
             problems.append(rows)
         else:
             running.add(rows)
+    _say_notes(folder, noted)
     try:
         return Statistics(running.result(), key, metric.name), problems
     except InputError as error:

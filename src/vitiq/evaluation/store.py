@@ -13,6 +13,7 @@ what another made.
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,11 @@ from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.study import Study
 from vitiq.files import write_changed, write_quickly
-from vitiq.image.folders import RESULTS_MARK
+from vitiq.image.folders import RESULTS_MARK, holds_results
 from vitiq.text import parse_json
+
+WRITTEN = ("study.json", "records.parquet", "records.csv", "report.html", "report-single.html", "table.md", "table.tex")
+"""Files at the top of a folder of results, which a further study replaces."""
 
 SUFFIXES = {"reconstructions": ".png", "originals": ".png", "traces": ".json", "maps": ".npz", "previews": ""}
 
@@ -90,6 +94,21 @@ class Store:
         return _there(self.path("maps", record.key))
 
     # Studies
+
+    def check_free(self) -> None:
+        """Refuse a folder of somebody else's, before any work, where a study would replace files in it.
+
+        Raises:
+            InputError: it is no folder of results, and holds a file of a name that is written.
+        """
+        if holds_results(self.out) or self.study_names():  # a copy of results may lack the mark, which is hidden
+            return
+        taken = next((path for path in (self.out / name for name in WRITTEN) if os.path.lexists(path)), None)
+        if taken is not None:
+            raise InputError(
+                f"{taken}: exists already, in a folder that holds no results of vitiq, and would be replaced; "
+                f"give another folder with -o, such as {self.out / 'study'}"
+            )
 
     def begin(self, study: Study) -> None:
         """Make the folder, and note that this study is the last.

@@ -48,14 +48,16 @@ watch: Callable[[Progress], None] | None = None
 
 @lru_cache(maxsize=16)
 def codec_of(spec: str) -> Codec:
-    """A codec, made once a worker.
+    """A codec, made once a worker, with its networks: no task's seconds are those of loading them.
 
     Args:
         spec: a `CodecSpec` as JSON.
     """
     values = json.loads(spec)
     filters = tuple(FilterSpec(**item) for item in values["filters"])
-    return CodecSpec(**{**values, "filters": filters, "rates": ()}).make()
+    made = CodecSpec(**{**values, "filters": filters, "rates": ()}).make()
+    made.load()
+    return made
 
 
 @lru_cache(maxsize=2)

@@ -55,6 +55,9 @@ class Filter(ABC):
                 where it is not found.
         """
 
+    def load(self) -> None:  # noqa: B027 - most have nothing to load
+        """Load networks, so that the first `apply` takes no longer than those that follow; see `Codec.load`."""
+
     def identity(self) -> Mapping[str, object]:
         """Everything that changes the filtered image: name, options, sha256 of weights; JSON-serialisable."""
         return {"name": self.name, **settings(self.options)}

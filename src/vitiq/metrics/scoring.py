@@ -89,7 +89,7 @@ def _loads(name: str) -> bool:
     try:
         registry.load("metrics", name)
     except PluginError as error:
-        log.warning("%s", error)
+        log.error("%s", error)
         return False
     except MissingDependencyError:
         return True  # which says so in its place

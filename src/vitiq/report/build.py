@@ -59,7 +59,6 @@ def build_report(out: Path, *, single_file: bool = False, step: Callable[[int, i
 
 
 def summary_table(out: Path) -> str:
-    """The table that answers the study's question as Markdown, for the terminal; "" without one."""
+    """The table that answers the study's question as Markdown, for the terminal."""
     _, model = read_model(out)
-    table = answer_table(model)
-    return to_markdown(table) if table else ""
+    return to_markdown(answer_table(model))

@@ -10,7 +10,7 @@ from typing import Any
 from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.evaluation.record import Record
 from vitiq.report.answer import first_level, percent_text, seconds_text, share_text, size_text
-from vitiq.report.choice import MOST, by_question
+from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table, has_curves
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
@@ -53,14 +53,32 @@ class Table:
 
 
 def all_tables(model: Model) -> list[Table]:
-    """Every table that the study has numbers for."""
+    """Every table that the study has numbers for: at least the means of each setting."""
     made = [equal_bytes(model, rows, index) for index, rows in enumerate(model.levels)]
-    return [*made, *bd_rates(model), *thesis_tables(model)]
+    return [*made, *bd_rates(model), *thesis_tables(model)] or [each_setting(model)]
 
 
-def answer_table(model: Model) -> Table | None:
-    """The one table that answers the study's question: codecs at equal bytes, or BD-rates; None without either."""
-    return equal_bytes(model, first_level(model)) if model.levels else next(iter(bd_rates(model)), None)
+def answer_table(model: Model) -> Table:
+    """The one table that answers the study's question: codecs at equal bytes, or BD-rates, or what each made."""
+    if model.levels:
+        return equal_bytes(model, first_level(model))
+    return next(iter(bd_rates(model)), None) or each_setting(model)
+
+
+def each_setting(model: Model) -> Table:
+    """Codecs at each of their settings, where nothing is to be compared; the first metrics, where there are many."""
+    columns = first_columns(model)
+    rows = [point.row for point in model.points]
+    labels = [model.curves[row.curve].label + ("" if row.reached else "*") for row in rows]
+    sizes = [(number_text(row.bytes, 0), f"{row.bpp:.4f}") for row in rows]
+    values = zip(*(_values(model, rows, column) for column in columns), strict=True) if columns else [()] * len(rows)
+    cells = tuple(
+        (label, point.setting, *size, *own, seconds_text(point.row.encode_seconds))
+        for label, point, size, own in zip(labels, model.points, sizes, values, strict=True)
+    )
+    header = ("codec", "setting", "bytes", "bits per pixel", *map(_head, columns), "encode")
+    title = f"Means over {len(model.images)} images at each setting" if len(model.images) > 1 else "At each setting"
+    return Table("settings", title, header, cells, _equal_note(model, rows))
 
 
 def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:

@@ -74,9 +74,9 @@ def _decode(name: str, data: bytes, short_side: int) -> ImageU8:
 
 def _say(left_out: Sequence[str]) -> None:
     for reason in left_out[:SAID]:
-        log.warning("left out of the training images: %s", reason)
+        log.error("left out of the training images: %s", reason)
     if len(left_out) > SAID:
-        log.warning("left out of the training images: %d more", len(left_out) - SAID)
+        log.error("left out of the training images: %d more", len(left_out) - SAID)
 
 
 def digest_of(value: object) -> str:

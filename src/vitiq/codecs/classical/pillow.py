@@ -16,6 +16,7 @@ from PIL import Image, ImageFile, features
 from PIL import __version__ as pillow_version
 
 from vitiq.codecs.base import Codec
+from vitiq.codecs.noted import note
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError
 from vitiq.image.io import decode_image
 from vitiq.options import option
@@ -43,9 +44,11 @@ def decode_format(codec: Codec, data: bytes) -> ImageU8:
 
         raise BitstreamError(f"a file of codec {codec_of(data)} given to the {codec.name} decoder; use that codec")
     try:
-        return decode_image(data, f"{codec.title} file of {len(data)} bytes")[0]
+        image, notes = decode_image(data, f"{codec.title} file of {len(data)} bytes")
     except InputError as error:
         raise BitstreamError(str(error)) from error
+    note(notes)
+    return image
 
 
 class PillowCodec(FormatCodec):

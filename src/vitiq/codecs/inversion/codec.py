@@ -107,6 +107,10 @@ class Inversion(ViqCodec):
             )
         return LayeredEntropyModel(generator.integer_prior, shapes, step)
 
+    def load(self, data: bytes | None = None) -> None:
+        """The generator of the option, or of a file."""
+        _ = self._generator() if data is None else generator_of(self.unpack(data), self.options.generator)
+
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """Search latents for `image` within `quality` bytes.
 

@@ -74,6 +74,10 @@ class InversionVector(ViqCodec):
         self._coder = "qsgd" if self._compat else chosen.coder
         self._search = chosen.search(chosen.iterations)
 
+    def load(self, data: bytes | None = None) -> None:
+        """The generator of the option, or of a file."""
+        _ = self._generator() if data is None else generator_of(self.unpack(data), self.options.generator)
+
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """Search the latent of `image`, quantise it at `quality` bits."""
         generator = self._generator()

@@ -154,6 +154,20 @@ class TransformViqCodec(ViqCodec):
     def _synthesis(self) -> SynthesisName:
         return cast("SynthesisName", self.synthesis)
 
+    def load(self, data: bytes | None = None) -> None:
+        """The networks of the option or of a file, unless that is a layer of graphics alone, and what codes latents."""
+        file = None if data is None else self.unpack(data)
+        if file is not None and all(section.kind == GRAPHICS for section in file.sections):
+            return
+        decoder = self._decoder(file)
+        if self.synthesis == "perceptual":
+            _ = decoder.classifier
+        import vitiq.codecs.transform.latent_coding
+
+        if data is None:
+            import vitiq.codecs.transform.mixed
+            import vitiq.codecs.transform.refine  # noqa: F401
+
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """Compress an image of any size up to 2**27 pixels.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from vitiq.image.read import decode_image, to_image
 from vitiq.models.device import undisturbed
 from vitiq.options import device_option, option
 from vitiq.types import ImageU8
+
+if TYPE_CHECKING:
+    from vitiq.filters.deblock.embedded import EmbeddedCorrector
 
 START = b"\xff\xd8\xff"
 """First bytes of every JPEG."""
@@ -53,6 +57,16 @@ class Deblock(Filter):
         if not np.array_equal(decode_image(data, "JPEG file")[0], image):
             raise InputError("filter deblock begins from the JPEG file itself; name it first, as in jpeg+deblock+NAME")
         return _restored(data, f"JPEG file of {len(data)} bytes", self.options)[0]
+
+    def load(self) -> None:
+        """The corrector's network, and what reads and corrects coefficients."""
+        import jpeglib  # noqa: F401, PLC0415 - slow to import
+
+        import vitiq.filters.deblock.coefficients  # noqa: PLC0415
+        import vitiq.filters.deblock.correct  # noqa: PLC0415
+        import vitiq.models.threads  # noqa: F401, PLC0415
+
+        _corrector(self.options.device)
 
     def identity(self) -> Mapping[str, object]:
         """Options, weights, and a GPU, whose rounding can change pixels."""
@@ -89,12 +103,20 @@ def restore_jpeg(data: bytes, name: str, *, project: bool = True, device: str = 
     return _restored(data, name, DeblockOptions(project=project, device=device))
 
 
+def _corrector(device: str) -> EmbeddedCorrector:
+    """The network on a device; kept once it is loaded."""
+    from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415 - loads torch
+    from vitiq.models.device import find_device  # noqa: PLC0415
+
+    found = find_device(device)
+    return load_corrector(device=None if found.type == "cpu" else found)
+
+
 @undisturbed()
 def _restored(data: bytes, name: str, options: DeblockOptions) -> tuple[ImageU8, list[str]]:
     """As `restore_jpeg`, of a file that `decode_image` has read."""
     from vitiq.filters.deblock.coefficients import read_coefficients  # noqa: PLC0415
     from vitiq.filters.deblock.correct import restore  # noqa: PLC0415 - loads torch
-    from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415
     from vitiq.models.device import exact_convolutions, find_device  # noqa: PLC0415
     from vitiq.models.threads import search_threads  # noqa: PLC0415
 
@@ -107,7 +129,7 @@ def _restored(data: bytes, name: str, options: DeblockOptions) -> tuple[ImageU8,
     device = find_device(options.device)
     # Sums are rounded in an order that may depend on the number of threads.
     with search_threads(), exact_convolutions(device):
-        model = load_corrector(device=None if device.type == "cpu" else device).model
+        model = _corrector(options.device).model
         samples = restore(coefficients, model, project=options.project)
     if samples.shape != raster.samples.shape:
         raise InputError(f"{name}: its parts do not agree on the size of the image; save it again as JPEG")
