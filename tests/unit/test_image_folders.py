@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitiq.bitstream.container import is_viq
 from vitiq.codecs.folders import encode_files
 from vitiq.errors import InputError
 from vitiq.evaluation.pairs import VIQ

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import math
 import logging
+import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
