@@ -137,9 +137,9 @@ def test_memory_grows_with_the_number_of_files_alone(tmp_path: Path) -> None:
         (tmp_path / str(count)).mkdir()
         for number in range(count):
             (tmp_path / str(count) / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    peak(tmp_path / "200")
-    peak(tmp_path / "800")  # Python's table of interned names, which paths go into, has grown by now
-    assert peak(tmp_path / "800") < 6 * peak(tmp_path / "200")
+    # Python's table of interned names, which paths go into, grows at some calls: by 4 MB, whatever the folder.
+    few, many = (min(peak(tmp_path / count) for _ in range(4)) for count in ("200", "800"))
+    assert many < 6 * few
 
 
 def test_links_that_lead_nowhere_or_to_folders_and_pipes_are_said(tmp_path: Path) -> None:

@@ -217,6 +217,8 @@ def of_kind(
 ) -> Iterator[Path]:
     """The files of a kind, sorted; what cannot be looked at becomes a problem, and the rest is counted in `others`."""
     for file in in_order(files):
+        if file.name.startswith(RESULTS_MARK):  # vitiq's own, such as the journal of `encode`
+            continue
         if is_housekeeping(file.relative_to(folder)):
             if not file.name.startswith(RESULTS_MARK):  # vitiq's own are no news: the mark, the journal of `encode`
                 others["of the system"] += 1
