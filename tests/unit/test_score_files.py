@@ -135,15 +135,15 @@ def test_images_are_let_go(images: list[tuple[Path, Path]], monkeypatch: pytest.
         nonlocal alive
         alive -= 1
 
-    def read(path: Path) -> ImageU8:
+    def read(path: Path) -> tuple[ImageU8, tuple[str, ...]]:
         nonlocal alive, most
         image = np.zeros((16, 16, 3), np.uint8).view(Counted)
         weakref.finalize(image, gone)
         alive += 1
         most = max(most, alive)
-        return image
+        return image, ()
 
-    monkeypatch.setattr(scoring, "read_any", read)
+    monkeypatch.setattr(scoring, "read_noted", read)
     aggregate = Aggregate(resolve_metrics("mse,psnr-rgb"))
     for scored in score_pairs(images * 20, MetricSpec("mse,psnr-rgb"), jobs=1):
         aggregate.add(scored)
