@@ -147,9 +147,14 @@ class PhasedConfig(TrainingConfig, frozen=True, kw_only=True):
         return frozenset(phase.crop for phase in self.phases)
 
 
+WHEN = frozenset({"checkpoint_every", "validate_every"})
+"""Settings that say when a run is looked at, and nothing about what it learns."""
+
+
 def changed(before: Settings, now: Settings) -> list[str]:
-    """Names of the settings that differ; steps may have become more, and phases may follow: a run can be extended."""
-    values = ((name, getattr(before, name), getattr(now, name)) for name in before.__struct_fields__)
+    """Names of the settings that differ in what is learned; steps may have become more, and phases may follow."""
+    names = [name for name in before.__struct_fields__ if name not in WHEN]
+    values = ((name, getattr(before, name), getattr(now, name)) for name in names)
     return [name for name, old, new in values if old != new and not _extended(name, old, new)]
 
 
