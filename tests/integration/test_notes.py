@@ -97,6 +97,16 @@ def test_notes_of_a_resumed_table(vitiq: Vitiq, photo: Image.Image, tmp_path: Pa
         assert f"{tmp_path / folder / 'x.png'}: transparency laid on white\n" in second.err
 
 
+def test_a_note_of_many_images_is_counted(vitiq: Vitiq, photo: Image.Image, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(5):
+        photo.convert("L").save(tmp_path / "in" / f"{n}.png")
+    command = ("bench", tmp_path / "in", "-c", "jpeg@20", "-m", "mse", "-o", tmp_path / "out", "--executor", "inline")
+    said = [line for line in vitiq(*command).err.splitlines() if "grey repeated" in line]
+    assert len(said) == 4
+    assert said[3].startswith("2 images more: grey repeated")
+
+
 def test_studies(vitiq: Vitiq, photo: Image.Image, tmp_path: Path) -> None:
     path, out = tmp_path / "x.png", tmp_path / "out"
     see_through(photo).save(path)

@@ -12,6 +12,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, say, say_notes
 from vitiq.cli.progress import ProgressBar
+from vitiq.text import plural
 
 if TYPE_CHECKING:
     from vitiq.evaluation.executors import Workers
@@ -93,10 +94,21 @@ class StudyBar:
         self._bar.close()
 
 
+SAID = 3
+"""Images whose note is said one by one: a set of grey images has thousands of one kind."""
+
+
 def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_json: bool, quiet: bool) -> None:
     """The answer on stdout, notes and what went wrong on stderr; exit code 1 where something did."""
+    by_note: dict[str, list[str]] = {}
     for image in done.study.images:
-        say_notes(Path(image.path), image.notes, quiet=quiet)
+        for note in image.notes:
+            by_note.setdefault(note, []).append(image.path)
+    for note, paths in by_note.items():
+        for path in paths[:SAID]:
+            say_notes(Path(path), [note], quiet=quiet)
+        if len(paths) > SAID:
+            say(f"{plural(len(paths) - SAID, 'image')} more: {note}", err=True, quiet=quiet)
     if as_json:
         notes = [f"{image.name}: {note}" for image in done.study.images for note in image.notes]
         answer: dict[str, object] = {
