@@ -16,10 +16,11 @@ WIDTH = 98
 
 def sections(command: click.Command, name: str) -> list[str]:
     """Help of a command and of its subcommands, but for hidden ones, with the program's settings."""
-    command._help_option = None  # click keeps the first form it made, whoever asked for it
+    below = command.commands if isinstance(command, click.Group) else {}
+    for one in (command, *below.values()):  # a hidden one's options may stand in its group's help
+        one._help_option = None  # click keeps the first form it made, whoever asked for it
     context = click.Context(command, info_name=name, terminal_width=WIDTH, **cli.context_settings)
     text = f"## `{name}`\n\n```text\n{command.get_help(context)}\n```\n"
-    below = command.commands if isinstance(command, click.Group) else {}
     shown = {key: sub for key, sub in below.items() if not sub.hidden}
     return [text, *(part for key, sub in shown.items() for part in sections(sub, f"{name} {key}"))]
 
