@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -78,20 +78,12 @@ def to_compressai(points: Sequence[RdPoint]) -> dict[str, dict[str, object]]:
     metrics = metrics_of(points)
     without: dict[str, str] = {}
     for metric in metrics:
-        without |= left_out(_series(points, metric)).images
+        without |= left_out((p.codec, p.image, p.values.get(metric, math.nan)) for p in points).images
     if len(without) == len({p.image for p in points}):
         without = {}
     held = [p for p in points if p.image not in without]
     said = [f"{len(without)} images left out ({LeftOut(without).text(len(without))})"] if without else []
     return {codec: _compressai([p for p in held if p.codec == codec], codec, said) for codec in codecs_of(held)}
-
-
-def _series(points: Sequence[RdPoint], metric: str) -> Iterator[tuple[str, str, list[float]]]:
-    """Codec, image and the metric at the codec's settings, as `left_out` takes them."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for p in points:
-        found.setdefault((p.codec, p.image), []).append(p.values.get(metric, math.nan))
-    return ((codec, image, values) for (codec, image), values in found.items())
 
 
 def _compressai(own: Sequence[RdPoint], codec: str, said: Sequence[str]) -> dict[str, object]:

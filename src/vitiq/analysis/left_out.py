@@ -34,26 +34,28 @@ def _names(images: Sequence[str], named: int) -> str:
     return ", ".join(images[:named]) + more
 
 
-def left_out(series: Iterable[tuple[str, str, Sequence[float]]]) -> LeftOut:
+def left_out(values: Iterable[tuple[str, str, float]]) -> LeftOut:
     """Images of which a codec has no finite value at over half of its settings, for all codecs alike.
 
     An image that a codec reproduces exactly has an infinite PSNR, and a small one no MS-SSIM: no mean with it is
     finite. A codec without any finite value says nothing about images. Where all would be left out, none is.
 
     Args:
-        series: codec, image, and the metric's values at the codec's settings.
+        values: codec, image, and the metric's value at one of the codec's settings.
 
     Example:
-        >>> left_out([("jpeg", "photo", [30.0, 40.0]), ("jpeg", "chart", [math.inf, math.inf])]).lines()
+        >>> left_out([("jpeg", "photo", 30.0), ("jpeg", "chart", math.inf)]).lines()
         ['chart left out: jpeg has no finite value at over half of its settings']
     """
-    every = [(codec, image, [math.isfinite(value) for value in values]) for codec, image, values in series]
-    able = {codec for codec, _, finite in every if any(finite)}
+    every: dict[tuple[str, str], list[bool]] = {}
+    for codec, image, value in values:
+        every.setdefault((codec, image), []).append(math.isfinite(value))
+    able = {codec for (codec, _), finite in every.items() if any(finite)}
     lacking: dict[str, list[str]] = {}
-    for codec, image, finite in every:
+    for (codec, image), finite in every.items():
         if codec in able and 2 * sum(finite) < len(finite):
             lacking.setdefault(image, []).append(codec)
-    if len(lacking) == len({image for _, image, _ in every}):
+    if len(lacking) == len({image for _, image in every}):
         return LeftOut({})
     return LeftOut({image: _reason(codecs, len(able)) for image, codecs in lacking.items()})
 

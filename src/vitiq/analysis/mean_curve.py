@@ -77,7 +77,8 @@ def images_with_curves(tables: Sequence[CodecTable]) -> tuple[list[str], list[st
     """
     images = common_images(tables)
     own = [t.of_images(images) for t in tables if not t.aggregate]
-    without = left_out((t.codec, image, row) for t in own for image, row in zip(images, t.value, strict=True))
+    rows = ((t.codec, image, row) for t in own for image, row in zip(images, t.value, strict=True))
+    without = left_out((codec, image, value) for codec, image, row in rows for value in row)
     return [image for image in images if image not in without.images], without.lines()
 
 

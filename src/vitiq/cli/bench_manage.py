@@ -183,7 +183,7 @@ def means_table(records: Sequence[Record]) -> str:
     groups: dict[tuple[str, str, float], list[Record]] = {}
     for record in good:
         groups.setdefault((record.label, record.rate_kind, record.rate_value), []).append(record)
-    without = {name: _without(good, name) for name in metrics}
+    without = {name: left_out((r.label, r.image, r.value(name)) for r in good if name in r.scores) for name in metrics}
     for (label, kind, rate), own in groups.items():
         shown = [_metric_mean(own, name, without[name]) for name in metrics]
         times = [_mean([r.encode_seconds for r in own], 3), _mean([r.decode_seconds for r in own], 3)]
@@ -194,15 +194,6 @@ def means_table(records: Sequence[Record]) -> str:
         lines.append("\n\\* the smallest file of this codec is larger than what was asked for some images.")
     lines += [f"\n{note}" for note in _notes(good, without)]
     return "\n".join(lines)
-
-
-def _without(records: Sequence[Record], metric: str) -> LeftOut:
-    """Images that no mean of a metric holds."""
-    series: dict[tuple[str, str], list[float]] = {}
-    for record in records:
-        if metric in record.scores:
-            series.setdefault((record.label, record.image), []).append(record.value(metric))
-    return left_out((label, image, values) for (label, image), values in series.items())
 
 
 def _metric_mean(own: Sequence[Record], metric: str, without: LeftOut) -> str:

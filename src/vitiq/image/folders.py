@@ -220,8 +220,7 @@ def of_kind(
         if file.name.startswith(RESULTS_MARK):  # vitiq's own, such as the journal of `encode`
             continue
         if is_housekeeping(file.relative_to(folder)):
-            if not file.name.startswith(RESULTS_MARK):  # vitiq's own are no news: the mark, the journal of `encode`
-                others["of the system"] += 1
+            others["of the system"] += 1
             continue
         regular = is_regular(file, problems)
         if regular is None:

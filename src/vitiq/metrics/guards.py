@@ -23,7 +23,7 @@ from vitiq.errors import (
     described,
 )
 from vitiq.foreign import RAISED, guarded
-from vitiq.models.device import undisturbed
+from vitiq.models.device import shielded
 from vitiq.types import Score, check_image
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def check_images(images: Sequence[object]) -> None:
 
 def _defined(work: Callable[..., Score], metric: Metric, *images: Any) -> Score:
     try:
-        with undisturbed(), guarded(type(metric).__module__):
+        with shielded(), guarded(type(metric).__module__):
             score: object = work(metric, *images)
     except UndefinedError as error:
         return undefined(metric, error)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from vitiq.errors import InputError
-from vitiq.models.device import undisturbed
+from vitiq.models.device import shielded
 
 Images: TypeAlias = Float[Tensor, "n 3 h w"]
 Each: TypeAlias = Float[Tensor, " n"]
@@ -39,7 +39,7 @@ def _exactly(*images: Any) -> Iterator[tuple[Any, ...]]:
     for other in floats[1:]:
         kind = torch.promote_types(kind, other.dtype)
     kind = torch.float32 if kind in NARROW else kind
-    with undisturbed(floats[0].device.type):
+    with shielded(floats[0].device.type):
         yield tuple(x.to(kind) for x in floats)
 
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import torch
 
-from vitiq.models.device import undisturbed
+from vitiq.models.device import shielded
 
 
 @contextmanager
 def as_alone() -> Iterator[None]:
-    """Build networks `undisturbed`, in float32, and leave torch's random numbers where the caller had them.
+    """Build networks `shielded`, in float32, and leave torch's random numbers where the caller had them.
 
     A new layer draws its start, which its weights then replace: a training that calls vitiq in between would go
     another way. Also serves as a decorator.
@@ -25,7 +25,7 @@ def as_alone() -> Iterator[None]:
         True
     """
     dtype = torch.get_default_dtype()
-    with undisturbed(), torch.random.fork_rng(devices=[]):
+    with shielded(), torch.random.fork_rng(devices=[]):
         if dtype != torch.float32:
             torch.set_default_dtype(torch.float32)
         try:

@@ -103,7 +103,7 @@ def exact_convolutions(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def undisturbed(*kinds: str) -> Iterator[None]:
+def shielded(*kinds: str) -> Iterator[None]:
     """Numbers as in a process of their own, whatever a training around has set torch to: no autocast, new tensors on
     the CPU. Also serves as a decorator; does not import torch, and without it nothing is set.
 
@@ -112,7 +112,7 @@ def undisturbed(*kinds: str) -> Iterator[None]:
 
     Example:
         >>> import torch
-        >>> with torch.device("meta"), torch.autocast("cpu"), undisturbed():
+        >>> with torch.device("meta"), torch.autocast("cpu"), shielded():
         ...     (torch.ones(1, 1) @ torch.ones(1, 1)).dtype, torch.ones(1).device
         (torch.float32, device(type='cpu'))
     """
@@ -131,7 +131,7 @@ def undisturbed(*kinds: str) -> Iterator[None]:
 
 
 def shield(cls: type, *names: str) -> None:
-    """Let those methods that a class itself defines run `undisturbed`; plug-ins' classes get it from their base."""
+    """Let those methods that a class itself defines run `shielded`; plug-ins' classes get it from their base."""
     for name in names:
         if isfunction(own := vars(cls).get(name)):
-            setattr(cls, name, undisturbed()(own))
+            setattr(cls, name, shielded()(own))

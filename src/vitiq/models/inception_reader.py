@@ -26,7 +26,7 @@ from vitiq.errors import InputError, UndefinedError, WeightsError
 from vitiq.models.backbones.cache import Cache
 from vitiq.models.backbones.formats import read_state
 from vitiq.models.building import as_alone
-from vitiq.models.device import undisturbed
+from vitiq.models.device import shielded
 from vitiq.models.inception import DIMENSIONS, OUTPUTS, SIDE, InceptionV3
 from vitiq.types import ImageU8
 from vitiq.weights.store import model_info, sha256_file
@@ -114,7 +114,7 @@ class InceptionReader:
         found: Tensor = self._model((255 * resized - self._middle) / self._middle)
         return found
 
-    @undisturbed()
+    @shielded()
     def _read(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
         def compute(missing: list[ImageU8]) -> list[np.ndarray]:
             return [row for i in range(0, len(missing), BATCH) for row in self._batch(missing[i : i + BATCH])]

@@ -6,7 +6,7 @@ Nothing here opens a file, so that a number printed in two places is the same nu
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -206,18 +206,18 @@ def build_model(
         [*problems],
         [*missing],
         files,
-        {column.info.key: _left_out(column.info.key, files) for column in columns},
+        {
+            column.info.key: left_out(
+                (curves[curve].label, record.image, record.value(column.info.key))
+                for curve, record in zip(curve_of, records, strict=True)
+                if column.info.key in record.scores
+            )
+            for column in columns
+        },
     )
     model.levels.extend(_levels(model))
     model.points.extend(_points(model))
     return model
-
-
-def _left_out(key: str, files: Mapping[tuple[int, str], Sequence[Record]]) -> LeftOut:
-    return left_out(
-        (own[0].label, image, [record.value(key) for record in own if key in record.scores])
-        for (_, image), own in files.items()
-    )
 
 
 def _number(value: Any) -> float:

@@ -115,7 +115,7 @@ class ImageSet:
     def open(cls, sources: Sequence[Path], cache: Path, *, short_side: int, limit: int | None = None) -> ImageSet:
         """Images of folders and .tar files; decoded into `cache` the first time.
 
-        Images that cannot be decoded are left out, with a warning. The cache is keyed by the files' names and contents
+        Images that cannot be decoded are left out, and named. The cache is keyed by the files' names and contents
         and by the other arguments: where one of them changed, it is written again; where the files lie does not matter.
 
         Args:

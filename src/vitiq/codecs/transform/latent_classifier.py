@@ -25,7 +25,7 @@ from vitiq.codecs.transform.networks.resample import cosines, resample
 from vitiq.codecs.transform.networks.residual_dct import LEVEL, SPREAD, zero
 from vitiq.errors import WeightsError
 from vitiq.models.building import as_alone
-from vitiq.models.device import undisturbed
+from vitiq.models.device import shielded
 from vitiq.models.imagenet import imagenet_labels
 from vitiq.models.vit import Block, VisionTransformer, ViTConfig
 from vitiq.weights.file import eight_bit, half, in_float, read_weights, write_weights
@@ -168,7 +168,7 @@ class EmbeddedClassifier:
                 f"train it for this codec with `vitiq train classifier`"
             )
 
-    @undisturbed()
+    @shielded()
     @torch.inference_mode()
     def logits(
         self, latents: Float32[np.ndarray, "c h w"], height: int, width: int, level: int

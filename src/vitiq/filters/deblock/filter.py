@@ -20,7 +20,7 @@ from vitiq.errors import InputError
 from vitiq.filters.base import Filter
 from vitiq.image.jpeg import read_jpeg, without_metadata
 from vitiq.image.read import decode_image, to_image
-from vitiq.models.device import undisturbed
+from vitiq.models.device import shielded
 from vitiq.options import device_option, option
 from vitiq.types import ImageU8
 
@@ -112,7 +112,7 @@ def _corrector(device: str) -> EmbeddedCorrector:
     return load_corrector(device=None if found.type == "cpu" else found)
 
 
-@undisturbed()
+@shielded()
 def _restored(data: bytes, name: str, options: DeblockOptions) -> tuple[ImageU8, list[str]]:
     """As `restore_jpeg`, of a file that `decode_image` has read."""
     from vitiq.filters.deblock.coefficients import read_coefficients  # noqa: PLC0415

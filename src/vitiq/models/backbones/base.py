@@ -20,7 +20,7 @@ from vitiq.errors import InputError, UndefinedError
 from vitiq.models.backbones.cache import Cache
 from vitiq.models.backbones.packed import ROWS, PackedViT, PlainViT
 from vitiq.models.backbones.precision import Precision, choose_precision
-from vitiq.models.device import undisturbed
+from vitiq.models.device import shielded
 from vitiq.models.vit import VisionTransformer
 from vitiq.types import ImageU8, check_image
 
@@ -54,7 +54,7 @@ class Backbone:
         precision: of the matrix products, see `precision.py`; None to choose by its rule.
     """
 
-    @undisturbed()
+    @shielded()
     def __init__(  # noqa: PLR0917 - plain metadata
         self,
         name: str,
@@ -146,7 +146,7 @@ class Backbone:
         p = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(p / p.sum(axis=1, keepdims=True), dtype=np.float32)
 
-    @undisturbed()
+    @shielded()
     def tokens(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n t d"]:
         """Tokens after the last norm, class token first."""
 
@@ -157,7 +157,7 @@ class Backbone:
 
         return self._finite(self._cache.get("tokens", images, compute))
 
-    @undisturbed()
+    @shielded()
     def levels(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n level p d"]:
         """Patch tokens of images of the network's own size: before the first block, after each of the later half
         of the blocks, and after the last norm.
@@ -178,7 +178,7 @@ class Backbone:
 
         return self._finite(self._cache.get("levels", images, compute))
 
-    @undisturbed()
+    @shielded()
     def rollout(self, image: ImageU8) -> Float32[np.ndarray, "rows columns"]:
         """Attention rollout of the class token over the patches of the whole image; sums to 1.
 
@@ -210,7 +210,7 @@ class Backbone:
             images = F.interpolate(images, (side, side), mode="bicubic", antialias=True, align_corners=False)
         return ((images - self._mean) / self._std).to(next(self._model.parameters()).dtype)
 
-    @undisturbed()
+    @shielded()
     def _predictions(self, images: Sequence[ImageU8]) -> list[np.ndarray]:
         """Logits and class token in one row an image; only images not seen lately are run."""
         _check_list(images)

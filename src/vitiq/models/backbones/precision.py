@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.models.backbones.packed import PackedViT
-from vitiq.models.device import undisturbed
+from vitiq.models.device import shielded
 from vitiq.models.top_labels import shared_labels
 from vitiq.models.vit import VisionTransformer
 
@@ -61,7 +61,7 @@ def label_overlap(model: VisionTransformer, inputs: Float[Tensor, "n 3 s s"]) ->
     return float(shared_labels(exact, fast, k).mean() / k)
 
 
-@undisturbed()
+@shielded()
 def choose_precision(model: VisionTransformer) -> Precision:
     """The rule above."""
     size = sum(p.numel() for p in model.parameters())
