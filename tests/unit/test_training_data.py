@@ -79,6 +79,24 @@ def test_what_cannot_be_decoded_is_said(folder: Path, tmp_path: Path, caplog: py
     assert said[5] == "left out of the training images: 2 more"
 
 
+def test_a_folder_is_read_by_content_and_what_leads_nowhere_is_said(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "no suffix").write_bytes(png(image(6)))
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    with tarfile.open(folder / "MAC.TAR", "w") as archive:
+        for name in ("8.png", "._8.png"):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(png(image(8)))
+            archive.addfile(entry, io.BytesIO(png(image(8))))
+    images = ImageSet.open([folder], tmp_path / "cache", short_side=100)
+    assert {"no suffix", "MAC/8.png"} <= set(images.names)
+    assert len(images) == 6
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert any("gone.png: " in line for line in said)
+
+
 def test_pixels_are_those_that_vitiq_reads(tmp_path: Path) -> None:
     """Pillow alone clips grey of 16 bits to white, and leaves a photograph on its side."""
     (tmp_path / "in").mkdir()

@@ -9,14 +9,14 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, unreadable
 from vitiq.files import open_output, write_text
-from vitiq.image.folders import files_below, holds_results, in_order, is_housekeeping, is_regular
+from vitiq.image.folders import IMAGE, Kind, files_below, holds_results, is_housekeeping, of_kind
 from vitiq.image.formats import SUFFIXES
 from vitiq.image.io import decode_image
 from vitiq.types import ImageU8
@@ -27,31 +27,41 @@ DECODED = 2
 SAID = 5
 """Images left out that are named, each with its reason."""
 
+TAR = ".tar"
+TRAINED_ON = Kind(SUFFIXES | {TAR}, IMAGE.holds)
+"""Files of a folder that are read."""
+
 log = logging.getLogger("vitiq")
 
 
-def _files(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every image of a folder or a .tar; of a folder, without results of vitiq below it."""
+def _files(source: Path, problems: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every image of a folder or a .tar; of a folder, without results of vitiq below it.
+
+    What cannot be read becomes a problem, and the rest goes on; a damaged .tar raises InputError.
+    """
     if source.is_dir():
-        problems: list[str] = []
-        for path in in_order(files_below(source, problems, Counter(), holds_results)):
-            if is_housekeeping(path.relative_to(source)) or not is_regular(path, problems):
+        below = files_below(source, problems, Counter(), holds_results)
+        for path in of_kind(below, source, TRAINED_ON, problems, Counter()):
+            if path.suffix.lower() == TAR:
+                yield from _files(path, problems)
                 continue
-            if path.suffix == ".tar":
-                yield from _files(path)
-            elif path.suffix.lower() in SUFFIXES:
-                yield path.relative_to(source).as_posix(), path.read_bytes()
-        if problems:
-            raise InputError(problems[0])
-    elif source.suffix == ".tar":
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                problems.append(unreadable(path, error))
+                continue
+            yield path.relative_to(source).as_posix(), data
+    elif source.suffix.lower() == TAR:
         try:
             with tarfile.open(source) as archive:
                 for member in archive:
-                    if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                        file = archive.extractfile(member)
-                        if file is not None:
-                            yield f"{source.stem}/{member.name}", file.read()
-        except tarfile.TarError as error:
+                    name = PurePosixPath(member.name)
+                    if not member.isfile() or is_housekeeping(name) or name.suffix.lower() not in SUFFIXES:
+                        continue
+                    file = archive.extractfile(member)
+                    if file is not None:
+                        yield f"{source.stem}/{member.name}", file.read()
+        except (tarfile.TarError, OSError) as error:
             raise InputError(f"{source}: not a readable .tar file ({error}); fetch it again") from error
     else:
         raise InputError(f"{source}: no folder and no .tar file of images; give one with --data")
@@ -87,7 +97,7 @@ def digest_of(value: object) -> str:
 def _digest(sources: Sequence[Path], short_side: int, limit: int | None) -> str:
     """Key of the cache: every byte is read, as fast as it can be hashed (about 1 GB a second)."""
     files = [
-        [(name, hashlib.sha256(data).hexdigest()) for name, data in islice(_files(source), limit)] for source in sources
+        [(name, hashlib.sha256(data).hexdigest()) for name, data in islice(_files(source, []), limit)] for source in sources
     ]
     return digest_of({"files": files, "short_side": short_side, "decoded": DECODED})
 
@@ -141,7 +151,7 @@ class ImageSet:
         # Without its name until whole: a map of the old pixels may be open elsewhere.
         with open_output(cache / "pixels.bin") as pixels:
             for source in sources:
-                for name, data in islice(_files(source), limit):
+                for name, data in islice(_files(source, left_out), limit):
                     try:
                         image = _decode(name, data, short_side)
                     except InputError as error:
