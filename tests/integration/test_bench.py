@@ -232,6 +232,22 @@ def test_precomputed_reconstructions_are_scored_like_a_codec(images: Path, tmp_p
     assert vitiq(*command).code == 0
 
 
+def test_what_reading_a_precomputed_reconstruction_changed_is_in_its_record(
+    images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    image, made = min(images.glob("*.png")), tmp_path / "made"
+    made.mkdir()
+    transparent = Image.fromarray(read_image(image)).convert("RGBA")
+    transparent.putalpha(200)
+    transparent.save(made / image.name)
+    (made / "sizes.csv").write_text(f"image,bytes\n{image.name},100\n")
+    vitiq("bench", image, "--precomputed", f"Theirs={made}", "-m", "mse", "-o", tmp_path / "out", "--quiet")
+    (record,) = Store(tmp_path / "out").records()
+    assert len(record.notes) == 1
+    assert record.notes[0].startswith("reconstruction: ")
+    assert "transpar" in record.notes[0]
+
+
 def test_a_precomputed_reconstruction_belongs_to_the_image_of_just_its_name(
     images: Path, tmp_path: Path, vitiq: Vitiq
 ) -> None:

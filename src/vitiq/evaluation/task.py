@@ -23,7 +23,7 @@ from vitiq.evaluation.inputs import pixels_digest
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, readable
 from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, map_bytes, metrics_of, optimised_against, png
-from vitiq.image.io import read_image
+from vitiq.image.io import read_image, read_image_details
 from vitiq.metrics.scoring import score_pairs
 from vitiq.types import Bytes, ImageU8, Quality
 
@@ -182,8 +182,9 @@ def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8
     """Encode and decode, or take what was made elsewhere; keeps the files, and returns the row and the image."""
     trace: Trace | None = None
     if item.ready is not None:
-        rebuilt = read_image(Path(item.ready.path))
+        rebuilt, of_reading = read_image_details(Path(item.ready.path))
         columns: dict[str, Any] = {"bytes": item.ready.bytes, "quality": item.ready.rate}
+        columns["notes"] = json.dumps([f"reconstruction: {note}" for note in of_reading])
         details: dict[str, Any] = {"reconstruction_sha256": item.ready.sha256}
     else:
         codec = codec_of(series.spec)
