@@ -210,6 +210,21 @@ def test_the_rest_of_a_folder_goes_on(name: str, vitiq: Vitiq, tmp_path: Path) -
     assert text.startswith("plain: 6 images")
 
 
+def test_what_reading_images_with_opinions_changed_is_counted(vitiq: Vitiq, tmp_path: Path) -> None:
+    """A reference of many images is one."""
+    clear = plain(tmp_path / "ref.png")
+    with Image.open(clear) as image:
+        see_through = image.convert("RGBA")
+    see_through.putalpha(99)
+    see_through.save(clear)
+    rows = "".join(f"{plain(tmp_path / f'{i}.png').name},ref.png,{i}\n" for i in range(5))
+    (tmp_path / "mos.csv").write_text(f"distorted,reference,mos\n{rows}")
+    answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", 2)
+    assert answer.code == 0
+    assert answer.err.splitlines() == [f"{tmp_path}: 1 image: transparency laid on white"]
+    assert vitiq("validate", tmp_path, "-m", "mse", "--resamples", 2, "--quiet").err == ""
+
+
 def test_images_of_two_sizes_are_both_named(vitiq: Vitiq, tmp_path: Path) -> None:
     wide, small = plain(tmp_path / "wide.png", 30, 16), plain(tmp_path / "small.png")
     answer = vitiq("score", wide, small, "-m", "mse")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.common import print_json, report_problems
+from vitiq.cli.common import print_json, report_problems, say_notes
 from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
 from vitiq.errors import UnknownNameError
+from vitiq.text import plural
 
 if TYPE_CHECKING:
     from vitiq.datasets.opinion import OpinionSet
@@ -82,6 +84,7 @@ def command(  # noqa: PLR0917
     if against is not None and against not in known:
         raise UnknownNameError(f"--against {against!r} given, which is not compared; choose {', '.join(known)}")
     found = measure(data, spec, jobs=jobs, out=out, quiet=quiet)
+    say_notes(dataset, (f"{plural(count, 'image')}: {note}" for note, count in found.notes.items()), quiet=quiet)
     names = frozenset(name.strip().lower() for name in learned.split(",") if name.strip())
     answer = agreement_of(data, found, chosen, resamples=resamples, jobs=jobs, learned=names, quiet=quiet)
     if as_json:
@@ -115,7 +118,7 @@ def measure(data: OpinionSet, spec: MetricSpec, *, jobs: int | None, out: Path |
             step=lambda kept: bar.advance(kept=kept),
             keep=None if out is None else out / "values",
         )
-    return Measured({**found.values, **published}, found.signatures, found.problems, found.broken)
+    return replace(found, values={**found.values, **published})
 
 
 def agreement_of(

@@ -7,9 +7,10 @@ twice, and one with a further metric computes that metric alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +36,14 @@ class Measured:
         signatures: of the metrics.
         problems: one line for each thing that is broken.
         broken: number of images without a value, since a file cannot be read.
+        notes: what reading images changed -> how many images, of those that this call read.
     """
 
     values: dict[str, Float[np.ndarray, " n"]]
     signatures: dict[str, str]
     problems: list[str]
     broken: int
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 def values_of(
@@ -67,6 +70,7 @@ def values_of(
     values = {name: np.full(len(opinions), math.nan) for name in signatures}
     shown: dict[str, str] = {}
     problems: dict[str, None] = {}
+    noted: set[tuple[Path, str]] = set()
     broken = 0
     pairs = [(opinion.reference, opinion.distorted) for opinion in opinions]
     with closing(_scored(pairs, spec, signatures, jobs, keep)) as work:
@@ -74,6 +78,8 @@ def values_of(
             if scored.problem is not None:
                 problems[scored.problem] = None
                 broken += 1
+            for path, own in zip(pairs[place], scored.notes, strict=True):
+                noted.update((path, note) for note in own)
             for name, column in values.items():
                 score = scored.scores.get(name)
                 column[place] = math.nan if score is None else score.value
@@ -81,7 +87,8 @@ def values_of(
                     shown[name] = score.signature
             if step is not None:
                 step(scored.kept)
-    return Measured(values, shown, list(problems), broken)
+    counts = Counter(note for _, note in sorted(noted))
+    return Measured(values, shown, list(problems), broken, counts)
 
 
 def compared(data: OpinionSet, metrics: Sequence[Metric]) -> list[str]:

@@ -97,7 +97,8 @@ def digest_of(value: object) -> str:
 def _digest(sources: Sequence[Path], short_side: int, limit: int | None) -> str:
     """Key of the cache: every byte is read, as fast as it can be hashed (about 1 GB a second)."""
     files = [
-        [(name, hashlib.sha256(data).hexdigest()) for name, data in islice(_files(source, []), limit)] for source in sources
+        [(name, hashlib.sha256(data).hexdigest()) for name, data in islice(_files(source, []), limit)]
+        for source in sources
     ]
     return digest_of({"files": files, "short_side": short_side, "decoded": DECODED})
 
