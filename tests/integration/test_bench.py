@@ -207,6 +207,14 @@ def test_results_are_continued_beside_other_files_and_without_their_mark(
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_show_says_why_a_metric_has_no_value(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    small = tmp_path / "small.png"
+    Image.fromarray(np.ascontiguousarray(read_image(min(images.glob("*.png")))[:40, :40])).save(small)
+    run = vitiq("bench", small, "-c", "jpeg@50", "-m", "ms-ssim", "-o", tmp_path / "out", "--quiet")
+    (said,) = [line for line in run.out.splitlines() if line.startswith("ms-ssim: no finite value: ")]
+    assert said in vitiq("bench", "show", tmp_path / "out").out.splitlines()
+
+
 def test_precomputed_reconstructions_are_scored_like_a_codec(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     sizes = ["image,rate,bytes"]
     for rate in (20, 60):

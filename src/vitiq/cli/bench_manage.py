@@ -61,6 +61,8 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
         answer |= {"metrics": dict(chosen.signatures), "tasks": len(chosen), "records": len(records), "failed": failed}
         print_json(answer | {"problems": list(chosen.problems)})
         return
+    if not all(math.isfinite(score.value) for record in records for score in record.scores.values()):
+        records = store.records(chosen)  # why, is in their details
     click.echo(f"{chosen.name}: {len(records)} of {len(chosen)} tasks\n")
     click.echo(means_table(records))
     for line in (*chosen.problems, *failed):
