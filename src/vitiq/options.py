@@ -107,9 +107,10 @@ def read_value(value: object, hint: object, item: Field[Any], owner: str) -> obj
         return None
     for kind in (part for part in parts if part is not type(None)):
         found = _as(value, kind)
-        if found is not None and _within(found, item):
+        if found is not None and _within(found, item) and (found != "" or item.default == ""):
             return found
-    raise InputError(f"{owner}: option {item.name} is {value!r}, expected {_expected(parts, item)}")
+    given = "given without a value" if value == "" else f"is {value!r}"
+    raise InputError(f"{owner}: option {item.name} {given}, expected {_expected(parts, item)}")
 
 
 def _as(value: object, kind: object) -> object:

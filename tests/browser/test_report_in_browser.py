@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from browsing import loaded, until
-from report_studies import equal_bytes
+from report_studies import equal_bytes, with_many_metrics
 from vitiq.report.assets import FolderAssets, InlineAssets
 from vitiq.report.model import build_model
 from vitiq.report.page import render
@@ -416,6 +416,27 @@ def test_print_shows_the_answer_on_white(opened: Open, equal_page: str, shots: P
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator("#theme").is_hidden()
     page.pdf(path=shots / "print.pdf", format="A4")
+
+
+def test_print_breaks_no_name_of_a_codec_within_a_word(opened: Open, tmp_path: Path) -> None:
+    study = with_many_metrics(equal_bytes(tmp_path))
+    label = "vitiq generative [effort=2, loss=ssim]"
+    records = [(replace(r, label=label) if r.codec == "inversion" else r, files) for r, files in study.records]
+    html = render(study, build_model(study.name, [record for record, _ in records]), FolderAssets(tmp_path))
+    (tmp_path / "report.html").write_text(html, encoding="utf-8")
+    page = opened((tmp_path / "report.html").as_uri(), width=688)  # A4 without its margins
+    page.locator("#files").scroll_into_view_if_needed()
+    page.locator("#files tbody tr").first.wait_for()
+    page.emulate_media(media="print")
+    broken = page.evaluate(
+        """() => [...document.querySelectorAll("#files td:nth-child(2)")].flatMap((td) => {
+          const text = td.lastChild, range = document.createRange();
+          return [...text.data.matchAll(/\\S+/g)].filter((word) => {
+            range.setStart(text, word.index); range.setEnd(text, word.index + word[0].length);
+            return range.getClientRects().length > 1; }).map((word) => word[0]); })"""
+    )
+    assert page.locator("#files td:nth-child(2)").count() == len(records)
+    assert broken == []
 
 
 def test_a_page_of_its_own_with_packed_data_shows_its_images(

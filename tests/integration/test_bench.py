@@ -64,6 +64,15 @@ def test_a_study_from_the_command_line(images: Path, tmp_path: Path, vitiq: Viti
         assert (out / row["bitstream"]).stat().st_size == int(row["bytes"])
     again = vitiq(*command, "--quiet", "--json")
     assert json.loads(again.out)["problems"] == []
+    results = json.loads(again.out)["results"]
+    assert results == json.loads(vitiq("bench", "show", out, "--json").out)["results"]
+    for row, found in zip(rows, results, strict=True):
+        assert [found[name] for name in ("image", "codec", "label", "rate_kind")] == [
+            row[name] for name in ("image", "codec", "label", "rate_kind")
+        ]
+        for name in ("quality", "rate_value", "bytes", "bpp", "encode_seconds", "decode_seconds"):
+            assert found[name] == float(row[name])
+        assert found["scores"] == {name: float(row[name]) for name in ("psnr-rgb", "mse")}
     listed = json.loads(vitiq("bench", "ls", out, "--json").out)
     assert [(one["tasks"], one["done"], one["last"]) for one in listed] == [(27, 27, True)]
     assert "jpeg" in vitiq("bench", "show", out, "--json").out
@@ -377,6 +386,10 @@ def test_what_cannot_be_compared_is_a_table_all_the_same(images: Path, tmp_path:
     settings = ("-c", "jpeg", "-q", 30, "-m", "mse", "--executor", "inline")
     alone = vitiq("run", images, "-o", one, *settings, "--comparators", "")
     both = vitiq("run", images, "-o", two, *settings, "--at-bytes", 10, "--comparators", "webp")
+    found = json.loads(vitiq("run", images, "-o", one, *settings, "--comparators", "", "--json").out)["results"]
+    assert [(r["image"], r["bytes"], r["scores"]["mse"]) for r in found] == [
+        (r.image, r.bytes, r.value("mse")) for r in Store(one).records()
+    ]
     for answer, out, codecs in ((alone, one, ["JPEG"]), (both, two, ["JPEG", "WebP*"])):
         assert answer.code == 0
         text = (out / "table.md").read_text()

@@ -137,7 +137,11 @@ def test_searches_of_any_length_have_a_step_and_a_share_of_noise() -> None:
 
 
 def test_a_searching_codec_has_a_quick_twin(piece: ImageU8) -> None:
-    assert GenerativeMse().quick is None
+    assert GenerativeMse(loss="mse", optimizer="adam", seed=3).quick is None  # as they are by default
+    searching = {"loss": "ssim", "optimizer": "sgd", "learning_rate": 0.5, "preview_every": 5, "seed": 3}
+    plain = GenerativeMse(refine=9, **searching).quick
+    assert plain is not None
+    assert plain.options == GenerativeMse(seed=3).options
     twin = Generative(tune="perceptual", effort=1).quick
     assert twin is not None
     assert twin.encode(piece, Quality(9)) == Generative().encode(piece, Quality(9))
@@ -166,6 +170,10 @@ def test_efforts_and_tunes_are_searches_by_other_names(piece: ImageU8) -> None:
         ({"effort": 0, "tune": "ms-ssim"}, "searches nothing"),
         ({"effort": 2, "refine": 9}, "one of them"),
         ({"tune": "psnr", "loss": "ssim"}, "one of them"),
+        ({"loss": "ssim"}, "loss ssim given, but nothing is searched.* effort 1 to 3, refine, or tune"),
+        ({"optimizer": "sgd", "learning_rate": 0.5}, r"optimizer sgd, learning_rate 0\.5 given, but nothing"),
+        ({"preview_every": 5, "effort": 0}, "preview_every 5 given, but nothing"),
+        ({"learning_rate": 0.1, "tune": "psnr"}, r"learning_rate 0\.1 given, but nothing"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options: dict[str, object], message: str) -> None:

@@ -22,6 +22,7 @@ from vitiq.cli import options as common
 from vitiq.cli.main import COMMANDS, answer, cli, usage
 from vitiq.image.io import write_png
 from vitiq.types import ImageU8
+from vitiq.weights.store import list_models
 
 SHARED = ("metrics", "weights", "panel", "device", "jobs", "as_json", "quiet", "force")
 
@@ -130,6 +131,14 @@ def test_the_shell_completes_codecs_metrics_and_devices() -> None:
     assert words("run", "--comparators", "jpeg,webp+") == {f"jpeg,webp+{name}" for name in registry.names("filters")}
     assert "jpeg+deblock" in words("encode", "-c", "jpeg+de")
     assert words("score", "--device", "c") == {"cpu", "cuda"}
+    assert words("models", "info", "") == words("models", "fetch", "") == {info.name for info in list_models()}
+    assert words("run", "--keep", "bit") == {"bitstreams,images", "bitstreams"}
+    assert words("encode", "-c", "jpeg", "-O", "pro") == {"progressive=true", "progressive=false"}
+    assert words("encode", "p.png", "-c", "generative", "-O", "t") == {
+        f"tune={t}" for t in ("psnr", "ms-ssim", "perceptual")
+    }
+    assert words("encode", "-c", "generative", "-O", "eff") == {"effort="}
+    assert words("decode", "-O", "") == words("encode", "-c", "no-such", "-O", "") == set()
 
 
 def test_what_needs_no_torch_works_without_it(tmp_path: Path, small: ImageU8) -> None:

@@ -19,6 +19,7 @@ from vitiq.analysis.bootstrap import draws, interval
 from vitiq.analysis.comparison import average_over_metrics, compare
 from vitiq.analysis.curve import Method, curve
 from vitiq.analysis.mean_curve import mean_curves
+from vitiq.analysis.pareto import candidates
 from vitiq.analysis.points import RdPoint, codecs_of, gather, metrics_of, points_of
 from vitiq.errors import InputError
 from vitiq.types import Score
@@ -242,6 +243,22 @@ def test_a_published_mean_against_a_study() -> None:
     assert np.isnan(both.rate.low)
     curves = mean_curves(points, "psnr-rgb", resamples=20)
     assert [(c.codec, c.images) for c in curves] == [("old", 12), ("new", 12), ("book", 1)]
+
+
+def test_files_at_equal_bytes_have_no_curve_and_it_is_said_what_gives_one() -> None:
+    """Of `vitiq run`: one quality of the main codec, and the others at the size of each image's file."""
+    main = [p for p in study(3) if (p.codec, p.setting) == ("old", "quality=0")]
+    others = [replace(p, codec="new", setting=f"bytes={1000 + n}") for n, p in enumerate(main)]
+    said = r"^new: one file an image, each of a size of its own.* run `vitiq bench` with several qualities$"
+    with pytest.raises(InputError, match=said):
+        compare([*main, *others], "new", "old", "psnr-rgb")
+    with pytest.raises(InputError, match=said):
+        mean_curves([*main, *others], "psnr-rgb")
+    with pytest.raises(InputError, match=said):
+        candidates([*main, *others], "psnr-rgb", higher_is_better=True)
+    apart = [*study(2), *(replace(p, image="a.png", codec="third") for p in study(1) if p.codec == "old")]
+    with pytest.raises(InputError, match="no image is coded at every setting"):
+        compare(apart, "third", "old", "psnr-rgb")
 
 
 def test_mean_curves_and_their_intervals() -> None:

@@ -17,6 +17,7 @@ from images_by_hand import chunk, png
 from PIL import Image, ImageCms
 
 from vitiq.errors import InputError
+from vitiq.image.png import TOO_FEW_BITS
 from vitiq.image.read import decode_image, read_image_details
 from vitiq.types import ImageU8
 
@@ -36,8 +37,8 @@ def chrm(*values: float) -> bytes:
     return chunk(b"cHRM", struct.pack(">8I", *[round(v * 100_000) for v in values]))
 
 
-def cicp(primaries: int, transfer: int) -> bytes:
-    return chunk(b"cICP", bytes([primaries, transfer, 0, 1]))
+def cicp(primaries: int, transfer: int, full_range: int = 1) -> bytes:
+    return chunk(b"cICP", bytes([primaries, transfer, 0, full_range]))
 
 
 SRGB_POINTS = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
@@ -203,6 +204,28 @@ def test_chromaticities_are_followed() -> None:
     # P3 (0.5, 0.5, 0) in light = 0.2140; M·(l, l, 0) = (1.2249-0.2247)l, (-0.0420+1.0419)l, (-0.0196-0.0786)l.
     half = np.full((1, 1, 3), (128, 128, 0), np.uint8)
     assert np.abs(read(png(half, cicp(12, 13)))[0][0, 0].astype(int) - (128, 128, 0)).max() <= 1
+
+
+def test_samples_of_narrow_range_are_expanded() -> None:
+    """H.273, 8.3: of n bits, R = (219 E + 16) 2^(n-8), here of E = 0, 0.2, 0.5 and 1, and beyond black and white."""
+    for dtype, unit in ((np.uint8, 1), (np.uint16, 256)):
+        codes = np.array([16, 16 + 219 * 0.2, 16 + 219 * 0.5, 235, 3, 250]) * unit
+        wide = np.repeat(np.rint(codes).astype(dtype)[None, :, None], 3, 2)
+        image, notes = read(png(wide, cicp(1, 13, full_range=0)))
+        assert np.abs(image[0, :, 0] - [0, 51, 127.5, 255, 0, 255]).max() <= 0.6
+        assert any("narrow range of cICP" in note and "expanded" in note for note in notes)
+        assert not any("narrow" in note for note in read(png(wide, cicp(1, 13)))[1])
+    # The expanded samples are what the curve is of: half of linear light is 188 of sRGB.
+    half = np.full((1, 1, 3), round(256 * (16 + 219 * 0.5)), np.uint16)
+    assert (read(png(half, cicp(1, 8, full_range=0)))[0] == round(255 * float(encode(np.array(0.5))))).all()
+
+
+def test_narrow_range_of_samples_too_small_for_it_is_ignored_with_a_note() -> None:
+    head = struct.pack(">IIBBBBB", 8, 1, 1, 0, 0, 0, 0)
+    body = chunk(b"IHDR", head) + cicp(1, 13, full_range=0) + chunk(b"IDAT", zlib.compress(b"\0\xaa"))
+    image, notes = read(b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b""))
+    assert image[0, :, 0].tolist() == [255, 0] * 4
+    assert TOO_FEW_BITS in notes
 
 
 def test_precedence_of_chunks() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 from vitiq.cli.main import COMMANDS, cli
+from vitiq.errors import InputError
+from vitiq.image.io import write_png
 from vitiq.options import make_options, option
 
 SHARED = (
@@ -60,6 +65,34 @@ def test_a_mistyped_option_is_no_codecs() -> None:
     with pytest.raises(click.NoSuchOption) as refused:
         command.make_context("run", ["a.png", "-o", "out", "--metrisc", "mse"])
     assert "--metrics" in (refused.value.possibilities or ())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--verbose"], "codec generative does not take the option verbose; it takes loss,"),
+        (
+            ["-c", "jpeg", "--progressive"],
+            "codec jpeg: option progressive given without a value, expected true",
+        ),
+        (["-O", "generator="], "option generator given without a value, expected text"),
+        (["-O", "=1"], "option '=1' of the codec: KEY=VALUE expected, see vitiq codecs info NAME"),
+        (["-O", "foo"], "as -O foo=VALUE or --foo VALUE"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said_by_the_codec(words: list[str], said: str, tmp_path: Path) -> None:
+    image = tmp_path / "p.png"
+    write_png(image, np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises((InputError, click.UsageError), match=re.escape(said)):
+        cli.main(["encode", str(image), *words], standalone_mode=False)
+
+
+def test_an_empty_text_is_a_value_where_it_is_the_default() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        suffix: str = option("", "of the file")
+
+    assert make_options(Options, {"suffix": ""}, "codec x").suffix == ""
 
 
 @pytest.mark.parametrize("seed", [2**53 + 1, str(2**63 + 1), -(2**60) - 1])

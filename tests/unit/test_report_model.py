@@ -18,18 +18,19 @@ from hypothesis import strategies as st
 from report_studies import curves, equal_bytes, with_many_metrics
 from vitiq.analysis.comparison import compare
 from vitiq.analysis.points import points_of
+from vitiq.cli.bench_manage import means_table
 from vitiq.metrics.questions import QUESTIONS
-from vitiq.report.answer import answer, warnings_of
+from vitiq.report.answer import NEAREST, answer, excess_text, warnings_of
 from vitiq.report.assets import FolderAssets, InlineAssets, lossless, overlay_bytes
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import agreement, bd_table, pareto
 from vitiq.report.metric_info import digits, metric_infos, number_text
-from vitiq.report.model import Model, build_model
+from vitiq.report.model import Model, build_model, setting_text
 from vitiq.report.page import packed, render
 from vitiq.report.payload import _short, to_script
 from vitiq.report.source import Study, counted, visible
 from vitiq.report.style import COLOURS, codec_style, styles
-from vitiq.report.tables import all_tables, thesis_tables
+from vitiq.report.tables import all_tables, each_setting, thesis_tables
 from vitiq.report.tables import equal_bytes as equal_table
 from vitiq.report.written import to_csv, to_latex, to_markdown
 
@@ -117,6 +118,31 @@ def test_a_codec_that_cannot_write_so_small_a_file_is_set_apart(tmp_path: Path) 
         assert "Larger than requested" in text
         assert "made smaller" in text
     assert "JPEG could not write every file" in " ".join(answer(model).limits)
+
+
+def test_a_file_that_is_the_closest_to_a_size_is_not_said_to_be_within_it(tmp_path: Path) -> None:
+    study = equal_bytes(tmp_path, images=1)
+    (nearest,) = [record for record, _ in study.records if record.codec == "avif"]
+    within = replace(nearest, details={**nearest.details, "group": "series"})
+    size = f"{nearest.rate_value:,.0f} bytes"
+    assert [setting_text(record) for record in (nearest, within)] == [f"closest to {size}", f"at most {size}"]
+    assert f"| AVIF | closest to {nearest.rate_value:.0f} bytes | 1 |" in means_table([nearest])
+    assert f"| AVIF | bytes {within.rate_value:.0f} | 1 |" in means_table([within])
+    model = model_of(study)
+    assert NEAREST in equal_table(model, model.levels[0]).note
+    assert NEAREST in render(study, model, FolderAssets(tmp_path))
+    assert NEAREST not in each_setting(build_model("study", [within])).note
+
+
+@pytest.mark.parametrize(("size", "share"), [(862, "0.5 %"), (858 * 1.0004, "0.04 %"), (858 * 1.2, "20 %")])
+def test_a_file_that_is_too_large_is_never_said_to_be_so_by_nothing(size: float, share: str, tmp_path: Path) -> None:
+    study = equal_bytes(tmp_path, images=2)
+    # the other image's file is far below its size, which takes nothing from what this one is above it
+    (first, _), (second, _) = [pair for pair in study.records if pair[0].codec == "jpeg"]
+    made = [replace(first, bytes=size, rate_value=858.0), replace(second, bytes=100, reached=True)]  # type: ignore[arg-type]
+    model = build_model("study", made)
+    assert f"(JPEG by {share})" in each_setting(model).note
+    assert excess_text(model.points[0].row.excess) == share
 
 
 def test_the_answer_names_winner_price_and_what_is_not_independent(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from types import FrameType
 
 import pytest
 
+from vitiq.__main__ import main as start
+from vitiq.cli import main as program
 from vitiq.cli.stop import StoppedHalfway, resumable
 from vitiq.signals import stop_on_signals, undisturbed
 
@@ -144,3 +146,19 @@ def test_an_interrupt_that_a_plugin_raises_is_a_failure_of_its_own(before: str, 
     """SIG_DFL stands for a handler of somebody else, which may have raised it."""
     done = subprocess.run([sys.executable, "-c", ASKS, before, who], capture_output=True, text=True, check=True)
     assert done.stdout == f"{said}\n"
+
+
+@pytest.mark.parametrize("step", ["prepare", "reserve_output", "stop_on_signals", "check_folder"])
+def test_ctrl_c_while_the_program_gets_ready_is_one_line(
+    step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    for name in ("prepare", "reserve_output", "stop_on_signals"):
+        monkeypatch.setattr(program, name, lambda: None)
+    monkeypatch.setattr(program, step, stopped)
+    with pytest.raises(SystemExit) as ended:
+        start()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "vitiq: error: stopped\n"

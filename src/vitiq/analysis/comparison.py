@@ -13,7 +13,7 @@ from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
 from vitiq.analysis.curve import LEAST_POINTS, Method, Others, Values
 from vitiq.analysis.mean_curve import Pool, common_images, images_with_curves, pooled
-from vitiq.analysis.points import CodecTable, RdPoint, gather
+from vitiq.analysis.points import CodecTable, RdPoint, gather, no_curve
 from vitiq.errors import InputError
 
 Rows = tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]
@@ -205,7 +205,8 @@ def _paired(a: CodecTable, b: CodecTable) -> tuple[CodecTable, CodecTable, list[
     """Both tables on the images that both have; published means as they are."""
     common, (images, infinite) = common_images([a, b]), images_with_curves([a, b])
     if not images and not (a.aggregate and b.aggregate):
-        raise InputError(f"{b.codec} and {a.codec}: no image is coded at every setting of both; give one set of images")
+        fault = f"{b.codec} and {a.codec}: no image is coded at every setting of both; give one set of images"
+        raise InputError(no_curve([b, a]) or fault)
     notes = [note for t in (a, b) for note in t.notes]
     for t in (a, b):
         if not t.aggregate and len(common) < len(t.images):

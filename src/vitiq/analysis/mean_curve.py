@@ -17,7 +17,7 @@ from jaxtyping import Float
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, draws, interval
 from vitiq.analysis.curve import Values
 from vitiq.analysis.left_out import left_out
-from vitiq.analysis.points import CodecTable, RdPoint, codecs_of, gather
+from vitiq.analysis.points import CodecTable, RdPoint, codecs_of, gather, no_curve
 from vitiq.errors import InputError
 
 Pool = Literal["metric", "mse"]
@@ -102,7 +102,8 @@ def mean_curves(
     tables = [gather(points, name, metric) for name in names]
     images, notes = images_with_curves(tables)
     if not images and any(not t.aggregate for t in tables):
-        raise InputError(f"{', '.join(names)}: no image is coded at every setting of all of them; compare fewer codecs")
+        fault = f"{', '.join(names)}: no image is coded at every setting of all of them; compare fewer codecs"
+        raise InputError(no_curve(tables) or fault)
     some = [t if t.aggregate else t.of_images(images) for t in tables]
     weights = draws(len(images), resamples, 0) if len(images) >= FEWEST_IMAGES else np.empty((0, len(images)))
     none = np.empty((0, 1))

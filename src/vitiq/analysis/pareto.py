@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from vitiq.analysis.mean_curve import common_images
-from vitiq.analysis.points import RdPoint, codecs_of, gather
+from vitiq.analysis.points import RdPoint, codecs_of, gather, no_curve
 from vitiq.errors import InputError
 
 Axis = Literal["bpp", "metric", "encode_seconds", "decode_seconds"]
@@ -75,7 +75,8 @@ def candidates(
     tables = [gather(points, codec, metric) for codec in codecs]
     images = set(common_images(tables))
     if not images:
-        raise InputError(f"{', '.join(codecs) or 'no codecs'}: no image is coded at every setting of all of them")
+        fault = f"{', '.join(codecs) or 'no codecs'}: no image is coded at every setting of all of them"
+        raise InputError(no_curve(tables) or fault)
     rows = []
     for table in tables:
         own = [p for p in points if p.codec == table.codec and p.image in images and metric in p.values]

@@ -7,7 +7,7 @@ images at every setting, so that no setting's mean is of other images than its n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -97,6 +97,7 @@ class CodecTable:
         value: of the metric, in its own direction; may be infinite or NaN.
         aggregate: whether the one row is a published mean.
         notes: images that were left out.
+        scattered: no row is whole, as each image has one point, at a setting of its own.
     """
 
     codec: str
@@ -106,14 +107,24 @@ class CodecTable:
     value: Float[np.ndarray, "images settings"]
     aggregate: bool
     notes: tuple[str, ...] = ()
+    scattered: bool = False
 
     def of_images(self, images: Sequence[str]) -> CodecTable:
         """The rows of some images, in their order."""
         places = {name: row for row, name in enumerate(self.images)}
         rows = [places[name] for name in images]
-        return CodecTable(
-            self.codec, tuple(images), self.settings, self.rate[rows], self.value[rows], self.aggregate, self.notes
-        )
+        return replace(self, images=tuple(images), rate=self.rate[rows], value=self.value[rows])
+
+
+def no_curve(tables: Sequence[CodecTable]) -> str | None:
+    """Why codecs without one point a setting have no curve, and what gives them one; None where there are none."""
+    names = [table.codec for table in tables if table.scattered]
+    if not names:
+        return None
+    return (
+        f"{', '.join(names)}: one file an image, each of a size of its own, as `vitiq run` makes them at equal bytes, "
+        "so there is no curve; run `vitiq bench` with several qualities"
+    )
 
 
 def codecs_of(points: Sequence[RdPoint]) -> list[str]:
@@ -152,4 +163,5 @@ def gather(points: Sequence[RdPoint], codec: str, metric: str) -> CodecTable:
     shape = len(whole), len(settings)
     rate = np.array([cells[i, s].bpp for i in whole for s in settings], dtype=np.float64).reshape(shape)
     value = np.array([cells[i, s].values[metric] for i in whole for s in settings], dtype=np.float64).reshape(shape)
-    return CodecTable(codec, tuple(whole), tuple(settings), rate, value, own[0].aggregate, notes)
+    scattered = not whole and len(own) == len(images)
+    return CodecTable(codec, tuple(whole), tuple(settings), rate, value, own[0].aggregate, notes, scattered)

@@ -16,6 +16,7 @@ from vitiq.analysis.left_out import LeftOut, left_out
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json
 from vitiq.cli.options import PathName
+from vitiq.cli.study_options import results_of
 
 if TYPE_CHECKING:
     from vitiq.evaluation.record import Record
@@ -59,7 +60,7 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
         series = [{"label": s.label, "codec": s.codec, "settings": s.identity, "rates": s.rates} for s in chosen.series]
         answer: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
         answer |= {"metrics": dict(chosen.signatures), "tasks": len(chosen), "records": len(records), "failed": failed}
-        print_json(answer | {"problems": list(chosen.problems)})
+        print_json(answer | {"results": results_of(records), "problems": list(chosen.problems)})
         return
     if not all(math.isfinite(score.value) for record in records for score in record.scores.values()):
         records = store.records(chosen)  # why, is in their details
@@ -182,20 +183,26 @@ def means_table(records: Sequence[Record]) -> str:
     metrics = list(dict.fromkeys(name for record in good for name in record.scores))
     lines = ["| codec | rate | images | bytes | bpp | " + " | ".join([*metrics, "encode s", "decode s"]) + " |"]
     lines.append("|---|---|" + "---:|" * (5 + len(metrics)))
-    groups: dict[tuple[str, str, float], list[Record]] = {}
+    groups: dict[tuple[str, str], list[Record]] = {}
     for record in good:
-        groups.setdefault((record.label, record.rate_kind, record.rate_value), []).append(record)
+        groups.setdefault((record.label, _rate(record)), []).append(record)
     without = {name: left_out((r.label, r.image, r.value(name)) for r in good if name in r.scores) for name in metrics}
-    for (label, kind, rate), own in groups.items():
+    for (label, rate), own in groups.items():
         shown = [_metric_mean(own, name, without[name]) for name in metrics]
         times = [_mean([r.encode_seconds for r in own], 3), _mean([r.decode_seconds for r in own], 3)]
         sizes = [str(len(own)), _mean([r.bytes for r in own], 0), _mean([r.bpp for r in own], 4)]
         over = "*" if not all(record.reached for record in own) else ""
-        lines.append(f"| {' | '.join([label, f'{kind} {rate:g}{over}', *sizes, *shown, *times])} |")
+        lines.append(f"| {' | '.join([label, rate + over, *sizes, *shown, *times])} |")
     if any(not record.reached for record in good):
         lines.append("\n\\* the smallest file of this codec is larger than what was asked for some images.")
     lines += [f"\n{note}" for note in _notes(good, without)]
     return "\n".join(lines)
+
+
+def _rate(record: Record) -> str:
+    """The rate that was asked for, in a few words."""
+    value = f"{record.rate_value:.0f}" if record.rate_kind == "bytes" else f"{record.rate_value:g}"
+    return f"closest to {value} bytes" if record.nearest else f"{record.rate_kind} {value}"
 
 
 def _metric_mean(own: Sequence[Record], metric: str, without: LeftOut) -> str:

@@ -21,6 +21,12 @@ def command() -> None:
     """List, fetch and describe weights files."""
 
 
+def _complete_model(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from vitiq.weights.store import list_models  # noqa: PLC0415
+
+    return [info.name for info in list_models() if info.name.startswith(incomplete)]
+
+
 def metadata(info: ModelInfo) -> dict[str, object]:
     """What the manifest says of a weights file, where it is, and whether it is here."""
     return {**asdict(info), "embedded": info.embedded, "path": str(info.path), "present": info.path.exists()}
@@ -42,7 +48,7 @@ def list_(as_json: bool) -> None:
 
 
 @command.command("info")
-@click.argument("name")
+@click.argument("name", shell_complete=_complete_model)
 @common.as_json
 def info(name: str, as_json: bool) -> None:
     """Show everything known about a weights file."""
@@ -62,7 +68,7 @@ def info(name: str, as_json: bool) -> None:
 
 
 @command.command("fetch")
-@click.argument("name")
+@click.argument("name", shell_complete=_complete_model)
 @click.option("--sha256", help="Hash to accept if none is pinned.")
 @click.option(
     "--from",

@@ -180,8 +180,31 @@ def _is_codecs(name: str) -> bool:
     return False
 
 
+def _complete_codec_option(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Options of the codec that was named, with their values where these are few."""
+    from dataclasses import fields  # noqa: PLC0415
+    from typing import get_type_hints  # noqa: PLC0415
+
+    from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
+    from vitiq.codecs.spec import parse_codec  # noqa: PLC0415
+    from vitiq.errors import VitiqError  # noqa: PLC0415
+    from vitiq.options import choices  # noqa: PLC0415
+
+    named = next((ctx.params.get(param.name or "") for param in ctx.command.params if "--codec" in param.opts), None)
+    try:
+        kind = registry.load("codecs", parse_codec(named or "").name).Options
+    except VitiqError:  # no codec is named, or none of that name
+        return []
+    hints = get_type_hints(kind)
+    known = []
+    for item in fields(kind):
+        values = ("true", "false") if hints[item.name] is bool else choices(hints[item.name])
+        known += [f"{item.name}={value}" for value in values or ("",)]
+    return [text for text in known if text.startswith(incomplete)]
+
+
 codec_options = click.option(
-    "-O", "--option", "options", multiple=True, metavar="KEY=VALUE",
+    "-O", "--option", "options", multiple=True, metavar="KEY=VALUE", shell_complete=_complete_codec_option,
     help="Option of the codec (vitiq codecs info NAME); also --KEY VALUE.",
 )  # fmt: skip
 metrics = click.option(
@@ -270,10 +293,9 @@ def options_of(texts: Iterable[str]) -> dict[str, object]:
     found: dict[str, object] = {}
     for text in texts:
         key, equals, value = text.partition("=")
-        if not equals or not key or not value:
-            name = key.replace("_", "-")
-            raise click.UsageError(
-                f"option {text!r} of the codec: KEY=VALUE expected, as -O {key}=VALUE or --{name} VALUE"
-            )
+        # Whether the codec has such an option, and what value is then missing, the codec says.
+        if not equals or not key:
+            how = f"as -O {key}=VALUE or --{key.replace('_', '-')} VALUE" if key else "see vitiq codecs info NAME"
+            raise click.UsageError(f"option {text!r} of the codec: KEY=VALUE expected, {how}")
         found[key.replace("-", "_")] = value
     return found

@@ -35,14 +35,14 @@ from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
 @click.option(
     "--at-bytes",
     type=click.IntRange(min=1),
-    help="Compare at this size; at that of the main codec's file if not given.",
+    help="Compare at the files closest to this size; to that of the main codec's file if not given.",
 )
 @click.option(
     "--comparators",
     type=common.ANY_CODECS,
     default=",".join(COMPARATORS),
     show_default=True,
-    help="Codecs to compare at equal bytes; '' for none.",
+    help="Codecs to compare, each at its file closest to that size; '' for none.",
 )
 @study_options
 def command(  # noqa: PLR0917

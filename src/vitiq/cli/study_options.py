@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,13 +19,18 @@ if TYPE_CHECKING:
     from vitiq.evaluation.executors import Workers
     from vitiq.evaluation.presets import Finished
     from vitiq.evaluation.progress import Step
+    from vitiq.evaluation.record import Record
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+KEPT = ("bitstreams,images", "bitstreams", "images", "none")
+"""What `--keep` takes."""
 
 OPTIONS = (
     common.scoring,
     click.option(
         "--keep",
+        shell_complete=lambda _ctx, _param, word: [text for text in KEPT if text.startswith(word)],
         default="bitstreams,images",
         show_default=True,
         help="Files to keep: bitstreams, images, both separated by a comma, or none.",
@@ -94,6 +100,36 @@ class StudyBar:
         self._bar.close()
 
 
+def results_of(records: Iterable[Record]) -> list[dict[str, object]]:
+    """Every finished file as JSON, named as the columns of records.csv: what was asked for, its size and scores."""
+    from vitiq.metrics.scoring import number  # noqa: PLC0415 - slow to import
+
+    return [
+        {
+            "image": r.image,
+            "codec": r.codec,
+            "label": r.label,
+            "group": r.details.get("group"),
+            "rate_kind": r.rate_kind,
+            "rate_value": r.rate_value,
+            "reached": r.reached,
+            "quality": r.quality,
+            "bytes": r.bytes,
+            "bpp": r.bpp,
+            "encode_seconds": _seconds(r.encode_seconds),
+            "decode_seconds": _seconds(r.decode_seconds),
+            "scores": {name: number(score.value) for name, score in r.scores.items()},
+        }
+        for r in records
+        if r.error is None
+    ]
+
+
+def _seconds(value: float | None) -> float | None:
+    """A time; None where it was not measured."""
+    return None if value is None or math.isnan(value) else value
+
+
 SAID = 3
 """Images whose note is said one by one: a set of grey images has thousands of one kind."""
 
@@ -115,7 +151,8 @@ def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_
             "report": None if page is None else str(page),
             "records": str(out / "records.parquet"),
         }
-        print_json(answer | {"study": done.study.name, "notes": notes, "problems": done.problems})
+        answer |= {"study": done.study.name, "results": results_of(done.records)}
+        print_json(answer | {"notes": notes, "problems": done.problems})
     else:
         click.echo(summary)
     for problem in done.problems:

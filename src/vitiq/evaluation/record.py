@@ -24,7 +24,7 @@ class Record:
         codec: registered name.
         label: the codec's title with the options that differ from its defaults, for curves and tables.
         settings: the codec's `identity()`: everything that changes what it writes.
-        rate_kind: what was asked for: a quality, at most so many bytes, or bits per pixel.
+        rate_kind: what was asked for: a quality, bytes, or bits per pixel.
         rate_value: the number that was asked for, in the unit of `rate_kind`.
         quality: quality setting of the file that was written; None where the codec has none, or the task failed.
         reached: False where the file could not be kept within what was asked for.
@@ -59,6 +59,11 @@ class Record:
     notes: tuple[str, ...] = ()
     error: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def nearest(self) -> bool:
+        """Whether the file is the closest to a number of bytes, and may be larger, not the best of at most so many."""
+        return self.rate_kind == "bytes" and self.details.get("group") == "equal-bytes"
 
     def value(self, metric: str) -> float:
         """A metric's value; NaN where it was not asked for or is not defined."""

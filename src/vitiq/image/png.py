@@ -30,6 +30,8 @@ from vitiq.image.raster import Raster, first_of, from_pillow, lacking
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SRGB_GAMMA = (45_400, 45_600)
 """gAMA values read as sRGB's own curve: the standard has writers of sRGB state 45455."""
+NARROW = "narrow range of cICP (black is 16, white 235 of 255) expanded to the full one"
+TOO_FEW_BITS = "narrow range of cICP ignored, which samples of fewer than 8 bits cannot have"
 CHRM_ALONE = "cHRM chunk without gAMA ignored, read as sRGB"
 _TEXT_EXIF = b"Raw profile type exif"
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
@@ -77,7 +79,7 @@ def read_png(data: bytes, name: str) -> Raster:
     if bits == 16:
         raster.notes.append(depth_note(16))
     raster.orientation = from_exif(_exif(chunks), raster.notes)
-    _colour(chunks, raster)
+    _colour(chunks, raster, 8 if kind == _PALETTE else bits)
     raster.notes.extend(chunks.notes)
     return raster
 
@@ -254,12 +256,16 @@ def _unpacked(chunks: _Chunks, mode: str, layout: str) -> UInt8[np.ndarray, "h w
     return np.array(image, np.uint8)
 
 
-def _colour(chunks: _Chunks, raster: Raster) -> None:
+def _colour(chunks: _Chunks, raster: Raster, bits: int) -> None:
     """Profile or tag by the standard's precedence: the first that is there and can be used."""
     code = chunks.get(b"cICP", 4)
     if code is not None:
         if code[2] == 0:
             raster.tag = from_code_points(code[0], code[1])
+            if code[3] == 0 and bits >= 8:
+                raster.samples = _full_range(raster.samples, bits)
+            if code[3] == 0:
+                chunks.notes.append(NARROW if bits >= 8 else TOO_FEW_BITS)
             return
         chunks.notes.append("cICP chunk with a matrix, which PNG does not allow, ignored")
     packed = chunks.get(b"iCCP")
@@ -272,6 +278,17 @@ def _colour(chunks: _Chunks, raster: Raster) -> None:
         raster.tag = _gamma(chunks)
         if raster.tag is None and b"gAMA" not in chunks.extra:
             raster.tag = colour_from_exif(_exif(chunks))
+
+
+def _full_range(samples: UInt[np.ndarray, "h w c"], bits: int) -> UInt[np.ndarray, "h w c"]:
+    """Samples of narrow range at full range; what lies below black or above white is clipped.
+
+    Black is 16 and white 235 of 8 bits, both times 256 of 16 (H.273, 8.3, for MatrixCoefficients 0).
+    """
+    unit, full = 1 << (bits - 8), (1 << bits) - 1
+    levels = (np.arange(full + 1) - 16 * unit) * (full / (219 * unit))
+    table = np.rint(np.clip(levels, 0, full)).astype(samples.dtype)
+    return np.asarray(table[samples])
 
 
 def _unpack_profile(packed: bytes) -> bytes | None:

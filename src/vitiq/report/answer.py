@@ -23,6 +23,9 @@ LOST = 0.5
 NEARLY = 1.05
 """Size, over that asked for, up to which a file that is too large is still worth a word."""
 
+NEAREST = "Each file is the closest in size that its codec can write; it may be larger."
+"""What a table at equal bytes says of its files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -186,10 +189,9 @@ def _nearly_as_small(model: Model, rows: Sequence[Row], top: Row, column: Column
     for row in ranked(rows, column):
         ahead = direction * row.means[key].value > direction * top.means[key].value  # False where there is no value
         if not row.reached and row.bytes <= NEARLY * _size(rows) and ahead:
-            larger = row.bytes / _size(rows) - 1
             found.append(
                 f"{model.curves[row.curve].label} reaches {column.text(row.means[key].value)} in "
-                f"{seconds_text(row.encode_seconds)}, but its files are {share_text(larger)} larger than requested"
+                f"{seconds_text(row.encode_seconds)}, but its files are {excess_text(row.excess)} larger than requested"
             )
     return "; ".join(found) + "." if found else ""
 
@@ -258,6 +260,12 @@ def typical_seconds(model: Model, curve: int) -> float:
 def share_text(value: float) -> str:
     """A share for people, in per cent."""
     return f"{value * 100:.0f} %"
+
+
+def excess_text(value: float) -> str:
+    """How much larger than requested, in per cent; never 0, as it is larger."""
+    percent = value * 100
+    return f"{percent:.0f} %" if percent >= 1 else f"{max(percent, 0.01):.1g} %"
 
 
 def _percent(value: float) -> str:

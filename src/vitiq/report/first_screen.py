@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from vitiq.report.answer import Answer, first_level, percent_text, seconds_text, share_text, size_text, typical_seconds
+from vitiq.report.answer import (
+    NEAREST,
+    Answer,
+    excess_text,
+    first_level,
+    percent_text,
+    seconds_text,
+    share_text,
+    size_text,
+    typical_seconds,
+)
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, bd_table
 from vitiq.report.marks import mark
@@ -103,6 +113,8 @@ def _equal_table(model: Model, rows: list[Row]) -> dict[str, Any]:
     if large:
         groups.append({"title": TOO_LARGE if fair else TOO_LARGE.partition(":")[0], "rows": large})
     note = "Bold: best among the codecs that reached the size. " if len(fair) > 1 else ""
+    if any(row.nearest for row in rows):
+        note += f"{NEAREST} "
     if any(curve.dependent for curve in model.curves):
         note += "†: scored by a network, or a relative of it, that the codec was optimised against."
     title = f"Means over {_images(model)}, every codec at the same file size"
@@ -114,7 +126,7 @@ def _equal_row(model: Model, row: Row, rows: list[Row], columns: list[Column]) -
     if row.reached:
         cells = [_cell(number_text(row.bytes, 0))]
     else:
-        sub = f"+{(row.bytes / row.asked - 1) * 100:.0f} %"
+        sub = f"+{excess_text(row.excess)}"
         over = f"larger than requested {len(row.over)} of {row.count} images: {', '.join(row.over[:6])}"
         cells = [_cell(number_text(row.bytes, 0), "over", over, sub)]
     cells += [_equal_cell(model, row, rows, column) for column in columns]

@@ -84,6 +84,8 @@ class Row:
         curve: index into `Model.curves`.
         bytes, asked: mean size, and mean size asked for (NaN where this codec set the size itself).
         over: names of the images whose file is larger than requested.
+        excess: how much larger than requested those files are, together, as a share; NaN where `over` is empty.
+        nearest: the files are the closest to the size asked for, some of which may be larger, though within reach.
         sizes: bytes of each file.
         count: images.
         encode_seconds, decode_seconds: medians.
@@ -95,6 +97,8 @@ class Row:
     asked: float
     bpp: float
     over: tuple[str, ...]
+    excess: float
+    nearest: bool
     sizes: frozenset[int]
     count: int
     encode_seconds: float
@@ -286,7 +290,7 @@ def _points(model: Model) -> list[Point]:
     groups: dict[tuple[int, str, float], list[Record]] = {}
     for curve, record in zip(model.curve_of, model.records, strict=True):
         groups.setdefault((curve, record.rate_kind, _setting(model, curve, record)), []).append(record)
-    found = [Point(curve, setting_text(own[0]), _row(model, curve, own)) for (curve, _, _), own in groups.items()]
+    found = [Point(curve, _common_setting(own), _row(model, curve, own)) for (curve, _, _), own in groups.items()]
     return sorted(found, key=lambda point: (point.curve, point.row.bpp))
 
 
@@ -303,10 +307,16 @@ def _setting(model: Model, curve: int, record: Record) -> float:
     return record.rate_value
 
 
+def _common_setting(own: Sequence[Record]) -> str:
+    if own[0].nearest and len({record.rate_value for record in own}) > 1:
+        return "closest to the bytes asked for of each image"
+    return setting_text(own[0])
+
+
 def setting_text(record: Record) -> str:
     """What was asked of the codec, in words."""
     if record.rate_kind == "bytes":
-        return f"at most {number_text(record.rate_value, 0)} bytes"
+        return f"{'closest to' if record.nearest else 'at most'} {number_text(record.rate_value, 0)} bytes"
     if record.rate_kind == "bpp":
         return f"{record.rate_value:g} bits per pixel"
     return "as given" if record.quality is None else f"quality {record.rate_value:g}"
@@ -320,12 +330,20 @@ def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
         float(np.mean(targets)) if targets else math.nan,
         float(np.mean([record.bpp for record in own])),
         tuple(record.image for record in own if not record.reached),
+        _excess(own),
+        any(record.nearest for record in own),
         frozenset(record.bytes for record in own),
         len(own),
         _median([record.encode_seconds for record in own]),
         _median([record.decode_seconds for record in own]),
         {column.info.key: _mean(own, column.info.key, model.without[column.info.key]) for column in model.columns},
     )
+
+
+def _excess(own: Sequence[Record]) -> float:
+    over = [record for record in own if not record.reached]
+    asked = sum(asked_bytes(record) or 0.0 for record in over)
+    return sum(record.bytes for record in over) / asked - 1 if asked else math.nan
 
 
 def _median(values: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.evaluation.record import Record
-from vitiq.report.answer import first_level, percent_text, seconds_text, share_text, size_text
+from vitiq.report.answer import NEAREST, excess_text, first_level, percent_text, seconds_text, share_text, size_text
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table, has_curves
 from vitiq.report.left_out import left_out_notes
@@ -145,10 +145,10 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     note = []
     over = [row for row in rows if not row.reached]
     if over:
-        said = ", ".join(
-            f"{model.curves[row.curve].label} by {(row.bytes / row.asked - 1) * 100:.0f} %" for row in over
-        )
+        said = ", ".join(f"{model.curves[row.curve].label} by {excess_text(row.excess)}" for row in over)
         note.append(f"* Larger than requested, as the codec cannot write files this small ({said}): not compared.")
+    if any(row.nearest for row in rows):
+        note.append(NEAREST)
     if any(model.curves[row.curve].dependent for row in rows):
         note.append("† Scored by a network, or a relative of it, that the codec was optimised against.")
     shared = [c for c in (model.curves[row.curve] for row in rows) if c.shared_bytes]

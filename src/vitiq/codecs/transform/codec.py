@@ -10,7 +10,7 @@ flat colours stand in a layer above the latents where that costs less (`mixed`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
 
@@ -56,6 +56,9 @@ TUNES: dict[Tune, str] = {"psnr": "mse", "ms-ssim": "ms-ssim", "perceptual": "pe
 EFFORTS = (0, 30, 100, 300)
 """Iterations of the search."""
 
+SEARCHES, SEARCH_ONLY = ("effort", "tune", "refine"), ("loss", "optimizer", "learning_rate", "preview_every")
+"""Options that ask for a search, and those without a meaning where there is none."""
+
 LOWEST, HIGHEST = -48, 63
 """Qualities. The networks were trained on 0 to 63; what they read of a quality is a parabola, which continues below."""
 
@@ -85,6 +88,15 @@ class TransformOptions(SearchOptions):
             raise InputError(f"tune {self.tune} given with effort 0, which searches nothing; give effort 1 to 3")
         if self.effort is not None and self.refine:
             raise InputError(f"effort {self.effort} and refine {self.refine} given; give one of them")
+        defaults = {item.name: item.default for item in fields(self) if item.name in SEARCH_ONLY}
+        idle = [f"{name} {getattr(self, name)}" for name in defaults if getattr(self, name) != defaults[name]]
+        if idle and not self.iterations:
+            how = "effort 1 to 3, refine, or tune ms-ssim or perceptual"
+            raise InputError(f"{', '.join(idle)} given, but nothing is searched; ask for a search with {how}")
+
+    def without_search(self) -> dict[str, object]:
+        """The options of the same codec without its search."""
+        return {name: value for name, value in asdict(self).items() if name not in {*SEARCH_ONLY, *SEARCHES}}
 
     @property
     def iterations(self) -> int:
@@ -123,7 +135,7 @@ class TransformViqCodec(ViqCodec):
         """The codec without its search."""
         if not self.options.iterations:
             return None
-        return type(self)(**asdict(self.options) | {"effort": 0, "tune": None, "refine": 0})
+        return type(self)(**self.options.without_search())
 
     def _decoder(self, file: viq.Container | None = None) -> Decoder:
         """The networks of the option; of a file, those that it names where the option is left alone.
