@@ -62,7 +62,7 @@ def list_studies(out: Path) -> list[Listed]:
         study = store.study(name)
         done = read_done(store.parts, study.signatures).complete
         records = sum(bytes.fromhex(task.key) in done for task in study.tasks())
-        failed = sum(record.error is not None for record in store.records(study, details=False))
+        failed = sum(record.failure is not None for record in store.records(study, details=False))
         counts = (len(study.images), len(study.series), len(study))
         found.append(Listed(name, study.preset, *counts, records, failed, name == names[-1]))
     return found

@@ -63,16 +63,18 @@ def read_study(out: Path) -> Study:
     study = store.study()
     records: list[tuple[Record, Files]] = []
     missing: list[str] = []
+    unscored: list[str] = []
     for record in store.records(study):
-        if record.error is not None:
-            missing.append(visible(f"{record.image}: {record.codec}: {record.error}"))
+        if record.failure is not None:
+            lines = unscored if record.error is None else missing
+            lines.append(visible(f"{record.image}: {record.codec}: {record.failure}"))
         if record.bytes:
             details = {**record.details, "preset": study.preset}
             files = Files(*(getattr(store, kind)(record) for kind in Files.__dataclass_fields__))
             image, label = visible(record.image), visible(record.label)
             records.append((replace(record, image=image, label=label, details=details), files))
     missing = counted(missing)
-    problems = [*counted([visible(line) for line in study.problems]), *missing]
+    problems = [*counted([visible(line) for line in study.problems]), *missing, *counted(unscored)]
     settings = {"preset": study.preset, "metrics": list(study.metrics)}
     return Study(out.resolve().name, records, missing, problems, read_set_scores(study, store), settings, len(study))
 
