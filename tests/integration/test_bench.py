@@ -69,6 +69,45 @@ def test_a_study_from_the_command_line(images: Path, tmp_path: Path, vitiq: Viti
     assert "jpeg" in vitiq("bench", "show", out, "--json").out
 
 
+def test_an_unfinished_study_says_so_wherever_it_is_shown(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    command = ("bench", images, "-c", "jpeg@10:70:20,webp@10:70:20", "-o", out, "--quiet")
+    assert vitiq(*command, "-m", "psnr-rgb").code == 0
+    assert vitiq(*command, "-m", "psnr-rgb,ssim", "--plan").code == 0
+    study = Store(out).study()
+    shared = [int(task.key[:12], 16) % 2 for task in study.tasks()].count(0)
+    assert vitiq("bench", "worker", out, "--shard", "1/2").code == 0
+    unfinished = f"Unfinished: {shared} of 24 tasks done; run the study's command again."
+    lacking = f"{24 - shared} of 24 files without a score; means are of the others."
+    listed = json.loads(vitiq("bench", "ls", out, "--json").out)[-1]
+    shown = json.loads(vitiq("bench", "show", out, "--json").out)
+    assert (listed["done"], shown["done"], shown["unscored"]) == (shared, shared, {"ssim": 24 - shared})
+    text = vitiq("bench", "show", out).out
+    assert text.startswith(f"{study.name}: {shared} of 24 tasks done\n")
+    assert text.endswith(f"\n{unfinished}\n\nssim: {lacking}\n")
+    vitiq("report", out, "--format", "md", "--quiet")
+    paper = (out / "paper" / "tables.md").read_text()
+    assert f"- {unfinished}\n- SSIM: {lacking}\n" in paper
+    assert f"24 files. Rate is the bytes of the whole file. {unfinished}" in paper
+    why = "no image has a score at every setting yet; run the study's command again, it makes what is missing"
+    assert why in vitiq("rd", out, "--table", "means", "-m", "ssim").err
+    assert why in vitiq("bd", out, "--anchor", "jpeg", "-m", "ssim").err
+    assert vitiq(*command, "-m", "psnr-rgb,ssim").code == 0
+    assert "Unfinished" not in vitiq("bench", "show", out).out
+
+
+def test_the_anchor_of_a_study_is_that_of_its_report(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    command = ("bench", images, "-c", "jpeg@10:90:20,webp@10:90:20", "-m", "psnr-rgb", "-o", out, "--quiet")
+    for asked, label in (("jpeg", "JPEG"), ("webp", "WebP")):
+        answer = vitiq(*command, "--anchor", asked)
+        assert f"## BD-rate against {label}\n" in answer.out
+        assert f"BD-rate of the mean curves against {label}, " in (out / "table.md").read_text()
+        vitiq("report", out, "--format", "md", "--quiet")
+        assert f"BD-rate of the mean curves against {label}, " in (out / "paper" / "tables.md").read_text()
+    assert len(Store(out).study_names()) == 1  # another anchor is no other study
+
+
 def test_a_study_file_says_the_same(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     study = tmp_path / "study.toml"
     study.write_text(

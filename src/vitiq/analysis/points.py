@@ -7,7 +7,7 @@ images at every setting, so that no setting's mean is of other images than its n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -97,6 +97,7 @@ class CodecTable:
         value: of the metric, in its own direction; may be infinite or NaN.
         aggregate: whether the one row is a published mean.
         notes: images that were left out.
+        unscored: number of those that were left out as a file of theirs has no value of the metric.
     """
 
     codec: str
@@ -106,14 +107,13 @@ class CodecTable:
     value: Float[np.ndarray, "images settings"]
     aggregate: bool
     notes: tuple[str, ...] = ()
+    unscored: int = 0
 
     def of_images(self, images: Sequence[str]) -> CodecTable:
         """The rows of some images, in their order."""
         places = {name: row for row, name in enumerate(self.images)}
         rows = [places[name] for name in images]
-        return CodecTable(
-            self.codec, tuple(images), self.settings, self.rate[rows], self.value[rows], self.aggregate, self.notes
-        )
+        return replace(self, images=tuple(images), rate=self.rate[rows], value=self.value[rows])
 
 
 def codecs_of(points: Sequence[RdPoint]) -> list[str]:
@@ -135,6 +135,7 @@ def gather(points: Sequence[RdPoint], codec: str, metric: str) -> CodecTable:
     own = [p for p in points if p.codec == codec]
     if not own:
         raise InputError(f"codec {codec!r} given, expected one of {', '.join(codecs_of(points)) or 'none: no points'}")
+    coded = {(p.image, p.setting) for p in own}
     own = [p for p in own if metric in p.values]
     if not own:
         known = metrics_of([p for p in points if p.codec == codec]) or ["none"]
@@ -146,10 +147,11 @@ def gather(points: Sequence[RdPoint], codec: str, metric: str) -> CodecTable:
     settings = list(dict.fromkeys(p.setting for p in own))
     images = list(dict.fromkeys(p.image for p in own))
     whole = [i for i in images if all((i, s) in cells for s in settings)]
-    notes: tuple[str, ...] = ()
-    if len(whole) < len(images):
-        notes = (f"{codec}: {len(images) - len(whole)} of {len(images)} images left out: not coded at every setting",)
+    unscored = sum(all((i, s) in coded for s in settings) for i in images) - len(whole)
+    uncoded = len(images) - len(whole) - unscored
+    reasons = {"not coded at every setting": uncoded, f"no {metric} at every setting": unscored}
+    notes = tuple(f"{codec}: {n} of {len(images)} images left out: {why}" for why, n in reasons.items() if n)
     shape = len(whole), len(settings)
     rate = np.array([cells[i, s].bpp for i in whole for s in settings], dtype=np.float64).reshape(shape)
     value = np.array([cells[i, s].values[metric] for i in whole for s in settings], dtype=np.float64).reshape(shape)
-    return CodecTable(codec, tuple(whole), tuple(settings), rate, value, own[0].aggregate, notes)
+    return CodecTable(codec, tuple(whole), tuple(settings), rate, value, own[0].aggregate, notes, unscored)

@@ -205,8 +205,9 @@ def study_summary(out: Path, anchors: tuple[Path, ...], anchor: str | None, done
     """Means a codec and rate, and BD-rates against an anchor where there are two curves."""
     from vitiq.analysis.points import codecs_of, metrics_of  # noqa: PLC0415
     from vitiq.evaluation.points import points_beside  # noqa: PLC0415
+    from vitiq.evaluation.standing import standing  # noqa: PLC0415
 
-    parts = [means_table(done.records)]
+    parts = [means_table(done.records, standing(done.study, done.records).lines())]
     if not anchors and all(record.error is not None for record in done.records):
         return parts[0]
     gathered = points_beside({out: done.records}, anchors)

@@ -81,6 +81,7 @@ class Checked:
     series: tuple[Series, ...]
     metrics: tuple[Metric, ...]
     spec: MetricSpec
+    anchor: str | None
 
 
 @dataclass(frozen=True)
@@ -122,32 +123,36 @@ def check(config: BenchConfig) -> Checked:
     for path in config.anchors:
         with faults.gathered():
             read_anchor(path)
+    anchor = None
     if not faults.found:
         with faults.gathered():
-            _check_anchor(config, series, others)
+            anchor = _anchor(config, series, others)
     if not config.codecs and not config.precomputed and not faults.found:
         faults.found.append(InputError("nothing to compare; name codecs, as -c jpeg@10:90:10"))
     names = ",".join(",".join(DEFAULT) if n.strip() == "default" else n for n in config.metrics.names.split(","))
     spec = replace(config.metrics, names=names)
     metrics = check_metrics(spec, faults)
     faults.refuse()
-    return Checked(tuple(series), tuple(metrics), spec)
+    return Checked(tuple(series), tuple(metrics), spec, anchor)
 
 
-def _check_anchor(config: BenchConfig, series: Sequence[Series], others: Sequence[str]) -> None:
-    """Refuse an anchor that no curve will be.
+def _anchor(config: BenchConfig, series: Sequence[Series], others: Sequence[str]) -> str | None:
+    """Label of the curve that BD-rates are relative to; None where none is asked for.
 
     Args:
         others: labels of reconstructions made elsewhere.
+
+    Raises:
+        InputError: no curve will be the one that is asked for.
     """
     if config.anchor is None:
-        return
+        return None
     own: dict[str, list[str]] = {}
     for one in series:
         own.setdefault(one.codec, []).append(one.label)
     known = list(dict.fromkeys([*(one.label for one in series), *others]))
     known += [f"{label} [published]" if label in known else label for label in codecs_of(read_anchors(config.anchors))]
-    choose_label(config.anchor, known, own)
+    return choose_label(config.anchor, known, own)
 
 
 def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
@@ -167,9 +172,10 @@ def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
         made, missing = precomputed_series(text, images)
         series.append(made)
         problems += missing
-    return make_study(
+    study = make_study(
         images, series, checked.metrics, checked.spec, keep=config.keep, preset="bench", problems=problems
     )
+    return replace(study, anchor=checked.anchor)
 
 
 def run_bench(

@@ -43,7 +43,7 @@ def check_sizes(reference: object, distorted: object) -> None:
 
 
 def undefined(metric: Metric, error: Exception) -> Score:
-    """NaN, with the reason in its details, `unavailable` where the metric cannot be had here, `failed` where it broke down."""
+    """NaN with the reason in its details: `unavailable` where it cannot be had here, `failed` where it broke down."""
     try:
         signature = metric.signature()
     except VitiqError:
