@@ -102,11 +102,11 @@ class Moody(PairMetric):
         return Score(0.5, self.signature())
 
 
-def install(folder: Path) -> None:
+def install(folder: Path, version: str = "1.0") -> None:
     """Make the metadata that registers the codecs, in a folder that is on the path."""
-    metadata = folder / "vitiq_tests-1.0.dist-info"
+    metadata = folder / f"vitiq_tests-{version}.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: vitiq-tests\nVersion: 1.0\n")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vitiq-tests\nVersion: {version}\n")
     classes = ("Grey", "Wrong", "Deadly", "Counted", "Held")
     lines = [f"test-{name.lower()} = engine_plugin:{name}" for name in classes]
     lines += ["[vitiq.metrics]", "test-moody = engine_plugin:Moody"]

@@ -157,6 +157,25 @@ def test_a_new_metric_costs_no_encode_and_a_changed_codec_only_itself(
     assert encoded == ["Grey"] * 3
 
 
+def test_a_new_version_of_a_plug_in_is_computed_anew_and_named(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = plan(images, "test-grey@1,jpeg@50", "mse")
+    run(old, tmp_path / "out")
+    signature = plan(images, "test-grey", "test-moody").signatures["test-moody"]
+    plugin.install(tmp_path / "newer", "2.0")
+    monkeypatch.syspath_prepend(str(tmp_path / "newer"))
+    new = plan(images, "test-grey@1,jpeg@50", "mse")
+    outcome = run(new, tmp_path / "out")
+    assert (outcome.done, outcome.kept) == (3, 3)
+    assert [one.identity.get("packages") for one in new.series] == [{"vitiq-tests": "2.0"}, None]
+    versions = {r.codec: r.details["versions"] for r in Store(tmp_path / "out").records()}
+    assert versions["test-grey"] == {**versions["jpeg"], "vitiq-tests": "2.0"}  # type: ignore[dict-item]
+    assert signature == "test-moody|v1|vitiq-tests 1.0"
+    newer = plan(images, "test-grey", "test-moody").signatures["test-moody"]
+    assert newer == "test-moody|v1|vitiq-tests 2.0"
+
+
 @pytest.mark.parametrize("keep", [("bitstreams",), ("images",), ()])
 def test_scores_can_be_added_whatever_was_kept(images: Path, tmp_path: Path, keep: tuple[str, ...]) -> None:
     run(plan(images, "test-grey@1", "mse", keep), tmp_path)

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import difflib
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from vitiq import registry
 from vitiq.analysis.anchors import read_anchor, read_anchors
 from vitiq.analysis.points import codecs_of
 from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codecs
@@ -36,6 +38,7 @@ from vitiq.evaluation.points import choose_label
 from vitiq.evaluation.precomputed import precomputed_series, read_precomputed
 from vitiq.evaluation.presets import Finished, carry_on, finish
 from vitiq.evaluation.progress import Step
+from vitiq.evaluation.rows import read_done
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study
 from vitiq.image.folders import not_there
@@ -89,14 +92,18 @@ class Estimate:
     """What a study would do.
 
     Attributes:
-        images, tasks: their numbers.
-        seconds: that the tasks would take with the workers; None where nothing was tried.
+        images: their number.
+        tasks: that the folder of results does not have yet.
+        kept: tasks that it has.
+        seconds: that the tasks would take with the workers, encodes counted where only scores are missing; None where
+            nothing was tried.
         files: what would be written: folder -> number of files.
         problems: one line for each input that is not part of it.
     """
 
     images: int
     tasks: int
+    kept: int
     seconds: float | None
     files: Mapping[str, int]
     problems: Sequence[str]
@@ -200,12 +207,15 @@ def run_bench(
 
 
 def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
-    """What a study would do, without doing it: its images are counted, one of them is tried.
+    """What a study would do, without doing it: its images are counted, or read where there are results; one is tried.
 
     Raises:
         VitiqError: faults of the request, all at once; or no image is found.
     """
-    Store(out).check_free()
+    store = Store(out)
+    store.check_free()
+    if store.study_names():
+        return _rest(plan_bench(config, out, workers), config, store, workers)
     checked = check(config)
     found = find_inputs(config.images, out)
     if not found.files:
@@ -218,25 +228,48 @@ def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
         files["bitstreams"] = encodes
     if "images" in config.keep:
         files |= {"reconstructions": tasks, "originals": count}
-    seconds = _tried(checked, found.files[0][0])
-    return Estimate(count, tasks, None if seconds is None else seconds * count / workers.count, files, found.problems)
+    counts = [(one, count * len(one.rates)) for one in distinct(checked.series)]
+    seconds = _tried(counts, checked.metrics, found.files[0][0], workers)
+    return Estimate(count, tasks, 0, seconds, files, found.problems)
 
 
-def _tried(checked: Checked, path: Path) -> float | None:
-    """Seconds of all tasks of one image, estimated from one task of each codec; None where none could be tried."""
+def _rest(study: Study, config: BenchConfig, store: Store, workers: Workers) -> Estimate:
+    """What is missing of a study."""
+    done = read_done(store.parts, study.signatures)
+    left = [task for task in study.tasks() if bytes.fromhex(task.key) not in done.complete]
+    new = [task for task in left if bytes.fromhex(task.key) not in done.encoded]
+    files = {"records.parquet, records.csv": 2}
+    if "bitstreams" in study.keep:
+        files["bitstreams"] = sum(study.series[task.series].ready is None for task in new)
+    if "images" in study.keep:
+        originals = {study.images[task.image].sha256 for task in new}
+        files["reconstructions"] = len(new)
+        files["originals"] = sum(not store.path("originals", sha256).exists() for sha256 in originals)
+    by_series = Counter(task.series for task in left)
+    counts = [(one, by_series[place]) for place, one in enumerate(study.series) if one.ready is None]
+    seconds = _tried(counts, check(config).metrics, Path(study.images[0].path), workers) if left else 0.0
+    return Estimate(len(study.images), len(left), len(study) - len(left), seconds, files, study.problems)
+
+
+def _tried(
+    counts: Sequence[tuple[Series, int]], metrics: Sequence[Metric], path: Path, workers: Workers
+) -> float | None:
+    """Seconds of so many tasks of each codec, estimated from one task of each; None where none could be tried."""
     from vitiq.evaluation.trial import trial_seconds  # noqa: PLC0415 - only for estimates
 
     total, tried = 0.0, False
     start = time.monotonic()
-    for one in distinct(checked.series):
+    for one, count in counts:
         if time.monotonic() - start > TRIAL_SECONDS:
             break
+        if not count:
+            continue
         try:
-            total += len(one.rates) * trial_seconds(one, path, checked.metrics)
+            total += count * trial_seconds(one, path, metrics)
             tried = True
         except VitiqError:
             continue
-    return total if tried else None
+    return total / workers.count if tried else None
 
 
 def read_study_file(path: Path) -> BenchConfig:
@@ -308,6 +341,13 @@ def _codec(table: Any, path: Path, faults: Faults) -> CodecSpec:
     options = table.get("options", {})
     if not isinstance(options, dict):
         raise InputError(f"{path}: [[codec]] {table['name']}: options = {options!r} given, a table expected")
+    own = {field.name for field in fields(registry.load("codecs", spec.name).Options)}
+    if spec.filters and (others := [key for key in options if key not in own]):
+        key = others[0]
+        raise InputError(
+            f"{path}: [[codec]] {table['name']}: option {key} given, which codec {spec.name} does not take; options of "
+            f"a filter stand in the name: \"{spec.name}+{spec.filters[0].name}[{key}={options[key]}]\""
+        )
     return replace(spec, options={**spec.options, **options}, rates=tuple(rates))
 
 
