@@ -216,6 +216,34 @@ def test_a_dry_run_counts_what_the_study_does(images: Path, tmp_path: Path, viti
     assert vitiq("bench", images, *codecs, "-m", "mse", "-o", tmp_path / "out", "--plan").out.endswith(": 9 tasks\n")
 
 
+def test_a_dry_run_counts_what_is_missing_of_a_study(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    bench = ("bench", images, "-o", out, "--executor", "inline", "--quiet")
+    assert vitiq(*bench, "-c", "jpeg@30,50", "-m", "mse").code == 0
+
+    def missing(codecs: str, metrics: str) -> tuple[object, ...]:
+        values = json.loads(vitiq(*bench, "-c", codecs, "-m", metrics, "--dry-run", "--json").out)
+        kinds = ("bitstreams", "reconstructions", "originals")
+        return (values["tasks"], values["kept"], *(values["files"][kind] for kind in kinds))
+
+    assert missing("jpeg@30,50", "mse") == (0, 6, 0, 0, 0)
+    assert missing("jpeg@30,50,70", "mse") == (3, 6, 3, 3, 0)
+    assert missing("jpeg@30,50", "mse,psnr-rgb") == (6, 0, 0, 0, 0)
+    said = vitiq(*bench, "-c", "jpeg@30,50", "-m", "mse", "--dry-run").out
+    assert said.startswith("0 tasks on 3 images, 6 more are done\n")
+    assert "about" not in said
+
+
+def test_options_of_a_filter_in_a_table_are_pointed_to_the_name(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    study = tmp_path / "study.toml"
+    text = f'images = ["{images}"]\n[[codec]]\nname = "jpeg+deblock"\n'
+    study.write_text(text + "options = { percent = 30 }\n")
+    answer = vitiq("bench", study, "-o", tmp_path / "out", "--dry-run")
+    assert 'options of a filter stand in the name: "jpeg+deblock[percent=30]"' in answer.err
+    study.write_text(text + "options = { progressive = true }\n")
+    assert vitiq("bench", study, "-m", "mse", "-o", tmp_path / "out", "--plan").code == 0
+
+
 @pytest.mark.parametrize(
     "name", ["records.csv", "records.parquet", "report.html", "table.md", "table.tex", "study.json"]
 )

@@ -41,6 +41,7 @@ from vitiq.evaluation.progress import Step
 from vitiq.evaluation.rows import read_done
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study
+from vitiq.evaluation.worker import spec_of
 from vitiq.image.folders import not_there
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import DEFAULT
@@ -215,7 +216,7 @@ def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
     store = Store(out)
     store.check_free()
     if store.study_names():
-        return _rest(plan_bench(config, out, workers), config, store, workers)
+        return _rest(plan_bench(config, out, workers), store, workers)
     checked = check(config)
     found = find_inputs(config.images, out)
     if not found.files:
@@ -233,7 +234,7 @@ def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
     return Estimate(count, tasks, 0, seconds, files, found.problems)
 
 
-def _rest(study: Study, config: BenchConfig, store: Store, workers: Workers) -> Estimate:
+def _rest(study: Study, store: Store, workers: Workers) -> Estimate:
     """What is missing of a study."""
     done = read_done(store.parts, study.signatures)
     left = [task for task in study.tasks() if bytes.fromhex(task.key) not in done.complete]
@@ -246,8 +247,9 @@ def _rest(study: Study, config: BenchConfig, store: Store, workers: Workers) -> 
         files["reconstructions"] = len(new)
         files["originals"] = sum(not store.path("originals", sha256).exists() for sha256 in originals)
     by_series = Counter(task.series for task in left)
+    metrics = spec_of(study, study.metrics).make()
     counts = [(one, by_series[place]) for place, one in enumerate(study.series) if one.ready is None]
-    seconds = _tried(counts, check(config).metrics, Path(study.images[0].path), workers) if left else 0.0
+    seconds = _tried(counts, metrics, Path(study.images[0].path), workers) if left else 0.0
     return Estimate(len(study.images), len(left), len(study) - len(left), seconds, files, study.problems)
 
 
@@ -346,7 +348,7 @@ def _codec(table: Any, path: Path, faults: Faults) -> CodecSpec:
         key = others[0]
         raise InputError(
             f"{path}: [[codec]] {table['name']}: option {key} given, which codec {spec.name} does not take; options of "
-            f"a filter stand in the name: \"{spec.name}+{spec.filters[0].name}[{key}={options[key]}]\""
+            f'a filter stand in the name: "{spec.name}+{spec.filters[0].name}[{key}={options[key]}]"'
         )
     return replace(spec, options={**spec.options, **options}, rates=tuple(rates))
 
