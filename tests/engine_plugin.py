@@ -11,7 +11,8 @@ import numpy as np
 
 from vitiq.codecs.base import Codec
 from vitiq.errors import InputError
-from vitiq.types import ImageU8, ProgressCallback
+from vitiq.metrics.base import PairMetric
+from vitiq.types import ImageU8, ProgressCallback, Score
 
 LOG = "VITIQ_TEST_LOG"
 GATE = "VITIQ_TEST_GATE"
@@ -86,11 +87,27 @@ class Held(Grey):
         return super().compress(image, quality, progress)
 
 
-def install(folder: Path) -> None:
+class Moody(PairMetric):
+    """Breaks down on dark images."""
+
+    name, title, range, higher_is_better = "test-moody", "Moody", (0.0, 1.0), True
+    kind, formula, reference = "full-reference", "0.5", "this test"
+
+    def signature(self) -> str:
+        return "test-moody|v1"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        if reference.mean() < 100:
+            raise ValueError("no\nlight")
+        return Score(0.5, self.signature())
+
+
+def install(folder: Path, version: str = "1.0") -> None:
     """Make the metadata that registers the codecs, in a folder that is on the path."""
-    metadata = folder / "vitiq_tests-1.0.dist-info"
+    metadata = folder / f"vitiq_tests-{version}.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: vitiq-tests\nVersion: 1.0\n")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vitiq-tests\nVersion: {version}\n")
     classes = ("Grey", "Wrong", "Deadly", "Counted", "Held")
     lines = [f"test-{name.lower()} = engine_plugin:{name}" for name in classes]
+    lines += ["[vitiq.metrics]", "test-moody = engine_plugin:Moody"]
     (metadata / "entry_points.txt").write_text("[vitiq.codecs]\n" + "\n".join(lines) + "\n")

@@ -7,14 +7,20 @@ only `load` imports the module that an entry point names.
 from __future__ import annotations
 
 import difflib
+import logging
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described
 from vitiq.foreign import RAISED, guarded, is_ours
+
+log = logging.getLogger("vitiq")
+log.addHandler(logging.NullHandler())
 
 Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
 LISTED = ("codecs", "metrics")
@@ -54,10 +60,29 @@ def _checked(group: Group, entry: EntryPoint) -> EntryPoint:
     """
     others = _packages(group).get(entry.name, [])
     if not _of_vitiq(entry) and len({other.value for other in others}) > 1:
-        owners = " and ".join(sorted({other.dist.name if other.dist else other.module for other in others}))
         kind = group[:-1].replace("_", " ")
-        raise PluginError(f"{kind} {entry.name!r} is registered by {owners}; remove one of these packages")
+        raise PluginError(f"{kind} {entry.name!r} is registered by {_owners(others)}; remove one of these packages")
+    if taken := [other for other in others if _of_vitiq(entry) and not _of_vitiq(other)]:
+        _say_not_used(group, entry.name, _owners(taken))
     return entry
+
+
+def package(group: Group, name: str) -> tuple[str, str] | None:
+    """Name and version of the package that a plug-in comes from; None for vitiq's own, and for what none registers."""
+    entry = _entries(group).get(name)
+    return None if entry is None or _of_vitiq(entry) or entry.dist is None else (entry.dist.name, entry.dist.version)
+
+
+@lru_cache(maxsize=256)
+def _say_not_used(group: Group, name: str, owners: str) -> None:
+    """That a plug-in has a name of vitiq's, once a process; workers leave it to the process that started them."""
+    if parent_process() is None:
+        kind = group[:-1].replace("_", " ")
+        log.warning("%s %r of %s is not used, as vitiq has one of that name; rename it there", kind, name, owners)
+
+
+def _owners(entries: Iterable[EntryPoint]) -> str:
+    return " and ".join(sorted({entry.dist.name if entry.dist else entry.module for entry in entries}))
 
 
 def _changed(place: str) -> int:

@@ -78,6 +78,45 @@ def test_a_study_from_the_command_line(images: Path, tmp_path: Path, vitiq: Viti
     assert "jpeg" in vitiq("bench", "show", out, "--json").out
 
 
+def test_an_unfinished_study_says_so_wherever_it_is_shown(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    command = ("bench", images, "-c", "jpeg@10:70:20,webp@10:70:20", "-o", out, "--quiet")
+    assert vitiq(*command, "-m", "psnr-rgb").code == 0
+    assert vitiq(*command, "-m", "psnr-rgb,ssim", "--plan").code == 0
+    study = Store(out).study()
+    shared = [int(task.key[:12], 16) % 2 for task in study.tasks()].count(0)
+    assert vitiq("bench", "worker", out, "--shard", "1/2").code == 0
+    unfinished = f"Unfinished: {shared} of 24 tasks done; run the study's command again."
+    lacking = f"{24 - shared} of 24 files without a score; means are of the others."
+    listed = json.loads(vitiq("bench", "ls", out, "--json").out)[-1]
+    shown = json.loads(vitiq("bench", "show", out, "--json").out)
+    assert (listed["done"], shown["done"], shown["unscored"]) == (shared, shared, {"ssim": 24 - shared})
+    text = vitiq("bench", "show", out).out
+    assert text.startswith(f"{study.name}: {shared} of 24 tasks done\n")
+    assert text.endswith(f"\n{unfinished}\n\nssim: {lacking}\n")
+    vitiq("report", out, "--format", "md", "--quiet")
+    paper = (out / "paper" / "tables.md").read_text()
+    assert f"- {unfinished}\n- SSIM: {lacking}\n" in paper
+    assert f"24 files. Rate is the bytes of the whole file. {unfinished}" in paper
+    why = "no image has a score at every setting yet; run the study's command again, it makes what is missing"
+    assert why in vitiq("rd", out, "--table", "means", "-m", "ssim").err
+    assert why in vitiq("bd", out, "--anchor", "jpeg", "-m", "ssim").err
+    assert vitiq(*command, "-m", "psnr-rgb,ssim").code == 0
+    assert "Unfinished" not in vitiq("bench", "show", out).out
+
+
+def test_the_anchor_of_a_study_is_that_of_its_report(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    command = ("bench", images, "-c", "jpeg@10:90:20,webp@10:90:20", "-m", "psnr-rgb", "-o", out, "--quiet")
+    for asked, label in (("jpeg", "JPEG"), ("webp", "WebP")):
+        answer = vitiq(*command, "--anchor", asked)
+        assert f"## BD-rate against {label}\n" in answer.out
+        assert f"BD-rate of the mean curves against {label}, " in (out / "table.md").read_text()
+        vitiq("report", out, "--format", "md", "--quiet")
+        assert f"BD-rate of the mean curves against {label}, " in (out / "paper" / "tables.md").read_text()
+    assert len(Store(out).study_names()) == 1  # another anchor is no other study
+
+
 def test_a_study_file_says_the_same(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     study = tmp_path / "study.toml"
     study.write_text(
@@ -184,6 +223,34 @@ def test_a_dry_run_counts_what_the_study_does(images: Path, tmp_path: Path, viti
     values = json.loads(answer.out)
     assert (values["tasks"], values["files"]["bitstreams"]) == (9, 9)
     assert vitiq("bench", images, *codecs, "-m", "mse", "-o", tmp_path / "out", "--plan").out.endswith(": 9 tasks\n")
+
+
+def test_a_dry_run_counts_what_is_missing_of_a_study(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out = tmp_path / "out"
+    bench = ("bench", images, "-o", out, "--executor", "inline", "--quiet")
+    assert vitiq(*bench, "-c", "jpeg@30,50", "-m", "mse").code == 0
+
+    def missing(codecs: str, metrics: str) -> tuple[object, ...]:
+        values = json.loads(vitiq(*bench, "-c", codecs, "-m", metrics, "--dry-run", "--json").out)
+        kinds = ("bitstreams", "reconstructions", "originals")
+        return (values["tasks"], values["kept"], *(values["files"][kind] for kind in kinds))
+
+    assert missing("jpeg@30,50", "mse") == (0, 6, 0, 0, 0)
+    assert missing("jpeg@30,50,70", "mse") == (3, 6, 3, 3, 0)
+    assert missing("jpeg@30,50", "mse,psnr-rgb") == (6, 0, 0, 0, 0)
+    said = vitiq(*bench, "-c", "jpeg@30,50", "-m", "mse", "--dry-run").out
+    assert said.startswith("0 tasks on 3 images, 6 more are done\n")
+    assert "about" not in said
+
+
+def test_options_of_a_filter_in_a_table_are_pointed_to_the_name(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    study = tmp_path / "study.toml"
+    text = f'images = ["{images}"]\n[[codec]]\nname = "jpeg+deblock"\n'
+    study.write_text(text + "options = { percent = 30 }\n")
+    answer = vitiq("bench", study, "-o", tmp_path / "out", "--dry-run")
+    assert 'options of a filter stand in the name: "jpeg+deblock[percent=30]"' in answer.err
+    study.write_text(text + "options = { progressive = true }\n")
+    assert vitiq("bench", study, "-m", "mse", "-o", tmp_path / "out", "--plan").code == 0
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ import pytest
 
 import engine_plugin as plugin
 from read_tables import parquet_rows
+from vitiq.analysis.points import points_of
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec, parse_codecs
 from vitiq.errors import InputError, StoreError, TaskError
@@ -45,6 +47,7 @@ from vitiq.evaluation.study import Study
 from vitiq.evaluation.worker import latents_of
 from vitiq.files import write_quickly
 from vitiq.image.io import read_image, write_png
+from vitiq.metrics.fidelity.pixel import PsnrRgb
 from vitiq.models.threads import threads
 from vitiq.types import ImageU8
 
@@ -154,6 +157,25 @@ def test_a_new_metric_costs_no_encode_and_a_changed_codec_only_itself(
     assert encoded == ["Grey"] * 3
 
 
+def test_a_new_version_of_a_plug_in_is_computed_anew_and_named(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = plan(images, "test-grey@1,jpeg@50", "mse")
+    run(old, tmp_path / "out")
+    signature = plan(images, "test-grey", "test-moody").signatures["test-moody"]
+    plugin.install(tmp_path / "newer", "2.0")
+    monkeypatch.syspath_prepend(str(tmp_path / "newer"))
+    new = plan(images, "test-grey@1,jpeg@50", "mse")
+    outcome = run(new, tmp_path / "out")
+    assert (outcome.done, outcome.kept) == (3, 3)
+    assert [one.identity.get("packages") for one in new.series] == [{"vitiq-tests": "2.0"}, None]
+    versions = {r.codec: r.details["versions"] for r in Store(tmp_path / "out").records()}
+    assert versions["test-grey"] == {**versions["jpeg"], "vitiq-tests": "2.0"}  # type: ignore[dict-item]
+    assert signature == "test-moody|v1|vitiq-tests 1.0"
+    newer = plan(images, "test-grey", "test-moody").signatures["test-moody"]
+    assert newer == "test-moody|v1|vitiq-tests 2.0"
+
+
 @pytest.mark.parametrize("keep", [("bitstreams",), ("images",), ()])
 def test_scores_can_be_added_whatever_was_kept(images: Path, tmp_path: Path, keep: tuple[str, ...]) -> None:
     run(plan(images, "test-grey@1", "mse", keep), tmp_path)
@@ -179,6 +201,61 @@ def test_a_failed_task_is_recorded_and_tried_again_and_takes_no_other_with_it(
     again = run(study, tmp_path, kind)
     assert (again.done, again.kept) == (3, 6)
     assert len(Store(tmp_path).records()) == 9
+
+
+def test_a_metric_that_breaks_down_is_a_failure_of_its_task_and_costs_no_other_score(
+    images: Path, tmp_path: Path
+) -> None:
+    study = plan(images, "test-grey@1,2", "mse,test-moody")
+    outcome = run(study, tmp_path)
+    said = "test-moody: metric test-moody failed (ValueError: no); it comes from the plug-in engine_plugin"
+    assert sorted(outcome.failed.values()) == [said, said]
+    records = Store(tmp_path).records()
+    dark = [r for r in records if r.image == "dark.png"]
+    assert [(r.error, r.unscored, list(r.scores)) for r in dark] == [(None, said, ["mse"])] * 2
+    assert all(r.failure is None and r.value("test-moody") == 0.5 for r in records if r not in dark)
+    with Workers("inline") as workers:
+        assert finish(study, Store(tmp_path), workers).problems == [f"{images / 'dark.png'}: test-grey: {said}"]
+    assert [one.failed for one in list_studies(tmp_path)] == [2]
+    assert run(study, tmp_path).done == 2  # tried again
+
+
+def test_of_vitiqs_own_metrics_that_break_down_the_others_keep_their_scores(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = plan(images, "test-grey@1", "mse,psnr-rgb")
+
+    def broken(*_: object) -> float:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PsnrRgb, "__call__", broken)
+    assert sorted(run(study, tmp_path).failed.values()) == ["psnr-rgb: ZeroDivisionError"] * 3
+    assert [(r.error, list(r.scores)) for r in Store(tmp_path).records()] == [(None, ["mse"])] * 3
+
+
+@pytest.mark.parametrize("lost", [("reconstructions",), ("reconstructions", "bitstreams")])
+def test_kept_files_that_are_damaged_are_made_again_for_a_further_metric(
+    images: Path, tmp_path: Path, lost: tuple[str, ...]
+) -> None:
+    run(plan(images, "jpeg@50", "mse"), tmp_path / "hurt")
+    whole = {path: path.read_bytes() for path in tmp_path.glob("hurt/reconstructions/*/*")}
+    for path in (path for kind in lost for path in tmp_path.glob(f"hurt/{kind}/*/*")):
+        path.write_bytes(path.read_bytes()[:60])
+    study = plan(images, "jpeg@50", "mse,psnr-rgb")
+    assert run(study, tmp_path / "hurt").failed == {}
+    run(study, tmp_path / "sound")
+    same(Store(tmp_path / "hurt").records(), Store(tmp_path / "sound").records())
+    assert {path: path.read_bytes() for path in whole} == whole
+
+
+def test_scores_that_were_made_stay_where_a_further_metric_fails(images: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(images, tmp_path / "images"))
+    run(plan(own, "test-grey@1", "mse"), tmp_path / "out")
+    study = plan(own, "test-grey@1", "mse,psnr-rgb")
+    (own / "dark.png").unlink()
+    assert len(run(study, tmp_path / "out").failed) == 1
+    points = points_of(Store(tmp_path / "out").records())
+    assert [sorted(point.values) for point in points] == [["mse"], ["mse", "psnr-rgb"], ["mse", "psnr-rgb"]]
 
 
 def test_too_many_failures_end_a_study(images: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,8 +17,9 @@ from click.testing import CliRunner
 from report_studies import curves, equal_bytes, with_hostile_names, with_many_metrics
 from vitiq.cli.report import command
 from vitiq.errors import InputError
-from vitiq.report import build
+from vitiq.report import build, figures
 from vitiq.report.build import build_report, summary_table
+from vitiq.report.model import build_model
 from vitiq.report.paper import export
 from vitiq.report.source import Study
 
@@ -103,6 +105,22 @@ def test_a_study_of_curves_has_its_bd_table(tmp_path: Path, monkeypatch: pytest.
     assert build_report(tmp_path).name == "report.html"
     single = build_report(tmp_path, single_file=True)
     assert "assets/" not in single.read_text(encoding="utf-8").split('id="data"')[1]
+
+
+@pytest.mark.parametrize("more", ["", "[subsampling=4:4:4, method=6, of a long label in two lines]"])
+def test_the_legend_of_curves_lies_below_them_within_the_figure(tmp_path: Path, more: str) -> None:
+    records = [record for record, _ in curves(tmp_path, images=1).records]
+    records += [replace(record, label=f"{record.label} {more}") for record in records if more]
+    model = build_model("study", records)
+    with figures.styled():
+        figure = figures.rate_distortion(model, model.columns[0])
+        figure.draw_without_rendering()
+        legend, axes = figure.legends[0].get_window_extent(), figure.axes[0].get_tightbbox()
+    assert len(figure.legends[0].get_texts()) == len(model.curves)
+    assert axes is not None
+    assert legend.y1 <= axes.y0 + 1
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+    assert figure.bbox.y0 <= legend.y0
 
 
 def test_the_command_writes_what_was_asked_for(thesis: Path) -> None:

@@ -304,3 +304,17 @@ def test_the_embedded_vit_reads_the_cat(bundled: dict[str, ImageU8]) -> None:
     best = {backbone.labels[i] for i in backbone.logits([bundled["animal"]])[0].argsort()[-5:]}
     assert best & {"tabby", "tiger cat", "Egyptian cat"}
     assert len(backbone.labels) == 1000
+
+
+def test_a_plug_ins_backbone_states_its_package_and_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metadata = tmp_path / "own_vit-1.5.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: own-vit\nVersion: 1.5\n")
+    (metadata / "entry_points.txt").write_text("[vitiq.backbones]\nown-vit = own_vit:load\n")
+    (tmp_path / "own_vit.py").write_text(
+        "from vitiq.models.backbones import load_backbone\n\ndef load(path=None):\n    return load_backbone()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own = load_backbone().signature()
+    assert load_backbone("own-vit").signature() == f"{own}|own-vit 1.5"
+    assert load_backbone().signature() == own

@@ -59,6 +59,26 @@ def test_a_name_of_vitiq_cannot_be_taken(tmp_path: Path, monkeypatch: pytest.Mon
     assert registry.load("codecs", "jpeg") is expected
 
 
+def test_a_plug_in_that_has_a_name_of_vitiqs_is_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _package(tmp_path, "secondtaker", "[vitiq.metrics]\nmse = secondtaker:Same\n")
+    monkeypatch.syspath_prepend(tmp_path / "secondtaker")
+    for _ in range(2):
+        registry.load("metrics", "mse")
+        registry.load("metrics", "ssim")
+    assert [record.getMessage() for record in caplog.records] == [
+        "metric 'mse' of secondtaker is not used, as vitiq has one of that name; rename it there"
+    ]
+
+
+def test_a_plug_ins_package_is_known_and_vitiqs_own_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _package(tmp_path, "giver", "[vitiq.filters]\ngiven = giver:Same\n[vitiq.codecs]\njpeg = giver:Same\n")
+    monkeypatch.syspath_prepend(tmp_path / "giver")
+    assert registry.package("filters", "given") == ("giver", "1.0")
+    assert registry.package("codecs", "jpeg") is registry.package("codecs", "nothing") is None
+
+
 def test_a_name_of_two_packages_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
         _package(tmp_path, name, f"[vitiq.codecs]\nsame = {name}:Same\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tracemalloc
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError
 from vitiq.report import trial as module
 from vitiq.report.server import Handler, ViewServer
@@ -80,6 +82,21 @@ def test_a_name_given_twice_keeps_both(trial: Trial) -> None:
     assert trial.add("x", encoded_image(1))["image"] == "x"
     with pytest.raises(InputError, match="images of 24×24 and 30×30 pixels given"):
         trial.pair("y", encoded_image(1, 30), "x")
+
+
+def test_a_reconstruction_may_be_a_file_of_any_codec(trial: Trial) -> None:
+    trial.add("x", encoded_image(120))
+    data = make_codec("generative-mse").encode(np.full((24, 24, 3), 120, np.uint8))
+    answer = trial.pair("x.viq", data, "x")
+    assert (answer["image"], answer["bytes"]) == ("x", len(data))
+    with pytest.raises(InputError, match=r"x\.viq"):
+        trial.pair("x.viq", b"neither an image nor a file of a codec", "x")
+
+
+def test_codecs_that_need_options_are_not_offered(trial: Trial) -> None:
+    offered = re.findall(r'<option value="([^"]+)"', trial.panel())
+    assert {"jpeg", "webp", "generative"} <= set(offered)
+    assert not {"cmd", "compressai"} & set(offered)
 
 
 def test_a_browser_that_leaves_before_its_answer_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from vitiq.analysis.batched import mean_difference, ordered, points_used
 from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
 from vitiq.analysis.curve import LEAST_POINTS, Method, Others, Values
-from vitiq.analysis.mean_curve import Pool, common_images, images_with_curves, pooled
+from vitiq.analysis.mean_curve import Pool, common_images, images_with_curves, nothing_shared, pooled
 from vitiq.analysis.points import CodecTable, RdPoint, gather, no_curve
 from vitiq.errors import InputError
 
@@ -205,7 +205,7 @@ def _paired(a: CodecTable, b: CodecTable) -> tuple[CodecTable, CodecTable, list[
     """Both tables on the images that both have; published means as they are."""
     common, (images, infinite) = common_images([a, b]), images_with_curves([a, b])
     if not images and not (a.aggregate and b.aggregate):
-        fault = f"{b.codec} and {a.codec}: no image is coded at every setting of both; give one set of images"
+        fault = f"{b.codec} and {a.codec}: {nothing_shared([a, b], 'both; give one set of images')}"
         raise InputError(no_curve([b, a]) or fault)
     notes = [note for t in (a, b) for note in t.notes]
     for t in (a, b):

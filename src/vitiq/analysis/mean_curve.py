@@ -69,6 +69,13 @@ def common_images(tables: Sequence[CodecTable]) -> list[str]:
     return [i for i in own[0].images if i in shared] if own else []
 
 
+def nothing_shared(tables: Sequence[CodecTable], of: str) -> str:
+    """Why tables have no image in common; `of` says of what, and what helps where scores are not what is missing."""
+    if any(t.unscored for t in tables):
+        return "no image has a score at every setting yet; run the study's command again, it makes what is missing"
+    return f"no image is coded at every setting of {of}"
+
+
 def images_with_curves(tables: Sequence[CodecTable]) -> tuple[list[str], list[str]]:
     """Common images that have a curve in every table, and what is said of the others.
 
@@ -102,7 +109,7 @@ def mean_curves(
     tables = [gather(points, name, metric) for name in names]
     images, notes = images_with_curves(tables)
     if not images and any(not t.aggregate for t in tables):
-        fault = f"{', '.join(names)}: no image is coded at every setting of all of them; compare fewer codecs"
+        fault = f"{', '.join(names)}: {nothing_shared(tables, 'all of them; compare fewer codecs')}"
         raise InputError(no_curve(tables) or fault)
     some = [t if t.aggregate else t.of_images(images) for t in tables]
     weights = draws(len(images), resamples, 0) if len(images) >= FEWEST_IMAGES else np.empty((0, len(images)))

@@ -98,6 +98,7 @@ class CodecTable:
         aggregate: whether the one row is a published mean.
         notes: images that were left out.
         scattered: no row is whole, as each image has one point, at a setting of its own.
+        unscored: number of those that were left out as a file of theirs has no value of the metric.
     """
 
     codec: str
@@ -108,6 +109,7 @@ class CodecTable:
     aggregate: bool
     notes: tuple[str, ...] = ()
     scattered: bool = False
+    unscored: int = 0
 
     def of_images(self, images: Sequence[str]) -> CodecTable:
         """The rows of some images, in their order."""
@@ -146,6 +148,7 @@ def gather(points: Sequence[RdPoint], codec: str, metric: str) -> CodecTable:
     own = [p for p in points if p.codec == codec]
     if not own:
         raise InputError(f"codec {codec!r} given, expected one of {', '.join(codecs_of(points)) or 'none: no points'}")
+    coded = {(p.image, p.setting) for p in own}
     own = [p for p in own if metric in p.values]
     if not own:
         known = metrics_of([p for p in points if p.codec == codec]) or ["none"]
@@ -157,11 +160,14 @@ def gather(points: Sequence[RdPoint], codec: str, metric: str) -> CodecTable:
     settings = list(dict.fromkeys(p.setting for p in own))
     images = list(dict.fromkeys(p.image for p in own))
     whole = [i for i in images if all((i, s) in cells for s in settings)]
-    notes: tuple[str, ...] = ()
-    if len(whole) < len(images):
-        notes = (f"{codec}: {len(images) - len(whole)} of {len(images)} images left out: not coded at every setting",)
+    unscored = sum(all((i, s) in coded for s in settings) for i in images) - len(whole)
+    uncoded = len(images) - len(whole) - unscored
+    reasons = {"not coded at every setting": uncoded, f"no {metric} at every setting": unscored}
+    notes = tuple(f"{codec}: {n} of {len(images)} images left out: {why}" for why, n in reasons.items() if n)
     shape = len(whole), len(settings)
     rate = np.array([cells[i, s].bpp for i in whole for s in settings], dtype=np.float64).reshape(shape)
     value = np.array([cells[i, s].values[metric] for i in whole for s in settings], dtype=np.float64).reshape(shape)
-    scattered = not whole and len(own) == len(images)
-    return CodecTable(codec, tuple(whole), tuple(settings), rate, value, own[0].aggregate, notes, scattered)
+    scattered = not whole and not unscored and len(own) == len(images)
+    return CodecTable(
+        codec, tuple(whole), tuple(settings), rate, value, own[0].aggregate, notes, scattered=scattered, unscored=unscored
+    )

@@ -189,11 +189,12 @@ def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:
     from vitiq.cli.common import print_json  # noqa: PLC0415
 
     if as_json:
-        answer = {"images": found.images, "tasks": found.tasks, "seconds": found.seconds, "files": dict(found.files)}
-        print_json(answer | {"problems": list(found.problems)})
+        answer = {"images": found.images, "tasks": found.tasks, "kept": found.kept, "seconds": found.seconds}
+        print_json(answer | {"files": dict(found.files), "problems": list(found.problems)})
         return
-    click.echo(f"{plural(found.tasks, 'task')} on {plural(found.images, 'image')}")
-    if found.seconds is not None:
+    kept = f", {found.kept} more are done" if found.kept else ""
+    click.echo(f"{plural(found.tasks, 'task')} on {plural(found.images, 'image')}{kept}")
+    if found.tasks and found.seconds is not None:
         click.echo(f"about {duration(found.seconds)}, estimated from one task of each codec on one image")
     for folder, count in found.files.items():
         click.echo(f"{out / folder}: {plural(count, 'file')}")
@@ -205,8 +206,9 @@ def study_summary(out: Path, anchors: tuple[Path, ...], anchor: str | None, done
     """Means a codec and rate, and BD-rates against an anchor where there are two curves."""
     from vitiq.analysis.points import codecs_of, metrics_of  # noqa: PLC0415
     from vitiq.evaluation.points import points_beside  # noqa: PLC0415
+    from vitiq.evaluation.standing import standing  # noqa: PLC0415
 
-    parts = [means_table(done.records)]
+    parts = [means_table(done.records, standing(done.study, done.records).lines())]
     if not anchors and all(record.error is not None for record in done.records):
         return parts[0]
     gathered = points_beside({out: done.records}, anchors)

@@ -50,22 +50,25 @@ def ls(out: Path, as_json: bool) -> None:
 @common.as_json
 def show(out: Path, study: str | None, as_json: bool) -> None:
     """Show a study in OUT: what is compared, mean results so far, and failures."""
+    from vitiq.evaluation.standing import standing  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
 
     store = Store(out)
     chosen = store.study(study)
     records = store.records(chosen, details=False)
-    failed = [f"{r.image}: {r.label}: {r.error}" for r in records if r.error is not None]
+    failed = [f"{r.image}: {r.label}: {r.failure}" for r in records if r.failure is not None]
+    stands = standing(chosen, records)
     if as_json:
         series = [{"label": s.label, "codec": s.codec, "settings": s.identity, "rates": s.rates} for s in chosen.series]
         answer: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
-        answer |= {"metrics": dict(chosen.signatures), "tasks": len(chosen), "records": len(records), "failed": failed}
+        answer |= {"metrics": dict(chosen.signatures), "tasks": stands.tasks, "done": stands.done}
+        answer |= {"records": len(records), "unscored": dict(stands.unscored), "failed": failed}
         print_json(answer | {"results": results_of(records), "problems": list(chosen.problems)})
         return
     if not all(math.isfinite(score.value) for record in records for score in record.scores.values()):
         records = store.records(chosen)  # why, is in their details
-    click.echo(f"{chosen.name}: {len(records)} of {len(chosen)} tasks\n")
-    click.echo(means_table(records))
+    click.echo(f"{chosen.name}: {stands.done} of {stands.tasks} tasks done\n")
+    click.echo(means_table(records, stands.lines()))
     for line in (*chosen.problems, *failed):
         click.echo(f"vitiq: {line}", err=True)
 
@@ -177,8 +180,12 @@ def file_name(label: str) -> str:
     return "".join(c if c.isalnum() or c in "-_.=" else "-" for c in label).strip("-.") or "codec"
 
 
-def means_table(records: Sequence[Record]) -> str:
-    """Means over the images, a line a codec and rate, as Markdown; what some of them do not hold is said below."""
+def means_table(records: Sequence[Record], unfinished: Sequence[str] = ()) -> str:
+    """Means over the images, a line a codec and rate, as Markdown; what some of them do not hold is said below.
+
+    Args:
+        unfinished: what is said of results that are not there yet.
+    """
     good = [record for record in records if record.error is None]
     metrics = list(dict.fromkeys(name for record in good for name in record.scores))
     lines = ["| codec | rate | images | bytes | bpp | " + " | ".join([*metrics, "encode s", "decode s"]) + " |"]
@@ -195,7 +202,7 @@ def means_table(records: Sequence[Record]) -> str:
         lines.append(f"| {' | '.join([label, rate + over, *sizes, *shown, *times])} |")
     if any(not record.reached for record in good):
         lines.append("\n\\* the smallest file of this codec is larger than what was asked for some images.")
-    lines += [f"\n{note}" for note in _notes(good, without)]
+    lines += [f"\n{note}" for note in (*_notes(good, without), *unfinished)]
     return "\n".join(lines)
 
 

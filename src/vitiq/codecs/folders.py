@@ -20,6 +20,7 @@ from typing import TypeVar
 from vitiq.codecs.base import Codec
 from vitiq.codecs.batch import Batch, PassedOver, Skipped, plan_decoding, plan_encoding
 from vitiq.codecs.files import DecodedFile, EncodedFile, decode_file, encode_file
+from vitiq.codecs.identity import identity_of
 from vitiq.codecs.journal import Journal
 from vitiq.codecs.spec import RateSpec, make_codec
 from vitiq.errors import InputError, StoreError, VitiqError, disk_is_full
@@ -71,7 +72,7 @@ def encode_files(
     """
     made = make_codec(codec, options, device)
     kept = rate or RateSpec("quality", made.default_quality)
-    journal = Journal.of(out, {"codec": made.name, "identity": dict(made.identity()), "rate": [kept.kind, kept.value]})
+    journal = Journal.of(out, {"codec": made.name, "identity": identity_of(made), "rate": [kept.kind, kept.value]})
     batch = plan_encoding(sources, journal, made.extension, overwrite=overwrite)
     work = partial(
         _encode_some,

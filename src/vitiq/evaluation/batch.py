@@ -103,7 +103,7 @@ def encode_row(item: Item, series: Series, size: tuple[int, int]) -> dict[str, A
     details = {
         "title": series.title,
         "extension": series.extension,
-        "versions": versions(),
+        "versions": {**versions(), **series.identity.get("packages", {})},
         "device": f"{_device(series)} {platform.machine()}",
     }
     return {

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import difflib
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from vitiq import registry
 from vitiq.analysis.anchors import read_anchor, read_anchors
 from vitiq.analysis.points import codecs_of
 from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codecs
@@ -36,8 +38,10 @@ from vitiq.evaluation.points import choose_label
 from vitiq.evaluation.precomputed import precomputed_series, read_precomputed
 from vitiq.evaluation.presets import Finished, carry_on, finish
 from vitiq.evaluation.progress import Step
+from vitiq.evaluation.rows import read_done
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study
+from vitiq.evaluation.worker import spec_of
 from vitiq.image.folders import not_there
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import DEFAULT
@@ -81,6 +85,7 @@ class Checked:
     series: tuple[Series, ...]
     metrics: tuple[Metric, ...]
     spec: MetricSpec
+    anchor: str | None
 
 
 @dataclass(frozen=True)
@@ -88,14 +93,18 @@ class Estimate:
     """What a study would do.
 
     Attributes:
-        images, tasks: their numbers.
-        seconds: that the tasks would take with the workers; None where nothing was tried.
+        images: their number.
+        tasks: that the folder of results does not have yet.
+        kept: tasks that it has.
+        seconds: that the tasks would take with the workers, encodes counted where only scores are missing; None where
+            nothing was tried.
         files: what would be written: folder -> number of files.
         problems: one line for each input that is not part of it.
     """
 
     images: int
     tasks: int
+    kept: int
     seconds: float | None
     files: Mapping[str, int]
     problems: Sequence[str]
@@ -122,32 +131,36 @@ def check(config: BenchConfig) -> Checked:
     for path in config.anchors:
         with faults.gathered():
             read_anchor(path)
+    anchor = None
     if not faults.found:
         with faults.gathered():
-            _check_anchor(config, series, others)
+            anchor = _anchor(config, series, others)
     if not config.codecs and not config.precomputed and not faults.found:
         faults.found.append(InputError("nothing to compare; name codecs, as -c jpeg@10:90:10"))
     names = ",".join(",".join(DEFAULT) if n.strip() == "default" else n for n in config.metrics.names.split(","))
     spec = replace(config.metrics, names=names)
     metrics = check_metrics(spec, faults)
     faults.refuse()
-    return Checked(tuple(series), tuple(metrics), spec)
+    return Checked(tuple(series), tuple(metrics), spec, anchor)
 
 
-def _check_anchor(config: BenchConfig, series: Sequence[Series], others: Sequence[str]) -> None:
-    """Refuse an anchor that no curve will be.
+def _anchor(config: BenchConfig, series: Sequence[Series], others: Sequence[str]) -> str | None:
+    """Label of the curve that BD-rates are relative to; None where none is asked for.
 
     Args:
         others: labels of reconstructions made elsewhere.
+
+    Raises:
+        InputError: no curve will be the one that is asked for.
     """
     if config.anchor is None:
-        return
+        return None
     own: dict[str, list[str]] = {}
     for one in series:
         own.setdefault(one.codec, []).append(one.label)
     known = list(dict.fromkeys([*(one.label for one in series), *others]))
     known += [f"{label} [published]" if label in known else label for label in codecs_of(read_anchors(config.anchors))]
-    choose_label(config.anchor, known, own)
+    return choose_label(config.anchor, known, own)
 
 
 def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
@@ -167,9 +180,10 @@ def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
         made, missing = precomputed_series(text, images)
         series.append(made)
         problems += missing
-    return make_study(
+    study = make_study(
         images, series, checked.metrics, checked.spec, keep=config.keep, preset="bench", problems=problems
     )
+    return replace(study, anchor=checked.anchor)
 
 
 def run_bench(
@@ -194,12 +208,15 @@ def run_bench(
 
 
 def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
-    """What a study would do, without doing it: its images are counted, one of them is tried.
+    """What a study would do, without doing it: its images are counted, or read where there are results; one is tried.
 
     Raises:
         VitiqError: faults of the request, all at once; or no image is found.
     """
-    Store(out).check_free()
+    store = Store(out)
+    store.check_free()
+    if store.study_names():
+        return _rest(plan_bench(config, out, workers), store, workers)
     checked = check(config)
     found = find_inputs(config.images, out)
     if not found.files:
@@ -212,25 +229,49 @@ def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
         files["bitstreams"] = encodes
     if "images" in config.keep:
         files |= {"reconstructions": tasks, "originals": count}
-    seconds = _tried(checked, found.files[0][0])
-    return Estimate(count, tasks, None if seconds is None else seconds * count / workers.count, files, found.problems)
+    counts = [(one, count * len(one.rates)) for one in distinct(checked.series)]
+    seconds = _tried(counts, checked.metrics, found.files[0][0], workers)
+    return Estimate(count, tasks, 0, seconds, files, found.problems)
 
 
-def _tried(checked: Checked, path: Path) -> float | None:
-    """Seconds of all tasks of one image, estimated from one task of each codec; None where none could be tried."""
+def _rest(study: Study, store: Store, workers: Workers) -> Estimate:
+    """What is missing of a study."""
+    done = read_done(store.parts, study.signatures)
+    left = [task for task in study.tasks() if bytes.fromhex(task.key) not in done.complete]
+    new = [task for task in left if bytes.fromhex(task.key) not in done.encoded]
+    files = {"records.parquet, records.csv": 2}
+    if "bitstreams" in study.keep:
+        files["bitstreams"] = sum(study.series[task.series].ready is None for task in new)
+    if "images" in study.keep:
+        originals = {study.images[task.image].sha256 for task in new}
+        files["reconstructions"] = len(new)
+        files["originals"] = sum(not store.path("originals", sha256).exists() for sha256 in originals)
+    by_series = Counter(task.series for task in left)
+    metrics = spec_of(study, study.metrics).make()
+    counts = [(one, by_series[place]) for place, one in enumerate(study.series) if one.ready is None]
+    seconds = _tried(counts, metrics, Path(study.images[0].path), workers) if left else 0.0
+    return Estimate(len(study.images), len(left), len(study) - len(left), seconds, files, study.problems)
+
+
+def _tried(
+    counts: Sequence[tuple[Series, int]], metrics: Sequence[Metric], path: Path, workers: Workers
+) -> float | None:
+    """Seconds of so many tasks of each codec, estimated from one task of each; None where none could be tried."""
     from vitiq.evaluation.trial import trial_seconds  # noqa: PLC0415 - only for estimates
 
     total, tried = 0.0, False
     start = time.monotonic()
-    for one in distinct(checked.series):
+    for one, count in counts:
         if time.monotonic() - start > TRIAL_SECONDS:
             break
+        if not count:
+            continue
         try:
-            total += len(one.rates) * trial_seconds(one, path, checked.metrics)
+            total += count * trial_seconds(one, path, metrics)
             tried = True
         except VitiqError:
             continue
-    return total if tried else None
+    return total / workers.count if tried else None
 
 
 def read_study_file(path: Path) -> BenchConfig:
@@ -302,6 +343,13 @@ def _codec(table: Any, path: Path, faults: Faults) -> CodecSpec:
     options = table.get("options", {})
     if not isinstance(options, dict):
         raise InputError(f"{path}: [[codec]] {table['name']}: options = {options!r} given, a table expected")
+    own = {field.name for field in fields(registry.load("codecs", spec.name).Options)}
+    if spec.filters and (others := [key for key in options if key not in own]):
+        key = others[0]
+        raise InputError(
+            f"{path}: [[codec]] {table['name']}: option {key} given, which codec {spec.name} does not take; options of "
+            f'a filter stand in the name: "{spec.name}+{spec.filters[0].name}[{key}={options[key]}]"'
+        )
     return replace(spec, options={**spec.options, **options}, rates=tuple(rates))
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitiq.evaluation.parts import connect
-from vitiq.evaluation.rows import fetched, read_done
+from vitiq.evaluation.rows import fetched
+from vitiq.evaluation.standing import standing
 from vitiq.evaluation.store import Store
 
 KEYED = ("bitstreams", "reconstructions", "traces", "maps", "previews")
@@ -60,11 +61,9 @@ def list_studies(out: Path) -> list[Listed]:
     found = []
     for name in names:
         study = store.study(name)
-        done = read_done(store.parts, study.signatures).complete
-        records = sum(bytes.fromhex(task.key) in done for task in study.tasks())
-        failed = sum(record.error is not None for record in store.records(study, details=False))
-        counts = (len(study.images), len(study.series), len(study))
-        found.append(Listed(name, study.preset, *counts, records, failed, name == names[-1]))
+        stands = standing(study, store.records(study, details=False))
+        counts = (len(study.images), len(study.series), stands.tasks, stands.done, stands.failed)
+        found.append(Listed(name, study.preset, *counts, name == names[-1]))
     return found
 
 

@@ -93,9 +93,20 @@ def read_noted(path: Path) -> tuple[ImageU8, tuple[str, ...]]:
     Raises:
         InputError: it is neither, or cannot be read.
     """
-    data = read_bounded(path)  # once: a pipe has it once
+    return decode_noted(read_bounded(path), str(path))  # read once: a pipe has it once
+
+
+def decode_noted(data: bytes, name: str) -> tuple[ImageU8, tuple[str, ...]]:
+    """`read_noted` of the bytes of a file.
+
+    Args:
+        name: of the file, for messages.
+
+    Raises:
+        InputError: as `read_noted`.
+    """
     try:
-        image, notes = decode_image(data, str(path))
+        image, notes = decode_image(data, name)
     except InputError as error:
         from vitiq.codecs.detect import codec_of  # noqa: PLC0415 - only where no image was found
         from vitiq.codecs.spec import make_codec  # noqa: PLC0415
@@ -107,5 +118,5 @@ def read_noted(path: Path) -> tuple[ImageU8, tuple[str, ...]]:
         try:
             return codec.decode_noted(data)
         except VitiqError as broken:
-            raise InputError(f"{path}: {broken}") from broken
+            raise InputError(f"{name}: {broken}") from broken
     return image, tuple(notes)

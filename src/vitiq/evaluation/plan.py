@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vitiq.codecs.identity import identity_of
 from vitiq.codecs.spec import CodecSpec
 from vitiq.errors import InputError, MissingDependencyError, PluginError, VitiqError, WeightsError
 from vitiq.evaluation.executors import Workers
@@ -84,7 +85,7 @@ def series_of(
         title=codec.title,
         extension=codec.extension,
         optimises=codec.optimises,
-        identity=json.loads(json.dumps(dict(codec.identity()), default=str)),
+        identity=json.loads(json.dumps(identity_of(codec), default=str)),
         rates=() if own_targets else tuple((kind, float(value)) for kind, value in rates),
         group=group,
         nearest=nearest,

@@ -76,8 +76,7 @@ class Gathered:
         how = how or Settings()
         found = []
         for metric, better in metrics.items():
-            points = [p for p in self.points if metric in p.values]
-            there = codecs_of(points)
+            there = codecs_of([p for p in self.points if metric in p.values])
             if anchor not in there:
                 continue
             own = replace(how, higher_is_better=better, pool=how.pool if metric.startswith("psnr") else "metric")
@@ -85,7 +84,7 @@ class Gathered:
                 if codec not in there:
                     continue
                 try:
-                    tables = gather(points, anchor, metric), gather(points, codec, metric)
+                    tables = gather(self.points, anchor, metric), gather(self.points, codec, metric)
                     found.append(compare_tables(*tables, metric, own))
                 except InputError as error:
                     found.append(Comparison.without(codec, anchor, metric, str(error)))

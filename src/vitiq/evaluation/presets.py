@@ -147,7 +147,7 @@ def finish(study: Study, store: Store, workers: Workers, step: Callable[[str], o
     write_tables(store.parts, study, store.out)
     records = store.records(study)
     paths = {image.name: readable(image.path) for image in study.images}
-    failed = dict.fromkeys(f"{paths[r.image]}: {r.codec}: {r.error}" for r in records if r.error is not None)
+    failed = dict.fromkeys(f"{paths[r.image]}: {r.codec}: {r.failure}" for r in records if r.failure is not None)
     return Finished(study, records, sets, [*study.problems, *failed])
 
 

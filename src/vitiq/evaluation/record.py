@@ -34,7 +34,8 @@ class Record:
         encode_seconds, decode_seconds: wall time; NaN where not measured.
         scores: metric key -> score.
         notes: what a reader of the numbers should know.
-        error: why the task failed, in one line; None where it did not.
+        error: why there is no file, in one line; None where there is one.
+        unscored: why some of its scores could not be made; None where none failed. Those that were made count.
         details: JSON-serialisable: title, group, extension, original_bytes, sections, shared_bytes, versions,
             optimised_against, device, seed, …
     """
@@ -59,6 +60,12 @@ class Record:
     notes: tuple[str, ...] = ()
     error: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
+    unscored: str | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """What went wrong with the task, be it its file or one of its scores."""
+        return self.error or self.unscored
 
     @property
     def nearest(self) -> bool:

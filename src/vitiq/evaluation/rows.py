@@ -107,8 +107,9 @@ def join(connection: DuckDBPyConnection, parts: Parts, study: Study) -> None:
     _signatures(connection, study.signatures)
     connection.execute("DELETE FROM scores WHERE (metric, signature) NOT IN (FROM wanted)")
     connection.execute(
-        "CREATE TEMP TABLE lost AS SELECT encode_key, any_value(metric || ': ' || error) AS lost FROM scores "
-        "WHERE error IS NOT NULL GROUP BY encode_key"
+        "CREATE TEMP TABLE lost AS SELECT encode_key, string_agg(names || ': ' || error, '; ' ORDER BY names) AS lost "
+        "FROM (SELECT encode_key, error, string_agg(metric, ', ' ORDER BY metric) AS names FROM scores "
+        "WHERE error IS NOT NULL GROUP BY encode_key, error) GROUP BY encode_key"
     )
     connection.execute("DELETE FROM scores WHERE error IS NOT NULL")
 
@@ -128,7 +129,7 @@ def read_records(parts: Parts, study: Study, *, details: bool = True) -> list[Re
         shown = "e.details" if details else "'{}'"
         query = (
             f"SELECT encode_key, image, image_sha256, codec, label, settings, kind, asked, quality, reached, width, "
-            f"height, bytes, encode_seconds, decode_seconds, notes, coalesce(error, lost), read_notes, grouped, "
+            f"height, bytes, encode_seconds, decode_seconds, notes, error, lost, read_notes, grouped, "
             f"original_bytes, {shown} FROM tasks JOIN encodes e USING (encode_key) LEFT JOIN lost USING (encode_key) "
             "ORDER BY position"
         )
@@ -164,7 +165,7 @@ def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
         decode,
         *rest,
     ) = row
-    notes, error, read_notes, group, original, details = rest
+    notes, error, unscored, read_notes, group, original, details = rest
     return Record(
         key=key,
         image=image,
@@ -186,6 +187,7 @@ def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
         notes=(*parse_json(read_notes), *parse_json(notes)),
         error=error,
         details={**parse_json(details), "group": group, "original_bytes": original},
+        unscored=None if error else unscored,
     )
 
 

@@ -146,6 +146,8 @@ class Study:
         weights: checkpoint of the ViT that scores; None for the embedded one.
         panel: further checkpoints.
         device: where the ViTs that score run; no part of the study's name.
+        anchor: label of the curve that BD-rates are relative to, which is shown and changes no result: no part of the
+            name; None where none was asked for.
         keep: "bitstreams", "images" or both, or none.
         preset: what made it: "bench", "run" or "thesis".
         maps: whether semantic error maps are written.
@@ -163,6 +165,7 @@ class Study:
     maps: bool = False
     problems: tuple[str, ...] = ()
     device: str = "cpu"
+    anchor: str | None = None
 
     @cached_property
     def name(self) -> str:
@@ -170,6 +173,7 @@ class Study:
         asked = self.to_json()
         asked.pop("problems")
         asked.pop("device")
+        asked.pop("anchor")
         for series in asked["series"]:
             series.pop("targets")
         return sha256_of(asked)[:12]

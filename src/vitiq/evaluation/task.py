@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vitiq.codecs.base import Codec
 from vitiq.codecs.rate_target import Encoded, encode_nearest, encode_within
-from vitiq.errors import InputError, StoreError, in_one_line
+from vitiq.errors import BitstreamError, InputError, StoreError, in_one_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.batch import Batch, Item, Result, as_json, encode_row, score_row
 from vitiq.evaluation.inputs import pixels_digest
@@ -25,7 +26,7 @@ from vitiq.evaluation.study import Series, readable
 from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, map_bytes, metrics_of, optimised_against, png
 from vitiq.image.io import read_image, read_image_details
 from vitiq.metrics.scoring import score_pairs
-from vitiq.types import Bytes, ImageU8, Quality
+from vitiq.types import Bytes, ImageU8, Quality, Score
 
 PIXELS = 4_000_000
 """Pixels of images that are scored at once: a network reads them in full batches, and memory stays small."""
@@ -121,7 +122,7 @@ def _scored(batch: Batch, pending: list[_Pending]) -> list[Result]:
         start = time.perf_counter()
         for made, scores in zip(own, _score(batch, names, own), strict=True):
             rows[made.item.key] = scores
-            made.error = next((row["error"] for row in scores if row["error"]), None)
+            made.error = next((f"{row['metric']}: {row['error']}" for row in scores if row["error"]), None)
         for made in own:
             made.seconds += (time.perf_counter() - start) / len(own)
     results = []
@@ -136,7 +137,7 @@ def _scored(batch: Batch, pending: list[_Pending]) -> list[Result]:
 
 
 def _score(batch: Batch, names: Sequence[str], pending: Sequence[_Pending]) -> list[list[dict[str, Any]]]:
-    """Rows of scores of some tasks; where scoring several at once fails, each alone."""
+    """Rows of scores of some tasks; where scoring several at once fails, each task and then each metric alone."""
     if not pending or not names:
         return [[] for _ in pending]
     metrics = [metric for metric in metrics_of(batch.metrics) if metric.name in names]
@@ -146,12 +147,20 @@ def _score(batch: Batch, names: Sequence[str], pending: Sequence[_Pending]) -> l
     except Exception as error:  # a metric's own fault must not cost the others' scores
         if len(pending) > 1:
             return [_score(batch, names, [made])[0] for made in pending]
-        said = in_one_line(error)
-        return [[score_row(pending[0].item.key, name, batch.signatures[name], error=said) for name in names]]
+        if len(names) > 1:
+            return [[row for name in names for row in _score(batch, [name], pending)[0]]]
+        return [[score_row(pending[0].item.key, names[0], batch.signatures[names[0]], error=in_one_line(error))]]
     return [
-        [score_row(made.item.key, name, batch.signatures[name], score) for name, score in scores.items()]
+        [_row(made.item.key, name, batch.signatures[name], score) for name, score in scores.items()]
         for made, scores in zip(pending, found, strict=True)
     ]
+
+
+def _row(key: str, name: str, signature: str, score: Score) -> dict[str, Any]:
+    """A row of a score; that of a metric which broke down is an error, so that it is named and tried again."""
+    if score.details.get("failed"):
+        return score_row(key, name, signature, error=" ".join(str(score.details["undefined"]).split()))
+    return score_row(key, name, signature, score)
 
 
 def failed(item: Item, series: Series, batch: Batch, error: str) -> Result:
@@ -250,17 +259,28 @@ def _encode(codec: Codec, image: ImageU8, item: Item, series: Series, trace: Tra
 
 
 def _rebuilt(store: Store, item: Item, series: Series, image: ImageU8) -> ImageU8:
-    """The reconstruction of an encode that is in the store, from what was kept of it, else made again."""
+    """The reconstruction of an encode that is in the store, from what was kept of it, else made again.
+
+    A kept file that cannot be read is as good as none; a damaged reconstruction is replaced by what was made again.
+    """
     if item.ready is not None:
         return read_image(Path(item.ready.path))
     kept = store.path("reconstructions", item.key)
-    if kept.exists():
-        return read_image(kept)
+    damaged = kept.exists()
+    if damaged:
+        with suppress(InputError, OSError):
+            return read_image(kept)
     codec = codec_of(series.spec)
     bitstream = store.path("bitstreams", item.key, series.extension)
-    if bitstream.exists():
-        return codec.decode(bitstream.read_bytes())
-    return codec.decode(_encode(codec, image, item, series, None).data)
+    rebuilt: ImageU8 | None = None
+    with suppress(BitstreamError, OSError):
+        rebuilt = codec.decode(bitstream.read_bytes())
+    if rebuilt is None:
+        rebuilt = codec.decode(_encode(codec, image, item, series, None).data)
+    if damaged:
+        with suppress(StoreError):  # a finished folder may be read-only
+            store.put(kept, png(rebuilt))
+    return rebuilt
 
 
 def _write_map(path: Path, store: Store, batch: Batch, image: ImageU8, rebuilt: ImageU8) -> str:

@@ -43,7 +43,7 @@ def check_sizes(reference: object, distorted: object) -> None:
 
 
 def undefined(metric: Metric, error: Exception) -> Score:
-    """NaN, with the reason in its details, and `unavailable` where the metric itself cannot be had here."""
+    """NaN with the reason in its details: `unavailable` where it cannot be had here, `failed` where it broke down."""
     try:
         signature = metric.signature()
     except VitiqError:
@@ -51,6 +51,8 @@ def undefined(metric: Metric, error: Exception) -> Score:
     details: dict[str, object] = {"undefined": str(error)}
     if isinstance(error, MissingDependencyError | WeightsError):
         details["unavailable"] = True
+    elif isinstance(error, PluginError):
+        details["failed"] = True
     return Score(math.nan, signature, details)
 
 

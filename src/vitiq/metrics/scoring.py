@@ -166,9 +166,13 @@ def score_sets(
 
 
 def signature_of(metric: Metric) -> str:
-    """A metric's signature, or why it has none here; for telling whether results may be used again."""
+    """A metric's signature, or why it has none here; for telling whether results may be used again.
+
+    That of a plug-in's metric ends with its package and version.
+    """
+    package = registry.package("metrics", metric.name.partition("@")[0])
     try:
-        return metric.signature()
+        return metric.signature() + (f"|{' '.join(package)}" if package else "")
     except VitiqError as error:
         return f"{metric.name}: {error}"
 

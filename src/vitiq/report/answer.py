@@ -119,6 +119,7 @@ def compared_text(model: Model) -> str:
     return (
         f"{_count(len(model.images), 'image')} ({size}), {_count(len(model.curves), 'codec')}, "
         f"{_count(len(model.records), 'file')}. Rate is the bytes of the whole file."
+        + "".join(f" {line}" for line in model.unfinished[:1])
     )
 
 
@@ -299,7 +300,7 @@ def _list(names: Sequence[str]) -> str:
 
 def limits(model: Model) -> list[str]:
     """What the study does not show."""
-    found = []
+    found = [*model.unfinished]
     if len(model.images) < FEW:
         says = f"{_count(len(model.images), 'image')} {'says' if len(model.images) == 1 else 'say'}"
         found.append(f"{says} nothing about images in general: no interval is given below {FEW}.")

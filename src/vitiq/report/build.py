@@ -15,6 +15,14 @@ from vitiq.report.tables import all_tables, answer_table
 from vitiq.report.written import to_latex, to_markdown
 
 
+def model_of(study: Study) -> Model:
+    """The numbers of a study."""
+    records = [record for record, _ in study.records]
+    return build_model(
+        study.name, records, study.problems, study.missing, unfinished=study.unfinished, anchor=study.anchor
+    )
+
+
 def read_model(out: Path) -> tuple[Study, Model]:
     """A study and its numbers.
 
@@ -22,7 +30,7 @@ def read_model(out: Path) -> tuple[Study, Model]:
         InputError: the folder holds no study, or none of its files is made yet.
     """
     study = read_study(out)
-    model = build_model(study.name, [record for record, _ in study.records], study.problems, study.missing)
+    model = model_of(study)
     if not model.records and study.missing:
         raise InputError(f"{out}: no finished task in this study, its tasks failed; the first: {study.missing[0]}")
     if not model.records:

@@ -114,10 +114,15 @@ def _mean_of_images(rates: Sequence[float]) -> tuple[float, float, float]:
 
 
 def anchor_of(model: Model, column: Column) -> int | None:
-    """The curve that most others save bits against, so that a table reads as savings; None without two curves."""
+    """The curve that was asked for, else the one that most others save bits against, so that a table reads as savings.
+
+    None without two curves.
+    """
     able = has_curves(model)
     if len(able) < 2:
         return None
+    if model.anchor in able:
+        return model.anchor
 
     def saved(anchor: int) -> float:
         found = [cell.percent for cell in bd_table(model, column, anchor).values() if math.isfinite(cell.percent)]

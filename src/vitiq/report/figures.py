@@ -191,8 +191,30 @@ def rate_distortion(model: Model, column: Column) -> Figure:
     ax.set_xlabel("bits per pixel")
     unit = f", {column.info.unit}" if column.info.unit else ""
     ax.set_ylabel("\n".join(wrap(f"{column.info.short}{unit} {_direction(column)}", 38)))
-    ax.legend(loc="best", ncols=1 if len(model.curves) < 7 else 2)
+    _legend_below(figure, ax)
     return figure
+
+
+LINE = 0.115
+"""Inches of a line of a legend."""
+ACROSS, MARK = 66, 9
+"""Characters of a legend that fit a figure one column wide, and those that a line's mark takes."""
+
+
+def _legend_below(figure: Figure, ax: Axes) -> None:
+    """The legend below the axes, where no curve is; the figure grows by it, so that the axes keep their size."""
+    handles, labels = ax.get_legend_handles_labels()
+    if not labels:
+        return
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    across = min(len(labels), max(1, ACROSS // (longest + MARK)))
+    down = math.ceil(len(labels) / across)
+    # The legend fills a column before the next one; the tallest is as high as it gets.
+    lines = [label.count("\n") + 1 for label in labels]
+    height = max(sum(lines[start : start + down]) for start in range(0, len(lines), down))
+    width, before = figure.get_size_inches()
+    figure.set_size_inches(width, before + LINE * height + 0.06 * down + 0.1)
+    figure.legend(handles, labels, loc="outside lower center", ncols=across, borderaxespad=0.2, columnspacing=1.2)
 
 
 def _rate_axis(ax: Axes) -> None:

@@ -138,6 +138,8 @@ class Model:
         missing: files that could not be made, a line each.
         files: records by curve and image.
         without: metric -> images that no mean of it holds.
+        unfinished: what the study's command would still do, in lines.
+        anchor: index of the curve that BD-rates are relative to; None where none was asked for.
         bd: what `comparisons` has computed of this model.
     """
 
@@ -154,6 +156,8 @@ class Model:
     missing: list[str]
     files: dict[tuple[int, str], list[Record]]
     without: dict[str, LeftOut]
+    unfinished: list[str] = field(default_factory=list)
+    anchor: int | None = None
     bd: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def column(self, key: str) -> Column:
@@ -175,7 +179,13 @@ class Model:
 
 
 def build_model(
-    name: str, records: Sequence[Record], problems: Sequence[str] = (), missing: Sequence[str] = ()
+    name: str,
+    records: Sequence[Record],
+    problems: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    *,
+    unfinished: Sequence[str] = (),
+    anchor: str | None = None,
 ) -> Model:
     """The numbers of a study.
 
@@ -184,6 +194,8 @@ def build_model(
         records: finished ones; those with an error are left out.
         problems: lines to show.
         missing: lines about files that could not be made, so that no mean holds them.
+        unfinished: lines about what is still to be done.
+        anchor: label of the curve that BD-rates are relative to; None where none was asked for.
     """
     records = [record for record in records if record.error is None]
     curves, curve_of = _curves(records)
@@ -218,6 +230,8 @@ def build_model(
             )
             for column in columns
         },
+        [*unfinished],
+        next((curve for curve, record in zip(curve_of, records, strict=True) if record.label == anchor), None),
     )
     model.levels.extend(_levels(model))
     model.points.extend(_points(model))

@@ -24,7 +24,8 @@ from urllib.parse import parse_qs, urlsplit
 from vitiq.errors import InputError, VitiqError, described
 from vitiq.image.io import read_image
 from vitiq.report.assets import overlay_bytes, thumbnail
-from vitiq.report.model import Model, build_model
+from vitiq.report.build import model_of
+from vitiq.report.model import Model
 from vitiq.report.page import contents, render
 from vitiq.report.source import Study, read_study, study_version
 from vitiq.report.trial import LARGEST, Trial
@@ -163,8 +164,7 @@ class ViewServer(ThreadingHTTPServer):
 
     def _model(self, which: str) -> tuple[Study, str, Model]:
         study, version = self.study(which)
-        records = [record for record, _ in study.records]
-        return study, version, build_model(study.name, records, study.problems, study.missing)
+        return study, version, model_of(study)
 
     def _timed(self, which: str, version: str, make: Callable[[], Shown]) -> Shown:
         start = time.monotonic()

@@ -15,7 +15,9 @@ import msgspec
 from vitiq.errors import InputError
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.series_sets import read_set_scores
+from vitiq.evaluation.standing import standing
 from vitiq.evaluation.store import Store
+from vitiq.report.metric_info import metric_infos
 from vitiq.text import parse_json
 
 
@@ -42,6 +44,8 @@ class Study:
         sets: label of a codec -> metric of sets -> score as JSON.
         settings: of the run, as JSON.
         planned: tasks in all; 0 where not known.
+        unfinished: what is still to be done, if anything, in lines.
+        anchor: label of the curve that BD-rates are relative to; None where none was asked for.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Study:
     sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     planned: int = 0
+    unfinished: list[str] = field(default_factory=list)
+    anchor: str | None = None
 
 
 def read_study(out: Path) -> Study:
@@ -63,18 +69,31 @@ def read_study(out: Path) -> Study:
     study = store.study()
     records: list[tuple[Record, Files]] = []
     missing: list[str] = []
-    for record in store.records(study):
-        if record.error is not None:
-            missing.append(visible(f"{record.image}: {record.codec}: {record.error}"))
+    unscored: list[str] = []
+    read = store.records(study)
+    for record in read:
+        if record.failure is not None:
+            lines = unscored if record.error is None else missing
+            lines.append(visible(f"{record.image}: {record.codec}: {record.failure}"))
         if record.bytes:
             details = {**record.details, "preset": study.preset}
             files = Files(*(getattr(store, kind)(record) for kind in Files.__dataclass_fields__))
             image, label = visible(record.image), visible(record.label)
             records.append((replace(record, image=image, label=label, details=details), files))
     missing = counted(missing)
-    problems = [*counted([visible(line) for line in study.problems]), *missing]
+    problems = [*counted([visible(line) for line in study.problems]), *missing, *counted(unscored)]
     settings = {"preset": study.preset, "metrics": list(study.metrics)}
-    return Study(out.resolve().name, records, missing, problems, read_set_scores(study, store), settings, len(study))
+    return Study(
+        out.resolve().name,
+        records,
+        missing,
+        problems,
+        read_set_scores(study, store),
+        settings,
+        len(study),
+        standing(study, read).lines(lambda name: metric_infos([name])[0].short),
+        None if study.anchor is None else visible(study.anchor),
+    )
 
 
 def visible(text: str) -> str:

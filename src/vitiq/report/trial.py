@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vitiq import registry
-from vitiq.errors import InputError
+from vitiq.codecs.spec import make_codec
+from vitiq.errors import InputError, VitiqError
+from vitiq.evaluation.inputs import decode_noted
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.worker import map_bytes
 from vitiq.image.io import decode_image, read_image, write_png
@@ -93,20 +95,20 @@ class Trial:
         return {"image": name, "width": image.shape[1], "height": image.shape[0], "bytes": len(data), "notes": notes}
 
     def pair(self, name: str, data: bytes, original: str) -> dict[str, Any]:
-        """Take an image that somebody else made of one dropped before.
+        """Take an image, or a file of any registered codec, that somebody else made of one dropped before.
 
         Raises:
             InputError: it cannot be read, or has another size.
         """
         with self._working:
             size = self._original(original).size
-            rebuilt, notes = decode_image(data, name)
+            rebuilt, notes = decode_noted(data, name)
             given = (rebuilt.shape[1], rebuilt.shape[0])
             if given != size:
                 sizes = " and ".join(f"{width}×{height}" for width, height in (size, given))
                 raise InputError(f"images of {sizes} pixels given, two of one size expected; resize one of them")
             return self._scored(
-                original, rebuilt, data, ("given", f"given: {visible(name)}", 0.0, math.nan, math.nan), notes
+                original, rebuilt, data, ("given", f"given: {visible(name)}", 0.0, math.nan, math.nan), [*notes]
             )
 
     def encode(self, original: str, codec: str, quality: float) -> dict[str, Any]:
@@ -203,10 +205,14 @@ class Trial:
 
     @staticmethod
     def panel() -> str:
-        """HTML of the place where images are dropped, with every codec and its qualities."""
+        """HTML of the place where images are dropped, with every codec that needs no options, and its qualities."""
         options = []
         for name in registry.names("codecs"):
-            codec = registry.load("codecs", name)
+            try:
+                codec = make_codec(name)
+                codec.check_ready([codec.default_quality])
+            except VitiqError:
+                continue
             low, high, step = codec.quality_range or (min(codec.qualities), max(codec.qualities), 1)
             options.append(
                 f'<option value="{html.escape(name)}" data-low="{low:g}" data-high="{high:g}" data-step="{step:g}" '
@@ -218,7 +224,7 @@ class Trial:
             '<div class="drops"><label class="drop" id="drop-a"><b>Original</b><span>Drop an image here, or choose a '
             'file</span><input type="file" accept="image/*"></label><label class="drop" id="drop-b"><b>Its '
             "reconstruction</b><span>Drop what your codec made of it, or use one below</span>"
-            '<input type="file" accept="image/*"></label></div>'
+            '<input type="file"></label></div>'
             f'<div class="tools"><label>Codec <select id="try-codec">{"".join(options)}</select></label>'
             '<label class="wide">Quality <input type="range" id="try-quality"><output id="try-value"></output></label>'
             '<span class="soft" id="try-help"></span></div><p id="try-said" role="status"></p></section>'

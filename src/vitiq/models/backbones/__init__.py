@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 
 from vitiq.errors import PluginError
 from vitiq.models.backbones.base import Backbone
 from vitiq.models.device import find_device
-from vitiq.registry import load, names
+from vitiq.registry import load, names, package
 from vitiq.weights.kept import kept
 
 __all__ = ["Backbone", "load_backbone"]
@@ -34,7 +35,11 @@ def load_backbone(name: str = "vit-embedded", weights: Path | None = None, devic
     """
     if weights is not None and name == "vit-embedded" and (named := split_name(weights))[0]:
         name, weights = named
-    backbone = load("backbones", "vit" if weights is not None and name == "vit-embedded" else name)(weights)
+    name = "vit" if weights is not None and name == "vit-embedded" else name
+    backbone = load("backbones", name)(weights)
     if not isinstance(backbone, Backbone):
         raise PluginError(f"backbone {name!r} gave a {type(backbone).__name__}, a vitiq Backbone is expected")
+    if found := package("backbones", name):
+        backbone = copy(backbone)  # it may be one of vitiq's own, which others hold
+        backbone.package = " ".join(found)
     return backbone if device == "cpu" else backbone.to(find_device(device))

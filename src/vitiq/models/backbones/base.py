@@ -52,7 +52,12 @@ class Backbone:
         weights_sha256: hash of the weights file.
         weights_bytes: its size.
         precision: of the matrix products, see `precision.py`; None to choose by its rule.
+
+    Attributes:
+        package: name and version of the package of the plug-in that made it; "" for vitiq's own.
     """
+
+    package: str = ""
 
     @shielded()
     def __init__(  # noqa: PLR0917 - plain metadata
@@ -125,7 +130,8 @@ class Backbone:
 
     def signature(self) -> str:
         """Name, weights, preprocessing and precision: everything that changes logits, but for rounding."""
-        return f"{self.name}|weights:{self.weights_sha256[:12]}|{self.preprocessing}|{self.precision}"
+        package = f"|{self.package}" if self.package else ""
+        return f"{self.name}|weights:{self.weights_sha256[:12]}|{self.preprocessing}|{self.precision}{package}"
 
     def logits(self, images: Sequence[ImageU8]) -> Float32[np.ndarray, "n labels"]:
         """Logits of images of any size.
