@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vitiq.analysis.batched import mean_difference, ordered, points_used
-from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate
+from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate, per_cent
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
 from vitiq.analysis.curve import LEAST_POINTS, Method, Others, Values
 from vitiq.analysis.mean_curve import Pool, common_images, images_with_curves, pooled
@@ -276,7 +276,7 @@ def _many(a: Rows, b: OtherRows, how: Settings) -> Float[np.ndarray, "2 b"]:
         some = places[kind.ravel() == n]
         xa, ya = np.log(a[0][some][:, keep_a]), a[1][some][:, keep_a]
         xb, yb = np.log(b[0][some][:, keep_b]), b[1][some][:, keep_b]
-        found[0, some] = 100 * np.expm1(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
+        found[0, some] = per_cent(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
         found[1, some] = how.sign * mean_difference((xa, ya), (xb, yb), how.method, how.least_shared)
     for i in np.flatnonzero(~easy):
         one, other = ((x[i], how.sign * y[i]) for x, y in (a, b))
