@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, draws, interval
 from vitiq.analysis.curve import Values
-from vitiq.analysis.left_out import left_out
+from vitiq.analysis.left_out import left_out, not_common
 from vitiq.analysis.points import CodecTable, RdPoint, codecs_of, gather
 from vitiq.errors import InputError
 
@@ -69,6 +69,13 @@ def common_images(tables: Sequence[CodecTable]) -> list[str]:
     return [i for i in own[0].images if i in shared] if own else []
 
 
+def said_of_common(points: Sequence[RdPoint]) -> list[str]:
+    """A line that names the images which `common_images` lacks; none where every codec has all."""
+    own = [p for p in points if not p.aggregate]
+    lacking = not_common((p.codec, p.image, p.setting) for p in own)
+    return lacking.summary(len({p.image for p in own}))
+
+
 def images_with_curves(tables: Sequence[CodecTable]) -> tuple[list[str], list[str]]:
     """Common images that have a curve in every table, and what is said of the others.
 
@@ -98,9 +105,11 @@ def mean_curves(
     Raises:
         InputError: as `gather`, or no image that all have.
     """
-    names = codecs_of([p for p in points if metric in p.values])
+    scored = [p for p in points if metric in p.values]
+    names = codecs_of(scored)
     tables = [gather(points, name, metric) for name in names]
-    images, notes = images_with_curves(tables)
+    images, infinite = images_with_curves(tables)
+    notes = [*said_of_common(scored), *infinite]
     if not images and any(not t.aggregate for t in tables):
         raise InputError(f"{', '.join(names)}: no image is coded at every setting of all of them; compare fewer codecs")
     some = [t if t.aggregate else t.of_images(images) for t in tables]
@@ -117,7 +126,7 @@ def _mean_curve(
     rate, value = pooled(table.rate, even, "metric")[0], pooled(table.value, even, "metric")[0]
     order = np.argsort(rate, kind="stable")
     finite = np.isfinite(value)
-    left_out = [*table.notes, *notes]
+    left_out = [*notes]
     if not finite.all():
         left_out.append(f"{(~finite).sum()} of {len(finite)} settings left out: an image has no finite {metric} there")
     order = order[finite[order]]
