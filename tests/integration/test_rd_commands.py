@@ -85,6 +85,9 @@ def test_bd_prints_tables_for_people(out: Path) -> None:
     assert "### psnr-rgb: BD-rate against WebP" in text
     assert "| 0.png |" in text
     assert "4:4:4" in text
+    average = run(bd, out, "--anchor", "webp", "-m", "psnr-rgb,mse", "--resamples", 0).split("mean over the metrics")[1]
+    assert "| codec | mean of images | metrics |" in average
+    assert average.count(" % | 2 |") == 2
     again = run(bd, out, "--anchor", "webp", "-c", "WEBP", "-m", "psnr-rgb", "--resamples", 20)
     assert "| WebP | +0.0 % [+0.0, +0.0] |" in again, "a codec against itself"
 

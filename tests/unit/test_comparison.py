@@ -280,7 +280,12 @@ def test_a_published_mean_against_a_study() -> None:
     assert found.rate.value == pytest.approx(100)
     assert found.rate.low < 99 < 101 < found.rate.high, "the study's images vary, the book's do not: not paired"
     assert found.image_rate == {}
+    assert (found.images, found.notes) == (
+        0,
+        ("book is a published mean of 'twelve': of other images, as far as is known",),
+    )
     both = compare(points, "book", "book", "psnr-rgb")
+    assert (both.images, both.notes) == (0, ()), "of one set"
     assert both.rate.value == pytest.approx(0)
     assert np.isnan(both.rate.low)
     curves = mean_curves(points, "psnr-rgb", resamples=20)
@@ -309,6 +314,7 @@ def test_the_average_over_metrics_is_the_mean_of_their_deltas() -> None:
         for m in ("psnr-rgb", "mse")
     ]
     assert average_over_metrics(found) == pytest.approx(np.mean([c.mean_rate.value for c in found]))
+    assert np.isnan(average_over_metrics([found[0], replace(found[1], refused="too little is shared")]))
     with pytest.raises(InputError, match="one metric twice"):
         average_over_metrics([found[0], found[0]])
     with pytest.raises(InputError, match="no comparisons given"):
