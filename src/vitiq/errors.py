@@ -65,15 +65,21 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines and not isinstance(error, KeyError) else type(error).__name__
 
 
+LONGEST = 300
+"""Letters of a foreign error that are repeated."""
+
+
 def described(error: BaseException) -> str:
-    """Kind and first line of a foreign error, or its kind alone.
+    """Kind and words of a foreign error in one line, or its kind alone.
 
     Example:
-        >>> described(ValueError("no number")), described(KeyError("x"))
-        ('ValueError: no number', 'KeyError')
+        >>> described(ValueError("no number,\\nbut a word")), described(KeyError("x"))
+        ('ValueError: no number, but a word', 'KeyError')
     """
-    kind, said = type(error).__name__, first_line(error)
-    return kind if said == kind else f"{kind}: {said}"
+    kind, said = type(error).__name__, " ".join(str(error).split())
+    if not said or isinstance(error, KeyError):
+        return kind
+    return f"{kind}: {said if len(said) <= LONGEST else said[: LONGEST - 1] + '…'}"
 
 
 def in_one_line(error: BaseException) -> str:

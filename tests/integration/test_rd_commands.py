@@ -85,6 +85,9 @@ def test_bd_prints_tables_for_people(out: Path) -> None:
     assert "### psnr-rgb: BD-rate against WebP" in text
     assert "| 0.png |" in text
     assert "4:4:4" in text
+    average = run(bd, out, "--anchor", "webp", "-m", "psnr-rgb,mse", "--resamples", 0).split("mean over the metrics")[1]
+    assert "| codec | mean of images | metrics |" in average
+    assert average.count(" % | 2 |") == 2
     again = run(bd, out, "--anchor", "webp", "-c", "WEBP", "-m", "psnr-rgb", "--resamples", 20)
     assert "| WebP | +0.0 % [+0.0, +0.0] |" in again, "a codec against itself"
 
@@ -170,6 +173,12 @@ def test_two_studies_and_a_published_table_side_by_side(out: Path, tmp_path: Pat
     assert {"WebP [out]", "WebP [other]"} <= {p.codec for p in both.points}
     with pytest.raises(InputError, match="'webp' stands for 2 curves"):
         both.label("webp")
+    again = tmp_path / "again" / "out"
+    again.parent.mkdir()
+    again.symlink_to(other)
+    same = {p.codec for p in gather_points([out, again]).points}
+    assert {f"WebP [{out.parent.name}/out]", "WebP [again/out]"} <= same, "two folders of one name"
+    assert gather_points([out, out.parent / "." / ".." / out.parent.name / "out"]).points == gather_points([out]).points
 
 
 def test_a_table_is_not_replaced_by_what_is_made_of_it(out: Path, tmp_path: Path) -> None:

@@ -121,8 +121,11 @@ def test_curves_that_cannot_be_compared_are_refused() -> None:
         bd_rate(RATE_A[:2], PSNR_A[:2], RATE_B, PSNR_B)
     with pytest.raises(InputError, match="share 0% of the narrower, 50% or more"):
         bd_rate(RATE_A, PSNR_A, RATE_B, PSNR_B + 20)
-    with pytest.raises(InputError, match=r"27\.1 … 36\.6 and 31\.8 … 41\.4 given: they share 51%"):
+    with pytest.raises(InputError, match=r"27\.1 … 36\.6 and 31\.8 … 41\.4 given: they share 50\.5%"):
         bd_rate(RATE_A, PSNR_A, RATE_B, PSNR_B + 5, least_shared=0.6)
+    shift = 0.5004 * np.ptp(PSNR_A)
+    with pytest.raises(InputError, match=r"they share 49\.9% of the narrower, 50% or more expected"):  # not "50%, 50%"
+        bd_rate(RATE_A, PSNR_A, RATE_A, PSNR_A + shift)
     with pytest.raises(InputError, match="above 0"):
         bd_rate(RATE_A - 0.12, PSNR_A, RATE_B, PSNR_B)
     with pytest.raises(InputError, match=r"tested codec: 1 points of a curve given .*hull"):

@@ -107,6 +107,49 @@ def test_the_points_of_many_curves_are_those_of_one_at_a_time(seed: int, points:
             assert curve(rate, value).rate.tolist() == rate[used].tolist()
 
 
+def in_steps(unit: float, images: int = 8) -> list[RdPoint]:
+    """Two codecs in a metric of few values, as a ViT-Score is: many means of a resample are tied."""
+    rng = np.random.default_rng(5)
+    points = []
+    for i in range(images):
+        for codec, factor in (("old", 1.0), ("new", 0.8)):
+            steps = 80 + np.cumsum(rng.integers(0, 3, len(RATES)) * (rng.random(len(RATES)) < 0.7))
+            for q, (rate, value) in enumerate(zip(RATES, steps, strict=True)):
+                points.append(RdPoint(f"{i}.png", codec, f"quality={q}", factor * rate, {"m": unit * float(value)}))
+    return points
+
+
+def test_means_that_are_tied_but_for_rounding_make_no_step() -> None:
+    """Eighths of whole numbers are exact in binary, those of hundredths are not: the intervals are the same."""
+    exact, rounded = (compare(in_steps(unit), "new", "old", "m", resamples=400) for unit in (1.0, 0.01))
+    assert np.isfinite([exact.rate.low, exact.rate.high]).all()
+    for one, other in ((exact.rate, rounded.rate), (exact.mean_rate, rounded.mean_rate)):
+        assert (other.value, other.low, other.high) == pytest.approx((one.value, one.low, one.high), rel=1e-6)
+    x, y = np.array([[1.0, 2, 3, 4]]), np.array([[0.7, 0.82, 0.9, 0.9 + 1.2e-16]])
+    assert points_used(x, y).tolist() == [[True, True, True, False]]
+    assert curve(x[0], y[0]).rate.tolist() == [1, 2, 3]
+    assert not ordered(np.array([[1.0, 1 + 3e-16, 3, 4]]), y).any(), "rates are tied likewise"
+    assert curve(np.array([1.0, 1 + 3e-16, 3, 4]), np.array([0.75, 0.7, 0.88, 0.9])).quality.tolist() == [
+        0.75,
+        0.88,
+        0.9,
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_line_that_leaves_its_points_far_behind_is_refused_and_in_no_interval() -> None:
+    """Akima's line through points of which two are nearly tied, as of a metric that hardly changes."""
+    # it was 7e19 %
+    rate, quality = np.exp([-0.383, 0.297, 0.827]), np.array([0.89209797, 1.01218262, 1.01230995])
+    other = np.exp([-0.438, 0.243, 0.763]), np.array([0.8927737, 1.01479952, 1.02324452])
+    with pytest.raises(InputError, match=r"the akima line through 3 points overshoots them: its mean is -0\.685"):
+        bd_rate(rate, quality, *other)
+    assert abs(bd_rate(rate, quality, *other, method="pchip").percent) < 20
+    a, b = ((y[None], np.log(x)[None]) for x, y in ((rate, quality), other))
+    assert np.isnan(mean_difference(a, b, "akima", 0.5)).all()
+    assert np.isfinite(mean_difference(a, b, "pchip", 0.5)).all()
+
+
 def test_resamples_that_are_no_curve_take_their_hull() -> None:
     points = [
         RdPoint(
@@ -238,7 +281,12 @@ def test_a_published_mean_against_a_study() -> None:
     assert found.rate.value == pytest.approx(100)
     assert found.rate.low < 99 < 101 < found.rate.high, "the study's images vary, the book's do not: not paired"
     assert found.image_rate == {}
+    assert (found.images, found.notes) == (
+        0,
+        ("book is a published mean of 'twelve': of other images, as far as is known",),
+    )
     both = compare(points, "book", "book", "psnr-rgb")
+    assert (both.images, both.notes) == (0, ()), "of one set"
     assert both.rate.value == pytest.approx(0)
     assert np.isnan(both.rate.low)
     curves = mean_curves(points, "psnr-rgb", resamples=20)
@@ -283,6 +331,7 @@ def test_the_average_over_metrics_is_the_mean_of_their_deltas() -> None:
         for m in ("psnr-rgb", "mse")
     ]
     assert average_over_metrics(found) == pytest.approx(np.mean([c.mean_rate.value for c in found]))
+    assert np.isnan(average_over_metrics([found[0], replace(found[1], refused="too little is shared")]))
     with pytest.raises(InputError, match="one metric twice"):
         average_over_metrics([found[0], found[0]])
     with pytest.raises(InputError, match="no comparisons given"):

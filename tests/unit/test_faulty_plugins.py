@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from vitiq import foreign, registry
 from vitiq.cli.main import cli, main
 from vitiq.codecs.spec import make_codec
-from vitiq.errors import BitstreamError, PluginError, VitiqError
+from vitiq.errors import LONGEST, BitstreamError, PluginError, VitiqError, described
 from vitiq.image.io import write_png
 from vitiq.metrics.scoring import resolve_metrics, score_pair
 from vitiq.types import ImageU8
@@ -155,7 +155,7 @@ def test_an_encoder_gives_bytes(plugins: Any, given: object, said: str) -> None:
     [
         (
             RuntimeError("boom\nmore"),
-            "odd failed (RuntimeError: boom); it comes from the plug-in faulty_plugins",
+            "odd failed (RuntimeError: boom more); it comes from the plug-in faulty_plugins",
         ),
         (None, "gave NoneType, a vitiq.types.Score expected"),
         (0.5, "gave float, a vitiq.types.Score expected"),
@@ -289,3 +289,11 @@ def test_a_plugin_that_changes_the_folder_moves_nothing(
     answer = CliRunner().invoke(cli, ["encode", "x.png", "-c", "faulty", "-o", "made.faulty"])
     assert answer.exit_code == 0, answer.output
     assert (tmp_path / "made.faulty").read_bytes() == b"made"
+
+
+def test_all_lines_of_a_foreign_error_are_said_in_one_up_to_a_length() -> None:
+    """Its first line alone stood in records and tables, so that a sentence over two lines was cut at its comma."""
+    assert described(RuntimeError('too wide,\n  "really" wide')) == 'RuntimeError: too wide, "really" wide'
+    said = described(RuntimeError("line\n" * 1000))
+    assert len(said) == len("RuntimeError: ") + LONGEST
+    assert said.endswith("…")

@@ -4,21 +4,25 @@ Truth: worked out by hand from the rule: no finite value at over half of a codec
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from vitiq.analysis.export import to_compressai
+from vitiq.analysis.export import averaged, to_compressai
 from vitiq.analysis.left_out import left_out
+from vitiq.analysis.mean_curve import mean_curves
+from vitiq.analysis.pareto import candidates
 from vitiq.analysis.points import points_of
 from vitiq.cli.bench_manage import means_table
 from vitiq.evaluation.record import Record
-from vitiq.report.answer import limits
+from vitiq.report.answer import answer, limits
 from vitiq.report.comparisons import pareto
 from vitiq.report.figures import rate_distortion
+from vitiq.report.first_screen import lead_table
 from vitiq.report.model import Model, build_model
 from vitiq.report.payload import _points
-from vitiq.report.tables import bd_rates
+from vitiq.report.tables import bd_rates, each_setting
 from vitiq.types import Score
 
 INF, NAN = math.inf, math.nan
@@ -110,7 +114,15 @@ def test_it_is_said_which_images_are_missing(model: Model, records: list[Record]
     said = "JPEG has no finite value at over half of its settings: drawing.png"
     assert f"Means of PSNR are over 2 of 3 images. Left out, as {said}." in limits(model)
     table = means_table(records)
-    assert f"psnr-rgb: means leave out images, as {said}." in table
+    held = "2 of 3 images, bytes, bpp and times over all of a row"
+    assert f"psnr-rgb: means over {held}. Left out, as {said}." in table
+    assert each_setting(model).note.count("Sizes and times are over all images of a row.") == 1
+    lead = lead_table(model, answer(model)) or {}
+    assert lead["title"] == "Bits needed against JPEG, 2 of 3 images"
+    assert {row["label"]: row["cells"][1]["text"] for row in lead["groups"][0]["rows"]} == {
+        "JPEG": "1.00 … 4.00",
+        "WEBP": "0.90 … 3.60",
+    }
     assert "| JPEG | quality 20 | 3 | 2000 | 2.0000 | 31.0000 |" in table
     (first, *_) = bd_rates(model)
     assert first.title == "BD-rate of the mean curves against JPEG, 2 images of 3"
@@ -148,5 +160,28 @@ def test_compressais_table_keeps_its_psnr(records: list[Record]) -> None:
     assert isinstance(results, dict)
     assert results["bpp"] == [1.0, 2.0, 3.0, 4.0]
     assert results["psnr-rgb"] == [31.0, 34.0, 37.0, 40.0]
-    assert "1 images left out" in str(tables["JPEG"]["description"])
+    assert "1 of 3 images left out" in str(tables["JPEG"]["description"])
     assert "drawing.png" in str(tables["JPEG"]["description"])
+
+
+def test_an_image_that_a_codec_could_not_code_at_some_setting_is_in_no_mean_and_named(records: list[Record]) -> None:
+    """Exports had means of 2 images beside those of 3, and tables of means left images out without their names."""
+    points = points_of(r for r in records if r.image != "drawing.png" and (r.key != "webpb.png40.0"))
+    said = "1 of 2 images left out: webp has it not at every setting: b.png".replace("webp", "WEBP")
+    assert averaged(points)[1] == [said]
+    for table in to_compressai(points).values():
+        assert isinstance(table["results"], dict)
+        assert table["results"]["psnr-rgb"] == [30, 33, 36, 39], "of a.png, for both codecs"
+        assert said in str(table["description"])
+    assert [curve.left_out for curve in mean_curves(points, "psnr-rgb", resamples=0)] == [(said,)] * 2
+    one = [point for n, point in enumerate(points) if n % 2 == 0 or point.codec == "JPEG"][:2]
+    alone = [replace(point, setting=point.image) for point in one]
+    assert averaged(alone)[1] == ["means over different images, as none is coded at every setting of all codecs"]
+
+
+def test_the_pareto_front_is_over_the_images_of_the_mean_curves(records: list[Record]) -> None:
+    found = candidates(points_of(records), "psnr-rgb", axes=("bpp", "metric"))
+    assert [(c.codec, c.images, c.bpp, c.value) for c in found if c.setting == "quality=40"] == [
+        ("JPEG", 2, 2.0, 34.0),
+        ("WEBP", 2, 1.8, 34.0),
+    ]

@@ -18,6 +18,7 @@ from vitiq.analysis.anchors import aligned, read_anchor, read_anchors
 from vitiq.analysis.comparison import compare
 from vitiq.analysis.equal_rate import at_rates
 from vitiq.analysis.export import to_codec_compare, to_compressai, to_csv, to_json, to_rows
+from vitiq.analysis.labels import beside
 from vitiq.analysis.pareto import candidates, efficient
 from vitiq.analysis.points import RdPoint
 from vitiq.errors import InputError
@@ -89,6 +90,27 @@ def test_published_forms_in_small(tmp_path: Path) -> None:
         (tmp_path / f"{name}.json").write_text('{"name": "net", "results": {"bpp": [1, 2], "psnr": [30, 33]}}')
     both = read_anchors([tmp_path / "a.json", tmp_path / "b.json"])
     assert [p.codec for p in both] == ["net [a]"] * 2 + ["net [b]"] * 2
+
+
+def test_curves_of_one_name_are_told_apart_by_as_much_of_their_path_as_that_takes(tmp_path: Path) -> None:
+    """CompressAI has a vtm.json of every image set: all became one curve, "VTM [vtm]"."""
+    table = '{"name": "VTM", "results": {"bpp": [1, 2], "psnr": [30, 33]}}'
+    places = [tmp_path / name for name in ("clic/vtm.json", "kodak/vtm.json", "old/kodak/vtm.json", "kodak/new.json")]
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(table)
+    labels = [p.codec for p in read_anchors(places)][::2]
+    whole = f"{tmp_path.name}/kodak/vtm"
+    assert labels == ["VTM [clic/vtm]", f"VTM [{whole}]", "VTM [old/kodak/vtm]", "VTM [new]"]
+    (tmp_path / "kodak" / "vtm.csv").write_text(HEADER + "a,VTM,1,1,30\na,VTM [new],1,2,30\n")
+    both = read_anchors([*places[1:2], tmp_path / "kodak" / "vtm.csv", places[3]])
+    found = {(p.codec, p.bpp) for p in both if p.bpp == 1}
+    assert len({label for label, _ in found}) == 3, "suffixes tell two apart where nothing else does"
+    assert len({p.codec for p in both}) == 4, "the table's own \"VTM [new]\" is no other's"
+    assert beside(["VTM", "VTM [published]"], ["VTM"]) == {
+        "VTM": "VTM [published] [published]",
+        "VTM [published]": "VTM [published]",
+    }
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from vitiq.metrics.questions import QUESTIONS
 from vitiq.report.answer import NEAREST, answer, excess_text, warnings_of
 from vitiq.report.assets import FolderAssets, InlineAssets, lossless, overlay_bytes
 from vitiq.report.choice import MOST, by_question, first_columns
-from vitiq.report.comparisons import agreement, bd_table, pareto
+from vitiq.report.comparisons import agreement, bd_table, pareto, turned
 from vitiq.report.metric_info import digits, metric_infos, number_text
 from vitiq.report.model import Model, build_model, setting_text
 from vitiq.report.page import packed, render
@@ -314,6 +314,13 @@ def test_many_metrics_are_rows(tmp_path: Path, make: Callable[[Path], Study]) ->
     every = page.split('class="every"')[1].split("</details>")[0]
     assert every.count('scope="rowgroup"') >= 3
     assert "All 2" in every
+
+
+def test_a_bd_rate_turns_round_whatever_its_size() -> None:
+    """-100 % stands for every ratio below a double's digits: as an interval's end it ended `bench` and `report`."""
+    assert [turned(p) for p in (-50.0, 0.0, 100.0)] == pytest.approx([100, 0, -50])
+    assert [turned(p) for p in (-100.0, math.inf)] == [math.inf, -100]
+    assert math.isnan(turned(math.nan))
 
 
 def test_a_bd_rate_is_the_one_that_vitiq_bd_prints(tmp_path: Path) -> None:

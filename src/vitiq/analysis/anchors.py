@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from vitiq.analysis.labels import told_apart
 from vitiq.analysis.points import RdPoint
 from vitiq.errors import InputError
 from vitiq.text import parse_csv, parse_json, read_text
@@ -41,21 +42,14 @@ FIXED = ("image", "codec", "setting", "bytes", "bpp", "encode_seconds", "decode_
 
 
 def read_anchors(paths: Iterable[Path]) -> list[RdPoint]:
-    """Points of published tables; where two bear one name, the file's name is added to it.
+    """Points of published tables; where two have a curve of one name, enough of the file's path is added to it.
 
     Raises:
         InputError: a file that cannot be read, or is no such table.
     """
     found: dict[Path, list[RdPoint]] = {path: read_anchor(path) for path in paths}
-    owners: dict[str, set[Path]] = {}
-    for path, points in found.items():
-        for p in points:
-            owners.setdefault(p.codec, set()).add(path)
-    return [
-        replace(p, codec=f"{p.codec} [{path.stem}]") if len(owners[p.codec]) > 1 else p
-        for path, points in found.items()
-        for p in points
-    ]
+    labels = told_apart({path: [p.codec for p in points] for path, points in found.items()})
+    return [replace(p, codec=labels[path, p.codec]) for path, points in found.items() for p in points]
 
 
 def read_anchor(path: Path) -> list[RdPoint]:

@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from vitiq.analysis.curve import TIED, grows, least_step, lies_above, overshoots
+
 Table = Float[np.ndarray, "b n"]
 Others = Float[np.ndarray, "b m"]
 Between = Float[np.ndarray, "b s"]
@@ -21,8 +23,8 @@ Column = Float[np.ndarray, " b"]
 def ordered(x: Table, y: Table) -> Bool[np.ndarray, " b"]:
     """Rows that may be handled together: finite, and strictly growing in x from above 0, for its logarithm."""
     with np.errstate(invalid="ignore"):
-        grows = (np.diff(x) > 0).all(1)
-    return np.asarray(grows & (x > 0).all(1) & np.isfinite(x).all(1) & np.isfinite(y).all(1), dtype=np.bool_)
+        up = grows(x).all(1)
+    return np.asarray(up & (x > 0).all(1) & np.isfinite(x).all(1) & np.isfinite(y).all(1), dtype=np.bool_)
 
 
 def points_used(x: Table, y: Table) -> Bool[np.ndarray, "b n"]:
@@ -39,36 +41,43 @@ def points_used(x: Table, y: Table) -> Bool[np.ndarray, "b n"]:
     kept = np.ones(x.shape, dtype=np.bool_)
     if not x.size:
         return kept
+    tied = least_step(y)
     for b in range(1, count - 1):
         for a in range(b):
             for c in range(b + 1, count):
-                rise, run = y[:, b] - y[:, a], x[:, b] - x[:, a]
-                kept[:, b] &= rise * (x[:, c] - x[:, a]) > (y[:, c] - y[:, a]) * run
-    best = np.argmax(np.where(kept, y, -np.inf), axis=1)
+                kept[:, b] &= lies_above(x[:, [a, b, c]], y[:, [a, b, c]], tied)
+    top = np.where(kept, y, -np.inf).max(axis=1, keepdims=True)
+    best = np.argmax(kept & (y >= top - tied), axis=1)
     kept &= np.arange(count) <= best[:, None]
-    kept[(np.diff(y) > 0).all(1)] = True
+    kept[grows(y).all(1)] = True
     return kept
 
 
 def mean_difference(
     a: tuple[Table, Table], b: tuple[Others, Others], method: Literal["akima", "pchip"], least_shared: float
 ) -> Column:
-    """Mean over the common part of x of the second line less the first; NaN where they share too little.
+    """Mean over the common part of x of the second line less the first; NaN where they share too little or overshoot.
 
     Args:
         a, b: x and y of the points of each row's two curves, growing in x.
         method: of interpolation.
         least_shared: share of the narrower curve that both must reach.
     """
-    (xa, ya), (xb, yb) = a, b
+    xa, xb = a[0], b[0]
     low, high = np.maximum(xa[:, 0], xb[:, 0]), np.minimum(xa[:, -1], xb[:, -1])
     narrower = np.minimum(xa[:, -1] - xa[:, 0], xb[:, -1] - xb[:, 0])
-    enough = (high > low) & (high - low >= least_shared * narrower)
+    enough = (high > low) & (high - low >= (least_shared - TIED) * narrower)
     found = np.full(len(low), np.nan)
     span = (low[enough], high[enough])
-    of_b = _integral(xb[enough], yb[enough], *span, method)
-    found[enough] = (of_b - _integral(xa[enough], ya[enough], *span, method)) / (span[1] - span[0])
+    of_a, of_b = (_mean(x[enough], y[enough], *span, method) for x, y in (a, b))
+    found[enough] = of_b - of_a
     return found
+
+
+def _mean(x: Table, y: Table, low: Column, high: Column, method: Literal["akima", "pchip"]) -> Column:
+    """Mean of each row's line from low to high; NaN where it overshoots its points."""
+    mean = _integral(x, y, low, high, method) / (high - low)
+    return np.where(overshoots(mean, y), np.nan, mean)
 
 
 def _integral(x: Table, y: Table, low: Column, high: Column, method: Literal["akima", "pchip"]) -> Column:

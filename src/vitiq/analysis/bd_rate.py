@@ -7,11 +7,12 @@ by default, as Herglotz et al. 2024, "The Bjøntegaard Bible" (DOI 10.1109/TIP.2
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from vitiq.analysis.curve import Curve, Method, Others, Values, curve, mean_between
+from vitiq.analysis.curve import TIED, Curve, Method, Others, Values, curve, mean_between
 from vitiq.errors import InputError
 
 LEAST_SHARED = 0.5
@@ -94,7 +95,13 @@ def bd_rate(
     low, high, overlap, shared = _common(a.quality, b.quality, sign, "qualities", least_shared)
     mean = mean_between(b.quality, b.logs, low, high, method) - mean_between(a.quality, a.logs, low, high, method)
     worst, best = sorted((sign * low, sign * high))
-    return BdRate(float(np.expm1(mean) * 100), overlap, shared, worst, best, _notes(a, b, overlap))
+    return BdRate(float(per_cent(np.array([mean]))[0]), overlap, shared, worst, best, _notes(a, b, overlap))
+
+
+def per_cent(difference: Values) -> Values:
+    """Mean differences of the logarithms of rates, in per cent of the rate; infinite beyond the largest number."""
+    with np.errstate(over="ignore"):
+        return np.asarray(100 * np.expm1(difference), dtype=np.float64)
 
 
 def bd_metric(
@@ -134,11 +141,11 @@ def _common(a: Others, b: Values, sign: float, unit: str, least: float) -> tuple
     low, high = max(a[0], b[0]), min(a[-1], b[-1])
     width = max(high - low, 0.0)
     shared = width / min(a[-1] - a[0], b[-1] - b[0])
-    if width <= 0 or shared < least:
+    if width <= 0 or shared < least - TIED:
         spans = " and ".join("{:g} … {:g}".format(*sorted((sign * v[0], sign * v[-1]))) for v in (a, b))
         raise InputError(
-            f"curves with {unit} {spans} given: they share {shared:.0%} of the narrower, "
-            f"{least:.0%} or more expected; measure both at more rates"
+            f"curves with {unit} {spans} given: they share {math.floor(1000 * shared) / 10:g}% of the "
+            f"narrower, {100 * least:g}% or more expected; measure both at more rates"
         )
     return float(low), float(high), float(width / (max(a[-1], b[-1]) - min(a[0], b[0]))), float(shared)
 

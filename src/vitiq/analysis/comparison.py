@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vitiq.analysis.batched import mean_difference, ordered, points_used
-from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate
+from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate, per_cent
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
 from vitiq.analysis.curve import LEAST_POINTS, Method, Others, Values
 from vitiq.analysis.mean_curve import Pool, common_images, images_with_curves, nothing_shared, pooled
@@ -30,7 +30,7 @@ class Comparison:
 
     Attributes:
         codec, anchor, metric: labels.
-        images: number compared; 1 for published means.
+        images: number compared; 0 where a published mean is one of both, whose images are not known to be the same.
         rate: BD-rate in per cent of the mean curves; NaN where refused.
         quality: BD-metric of the mean curves, in the metric's unit; NaN where refused.
         mean_rate, mean_quality: mean over the images of each image's own delta, of those that have one.
@@ -168,7 +168,7 @@ def compare_tables(anchor: CodecTable, tested: CodecTable, metric: str, how: Set
         codec=b.codec,
         anchor=a.codec,
         metric=metric,
-        images=count,
+        images=0 if a.aggregate or b.aggregate else count,
         rate=Estimate(whole.pair[0], *(spread[0] if rate is not None else ())),
         quality=Estimate(whole.pair[1], *(spread[1] if whole.quality is not None else ())),
         mean_rate=_mean([pair[0] for pair in own.values()], how),
@@ -198,6 +198,8 @@ def average_over_metrics(comparisons: Iterable[Comparison]) -> float:
         raise InputError("no comparisons given; average those of one codec in one metric or more")
     if len({(c.codec, c.anchor) for c in given}) != 1 or len({c.metric for c in given}) < len(given):
         raise InputError("comparisons of different codecs or of one metric twice given; average one codec's metrics")
+    if any(c.refused for c in given):
+        return float("nan")
     return float(np.mean([(c.mean_rate if c.image_rate else c.rate).value for c in given]))
 
 
@@ -211,9 +213,18 @@ def _paired(a: CodecTable, b: CodecTable) -> tuple[CodecTable, CodecTable, list[
     for t in (a, b):
         if not t.aggregate and len(common) < len(t.images):
             notes.append(f"{t.codec}: {len(t.images) - len(common)} of {len(t.images)} images left out: no partner")
-    notes += infinite
+    notes += [*infinite, *_of_other_images(a, b)]
     a, b = (t if t.aggregate else t.of_images(images) for t in (a, b))
     return a, b, notes
+
+
+def _of_other_images(a: CodecTable, b: CodecTable) -> list[str]:
+    """What is said where a published mean is not known to be of the images that it is compared with."""
+    published = [t for t in (a, b) if t.aggregate]
+    if not published or (len(published) == 2 and a.images == b.images):
+        return []
+    said = [f"{t.codec} is a published mean{f' of {t.images[0]!r}' if t.images[0] else ''}" for t in published]
+    return [f"{' and '.join(said)}: of other images, as far as is known"]
 
 
 def _means(table: CodecTable, pool: Pool) -> tuple[Values, Values]:
@@ -277,7 +288,7 @@ def _many(a: Rows, b: OtherRows, how: Settings) -> Float[np.ndarray, "2 b"]:
         some = places[kind.ravel() == n]
         xa, ya = np.log(a[0][some][:, keep_a]), a[1][some][:, keep_a]
         xb, yb = np.log(b[0][some][:, keep_b]), b[1][some][:, keep_b]
-        found[0, some] = 100 * np.expm1(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
+        found[0, some] = per_cent(mean_difference((ya, xa), (yb, xb), how.method, how.least_shared))
         found[1, some] = how.sign * mean_difference((xa, ya), (xb, yb), how.method, how.least_shared)
     for i in np.flatnonzero(~easy):
         one, other = ((x[i], how.sign * y[i]) for x, y in (a, b))

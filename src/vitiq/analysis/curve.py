@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from vitiq.errors import InputError
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 Values = Float[np.ndarray, " n"]
 Others = Float[np.ndarray, " m"]
 Method = Literal["akima", "pchip", "cubic"]
+
+TIED = 1e-10
+"""Numbers nearer than this share of the largest are one: means of equal values differ by rounding (about 1e-16), and a
+step of no size would have a slope without bound."""
 
 LEAST_POINTS = 3
 """Points from which a curve is drawn; with fewer than four, its bend between them is not measured."""
@@ -73,7 +77,7 @@ def curve(rate: Values, quality: Values) -> Curve:
         raise InputError(f"rates from {x.min():g} given, above 0 expected")
     order = np.lexsort((y, x))
     x, y = x[order], y[order]
-    if not ((np.diff(x) > 0).all() and (np.diff(y) > 0).all()):
+    if not (grows(x).all() and grows(y).all()):
         count = len(x)
         x, y = _upper_hull(x, y)
         notes.append(f"quality does not grow with the rate: {len(x)} of {count} points, the upper hull, are used")
@@ -88,21 +92,45 @@ def curve(rate: Values, quality: Values) -> Curve:
     return Curve(x, y, tuple(notes))
 
 
+def least_step(values: Float[np.ndarray, "*b n"]) -> Float[np.ndarray, "*b 1"]:
+    """Difference up to which the numbers of a row are tied."""
+    return np.asarray(TIED * np.abs(values).max(axis=-1, keepdims=True, initial=0.0), dtype=np.float64)
+
+
+def grows(values: Float[np.ndarray, "*b n"]) -> Bool[np.ndarray, "*b steps"]:
+    """Which steps along a row lead up by more than rounding."""
+    return np.asarray(np.diff(values) > least_step(values), dtype=np.bool_)
+
+
 def _upper_hull(x: Values, y: Values) -> tuple[Others, Others]:
     """The concave part from the lowest rate up to the best quality (Andrew 1979, the upper chain)."""
     kept: list[int] = []
+    same, tied = least_step(x), least_step(y)
     for i in range(len(x)):
-        if kept and x[kept[-1]] == x[i]:
-            kept.pop()  # sorted by quality within a rate: this one is at least as good
-        while len(kept) > 1 and _turns_up(x, y, kept[-2], kept[-1], i):
+        if kept and (x[i] - x[kept[-1]] <= same).all():
+            if y[i] < y[kept[-1]]:
+                continue
+            kept.pop()
+        while len(kept) > 1 and not lies_above(x[..., [kept[-2], kept[-1], i]], y[..., [kept[-2], kept[-1], i]], tied):
             kept.pop()
         kept.append(i)
-    best = kept[: int(np.argmax(y[kept])) + 1]
+    found = y[kept]
+    best = kept[: int(np.argmax(found >= found.max() - tied)) + 1]
     return x[best], y[best]
 
 
-def _turns_up(x: Values, y: Values, a: int, b: int, c: int) -> bool:
-    return bool((y[b] - y[a]) * (x[c] - x[a]) <= (y[c] - y[a]) * (x[b] - x[a]))
+def lies_above(
+    x: Float[np.ndarray, "*b 3"], y: Float[np.ndarray, "*b 3"], tied: Float[np.ndarray, "*b 1"]
+) -> Bool[np.ndarray, "*b"]:
+    """Whether the second of three points lies above the line through the others, by more than rounding.
+
+    Args:
+        x: growing.
+        tied: `least_step` of the whole rows of y.
+    """
+    run, whole = x[..., 1] - x[..., 0], x[..., 2] - x[..., 0]
+    rise, most = y[..., 1] - y[..., 0], y[..., 2] - y[..., 0]
+    return np.asarray((rise - tied[..., 0]) * whole > most * run, dtype=np.bool_)
 
 
 def interpolator(x: Values, y: Values, method: Method) -> Akima1DInterpolator | PchipInterpolator:
@@ -113,17 +141,35 @@ def interpolator(x: Values, y: Values, method: Method) -> Akima1DInterpolator | 
 
 
 def mean_between(x: Values, y: Values, low: float, high: float, method: Method) -> float:
-    """Mean of the line through points over a part of x.
+    """Mean of the line through growing points over a part of x.
 
     Raises:
-        InputError: `cubic`, the polynomial of VCEG-M33, with fewer than four points.
+        InputError: `cubic`, the polynomial of VCEG-M33, with fewer than four points; or a line that overshoots.
     """
     if method == "cubic":
         if len(x) < 4:
             raise InputError(f"{len(x)} points given, 4 or more expected for a cubic; use akima or pchip")
         whole = np.polynomial.Polynomial.fit(x, y, 3).integ()
-        return float(whole(high) - whole(low)) / (high - low)
-    return float(interpolator(x, y, method).integrate(low, high)) / (high - low)
+        mean = float(whole(high) - whole(low)) / (high - low)
+    else:
+        mean = float(interpolator(x, y, method).integrate(low, high)) / (high - low)
+    if overshoots(np.array([mean]), y[None]).any():
+        raise InputError(
+            f"the {method} line through {len(x)} points overshoots them: its mean is {mean:.3g}, they lie within "
+            f"{y.min():.3g} … {y.max():.3g}; use pchip, or measure points that are further apart"
+        )
+    return mean
+
+
+def overshoots(mean: Float[np.ndarray, " b"], y: Float[np.ndarray, "b n"]) -> Bool[np.ndarray, " b"]:
+    """Whether the mean of a line lies beyond its points, as that of no curve can.
+
+    Akima's line and a polynomial leave them far behind where two points are nearly at one place. A tenth of their
+    range is granted: the line through points that curve strongly dips a little below the first.
+    """
+    low, high = y.min(1), y.max(1)
+    granted = 0.1 * (high - low)
+    return np.asarray((mean < low - granted) | (mean > high + granted), dtype=np.bool_)
 
 
 def within(rate: Values, quality: Values, low: float, high: float) -> tuple[Others, Others]:

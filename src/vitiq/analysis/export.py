@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from vitiq.analysis.anchors import FIXED
-from vitiq.analysis.left_out import LeftOut, left_out
+from vitiq.analysis.left_out import LeftOut, left_out, not_common
 from vitiq.analysis.points import RdPoint, RecordLike, codecs_of, metrics_of
 
 COMPRESSAI = {"ms-ssim": "ms-ssim-rgb"}
@@ -71,19 +71,34 @@ def to_csv(points: Sequence[RdPoint]) -> str:
 def to_compressai(points: Sequence[RdPoint]) -> dict[str, dict[str, object]]:
     """Label -> CompressAI's table of means at each setting, by growing rate.
 
-    The form has one rate for all metrics, so all means are over the same images: those on which every codec is finite
-    in every metric at half of its settings or more. What is left out stands in the description; so does a metric that
-    is still not finite everywhere, which would make the lists of different length.
+    The form has one rate for all metrics, so all means are over the same images (`averaged`). What is left out stands
+    in the description; so does a metric that is still not finite everywhere, which would make the lists of different
+    length.
     """
-    metrics = metrics_of(points)
-    without: dict[str, str] = {}
-    for metric in metrics:
-        without |= left_out((p.codec, p.image, p.values.get(metric, math.nan)) for p in points).images
-    if len(without) == len({p.image for p in points}):
-        without = {}
-    held = [p for p in points if p.image not in without]
-    said = [f"{len(without)} images left out ({LeftOut(without).text(len(without))})"] if without else []
+    held, said = averaged(points)
     return {codec: _compressai([p for p in held if p.codec == codec], codec, said) for codec in codecs_of(held)}
+
+
+def averaged(points: Sequence[RdPoint]) -> tuple[list[RdPoint], list[str]]:
+    """Points of the images that all means hold, and what is said of the others.
+
+    An image is in them that every codec has at every setting, with a finite value of every metric at half of them or
+    more. Where none is at every setting, as in a study at equal bytes, means are over different ones, which is said.
+    """
+    every = {p.image for p in points}
+    without = dict(not_common((p.codec, p.image, p.setting) for p in points).images)
+    said = []
+    if len(without) == len(every):
+        without = {}
+        said = ["means over different images, as none is coded at every setting of all codecs"]
+    lacking = without.copy()
+    for metric in metrics_of(points):
+        found = left_out((p.codec, p.image, p.values.get(metric, math.nan)) for p in points if p.image not in lacking)
+        without |= found.images
+    if len(without) == len(every):
+        without = lacking
+    said += LeftOut(without).summary(len(every))
+    return [p for p in points if p.image not in without], said
 
 
 def _compressai(own: Sequence[RdPoint], codec: str, said: Sequence[str]) -> dict[str, object]:

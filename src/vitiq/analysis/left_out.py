@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+NAMED = 6
+"""Images left out of a mean that are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -21,12 +24,43 @@ class LeftOut:
         """A line for each image."""
         return [f"{image} left out: {reason}" for image, reason in self.images.items()]
 
+    def summary(self, every: int) -> list[str]:
+        """One line with their number and the first ones' names; none without any.
+
+        Args:
+            every: images that there are.
+        """
+        return [f"{len(self.images)} of {every} images left out: {self.text(NAMED)}"] if self.images else []
+
     def text(self, named: int) -> str:
         """All of them by reason, the first ones of each by name; empty without any."""
         reasons: dict[str, list[str]] = {}
         for image, reason in self.images.items():
             reasons.setdefault(reason, []).append(image)
         return "; ".join(f"{reason}: {_names(images, named)}" for reason, images in reasons.items())
+
+
+def not_common(files: Iterable[tuple[str, str, str]]) -> LeftOut:
+    """Images that a codec has not at all its settings, so that no mean beside others holds them.
+
+    Args:
+        files: codec, image and setting of each.
+
+    Example:
+        >>> not_common([("a", "x", "1"), ("a", "y", "1"), ("b", "x", "1")]).lines()
+        ['y left out: b has it not at every setting']
+    """
+    own: dict[str, dict[str, set[str]]] = {}
+    for codec, image, setting in files:
+        own.setdefault(codec, {}).setdefault(image, set()).add(setting)
+    lacking: dict[str, str] = {}
+    every = dict.fromkeys(image for images in own.values() for image in images)
+    for codec, images in own.items():
+        settings = set().union(*images.values())
+        for image in every:
+            if images.get(image, set()) != settings:
+                lacking.setdefault(image, f"{codec} has it not at every setting")
+    return LeftOut({image: lacking[image] for image in every if image in lacking})
 
 
 def _names(images: Sequence[str], named: int) -> str:

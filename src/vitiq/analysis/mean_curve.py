@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, draws, interval
 from vitiq.analysis.curve import Values
-from vitiq.analysis.left_out import left_out
+from vitiq.analysis.left_out import left_out, not_common
 from vitiq.analysis.points import CodecTable, RdPoint, codecs_of, gather, no_curve
 from vitiq.errors import InputError
 
@@ -76,6 +76,13 @@ def nothing_shared(tables: Sequence[CodecTable], of: str) -> str:
     return f"no image is coded at every setting of {of}"
 
 
+def said_of_common(points: Sequence[RdPoint]) -> list[str]:
+    """A line that names the images which `common_images` lacks; none where every codec has all."""
+    own = [p for p in points if not p.aggregate]
+    lacking = not_common((p.codec, p.image, p.setting) for p in own)
+    return lacking.summary(len({p.image for p in own}))
+
+
 def images_with_curves(tables: Sequence[CodecTable]) -> tuple[list[str], list[str]]:
     """Common images that have a curve in every table, and what is said of the others.
 
@@ -105,9 +112,11 @@ def mean_curves(
     Raises:
         InputError: as `gather`, or no image that all have.
     """
-    names = codecs_of([p for p in points if metric in p.values])
+    scored = [p for p in points if metric in p.values]
+    names = codecs_of(scored)
     tables = [gather(points, name, metric) for name in names]
-    images, notes = images_with_curves(tables)
+    images, infinite = images_with_curves(tables)
+    notes = [*said_of_common(scored), *infinite]
     if not images and any(not t.aggregate for t in tables):
         fault = f"{', '.join(names)}: {nothing_shared(tables, 'all of them; compare fewer codecs')}"
         raise InputError(no_curve(tables) or fault)
@@ -125,7 +134,7 @@ def _mean_curve(
     rate, value = pooled(table.rate, even, "metric")[0], pooled(table.value, even, "metric")[0]
     order = np.argsort(rate, kind="stable")
     finite = np.isfinite(value)
-    left_out = [*table.notes, *notes]
+    left_out = [*notes]
     if not finite.all():
         left_out.append(f"{(~finite).sum()} of {len(finite)} settings left out: an image has no finite {metric} there")
     order = order[finite[order]]

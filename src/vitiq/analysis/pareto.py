@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float
 
-from vitiq.analysis.mean_curve import common_images
+from vitiq.analysis.mean_curve import images_with_curves
 from vitiq.analysis.points import RdPoint, codecs_of, gather, no_curve
 from vitiq.errors import InputError
 
@@ -26,6 +26,7 @@ class Candidate:
 
     Attributes:
         codec, setting: labels.
+        images: number averaged.
         bpp, value: mean rate and mean of the metric.
         encode_seconds, decode_seconds: mean wall time; NaN where not measured.
         efficient: whether no other candidate beats it on the axes compared.
@@ -33,6 +34,7 @@ class Candidate:
 
     codec: str
     setting: str
+    images: int
     bpp: float
     value: float
     encode_seconds: float
@@ -58,7 +60,7 @@ def efficient(costs: Float[np.ndarray, "n k"]) -> Bool[np.ndarray, " n"]:
 def candidates(
     points: Sequence[RdPoint], metric: str, *, higher_is_better: bool = True, axes: Sequence[Axis] = AXES
 ) -> list[Candidate]:
-    """Every codec at every setting, with what is efficient among them.
+    """Every codec at every setting, with what is efficient among them, over `images_with_curves`.
 
     Args:
         points: of a study.
@@ -73,7 +75,7 @@ def candidates(
         raise InputError(f"axes {', '.join(axes) or 'none'} given, expected some of {', '.join(AXES)}")
     codecs = codecs_of([p for p in points if metric in p.values])
     tables = [gather(points, codec, metric) for codec in codecs]
-    images = set(common_images(tables))
+    images = set(images_with_curves(tables)[0])
     if not images:
         fault = f"{', '.join(codecs) or 'no codecs'}: no image is coded at every setting of all of them"
         raise InputError(no_curve(tables) or fault)
@@ -91,5 +93,5 @@ def candidates(
     found = []
     for (codec, setting, means), best in zip(rows, chosen, strict=True):
         bpp, value, encode, decode = (float(v) for v in means)
-        found.append(Candidate(codec, setting, bpp, value, encode, decode, bool(best)))
+        found.append(Candidate(codec, setting, len(images), bpp, value, encode, decode, bool(best)))
     return found

@@ -133,8 +133,11 @@ def to_markdown(found: Sequence[Comparison], averages: dict[str, float], *, per_
         if per_image:
             parts += _images(own)
     if averages:
-        parts += ["### mean over the metrics above", "", "| codec | BD-rate |", "|---|---:|"]
-        parts += [f"| {codec} | {percent_text(value)} |" for codec, value in averages.items()] + [""]
+        parts += ["### mean over the metrics above", "", "| codec | mean of images | metrics |", "|---|---:|---:|"]
+        for codec, value in averages.items():
+            parts.append(f"| {codec} | {percent_text(value)} | {sum(c.codec == codec for c in found)} |")
+        parts += ["", "Of the column `mean of images`; where it is –, as of published means, of the mean curve."]
+        parts += ["–: refused in one of the metrics."] if any(map(math.isnan, averages.values())) else []
     return "\n".join(parts).rstrip()
 
 
@@ -147,7 +150,16 @@ def _row(c: Comparison) -> str:
     best, worst = (f"{percent_text(v)} ({name})" for name, v in ends) if ends else ("–", "–")
     span = f"{c.low:.4g} … {c.high:.4g} ({c.overlap:.0%})" if math.isfinite(c.overlap) else "–"
     quality = f"{c.quality.value:+.3g}" if math.isfinite(c.quality.value) else "–"
-    cells = (c.codec, estimate_text(c.rate), estimate_text(c.mean_rate), worst, best, quality, span, str(c.images))
+    cells = (
+        c.codec,
+        estimate_text(c.rate),
+        estimate_text(c.mean_rate),
+        worst,
+        best,
+        quality,
+        span,
+        str(c.images or "–"),
+    )
     return f"| {' | '.join(cells)} |"
 
 

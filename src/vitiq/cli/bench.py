@@ -229,7 +229,9 @@ def bd_row(found: Comparison) -> str:
     """The BD-rates of a curve for one metric, as a row of a table."""
     from vitiq.cli.bd import estimate_text  # noqa: PLC0415
 
-    span = f"{found.low:.4g} … {found.high:.4g} ({found.overlap:.0%}), {found.images} images"
+    span = f"{found.low:.4g} … {found.high:.4g} ({found.overlap:.0%})" + (
+        f", {plural(found.images, 'image')}" if found.images else ""
+    )
     cells = (found.codec, found.metric, estimate_text(found.rate), estimate_text(found.mean_rate))
     return f"| {' | '.join(cells)} | {found.refused or span} |"
 

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vitiq.analysis.left_out import LeftOut, left_out
+from vitiq.analysis.left_out import NAMED, LeftOut, left_out
 from vitiq.cli import options as common
-from vitiq.cli.common import print_json
+from vitiq.cli.common import print_json, say
 from vitiq.cli.options import PathName
 from vitiq.cli.study_options import results_of
 
 if TYPE_CHECKING:
     from vitiq.evaluation.record import Record
-
-NAMED = 6
-"""Images left out of a mean that are named."""
 
 OUT = click.argument("out", type=PathName(path_type=Path))
 
@@ -119,7 +116,7 @@ def export(  # noqa: PLR0917
     """Export a study in OUT for other tools."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from vitiq.analysis.export import to_codec_compare, to_compressai, to_csv  # noqa: PLC0415
+    from vitiq.analysis.export import averaged, to_codec_compare, to_compressai, to_csv  # noqa: PLC0415
     from vitiq.analysis.points import points_of  # noqa: PLC0415
     from vitiq.errors import InputError  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
@@ -139,7 +136,10 @@ def export(  # noqa: PLR0917
             click.echo(text, nl=False)
         return
     if form == "compressai":
-        tables = to_compressai(points_of(records))
+        points = points_of(records)
+        for line in averaged(points)[1]:
+            say(f"vitiq: {line}", err=True)
+        tables = to_compressai(points)
     else:
         tables = to_codec_compare(records, time=datetime.now(UTC).isoformat(timespec="seconds"))
     if output is not None and len(tables) > 1:
@@ -223,7 +223,9 @@ def _notes(records: Sequence[Record], without: Mapping[str, LeftOut]) -> Iterato
     for metric, found in without.items():
         scores = [record.scores[metric] for record in records if metric in record.scores]
         if found.images:
-            yield f"{metric}: means leave out images, as {found.text(NAMED)}."
+            every = len({record.image for record in records})
+            held = f"{every - len(found.images)} of {every} images, bytes, bpp and times over all of a row"
+            yield f"{metric}: means over {held}. Left out, as {found.text(NAMED)}."
         elif not any(math.isfinite(score.value) for score in scores):
             reason = next((score.details["undefined"] for score in scores if "undefined" in score.details), "")
             yield f"{metric}: no finite value{f': {reason}' if reason else ''}."

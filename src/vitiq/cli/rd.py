@@ -152,15 +152,27 @@ def _means(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
 
 
 def _pareto(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
+    from vitiq.analysis.mean_curve import images_with_curves, said_of_common  # noqa: PLC0415
     from vitiq.analysis.pareto import AXES, candidates  # noqa: PLC0415
+    from vitiq.analysis.points import codecs_of, gather  # noqa: PLC0415
 
     rows: list[Row] = []
     for metric, better in metrics.items():
         points = [p for p in gathered.points if not p.aggregate]
+        scored = [p for p in points if metric in p.values]
+        _, infinite = images_with_curves([gather(points, codec, metric) for codec in codecs_of(scored)])
+        for note in (*said_of_common(scored), *infinite):
+            say(f"vitiq: {metric}: {note}", err=True)
         timed = all(math.isfinite(p.encode_seconds) and math.isfinite(p.decode_seconds) for p in points)
         for c in candidates(points, metric, higher_is_better=better, axes=AXES if timed else AXES[:2]):
-            row: Row = {"metric": metric, "codec": c.codec, "setting": c.setting, "bpp": c.bpp, "value": c.value}
-            row |= {"encode_seconds": c.encode_seconds, "decode_seconds": c.decode_seconds, "efficient": c.efficient}
+            row: Row = {"metric": metric, "codec": c.codec, "setting": c.setting, "images": c.images}
+            row |= {
+                "bpp": c.bpp,
+                "value": c.value,
+                "encode_seconds": c.encode_seconds,
+                "decode_seconds": c.decode_seconds,
+                "efficient": c.efficient,
+            }
             rows.append(row)
     return rows
 

@@ -26,6 +26,7 @@ from typing import Any
 
 from vitiq import registry
 from vitiq.analysis.anchors import read_anchor, read_anchors
+from vitiq.analysis.labels import beside
 from vitiq.analysis.points import codecs_of
 from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codecs
 from vitiq.errors import InputError, VitiqError
@@ -159,7 +160,7 @@ def _anchor(config: BenchConfig, series: Sequence[Series], others: Sequence[str]
     for one in series:
         own.setdefault(one.codec, []).append(one.label)
     known = list(dict.fromkeys([*(one.label for one in series), *others]))
-    known += [f"{label} [published]" if label in known else label for label in codecs_of(read_anchors(config.anchors))]
+    known += beside(codecs_of(read_anchors(config.anchors)), known).values()
     return choose_label(config.anchor, known, own)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from vitiq import registry
 from vitiq.analysis.anchors import aligned, read_anchors
 from vitiq.analysis.comparison import Comparison, Settings, compare_tables
+from vitiq.analysis.labels import beside, told_apart
 from vitiq.analysis.points import RdPoint, codecs_of, gather, metrics_of, points_of
 from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation.record import Record
@@ -137,8 +139,8 @@ def higher_is_better(metric: str) -> bool:
 def gather_points(sources: Sequence[Path], study: str | None = None) -> Gathered:
     """Points of folders of studies and of published tables.
 
-    A label that two folders have gets the folder's name added; images of published tables take the name of the study's
-    image of the same stem.
+    A label that two folders have gets as much of the folder's path added as tells them apart; images of published
+    tables take the name of the study's image of the same stem.
 
     Args:
         sources: folders (`-o` of `vitiq run` or `vitiq bench`) and files.
@@ -147,6 +149,7 @@ def gather_points(sources: Sequence[Path], study: str | None = None) -> Gathered
     Raises:
         InputError: a folder without a study, a file that is no table, or nothing at all.
     """
+    sources = list({os.path.abspath(path): path for path in reversed(sources)}.values())[::-1]  # noqa: PTH100
     folders = {path: Store(path).records(study, details=False) for path in sources if path.is_dir()}
     return points_beside(folders, [path for path in sources if not path.is_dir()])
 
@@ -168,17 +171,15 @@ def points_beside(folders: Mapping[Path, Sequence[Record]], tables: Sequence[Pat
         own += [(folder, r.codec, p) for r, p in zip(done, points_of(done), strict=True)]
         if len(done) < len(records):
             problems.append(f"{folder}: {len(records) - len(done)} of {len(records)} tasks failed and have no point")
-    owners: dict[str, set[Path]] = {}
+    curves: dict[Path, list[str]] = {}
     for folder, _, p in own:
-        owners.setdefault(p.codec, set()).add(folder)
-    named = [
-        (codec, replace(p, codec=f"{p.codec} [{folder.name}]") if len(owners[p.codec]) > 1 else p)
-        for folder, codec, p in own
-    ]
+        curves.setdefault(folder, []).append(p.codec)
+    named_as = told_apart(curves)
+    named = [(codec, replace(p, codec=named_as[folder, p.codec])) for folder, codec, p in own]
     points = [p for _, p in named]
     published = read_anchors(tables)
-    clash = {p.codec for p in points}
-    published = [replace(p, codec=f"{p.codec} [published]") if p.codec in clash else p for p in published]
+    marked = beside(codecs_of(published), codecs_of(points))
+    published = [replace(p, codec=marked[p.codec]) for p in published]
     labels: dict[str, dict[str, None]] = {}
     for codec, p in named:
         labels.setdefault(codec, {})[p.codec] = None

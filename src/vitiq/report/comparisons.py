@@ -95,13 +95,17 @@ def _both_ways(model: Model, column: Column, anchor: int, curve: int) -> tuple[B
     shared = (overlap, found.images, len(model.images) - found.images)
     there = BdCell(rate.value, low, high, *shared, *_mean_of_images(own), found.refused or "")
     back = [turned(percent) for percent in own]
-    other = BdCell(turned(rate.value), turned(high), turned(low), *shared, *_mean_of_images(back), found.refused or "")
+    start, end = (turned(high), turned(low)) if low > -100 else (math.nan, math.nan)
+    other = BdCell(turned(rate.value), start, end, *shared, *_mean_of_images(back), found.refused or "")
     return there, other
 
 
 def turned(percent: float) -> float:
-    """A BD-rate of the pair the other way round: the logarithm of the ratio of rates changes its sign."""
-    return 100 * math.expm1(-math.log1p(percent / 100))
+    """A BD-rate of the pair the other way round: the logarithm of the ratio of rates changes its sign.
+
+    Infinite of -100 %, which stands for every ratio too small for its digits.
+    """
+    return math.inf if percent <= -100 else 100 * math.expm1(-math.log1p(percent / 100))
 
 
 def _mean_of_images(rates: Sequence[float]) -> tuple[float, float, float]:

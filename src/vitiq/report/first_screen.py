@@ -18,6 +18,7 @@ from vitiq.report.answer import (
 )
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, bd_table
+from vitiq.report.left_out import images_text
 from vitiq.report.marks import mark
 from vitiq.report.metric_info import MetricInfo, number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
@@ -156,18 +157,20 @@ def _order(model: Model, words: Answer) -> list[int]:
 
 
 def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
-    anchor = words.anchor or 0
+    anchor, headline = words.anchor or 0, words.column
     columns = [column for column in first_columns(model) if column.info.direction]
     rows = []
     for curve in _order(model, words):
-        points = [point.row for point in model.points if point.curve == curve]
-        rates = f"{min(p.bpp for p in points):.2f} … {max(p.bpp for p in points):.2f}"
+        rows_of = [point.row for point in model.points if point.curve == curve]
+        bits = [row.means[headline.info.key].bpp if headline else math.nan for row in rows_of]
+        known = [rate for rate in bits if math.isfinite(rate)] or [row.bpp for row in rows_of]
+        rates = f"{min(known):.2f} … {max(known):.2f}"
         cells = [_curve_cell(model, column, anchor, curve) for column in columns]
         cells += [_cell(rates), *_costs(model, curve, typical_seconds(model, curve))]
         rows.append({"mark": _mark(model, curve), "label": model.curves[curve].label, "about": "", "cells": cells})
     heads = [{"text": "codec", "about": ""}]
     heads += [{"text": f"bits for equal {c.info.short}", "about": about(c)} for c in columns]
-    heads += [{"text": "bits per pixel", "about": "From the least to the most of its mean points"}, *_cost_heads(model)]
+    heads += [{"text": "bits per pixel", "about": "From the least to the most of the mean points"}, *_cost_heads(model)]
     note = (
         "Change in bits at equal quality (BD-rate) of the mean curve over the images; negative saves bits. "
         "On hover: 95 % intervals, and the mean of each image's own BD-rate, which weights images equally."
@@ -178,7 +181,8 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
         note += f" ?: the curves share less than {part} of their qualities, so the number says little."
     if any(text == "–" for text in texts):
         note += " –: refused; why on hover."
-    title = f"Bits needed against {model.curves[anchor].label}, {_images(model)}"
+    over = images_text(model, headline) if headline else _images(model)
+    title = f"Bits needed against {model.curves[anchor].label}, {over}"
     return {"title": title, "heads": heads, "groups": [{"title": "", "rows": rows}], "note": note}
 
 

@@ -161,6 +161,8 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
         note.append(f"Means over fewer images than the others: {said}.")
     note += _missing(model)
     note += left_out_notes(model, model.columns)
+    if any(model.without[column.info.key].images for column in model.columns):
+        note.append("Sizes and times are over all images of a row.")
     if any(math.isnan(row.means[column.info.key].value) for column in model.columns for row in rows):
         note.append("–: an image has no finite value there.")
     notes = dict.fromkeys((r.label, line) for r in model.records for line in r.notes if _common(model, line))
