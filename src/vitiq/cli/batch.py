@@ -30,6 +30,8 @@ def into_folder(inputs: Sequence[Path], wanted: Output | None) -> Path | None:
     Raises:
         UsageError: several files and no folder.
     """
+    from vitiq.image.folders import is_folder  # noqa: PLC0415
+
     folders = [path for path in inputs if path != STDIO and is_folder(path)]
     several = len(inputs) > 1 or bool(folders)
     if several and (wanted is None or STDIO in {wanted.path, *inputs}):
@@ -41,14 +43,6 @@ def into_folder(inputs: Sequence[Path], wanted: Output | None) -> Path | None:
     if named and STDIO in inputs:
         raise click.UsageError(f"{wanted.path} is a folder: give the name of a file for what comes from standard input")
     return wanted.path if several or named else None
-
-
-def is_folder(path: Path) -> bool:
-    """True for a folder; what cannot be asked for is none, and fails later with a reason."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
 
 
 def show_batch(

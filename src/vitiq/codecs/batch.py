@@ -19,6 +19,7 @@ from vitiq.image.folders import (
     counted,
     files_below,
     find_images,
+    is_folder,
     of_kind,
     once,
     pairing_key,
@@ -120,7 +121,7 @@ def _plan_images(
     _check_folder(sources, out)
     batch, pairs, made = Batch(), [], _made_earlier(out, [])
     for source in sources:
-        if not source.is_dir():
+        if not is_folder(source):
             pairs.append((source, source.name))
             continue
         others: Counter[str] = Counter()

@@ -19,6 +19,7 @@ from enum import Enum
 from pathlib import Path
 
 from vitiq.errors import InputError, unwritable
+from vitiq.files import identity_of
 from vitiq.text import parse_json
 
 NAME = ".vitiq-made"
@@ -114,7 +115,7 @@ class Journal:
         Of a file that was planned, this is so where another run of the command has made it since, or where the worker
         that made it was killed before it could say so.
         """
-        return target.exists() and self.state(target, source, self.lines()) is State.SAME
+        return identity_of(target) is not None and self.state(target, source, self.lines()) is State.SAME
 
     def _name(self, target: Path) -> str:
         return unicodedata.normalize("NFC", target.relative_to(self.out).as_posix())
