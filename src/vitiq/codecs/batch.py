@@ -155,15 +155,18 @@ def is_compressed(head: bytes) -> bool:
 def output_names(names: Iterable[str], suffix: str) -> list[str]:
     """A name for the output of each input: stem and suffix; with the input's own suffix where two would share one.
 
-    Of names that differ in case or Unicode form alone, which file systems may take for one, all but the first get a
-    number.
+    So is `p.jpg.png` beside `p.jpg`, as `p.jpg.viq` would look like that of `p.jpg`. Of names that differ in case or
+    Unicode form alone, which file systems may take for one, all but the first get a number.
 
     Example:
         >>> output_names(["a/x.png", "y.png", "y.jpg", "Y.png", "z.png", "Z.png"], ".viq")
         ['a/x.viq', 'y.png.viq', 'y.jpg.viq', 'Y-2.viq', 'z.viq', 'Z-2.viq']
+        >>> output_names(["p.jpg", "p.jpg.png"], ".viq")
+        ['p.viq', 'p.jpg.png.viq']
     """
     listed = [PurePosixPath(name) for name in unique_names(names)]
     stems = Counter(pairing_key(path.with_suffix("").as_posix()) for path in listed)
+    stems.update(pairing_key(path.as_posix()) for path in listed if path.suffix)
     taken: set[str] = set()
     found = []
     for path in listed:
@@ -216,13 +219,13 @@ def _check_folder(sources: Sequence[Path], out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file, a folder is expected for the output of several files")
     for source in sources:
-        if source.is_dir() and same_file(source, out):
+        if is_folder(source) and same_file(source, out):
             raise InputError(f"{out}: is the input folder itself; give another folder with -o")
 
 
 def _made_earlier(out: Path, sources: Sequence[Path]) -> Callable[[Path], bool]:
     """Whether a path is what an earlier call wrote into a folder inside the input folder; what is named is an input."""
-    named, folder = {source for source in sources if not source.is_dir()}, out.resolve()
+    named, folder = {source for source in sources if not is_folder(source)}, out.resolve()
     inside: dict[Path, bool] = {}
 
     def made(path: Path) -> bool:
