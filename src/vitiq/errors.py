@@ -124,5 +124,6 @@ def unwritable(path: object, error: OSError) -> str:
         >>> unwritable("a.png", OSError(errno.ENOSPC, "No space left on device"))
         'a.png: cannot be written (No space left on device); free some space, or choose another output'
     """
-    space = "free some space, or " if error.errno in FULL else ""
-    return f"{path}: cannot be written ({error.strerror}); {space}choose another output"
+    cure = "free some space, or " if error.errno in FULL else ""
+    cure = "give a shorter name, or " if error.errno == errno.ENAMETOOLONG else cure
+    return f"{path}: cannot be written ({error.strerror}); {cure}choose another output"

@@ -179,8 +179,7 @@ def check_output(path: Path, inputs: Iterable[Path] = (), *, overwrite: bool, op
             above = next(folder for folder in target.parents if folder.exists())
             if not above.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, f"{above} is not a folder")
-            if not _may(above, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            _check_access(above, os.W_OK | os.X_OK, os.strerror(errno.EACCES))
 
 
 @contextmanager
@@ -253,20 +252,35 @@ def _target(path: Path, *, overwrite: bool, source: Path | None) -> Path:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return Path(os.path.realpath(path))
+        target = Path(os.path.realpath(path))
+        _check_links(path, may_follow=overwrite and target.parent.is_dir())
+        return target
     if stat.S_ISDIR(mode):
         raise InputError(f"{path}: is a folder, a file to write is expected")
     if not overwrite:
         raise InputError(_exists(path, source))
     target = Path(os.path.realpath(path))
-    if not _may(target, os.W_OK):
-        raise PermissionError(errno.EACCES, "write-protected")
+    _check_access(target, os.W_OK, "write-protected")
     return target
 
 
-def _may(path: Path, mode: int) -> bool:
-    """access(2) for the user that the process acts as."""
-    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+def _check_links(path: Path, *, may_follow: bool) -> None:
+    """Refuse a new file behind a link that leads nowhere: no folders are made where an old link happens to point."""
+    for part in (path, *path.parents):
+        if part.is_symlink() and not (may_follow and part == path):
+            gone = f"{'' if part == path else f'{part} '}is a link to {part.readlink()}, which is not there"
+            raise InputError(f"{path}: {gone}; mend or remove the link, or choose another output")
+        if part.parent.exists():
+            return
+
+
+def _check_access(path: Path, mode: int, refused: str) -> None:
+    """Raise as open(2) would for the user that the process acts as; `refused` is said where permission lacks."""
+    if os.access(path, mode, effective_ids=os.access in os.supports_effective_ids):
+        return
+    if os.statvfs(path).f_flag & os.ST_RDONLY:  # access(2) tells the two apart, os.access does not
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    raise PermissionError(errno.EACCES, refused)
 
 
 def _exists(path: Path, source: Path | None, option: str = "-o") -> str:

@@ -73,14 +73,19 @@ class Bytes:
 
     @classmethod
     def per_pixel(cls, bpp: float, width: int, height: int) -> Bytes:
-        """The bytes of `bpp` bits per pixel of a width×height image, rounded to the nearest whole number, at least 1.
+        """The most bytes that are no more than `bpp` bits per pixel of a width×height image, at least 1.
 
         Raises:
             InputError: bpp is not a finite number above 0.
         """
         if not (math.isfinite(bpp) and bpp > 0):
             raise InputError(f"{bpp:g} bits per pixel given, a finite number above 0 expected")
-        return cls(max(1, round(min(float(bpp) * width * height / 8, 2.0**62))))
+        wanted, pixels = float(bpp), width * height
+        count = math.floor(min(wanted * pixels / 8, 2.0**62))
+        # The product is rounded: 0.3 of 80 pixels must give the 3 bytes whose 8 · 3 / 80 is the same number as 0.3.
+        count += 8 * (count + 1) / pixels <= wanted
+        count -= 8 * count / pixels > wanted
+        return cls(max(1, count))
 
 
 RateKind: TypeAlias = Literal["quality", "bytes", "bpp"]

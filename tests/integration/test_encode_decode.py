@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -448,10 +449,45 @@ def test_rates(vitiq: Vitiq, photo: Path) -> None:
         assert encode("-c", codec, "--bpp", 1500 * 8 / (96 * 80))["bytes"] == budget["bytes"]
         for same in (("-c", codec, "-q", budget["quality"]), ("-c", f"{codec}@{budget['quality']}")):
             assert encode(*same)["bytes"] == budget["bytes"]
-    answer = vitiq("encode", photo, "-c", "jpeg", "--bytes", 1, "--force", "--json")
-    assert answer.code == 0
-    assert "1 bytes cannot be reached" in answer.err
-    assert json.loads(answer.out)["reached"] is False
+
+
+def test_what_a_further_input_leaves_over_is_named(vitiq: Vitiq, photo: Path, tmp_path: Path) -> None:
+    """x.png becomes x.jpg alone, and x.png.jpg beside x.bmp; and the other way where that goes."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    shutil.copy(photo, source / "x.png")
+    shutil.copy(photo, source / "y.png")
+    command = ("encode", source, "-c", "jpeg", "-o", out)
+    assert "left over" not in vitiq(*command).err
+    Image.new("RGB", (8, 8)).save(source / "x.bmp")
+    for _ in range(2):  # at first, and when repeated
+        answer = vitiq(*command)
+        assert answer.code == 0
+        assert f"{out}: 1 file left over under a former name: x.jpg (now x.png.jpg); remove" in answer.err
+    assert (out / "x.jpg").exists()
+    (out / "x.jpg").unlink()
+    (source / "x.bmp").unlink()
+    assert "1 file left over under a former name: x.png.jpg (now x.jpg)" in vitiq(*command).err
+
+
+def test_a_size_that_no_file_reaches_is_a_problem(vitiq: Vitiq, photo: Path, tmp_path: Path) -> None:
+    """What was asked for did not happen: the smallest file is there, and the exit code says so, repeated too."""
+    out = tmp_path / "small.jpg"
+    answer = vitiq("encode", photo, "-c", "jpeg", "--bytes", 1, "--json", "--quiet", "-o", out)
+    made = json.loads(answer.out)
+    said = f"{photo}: 1 bytes cannot be reached: the codec's smallest file of this image has {made['bytes']}, written"
+    assert (answer.code, made["reached"], made["bytes"]) == (1, False, out.stat().st_size)
+    assert answer.err.startswith(f"vitiq: {said} to {out}; ")
+    assert answer.err.count("cannot be reached") == 1
+    folder = tmp_path / "coded"
+    for count in ("1 above the size asked for", "1 there already"):
+        answer = vitiq("encode", photo, "-c", "jpeg", "--bytes", 1, "-o", f"{folder}/")
+        assert answer.code == 1
+        assert f"vitiq: {said}" in answer.err
+        assert count in answer.out
+        assert "failed" not in answer.out
+    answer = vitiq("encode", photo, "-c", "jpeg", "--bytes", 1, "-o", f"{folder}/", "--json")
+    assert json.loads(answer.out)["problems"][0].startswith(said)
 
 
 @pytest.mark.parametrize(

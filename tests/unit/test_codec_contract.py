@@ -5,6 +5,7 @@ Truth: counted here, with a codec whose files are as long as it is asked for.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -120,6 +121,16 @@ def test_bytes_are_whole_and_positive() -> None:
             Bytes(count)  # type: ignore[arg-type]
     assert Bytes.per_pixel(0.5, 100, 80) == Bytes(500)
     assert Bytes.per_pixel(1e-9, 1, 1) == Bytes(1)
+
+
+def test_bits_per_pixel_are_a_most_that_the_file_stays_within() -> None:
+    assert Bytes.per_pixel(0.1, 200, 151) == Bytes(377)  # 377.5
+    assert Bytes.per_pixel(0.3, 8, 10) == Bytes(3)  # though the float 0.3 is below three tenths
+    for count in range(1, 2000):
+        for width, height in ((1, 1), (7, 9), (200, 151), (768, 512), (4001, 2999)):
+            exact = 8 * count / (width * height)
+            assert Bytes.per_pixel(exact, width, height) == Bytes(count)
+            assert Bytes.per_pixel(math.nextafter(exact, 0), width, height) == Bytes(max(1, count - 1))
 
 
 def test_at_most_so_many_bytes() -> None:

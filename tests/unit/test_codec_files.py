@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from program import Vitiq
 from vitiq.cli.score_maps import map_drawn
 from vitiq.codecs import batch
-from vitiq.codecs.batch import plan_decoding, plan_encoding
+from vitiq.codecs.batch import Skipped, plan_decoding, plan_encoding
 from vitiq.codecs.classical.pillow import Jpeg
-from vitiq.codecs.files import encode_image
+from vitiq.codecs.files import EncodedFile, encode_image
+from vitiq.codecs.folders import Failed, encode_files
 from vitiq.codecs.journal import Journal, State
 from vitiq.errors import InputError
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -101,6 +103,20 @@ def test_resuming_takes_calls_in_proportion_to_the_files(tmp_path: Path) -> None
     calls(10)  # imports
     few, some, many = calls(50), calls(150), calls(450)
     assert (many - some) / 300 < 1.003 * (some - few) / 100
+
+
+def test_an_output_whose_name_is_too_long_stops_no_other(tmp_path: Path) -> None:
+    """With the input's suffix kept, a stem of 251 bytes and `.jpg` are more than the 255 bytes of a name."""
+    for name in ("a.png", "y" * 251 + ".png", "y" * 251 + ".bmp", "z.png"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "in" / name)
+    for made in (EncodedFile, Skipped):  # at first, and when repeated
+        found = list(encode_files([tmp_path / "in"], tmp_path / "out", codec="jpeg", jobs=1))
+        assert [one.path.name for one in found if isinstance(one, made)] == ["a.jpg", "z.jpg"]
+        problems = [one.problem for one in found if isinstance(one, Failed)]
+        assert len(problems) == 2
+        for problem in problems:
+            assert problem.endswith("(File name too long); give a shorter name, or choose another output")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -17,6 +17,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ def test_links_are_followed(system: str, tmp_path: Path) -> None:
     write_bytes(link, b"two")
     assert link.is_symlink()
     assert real.read_bytes() == b"two"
-    write_bytes(dangling, b"new", overwrite=False)
+    write_bytes(dangling, b"new")
     assert dangling.is_symlink()
     assert (tmp_path / "deep" / "made.bin").read_bytes() == b"new"
     loop = tmp_path / "loop"
@@ -95,6 +96,40 @@ def test_links_are_followed(system: str, tmp_path: Path) -> None:
         write_bytes(loop, b"")
     with pytest.raises(InputError, match="loop: cannot be written"):
         check_output(loop, overwrite=True)
+
+
+def test_a_link_that_leads_nowhere_makes_no_folders_there(tmp_path: Path) -> None:
+    (tmp_path / "gone.png").symlink_to("made.png")
+    (tmp_path / "far.png").symlink_to("no/where.png")
+    (tmp_path / "folder").symlink_to("no")
+    before = names(tmp_path)
+    for path, overwrite in (
+        (tmp_path / "gone.png", False),
+        (tmp_path / "far.png", False),
+        (tmp_path / "far.png", True),
+        (tmp_path / "folder" / "a.png", False),
+        (tmp_path / "folder" / "new" / "a.png", True),
+    ):
+        said = "is a link to [^ ]*, which is not there; mend or remove the link"
+        with pytest.raises(InputError, match=said):
+            write_bytes(path, b"x", overwrite=overwrite)
+        with pytest.raises(InputError, match=said):
+            check_output(path, overwrite=overwrite)
+    with pytest.raises(InputError, match="is a link to no"), output_path(tmp_path / "far.png"):
+        pass
+    assert names(tmp_path) == before
+
+
+def test_a_read_only_file_system_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As open(2) answers there, to root too; access(2) is of the other kind for a folder without permission."""
+    (tmp_path / "a.bin").write_bytes(b"")
+    flags = os.statvfs(tmp_path).f_flag
+    for flag, said in ((flags | os.ST_RDONLY, "Read-only file system"), (0, "Permission denied|write-protected")):
+        monkeypatch.setattr(os, "access", lambda *_, **__: False)
+        monkeypatch.setattr(os, "statvfs", lambda _, flag=flag: SimpleNamespace(f_flag=flag))
+        for path in (tmp_path / "new.bin", tmp_path / "a.bin"):
+            with pytest.raises(InputError, match=rf"bin: cannot be written \(({said})\); choose another output"):
+                check_output(path, overwrite=True)
 
 
 def test_folders_and_files_in_the_way_are_named(tmp_path: Path) -> None:

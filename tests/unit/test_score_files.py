@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import weakref
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from read_tables import parquet_rows
+from vitiq.codecs.batch import output_names
 from vitiq.errors import InputError
 from vitiq.evaluation import scoring
 from vitiq.evaluation.aggregate import Aggregate, ImageFiles
@@ -91,6 +93,46 @@ def test_a_name_that_is_the_same_to_the_letter_goes_first(
     assert named(tmp_path, found.pairs) == pairs
     alone = {*map(str, found.images)} - {str(path) for pair in found.pairs for path in pair}
     assert {line.partition(": no image of that name")[0] for line in found.problems} == alone
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "pairs"),
+    [
+        # As tools call them that replace the suffix, those that add one, and the way back of either.
+        (["p.jpg", "p.jpg.png"], ["p.webp", "p.jpg.webp"], ["p.webp", "p.jpg.webp"]),
+        (["p.png", "p.png.png"], ["p.webp", "p.png.webp"], ["p.webp", "p.png.webp"]),
+        (["p.jpg", "p.jpg.png"], ["p.jpg.webp", "p.jpg.png.webp"], ["p.jpg.webp", "p.jpg.png.webp"]),
+        (["p.webp", "p.jpg.webp"], ["p.jpg", "p.jpg.png"], ["p.jpg", "p.jpg.png"]),
+        (["p.jpg.webp", "p.jpg.png.webp"], ["p.jpg", "p.jpg.png"], ["p.jpg", "p.jpg.png"]),
+        (["p.jpg", "p.jpg.png", "p.jpg.png.gif"], ["p.tif", "p.jpg.tif", "p.jpg.png.tif"], []),
+        # Either could be meant.
+        (["p.jpg", "p.jpg.png"], ["p.jpg.webp"], None),
+        (["p.jpg.webp"], ["p.jpg", "p.jpg.png"], None),
+    ],
+)
+def test_a_name_that_may_be_of_either_of_two_images_is_no_guess(
+    left: list[str], right: list[str], pairs: list[str] | None, tmp_path: Path
+) -> None:
+    a, b = folder(tmp_path / "a", *left), folder(tmp_path / "b", *right)
+    found = pair_up(a, b)
+    expected = [] if pairs is None else list(zip(left, pairs or right, strict=True))
+    assert sorted(named(tmp_path, found.pairs)) == sorted(expected)
+    assert bool(found.problems) == (pairs is None)
+    if pairs is None:
+        assert "not paired, another image is called p.jpg; give it another name" in "".join(found.problems)
+
+
+def test_what_encode_calls_the_images_of_a_folder_is_paired_with_them(tmp_path: Path) -> None:
+    """Truth: the order of the names, one for each image."""
+    for number, names in enumerate(combinations(["P.jpg", "p", "p.jpg", "p.jpg.png", "p.png", "p.png.png"], 4)):
+        listed = list(names)
+        coded = output_names(listed, ".webp")
+        (tmp_path / str(number)).mkdir()
+        a, b = folder(tmp_path / str(number) / "a", *listed), folder(tmp_path / str(number) / "b", *coded)
+        for path in a.iterdir():
+            path.write_bytes(b"\x89PNG\r\n\x1a\n")  # what has no suffix is known by its content
+        pairs = named(tmp_path / str(number), pair_up(a, b).pairs)
+        assert sorted(pairs) == sorted(zip(listed, coded, strict=True))
 
 
 def test_empty_missing_and_mixed_sides_are_reported(tmp_path: Path) -> None:

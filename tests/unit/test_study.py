@@ -57,7 +57,8 @@ def test_a_key_changes_with_what_changes_the_file_and_nothing_else() -> None:
         *keys("jpeg@50", replace(IMAGE, sha256="1" * 64)),
     ]
     assert len({plain, *others}) == 5
-    assert keys("jpeg@bpp=0.5") == keys(f"jpeg@bytes={round(0.5 * 40 * 30 / 8)}")
+    assert keys("jpeg@bpp=0.5") == keys("jpeg@bytes=75")
+    assert keys("jpeg@bpp=0.305") == keys("jpeg@bytes=45")  # of 45.75: at most so many bits per pixel
     one = series_of(parse_codec("jpeg@bytes=500"))
     both = Study((IMAGE,), (one, replace(one, nearest=True)), ())
     assert len({task.key for task in both.tasks()}) == 2
@@ -172,6 +173,20 @@ def test_what_lies_in_results_is_not_even_looked_at(tmp_path: Path, caplog: pyte
     assert caplog.text == ""
     with pytest.raises(InputError, match="is a folder of images too; give another folder for the results"):
         find_inputs([tmp_path], tmp_path)
+
+
+def test_results_do_not_go_among_the_images_that_are_named(tmp_path: Path) -> None:
+    """They would hide the images beside them: a folder of results is not read."""
+    image = tmp_path / "photos" / "a.png"
+    write_png(image, np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "link").symlink_to("photos")
+    for out in (tmp_path / "photos", tmp_path / "link"):
+        with pytest.raises(InputError, match="is a folder of images too; give another folder for the results, such as"):
+            find_inputs([image], out)
+    for out in (tmp_path / "photos" / "study", tmp_path):
+        assert [path for path, _ in find_inputs([image], out).files] == [image]
+    (tmp_path / "photos" / RESULTS_MARK).write_bytes(b"")  # those of an earlier run, which go on
+    assert [path for path, _ in find_inputs([image], tmp_path / "photos").files] == [image]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names that are no text need a file system that takes them")

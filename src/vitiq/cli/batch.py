@@ -30,6 +30,8 @@ def into_folder(inputs: Sequence[Path], wanted: Output | None) -> Path | None:
     Raises:
         UsageError: several files and no folder.
     """
+    from vitiq.image.folders import is_folder  # noqa: PLC0415
+
     folders = [path for path in inputs if path != STDIO and is_folder(path)]
     several = len(inputs) > 1 or bool(folders)
     if several and (wanted is None or STDIO in {wanted.path, *inputs}):
@@ -43,14 +45,6 @@ def into_folder(inputs: Sequence[Path], wanted: Output | None) -> Path | None:
     return wanted.path if several or named else None
 
 
-def is_folder(path: Path) -> bool:
-    """True for a folder; what cannot be asked for is none, and fails later with a reason."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
 def show_batch(
     start: Callable[[Callable[[int], object]], Generator[EncodedFile | DecodedFile | Skipped | PassedOver | Failed]],
     unit: str,
@@ -58,7 +52,7 @@ def show_batch(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Work through a batch, with a line a file and a summary; exit code 1 where a file failed.
+    """Work through a batch, with a line a file and a summary; exit code 1 where a file failed or is too large.
 
     Args:
         start: begins the work; calls its argument with the number of files to be made.
@@ -69,40 +63,59 @@ def show_batch(
     begun = time.monotonic()
     made: list[EncodedFile | DecodedFile] = []
     skipped: list[Skipped] = []
-    problems: list[str] = []
+    failed: list[str] = []
+    too_large: list[str] = []
     with resumable(), ProgressBar(unit, quiet=quiet) as bar, closing(start(bar)) as found:
         for one in found:
             if isinstance(one, Skipped):
                 skipped.append(one)
                 if one.meanwhile:
                     bar.advance(note=one.source.name)
+                if one.problem is not None:
+                    too_large += problem_said(one.source, one.path, one.problem)
                 continue
             bar.clear()
             if isinstance(one, PassedOver):
                 say(one.note, err=True, quiet=quiet)
                 continue
             if isinstance(one, Failed):
-                problems.append(one.problem)
+                failed.append(one.problem)
                 say(f"vitiq: {one.problem}", err=True)
                 continue
             made.append(one)
-            say_notes(one.source, one.notes, quiet=quiet)
             if not as_json:
                 say(str(one))
+            too_large += said_of(one, quiet=quiet)
             bar.advance(note=one.source.name)
     if as_json:
         answer = {"files": [one.as_json() for one in made], "skipped": [str(one.path) for one in skipped]}
-        print_json({**answer, "problems": problems})
+        print_json({**answer, "problems": [*failed, *too_large]})
     else:
-        say(summary(made, skipped, problems, unit, time.monotonic() - begun))
-    if problems:
+        say(summary(made, skipped, failed, unit, time.monotonic() - begun))
+    if failed or too_large:
         sys.exit(1)
+
+
+def said_of(done: EncodedFile | DecodedFile, *, quiet: bool) -> list[str]:
+    """Says on stderr what is to be said of a file that was made; the problem among it, that the file is too large."""
+    from vitiq.codecs.files import EncodedFile  # noqa: PLC0415
+
+    problem = done.problem if isinstance(done, EncodedFile) else None
+    say_notes(done.source, [note for note in done.notes if note != problem], quiet=quiet)
+    return [] if problem is None else problem_said(done.source, done.path, problem)
+
+
+def problem_said(source: Path, path: Path, problem: str) -> list[str]:
+    """Says on stderr what is wrong with a file that stands all the same; the line in a list."""
+    line = f"{source}: {problem}, written to {path}; give a larger size or another codec"
+    say(f"vitiq: {line}", err=True)
+    return [line]
 
 
 def summary(
     made: Sequence[EncodedFile | DecodedFile],
     skipped: Sequence[Skipped],
-    problems: Sequence[str],
+    failed: Sequence[str],
     unit: str,
     seconds: float,
 ) -> str:
@@ -118,5 +131,5 @@ def summary(
         missed = sum(not one.reached for one in encoded)
         parts += [f"{missed} above the size asked for"] if missed else []
     parts += [f"{len(skipped)} there already (--force makes them again)"] if skipped else []
-    parts += [f"{len(problems)} failed"] if problems else []
+    parts += [f"{len(failed)} failed"] if failed else []
     return "; ".join(parts)

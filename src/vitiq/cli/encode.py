@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.batch import into_folder, show_batch
-from vitiq.cli.common import SearchBar, on_stdout, print_json, say, say_notes
+from vitiq.cli.batch import into_folder, said_of, show_batch
+from vitiq.cli.common import SearchBar, on_stdout, print_json, say
 from vitiq.cli.options import PathName
 from vitiq.cli.streams import STDIO, read_stdin, write_stdout
 from vitiq.codecs.defaults import ENCODE
@@ -74,6 +75,8 @@ def command(  # noqa: PLR0917
 
     Folders are processed in parallel; the same command encodes only what is missing, and one with other
     settings is refused. `-` is standard input or output. Existing files are replaced only with --force.
+
+    Where no file fits in --bytes or --bpp, the smallest is written and said to be larger; the exit code is then 1.
     """
     from vitiq.codecs.files import check_rate  # noqa: PLC0415
     from vitiq.codecs.folders import encode_files  # noqa: PLC0415
@@ -134,9 +137,11 @@ def encode_one(source: Path, output: Path | None, codec: Codec, asked: Asked) ->
 
 
 def answer(done: EncodedFile, asked: Asked) -> None:
-    """What was made, on stdout unless the file itself is there; notes on stderr."""
-    say_notes(done.source, done.notes, quiet=asked.quiet)
+    """What was made, on stdout unless the file itself is there; notes on stderr; exit code 1 where it is too large."""
+    problems = said_of(done, quiet=asked.quiet)
     if asked.as_json:
         print_json(done.as_json())
     else:
         say(str(done), err=on_stdout(done.path))
+    if problems:
+        sys.exit(1)

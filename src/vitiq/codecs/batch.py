@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -19,12 +19,14 @@ from vitiq.image.folders import (
     counted,
     files_below,
     find_images,
+    is_folder,
     of_kind,
     once,
     pairing_key,
     unique_names,
 )
 from vitiq.image.formats import FORMATS
+from vitiq.text import plural
 
 JPEG = Kind(frozenset(FORMATS["JPEG"].suffixes), lambda head: head.startswith(b"\xff\xd8\xff"))
 
@@ -36,16 +38,18 @@ class Skipped:
     Attributes:
         source, path: the input, and what was made from it.
         meanwhile: made while this call was under way, not before.
+        problem: what was wrong with it when it was made, and is still.
     """
 
     source: Path
     path: Path
     meanwhile: bool = False
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """Files of a folder that are of other kinds, in one line."""
+    """Files of a folder that are of other kinds, or left over in the one that is written to, in one line."""
 
     note: str
 
@@ -57,7 +61,7 @@ class Batch:
     Attributes:
         todo: input and output of each file to be made.
         skipped: those that are there.
-        passed_over: one line for each folder that holds files of other kinds.
+        passed_over: one line for each folder that holds files of other kinds or left over.
         problems: each thing asked for that cannot be worked on, and one line that names it.
     """
 
@@ -120,7 +124,7 @@ def _plan_images(
     _check_folder(sources, out)
     batch, pairs, made = Batch(), [], _made_earlier(out, [])
     for source in sources:
-        if not source.is_dir():
+        if not is_folder(source):
             pairs.append((source, source.name))
             continue
         others: Counter[str] = Counter()
@@ -154,15 +158,18 @@ def is_compressed(head: bytes) -> bool:
 def output_names(names: Iterable[str], suffix: str) -> list[str]:
     """A name for the output of each input: stem and suffix; with the input's own suffix where two would share one.
 
-    Of names that differ in case or Unicode form alone, which file systems may take for one, all but the first get a
-    number.
+    So is `p.jpg.png` beside `p.jpg`, as `p.jpg.viq` would look like that of `p.jpg`. Of names that differ in case or
+    Unicode form alone, which file systems may take for one, all but the first get a number.
 
     Example:
         >>> output_names(["a/x.png", "y.png", "y.jpg", "Y.png", "z.png", "Z.png"], ".viq")
         ['a/x.viq', 'y.png.viq', 'y.jpg.viq', 'Y-2.viq', 'z.viq', 'Z-2.viq']
+        >>> output_names(["p.jpg", "p.jpg.png"], ".viq")
+        ['p.viq', 'p.jpg.png.viq']
     """
     listed = [PurePosixPath(name) for name in unique_names(names)]
     stems = Counter(pairing_key(path.with_suffix("").as_posix()) for path in listed)
+    stems.update(pairing_key(path.as_posix()) for path in listed if path.suffix)
     taken: set[str] = set()
     found = []
     for path in listed:
@@ -195,13 +202,35 @@ def _fill(batch: Batch, pairs: Sequence[tuple[Path, str]], journal: Journal, suf
             state = journal.state(target, source, lines)
             standing[state].append(target)
             if state is State.SAME:
-                batch.skipped.append(Skipped(source, target))
+                batch.skipped.append(Skipped(source, target, problem=journal.problem_of(target, lines)))
+    if left := _left_over(pairs, names, there, journal, suffix):
+        batch.passed_over.append(PassedOver(left))
     if batch.todo:
         check_output(journal.path, overwrite=True)  # one line, instead of one for every file
     if other := standing.pop(State.OTHER_SETTINGS):
         raise InputError(_standing(out, other, State.OTHER_SETTINGS))
     del standing[State.SAME]
     batch.problems.extend((out, _standing(out, paths, state)) for state, paths in standing.items() if paths)
+
+
+def _left_over(
+    pairs: Sequence[tuple[Path, str]], names: Sequence[str], there: Mapping[str, Path], journal: Journal, suffix: str
+) -> str:
+    """One line about files that were made from these inputs under names that theirs are no more; empty for none.
+
+    An input's output changes its name when another of the same stem comes or goes.
+    """
+    planned = {unicodedata.normalize("NFC", name) for name in names}
+    former: list[tuple[str, str, Path]] = []
+    for (source, below), name in zip(pairs, names, strict=True):
+        path = PurePosixPath(below)
+        both = (unicodedata.normalize("NFC", f"{base}{suffix}") for base in (path.with_suffix(""), path))
+        former += [(one, name, source) for one in both if one in there and one not in planned]
+    lines = journal.lines() if former else {}
+    found = [f"{one} (now {name})" for one, name, source in former if journal.made_from(there[one], source, lines)]
+    more = ", …" if len(found) > 3 else ""
+    said = f"{plural(len(found), 'file')} left over under a former name: {', '.join(found[:3])}{more}"
+    return f"{journal.out}: {said}; remove what is not needed, `vitiq score` finds no image for it" if found else ""
 
 
 def _standing(out: Path, paths: Sequence[Path], state: State) -> str:
@@ -215,13 +244,13 @@ def _check_folder(sources: Sequence[Path], out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file, a folder is expected for the output of several files")
     for source in sources:
-        if source.is_dir() and same_file(source, out):
+        if is_folder(source) and same_file(source, out):
             raise InputError(f"{out}: is the input folder itself; give another folder with -o")
 
 
 def _made_earlier(out: Path, sources: Sequence[Path]) -> Callable[[Path], bool]:
     """Whether a path is what an earlier call wrote into a folder inside the input folder; what is named is an input."""
-    named, folder = {source for source in sources if not source.is_dir()}, out.resolve()
+    named, folder = {source for source in sources if not is_folder(source)}, out.resolve()
     inside: dict[Path, bool] = {}
 
     def made(path: Path) -> bool:

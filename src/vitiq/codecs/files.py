@@ -25,7 +25,7 @@ from vitiq.codecs.base import Codec
 from vitiq.codecs.batch import default_output
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.journal import Journal
-from vitiq.codecs.rate_target import encode_within
+from vitiq.codecs.rate_target import above_target, encode_within
 from vitiq.codecs.spec import RateSpec, make_codec
 from vitiq.errors import BitstreamError, InputError
 from vitiq.files import check_output, write_bytes
@@ -72,6 +72,13 @@ class EncodedFile:
     def bpp(self) -> float:
         """Bits per pixel of the whole file."""
         return 8 * self.bytes / (self.width * self.height)
+
+    @property
+    def problem(self) -> str | None:
+        """The note that the file does not fit in what was asked for, where it does not."""
+        if self.reached or self.target_bytes is None:
+            return None
+        return above_target(self.bytes, self.target_bytes)
 
     def __str__(self) -> str:
         """One line for people."""
@@ -144,7 +151,7 @@ def encode_file(
     image, notes = read_image_bytes(raw, str(source))
     data, done = encode_image(image, source, target, codec=codec, rate=rate, progress=progress, notes=notes)
     if journal is not None:
-        journal.note(target, raw, data)
+        journal.note(target, raw, data, done.problem)
     write_bytes(target, data, overwrite=overwrite, source=source)
     return done
 

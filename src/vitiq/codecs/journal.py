@@ -1,6 +1,7 @@
 """What made each file of a folder, so that the same command makes only what is missing and another one is refused.
 
-    OUT/.vitiq-made        a line of JSON for each file: its name, its sha256, and what it was made from and with
+    OUT/.vitiq-made    a line of JSON for each file: its name, its sha256, what it was made from and with, and what is
+                       wrong with it
 
 A line is written before its file: a process killed between the two leaves a line without its file, or with the older
 file, whose sha256 differs. Several processes append to one journal at once; a line is one write(2).
@@ -19,6 +20,7 @@ from enum import Enum
 from pathlib import Path
 
 from vitiq.errors import InputError, unwritable
+from vitiq.files import identity_of
 from vitiq.text import parse_json
 
 NAME = ".vitiq-made"
@@ -56,14 +58,16 @@ class Journal:
         """The file that it is in."""
         return self.out / NAME
 
-    def note(self, target: Path, source: bytes, made: bytes) -> None:
-        """Say that `made` is about to become the file `target`, made from `source`.
+    def note(self, target: Path, source: bytes, made: bytes, problem: str | None = None) -> None:
+        """Say that `made` is about to become the file `target`, made from `source`, and what is wrong with it.
 
         Raises:
             InputError: the journal cannot be written.
         """
         # The line break before it ends what a full disk has cut of the line before.
         entry = {"file": self._name(target), "made": _digest(made), "from": _digest(source), "with": self.settings}
+        if problem is not None:
+            entry["problem"] = problem
         path = self.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,13 +112,25 @@ class Journal:
         same = any(entry["with"] == self.settings and entry["from"] == wanted for entry in made)
         return State.SAME if same else State.CHANGED
 
+    def made_from(self, target: Path, source: Path, lines: Mapping[str, list[dict[str, str]]]) -> bool:
+        """Whether the existing file `target` was made from `source`, whatever the settings."""
+        known = lines.get(self._name(target), [])
+        found = {(entry["made"], entry["from"]) for entry in known}
+        return bool(found) and (_digest_of(target), _digest_of(source)) in found
+
+    def problem_of(self, target: Path, lines: Mapping[str, list[dict[str, str]]]) -> str | None:
+        """What was wrong with the file that this command made last under this name."""
+        own = [entry for entry in lines.get(self._name(target), []) if entry["with"] == self.settings]
+        problem = own[-1].get("problem") if own else None
+        return problem if isinstance(problem, str) else None
+
     def holds(self, target: Path, source: Path) -> bool:
         """Whether `target` is there as this command makes it from `source`.
 
         Of a file that was planned, this is so where another run of the command has made it since, or where the worker
         that made it was killed before it could say so.
         """
-        return target.exists() and self.state(target, source, self.lines()) is State.SAME
+        return identity_of(target) is not None and self.state(target, source, self.lines()) is State.SAME
 
     def _name(self, target: Path) -> str:
         return unicodedata.normalize("NFC", target.relative_to(self.out).as_posix())

@@ -148,5 +148,9 @@ class _Ladder:
 def _checked(data: bytes, quality: float, target: int) -> Encoded:
     if len(data) <= target:
         return Encoded(data, quality, target)
-    note = f"{target} bytes cannot be reached: the codec's smallest file of this image has {len(data)}"
-    return Encoded(data, quality, target, reached=False, notes=(note,))
+    return Encoded(data, quality, target, reached=False, notes=(above_target(len(data), target),))
+
+
+def above_target(size: int, target: int) -> str:
+    """What is said of a file that is larger than asked for."""
+    return f"{target} bytes cannot be reached: the codec's smallest file of this image has {size}"

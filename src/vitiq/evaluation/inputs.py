@@ -12,7 +12,7 @@ import numpy as np
 
 from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.study import StudyImage, readable
-from vitiq.image.folders import unique_names
+from vitiq.image.folders import holds_results, is_folder, unique_names
 from vitiq.image.io import decode_image, find_images, read_image_details
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8
@@ -38,7 +38,8 @@ def find_inputs(paths: Sequence[Path], out: Path | None = None) -> Found:
             below the inputs. A file that is named outright always is one.
 
     Raises:
-        InputError: `out` is one of the folders of images.
+        InputError: `out` is one of the folders of images, or holds a file that is named and no results yet: as a folder
+            of results it would hide the images in it from then on.
     """
 
     def is_out(folder: Path) -> bool:
@@ -47,7 +48,11 @@ def find_inputs(paths: Sequence[Path], out: Path | None = None) -> Found:
         except OSError:  # where nothing can be looked at, no results can be written either
             return False
 
-    if out is not None and any(path.is_dir() and is_out(path) for path in map(Path, paths)):
+    def would_hide(path: Path) -> bool:
+        return is_out(path) if is_folder(path) else not taken and is_out(path.parent)
+
+    taken = out is not None and holds_results(out)
+    if out is not None and any(map(would_hide, map(Path, paths))):
         raise InputError(
             f"{out}: is a folder of images too; give another folder for the results, such as {out / 'study'}"
         )

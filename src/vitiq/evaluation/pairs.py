@@ -63,16 +63,21 @@ def _numbered_stem(image: _Named) -> str:
     return PurePosixPath(image.name).with_suffix("").as_posix()
 
 
-RULES: tuple[tuple[Label, Label], ...] = (
-    (_whole, _whole),
-    (_whole, _stem),
-    (_stem, _whole),
-    (_stem, _stem),
-    (_numbered, _whole),
-    (_numbered, _stem),
-    (_numbered_stem, _stem),
+Rule = tuple[Label, Label, Label | None]
+
+RULES: tuple[Rule, ...] = (
+    (_whole, _whole, None),
+    (_whole, _stem, _stem),
+    (_stem, _whole, _stem),
+    (_stem, _stem, _whole),
+    (_numbered, _whole, None),
+    (_numbered, _stem, _numbered_stem),
+    (_numbered_stem, _stem, _numbered),
 )
-"""What two files have in common that belong together, the surest first: reference, distorted."""
+"""What two files have in common that belong together, the surest first: reference, distorted.
+
+Third, the label by which another file may have just as good a claim: `p.jpg.webp` may be of `p.jpg` or of `p.jpg.png`.
+"""
 
 FOLDS: tuple[Callable[[str], str], ...] = (str, pairing_key)
 """How names are compared, by each rule: to the letter, then as file systems do."""
@@ -85,7 +90,8 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     suffix on the other side (`a/x.png` and `b/x.png.jpg`, as `encode` calls it beside `x.jpg`), then those of the same
     relative path without suffix (`a/kodim01.png` and `b/kodim01.jpg`), if there is one on each side. Names that are
     the same to the letter go first; of the rest, case and Unicode form do not count. Last, `a/x.png` beside `a/X.png`
-    is `b/x-2.jpg`, as `encode` calls it.
+    is `b/x-2.jpg`, as `encode` calls it. What may be of either of two is paired once one of them has another partner
+    (`b/p.jpg.webp`, where `a` holds `p.jpg` and `p.jpg.png`, and `b` a `p.webp` too), and never by a guess.
 
     Raises:
         InputError: a folder and a file, or a folder that does not exist.
@@ -109,12 +115,12 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
         for side, found in ((reference, left), (distorted, right))
     )
     matched: list[tuple[_Named, _Named]] = []
-    for of_left, of_right in RULES:
+    for rule in RULES:
         for fold in FOLDS:
-            new = _alone(_grouped(lefts, of_left, fold), _grouped(rights, of_right, fold))
-            done = {image.path for pair in new for image in pair}
-            lefts, rights = ([image for image in side if image.path not in done] for side in (lefts, rights))
-            matched += new
+            while new := _uncontested(lefts, rights, rule, fold):
+                done = {image.path for pair in new for image in pair}
+                lefts, rights = ([image for image in side if image.path not in done] for side in (lefts, rights))
+                matched += new
     result.problems.extend(_unpaired(lefts, rights, reference, distorted))
     matched.sort(key=lambda pair: (pairing_key(pair[0].below), pair[0].below))
     result.pairs.extend((a.path, b.path) for a, b in matched)
@@ -128,6 +134,22 @@ def _grouped(images: Iterable[_Named], label: Label, fold: Callable[[str], str])
     return groups
 
 
+def _uncontested(
+    lefts: Sequence[_Named], rights: Sequence[_Named], rule: Rule, fold: Callable[[str], str]
+) -> list[tuple[_Named, _Named]]:
+    """Pairs by a rule, without those to one side of which a third image has as good a claim."""
+    of_left, of_right, of_rivals = rule
+    pairs = _alone(_grouped(lefts, of_left, fold), _grouped(rights, of_right, fold))
+    if of_rivals is None or not pairs:
+        return pairs
+    rivals = _grouped((*lefts, *rights), of_rivals, fold)
+
+    def is_contested(pair: tuple[_Named, _Named]) -> bool:
+        return any(image not in pair for image in rivals.get(fold(of_left(pair[0])), ()))
+
+    return [pair for pair in pairs if not is_contested(pair)]
+
+
 def _alone(left: dict[str, list[_Named]], right: dict[str, list[_Named]]) -> list[tuple[_Named, _Named]]:
     """Pairs of which each side has one."""
     both = ((own, right[name]) for name, own in left.items() if name in right)
@@ -139,7 +161,9 @@ def _unpaired(lefts: Sequence[_Named], rights: Sequence[_Named], reference: Path
     lines = []
     for stem in sorted({*left, *right}):
         a, b = ([image.path for image in side.get(stem, ())] for side in (left, right))
-        if a and b:
+        if len(a) == len(b) == 1:
+            lines.append(f"{a[0]}, {b[0]}: not paired, another image is called {stem}; give it another name")
+        elif a and b:
             lines.append(f"{', '.join(map(str, (*a, *b)))}: not paired, one image of a stem a side expected")
         else:
             lines += [f"{path}: no image of that name in {distorted if a else reference}" for path in (*a, *b)]

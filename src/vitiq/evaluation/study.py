@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from vitiq.evaluation.schema import VERSION
-from vitiq.types import RateKind
+from vitiq.types import Bytes, RateKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ def bytes_of(kind: RateKind, value: float, image: StudyImage) -> int | None:
     """Bytes that a rate asks for; None for a quality."""
     if kind == "quality":
         return None
-    return int(value) if kind == "bytes" else max(1, round(value * image.width * image.height / 8))
+    return int(value) if kind == "bytes" else Bytes.per_pixel(value, image.width, image.height).count
 
 
 def sha256_of(document: object) -> str:

@@ -173,6 +173,14 @@ def _candidates(
         found.problems.append(not_there(path))
 
 
+def is_folder(path: Path) -> bool:
+    """True for a folder; what cannot be asked for (a name that is too long) is none, and fails later with a reason."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def holds_results(folder: Path) -> bool:
     """Whether a folder is one of vitiq's results, in which inputs are not looked for."""
     try:

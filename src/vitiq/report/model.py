@@ -17,6 +17,7 @@ from vitiq.evaluation.record import Record
 from vitiq.report.independence import dependent_scores
 from vitiq.report.metric_info import MetricInfo, digits, metric_infos, number_text
 from vitiq.report.style import CodecStyle, styles
+from vitiq.types import Bytes
 
 FEW = 5
 """Below so many images no interval is printed: it would be a number without meaning."""
@@ -274,7 +275,9 @@ def asked_bytes(record: Record) -> float | None:
     """Bytes that were asked for; None where a quality was."""
     if record.rate_kind == "bytes":
         return record.rate_value
-    return record.rate_value * record.width * record.height / 8 if record.rate_kind == "bpp" else None
+    if record.rate_kind == "bpp":
+        return Bytes.per_pixel(record.rate_value, record.width, record.height).count
+    return None
 
 
 def sets_the_size(record: Record) -> bool:
