@@ -169,5 +169,13 @@ def gather(points: Sequence[RdPoint], codec: str, metric: str) -> CodecTable:
     value = np.array([cells[i, s].values[metric] for i in whole for s in settings], dtype=np.float64).reshape(shape)
     scattered = not whole and not unscored and len(own) == len(images)
     return CodecTable(
-        codec, tuple(whole), tuple(settings), rate, value, own[0].aggregate, notes, scattered=scattered, unscored=unscored
+        codec,
+        tuple(whole),
+        tuple(settings),
+        rate,
+        value,
+        own[0].aggregate,
+        notes,
+        scattered=scattered,
+        unscored=unscored,
     )
