@@ -84,6 +84,19 @@ def _named(name: str) -> Sequence[str]:
     return first if name == "default" else (ALIASES.get(name, name),)
 
 
+def asked_by_name(names: str) -> set[str]:
+    """What is asked for by its own name in a text of names, without settings after an @ and names of other tools.
+
+    A metric is if this holds its name before the @: lpips@FOLDER is called lpips, vit-topk@10 keeps its setting.
+
+    Example:
+        >>> sorted(asked_by_name("default, psnr, vit-topk@10"))
+        ['psnr-rgb', 'vit-topk']
+    """
+    bases = (name.strip().partition("@")[0] for name in names.split(","))
+    return {ALIASES.get(base, base) for base in bases} - set(GROUPS)
+
+
 def _loads(name: str) -> bool:
     """Whether a metric can be made: a plug-in that is broken is named once, and does not stop "all"."""
     try:
