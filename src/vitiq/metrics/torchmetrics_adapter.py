@@ -124,7 +124,7 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
             return
         for place, scores in enumerate(score_pairs(references, distorted, [self.metric])):
             score = scores[self.metric.name]
-            if score.details.get("unavailable"):
+            if score.details.get("unavailable") and isinstance(self.metric, PairMetric):
                 self.metric(references[place], distorted[place])  # raises why, as any call of the metric does
             if math.isfinite(score.value):
                 self.total += score.value
@@ -141,7 +141,7 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
             warnings.warn(text, stacklevel=2)
 
     def compute(self) -> Tensor:
-        """The mean over all images with a finite value so far, or the value of the two sets; NaN where there is none."""
+        """The mean of all finite values so far, or the value of the two sets; NaN where there is none."""
         if isinstance(self.metric, RowMetric):
             sides = [self._gathered(side) for side in (self.reference_rows, self.distorted_rows)]
             return self._placed(self.metric.of_rows(*sides).value)
