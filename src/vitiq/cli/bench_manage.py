@@ -49,22 +49,28 @@ def ls(out: Path, as_json: bool) -> None:
 @common.as_json
 def show(out: Path, study: str | None, as_json: bool) -> None:
     """Show a study in OUT: what is compared, mean results so far, and failures."""
+    from vitiq.cli.set_table import sets_json, sets_text  # noqa: PLC0415
+    from vitiq.evaluation.series_sets import kept_scores  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
 
     store = Store(out)
     chosen = store.study(study)
     records = store.records(chosen, details=False)
     failed = [f"{r.image}: {r.label}: {r.error}" for r in records if r.error is not None]
+    sets = kept_scores(chosen, store)
     if as_json:
         series = [{"label": s.label, "codec": s.codec, "settings": s.identity, "rates": s.rates} for s in chosen.series]
         answer: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
         answer |= {"metrics": dict(chosen.signatures), "tasks": len(chosen), "records": len(records), "failed": failed}
+        answer |= {"sets": sets_json(sets)} if sets else {}
         print_json(answer | {"problems": list(chosen.problems)})
         return
     if not all(math.isfinite(score.value) for record in records for score in record.scores.values()):
         records = store.records(chosen)  # why, is in their details
     click.echo(f"{chosen.name}: {len(records)} of {len(chosen)} tasks\n")
     click.echo(means_table(records))
+    if text := sets_text(chosen, sets):
+        click.echo(text)
     for line in (*chosen.problems, *failed):
         click.echo(f"vitiq: {line}", err=True)
 

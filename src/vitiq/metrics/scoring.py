@@ -215,6 +215,18 @@ def to_json(score: Score) -> dict[str, object]:
     return {"value": number(score.value), "signature": score.signature, **_clean(score.details)}
 
 
+def from_json(values: Mapping[str, Any]) -> Score:
+    """The score that `to_json` gave; what is null among its details stays None.
+
+    Example:
+        >>> from_json({"value": None, "signature": "kid|v1", "undefined": "1 and 1 images given"}).value
+        nan
+    """
+    details = {key: value for key, value in values.items() if key not in {"value", "signature"}}
+    value = values["value"]
+    return Score(math.nan if value is None else float(value), str(values["signature"]), details)
+
+
 def _clean(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): _clean(v) for k, v in value.items()}
