@@ -26,6 +26,8 @@ from torch.utils.data import DataLoader, Dataset
 import vitiq
 from vitiq import errors
 from vitiq.cli.main import cli
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.sets import statistics_of
 from vitiq.types import ImageU8, Progress
 
 ROOT = Path(__file__).parents[2]
@@ -395,7 +397,28 @@ def test_what_a_set_passes_over_is_named_and_counts_for_nothing(
     (photos / "notes.txt").write_text("not an image")
     assert vitiq.score_sets(photos, folders / "b", "patch-kid-pixel")["patch-kid-pixel"].value == before
     count = len(list(photos.glob("*.viq")))
-    assert f"{photos}: {count + 1} other files skipped ({count} .viq, 1 .txt)" in caplog.text
+    assert f"{photos}: 1 other file skipped (1 .txt)" in caplog.text
+    assert f"{photos}: {count} compressed files skipped, beside images of the same name" in caplog.text
+
+
+def test_compressed_files_are_decoded_where_no_image_of_their_name_lies_beside_them(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Truth: the same metric on the images that they decode to."""
+    coded, decoded = tmp_path / "coded", tmp_path / "decoded"
+    decoded.mkdir()
+    for image in sorted((folders / "a").glob("*.png"))[:4]:
+        file = vitiq.encode(image, "generative-mse", quality=0)
+        file.save(coded / f"{image.stem}.viq")
+        Image.fromarray(file.decode()).save(decoded / image.name)
+    (coded / "0.viq").rename(coded / "0")  # known by its content
+    metrics = "patch-kid-pixel,recall-pixel"
+    found, expected = (vitiq.score_sets(folders / "b", side, metrics, progress=False) for side in (coded, decoded))
+    assert {name: score.value for name, score in found.items()} == {n: score.value for n, score in expected.items()}
+    assert found["patch-kid-pixel"].value != 0
+    made = [statistics_of(side, MetricSpec("patch-fid-pixel"), jobs=1)[0].moments for side in (coded, decoded)]
+    assert made[0].count == made[1].count
+    assert np.allclose(made[0].covariance, made[1].covariance, rtol=1e-12)
 
 
 def test_a_script_needs_no_guard(folders: Path, tmp_path: Path) -> None:

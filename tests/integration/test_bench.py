@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import vitiq as library
 from program import Vitiq
 from vitiq.cli.bench import config_of
 from vitiq.evaluation.record import Record
@@ -289,6 +291,42 @@ def test_show_says_why_a_metric_has_no_value(images: Path, tmp_path: Path, vitiq
     run = vitiq("bench", small, "-c", "jpeg@50", "-m", "ms-ssim", "-o", tmp_path / "out", "--quiet")
     (said,) = [line for line in run.out.splitlines() if line.startswith("ms-ssim: no finite value: ")]
     assert said in vitiq("bench", "show", tmp_path / "out").out.splitlines()
+
+
+def test_metrics_of_sets_are_shown_as_data_with_the_reason_where_one_has_no_value(
+    images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    """Truth: `score` on the study's own originals and reconstructions."""
+    out, metrics = tmp_path / "out", "psnr-rgb,kid-pixel,fid-pixel"
+    command = ("bench", images, "-c", "jpeg@10,90", "-m", metrics, "-o", out, "--quiet")
+    answer = vitiq(*command)
+    assert answer.code == 0
+    rebuilt = tmp_path / "rebuilt"
+    rebuilt.mkdir()
+    for record in Store(out).records():
+        if record.quality == 10:
+            (rebuilt / record.image).write_bytes(Store(out).path("reconstructions", record.key).read_bytes())
+    expected = json.loads(vitiq("score", images, rebuilt, "-m", "kid-pixel,fid-pixel", "--json", "--quiet").out)["sets"]
+    why = "fid-pixel: no value: 3 and 3 images given, more than 192 expected (the dimensions)"
+    for said in (answer.out, vitiq("bench", "show", out).out):
+        assert "| codec | kid-pixel | fid-pixel |" in said
+        assert f"| JPEG @quality=10 | {expected['kid-pixel']['value']:.4f} (3) | – |" in said
+        assert said.count(why) == 1
+    for data in (json.loads(vitiq(*command, "--json").out), json.loads(vitiq("bench", "show", out, "--json").out)):
+        assert data["sets"]["JPEG @quality=10"] == expected
+        assert data["sets"]["JPEG @quality=90"]["fid-pixel"]["value"] is None
+    found = library.run_study(images, "jpeg@10,90", out, metrics, progress=False).sets["JPEG @quality=10"]
+    assert found["kid-pixel"].value == expected["kid-pixel"]["value"]
+    assert math.isnan(found["fid-pixel"].value)
+    assert found["fid-pixel"].details["undefined"] == expected["fid-pixel"]["undefined"]
+
+
+def test_metrics_of_sets_say_that_they_read_the_images_a_study_keeps(
+    images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    command = ("bench", images, "-c", "jpeg@50", "-m", "psnr-rgb,kid-pixel", "--keep", "bitstreams", "--quiet")
+    answer = vitiq(*command, "-o", tmp_path)
+    assert "kid-pixel: no value, as metrics of sets read the images of the study, which are not kept" in answer.out
 
 
 def test_precomputed_reconstructions_are_scored_like_a_codec(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:

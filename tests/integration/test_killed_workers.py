@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -28,6 +29,7 @@ from vitiq.errors import TaskError
 from vitiq.evaluation import plan, scoring, series_sets, sets, validate
 from vitiq.evaluation.executors import Workers
 from vitiq.image.io import write_png
+from vitiq.types import Score
 from vitiq.workers import KILLED, in_order
 
 COUNT = 20
@@ -183,15 +185,14 @@ def test_sets_of_a_study_say_why_and_are_tried_again(
 ) -> None:
     import vitiq as library
 
-    def study() -> dict[str, object]:
+    def study() -> Score:
         done = library.run_study(folders[0], "jpeg@50", tmp_path, "mse,kid-pixel", executor="processes", jobs=2)
-        scores: dict[str, object] = done.sets["JPEG"]["kid-pixel"]
-        return scores
+        return done.sets["JPEG"]["kid-pixel"]
 
     monkeypatch.setenv(killers.WHEN, "1")
     monkeypatch.setattr(series_sets, "rows_of_files", killers.rows_of_files)
     first = study()
-    assert first["value"] is None
-    assert str(first["undefined"]).endswith(KILLED)
+    assert math.isnan(first.value)
+    assert str(first.details["undefined"]).endswith(KILLED)
     monkeypatch.setenv(killers.WHEN, "")
-    assert study()["value"] is not None
+    assert math.isfinite(study().value)

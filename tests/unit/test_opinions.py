@@ -8,13 +8,15 @@ tables of JPEG AIC-3 and AIC-4 (jpeg-aic/JPEG-AIC-4-datasets, 56723f7), mucped22
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
@@ -28,12 +30,12 @@ from vitiq.datasets.compression import is_learned
 from vitiq.datasets.elo import elo_scores
 from vitiq.datasets.opinions import load_opinions
 from vitiq.datasets.spreadsheet import read_sheet
-from vitiq.errors import InputError, UnknownNameError
+from vitiq.errors import InputError, UnknownNameError, WeightsError
 from vitiq.evaluation import opinion_values
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pair_store import KeptValues
 from vitiq.evaluation.scoring import score_pairs
-from vitiq.image.io import read_image
+from vitiq.image.io import read_image, write_png
 from vitiq.metrics.fidelity.pixel import mean_squared_error
 
 
@@ -416,6 +418,68 @@ def test_a_metric_to_compare_with_is_checked_before_anything_is_scored(
     words = [str(tmp_path), "-m", "mse", "--quiet", "--against", "ssim"]
     with pytest.raises(UnknownNameError, match="--against 'ssim' given, which is not compared; choose mse"):
         CliRunner().invoke(command, words, catch_exceptions=False)
+    assert scored == []
+
+
+def own_set(folder: Path, opinions: Sequence[float], side: int = 32) -> Path:
+    """A mos.csv of one reference, each image darker than the one before."""
+    write_png(folder / "ref.png", np.full((side, side, 3), 200, np.uint8))
+    rows = ["distorted,reference,mos"]
+    for i, opinion in enumerate(opinions):
+        write_png(folder / f"{i}.png", np.full((side, side, 3), 190 - 9 * i, np.uint8))
+        rows.append(f"{i}.png,ref.png,{opinion}")
+    (folder / "mos.csv").write_text("\n".join(rows))
+    return folder
+
+
+def ran(folder: Path, metrics: str, *more: str) -> Result:
+    words = [str(folder), "-m", metrics, "--quiet", "--resamples", "10", "--jobs", "1", *more]
+    return CliRunner().invoke(command, words)
+
+
+def test_a_metric_named_that_has_no_values_here_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[object] = []
+    monkeypatch.setattr(opinion_values, "score_pairs", lambda *a, **k: scored.append(a))
+    monkeypatch.setenv("VITIQ_CACHE", str(tmp_path / "nothing"))
+    folder = own_set(tmp_path / "own", [5, 4, 3, 2, 1])
+    for metrics, kind, said in (
+        ("mse,lpips", WeightsError, "weights of lpips are not there; run"),
+        ("lpips", WeightsError, "weights of lpips are not there; run"),
+        (f"mse,lpips@{tmp_path / 'nowhere'}", WeightsError, "nowhere.*weights of lpips are not there"),
+        ("mse,kid-vit,fid-pixel", InputError, "kid-vit, fid-pixel compare sets of images, which have no opinion"),
+    ):
+        error = ran(folder, metrics).exception
+        assert isinstance(error, kind), metrics
+        assert re.search(said, str(error))
+    assert scored == []
+
+
+def test_a_metric_without_enough_values_is_named_with_the_reason(tmp_path: Path) -> None:
+    """MS-SSIM's five scales need sides of 176 (Wang et al. 2003: windows of 11 after four halvings)."""
+    folder = own_set(tmp_path, [5, 4, 3, 2, 1])
+    named = ran(folder, "mse,ms-ssim", "--json")
+    assert named.exit_code == 1
+    line = "ms-ssim: a value for 0 of 5 images, 5 expected for a correlation: "
+    assert line in named.stderr
+    answer = json.loads(named.stdout)
+    assert [row["metric"] for row in answer["agreement"]] == ["mse"]
+    assert answer["without_agreement"]["ms-ssim"].startswith(line)
+    assert "176" in answer["without_agreement"]["ms-ssim"]
+
+
+def test_opinions_that_nothing_can_agree_with_are_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[object] = []
+    monkeypatch.setattr(opinion_values, "score_pairs", lambda *a, **k: scored.append(a))
+    few = ran(own_set(tmp_path / "few", [3, 4]), "mse").exception
+    assert isinstance(few, InputError)
+    assert "few: 2 rated images given, 5 expected for a correlation" in str(few)
+    alike = ran(own_set(tmp_path / "alike", [3] * 6), "mse").exception
+    assert isinstance(alike, InputError)
+    assert "alike: all 6 opinions are 3, ones that differ expected" in str(alike)
     assert scored == []
 
 

@@ -41,6 +41,12 @@ def test_the_interval_is_that_of_differences_on_the_same_references() -> None:
         difference("a", a, "b", resampled(GOOD[:50], QUALITY[:50], GROUPS[:50], higher_is_better=True, resamples=200))
 
 
+def test_a_metric_with_equal_values_is_the_reason_where_there_is_no_difference() -> None:
+    flat, good = (resampled(v, QUALITY, GROUPS, higher_is_better=True, resamples=20) for v in (np.ones(60), GOOD))
+    said = sentence(difference("flat", flat, "good", good))
+    assert said == "flat and good cannot be compared: one of them has no correlation, as its values are all equal"
+
+
 def test_a_paired_interval_is_narrower_where_metrics_are_alike() -> None:
     """Two intervals that overlap although one metric is better in nearly every resample."""
     # Noise that both see, and a little more of one's own.

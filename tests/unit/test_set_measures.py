@@ -218,6 +218,21 @@ def test_statistics_files_that_are_none(tmp_path: Path) -> None:
             load_statistics(path)
 
 
+def test_a_covariance_that_is_not_symmetric_is_refused(tmp_path: Path) -> None:
+    """NumPy's of float32 is symmetric but for rounding, as other tools may write it; half of one is not."""
+    path = tmp_path / "half.npz"
+    whole = np.cov(A.astype(np.float32), rowvar=False)
+    bent = whole.astype(np.float32)
+    bent[0, 1] += np.float32(1e-6) * bent.max()
+    np.savez(path, mu=A.mean(0), sigma=bent)
+    found = load_statistics(path).moments
+    assert frechet_of_moments(found, RunningMoments([B]).result()) == pytest.approx(0.06397943242864412, rel=1e-4)
+    for half in (np.triu(whole), np.tril(whole)):
+        np.savez(path, mu=A.mean(0), sigma=half)
+        with pytest.raises(InputError, match=r"half\.npz: sigma is no covariance.*symmetric"):
+            load_statistics(path)
+
+
 def test_rows_are_kept_in_order_on_disk() -> None:
     rows = Rows([A[:10].astype(np.float32), np.zeros((0, 5), np.float32), A[10:].astype(np.float32)])
     assert (rows.count, rows.width) == (60, 5)

@@ -15,7 +15,7 @@ from vitiq.errors import InputError, WeightsError
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.sets import metric_of_statistics, need_no_pairs, score_sets_of, statistics_of
 from vitiq.image.io import read_image, write_png
-from vitiq.metrics.scoring import resolve_metrics
+from vitiq.metrics.scoring import resolve_metrics, score_sets
 from vitiq.metrics.sets.moments import Statistics, save_statistics
 from vitiq.metrics.sets.pixel import PatchFidPixel
 from vitiq.types import ImageU8
@@ -81,6 +81,28 @@ def test_statistics_of_other_tools_are_taken_and_flagged(folders: tuple[Path, Pa
     undefined = score_sets_of(tmp_path / "few.npz", tmp_path / "few.npz", MetricSpec("fid-pixel")).scores["fid-pixel"]
     assert "more than 192 expected" in str(undefined.details["undefined"])
     assert "kid-pixel" in str(undefined.details["undefined"])
+
+
+def test_too_few_samples_are_counted_reference_first_with_the_number_needed(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    five, one = images(folders[0])[:5], images(folders[1])[:1]
+    spec = MetricSpec("kid-pixel,precision-pixel,recall-pixel,fid-pixel")
+    for name, score in score_sets(five, one, spec.make()).items():
+        assert "5 and 1 images given" in str(score.details["undefined"]), name
+    found = score_sets(five, images(folders[1])[:4], resolve_metrics("precision-pixel,recall-pixel"))
+    assert [score.details["samples"] for score in found.values()] == [[5, 4], [5, 4]]
+    small = [np.zeros((5, 5, 3), np.uint8)] * 2
+    # Widths as published: 8×8 RGB pixels, DeiT-tiny's class token (Touvron et al. 2021, table 1).
+    for name, needed in (("patch-fid-pixel", 192), ("patch-fid-vit", 192)):
+        said = str(score_sets(small, small, resolve_metrics(name))[name].details["undefined"])
+        assert "0 and 0 patches" in said
+        assert f"more than {needed} expected" in said
+    for name, side in (("nine.npz", folders[0]), ("eleven.npz", folders[1])):
+        save_statistics(tmp_path / name, statistics_of(side, MetricSpec("fid-pixel"))[0])
+    sides = (tmp_path / "eleven.npz", tmp_path / "nine.npz")
+    said = str(score_sets_of(*sides, MetricSpec("fid-pixel")).scores["fid-pixel"].details["undefined"])
+    assert "11 and 9 images given" in said
 
 
 def test_what_cannot_be_read_is_reported(

@@ -117,7 +117,9 @@ def test_a_damaged_study_is_named(change: dict[str, object], tmp_path: Path) -> 
         Store(tmp_path).study("one")
 
 
-@pytest.mark.parametrize("text", ["[1]", '{"s": 1}', '{"s": {"key": "k"}}', DEEP])
+@pytest.mark.parametrize(
+    "text", ["[1]", '{"s": 1}', '{"s": {"key": "k"}}', '{"s": {"key": "k", "scores": {"kid": {}}}}', DEEP]
+)
 def test_damaged_scores_of_sets_are_made_anew(text: str, tmp_path: Path) -> None:
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies" / f"{study().name}.sets.json").write_text(text)

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 
-from vitiq.errors import InputError
+import vitiq
+from vitiq.errors import InputError, MissingDependencyError, WeightsError
+from vitiq.image.io import write_png
 from vitiq.metrics.scoring import resolve_metrics, score_pairs, score_sets
 from vitiq.metrics.sets.rows import Rows
 from vitiq.metrics.torchmetrics_adapter import TorchMetric, eight_bit_images
@@ -75,9 +78,53 @@ def test_everything_is_where_the_metric_is(name: str, monkeypatch: pytest.Monkey
 
 def test_what_is_not_defined_is_left_out(pairs: tuple[list[ImageU8], list[ImageU8]]) -> None:
     measure = TorchMetric("ms-ssim")
-    measure.update(tensor(pairs[1]), tensor(pairs[0]))  # sides below 176
-    assert int(measure.undefined) == 4
+    with pytest.warns(UserWarning, match=r"ms-ssim: an image is left out of the mean \(.*176.*\.left_out counts"):
+        measure.update(tensor(pairs[1]), tensor(pairs[0]))  # sides below 176
+    assert int(measure.left_out) == 4
     assert bool(measure.compute().isnan())
+
+
+def test_infinite_values_are_left_out_as_by_score_folder(
+    pairs: tuple[list[ImageU8], list[ImageU8]], tmp_path: Path
+) -> None:
+    """Truth: 20 lg(255 / √MSE) of the one pair that differs, by NumPy."""
+    (reference, other, *_), (distorted, *_) = pairs
+    for side, images in (("a", (reference, other)), ("b", (distorted, other))):
+        for name, image in zip("xy", images, strict=True):
+            write_png(tmp_path / side / f"{name}.png", image)
+    measure = vitiq.torchmetric("psnr-rgb")
+    batch = tensor([distorted, other]), tensor([reference, other])
+    with pytest.warns(UserWarning, match="psnr-rgb: an image is left out of the mean"):
+        measure.update(*batch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        measure.update(*batch)  # said once
+    expected = 20 * np.log10(255 / np.sqrt(np.square(reference.astype(float) - distorted).mean()))
+    assert float(measure.compute()) == pytest.approx(expected, rel=1e-12)
+    summary = vitiq.score_folder(tmp_path / "a", tmp_path / "b", "psnr-rgb", jobs=1, progress=False).summary["psnr-rgb"]
+    assert summary.mean == pytest.approx(float(measure.compute()), rel=1e-12)
+    assert (int(measure.left_out), summary.left_out) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["lpips", "dists", "fid"])
+def test_a_metric_without_its_weights_raises_as_its_call_does(
+    name: str, pairs: tuple[list[ImageU8], list[ImageU8]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITIQ_CACHE", str(tmp_path))
+    references, distorted = pairs
+    with pytest.raises(WeightsError) as called:
+        vitiq.metric(name)(references, distorted)
+    with pytest.raises(WeightsError) as updated:
+        vitiq.torchmetric(name).update(tensor(distorted), tensor(references))
+    assert str(updated.value) == str(called.value)
+
+
+def test_a_metric_without_its_program_raises_as_its_call_does(
+    pairs: tuple[list[ImageU8], list[ImageU8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitiq.metrics.perceptual.vmaf.program", lambda: None)
+    with pytest.raises(MissingDependencyError, match="ffmpeg with libvmaf"):
+        vitiq.torchmetric("vmaf").update(tensor(pairs[1]), tensor(pairs[0]))
 
 
 def test_images_are_checked() -> None:

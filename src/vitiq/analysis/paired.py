@@ -69,7 +69,12 @@ def sentence(found: Difference) -> str:
         'a is not shown to differ from b: -0.020 [-0.050, 0.010]'
         >>> sentence(Difference("a", "b", "rmse", 0.2, 0.1, 0.3, 60))
         'a is worse than b by 0.200 [0.100, 0.300]'
+        >>> sentence(Difference("a", "b", "srcc", float("nan"), float("nan"), float("nan"), 60))
+        'a and b cannot be compared: one of them has no correlation, as its values are all equal'
     """
+    if not np.isfinite(found.value):
+        why = "one of them has no correlation, as its values are all equal"
+        return f"{found.first} and {found.second} cannot be compared: {why}"
     if not np.isfinite(found.low):
         return f"{found.first} and {found.second} differ by {found.value:+.3f}, too few references for an interval"
     interval = f"[{found.low:.3f}, {found.high:.3f}]"

@@ -114,6 +114,8 @@ def torchmetric(
 ) -> TorchMetric:
     """One metric as a torchmetrics `Metric`: `update(preds, target)`, `compute()`, reduced over distributed processes.
 
+    Images without a finite value are left out of the mean, as by `vitiq.score_folder`; `left_out` counts them.
+
     Args:
         name, backbone, panel, device: as for `vitiq.metric`.
         **options: of `torchmetrics.Metric` (`dist_sync_on_step`, `sync_on_compute`, …).

@@ -50,8 +50,8 @@ def run_study(
         progress: whether to show a progress bar; None for in notebooks and terminals only.
 
     Returns:
-        `records` (one per image, codec and rate, with its `scores`), `sets` (scores of sets by series) and `problems`
-        (one line for each image or task that failed).
+        `records` (one per image, codec and rate, with its `scores`), `sets` (series -> metric -> `Score` of all its
+        images) and `problems` (one line for each image or task that failed).
 
     Raises:
         VitiqError: problems with the request, all listed, before any work.

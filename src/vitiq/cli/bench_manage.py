@@ -47,6 +47,8 @@ def ls(out: Path, as_json: bool) -> None:
 @common.as_json
 def show(out: Path, study: str | None, as_json: bool) -> None:
     """Show a study in OUT: what is compared, mean results so far, and failures."""
+    from vitiq.cli.set_table import sets_json, sets_text  # noqa: PLC0415
+    from vitiq.evaluation.series_sets import kept_scores  # noqa: PLC0415
     from vitiq.evaluation.standing import standing  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
 
@@ -55,17 +57,21 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
     records = store.records(chosen, details=False)
     failed = [f"{r.image}: {r.label}: {r.failure}" for r in records if r.failure is not None]
     stands = standing(chosen, records)
+    sets = kept_scores(chosen, store)
     if as_json:
         series = [{"label": s.label, "codec": s.codec, "settings": s.identity, "rates": s.rates} for s in chosen.series]
         answer: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
         answer |= {"metrics": dict(chosen.signatures), "tasks": stands.tasks, "done": stands.done}
         answer |= {"records": len(records), "unscored": dict(stands.unscored), "failed": failed}
+        answer |= {"sets": sets_json(sets)} if sets else {}
         print_json(answer | {"results": results_of(records), "problems": list(chosen.problems)})
         return
     if not all(math.isfinite(score.value) for record in records for score in record.scores.values()):
         records = store.records(chosen)  # why, is in their details
     click.echo(f"{chosen.name}: {stands.done} of {stands.tasks} tasks done\n")
     click.echo(means_table(records, stands.lines()))
+    if text := sets_text(chosen, sets):
+        click.echo(text)
     for line in (*chosen.problems, *failed):
         click.echo(f"vitiq: {line}", err=True)
 

@@ -200,11 +200,9 @@ def check_maps(maps: Path | None, sides: tuple[Path, Path]) -> None:
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:
     """One line for each metric that was asked for by name and is not defined for a pair, with the first reason."""
-    from vitiq.metrics.scoring import ALIASES, GROUPS  # noqa: PLC0415
+    from vitiq.metrics.scoring import asked_by_name  # noqa: PLC0415
 
-    # What stands after an @ is not in every metric's name: lpips@FOLDER is called lpips.
-    bases = (name.strip().partition("@")[0] for name in metrics.split(","))
-    named = {ALIASES.get(base, base) for base in bases} - set(GROUPS)
+    named = asked_by_name(metrics)
     lines = []
     for name, (count, reason) in aggregate.undefined.items():
         if name.partition("@")[0] in named:

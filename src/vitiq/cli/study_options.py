@@ -136,6 +136,8 @@ SAID = 3
 
 def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_json: bool, quiet: bool) -> None:
     """The answer on stdout, notes and what went wrong on stderr; exit code 1 where something did."""
+    from vitiq.cli.set_table import sets_json, sets_text  # noqa: PLC0415
+
     by_note: dict[str, list[str]] = {}
     for image in done.study.images:
         for note in image.notes:
@@ -152,9 +154,13 @@ def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_
             "records": str(out / "records.parquet"),
         }
         answer |= {"study": done.study.name, "results": results_of(done.records)}
+        if done.sets:
+            answer["sets"] = sets_json(done.sets)
         print_json(answer | {"notes": notes, "problems": done.problems})
     else:
         click.echo(summary)
+        if sets := sets_text(done.study, done.sets):
+            click.echo(sets)
     for problem in done.problems:
         say(f"vitiq: {problem}", err=True)
     if not as_json and page is not None:

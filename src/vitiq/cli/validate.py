@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vitiq.cli import options as common
-from vitiq.cli.common import print_json, report_problems, say_notes
+from vitiq.cli.common import print_json, report_problems, say, say_notes
 from vitiq.cli.options import PathName
 from vitiq.cli.progress import ProgressBar
 from vitiq.cli.stop import resumable
@@ -74,17 +74,25 @@ def command(  # noqa: PLR0917
     from vitiq.datasets.opinions import load_opinions  # noqa: PLC0415
     from vitiq.evaluation import validate as work  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
-    from vitiq.evaluation.opinion_values import compared  # noqa: PLC0415
+    from vitiq.evaluation.opinion_values import check_asked, compared  # noqa: PLC0415
     from vitiq.evaluation.validate_text import to_json, to_markdown  # noqa: PLC0415
+    from vitiq.metrics.scoring import asked_by_name  # noqa: PLC0415
 
     spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel, device)
-    chosen = spec.make()
     data = load_opinions(dataset)
+    chosen = check_asked(dataset, data, spec)
     known = compared(data, chosen)
     if against is not None and against not in known:
         raise UnknownNameError(f"--against {against!r} given, which is not compared; choose {', '.join(known)}")
     found = measure(data, spec, jobs=jobs, out=out, quiet=quiet)
     say_notes(dataset, (f"{plural(count, 'image')}: {note}" for note, count in found.notes.items()), quiet=quiet)
+    lost: list[str] = []
+    named = asked_by_name(metrics)
+    for name, line in found.without_agreement().items():
+        if name.partition("@")[0] in named:
+            lost.append(line)
+        else:  # one of "all" that cannot be had here, or of the default
+            say(line, err=True, quiet=quiet)
     names = frozenset(name.strip().lower() for name in learned.split(",") if name.strip())
     answer = agreement_of(data, found, chosen, resamples=resamples, jobs=jobs, learned=names, quiet=quiet)
     if as_json:
@@ -98,7 +106,7 @@ def command(  # noqa: PLR0917
         )
         click.echo(f"{data.layout}: {what}, 95 % intervals from resampled references\n")
         click.echo(to_markdown(answer, against=against))
-    lost = [f"{line.metric}, {line.distortion}: {line.problem}" for line in answer.lines if line.problem is not None]
+    lost += [f"{line.metric}, {line.distortion}: {line.problem}" for line in answer.lines if line.problem is not None]
     report_problems([*data.problems, *found.problems, *lost])
 
 

@@ -16,12 +16,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from vitiq.analysis.correlation import FEWEST
 from vitiq.datasets.opinion import Opinion, OpinionSet
+from vitiq.errors import InputError
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pair_store import KeptValues, key_of
+from vitiq.evaluation.plan import Faults, check_metrics
 from vitiq.evaluation.scoring import Pair, Scored, score_pairs
 from vitiq.metrics.base import Metric, PairMetric
-from vitiq.metrics.scoring import signature_of
+from vitiq.metrics.scoring import asked_by_name, signature_of
+from vitiq.text import plural
 
 PUBLISHED = "published:"
 """Before the key of a metric whose values the data set publishes."""
@@ -37,6 +41,7 @@ class Measured:
         problems: one line for each thing that is broken.
         broken: number of images without a value, since a file cannot be read.
         notes: what reading images changed -> how many images, of those that this call read.
+        reasons: metric -> why it is not defined for the first image that it is not defined for.
     """
 
     values: dict[str, Float[np.ndarray, " n"]]
@@ -44,6 +49,18 @@ class Measured:
     problems: list[str]
     broken: int
     notes: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def without_agreement(self) -> dict[str, str]:
+        """Metrics with too few values for a correlation, each with one line that says so and why."""
+        found = {}
+        for name, column in self.values.items():
+            count = int(np.isfinite(column).sum())
+            if count < FEWEST:
+                reason = f": {self.reasons[name]}" if name in self.reasons else ""
+                of = f"{count} of {plural(len(column), 'image')}"
+                found[name] = f"{name}: a value for {of}, {FEWEST} expected for a correlation{reason}"
+        return found
 
 
 def values_of(
@@ -69,6 +86,7 @@ def values_of(
     signatures = {m.name: signature_of(m) for m in spec.make() if isinstance(m, PairMetric)}
     values = {name: np.full(len(opinions), math.nan) for name in signatures}
     shown: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     problems: dict[str, None] = {}
     noted: set[tuple[Path, str]] = set()
     broken = 0
@@ -85,10 +103,45 @@ def values_of(
                 column[place] = math.nan if score is None else score.value
                 if score is not None and math.isfinite(score.value):
                     shown[name] = score.signature
+                elif score is not None and "undefined" in score.details:
+                    reasons.setdefault(name, str(score.details["undefined"]))
             if step is not None:
                 step(scored.kept)
     counts = Counter(note for _, note in sorted(noted))
-    return Measured(values, shown, list(problems), broken, counts)
+    return Measured(values, shown, list(problems), broken, counts, reasons)
+
+
+def check_asked(folder: Path, data: OpinionSet, spec: MetricSpec) -> list[Metric]:
+    """The metrics, where an agreement can be known; before any image is read.
+
+    Raises:
+        InputError: too few opinions or equal ones; or metrics that are asked for by name and compare sets.
+        WeightsError, MissingDependencyError, UnknownNameError: one that is asked for by name cannot be had here.
+    """
+    qualities = [opinion.quality for opinion in data.opinions]
+    if len(qualities) < FEWEST:
+        rest = "".join(f"; {problem}" for problem in data.problems[:3])
+        raise InputError(
+            f"{folder}: {plural(len(qualities), 'rated image')} given, {FEWEST} expected for a correlation{rest}"
+        )
+    if min(qualities) == max(qualities):
+        raise InputError(
+            f"{folder}: all {len(qualities)} opinions are {abs(qualities[0]):g}, ones that differ expected; nothing "
+            "agrees or disagrees with equal opinions"
+        )
+    if not data.with_images:
+        return spec.make()
+    faults = Faults()
+    metrics = check_metrics(spec, faults)
+    named = asked_by_name(spec.names)
+    sets = [m.name for m in metrics if not isinstance(m, PairMetric) and m.name.partition("@")[0] in named]
+    if sets:
+        compare = "compares" if len(sets) == 1 else "compare"
+        faults.found.append(
+            InputError(f"{', '.join(sets)} {compare} sets of images, which have no opinion; name metrics of pairs")
+        )
+    faults.refuse()
+    return metrics
 
 
 def compared(data: OpinionSet, metrics: Sequence[Metric]) -> list[str]:

@@ -18,7 +18,7 @@ from vitiq.evaluation.inputs import find_inputs, read_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.study import Series, Study, StudyImage, readable
 from vitiq.metrics.base import Metric, PairMetric
-from vitiq.metrics.scoring import GROUPS, resolve_metrics, signature_of
+from vitiq.metrics.scoring import asked_by_name, resolve_metrics, signature_of
 from vitiq.types import RateKind
 from vitiq.workers import ordered, parts_of
 
@@ -122,25 +122,40 @@ def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
             MetricSpec(weights=path, device=spec.device).backbone()
     if len(faults.found) == count:
         metrics = spec.make()
-    named = {name.strip() for name in spec.names.split(",")} - set(GROUPS)
+    named = asked_by_name(spec.names)
+    for metric in metrics:
+        if metric.name.partition("@")[0] in named:
+            with faults.gathered():
+                _check_at_hand(metric)
+    return metrics
+
+
+def _check_at_hand(metric: Metric) -> None:
+    """Try a metric; of sets, no more than what it reads images with.
+
+    Raises:
+        WeightsError, MissingDependencyError, PluginError: it cannot be had here, or fails on whatever it is given.
+    """
     blank = np.full((96, 96, 3), 128, np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, blank.shape, np.uint8)
-    for metric in metrics:
-        if isinstance(metric, PairMetric) and metric.name in named:
-            try:
-                metric(blank, blank)
-            except (WeightsError, MissingDependencyError) as error:
-                faults.found.append(error)
-            except PluginError:
-                try:  # a flat image may be the reason
-                    metric(noise, 255 - noise)
-                except PluginError as error:
-                    faults.found.append(error)
-                except VitiqError:
-                    continue
-            except VitiqError:
-                continue  # the grey image's own fault
-    return metrics
+    try:
+        if isinstance(metric, PairMetric):
+            metric(blank, blank)
+        else:
+            metric.signature()
+    except (WeightsError, MissingDependencyError):
+        raise
+    except PluginError:
+        if not isinstance(metric, PairMetric):
+            raise
+        try:  # a flat image may be the reason
+            metric(noise, 255 - noise)
+        except PluginError:
+            raise
+        except VitiqError:
+            return
+    except VitiqError:
+        return  # the grey image's own fault
 
 
 def read_images(paths: Sequence[Path], workers: Workers, out: Path | None = None) -> tuple[list[StudyImage], list[str]]:

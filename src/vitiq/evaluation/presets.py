@@ -25,7 +25,7 @@ from vitiq.evaluation.rows import write_tables
 from vitiq.evaluation.series_sets import set_scores
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, readable
-from vitiq.types import RateKind
+from vitiq.types import RateKind, Score
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ THESIS_LADDER = ((LADDER, tuple(map(float, LADDER_QUALITIES))),)
 
 @dataclass(frozen=True)
 class Finished:
-    """A study that was run: records in order, scores of sets by series, a line for each thing that went wrong."""
+    """A study that was run: records in order, scores of sets by series and metric, a line for each thing gone wrong."""
 
     study: Study
     records: list[Record]
-    sets: dict[str, dict[str, Any]]
+    sets: dict[str, dict[str, Score]]
     problems: list[str]
 
 

@@ -23,9 +23,10 @@ from vitiq.evaluation.worker import metrics_of, spec_of
 from vitiq.image.io import read_image
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.guards import UNDEFINED
-from vitiq.metrics.scoring import signature_of, to_json
+from vitiq.metrics.scoring import from_json, signature_of, to_json
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
 from vitiq.text import parse_json
+from vitiq.types import Score
 from vitiq.workers import ordered, parts_of
 
 FILES_A_BATCH = 8
@@ -35,7 +36,7 @@ ROWS_SECONDS = 0.2
 
 def set_scores(
     study: Study, store: Store, workers: Workers, step: Callable[[str], object] | None = None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, Score]]:
     """Scores of sets by name of the set: the label of a series, with its rate where the series has several.
 
     Rate ladders of a run have none: a set is what a reader would compare. Images that failed are left out.
@@ -71,11 +72,20 @@ def set_scores(
         # What a killed worker left out is tried again by the next command.
         found[name] = {"key": "" if lost else key, "scores": scores}
         store.write_json(path, found)
-    return {name: value["scores"] for name, value in found.items()}
+    return _scores(found)
+
+
+def kept_scores(study: Study, store: Store) -> dict[str, dict[str, Score]]:
+    """What `set_scores` kept beside a study."""
+    return _scores(_known(store.out / "studies" / f"{study.name}.sets.json"))
+
+
+def _scores(found: Mapping[str, _Kept]) -> dict[str, dict[str, Score]]:
+    return {name: {key: from_json(score) for key, score in kept["scores"].items()} for name, kept in found.items()}
 
 
 def read_set_scores(study: Study, store: Store) -> dict[str, dict[str, Any]]:
-    """The scores of sets that are kept beside a study."""
+    """As `kept_scores`, as JSON values."""
     return {name: value["scores"] for name, value in _known(store.out / "studies" / f"{study.name}.sets.json").items()}
 
 
@@ -83,14 +93,16 @@ class _Kept(TypedDict):
     """What is kept of a set: the key that it was scored under, and score by metric."""
 
     key: str
-    scores: dict[str, Any]
+    scores: dict[str, dict[str, Any]]
 
 
 def _known(path: Path) -> Mapping[str, _Kept]:
     try:
-        return msgspec.convert(parse_json(path.read_text(encoding="utf-8")), dict[str, _Kept])
-    except (OSError, ValueError, msgspec.ValidationError):
-        return {}
+        found = msgspec.convert(parse_json(path.read_text(encoding="utf-8")), dict[str, _Kept])
+        _scores(found)
+    except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError):
+        return {}  # damaged: scored again
+    return found
 
 
 def _sets(study: Study, store: Store) -> dict[str, list[tuple[Path, Path]]]:

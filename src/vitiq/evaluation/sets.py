@@ -6,13 +6,15 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from vitiq.errors import InputError
 from vitiq.evaluation.inputs import read_noted
 from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.evaluation.pairs import VIQ
 from vitiq.evaluation.scoring import in_order
-from vitiq.image.io import find_images
+from vitiq.image.folders import IMAGE, find_images, pairing_key
+from vitiq.image.formats import HEAD_BYTES
 from vitiq.metrics.base import Metric
 from vitiq.metrics.guards import UNDEFINED, undefined
 from vitiq.metrics.sets.measures import Fid
@@ -74,9 +76,9 @@ def need_no_pairs(metrics: Sequence[Metric]) -> bool:
 
 
 def images_of(folder: Path, problems: list[str]) -> list[Path]:
-    """Image files below a folder, sorted.
+    """Image files and compressed files (.viq) below a folder, sorted.
 
-    Compressed files (.viq) are passed over: beside its photograph, where `encode` puts it, one would count twice.
+    A compressed file beside an image of its name, where `encode` puts it, is passed over: that image would count twice.
 
     Raises:
         InputError: no such folder, or a file.
@@ -84,11 +86,33 @@ def images_of(folder: Path, problems: list[str]) -> list[Path]:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}; expected a folder of images or a statistics file ({STATISTICS})")
-    found = find_images([folder])
+    found = find_images([folder], also=VIQ)
     for line in found.skipped:
         log.warning("%s", line)
     problems += found.problems
-    return [image.path for image in found.images]
+    coded = {image.path for image in found.images if _is_coded(image.path)}
+    names = [pairing_key(image.name) for image in found.images if image.path not in coded]
+    beside = {*names, *map(_stem, names)}  # x.viq or x.png.viq, as `encode` calls it beside x.png
+    copies = {image.path for image in found.images if image.path in coded and _stem(pairing_key(image.name)) in beside}
+    if copies:
+        log.warning("%s: %s skipped, beside images of the same name", folder, plural(len(copies), "compressed file"))
+    return [image.path for image in found.images if image.path not in copies]
+
+
+def _is_coded(path: Path) -> bool:
+    """Whether a file that was found is no image as it stands: by its suffix, else by its content, as it was found."""
+    suffix = path.suffix.lower()
+    if suffix in VIQ.suffixes | IMAGE.suffixes:
+        return suffix in VIQ.suffixes
+    try:
+        with path.open("rb") as file:
+            return VIQ.holds(file.read(HEAD_BYTES))
+    except OSError:  # reported where it is read
+        return False
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).with_suffix("").as_posix()
 
 
 def score_sets_of(

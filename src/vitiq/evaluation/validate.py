@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from vitiq.analysis.choices import Agreed, agreed
+from vitiq.analysis.correlation import FEWEST, Agreement, Resampled, resampled
 from vitiq.analysis.correlation import MEASURES as ALL_MEASURES
-from vitiq.analysis.correlation import Agreement, Resampled, resampled
 from vitiq.analysis.flattery import Flattery, flattery
 from vitiq.analysis.jnd import JndError, jnd_error
 from vitiq.analysis.paired import Difference, difference
@@ -27,9 +27,6 @@ from vitiq.metrics.base import Metric
 from vitiq.workers import ordered
 
 __all__ = ["DEFAULT", "Line", "Measured", "Validation", "published_values", "validate", "values_of"]
-
-FEWEST = 5
-"""Images from which a correlation is given."""
 
 BANDS = 3
 FEWEST_OF_A_BAND = 10

@@ -134,7 +134,9 @@ def to_json(data: OpinionSet, measured: Measured, found: Validation) -> dict[str
         "jnd": [_numbers(asdict(e)) for e in found.jnd],
         "images": images,
     }
-    return {**values, **({"problems": measured.problems} if measured.problems else {})}
+    without = measured.without_agreement()
+    values |= {"without_agreement": without} if without else {}
+    return values | ({"problems": measured.problems} if measured.problems else {})
 
 
 def _numbers(values: dict[str, object]) -> dict[str, object]:

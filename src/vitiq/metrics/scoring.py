@@ -84,6 +84,19 @@ def _named(name: str) -> Sequence[str]:
     return first if name == "default" else (ALIASES.get(name, name),)
 
 
+def asked_by_name(names: str) -> set[str]:
+    """What is asked for by its own name in a text of names, without settings after an @ and names of other tools.
+
+    A metric is if this holds its name before the @: lpips@FOLDER is called lpips, vit-topk@10 keeps its setting.
+
+    Example:
+        >>> sorted(asked_by_name("default, psnr, vit-topk@10"))
+        ['psnr-rgb', 'vit-topk']
+    """
+    bases = (name.strip().partition("@")[0] for name in names.split(","))
+    return {ALIASES.get(base, base) for base in bases} - set(GROUPS)
+
+
 def _loads(name: str) -> bool:
     """Whether a metric can be made: a plug-in that is broken is named once, and does not stop "all"."""
     try:
@@ -204,6 +217,18 @@ def number(value: float) -> float | str | None:
 def to_json(score: Score) -> dict[str, object]:
     """A score as JSON-serialisable values: `value` (null if undefined, "inf" if infinite), `signature`, details."""
     return {"value": number(score.value), "signature": score.signature, **_clean(score.details)}
+
+
+def from_json(values: Mapping[str, Any]) -> Score:
+    """The score that `to_json` gave; what is null among its details stays None.
+
+    Example:
+        >>> from_json({"value": None, "signature": "kid|v1", "undefined": "1 and 1 images given"}).value
+        nan
+    """
+    details = {key: value for key, value in values.items() if key not in {"value", "signature"}}
+    value = values["value"]
+    return Score(math.nan if value is None else float(value), str(values["signature"]), details)
 
 
 def _clean(value: Any) -> Any:

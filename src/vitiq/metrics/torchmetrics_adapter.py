@@ -7,13 +7,15 @@
         measure.update(rebuilt, images)      # as torchmetrics has it: predictions first, then targets
     measure.compute()                        # mean over all images of all processes
 
-Values are vitiq's own: floats are rounded to 8 bits first, a pair metric's value is the mean over images, and
-images for which it is not defined are left out and counted. A metric of sets gathers the rows of all images.
+Values are vitiq's own: floats are rounded to 8 bits first, and a pair metric's value is the mean over images. Those
+without a finite value (PSNR of two equal images) are left out, as in every mean of vitiq, and counted in `left_out`; a
+warning says so once. A metric of sets gathers the rows of all images.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from functools import cache
 from itertools import count
 from typing import Any
@@ -55,6 +57,9 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
             metric.
         options: of `torchmetrics.Metric` (`dist_sync_on_step`, `sync_on_compute`, …).
 
+    Attributes:
+        left_out: images so far, of all processes once reduced, that have no finite value and are not in the mean.
+
     Raises:
         UnknownNameError: no such metric.
         InputError: a metric that reads sets as whole images.
@@ -64,7 +69,7 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
     full_state_update = False
     total: Tensor
     count: Tensor
-    undefined: Tensor
+    left_out: Tensor
     reference_rows: list[Tensor]
     distorted_rows: list[Tensor]
     width: Tensor
@@ -81,10 +86,11 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
         super().__init__(**options)
         found = metric if isinstance(metric, VitiqMetric) else resolve_metrics([metric])[0]
         self.metric = found
+        self._said = False
         if isinstance(found, PairMetric):
             self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
             self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-            self.add_state("undefined", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+            self.add_state("left_out", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
             # A MetricCollection updates only one of those whose states agree after the first batch: without this
             # SSIM and MS-SSIM, say, after a batch of identical images.
             self.add_state("which", torch.tensor(next(_COUNTER)), dist_reduce_fx="max")
@@ -106,6 +112,7 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
 
         Raises:
             InputError: no images of N×3×H×W, floats outside [0, 1], or sizes that differ.
+            WeightsError, MissingDependencyError: what the metric needs is not found.
         """
         distorted, references = eight_bit_images(preds), eight_bit_images(target)
         if isinstance(self.metric, RowMetric):
@@ -115,16 +122,26 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
                 side.extend(torch.from_numpy(rows.flatten()).to(self.device) for rows in found)
                 self.width = torch.tensor(found[0].shape[1], device=self.width.device) if found else self.width
             return
-        for scores in score_pairs(references, distorted, [self.metric]):
-            value = scores[self.metric.name].value
-            if math.isnan(value):
-                self.undefined += 1
-            else:
-                self.total += value
+        for place, scores in enumerate(score_pairs(references, distorted, [self.metric])):
+            score = scores[self.metric.name]
+            if score.details.get("unavailable") and isinstance(self.metric, PairMetric):
+                self.metric(references[place], distorted[place])  # raises why, as any call of the metric does
+            if math.isfinite(score.value):
+                self.total += score.value
                 self.count += 1
+            else:
+                self.left_out += 1
+                self._say_left_out(str(score.details.get("undefined", f"its value is {score.value}")))
+
+    def _say_left_out(self, reason: str) -> None:
+        """A warning, the first time."""
+        if not self._said:
+            self._said = True
+            text = f"{self.metric.name}: an image is left out of the mean ({reason}); .left_out counts all that are"
+            warnings.warn(text, stacklevel=2)
 
     def compute(self) -> Tensor:
-        """The mean over all images so far, or the value of the two sets; NaN where there is none."""
+        """The mean of all finite values so far, or the value of the two sets; NaN where there is none."""
         if isinstance(self.metric, RowMetric):
             sides = [self._gathered(side) for side in (self.reference_rows, self.distorted_rows)]
             return self._placed(self.metric.of_rows(*sides).value)

@@ -49,6 +49,13 @@ class InceptionSource:
             self._reader = fid_reader(self._resize)
         return self._reader
 
+    @property
+    def dimensions(self) -> int:
+        """Numbers of a feature vector."""
+        from vitiq.models.inception import DIMENSIONS  # noqa: PLC0415 - torch
+
+        return DIMENSIONS
+
     def signature(self) -> str:
         """Patches, weights and resize."""
         return (f"patch:{PATCH}|shifted:{PATCH // 2}|" if self._patched else "") + self.reader.signature()

@@ -6,6 +6,7 @@ A metric is one of these measures of samples from one `Source`: whole images or 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from vitiq.metrics.sets.frechet import frechet_of_moments
 from vitiq.metrics.sets.inception_score import inception_score
 from vitiq.metrics.sets.kernel_distance import kernel_distance
 from vitiq.metrics.sets.moments import Moments, RunningMoments
-from vitiq.metrics.sets.precision_recall import share_within
+from vitiq.metrics.sets.precision_recall import NEIGHBOUR, share_within
 from vitiq.metrics.sets.rows import RowMetric, Rows
 from vitiq.types import ImageU8, Score
 
@@ -29,6 +30,10 @@ class Source(Protocol):
     @property
     def samples(self) -> str:
         """What a sample is, in the plural, for messages."""
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers of a sample's features; known without a sample, which small images have none of."""
 
     def signature(self) -> str:
         """Names everything that changes the samples."""
@@ -56,6 +61,14 @@ class Measure(RowMetric):
         """Samples of an image."""
         return self.source.rows(image, self.what)
 
+    def _check_counts(self, reference: Rows, distorted: Rows, fewest: int) -> None:
+        """Raises InputError where a set has fewer samples than its estimate needs."""
+        if min(reference.count, distorted.count) < fewest:
+            raise InputError(
+                f"{reference.count} and {distorted.count} {self.source.samples} given, at least {fewest} expected; "
+                f"give more or larger images"
+            )
+
 
 class Fid(Measure):
     """Fréchet distance of Gaussians fitted to the features of two sets."""
@@ -71,7 +84,8 @@ class Fid(Measure):
         Raises:
             InputError: no more samples than dimensions; their covariance would be singular and the distance too large.
         """
-        self._check(reference.count, distorted.count, reference.width or distorted.width)
+        dimensions = reference.width or distorted.width or self.source.dimensions
+        self._check_moments([reference.count, distorted.count], dimensions)
         return self.of_moments(*(RunningMoments([rows.array]).result() for rows in (reference, distorted)))
 
     def of_moments(self, reference: Moments, distorted: Moments) -> Score:
@@ -81,21 +95,21 @@ class Fid(Measure):
             InputError: as `of_rows`, or the dimensions differ.
         """
         counts = [reference.count, distorted.count]
-        known = [count for count in counts if count is not None]
-        if known:
-            self._check(min(known), min(known), reference.dimensions)
+        self._check_moments(counts, reference.dimensions)
         details: dict[str, object] = {"samples": counts, "dimensions": reference.dimensions}
-        if len(known) < 2:
+        if None in counts:
             details["note"] = "a statistics file does not state its number of samples"
         return Score(frechet_of_moments(reference, distorted), self.signature(), details)
 
-    def _check(self, left: int, right: int, dimensions: int) -> None:
-        if min(left, right) <= dimensions or not dimensions:
+    def _check_moments(self, counts: Sequence[int | None], dimensions: int) -> None:
+        """Raises InputError where a set, reference first, is known to have too few samples for a covariance."""
+        if any(count is not None and count <= dimensions for count in counts):
+            left, right = ("an unknown number of" if count is None else count for count in counts)
             kid = self.name.replace("fid", "kid")
             raise InputError(
-                f"{left} and {right} {self.source.samples} given, more than {dimensions or 'that'} expected (the "
-                f"dimensions); give more or larger images, or use {kid}, which is unbiased, or the metrics of single "
-                f"images (ssim, vit-tiles)"
+                f"{left} and {right} {self.source.samples} given, more than {dimensions} expected (the dimensions); "
+                f"give more or larger images, or use {kid}, which is unbiased, or the metrics of single images (ssim, "
+                f"vit-tiles)"
             )
 
 
@@ -113,11 +127,7 @@ class Kid(Measure):
         Raises:
             InputError: fewer than two samples.
         """
-        if min(reference.count, distorted.count) < 2:
-            raise InputError(
-                f"{reference.count} and {distorted.count} {self.source.samples} given, at least 2 expected; give more "
-                f"or larger images"
-            )
+        self._check_counts(reference, distorted, 2)
         value = kernel_distance(reference.array, distorted.array)
         return Score(value, self.signature(), {"samples": [reference.count, distorted.count]})
 
@@ -143,11 +153,7 @@ class InceptionScore(Measure):
         Raises:
             InputError: fewer samples than parts.
         """
-        if min(reference.count, distorted.count) < self.parts:
-            raise InputError(
-                f"{reference.count} and {distorted.count} {self.source.samples} given, at least {self.parts} expected; "
-                f"give more or larger images"
-            )
+        self._check_counts(reference, distorted, self.parts)
         original, generated = (inception_score(rows.array, self.parts) for rows in (reference, distorted))
         details = {"original": original, "generated": generated, "samples": [reference.count, distorted.count]}
         return Score(generated, self.signature(), details)
@@ -167,16 +173,11 @@ class Precision(Measure):
         Raises:
             InputError: fewer than four samples.
         """
-        return self._share(distorted, reference)
+        self._check_counts(reference, distorted, NEIGHBOUR + 1)
+        return self._score(share_within(distorted.array, reference.array), reference, distorted)
 
-    def _share(self, samples: Rows, manifold: Rows) -> Score:
-        if min(samples.count, manifold.count) < 4:
-            raise InputError(
-                f"{samples.count} and {manifold.count} {self.source.samples} given, at least 4 expected; give more or "
-                f"larger images"
-            )
-        value = share_within(samples.array, manifold.array)
-        return Score(value, self.signature(), {"samples": [samples.count, manifold.count]})
+    def _score(self, share: float, reference: Rows, distorted: Rows) -> Score:
+        return Score(share, self.signature(), {"samples": [reference.count, distorted.count]})
 
 
 class Recall(Precision):
@@ -190,4 +191,5 @@ class Recall(Precision):
         Raises:
             InputError: fewer than four samples.
         """
-        return self._share(reference, distorted)
+        self._check_counts(reference, distorted, NEIGHBOUR + 1)
+        return self._score(share_within(reference.array, distorted.array), reference, distorted)

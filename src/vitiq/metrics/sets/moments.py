@@ -131,7 +131,7 @@ def load_statistics(path: Path) -> Statistics:
     """A statistics file of ours, pytorch-fid's or clean-fid's.
 
     Raises:
-        InputError: missing, damaged, or without a `mu` and a `sigma` that fit.
+        InputError: missing, damaged, without a `mu` and a `sigma` that fit, or a `sigma` that is no covariance.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -157,4 +157,19 @@ def load_statistics(path: Path) -> Statistics:
         raise InputError(f"{path}: mu of shape {mean.shape} and sigma of {covariance.shape}, expected (d,) and (d, d)")
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise InputError(f"{path}: mu or sigma holds numbers that are not finite; make the file again")
+    _check_covariance(path, covariance)
     return Statistics(Moments(count if count >= 0 else None, mean, covariance), key, metric)
+
+
+ROUNDING = 1e-4
+"""Share of the largest number by which mirrored numbers may differ, as float32 of another tool rounds sums (1e-6)."""
+
+
+def _check_covariance(path: Path, covariance: Float64[np.ndarray, "d d"]) -> None:
+    """Raises InputError for what no covariance is: the Fréchet distance reads one triangle and would hide it."""
+    apart = float(np.abs(covariance - covariance.T).max())
+    if apart > ROUNDING * float(np.abs(covariance).max()):
+        raise InputError(
+            f"{path}: sigma is no covariance, numbers mirrored at its diagonal differ by up to {apart:.3g}; expected a "
+            f"symmetric one (numpy.cov of the features, rowvar=False)"
+        )

@@ -29,6 +29,11 @@ class PixelSource:
         self._patched = patched
         self.samples = f"patches of {SIDE}×{SIDE}" if patched else "images"
 
+    @property
+    def dimensions(self) -> int:
+        """Numbers a sample."""
+        return SIDE * SIDE * 3
+
     def signature(self) -> str:
         """Size and how it was got."""
         return f"pixels:{SIDE}x{SIDE}|" + (f"patches|stride:{STRIDE}" if self._patched else "resize:bicubic")
@@ -37,7 +42,7 @@ class PixelSource:
         """One row a sample; there are no labels."""
         del what
         samples = patches(image, SIDE, STRIDE) if self._patched else [resize(image, SIDE, SIDE, "bicubic")]
-        return np.array(samples, np.float32).reshape(len(samples), SIDE * SIDE * 3) / 255
+        return np.array(samples, np.float32).reshape(len(samples), self.dimensions) / 255
 
 
 class PixelMeasure(Measure):

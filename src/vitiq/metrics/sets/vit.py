@@ -35,6 +35,11 @@ class VitSource(Reader):
         self._patched = patched
         self.samples = f"patches of {PATCH}×{PATCH}" if patched else "images"
 
+    @property
+    def dimensions(self) -> int:
+        """Width of the class token."""
+        return self.backbone.model.config.width
+
     def signature(self) -> str:
         """Patches and backbone."""
         return (f"patch:{PATCH}|stride:{STRIDE}|" if self._patched else "") + self.backbone.signature()
