@@ -79,8 +79,8 @@ def of_codec(name: str, image: ImageU8) -> list[Any]:
     data = codec.encode(image, Quality(1540 if codec.quality_range is None else codec.default_quality))
     found: list[Any] = [data, codec.decode(data).tobytes()]
     found += [latents.tobytes() for latents in codec.inspect(data, symbols=True).latents or ()]
-    if isinstance(codec, ViqCodec) and (reader := codec.label_reader()) is not None:
-        found.append(reader.read(data).logits.tobytes())
+    if isinstance(codec, ViqCodec) and (reader := codec.label_reader(data)) is not None:
+        found.append(reader.read().logits.tobytes())
     return found
 
 

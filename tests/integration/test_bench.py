@@ -485,6 +485,26 @@ def test_an_anchor_without_a_metric_of_the_study_is_named(images: Path, tmp_path
     assert "Theirs has psnr-rgb, JPEG has ssim: nothing to compare." in answer.out
 
 
+@pytest.mark.parametrize(
+    ("main", "compared"),
+    [
+        (("jpeg", "-O", "subsampling=4:4:4"), ["jpeg", "webp"]),
+        (("jpeg[subsampling=4:4:4]",), ["jpeg", "webp"]),
+        (("jpeg", "-O", "subsampling=4:2:0"), ["jpeg[subsampling=4:4:4]", "webp"]),
+        (("jpeg",), ["jpeg[subsampling=4:4:4]", "webp"]),
+    ],
+)
+def test_only_the_main_codec_with_its_options_is_no_comparator(
+    main: tuple[str, ...], compared: list[str], images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    out, given = tmp_path / "out", "jpeg,jpeg[subsampling=4:4:4],webp"
+    settings = ("-q", 30, "--comparators", given, "-m", "mse", "--executor", "inline", "--quiet")
+    assert vitiq("run", images / "animal.png", "-c", *main, *settings, "-o", out).code == 0
+    found = [record for record in Store(out).records() if record.details["group"] == "equal-bytes"]
+    labels = {"jpeg": "JPEG", "jpeg[subsampling=4:4:4]": "JPEG [subsampling=4:4:4]", "webp": "WebP"}
+    assert sorted(record.label for record in found) == sorted(labels[name] for name in compared)
+
+
 def test_what_cannot_be_compared_is_a_table_all_the_same(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     """One codec, or two that share no size: their means are those of the records."""
     one, two = tmp_path / "one", tmp_path / "two"

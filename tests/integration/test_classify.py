@@ -48,6 +48,12 @@ def test_labels_are_read_from_the_file(file: Path) -> None:
     assert any("cat" in entry["label"].lower() for entry in labels), labels
 
 
+def test_people_read_which_classifier_read_the_latents(file: Path) -> None:
+    shown = classify(file, "--top", 2)
+    wanted = json.loads(classify(file, "--json").stdout)["classifier"]
+    assert shown.stdout.splitlines()[0] == f"the latents, read by the classifier {wanted}:"
+
+
 def test_comparison_reports_time_operations_and_agreement(file: Path) -> None:
     result = classify(file, "--json", "--compare")
     assert result.returncode == 0, result.stderr

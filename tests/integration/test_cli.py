@@ -6,6 +6,7 @@ Truth: the command contract in docs/reference/cli.md (exit codes, what goes to s
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -25,6 +27,7 @@ from vitiq.cli.main import main
 from vitiq.image.io import read_image, write_png
 from vitiq.models.vit import VisionTransformer, ViTConfig
 from vitiq.types import ImageU8
+from vitiq.weights.file import write_weights
 
 
 def vitiq(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -87,6 +90,28 @@ def test_python_without_docstrings_is_enough(tmp_path: Path, monkeypatch: pytest
     vitiq("decode", tmp_path / "x.viq", "-o", tmp_path / "y.png")
     vitiq("score", tmp_path / "x.png", tmp_path / "y.png", "-m", "all")
     vitiq("bench", tmp_path / "x.png", "-c", "jpeg@50", "-m", "mse,vit-topk", "-o", tmp_path / "out")
+
+
+def test_models_info_describes_a_weights_file_of_ones_own(tmp_path: Path) -> None:
+    """Truth: what is written here, and the file's hash."""
+    path, other = tmp_path / "mine.safetensors", tmp_path / "other.pth"
+    about = {"format": "vitiq-transform-codec-2", "steps": 6, "classifier_sha256": "ab" * 32, "stands_for": ["x", "y"]}
+    write_weights(path, {"a": torch.zeros(2)}, about)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = json.loads(vitiq("models", "info", path, "--json").stdout)
+    stated = {"path": str(path), "format": about.pop("format"), "sha256": sha256, "bytes": path.stat().st_size}
+    assert found == {**stated, "metadata": about}
+    lines = dict(line.split(maxsplit=1) for line in vitiq("models", "info", path).stdout.splitlines())
+    assert lines == {**{k: str(v) for k, v in (stated | about).items()}, "stands_for": "x, y"}
+    torch.save({}, other)
+    found = json.loads(vitiq("models", "info", other, "--json").stdout)
+    assert (found["format"], found["metadata"]) == (None, {})
+    assert found["sha256"] == hashlib.sha256(other.read_bytes()).hexdigest()
+    assert "or give the path of a weights file" in vitiq("models", "info", tmp_path / "gone.pth", code=2).stderr
+    path.write_bytes(path.read_bytes()[:40])
+    refused = vitiq("models", "info", path, code=1).stderr
+    assert str(path) in refused
+    assert refused.count("\n") == 1
 
 
 @pytest.mark.parametrize("group", [(), ("bench",), ("codecs",), ("metrics",), ("models",)])

@@ -543,6 +543,15 @@ def test_info_is_for_people_and_machines(vitiq: Vitiq, photo: Path) -> None:
     assert str(photo) in bad.err
 
 
+def test_info_leaves_out_what_a_file_does_not_state(vitiq: Vitiq, photo: Path) -> None:
+    vitiq("encode", photo, "-c", "inversion-vector", "--iterations", 1)
+    coded = photo.with_suffix(".viq")
+    assert json.loads(vitiq("info", coded, "--json").out)["compat"] is None
+    shown = vitiq("info", coded).out
+    assert re.search(r"coder +range", shown)
+    assert "None" not in shown
+
+
 def test_output_names_collide_in_no_file_system() -> None:
     names = output_names(["a/x.png", "y.png", "y.jpg", "Y.png", "y.png.png", "é.png", "e\u0301.png"], ".viq")
     assert names[:2] == ["a/x.viq", "y.png.viq"]

@@ -19,7 +19,15 @@ from graphics_images import captioned, text_page
 from vitiq.bitstream import container as viq
 from vitiq.codecs.labels import overlap
 from vitiq.codecs.rate_target import encode_within
-from vitiq.codecs.transform.codec import GRAPHICS, HIGHEST, LATENTS_IN_CONTEXT, LOWEST, Generative, GenerativeMse
+from vitiq.codecs.transform.codec import (
+    GRAPHICS,
+    HIGHEST,
+    LATENTS,
+    LATENTS_IN_CONTEXT,
+    LOWEST,
+    Generative,
+    GenerativeMse,
+)
 from vitiq.codecs.transform.graphics_layer import covered, graphic_blocks, pack
 from vitiq.codecs.transform.labels import read_latents
 from vitiq.codecs.transform.latent_classifier import load_classifier
@@ -182,6 +190,11 @@ def broken(file: bytes, **changes: bytes) -> bytes:
     return viq.pack(replace(whole, sections=sections))
 
 
+def with_section(file: bytes, section: viq.Section) -> bytes:
+    whole = viq.unpack(file)
+    return viq.pack(replace(whole, sections=(*whole.sections, section)))
+
+
 def test_damage_is_named(mixed_file: bytes) -> None:
     layer = viq.unpack(mixed_file).section(GRAPHICS)
     latents = viq.unpack(mixed_file).section(LATENTS_IN_CONTEXT)
@@ -191,8 +204,11 @@ def test_damage_is_named(mixed_file: bytes) -> None:
         (broken(mixed_file, graphics=layer[:1]), "pixels given, 150×220 expected"),
         (broken(mixed_file, graphics=b"\x2d" + pack(pixels[:100])), "150×100 pixels given, 150×220 expected"),
         (broken(mixed_file, graphics=b"\x2d" + pack(pixels)), "do not match their checksum"),
-        (broken(mixed_file, graphics=b"\x2c" + layer[1:]), "quality 44, 45 given"),
-        (broken(mixed_file, graphics=b""), "quality"),
+        (broken(mixed_file, graphics=b"\x2c" + layer[1:]), "sections of the qualities 44 and 45 given, one quality"),
+        (broken(mixed_file, graphics=b""), "a section without its first byte, the quality, given"),
+        (broken(mixed_file, latents=b""), "a section without its first byte, the quality, given"),
+        (with_section(mixed_file, viq.Section(LATENTS, latents)), "sections 1 and 2 given, one expected"),
+        (with_section(mixed_file, viq.Section(GRAPHICS, layer)), "section 3 is in the generative-mse file more than"),
         (broken(mixed_file, latents=latents[: len(latents) // 2]), "."),
     ):
         with pytest.raises(BitstreamError, match=said):

@@ -6,7 +6,9 @@ image).
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from training_images import write_blurred
+from vitiq.api.labels import classify
+from vitiq.codecs.transform.codec import GenerativeMse
 from vitiq.codecs.transform.latent_classifier import (
     EmbeddedClassifier,
     export_weights,
@@ -32,6 +36,7 @@ from vitiq.training.engine import Inputs, train
 from vitiq.training.recipes.classifier import ClassifierRecipe
 from vitiq.training.recipes.codec import export_weights as export_codec
 from vitiq.training.teachers import soft_loss
+from vitiq.types import Quality
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +126,30 @@ def test_bad_weights_are_refused(codec_file: Path, tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "less.safetensors", metadata=stated)
     with pytest.raises(WeightsError, match=r"less\.safetensors: tensors do not fit"):
         EmbeddedClassifier(tmp_path / "less.safetensors")
+
+
+def test_labels_of_a_file_are_read_by_the_classifier_that_lies_beside_its_weights(
+    codec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Truth: what that classifier reads in the file's latents, and the hash of its file."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    weights = shutil.copy(codec_file, mine)
+    codec, networks = GenerativeMse(generator=str(weights)), TransformModel(codec_file)
+    data = codec.encode(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), Quality(18))
+    monkeypatch.setenv("VITIQ_WEIGHTS_PATH", str(mine))
+    beside = mine / "classifier_embedded.safetensors"
+    for wrong in (None, "of another codec"):
+        if wrong is not None:
+            export_weights(from_vit(small_vit(), networks), wrong, 3, beside)
+        with pytest.raises(WeightsError, match=rf"`vitiq train classifier`, and put it at {re.escape(str(beside))}"):
+            classify(data)
+    export_weights(from_vit(small_vit(), networks), networks.latent_space, 3, beside)
+    found = classify(data).found
+    assert found.network == hashlib.sha256(beside.read_bytes()).hexdigest()[:12]
+    own = EmbeddedClassifier(beside)
+    (latents,) = codec.inspect(data, symbols=True).latents or ()
+    assert found.labels[0][0] == own.labels[int(own.logits(latents, 64, 64, 18).argmax())]
 
 
 def test_a_reading_like_the_teachers_has_no_loss() -> None:

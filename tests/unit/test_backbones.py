@@ -7,6 +7,7 @@ are theirs at 384 px. A network written out in any of them must be read back as 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from vitiq.models.backbones.checkpoint import config_of, load
 from vitiq.models.backbones.formats import to_timm
 from vitiq.models.vit import VisionTransformer, ViTConfig, named_config, sincos_positions
 from vitiq.types import ImageU8
+from vitiq.weights.store import model_info
 
 CONFIG = ViTConfig(image_size=32, patch=16, width=64, depth=2, heads=1, classes=1000)
 HEADS = {64: 1, 192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16}
@@ -272,6 +274,23 @@ def test_other_networks_are_reported(tmp_path: Path) -> None:
         load(tmp_path / "resnet.pth")
     with pytest.raises(WeightsError, match="--weights PATH"):
         load(None)
+
+
+def test_a_fetched_checkpoint_is_loaded_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VITIQ_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    info = model_info("vit-b16-224-torchvision")
+    with pytest.raises(WeightsError, match=f"`vitiq models fetch {info.name}`"):
+        load_backbone(weights=Path(info.name))
+    path = write(torchvision(network()), tmp_path / info.file)
+    found = load_backbone(weights=Path(info.name))
+    assert found.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found is load_backbone(weights=path)
+    assert load_backbone(weights=Path("vit-embedded")) is load_backbone()
+    # A file of that name comes first.
+    own = tmp_path / "deit-small-224"
+    torch.save(network(), own)
+    assert load_backbone(weights=Path(own.name)).weights_sha256 == hashlib.sha256(own.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("form", LAYOUTS)

@@ -66,8 +66,10 @@ def test_headers_are_short() -> None:
 def test_sections_by_kind() -> None:
     assert PLUGIN.section(255) == b"x" * 200
     assert PLUGIN.section(7) == b""
-    with pytest.raises(BitstreamError, match="section 3 is missing"):
+    with pytest.raises(BitstreamError, match=r"section 3 is missing from the file of codec my-codec\.2;"):
         PLUGIN.section(3)
+    with pytest.raises(BitstreamError, match="section 3 is missing from the file of codec number 1;"):
+        PLAIN.section(3)
 
 
 @pytest.mark.parametrize("container", [PLAIN, COMPACT, PLUGIN])

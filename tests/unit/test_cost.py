@@ -150,3 +150,25 @@ def test_the_command() -> None:
     measured = CliRunner().invoke(command, ["vit-ti/16", "--on", "cpu"])
     assert measured.exit_code == 0
     assert "measured" in measured.output
+
+
+@pytest.mark.parametrize(
+    ("words", "time", "energy", "money"),
+    [
+        (["vit-ti/16", "--images", "1", "--on", "h100"], "less than 0.001 seconds", "less than 0.001 Wh", "less than"),
+        (["codec", "--config", "codec_gpu", "--on", "h100"], "57.4 seconds", "12.3 Wh", "19.6 cents"),
+        (
+            ["vit-h/14", "--images", "303M", "--epochs", "14", "--on", "tpu-v3:512", "--utilisation", "0.32"],
+            "4.89 days (2,504 device-days)",
+            "7.27 MWh",
+            "60,100 dollars",
+        ),
+    ],
+)
+def test_costs_are_shown_in_units_that_fit(words: list[str], time: str, energy: str, money: str) -> None:
+    """Truth: the JSON answer, converted by hand (57 seconds are also those of the training's documentation)."""
+    shown = CliRunner().invoke(command, words).output
+    rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in shown.splitlines()}
+    assert rows["time"] == time
+    assert rows["energy"].startswith(energy)
+    assert rows["money"].startswith(money)

@@ -58,3 +58,9 @@ def test_a_image_larger_than_the_file_says_is_refused(small: ImageU8) -> None:
         data = viq.pack(viq.Container("jpeg-shrunk", width, height, b"", check, (viq.Section(FILE, file),)))
         with pytest.raises(BitstreamError, match="damaged"):
             DownscaledJpeg().decode(data)
+
+
+def test_a_file_of_another_format_inside_is_damage(small: ImageU8) -> None:
+    data = DownscaledWebP()._wrap(Jpeg().encode(small), 96, 80)
+    with pytest.raises(BitstreamError, match="the file inside is no WebP file; the file is damaged"):
+        DownscaledWebP().decode(data)

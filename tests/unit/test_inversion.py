@@ -7,6 +7,8 @@ images are is no unit test: see README and docs/adr/0004-working-resolution-by-r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,3 +164,15 @@ def sealed(generator: EmbeddedGenerator, payload: bytes) -> bytes:
     """A file with a valid container around any payload; its symbol checksum fits none."""
     prefix = bytes.fromhex(generator.weights_sha256)[:8]
     return viq.pack(viq.Container(1, 40, 30, prefix, 0x12345678, (viq.Section(LATENTS, payload),)))
+
+
+def test_sections_come_once_in_any_order_and_unknown_ones_are_ignored() -> None:
+    """As the format page says; the file is the golden one."""
+    data = (Path(__file__).parents[1] / "golden" / "data" / "inversion-image.viq").read_bytes()
+    file, wanted = viq.unpack(data), Inversion().decode(data)
+    for more in ((viq.Section(99, b"abc"), *file.sections), (*file.sections, viq.Section(99, b""))):
+        assert np.array_equal(Inversion().decode(viq.pack(replace(file, sections=more))), wanted)
+    for twice in (2 * file.sections, (*file.sections, viq.Section(99, b""), viq.Section(99, b"abc"))):
+        for read in (Inversion().decode, Inversion().inspect):
+            with pytest.raises(BitstreamError, match=r"section (1|99) is in the inversion file more than once"):
+                read(viq.pack(replace(file, sections=twice)))

@@ -9,7 +9,10 @@ length of the name), plus 1 for weights of layer normalisation, and 0 for streng
 from __future__ import annotations
 
 import hashlib
+import struct
+import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +20,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vitiq.bitstream import container as viq
 from vitiq.codecs.inversion.generators import load_generator
 from vitiq.codecs.inversion.vector import InversionVector
-from vitiq.errors import InputError, WeightsError
+from vitiq.errors import BitstreamError, InputError, WeightsError
 from vitiq.image.geometry import resize
 from vitiq.image.io import read_image
 from vitiq.models.principal_latents import PrincipalLatents
@@ -157,6 +161,34 @@ def test_an_official_checkpoint_is_known_by_its_path_and_found_again_by_its_hash
     monkeypatch.setenv("VITIQ_WEIGHTS_PATH", str(checkpoint.parent))
     # A reader that does not know which generator it was.
     assert InversionVector().decode(data).shape == image.shape
+
+
+def test_what_is_said_of_a_file_is_of_the_generator_that_made_it(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = InversionVector(generator=str(checkpoint), iterations=1).encode(np.full((20, 24, 3), 9, np.uint8))
+    assert InversionVector().inspect(data).notes == (), "the generator is not here"
+    monkeypatch.setenv("VITIQ_WEIGHTS_PATH", str(checkpoint.parent))
+    assert InversionVector().inspect(data).notes == ("reconstructed at 16×16 and resized to 24×20",)
+
+
+@pytest.mark.parametrize("coder", ["range", "qsgd"])
+def test_the_checksum_of_a_vector_is_of_little_endian_numbers(checkpoint: Path, coder: str) -> None:
+    codec = InversionVector(generator=str(checkpoint), iterations=1, coder=coder)
+    data = codec.encode(np.full((20, 24, 3), 9, np.uint8), Quality(8))
+    (symbols,) = codec.inspect(data, symbols=True).symbols or ()
+    numbers = [int(symbol) for symbol in symbols.ravel()]
+    assert any(numbers)
+    assert viq.unpack(data).symbols_crc == zlib.crc32(struct.pack(f"<{len(numbers)}h", *numbers))
+
+
+def test_a_vector_in_both_codes_is_damage(checkpoint: Path) -> None:
+    codec = InversionVector(generator=str(checkpoint), iterations=1)
+    file = viq.unpack(codec.encode(np.full((20, 24, 3), 9, np.uint8)))
+    both = viq.pack(replace(file, sections=(*file.sections, viq.Section(3, b"x"))))
+    for read in (codec.decode, codec.inspect):
+        with pytest.raises(BitstreamError, match="sections 2 and 3 given, one of them expected"):
+            read(both)
 
 
 def test_the_name_alone_is_the_generator_that_ships() -> None:

@@ -88,7 +88,7 @@ def classify(
     Raises:
         InputError: the file cannot be read, or more labels than there are or none are asked for.
         BitstreamError: it is damaged, or an ordinary codec's.
-        WeightsError: it belongs to other weights.
+        WeightsError: its weights are not found, or no classifier that reads their latents.
     """
     where = device_name(device)
     content = content_of(data)
@@ -98,10 +98,10 @@ def classify(
         raise BitstreamError(
             f"a file of codec {name} has no latents; expected a .viq file, as neural codecs write (vitiq codecs list)"
         )
-    reader = codec.label_reader()
+    reader = codec.label_reader(content)
     if reader is None:
         return Classified(name, None, _rebuilt(codec, content, top, where, count_flops=compare)[0])
-    read = reader.read(content, count_flops=compare)
+    read = reader.read(count_flops=compare)
     found = _labels(reader.network, reader.labels, read, top)
     if not compare:
         return Classified(name, found)

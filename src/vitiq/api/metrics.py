@@ -140,8 +140,8 @@ def backbone(weights: str | os.PathLike[str] | None = None, *, device: DeviceLik
     """A Vision Transformer with labels: the embedded one, or a checkpoint of timm, Hugging Face, torchvision, ….
 
     Args:
-        weights: path of a checkpoint, or "NAME:PATH" for one that a plug-in's backbone reads; None for the embedded
-            ViT.
+        weights: path of a checkpoint, its name in `vitiq models list`, or "NAME:PATH" for one that a plug-in's backbone
+            reads; None for the embedded ViT.
         device: "cpu" (default), "cuda", "cuda:1", …; "auto" for a GPU if torch finds one.
 
     Raises:

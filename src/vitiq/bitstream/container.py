@@ -85,7 +85,8 @@ class Container:
         for section in self.sections:
             if section.kind == kind:
                 return section.data
-        raise BitstreamError(f"section {kind} is missing from the {self.codec} file; it is damaged")
+        codec = self.codec if isinstance(self.codec, str) else f"number {self.codec}"
+        raise BitstreamError(f"section {kind} is missing from the file of codec {codec}; it is damaged")
 
 
 def _varint(value: int) -> bytes:

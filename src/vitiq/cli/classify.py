@@ -42,6 +42,7 @@ def command(file: Path, top: int, compare: bool, device: str, as_json: bool) -> 
         return
     own, rebuilt = found.latents, found.rebuilt
     if own is not None:
+        click.echo(f"the latents, read by the classifier {own.network}:")
         _show(own)
         if compare:
             click.echo(f"from the latents: {_cost(own)}")

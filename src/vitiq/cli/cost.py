@@ -68,7 +68,7 @@ def command(  # noqa: PLR0917
     """Estimate what it costs to train MODEL: a Vision Transformer such as vit-h/14, or a model of `vitiq train`.
 
     torch counts the operations of a forward pass. A training step of a Vision Transformer counts as three of them;
-    those of vitiq's own models are counted, forward and backward, for their configuration. Hours follow from the
+    those of vitiq's own models are counted, forward and backward, for their configuration. The time follows from the
     device's peak and the utilisation, energy from its power, money from its price.
     """
     from vitiq.cost.answer import cost  # noqa: PLC0415
@@ -99,15 +99,16 @@ def command(  # noqa: PLR0917
             }
         )
         return
-    money = "no price known; give --price" if result.dollars is None else f"{amount(result.dollars)} dollars"
+    money = "no price known; give --price" if result.dollars is None else price_of(result.dollars)
+    devices = f" ({duration(result.device_hours, 'device-')})" if found.count > 1 else ""
     lines = {
         "parameters": f"{found.parameters / 1e6:,.1f} million",
         "forward": f"{found.forward_flops / 1e9:,.3g} GFLOP, {found.reads} (multiplication and addition are two)",
         "training": f"{result.flops:.3g} FLOP: {found.training}",
         "device": f"{found.count} × {unit.title}, "
         f"{unit.teraflops:.4g} TFLOPS peak each, {utilisation:.0%} of that reached",
-        "time": f"{amount(result.hours)} hours ({amount(result.device_hours / 24)} device-days)",
-        "energy": f"{result.megawatt_hours:,.3g} MWh ({unit.watts:g} W each, PUE {pue:g})",
+        "time": f"{duration(result.hours)}{devices}",
+        "energy": f"{energy(result.megawatt_hours)} ({unit.watts:g} W each, PUE {pue:g})",
         "money": money,
         "source": f"{unit.source} ({unit.date})",
     }
@@ -116,10 +117,51 @@ def command(  # noqa: PLR0917
 
 
 def amount(value: float) -> str:
-    """Whole numbers with separators, small ones with three digits.
+    """Whole numbers with separators, small ones with three digits; hardly anything is said as such.
 
     Example:
-        >>> amount(60132.4), amount(0.01234)
-        ('60,132', '0.0123')
+        >>> amount(60132.4), amount(0.01234), amount(2e-6)
+        ('60,132', '0.0123', 'less than 0.001')
     """
+    if 0 < value < 0.001:
+        return "less than 0.001"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def duration(hours: float, kind: str = "") -> str:
+    """Hours in the unit that suits them.
+
+    Args:
+        kind: before the unit ("device-").
+
+    Example:
+        >>> duration(0.0158), duration(0.2), duration(36), duration(117.2), duration(60000, "device-")
+        ('56.9 seconds', '12 minutes', '36 hours', '4.88 days', '2,500 device-days')
+    """
+    for unit, size, limit in (("seconds", 1 / 3600, 60), ("minutes", 1 / 60, 60), ("hours", 1, 48)):
+        if hours / size < limit:
+            return f"{amount(hours / size)} {kind}{unit}"
+    return f"{amount(hours / 24)} {kind}days"
+
+
+def energy(megawatt_hours: float) -> str:
+    """Energy in the unit that suits it.
+
+    Example:
+        >>> energy(6.29e-7), energy(0.0123), energy(9.69)
+        ('0.629 Wh', '12.3 kWh', '9.69 MWh')
+    """
+    for unit, size in (("Wh", 1e-6), ("kWh", 1e-3)):
+        if megawatt_hours / size < 1000:
+            return f"{amount(megawatt_hours / size)} {unit}"
+    return f"{amount(megawatt_hours)} MWh"
+
+
+def price_of(dollars: float) -> str:
+    """Money in dollars, or in cents where it is less than one.
+
+    Example:
+        >>> price_of(0.00586), price_of(60132.4)
+        ('0.586 cents', '60,132 dollars')
+    """
+    return f"{amount(100 * dollars)} cents" if dollars < 1 else f"{amount(dollars)} dollars"

@@ -91,7 +91,7 @@ def text(file: Path, info: FileInfo) -> str:
     ]
     if info.weights:
         rows.append(("weights", f"sha256 {info.weights}…"))
-    rows += [(key.replace("_", " "), shown(value)) for key, value in info.details.items()]
+    rows += [(key.replace("_", " "), shown(value)) for key, value in info.details.items() if value is not None]
     if len(info.sections) > 1:
         rows.append(("parts", ", ".join(f"{name} {size} bytes" for name, size in info.sections.items())))
     rows += [("note", note) for note in info.notes]

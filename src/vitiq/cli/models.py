@@ -10,7 +10,9 @@ import click
 
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json
+from vitiq.cli.info import shown
 from vitiq.cli.options import PathName
+from vitiq.cli.readable import tame
 
 if TYPE_CHECKING:
     from vitiq.weights.store import ModelInfo
@@ -51,20 +53,41 @@ def list_(as_json: bool) -> None:
 @click.argument("name", shell_complete=_complete_model)
 @common.as_json
 def info(name: str, as_json: bool) -> None:
-    """Show everything known about a weights file."""
-    from vitiq.weights.store import model_info  # noqa: PLC0415
+    """Show everything known about a weights file: a listed NAME, or a path.
 
-    stated = metadata(model_info(name))
+    Of a path: its format, the sha256 by which .viq files name it, and the metadata that its training wrote.
+    """
+    stated = about(name)
     if as_json:
         print_json(stated)
         return
-    for key, value in stated.items():
-        if isinstance(value, bool):
-            text = "yes" if value else "no"
-        else:
-            text = ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
-        if text:
-            click.echo(f"{key:12}{text}")
+    inner = stated.pop("metadata", {})
+    rows = {**stated, **(inner if isinstance(inner, dict) else {})}
+    wide = max(10, *map(len, rows)) + 2
+    for key, value in rows.items():
+        if value not in (None, "", (), []):
+            click.echo(tame(f"{key:{wide}}{shown(value)}"))
+
+
+def about(name: str) -> dict[str, object]:
+    """What is known of a weights file, by its name or its path.
+
+    Raises:
+        UnknownNameError: neither a name nor a file.
+        WeightsError: the file is no weights file.
+    """
+    from vitiq.errors import UnknownNameError  # noqa: PLC0415
+    from vitiq.weights.store import model_info  # noqa: PLC0415
+
+    try:
+        return metadata(model_info(name))
+    except UnknownNameError as error:
+        path = Path(name)
+        if not path.is_file():
+            raise UnknownNameError(f"{error}; or give the path of a weights file") from error
+    from vitiq.weights.file import described  # noqa: PLC0415 - torch
+
+    return described(path)
 
 
 @command.command("fetch")

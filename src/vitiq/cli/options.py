@@ -213,7 +213,8 @@ metrics = click.option(
 )  # fmt: skip
 weights = click.option(
     "--weights", type=PathName(path_type=Path), metavar="[NAME:]PATH",
-    help="Checkpoint of the scoring ViT (NAME: plug-in backbone that reads it); the embedded ViT if not given.",
+    help="Checkpoint of the scoring ViT, or its name in vitiq models list (NAME: plug-in backbone that reads it); "
+    "the embedded ViT if not given.",
 )  # fmt: skip
 panel = click.option(
     "--panel", type=PathName(path_type=Path), multiple=True, metavar="[NAME:]PATH",

@@ -41,7 +41,7 @@ class Reading:
 
 
 class LabelReader(Protocol):
-    """Reads labels in the latents of a codec's files.
+    """Reads labels in the latents of a file.
 
     Attributes:
         network: its name, or the first digits of its weights' sha256.
@@ -51,8 +51,8 @@ class LabelReader(Protocol):
     network: str
     labels: tuple[str, ...]
 
-    def read(self, data: bytes, *, count_flops: bool = False) -> Reading:
-        """Labels of a file; no image is made.
+    def read(self, *, count_flops: bool = False) -> Reading:
+        """Labels of the file; no image is made.
 
         Args:
             count_flops: also count operations, which reads the latents twice.

@@ -53,6 +53,7 @@ class ViqCodec(Codec):
         viq_version: of the container in which it writes files of one section that need weights; it reads both.
         reads: numbers and names of other codecs whose files it reads too.
         section_names: names of the sections that are not header, by kind; several kinds may share one.
+        repeated_kinds: kinds that a file may have several sections of.
     """
 
     extension = ".viq"
@@ -60,6 +61,7 @@ class ViqCodec(Codec):
     viq_version: ClassVar[int] = viq.VERSION
     reads: ClassVar[frozenset[int | str]] = frozenset()
     section_names: ClassVar[Mapping[int, str]] = {}
+    repeated_kinds: ClassVar[frozenset[int]] = frozenset()
 
     @classmethod
     def detect(cls, data: bytes) -> bool:
@@ -103,6 +105,10 @@ class ViqCodec(Codec):
             from vitiq.codecs.detect import codec_of  # noqa: PLC0415 - which needs the registered codecs
 
             raise BitstreamError(f"a file of codec {codec_of(data)} given to the {self.name} decoder; use that codec")
+        kinds = [section.kind for section in file.sections if section.kind not in self.repeated_kinds]
+        if len(set(kinds)) < len(kinds):
+            twice = next(kind for kind in kinds if kinds.count(kind) > 1)
+            raise BitstreamError(f"section {twice} is in the {self.name} file more than once; it is damaged")
         return file
 
     def inspect(self, data: bytes, *, symbols: bool = False) -> FileInfo:
@@ -129,8 +135,12 @@ class ViqCodec(Codec):
             (found.latents or ()) if symbols else None,
         )
 
-    def label_reader(self) -> LabelReader | None:
-        """What reads labels in the latents of the codec's files; None where nothing does."""
+    def label_reader(self, data: bytes) -> LabelReader | None:  # noqa: ARG002
+        """What reads labels in the latents of a file of the codec; None where nothing does.
+
+        Raises:
+            BitstreamError, WeightsError: as `decode`; or there are no weights that read the file's latents.
+        """
         return None
 
     def contents(self, file: viq.Container, *, symbols: bool) -> Contents:  # noqa: ARG002
@@ -139,13 +149,19 @@ class ViqCodec(Codec):
 
 
 def symbols_crc(symbols: Sequence[Symbols], crc: int = 0) -> int:
-    """CRC-32 of all symbols as big-endian 16-bit numbers, layer by layer, channel by channel, row by row.
+    """CRC-32 of all symbols as 16-bit numbers, layer by layer, channel by channel, row by row.
+
+    Big-endian; those of a layer of one dimension, a vector, little-endian, as all files of vectors have them.
 
     Args:
         crc: of symbols before these.
     """
-    for channel in (channel for values in symbols for channel in values):  # one at a time: images may be large
-        crc = zlib.crc32(channel.astype(">i2").tobytes(), crc)
+    for values in symbols:
+        if values.ndim == 1:
+            crc = zlib.crc32(values.astype("<i2").tobytes(), crc)
+            continue
+        for channel in values:  # one at a time: images may be large
+            crc = zlib.crc32(channel.astype(">i2").tobytes(), crc)
     return crc
 
 

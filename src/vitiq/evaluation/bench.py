@@ -363,9 +363,11 @@ def _check_keys(settings: Mapping[str, Any], known: Sequence[str], place: str, f
 
 
 def _checkpoint(text: str, here: Path) -> Path:
-    """`PATH`, or `NAME:PATH` of a registered backbone, below a folder."""
-    from vitiq.models.backbones import split_name  # noqa: PLC0415 - torch
+    """`PATH`, or `NAME:PATH` of a registered backbone, below a folder; the name of one stays as it is."""
+    from vitiq.models.backbones import is_name, split_name  # noqa: PLC0415 - torch
 
+    if is_name(text) and not (here / text).is_file():
+        return Path(text)
     name, path = split_name(text)
     return Path(f"{name}:{here / path}") if name else here / path
 

@@ -95,10 +95,11 @@ def run_preset(
     with faults.gathered():
         compared = parse_codecs(config.comparators) if config.comparators.strip(", ") else []
         for other in compared:
-            if other != parse_codec(config.codec):
-                with faults.gathered():
-                    placed = on_device(other, config.device)
-                    others.append(series_of(placed, group="equal-bytes", nearest=True, own_targets=True))
+            with faults.gathered():
+                placed = on_device(other, config.device)
+                series = series_of(placed, group="equal-bytes", nearest=True, own_targets=True)
+                if main is None or series.digest != main.digest:
+                    others.append(series)
     waiting = len(others) if config.at_bytes is None else 0
     for text, qualities in config.ladder:
         with faults.gathered():

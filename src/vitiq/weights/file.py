@@ -12,10 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vitiq.errors import WeightsError
+from vitiq.errors import WeightsError, first_line
 from vitiq.files import write_bytes
 from vitiq.text import parse_json
-from vitiq.weights.checkpoint import read_safetensors
+from vitiq.weights.checkpoint import check_header, read_safetensors, refuse_wrong_kind
+from vitiq.weights.store import sha256_file
 
 KEY = "vitiq_config"
 """Entry of a file's metadata, a JSON object."""
@@ -70,6 +71,30 @@ def format_of(path: Path) -> str | None:
     except (SafetensorError, OSError, ValueError):
         return None
     return form if isinstance(form, str) else None
+
+
+def described(path: Path) -> dict[str, object]:
+    """What a weights file says of itself: path, format, sha256, bytes, and the metadata of a safetensors file.
+
+    The format is the one that vitiq's own files name; None for other files.
+
+    Raises:
+        WeightsError: it is no weights file, or cannot be read.
+    """
+    metadata: dict[str, Any] = {}
+    try:
+        if path.suffix == ".safetensors":
+            check_header(path)
+            with safe_open(str(path), framework="pt") as file:
+                metadata = dict(file.metadata() or {})
+            metadata |= _parsed(metadata)
+            metadata.pop(KEY, None)
+        else:
+            refuse_wrong_kind(path)
+        found = {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a readable weights file ({first_line(error)}); copy it again") from error
+    return {"path": str(path), "format": metadata.pop("format", None), **found, "metadata": metadata}
 
 
 def _parsed(metadata: Mapping[str, str] | None) -> dict[str, Any]:

@@ -106,6 +106,20 @@ def model_info(name: str) -> ModelInfo:
     raise UnknownNameError(f"unknown model {name!r}: choose from {', '.join(i.name for i in list_models())}")
 
 
+def named_file(name: str) -> Path | None:
+    """The file of an entry; None for a name that is none.
+
+    Raises:
+        WeightsError: it is not fetched yet.
+    """
+    info = next((info for info in list_models() if info.name == name), None)
+    if info is not None and not info.path.is_file():
+        raise WeightsError(
+            f"{name}: its weights are not on this machine yet; get them with `vitiq models fetch {name}`"
+        )
+    return None if info is None else info.path
+
+
 def embedded_path(file: str) -> Path:
     """Path of a weights file that ships with vitiq.
 

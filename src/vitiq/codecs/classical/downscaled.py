@@ -94,6 +94,8 @@ class Downscaled(ViqCodec):
         file = container.section(FILE)
         if zlib.crc32(file) != container.symbols_crc:
             raise BitstreamError(f"the {self.inner.title} file inside does not match its checksum; the file is damaged")
+        if not self.inner.detect(file):
+            raise BitstreamError(f"the file inside is no {self.inner.title} file; the file is damaged")
         small = self._inner.decode(file)
         if small.shape[0] > container.height or small.shape[1] > container.width:
             raise BitstreamError("the image inside is larger than the file says; the file is damaged")

@@ -152,7 +152,7 @@ class InversionVector(ViqCodec):
         generator = generator_of(file, self.options.generator)
         bits, compat = _header(file)
         shape = generator.layers[0]
-        if any(section.kind == QSGD for section in file.sections):
+        if _code(file) == QSGD:
             quantised = qsgd.from_bytes(file.section(QSGD), shape.size, bits, compat=compat)
             symbols, vector = quantised.levels, qsgd.dequantise(quantised)
         else:
@@ -165,11 +165,11 @@ class InversionVector(ViqCodec):
     def contents(self, file: viq.Container, *, symbols: bool) -> Contents:
         """Bits and code; says at which size the generator's image is, where the generator is available."""
         bits, compat = _header(file)
-        coder = "qsgd" if any(section.kind == QSGD for section in file.sections) else "range"
+        coder = "qsgd" if _code(file) == QSGD else "range"
         details = {"coder": coder, "compat": "thesis" if compat else None}
         notes: tuple[str, ...] = ()
         try:
-            side = self._generator().resolution
+            side = generator_of(file, self.options.generator).resolution
             if (file.width, file.height) != (side, side):
                 notes = (f"reconstructed at {side}×{side} and resized to {file.width}×{file.height}",)
         except WeightsError:
@@ -197,6 +197,14 @@ class InversionVector(ViqCodec):
     def shared_bytes(self) -> int:
         """Size of the generator's weights."""
         return self._generator().weights_bytes
+
+
+def _code(file: viq.Container) -> int:
+    """Kind of the section with the vector, of which there is one."""
+    kinds = {section.kind for section in file.sections} & {RANGE, QSGD}
+    if len(kinds) > 1:
+        raise BitstreamError(f"sections {RANGE} and {QSGD} given, one of them expected; the file is damaged")
+    return QSGD if QSGD in kinds else RANGE
 
 
 def _header(file: viq.Container) -> tuple[int, bool]:

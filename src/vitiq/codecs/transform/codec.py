@@ -255,11 +255,16 @@ class TransformViqCodec(ViqCodec):
             image = decoder.image(read.symbols, read.level, self._synthesis, (file.height, file.width))
         return image if read.layer is None else np.where(read.layer[:, :, 3:] > 0, read.layer[:, :, :3], image)
 
-    def label_reader(self) -> LabelReader:
-        """The classifier of latents; raises WeightsError where its weights are not found."""
+    def label_reader(self, data: bytes) -> LabelReader:
+        """The classifier of a file's latents; raises WeightsError where none of them or no weights are found."""
         from vitiq.codecs.transform.labels import LatentLabels
 
-        return LatentLabels(self)
+        return LatentLabels(self, data)
+
+    def decoder_of(self, data: bytes) -> Decoder:
+        """The networks of a file; those of the option for a layer of graphics alone. Raises as `decompress`."""
+        file = self.unpack(data)
+        return self._decoder(None if all(section.kind == GRAPHICS for section in file.sections) else file)
 
     def networks(self) -> TransformModel:
         """The networks behind the codec.
@@ -357,8 +362,11 @@ def _planes(layer: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "4 
 
 
 def _kind(file: viq.Container) -> int:
-    """Kind of the section with the latents."""
-    return LATENTS_IN_CONTEXT if any(s.kind == LATENTS_IN_CONTEXT for s in file.sections) else LATENTS
+    """Kind of the section with the latents, of which there is one."""
+    kinds = {section.kind for section in file.sections} & {LATENTS, LATENTS_IN_CONTEXT}
+    if len(kinds) > 1:
+        raise BitstreamError(f"sections {LATENTS} and {LATENTS_IN_CONTEXT} given, one expected; the file is damaged")
+    return LATENTS_IN_CONTEXT if LATENTS_IN_CONTEXT in kinds else LATENTS
 
 
 def _quality_byte(level: int) -> bytes:
@@ -367,14 +375,18 @@ def _quality_byte(level: int) -> bytes:
 
 def _level(file: viq.Container) -> int:
     """The quality that each section begins with."""
-    first = {section.data[:1] for section in file.sections if section.kind in {LATENTS, LATENTS_IN_CONTEXT, GRAPHICS}}
-    levels = {int.from_bytes(byte, signed=True) for byte in first}
+    first = {section.data[:1] for section in file.sections if section.kind in {_kind(file), GRAPHICS}}
+    levels = sorted({int.from_bytes(byte, signed=True) for byte in first})
     if not first:
         file.section(_kind(file))
-    if len(levels) != 1 or b"" in first or not LOWEST <= min(levels) <= HIGHEST:
-        said = ", ".join(str(level) for level in sorted(levels)) or "none"
-        raise BitstreamError(f"quality {said} given, {LOWEST} to {HIGHEST} expected; the file is damaged")
-    return levels.pop()
+    if b"" in first:
+        raise BitstreamError("a section without its first byte, the quality, given; the file is damaged")
+    if len(levels) > 1:
+        said = " and ".join(map(str, levels))
+        raise BitstreamError(f"sections of the qualities {said} given, one quality expected; the file is damaged")
+    if not LOWEST <= levels[0] <= HIGHEST:
+        raise BitstreamError(f"quality {levels[0]} given, {LOWEST} to {HIGHEST} expected; the file is damaged")
+    return levels[0]
 
 
 class Generative(TransformViqCodec):

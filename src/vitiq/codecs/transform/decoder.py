@@ -77,6 +77,23 @@ class Decoder:
         found.check(self.model)
         return found
 
+    def label_classifier(self) -> EmbeddedClassifier:
+        """The classifier that reads labels in the codec's latents: the one beside its weights, or the shipped one.
+
+        Raises:
+            WeightsError: neither was trained on these latents.
+        """
+        if self._beside.exists():
+            beside = load_classifier(self._beside, self._device)
+            if beside.latent_space == self.model.latent_space:
+                return beside
+        shipped = load_classifier(latent_classifier.WEIGHTS, self._device)
+        try:
+            shipped.check(self.model)
+        except WeightsError as error:
+            raise WeightsError(f"{error}, and put it at {self._beside}") from error
+        return shipped
+
     def features(
         self, latents: Float[Tensor, "n c h w"], quality: Float[Tensor, "n 3"], size: tuple[int, int]
     ) -> Float[Tensor, "n f g g"] | None:

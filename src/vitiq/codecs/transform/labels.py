@@ -9,8 +9,6 @@ import numpy as np
 from jaxtyping import Float32
 
 from vitiq.codecs.labels import Reading, count_operations
-from vitiq.codecs.transform.latent_classifier import load_classifier
-from vitiq.models.device import find_device
 
 if TYPE_CHECKING:
     from vitiq.codecs.transform.codec import TransformViqCodec
@@ -18,20 +16,21 @@ if TYPE_CHECKING:
 
 
 class LatentLabels:
-    """The embedded classifier of latents, for the files of a codec, see `LabelReader`.
+    """The classifier that belongs to the weights of a file, see `LabelReader`.
 
     Raises:
-        WeightsError: its weights are not found.
+        BitstreamError: the file is damaged.
+        WeightsError: its weights are not found, or no classifier that reads their latents.
     """
 
-    def __init__(self, codec: TransformViqCodec) -> None:
-        device = codec.options.device
-        self._codec, self._classifier = codec, load_classifier(device=None if device == "cpu" else find_device(device))
+    def __init__(self, codec: TransformViqCodec, data: bytes) -> None:
+        self._codec, self._data = codec, data
+        self._classifier = codec.decoder_of(data).label_classifier()
         self.network, self.labels = self._classifier.weights_sha256[:12], self._classifier.labels
 
-    def read(self, data: bytes, *, count_flops: bool = False) -> Reading:
-        """Labels of a file; raises as `read_latents`."""
-        return read_latents(self._codec, data, self._classifier, count_flops=count_flops)
+    def read(self, *, count_flops: bool = False) -> Reading:
+        """Labels of the file; raises as `read_latents`."""
+        return read_latents(self._codec, self._data, self._classifier, count_flops=count_flops)
 
 
 def read_latents(
@@ -44,9 +43,9 @@ def read_latents(
 
     Raises:
         BitstreamError: the file is damaged.
-        WeightsError: the file or the classifier belongs to other codec weights.
+        WeightsError: the classifier reads the latents of other codec weights than the file's.
     """
-    classifier.check(codec.networks())
+    classifier.check(codec.decoder_of(data).model)
     start = time.perf_counter()
     file = codec.inspect(data, symbols=True)
     latents = (file.latents or ())[0]

@@ -60,6 +60,7 @@ class CompressAiCodec(ViqCodec):
     Options = CompressAiOptions
     argument = "model"
     section_names = {STRING: "latents"}  # noqa: RUF012 - a constant
+    repeated_kinds = frozenset({STRING})
 
     def build(self, quality: int) -> Any:
         """A network of a quality without its weights.

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from vitiq import registry
 from vitiq.codecs.inversion.generators.base import Generator, LatentLayer
-from vitiq.errors import UnknownNameError, WeightsError
+from vitiq.errors import WeightsError
 from vitiq.models.device import find_device
 from vitiq.weights.kept import kept
-from vitiq.weights.store import model_info
+from vitiq.weights.store import named_file
 
 __all__ = ["Generator", "LatentLayer", "load_generator"]
 
@@ -60,13 +60,10 @@ def _find(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    try:
-        info = model_info(name)
-    except UnknownNameError as error:
+    found = named_file(name)
+    if found is None:
         raise WeightsError(
             f"generator {name!r}: no such file or model; give one of {', '.join(registry.names('generators'))}, the "
             f"path of a weights file, or a name that `vitiq models list` shows"
-        ) from error
-    if not info.path.is_file():
-        raise WeightsError(f"generator {name!r} is not on this machine yet; get it with `vitiq models fetch {name}`")
-    return info.path
+        )
+    return found
