@@ -15,7 +15,6 @@ DISTS, FID) must be fetched first, as for the metric.
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from vitiq import registry
@@ -52,6 +51,7 @@ from vitiq.metrics.semantic.vit_losses import (
 )
 from vitiq.metrics.semantic.vit_stand_ins import VitLevelsLoss, VitTopKLoss
 from vitiq.metrics.sets.losses import PatchFidLoss, PatchFidVitLoss
+from vitiq.text import near_names
 
 __all__ = [
     "LOSSES",
@@ -114,6 +114,10 @@ STAND_INS: dict[str, type[Loss]] = {
 """What is minimised in the place of a metric that is not differentiable or compares sets, by name."""
 
 
+OF_SEARCHES = {"vit": "vit-tokens-locked", "perceptual": "vit-levels"}
+"""Names of `--loss` alone, and the loss that each of them mostly is."""
+
+
 def loss(name: str, **options: Any) -> Loss:
     """The loss of a metric, or a surrogate.
 
@@ -138,7 +142,12 @@ def loss_class(name: str) -> type[Loss]:
     if name in known:
         return known[name]
     if name not in registry.names("metrics"):
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        if name in OF_SEARCHES:
+            raise UnknownNameError(
+                f"loss {name!r} given, a name of searching codecs (--loss {name}) alone, for {OF_SEARCHES[name]} with a "
+                f"share of the squared error; give {OF_SEARCHES[name]!r}"
+            )
+        near = near_names(name, known, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
         raise UnknownNameError(f"no loss of the metric {name!r}: {hint}")
     own: object = registry.load("metrics", name).loss_class()

@@ -6,7 +6,6 @@ only `load` imports the module that an entry point names.
 
 from __future__ import annotations
 
-import difflib
 import sys
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -15,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described
 from vitiq.foreign import RAISED, guarded, is_ours
+from vitiq.text import near_names
 
 Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
 LISTED = ("codecs", "metrics")
@@ -86,7 +86,7 @@ def load(group: Group, name: str) -> Any:
             f"no {group} are registered, as vitiq is not installed in this Python: pip install vitiq"
         )
     if name not in entries:
-        near = difflib.get_close_matches(name, entries, n=3, cutoff=0.4)
+        near = near_names(name, entries, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(names(group))}"
         kind, listed = group[:-1].replace("_", " "), f" (vitiq {group} list shows all)" if group in LISTED else ""
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")

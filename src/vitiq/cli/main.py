@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 failure, 2 usage, 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import logging
 import os
@@ -27,6 +26,7 @@ from vitiq.cli.streams import ReaderGone, abandon, flush, of_output, prepare, re
 from vitiq.errors import InputError, UnknownNameError, VitiqError, described
 from vitiq.foreign import reserve_output
 from vitiq.signals import stop_on_signals
+from vitiq.text import near_names
 
 COMMANDS = {
     "run": "compress, decode, score and report, beside other codecs",
@@ -93,7 +93,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, or None with a hint at near names."""
         if cmd_name not in COMMANDS:
-            near = difflib.get_close_matches(cmd_name, COMMANDS, n=2)
+            near = near_names(cmd_name, COMMANDS, most=2)
             hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {cmd_name!r}: {hint}", ctx)
         command: click.Command = import_module(f"vitiq.cli.{cmd_name}").command

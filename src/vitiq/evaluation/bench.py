@@ -16,7 +16,6 @@ rates = [10, 20, 30]                         # or bytes = […], or bpp = […]
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,7 +40,7 @@ from vitiq.evaluation.study import Series, Study
 from vitiq.image.folders import not_there
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import DEFAULT
-from vitiq.text import parse_toml, read_text
+from vitiq.text import near_names, parse_toml, read_text
 
 LISTS = ("images", "codecs", "metrics", "keep", "panel", "precomputed", "anchors")
 TEXTS = ("weights", "anchor")
@@ -308,7 +307,7 @@ def _codec(table: Any, path: Path, faults: Faults) -> CodecSpec:
 def _check_keys(settings: Mapping[str, Any], known: Sequence[str], place: str, faults: Faults) -> None:
     for key in settings:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
+            near = near_names(key, known, most=1)
             hint = f"did you mean {near[0]}?" if near else f"expected {', '.join(known)}"
             faults.found.append(InputError(f"{place}: unknown key {key!r}: {hint}"))
 
