@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from vitiq import registry
-from vitiq.errors import InputError, PluginError, UnknownNameError
+from vitiq.errors import InputError, PluginError, UnknownNameError, near_names
 from vitiq.metrics.fidelity.losses import (
     MaeLoss,
     MseLoss,
@@ -51,7 +51,6 @@ from vitiq.metrics.semantic.vit_losses import (
 )
 from vitiq.metrics.semantic.vit_stand_ins import VitLevelsLoss, VitTopKLoss
 from vitiq.metrics.sets.losses import PatchFidLoss, PatchFidVitLoss
-from vitiq.text import near_names
 
 __all__ = [
     "LOSSES",
@@ -144,8 +143,8 @@ def loss_class(name: str) -> type[Loss]:
     if name not in registry.names("metrics"):
         if name in OF_SEARCHES:
             raise UnknownNameError(
-                f"loss {name!r} given, a name of searching codecs (--loss {name}) alone, for {OF_SEARCHES[name]} with a "
-                f"share of the squared error; give {OF_SEARCHES[name]!r}"
+                f"loss {name!r} given, which only searching codecs have (--loss {name}: {OF_SEARCHES[name]} with a share "
+                f"of the squared error); give {OF_SEARCHES[name]!r}"
             )
         near = near_names(name, known, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"

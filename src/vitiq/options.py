@@ -16,8 +16,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from vitiq.errors import InputError
-from vitiq.text import near_names
+from vitiq.errors import InputError, near_names
 
 T = TypeVar("T")
 

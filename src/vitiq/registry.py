@@ -12,9 +12,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described
+from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described, near_names
 from vitiq.foreign import RAISED, guarded, is_ours
-from vitiq.text import near_names
 
 Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
 LISTED = ("codecs", "metrics")

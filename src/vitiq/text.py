@@ -11,7 +11,6 @@ Example:
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import json
 import math
@@ -31,17 +30,6 @@ MAX_TEXT_BYTES = 2**28
 def plural(count: int, noun: str) -> str:
     """A count with its noun: "1 image", "2 images"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def near_names(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
-    """Names that may have been meant, the likeliest first; case does not count.
-
-    Args:
-        most: names given at most.
-        cutoff: likeness from which on a name is near, as difflib has it.
-    """
-    folded = {one.casefold(): one for one in known}
-    return [folded[one] for one in difflib.get_close_matches(name.casefold(), folded, n=most, cutoff=cutoff)]
 
 
 def read_text(path: Path) -> str:

@@ -23,10 +23,9 @@ from vitiq import __version__
 from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import ReaderGone, abandon, flush, of_output, prepare, reader_gone, show_error
-from vitiq.errors import InputError, UnknownNameError, VitiqError, described
+from vitiq.errors import InputError, UnknownNameError, VitiqError, described, near_names
 from vitiq.foreign import reserve_output
 from vitiq.signals import stop_on_signals
-from vitiq.text import near_names
 
 COMMANDS = {
     "run": "compress, decode, score and report, beside other codecs",

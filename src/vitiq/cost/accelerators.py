@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from vitiq.errors import InputError
-from vitiq.text import near_names
+from vitiq.errors import InputError, near_names
 
 MEASURED_SIDE = 2048
 MEASURED_SECONDS = 1.0

@@ -25,7 +25,7 @@ from typing import Any
 from vitiq.analysis.anchors import read_anchor, read_anchors
 from vitiq.analysis.points import codecs_of
 from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codecs
-from vitiq.errors import InputError, VitiqError
+from vitiq.errors import InputError, VitiqError, near_names
 from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs
@@ -40,7 +40,7 @@ from vitiq.evaluation.study import Series, Study
 from vitiq.image.folders import not_there
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import DEFAULT
-from vitiq.text import near_names, parse_toml, read_text
+from vitiq.text import parse_toml, read_text
 
 LISTS = ("images", "codecs", "metrics", "keep", "panel", "precomputed", "anchors")
 TEXTS = ("weights", "anchor")

@@ -39,9 +39,9 @@ def _exactly(*images: Any) -> Iterator[tuple[Any, ...]]:
     """
     for given in images:
         if not isinstance(given, Tensor):
-            kind = type(given).__module__.partition(".")[0] + "." + type(given).__name__
-            fix = "; give torch.from_numpy(array)" if kind == "numpy.ndarray" else ""
-            raise InputError(f"{kind.removeprefix('builtins.')} given, torch tensors of N×3×H×W expected{fix}")
+            what = (type(given).__module__.partition(".")[0] + "." + type(given).__name__).removeprefix("builtins.")
+            fix = "; give torch.from_numpy(array)" if what == "numpy.ndarray" else ""
+            raise InputError(f"{what} given, torch tensors of N×3×H×W expected{fix}")
     floats = [x for x in images if x.is_floating_point()]
     if len(floats) < len(images):
         yield images

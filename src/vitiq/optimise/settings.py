@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from vitiq import registry
-from vitiq.errors import InputError
+from vitiq.errors import InputError, near_names
 from vitiq.options import device_option, option
-from vitiq.text import near_names
 
 if TYPE_CHECKING:
     from vitiq.metrics.base import Metric

@@ -10,7 +10,7 @@ images are gone through in strips.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -199,5 +199,6 @@ class IwSsimLoss(LumaLoss):
         if torch.compiler.is_compiling():
             # Tables of a few rows, each traced for a minute, whose sizes Inductor gets wrong. `disable` takes seconds
             # to import: only here.
-            return torch.compiler.disable(super()._compare)(distorted, reference)
+            eager: Callable[[Images, Images], Each] = torch.compiler.disable(super()._compare)  # type: ignore[no-untyped-call]
+            return eager(distorted, reference)
         return super()._compare(distorted, reference)
