@@ -143,8 +143,8 @@ def loss_class(name: str) -> type[Loss]:
     if name not in registry.names("metrics"):
         if name in OF_SEARCHES:
             raise UnknownNameError(
-                f"loss {name!r} given, which only searching codecs have (--loss {name}: {OF_SEARCHES[name]} with a share "
-                f"of the squared error); give {OF_SEARCHES[name]!r}"
+                f"loss {name!r} given, which only searching codecs have (--loss {name}: {OF_SEARCHES[name]} with a "
+                f"share of the squared error); give {OF_SEARCHES[name]!r}"
             )
         near = near_names(name, known, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
