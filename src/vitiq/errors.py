@@ -17,6 +17,7 @@ Each message says what was given, what was expected and how to fix it, in one li
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 
 
 class VitiqError(Exception):
@@ -127,3 +128,16 @@ def unwritable(path: object, error: OSError) -> str:
     cure = "free some space, or " if error.errno in FULL else ""
     cure = "give a shorter name, or " if error.errno == errno.ENAMETOOLONG else cure
     return f"{path}: cannot be written ({error.strerror}); {cure}choose another output"
+
+
+def near_names(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
+    """Names that may have been meant, the likeliest first; case does not count.
+
+    Args:
+        most: names given at most.
+        cutoff: likeness from which on a name is near, as difflib has it.
+    """
+    import difflib  # noqa: PLC0415 - for an error alone
+
+    folded = {one.casefold(): one for one in known}
+    return [folded[one] for one in difflib.get_close_matches(name.casefold(), folded, n=most, cutoff=cutoff)]

@@ -15,11 +15,10 @@ DISTS, FID) must be fetched first, as for the metric.
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from vitiq import registry
-from vitiq.errors import InputError, PluginError, UnknownNameError
+from vitiq.errors import InputError, PluginError, UnknownNameError, near_names
 from vitiq.metrics.fidelity.losses import (
     MaeLoss,
     MseLoss,
@@ -114,6 +113,10 @@ STAND_INS: dict[str, type[Loss]] = {
 """What is minimised in the place of a metric that is not differentiable or compares sets, by name."""
 
 
+OF_SEARCHES = {"vit": "vit-tokens-locked", "perceptual": "vit-levels"}
+"""Names of `--loss` alone, and the loss that each of them mostly is."""
+
+
 def loss(name: str, **options: Any) -> Loss:
     """The loss of a metric, or a surrogate.
 
@@ -138,7 +141,12 @@ def loss_class(name: str) -> type[Loss]:
     if name in known:
         return known[name]
     if name not in registry.names("metrics"):
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        if name in OF_SEARCHES:
+            raise UnknownNameError(
+                f"loss {name!r} given, which only searching codecs have (--loss {name}: {OF_SEARCHES[name]} with a "
+                f"share of the squared error); give {OF_SEARCHES[name]!r}"
+            )
+        near = near_names(name, known, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
         raise UnknownNameError(f"no loss of the metric {name!r}: {hint}")
     own: object = registry.load("metrics", name).loss_class()

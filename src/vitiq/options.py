@@ -14,10 +14,9 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, near_names
 
 T = TypeVar("T")
 
@@ -78,7 +77,7 @@ def make_options(kind: type[T], given: Mapping[str, object], owner: str) -> T:
     known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     unknown = [name for name in given if name not in known]
     if unknown:
-        near = get_close_matches(unknown[0], known, n=1)
+        near = near_names(unknown[0], known, most=1)
         legal = f"it takes {', '.join(known)}" if known else "it takes none"
         meant = f" (did you mean {near[0]}?)" if near else ""
         raise InputError(f"{owner} does not take the option {', '.join(unknown)}{meant}; {legal}")

@@ -6,7 +6,6 @@ only `load` imports the module that an entry point names.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import sys
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described
+from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described, near_names
 from vitiq.foreign import RAISED, guarded, is_ours
 
 log = logging.getLogger("vitiq")
@@ -111,7 +110,7 @@ def load(group: Group, name: str) -> Any:
             f"no {group} are registered, as vitiq is not installed in this Python: pip install vitiq"
         )
     if name not in entries:
-        near = difflib.get_close_matches(name, entries, n=3, cutoff=0.4)
+        near = near_names(name, entries, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(names(group))}"
         kind, listed = group[:-1].replace("_", " "), f" (vitiq {group} list shows all)" if group in LISTED else ""
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")

@@ -26,9 +26,11 @@ from torch.utils.data import DataLoader, Dataset
 import vitiq
 from vitiq import errors
 from vitiq.cli.main import cli
+from vitiq.errors import InputError
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.sets import statistics_of
-from vitiq.types import ImageU8, Progress
+from vitiq.metrics.base import PairMetric
+from vitiq.types import ImageU8, Progress, Score
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = [
@@ -67,6 +69,20 @@ def pair() -> tuple[ImageU8, ImageU8]:
     image = np.asarray(Image.open(next((ROOT / "examples/images").glob("*.png"))).convert("RGB"))
     crop = np.ascontiguousarray(image[100:196, 120:248])
     return crop, vitiq.encode(crop, "jpeg", quality=12).decode()
+
+
+class OwnMetric(PairMetric):
+    """Samples that differ."""
+
+    name, title = "own", "Own"
+    range, higher_is_better, kind = (0, math.inf), False, "full-reference"
+    formula = reference = "none"
+
+    def signature(self) -> str:
+        return "own|v1"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        return Score(float(np.count_nonzero(reference != distorted)), self.signature())
 
 
 def test_importing_it_loads_nothing_heavy(tmp_path: Path) -> None:
@@ -259,7 +275,7 @@ class BytesPath:
         (lambda image: ANY.score_sets(".", ".", "fid-vit,psnr"), "psnr compares pairs of images"),
         (lambda image: ANY.score_sets(".", ".", ""), "no metric named"),
         (lambda image: ANY.score_folder(".", ".", []), "no metric named"),
-        (lambda image: ANY.run_study("x.png", [ANY.codec("jpeg")], "out"), "codecs: a list of Jpeg given"),
+        (lambda image: ANY.run_study("x.png", [ANY.codec("jpeg")], "out"), "codecs: Jpeg itself given, text as"),
         (lambda image: ANY.run_study([], "jpeg", "out", "mse"), "no image to run on: none was named"),
         (lambda image: ANY.losses.loss(3), "loss: int given"),
         (lambda image: ANY.decode(""), "data: an empty path given"),
@@ -276,7 +292,9 @@ class BytesPath:
         (lambda image: ANY.score(image, image, 3), "metrics: int given"),
         (lambda image: ANY.score(image, image, ""), "no metric named"),
         (lambda image: ANY.metric("default"), "one expected"),
-        (lambda image: ANY.score_sets(".", [image]), "a path and a batch"),
+        (lambda image: ANY.score_sets("nowhere", [image]), "nowhere: no such folder"),
+        (lambda image: ANY.score_folder(".", ".", [OwnMetric()]), "OwnMetric itself given, .* A package of your own"),
+        (lambda image: ANY.score(image, image, ["mse", OwnMetric(), OwnMetric()]), "two metrics called 'own'"),
         (lambda image: ANY.score_folder("nowhere", "."), "nowhere: no such file or folder"),
         (lambda image: ANY.backbone("nowhere.safetensors"), "nowhere.safetensors"),
         (lambda image: ANY.torchmetric("ssimm"), "did you mean"),
@@ -530,3 +548,60 @@ def test_the_named_device_must_be_there(pair: tuple[ImageU8, ImageU8]) -> None:
         assert on_cpu[name].value == pytest.approx(score.value, abs=0.02)
     with pytest.raises(errors.InputError, match="device 'kuda' given"):
         vitiq.score(*pair, "vit-topk", device="kuda")
+
+
+def test_an_own_metric_is_used_without_a_package(bundled: dict[str, ImageU8]) -> None:
+    image = np.ascontiguousarray(bundled["animal"][:32, :32])
+    scores = vitiq.score(image, image + np.uint8(1), ["mse", OwnMetric()])
+    assert list(scores) == ["mse", "own"]
+    assert scores["own"].value == vitiq.metric(OwnMetric())(image, image + np.uint8(1)).value == 32 * 32 * 3
+    measure = vitiq.torchmetric(OwnMetric())
+    measure.update(torch.zeros(2, 3, 8, 8), torch.ones(2, 3, 8, 8))
+    assert float(measure.compute()) == 8 * 8 * 3
+
+
+def test_a_compressed_file_is_scored_as_by_the_command(tmp_path: Path, bundled: dict[str, ImageU8]) -> None:
+    image = np.ascontiguousarray(bundled["animal"][:64, :64])
+    path = vitiq.encode(image, "generative", quality=20).save(tmp_path / "an.viq")
+    expected = float(np.mean((image.astype(float) - vitiq.decode(path)) ** 2))
+    assert vitiq.score(image, path, "mse")["mse"].value == pytest.approx(expected)
+    assert vitiq.score([image], [path], "mse")[0]["mse"].value == pytest.approx(expected)
+    assert vitiq.metric("mse")(path, image).value == pytest.approx(expected)
+    for call in (vitiq.load_image, vitiq.encode):
+        with pytest.raises(InputError, match=r"an.viq: a compressed file of the codec generative .* vitiq.decode\("):
+            call(path)
+    (tmp_path / "text.txt").write_text("no image")
+    with pytest.raises(InputError, match="not an image"):
+        vitiq.load_image(tmp_path / "text.txt")
+
+
+def test_statistics_and_folders_meet_images_in_memory(tmp_path: Path) -> None:
+    """Truth: the same images in memory on both sides; statistics of the rows by NumPy."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 200 + side * 50, (16, 16, 3), dtype=np.uint8) for side in range(2) for _ in range(200)]
+    references, distorted = images[:200], images[200:]
+    (tmp_path / "a").mkdir()
+    for number, image in enumerate(references):
+        Image.fromarray(image).save(tmp_path / "a" / f"{number}.png")
+    measure: Any = vitiq.metric("fid-pixel").metric
+    rows = np.concatenate([measure.rows(image) for image in references]).astype(np.float64)
+    np.savez(tmp_path / "a.npz", mu=rows.mean(axis=0), sigma=np.cov(rows, rowvar=False))
+    expected = vitiq.score_sets(references, distorted, "fid-pixel")["fid-pixel"].value
+    assert expected > 0
+    for side in (tmp_path / "a.npz", tmp_path / "a"):
+        for pair in ((side, distorted), (distorted, side)):
+            found = ANY.score_sets(*pair, "fid-pixel", jobs=1, progress=False)["fid-pixel"].value
+            assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_reprs_are_short(tmp_path: Path, bundled: dict[str, ImageU8], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert repr(vitiq.codec("avif", speed=3)) == "<vitiq codec avif[speed=3]>"
+    assert repr(vitiq.codec("jpeg")) == "<vitiq codec jpeg>"
+    assert repr(vitiq.codec("jpeg+deblock")) == "<vitiq codec jpeg+deblock>"
+    Image.fromarray(np.ascontiguousarray(bundled["animal"][:32, :32])).save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    pair = vitiq.score_folder(".", ".", "mse,fid-vit", jobs=1, progress=False).pairs[0]
+    assert pair.rows[0]
+    assert len(repr(pair)) < 1000
+    study = vitiq.run_study("a.png", "jpeg@30,80", "out", "mse", executor="inline", progress=False)
+    assert repr(study) == "<vitiq study: 2 records, 1 image, 1 codec, 0 problems>"

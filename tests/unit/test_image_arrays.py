@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+import vitiq
 from vitiq.errors import InputError
 from vitiq.image.arrays import ROUNDED, to_image, to_images
 from vitiq.image.io import read_image
@@ -175,6 +178,11 @@ REFUSED: list[tuple[str, Callable[[], object], str]] = [
         lambda: memoryview(PIXELS.tobytes()).cast("B", (9, 7, 3)),
         "189 bytes (give Image.open",
     ),
+    ("uint8 N×3×H×W", lambda: PIXELS.transpose(2, 0, 1)[None], "for a batch: list(array.transpose(0, 2, 3, 1))"),
+    ("uint8 N×3×H×3", lambda: PIXELS[:, :3].transpose(2, 0, 1)[None], "for a batch: each H×W×3"),
+    ("a generator", lambda: (one for one in [PIXELS]), "generator (give the images that it yields as a list: list("),
+    ("a compressed image", lambda: vitiq.encode(PIXELS, "jpeg"), "EncodedImage (give its .decode()) given"),
+    ("compressed images", lambda: [vitiq.encode(PIXELS, "jpeg")], "a list of EncodedImage (give its .decode()) given"),
     ("uint8 N×H×W×3", lambda: PIXELS[None], "give a list of images for a batch: list(array)"),
     ("float N×H×W×3", lambda: unit(PIXELS)[None].repeat(2, 0), "give array.transpose(0, 3, 1, 2)"),
     ("float H×W×2", lambda: unit(PIXELS)[:, :, :2], "shape 9×7×2 given, H×W×3, 3×H×W or N×3×H×W expected"),
@@ -205,6 +213,26 @@ def test_what_is_refused_is_taken_as_the_message_says() -> None:
     np.testing.assert_array_equal(to_image(whole.convert("L"))[0], REPEATED)
     wide = Image.fromarray(GREYS.astype(np.int32) * 257)
     np.testing.assert_array_equal(to_image(wide.convert("I;16"))[0], REPEATED)
+
+
+def test_a_batch_with_channels_first_is_taken_as_the_message_says() -> None:
+    batch = np.stack([PIXELS, PIXELS[::-1]]).transpose(0, 3, 1, 2)
+    found = to_images(list(batch.transpose(0, 2, 3, 1))).images
+    np.testing.assert_array_equal(found, [PIXELS, PIXELS[::-1]])
+
+
+def test_16_bit_colour_that_pillow_cuts_is_noted(tmp_path: Path) -> None:
+    """Pillow keeps the high byte: of 0x01ff 1, where 2 is nearest. The PNG is written here by hand."""
+    rows = b"".join(b"\0" + b"\x01\xff" * 3 * 2 for _ in range(2))
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    parts = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
+    path = tmp_path / "deep.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    assert to_image(path)[0][0, 0, 0] == 2
+    with Image.open(path) as opened:
+        image, notes = to_image(opened)
+    assert image[0, 0, 0] == 1
+    assert notes == ["16-bit colour cut to 8 bits by Pillow (vitiq rounds that of a path)"]
 
 
 def test_views_that_numpy_has_no_form_of() -> None:

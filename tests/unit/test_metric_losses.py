@@ -23,9 +23,11 @@ import vitiq
 from vitiq import registry
 from vitiq.errors import InputError, UnknownNameError, WeightsError
 from vitiq.losses import LOSSES, STAND_INS, Loss, loss
+from vitiq.metrics.measures.ssimulacra2 import xyb
 from vitiq.metrics.scoring import resolve_metrics, score_pairs
 from vitiq.models.backbones.base import Backbone, Preprocessing
 from vitiq.models.vit import VisionTransformer, ViTConfig
+from vitiq.optimise.settings import WEIGHTINGS
 from vitiq.types import ImageU8
 
 PIXELS = ("mse", "rmse", "mae", "psnr-rgb", "psnr-y", "ssim", "ssim-y", "ssim-skimage", "ms-ssim", "ms-ssim-y")
@@ -122,6 +124,75 @@ def test_identical_and_flat_images_have_a_finite_slope(name: str, weights: Path)
         assert bool(torch.autograd.grad(value, image)[0].isfinite().all())
 
 
+@pytest.mark.parametrize("name", [*PIXELS, *MEASURED])
+def test_an_output_that_overshoots_has_a_finite_slope(name: str) -> None:
+    side = {"ms-ssim": 176, "ms-ssim-y": 176, "iw-ssim": 161, "nlpd": 65, "vif": 41}.get(name, 32)
+    reference = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    image = reference.clone()
+    image[..., 5, 5], image[..., 9, 7], image[..., 1, 2], image[..., 8, 8] = -0.05, 1.05, -3, 4
+    value = loss(name)(image.requires_grad_(), reference)
+    assert math.isfinite(value.item())
+    assert bool(torch.autograd.grad(value, image)[0].isfinite().all())
+
+
+def test_ssimulacra2_takes_opsin_values_below_zero_for_zero() -> None:
+    """As libjxl's LinearRGBToXYB: max(0, …) before the cube root. Computed here with NumPy."""
+    light = np.array([-0.3, -0.1, 0.2], np.float32)
+    matrix = np.array([[0.3, 0.622, 0.078], [0.23, 0.692, 0.078], [0.243422689, 0.204767444, 0.551809867]])
+    bias = 0.0037930732552754493
+    long, medium, short = np.cbrt(np.maximum(0, matrix @ light + bias)) - np.cbrt(bias)
+    x, y = (long - medium) / 2, (long + medium) / 2
+    expected = [x * 14 + 0.42, y + 0.01, short - y + 0.55]
+    found = xyb(torch.from_numpy(light).view(1, 3, 1)).flatten()
+    assert found.tolist() == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_reference_at_another_scale_is_refused() -> None:
+    levels = torch.tensor([0.0, 255.0]).repeat(1, 3, 16, 8)
+    criterion = loss("ssim")
+    with pytest.raises(InputError, match=r"a reference from 0 to 255 given, .* expected; divide levels"):
+        criterion(levels, levels)
+    with pytest.raises(InputError, match="from -1 to 1 given"):
+        criterion.against(levels / 127.5 - 1)(levels / 255)
+    assert criterion(levels / 255, levels / 255 * 1.4 - 0.2).isfinite()  # the overshoot of a resize
+    assert criterion(levels, levels / 255).isfinite()  # the output of a network
+
+
+def test_what_is_no_batch_of_tensors_is_refused() -> None:
+    image = np.zeros((1, 3, 16, 16), np.float32)
+    given: Any = image
+    with pytest.raises(InputError, match=r"numpy.ndarray given, torch tensors .* give torch.from_numpy"):
+        loss("ssim")(given, given)
+    with pytest.raises(InputError, match="list given"):
+        loss("ssim").scores(given.tolist(), torch.from_numpy(image))
+    empty = torch.zeros(0, 3, 200, 200)
+    for name in ("mse", "ssim", "ssimulacra2", "vit-js"):
+        with pytest.raises(InputError, match="leave out empty batches"):
+            loss(name)(empty, empty)
+
+
+def test_torch_compile_does_not_trace_iw_ssim() -> None:
+    """Traced, its tables were dozens of graphs, for which Inductor asked for 10¹⁷ bytes.
+
+    In another process: the checks of arrays in this one are no code to be traced.
+    """
+    code = """if True:
+        import torch
+        from vitiq.losses import IwSsimLoss
+        traced = []
+        def measure(x, y):
+            traced.append(torch.compiler.is_compiling())
+            return (x - y).abs().mean()
+        IwSsimLoss.measure = staticmethod(measure)
+        reference = torch.rand(1, 3, 161, 161)
+        image = (reference * 0.9).requires_grad_()
+        value = torch.compile(IwSsimLoss(), backend="eager")(image, reference)
+        assert torch.autograd.grad(value, image)[0].isfinite().all()
+        assert traced == [False], traced
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\(1, 3, 8, 8\) and \(1, 3, 8, 9\)"):
         loss("mse")(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 9))
@@ -129,6 +200,12 @@ def test_refusals(tmp_path: Path) -> None:
         loss("ms-ssim")(torch.zeros(1, 3, 175, 200), torch.zeros(1, 3, 175, 200))
     with pytest.raises(UnknownNameError, match="did you mean"):
         loss("ms-sim")
+    with pytest.raises(UnknownNameError, match="did you mean ssim"):
+        loss("SSIM")
+    for name, weighting in WEIGHTINGS.items():
+        if weighting.loss != name:
+            with pytest.raises(UnknownNameError, match=f"--loss {name}.* give '{weighting.loss}'"):
+                loss(name)
     with pytest.raises(UnknownNameError, match="the metric brisque has no loss; choose from "):
         loss("brisque")
     with pytest.raises(WeightsError, match="vitiq models fetch"):

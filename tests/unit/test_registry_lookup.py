@@ -16,6 +16,12 @@ def test_names_are_those_of_the_entry_points() -> None:
     assert registry.names("codecs") == tuple(sorted(entry.name for entry in entry_points(group="vitiq.codecs")))
 
 
+@pytest.mark.parametrize(("group", "given", "meant"), [("metrics", "SSIM", "ssim"), ("codecs", "JPEG", "jpeg")])
+def test_names_in_capitals_are_known_again(group: registry.Group, given: str, meant: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"did you mean {meant}[ ?]"):
+        registry.load(group, given)
+
+
 def test_installed_packages_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every decoded file asks twice; reading all packages' metadata took ten times what a small image takes."""
     asked = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from vitiq import files, registry
-from vitiq.api.given import as_path
+from vitiq.api.given import as_path, image_of
 from vitiq.api.made_by import MadeBy
 from vitiq.api.progress import SearchProgress
 from vitiq.codecs import defaults
@@ -20,7 +20,7 @@ from vitiq.codecs.files import read_file
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec, parse_codec
 from vitiq.errors import InputError
-from vitiq.image.arrays import own, to_image
+from vitiq.image.arrays import own
 from vitiq.models.device import device_name
 from vitiq.types import Bytes, ImageU8, Quality, Rate
 
@@ -118,7 +118,7 @@ def encode(
         (64, 96, 3)
     """
     made = codec_named(codec, device)
-    pixels, notes = to_image(image)
+    pixels, notes = image_of(image)
     height, width, _ = pixels.shape
     rate = _rate(quality, bytes, bpp, width, height)
     if named := parse_codec(codec).rates if isinstance(codec, str) else ():

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from vitiq import registry
-from vitiq.api.given import as_path, as_paths, texts_of
+from vitiq.api.given import as_path, as_paths, images_of, texts_of
 from vitiq.errors import InputError
-from vitiq.image.arrays import Taken, to_images
+from vitiq.image.arrays import Taken
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.models.device import device_name
 from vitiq.types import Score
 
 if TYPE_CHECKING:
-    from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, OneImage, Single
+    from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, Metrics, OneImage, Single
     from vitiq.evaluation.metric_spec import MetricSpec
     from vitiq.metrics.torchmetrics_adapter import TorchMetric
     from vitiq.models.backbones import Backbone
 
 SIDES = ("reference", "distorted")
+T = TypeVar("T")
 
 
 class MetricFunction:
@@ -63,7 +64,7 @@ class MetricFunction:
         if not isinstance(self.metric, SetMetric):
             raise InputError(f"metric {self.key} compares neither pairs nor sets")
         return self.metric(
-            *(to_images(side, name).images for side, name in zip((reference, distorted), SIDES, strict=True))
+            *(images_of(side, name).images for side, name in zip((reference, distorted), SIDES, strict=True))
         )
 
     def __repr__(self) -> str:
@@ -72,7 +73,7 @@ class MetricFunction:
 
 
 def metric(
-    name: str,
+    name: str | Metric,
     *,
     backbone: BackboneLike | None = None,
     panel: Sequence[BackboneLike] = (),
@@ -81,7 +82,8 @@ def metric(
     """One metric, callable on a pair of images or on two batches.
 
     Args:
-        name: key of the metric, optionally with a setting after an @ (`"vit-topk@10"`).
+        name: key of the metric, optionally with a setting after an @ (`"vit-topk@10"`); or an own metric, an instance
+            of a subclass of `vitiq.metrics.base.PairMetric` or `SetMetric`.
         backbone, panel, device: as for `vitiq.score`.
 
     Raises:
@@ -96,8 +98,8 @@ def metric(
         >>> [score.value for score in mse([image, image], [image + 1, image + 2])]
         [1.0, 4.0]
     """
-    if not isinstance(name, str):
-        raise InputError(f"metric: {type(name).__name__} given, a name expected")
+    if not isinstance(name, str | Metric):
+        raise InputError(f"metric: {type(name).__name__} given, a name or an own metric expected")
     made = made_metrics([name], backbone, panel, device)
     if len(made) != 1:
         raise InputError(f"{name!r} names {len(made)} metrics, one expected; use vitiq.score")
@@ -105,7 +107,7 @@ def metric(
 
 
 def torchmetric(
-    name: str,
+    name: str | Metric,
     *,
     backbone: BackboneLike | None = None,
     panel: Sequence[BackboneLike] = (),
@@ -171,43 +173,67 @@ def list_metrics() -> list[str]:
     return list(registry.names("metrics"))
 
 
-def names_of(metrics: str | Sequence[str]) -> list[str]:
-    """Names of metrics as they were given, with commas or in a list.
+def names_of(metrics: Metrics) -> list[str]:
+    """Names of metrics as they were given, with commas or in a list; those of own metrics among them.
 
     Raises:
         InputError: neither.
     """
+    return [one if isinstance(one, str) else one.name for one in _asked(metrics)]
+
+
+def _asked(metrics: Metrics) -> list[str | Metric]:
+    """Names of metrics, and own metrics as they are, in the order given."""
+    given = list(metrics) if isinstance(metrics, list | tuple) else [metrics]
+    if not any(isinstance(one, Metric) for one in given):
+        return list(split_names(metrics))
+    return [part for one in given for part in ([one] if isinstance(one, Metric) else split_names(one))]
+
+
+def split_names(metrics: object) -> list[str]:
+    """Names of metrics for worker processes, which find no own ones.
+
+    Raises:
+        InputError: no names with commas, nor a list of them.
+    """
     return [name.strip() for text in texts_of(metrics, "metrics") for name in text.split(",") if name.strip()]
 
 
-def some_names_of(metrics: str | Sequence[str]) -> list[str]:
-    """As `names_of`, where at least one is needed.
+def some_names_of(metrics: object) -> list[str]:
+    """As `split_names`, where at least one is needed.
 
     Raises:
         InputError: none is named.
     """
-    names = names_of(metrics)
-    if not names:
+    return _some(split_names(metrics))
+
+
+def _some(asked: list[T]) -> list[T]:
+    if not asked:
         raise InputError("no metric named; vitiq.list_metrics() lists them")
-    return names
+    return asked
 
 
 def made_metrics(
-    names: str | Sequence[str], backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: DeviceLike | None
+    metrics: Metrics, backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: DeviceLike | None
 ) -> list[Metric]:
-    """The metrics of names.
+    """The metrics of names, and own metrics as they are.
 
     Raises:
-        InputError: no name at all, or a device for a backbone that is loaded already.
+        InputError: no name at all, two metrics of one name, or a device for a backbone that is loaded already.
         UnknownNameError: no such metric.
     """
     vit = None if backbone is None and device in {None, "cpu"} else loaded(backbone, device)
     several = (panel,) if isinstance(panel, str | os.PathLike) else panel
-    return resolve_metrics(some_names_of(names), vit, [loaded(one, device) for one in several])
+    made = resolve_metrics(_some(_asked(metrics)), vit, [loaded(one, device) for one in several])
+    names = [one.name for one in made]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"two metrics called {twice!r} given; scores are kept by name: give yours another")
+    return made
 
 
 def spec_of(
-    metrics: str | Sequence[str],
+    metrics: object,
     backbone: str | os.PathLike[str] | None,
     panel: Sequence[str | os.PathLike[str]],
     device: DeviceLike | None,
@@ -220,7 +246,7 @@ def spec_of(
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
 
     path = None if backbone is None else as_path(backbone, "backbone")
-    return MetricSpec(",".join(names_of(metrics)), path, as_paths(panel, "panel"), device_name(device))
+    return MetricSpec(",".join(split_names(metrics)), path, as_paths(panel, "panel"), device_name(device))
 
 
 def loaded(given: BackboneLike | None, device: DeviceLike | None) -> Backbone:
@@ -244,7 +270,7 @@ def both_sides(reference: ImageLike, distorted: ImageLike) -> tuple[Taken, Taken
     Raises:
         InputError: another number of them, or no images.
     """
-    left, right = to_images(reference, "reference"), to_images(distorted, "distorted")
+    left, right = images_of(reference, "reference"), images_of(distorted, "distorted")
     if left.batch != right.batch or len(left.images) != len(right.images):
         sizes = [f"a batch of {len(side.images)}" if side.batch else "one image" for side in (left, right)]
         raise InputError(f"{sizes[0]} as reference and {sizes[1]} as distorted given, equal numbers expected")

@@ -8,11 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
-from vitiq.api.given import as_path
+from vitiq.api.given import as_path, image_of, images_of
 from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, some_names_of, spec_of
 from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
-from vitiq.image.arrays import own, to_image, to_images
+from vitiq.image.arrays import own
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import DEFAULT_SETS, resolve_metrics
 from vitiq.metrics.scoring import score_pairs as score_image_pairs
@@ -21,7 +21,7 @@ from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
     from vitiq.analysis.summary import Summary
-    from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, OneImage, Several, Single
+    from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, Metrics, OneImage, Several, Single
     from vitiq.evaluation.scoring import Scored
 
 
@@ -63,14 +63,14 @@ def load_image(image: OneImage) -> ImageU8:
         >>> vitiq.load_image(np.ones((2, 2))).tolist()[0][0]
         [255, 255, 255]
     """
-    return own(to_image(image)[0], image)
+    return own(image_of(image)[0], image)
 
 
 @overload
 def score(
     reference: Single,
     distorted: OneImage,
-    metrics: str | Sequence[str] = ...,
+    metrics: Metrics = ...,
     *,
     backbone: BackboneLike | None = ...,
     panel: Sequence[BackboneLike] = ...,
@@ -80,7 +80,7 @@ def score(
 def score(
     reference: OneImage,
     distorted: Single,
-    metrics: str | Sequence[str] = ...,
+    metrics: Metrics = ...,
     *,
     backbone: BackboneLike | None = ...,
     panel: Sequence[BackboneLike] = ...,
@@ -90,7 +90,7 @@ def score(
 def score(
     reference: Several,
     distorted: Several,
-    metrics: str | Sequence[str] = ...,
+    metrics: Metrics = ...,
     *,
     backbone: BackboneLike | None = ...,
     panel: Sequence[BackboneLike] = ...,
@@ -100,7 +100,7 @@ def score(
 def score(
     reference: ImageLike,
     distorted: ImageLike,
-    metrics: str | Sequence[str] = ...,
+    metrics: Metrics = ...,
     *,
     backbone: BackboneLike | None = ...,
     panel: Sequence[BackboneLike] = ...,
@@ -109,7 +109,7 @@ def score(
 def score(
     reference: ImageLike,
     distorted: ImageLike,
-    metrics: str | Sequence[str] = "default",
+    metrics: Metrics = "default",
     *,
     backbone: BackboneLike | None = None,
     panel: Sequence[BackboneLike] = (),
@@ -118,9 +118,11 @@ def score(
     """Score `distorted` against `reference`, with the values of `vitiq score` for the same pixels.
 
     Args:
-        reference, distorted: images of one size, each a path, a Pillow image, NumPy uint8 H×W×3, or floating point in
-            [0, 1] (NumPy or torch, H×W×3 or 3×H×W). Two batches (N×3×H×W, or lists of images) give a list.
-        metrics: comma-separated names or a list of names; also "default", "all" or "jpeg-ai-cttc".
+        reference, distorted: images of one size, each a path (of a compressed file too), a Pillow image, NumPy uint8
+            H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W). Two batches (N×3×H×W, or lists of
+            images) give a list.
+        metrics: comma-separated names or a list of names; also "default", "all" or "jpeg-ai-cttc". An own metric, an
+            instance of a subclass of `vitiq.metrics.base.PairMetric`, may stand in the list.
         backbone: the ViT for the `vit-…` metrics: a path, or a backbone from `vitiq.backbone`.
         panel: additional backbones, for `vit-panel`.
         device: "cuda" or "auto" for the backbones.
@@ -244,9 +246,9 @@ def score_sets(
 
     Args:
         reference, distorted: folders of unpaired images, statistics files (.npz) of `vitiq stats`,
-            pytorch-fid or clean-fid, or batches of images.
+            pytorch-fid or clean-fid, or batches of images; one of each too.
         metrics: comma-separated names or a list of names.
-        backbone: the ViT for the `…-vit` metrics; a path if folders are given.
+        backbone: the ViT for the `…-vit` metrics; a path if a folder or a file is given.
         device: as for `vitiq.score`.
         jobs: maximum number of worker processes for folders; None for one per core.
         progress: whether to show a progress bar for folders; None for in notebooks and terminals only.
@@ -263,14 +265,16 @@ def score_sets(
             raise InputError(f"{asked} compares pairs of images; use vitiq.score or vitiq.score_folder")
     sides = (reference, distorted)
     as_files = [isinstance(side, str | os.PathLike) for side in sides]
-    if any(as_files) and not all(as_files):
-        raise InputError("a path and a batch of images given; give two folders or two batches")
-    if not all(as_files):
-        made = made_metrics(metrics, backbone, (), device)
-        left, right = (to_images(side, name) for side, name in zip(sides, SIDES, strict=True))
-        result = Scores(score_image_sets(left.images, right.images, made))
-        notes = zip(SIDES, (left.notes, right.notes), strict=True)
-        result.notes = tuple(dict.fromkeys(f"{side}: {note}" for side, own in notes for one in own for note in one))
+    taken = [
+        None if is_file else images_of(side, name) for is_file, side, name in zip(as_files, sides, SIDES, strict=True)
+    ]
+    notes = [
+        f"{name}: {note}" for name, side in zip(SIDES, taken, strict=True) if side for own in side.notes for note in own
+    ]
+    left, right = taken
+    if left and right:
+        result = Scores(score_image_sets(left.images, right.images, made_metrics(metrics, backbone, (), device)))
+        result.notes = tuple(dict.fromkeys(notes))
         return result
     if backbone is not None and not isinstance(backbone, str | os.PathLike):
         raise InputError("backbone: an object given; give the path of its checkpoint for folders")
@@ -284,8 +288,11 @@ def score_sets(
             shown.update()
 
     with shown:
-        left_folder, right_folder = (as_path(side, name) for side, name in zip(sides, SIDES, strict=True))
-        found = score_sets_of(left_folder, right_folder, spec, jobs=jobs, step=step)
+        one, other = (
+            as_path(side, name) if images is None else images.images
+            for side, name, images in zip(sides, SIDES, taken, strict=True)
+        )
+        found = score_sets_of(one, other, spec, jobs=jobs, step=step)
     result = Scores(found.scores)
-    result.notes = tuple(found.problems)
+    result.notes = tuple(dict.fromkeys([*notes, *found.problems]))
     return result

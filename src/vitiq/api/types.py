@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, device
 
+from vitiq.metrics.base import Metric
 from vitiq.models.backbones import Backbone
 from vitiq.types import Progress
 
@@ -23,6 +24,7 @@ Several = list[Any] | tuple[Any, ...]
 ImageLike = OneImage | Sequence[OneImage]
 BackboneLike = File | Backbone
 DeviceLike = str | device
+Metrics = str | Metric | Sequence[str | Metric]
 Whole = int | np.integer[Any]
 Number = float | Whole | np.floating[Any]
 ProgressOption = bool | Callable[[Progress], None] | None

@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 failure, 2 usage, 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import logging
 import os
@@ -24,7 +23,7 @@ from vitiq import __version__
 from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import ReaderGone, abandon, flush, of_output, prepare, reader_gone, show_error
-from vitiq.errors import InputError, UnknownNameError, VitiqError, described
+from vitiq.errors import InputError, UnknownNameError, VitiqError, described, near_names
 from vitiq.foreign import reserve_output
 from vitiq.signals import stop_on_signals
 
@@ -93,7 +92,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, or None with a hint at near names."""
         if cmd_name not in COMMANDS:
-            near = difflib.get_close_matches(cmd_name, COMMANDS, n=2)
+            near = near_names(cmd_name, COMMANDS, most=2)
             hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {cmd_name!r}: {hint}", ctx)
         command: click.Command = import_module(f"vitiq.cli.{cmd_name}").command

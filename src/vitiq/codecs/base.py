@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -185,6 +185,10 @@ class Codec(ABC):
             image = self.decode(data)
         return image, tuple(notes)
 
+    def __repr__(self) -> str:
+        """The name, with the options that differ from the default."""
+        return f"<vitiq codec {written(self)}>"
+
     def _is_ours(self) -> bool:
         """Whether the codec ships with vitiq: then an unexpected error is a fault to be seen whole."""
         return is_ours(type(self).__module__)
@@ -287,6 +291,13 @@ class Codec(ABC):
             WeightsError: weights that an option names are not there.
             InputError: an option that is needed is not given, or names what there is not.
         """
+
+
+def written(part: Any) -> str:
+    """The name of a codec or a filter with its changed options; a plug-in's may lack what its base class sets."""
+    options = getattr(part, "options", None)
+    changed = changed_options(options) if is_dataclass(options) else ""
+    return f"{getattr(part, 'name', type(part).__name__)}{changed.replace(' [', '[', 1)}"
 
 
 def check_decoded(image: object, codec: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vitiq import registry
-from vitiq.codecs.base import Codec, FileInfo
+from vitiq.codecs.base import Codec, FileInfo, written
 from vitiq.errors import PluginError, VitiqError, described
 from vitiq.filters.base import Filter
 from vitiq.foreign import RAISED, guarded, is_ours
@@ -32,6 +32,10 @@ class FilteredCodec(Codec):
         for name in ("quality_help", "quality_range", "quality_falls"):
             setattr(self, name, getattr(codec, name))
         self.optimises = codec.optimises  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        """As a codec's, with the options of each filter."""
+        return f"<vitiq codec {'+'.join(map(written, (self._codec, *self._filters)))}>"
 
     @property
     def codec(self) -> Codec:

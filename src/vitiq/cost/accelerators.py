@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import time
 import tomllib
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, near_names
 
 MEASURED_SIDE = 2048
 MEASURED_SECONDS = 1.0
@@ -66,7 +65,7 @@ def find(text: str) -> tuple[Accelerator, int]:
         return measured_cpu(), count
     known = accelerators()
     if name not in known:
-        near = difflib.get_close_matches(name, [*known, "cpu"], n=2)
+        near = near_names(name, [*known, "cpu"], most=2)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join([*known, 'cpu'])}"
         raise InputError(f"no accelerator {name!r} in the table: {hint}")
     return known[name], count

@@ -16,7 +16,6 @@ rates = [10, 20, 30]                         # or bytes = […], or bpp = […]
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +28,7 @@ from vitiq.analysis.anchors import read_anchor, read_anchors
 from vitiq.analysis.labels import beside
 from vitiq.analysis.points import codecs_of
 from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codecs
-from vitiq.errors import InputError, VitiqError
+from vitiq.errors import InputError, VitiqError, near_names
 from vitiq.evaluation.engine import run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs
@@ -357,7 +356,7 @@ def _codec(table: Any, path: Path, faults: Faults) -> CodecSpec:
 def _check_keys(settings: Mapping[str, Any], known: Sequence[str], place: str, faults: Faults) -> None:
     for key in settings:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
+            near = near_names(key, known, most=1)
             hint = f"did you mean {near[0]}?" if near else f"expected {', '.join(known)}"
             faults.found.append(InputError(f"{place}: unknown key {key!r}: {hint}"))
 

@@ -25,6 +25,7 @@ from vitiq.evaluation.rows import write_tables
 from vitiq.evaluation.series_sets import set_scores
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, readable
+from vitiq.text import plural
 from vitiq.types import RateKind, Score
 
 
@@ -69,6 +70,16 @@ class Finished:
     records: list[Record]
     sets: dict[str, dict[str, Score]]
     problems: list[str]
+
+    def __repr__(self) -> str:
+        failed = sum(record.error is not None for record in self.records)
+        counts = [
+            plural(len(self.records), "record") + (f" ({failed} failed)" if failed else ""),
+            plural(len({record.image for record in self.records}), "image"),
+            plural(len({record.label for record in self.records}), "codec"),
+            plural(len(self.problems), "problem"),
+        ]
+        return f"<vitiq study: {', '.join(counts)}>"
 
 
 def run_preset(

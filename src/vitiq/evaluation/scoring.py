@@ -58,7 +58,7 @@ class Scored:
     width: int = 0
     height: int = 0
     scores: dict[str, Score] = field(default_factory=dict)
-    rows: tuple[RowsByKey, RowsByKey] = field(default_factory=lambda: ({}, {}))
+    rows: tuple[RowsByKey, RowsByKey] = field(default_factory=lambda: ({}, {}), repr=False)
     problem: str | None = None
     kept: bool = False
     notes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())

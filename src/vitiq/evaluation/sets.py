@@ -21,13 +21,15 @@ from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
 from vitiq.text import plural
-from vitiq.types import Score
+from vitiq.types import ImageU8, Score
 
 log = logging.getLogger("vitiq")
 log.addHandler(logging.NullHandler())
 """Says once what was passed over; the program shows it on standard error."""
 
 STATISTICS = ".npz"
+Side = Path | Sequence[ImageU8]
+"""A set: a folder or a statistics file, or images."""
 DEFAULT = "fid"
 """Metric where none is named, of statistics files that name none."""
 
@@ -116,42 +118,48 @@ def _stem(name: str) -> str:
 
 
 def score_sets_of(
-    reference: Path,
-    distorted: Path,
+    reference: Side,
+    distorted: Side,
     spec: MetricSpec,
     *,
     jobs: int | None = None,
     step: Callable[[int], object] = unheard,
 ) -> SetScores:
-    """Every metric of `spec` on all images below two folders.
+    """Every metric of `spec` on two sets.
 
     Args:
+        reference, distorted: a folder, all images below it; a statistics file; or images.
         step: called with the number of images in all, before the first and after each.
 
     Raises:
         InputError: a folder that does not exist, or a statistics file with a metric that cannot use it.
     """
     sides = (reference, distorted)
-    if any(side.suffix == STATISTICS for side in sides):
+    if any(_is_statistics(side) for side in sides):
         return _with_statistics(sides, spec, jobs, step)
     metrics = spec.make()
     _check_weights(metrics)
     problems: list[str] = []
-    folders = [images_of(side, problems) for side in sides]
+    folders = [images_of(side, problems) if isinstance(side, Path) else [] for side in sides]
     gatherer = RowGatherer(metrics)
+    for number, side in enumerate(sides):
+        for image in () if isinstance(side, Path) else side:
+            rows = rows_of(image, metrics)
+            gatherer.add(*((rows, {}) if number == 0 else ({}, rows)))
     both = [*folders[0], *folders[1]]
     noted: list[Counter[str]] = [Counter(), Counter()]
     step(len(both))
     for index, read in enumerate(in_order(read_rows, both, spec, lost_rows, jobs)):
         step(len(both))
-        side = int(index >= len(folders[0]))
-        noted[side].update(read.notes)
+        number = int(index >= len(folders[0]))
+        noted[number].update(read.notes)
         if read.problem is not None:
             problems.append(read.problem)
             continue
-        gatherer.add(*((read.rows, {}) if side == 0 else ({}, read.rows)))
-    for folder, counts in zip(sides, noted, strict=True):
-        _say_notes(folder, counts)
+        gatherer.add(*((read.rows, {}) if number == 0 else ({}, read.rows)))
+    for side, counts in zip(sides, noted, strict=True):
+        if isinstance(side, Path):
+            _say_notes(side, counts)
     return SetScores(gatherer.scores(), problems)
 
 
@@ -203,21 +211,28 @@ def write_statistics(
     return statistics, problems
 
 
+def _is_statistics(side: Side) -> bool:
+    return isinstance(side, Path) and side.suffix == STATISTICS
+
+
 def _with_statistics(
-    sides: tuple[Path, Path], spec: MetricSpec, jobs: int | None, step: Callable[[int], object]
+    sides: tuple[Side, Side], spec: MetricSpec, jobs: int | None, step: Callable[[int], object]
 ) -> SetScores:
-    loaded = {side: load_statistics(side) for side in sides if side.suffix == STATISTICS}
+    files = [side for side in sides if isinstance(side, Path) and _is_statistics(side)]
+    loaded = {file: load_statistics(file) for file in files}
     metric = _frechet(spec)
-    for side, statistics in loaded.items():
+    for file, statistics in loaded.items():
         if statistics.key and statistics.key != metric.rows_key():
             raise InputError(
-                f"{side}: holds statistics of {statistics.key} (made for {statistics.metric}), {metric.name} needs "
+                f"{file}: holds statistics of {statistics.key} (made for {statistics.metric}), {metric.name} needs "
                 f"{metric.rows_key()}; score with -m {statistics.metric}, or make the file again"
             )
     moments: list[Moments] = []
     problems: list[str] = []
     for side in sides:
-        if side in loaded:
+        if not isinstance(side, Path):
+            moments.append(RunningMoments(metric.rows(image) for image in side).result())
+        elif side in loaded:
             moments.append(loaded[side].moments)
         else:
             statistics, wrong = statistics_of(side, spec, jobs=jobs, step=step)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ SLACK_16 = 0.07
 """The same for float16, whose k/255 lie off by up to 0.063."""
 ROUNDING = 1e-3
 """How far beyond 0 or 1 the rounding of a filter, a resize or a network leaves values."""
+Reader = Callable[[Path], tuple[ImageU8, Sequence[str]]]
+"""What makes an image of a file, with notes of what that changed."""
 WHITES = (255, 1023, 4095, 65535)
 _ADDRESSES = ("http://", "https://", "file://", "data:")
 
@@ -60,12 +62,13 @@ class Taken:
     batch: bool
 
 
-def to_image(given: object, name: str = "image") -> tuple[ImageU8, list[str]]:
+def to_image(given: object, name: str = "image", read: Reader = read_image_details) -> tuple[ImageU8, list[str]]:
     """One image, and a note for everything that was changed to fit it into 8-bit sRGB.
 
     Args:
         given: in one of the forms above; a batch of one image counts as that image.
         name: what it is called in messages.
+        read: what reads a file.
 
     Raises:
         InputError: none of the forms, several images, or a file that cannot be read.
@@ -76,18 +79,19 @@ def to_image(given: object, name: str = "image") -> tuple[ImageU8, list[str]]:
         >>> image.shape, int(image[0, 0, 0]), notes
         ((2, 4, 3), 128, ['floating point rounded to 8 bits', 'grey repeated in three channels'])
     """
-    taken = to_images(given, name)
+    taken = to_images(given, name, read)
     if len(taken.images) != 1:
         raise InputError(f"{name}: a batch of {len(taken.images)} images given, one expected; give them one by one")
     return taken.images[0], list(taken.notes[0])
 
 
-def to_images(given: object, name: str = "image") -> Taken:
+def to_images(given: object, name: str = "image", read: Reader = read_image_details) -> Taken:
     """One image or a batch of them.
 
     Args:
         given: in one of the forms above.
         name: what it is called in messages.
+        read: what reads a file.
 
     Raises:
         InputError: none of the forms, no image, or a file that cannot be read.
@@ -96,12 +100,12 @@ def to_images(given: object, name: str = "image") -> Taken:
         if not given:
             raise InputError(f"{name}: an empty {type(given).__name__} given, {EXPECTED} expected")
         if not all(isinstance(one, str | os.PathLike | Image.Image | np.ndarray) or _is_tensor(one) for one in given):
-            kinds = ", ".join(sorted({type(one).__name__ for one in given}))
+            kinds = ", ".join(sorted({f"{type(one).__name__}{_decoded(one)}" for one in given}))
             raise InputError(f"{name}: a {type(given).__name__} of {kinds} given, one of images expected ({EXPECTED})")
-        pairs = [to_image(one, f"{name} {number}") for number, one in enumerate(given)]
+        pairs = [to_image(one, f"{name} {number}", read) for number, one in enumerate(given)]
         return Taken([image for image, _ in pairs], [tuple(notes) for _, notes in pairs], batch=True)
     if isinstance(given, str | os.PathLike):
-        image, notes = read_image_details(_path(given, name))
+        image, notes = read(_path(given, name))
         return Taken([image], [tuple(notes)], batch=False)
     if isinstance(given, Image.Image):
         image, notes = _from_pillow(given, name)
@@ -177,7 +181,10 @@ def _from_bytes(given: UInt8[np.ndarray, "*shape"], name: str) -> tuple[ImageU8,
         if len(shape) == 3 and first:
             raise InputError(f"{what}; channels stand first here: give array.transpose(1, 2, 0)")
         if len(shape) == 4:
-            raise InputError(f"{what}; give a list of images for a batch: list(array)")
+            listed = "list(array)" if shape[3] in CHANNELS else "list(array.transpose(0, 2, 3, 1))"
+            if 0 in shape or (shape[1] in CHANNELS) == (shape[3] in CHANNELS):
+                listed = "each H×W×3"
+            raise InputError(f"{what}; give a list of images for a batch: {listed}")
         raise InputError(what)
     return _coloured(given if len(shape) == 3 else given[:, :, None], [])
 
@@ -250,6 +257,7 @@ def _from_pillow(image: Image.Image, name: str) -> tuple[ImageU8, list[str]]:
     """As a file of the same pixels, profile and orientation is read."""
     if 0 in image.size:
         raise InputError(f"{name}: a Pillow image of {image.width}×{image.height} pixels given, at least 1×1 expected")
+    cut = [_CUT] if _narrowed(image) else []
     try:
         image.load()
     except Exception as error:  # Pillow reads late: a file that is closed or cut short shows here
@@ -264,7 +272,7 @@ def _from_pillow(image: Image.Image, name: str) -> tuple[ImageU8, list[str]]:
         )
     profile, exif = image.info.get("icc_profile"), image.getexif()
     if image.mode == "RGB" and not profile and "transparency" not in image.info and exif.get(0x0112, 1) == 1:
-        return np.ascontiguousarray(image, dtype=np.uint8), []
+        return np.ascontiguousarray(image, dtype=np.uint8), cut
     kept: dict[str, Any] = {"icc_profile": profile} if profile else {}
     form = "PNG" if image.mode in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"} else "TIFF"
     if form == "PNG":
@@ -279,7 +287,20 @@ def _from_pillow(image: Image.Image, name: str) -> tuple[ImageU8, list[str]]:
         raise InputError(
             f"{name}: a Pillow image of mode {image.mode} given; convert it with .convert({fix!r})"
         ) from error
-    return decode_image(buffer.getvalue(), name)
+    pixels, notes = decode_image(buffer.getvalue(), name)
+    return pixels, [*cut, *notes]
+
+
+_CUT = "16-bit colour cut to 8 bits by Pillow (vitiq rounds that of a path)"
+
+
+def _narrowed(image: Image.Image) -> bool:
+    """Whether Pillow keeps only the high bytes of a file; known until it has read the pixels."""
+    if image.mode not in {"RGB", "RGBA", "LA"}:
+        return False
+    arguments = [part[3] for part in getattr(image, "tile", ())]
+    raw = [one[0] if isinstance(one, tuple) and one else one for one in arguments]
+    return any(isinstance(mode, str) and ";16" in mode for mode in raw)
 
 
 def _of_kind(dtype: np.dtype[Any], shape: Sequence[int]) -> str:
@@ -304,11 +325,21 @@ def _described(given: object) -> str:
     if isinstance(given, bytes | bytearray | memoryview):
         return f"{memoryview(given).nbytes} bytes (give Image.open(io.BytesIO(data)) for an image file's)"
     kind = type(given)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if fix := _decoded(given):
+        return kind.__name__ + fix
     if hasattr(given, "__array__") and not isinstance(given, np.generic):
-        return f"{kind.__module__}.{kind.__qualname__} (give numpy.asarray(...) of it)"
+        return f"{name} (give numpy.asarray(...) of it)"
     if hasattr(given, "read"):
         return f"{kind.__name__} (give PIL.Image.open(...) of it)"
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    several = isinstance(given, Iterable) and not isinstance(given, Set | Mapping)
+    return f"{name} (give the images that it yields as a list: list(...) of it)" if several else name
+
+
+def _decoded(given: object) -> str:
+    """What to do about a compressed image, as `vitiq.encode` gives it; "" for anything else."""
+    compressed = hasattr(given, "decode") and hasattr(given, "bpp")
+    return " (give its .decode())" if compressed else ""
 
 
 def _shape(shape: Sequence[int]) -> str:

@@ -21,6 +21,9 @@ Given: TypeAlias = Shaped[Tensor, "..."]
 """What a caller brings; `Loss.scores` says where it is wrong."""
 
 
+LEVELS = (-0.5, 1.5)
+"""Values that a reference may have: filters and resizing overshoot [0, 1] by less, other scales by more."""
+
 NARROW = (torch.float16, torch.bfloat16)
 """Types too coarse for sums of squares and for the constants of the metrics."""
 
@@ -29,9 +32,17 @@ NARROW = (torch.float16, torch.bfloat16)
 def _exactly(*images: Any) -> Iterator[tuple[Any, ...]]:
     """Images in float32 at least, where autocast narrows nothing: values stay the metric's in mixed precision.
 
-    Images of two types meet in the wider one. What is no tensor of numbers is left for `Loss.check`.
+    Images of two types meet in the wider one. Whole numbers are left for `Loss.check`.
+
+    Raises:
+        InputError: no tensors.
     """
-    floats = [x for x in images if isinstance(x, Tensor) and x.is_floating_point()]
+    for given in images:
+        if not isinstance(given, Tensor):
+            what = (type(given).__module__.partition(".")[0] + "." + type(given).__name__).removeprefix("builtins.")
+            fix = "; give torch.from_numpy(array)" if what == "numpy.ndarray" else ""
+            raise InputError(f"{what} given, torch tensors of N×3×H×W expected{fix}")
+    floats = [x for x in images if x.is_floating_point()]
     if len(floats) < len(images):
         yield images
         return
@@ -44,11 +55,23 @@ def _exactly(*images: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _exact(work: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """`forward` or `scores` of a loss, computed in float32 at least."""
+    """`scores` of a loss, computed in float32 at least."""
 
     @wraps(work)
-    def done(self: Loss, distorted: Given, reference: Given) -> Tensor:
+    def done(self: Loss, distorted: object, reference: object) -> Tensor:
         with _exactly(distorted, reference) as (y, x):
+            return work(self, y, x)
+
+    return done
+
+
+def _exact_mean(work: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`forward` of a loss, computed in float32 at least."""
+
+    @wraps(work)
+    def done(self: Loss, distorted: object, reference: object) -> Tensor:
+        with _exactly(distorted, reference) as (y, x):
+            _check_some(y)
             return work(self, y, x)
 
     return done
@@ -58,17 +81,28 @@ def _exact_search(work: Callable[..., Callable[[Given], Tensor]]) -> Callable[..
     """`against` of a loss, computed in float32 at least."""
 
     @wraps(work)
-    def done(self: Loss, reference: Given) -> Callable[[Given], Tensor]:
+    def done(self: Loss, reference: object) -> Callable[[Given], Tensor]:
         with _exactly(reference) as (x,):
             found = work(self, x)
 
-        def value(distorted: Given) -> Tensor:
+        def value(distorted: object) -> Tensor:
             with _exactly(distorted) as (y,):
+                _check_some(y)
                 return found(y)
 
         return value
 
     return done
+
+
+def _check_some(images: Tensor) -> None:
+    """A batch without images has no mean.
+
+    Raises:
+        InputError: it has none.
+    """
+    if images.ndim and not len(images):
+        raise InputError(f"images of shape {tuple(images.shape)} given, at least one expected; leave out empty batches")
 
 
 class Loss(nn.Module):
@@ -79,6 +113,10 @@ class Loss(nn.Module):
     score 1, the value itself where they score 0. Both are computed and given in float32 where images are narrower,
     under `torch.autocast` too; gradients have the type of the images.
 
+    `distorted` may lie outside [0, 1], as a network's output does. A reference beyond `LEVELS` is refused, as it is at
+    another scale: on the CPU at every call, on a GPU, which would have to be waited for, at the first call of a loss;
+    not in `torch.compile`.
+
     Attributes:
         metric: key of the metric.
         smallest: pixels that a side needs.
@@ -86,6 +124,7 @@ class Loss(nn.Module):
 
     metric: ClassVar[str]
     smallest: ClassVar[int] = 1
+    _seen = False
 
     if TYPE_CHECKING:
 
@@ -94,16 +133,17 @@ class Loss(nn.Module):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name, exact in (("forward", _exact), ("scores", _exact), ("against", _exact_search)):
+        for name, exact in (("forward", _exact_mean), ("scores", _exact), ("against", _exact_search)):
             if name in cls.__dict__:
                 setattr(cls, name, exact(cls.__dict__[name]))
 
-    @_exact
+    @_exact_mean
     def forward(self, distorted: Given, reference: Given) -> Float[Tensor, ""]:
         """Mean of 1 - score; gradients reach `distorted`.
 
         Raises:
-            InputError: shapes differ, are not N×3×H×W, or too small for the metric; whole numbers.
+            InputError: no tensors; shapes differ, are not N×3×H×W, or too small for the metric; whole numbers; no
+                image; a reference far outside [0, 1].
         """
         return 1 - self.scores(distorted, reference).mean()
 
@@ -122,7 +162,8 @@ class Loss(nn.Module):
         """Refuse what the loss cannot compare.
 
         Raises:
-            InputError: shapes differ, are not N×3×H×W, or too small for the metric.
+            InputError: shapes differ, are not N×3×H×W, or too small for the metric; whole numbers; a reference far
+                outside [0, 1].
         """
         if distorted.shape != reference.shape or distorted.ndim != 4 or distorted.shape[1] != 3:
             shapes = f"{tuple(distorted.shape)} and {tuple(reference.shape)}"
@@ -133,6 +174,19 @@ class Loss(nn.Module):
         if min(distorted.shape[2:]) < self.smallest:
             height, width = distorted.shape[2:]
             raise InputError(f"images of {width}×{height} pixels given, {self.metric} needs sides of {self.smallest}")
+        self._check_levels(reference)
+
+    def _check_levels(self, reference: Images) -> None:
+        if torch.compiler.is_compiling() or not reference.numel() or (self._seen and reference.device.type != "cpu"):
+            return
+        self._seen = True
+        try:
+            low, high = (float(end) for end in reference.detach().aminmax())
+        except RuntimeError:  # meta tensors, those of vmap and of tracers have no numbers
+            return
+        if low < LEVELS[0] or high > LEVELS[1]:
+            fix = "give (images + 1) / 2 if -1 is black" if low >= -1 and high <= 1 else "divide levels by 255"
+            raise InputError(f"a reference from {low:.6g} to {high:.6g} given, values in [0, 1] expected; {fix}")
 
     @abstractmethod
     def _compare(self, distorted: Images, reference: Images) -> Each: ...

@@ -41,13 +41,14 @@ ALIASES = {"psnr": "psnr-rgb"}
 
 
 def resolve_metrics(
-    names: str | Sequence[str] = "default", backbone: Backbone | None = None, panel: Sequence[Backbone] = ()
+    names: str | Sequence[str | Metric] = "default", backbone: Backbone | None = None, panel: Sequence[Backbone] = ()
 ) -> list[Metric]:
     """Metrics by name: names with commas or a list of names; "default", "all" and "jpeg-ai-cttc" stand for many.
 
     A name may carry its metric's parameter after an @: `vit-topk@10`, `vit-topk@10%`, `vit-panel@5`, `vit-rbo@0.9`.
 
     Args:
+        names: metrics that are made already stay as they are.
         backbone: for the metrics that read images with a ViT; None for the embedded one.
         panel: further backbones for the metrics that ask several.
 
@@ -57,9 +58,12 @@ def resolve_metrics(
     """
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
-    names = [name for given in names for name in _named(given)]
+    named = [name for given in names for name in ((given,) if isinstance(given, Metric) else _named(given))]
     metrics: list[Metric] = []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(named):
+        if isinstance(name, Metric):
+            metrics.append(name)
+            continue
         base, at, setting = name.partition("@")
         factory = registry.load("metrics", base)
         takes = inspect.signature(factory).parameters

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from vitiq import registry
-from vitiq.errors import InputError
+from vitiq.errors import InputError, near_names
 from vitiq.options import device_option, option
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def weighting(name: str) -> Weighting:
         return WEIGHTINGS[name]
     if name not in registry.names("metrics") or not _metric(name).differentiable:
         known = [*WEIGHTINGS, "lpips", "dists"]
-        near = difflib.get_close_matches(name, known, n=1)
+        near = near_names(name, known, most=1)
         meant = f" (did you mean {near[0]}?)" if near else ""
         raise InputError(
             f"loss {name!r} given{meant}, expected one of {', '.join(known)}, or another metric with a loss: "

@@ -10,7 +10,7 @@ images are gone through in strips.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vitiq.metrics.fidelity.ms_ssim import SCALE_WEIGHTS
 from vitiq.metrics.fidelity.ssim import C1, C2, WANG
+from vitiq.metrics.loss import Each, Images
 from vitiq.metrics.measures.luma import LumaLoss, Plane
 from vitiq.metrics.measures.resampling import AxisMap, halved, less, spreading
 from vitiq.metrics.measures.windows import Rows, joined, strips, window_sums
@@ -193,3 +194,11 @@ class IwSsimLoss(LumaLoss):
     metric = "iw-ssim"
     smallest = SMALLEST
     measure = staticmethod(iw_ssim)
+
+    def _compare(self, distorted: Images, reference: Images) -> Each:
+        if torch.compiler.is_compiling():
+            # Tables of a few rows, each traced for a minute, whose sizes Inductor gets wrong. `disable` takes seconds
+            # to import: only here.
+            eager: Callable[[Images, Images], Each] = torch.compiler.disable(super()._compare)  # type: ignore[no-untyped-call]
+            return eager(distorted, reference)
+        return super()._compare(distorted, reference)

@@ -30,6 +30,8 @@ VALUES = 2**15
 
 OPSIN = ((0.30, 0.622, 0.078), (0.23, 0.692, 0.078), (0.24342268924547819, 0.20476744424496821, 0.55180986650955360))
 BIAS = 0.0037930732552754493
+DARKEST = 1e-9
+"""What stands for 0 and less under the cube root; images in [0, 1] lie at BIAS and above."""
 
 # Channels X, Y, B; scales from fine to coarse; 1-norm and 4-norm of structure, added edges, lost edges.
 WEIGHTS = (
@@ -103,8 +105,11 @@ def xyb(light: Float[Tensor, "h 3 w"]) -> Float[Tensor, "h 3 w"]:
 
 
 def _cube_root(values: Plane) -> Plane:
-    """Of values from BIAS; several times faster than a power, and as exact in single precision."""
-    return (values.log() * (1 / 3)).exp()
+    """Of values from BIAS; several times faster than a power, and as exact in single precision.
+
+    Below 0, where a network's output may lie, the program takes 0; `DARKEST` leaves the slope an end.
+    """
+    return (values.clamp_min(DARKEST).log() * (1 / 3)).exp()
 
 
 def _smooth(planes: Rows) -> Float[Tensor, "i p w"]:
