@@ -90,8 +90,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if name in ("rebuilt", "reconstructions", "generated"):
                 part = Image.fromarray((np.asarray(part) // 8 * 8).astype(np.uint8))
             part.save(folder / name / f"{i}.png")
-    for name, kind in {"photo": "photos", "a": "originals", "b": "rebuilt"}.items():
+    for name, kind in {"a": "originals", "b": "rebuilt"}.items():
         shutil.copy(folder / kind / "0.png", folder / f"{name}.png")
+    # Large enough for the fewest bits per pixel of the pages, which a header alone exceeds in a smaller image.
+    Image.open(sources[0]).convert("RGB").resize((160, 160)).save(folder / "photo.png")
     return folder
 
 
