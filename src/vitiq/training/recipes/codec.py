@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vitiq.codecs.transform.hyperprior import Hyperprior
 from vitiq.codecs.transform.hyperprior_integer import export_hyperprior
+from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.codecs.transform.networks.embedded import (
     FORMAT,
     LATENT_SPACE,
@@ -29,11 +30,11 @@ from vitiq.codecs.transform.networks.embedded import (
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
 from vitiq.errors import InputError, WeightsError
 from vitiq.training.checkpoint import Ema
-from vitiq.training.config import Count, NotNegative, Phase, PhasedConfig, Positive
+from vitiq.training.config import Count, Finite, NotNegative, Phase, PhasedConfig, Positive, check_crop
 from vitiq.training.crops import Sampler, in_unit_range, phase_at, random_crop, stacked
 from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
 from vitiq.training.hardware import Hardware
-from vitiq.training.lattice import excess
+from vitiq.training.lattice import SIDE, excess
 from vitiq.training.replay import Replay
 from vitiq.weights.file import half, read_weights, stored, write_weights
 
@@ -52,13 +53,20 @@ class CodecTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     """Settings of `configs/codec.toml`, in the same words."""
 
     name = "codec"
+    crop_multiple = BLOCK
     linear_rate: Positive
-    balance: float
-    lowest: Annotated[float, msgspec.Meta(le=0)]
+    balance: Finite
+    lowest: Annotated[float, msgspec.Meta(ge=-1, le=0)]
     lattice: NotNegative
     keeps_bitstream: bool
     analysis_blocks: tuple[Count, Count]
     synthesis_blocks: tuple[Count, Count, Count]
+
+    def __post_init__(self) -> None:
+        """Refuses what does not fit together."""
+        super().__post_init__()
+        if self.lattice:
+            check_crop(min(self.crop_sizes), BLOCK, SIDE)
 
     def small(self) -> Self:
         """Few steps on few small images."""

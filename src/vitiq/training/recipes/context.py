@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import msgspec
@@ -26,7 +27,7 @@ from vitiq.codecs.transform.networks.embedded import FORMAT, INTEGER, STANDS_FOR
 from vitiq.files import open_output
 from vitiq.training.checkpoint import Ema
 from vitiq.training.config import Count, DistillationConfig
-from vitiq.training.data import ImageSet, digest_of
+from vitiq.training.data import ImageSet, digest_of, kept_arrays
 from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
 from vitiq.training.hardware import Hardware
 from vitiq.weights.file import read_weights, write_weights
@@ -52,6 +53,7 @@ class ContextRecipe(Recipe[ContextTrainingConfig]):
 
     config_class = ContextTrainingConfig
     weights_file = "codec_embedded.safetensors"
+    shipped = MappingProxyType({"codec": WEIGHTS})
     losses = ("loss",)
     saved_as = "context"
     figures = ("held_out_bits", "held_out_saving")
@@ -146,22 +148,23 @@ def collected(
     """
     key = digest_of([images.digest, codec.weights_sha256, config.seed, config.qualities])[:12]
     path = folder / f"hyper-latents-{key}.npz"
-    if not path.exists():
-        found = {}
-        for index in range(len(images)):
-            rng = np.random.default_rng([config.seed, index])
-            parts = rng.permutation(config.qualities)
-            for part in parts:
-                level = min(LEVELS - 1, int(LEVELS * (part + rng.random()) / config.qualities))
-                down, across = (int(v) for v in rng.integers(0, LARGEST_SHIFT, 2))
-                image = images[index]
-                image = image if min(image.shape[:2]) < 2 * LARGEST_SHIFT else image[down:, across:]
-                _, hyper = codec.analyse_image(np.ascontiguousarray(image), level)
-                found[f"{index}_{level}"] = np.rint(hyper).astype(np.int16)
-        with open_output(path) as file:
-            np.savez_compressed(file, **found)
-    with np.load(path) as file:
-        return {name: file[name] for name in file.files}
+    kept = kept_arrays(path)
+    if kept is not None:
+        return kept
+    found = {}
+    for index in range(len(images)):
+        rng = np.random.default_rng([config.seed, index])
+        parts = rng.permutation(config.qualities)
+        for part in parts:
+            level = min(LEVELS - 1, int(LEVELS * (part + rng.random()) / config.qualities))
+            down, across = (int(v) for v in rng.integers(0, LARGEST_SHIFT, 2))
+            image = images[index]
+            image = image if min(image.shape[:2]) < 2 * LARGEST_SHIFT else image[down:, across:]
+            _, hyper = codec.analyse_image(np.ascontiguousarray(image), level)
+            found[f"{index}_{level}"] = np.rint(hyper).astype(np.int16)
+    with open_output(path) as file:
+        np.savez_compressed(file, **found)
+    return found
 
 
 def _split(

@@ -9,6 +9,7 @@ arXiv 2112.09300). The file that results holds both syntheses.
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import msgspec
@@ -34,11 +35,11 @@ from vitiq.files import write_bytes
 from vitiq.models.backbones import load_backbone
 from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, SteadyConfig, Times, Whole
+from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, SteadyConfig, Times, Whole, check_crop
 from vitiq.training.crops import Sampler, held_out_crops, in_unit_range
 from vitiq.training.engine import Inputs, Recipe, Row
 from vitiq.training.hardware import Hardware
-from vitiq.training.lattice import excess
+from vitiq.training.lattice import SIDE, excess
 from vitiq.weights.file import read_weights, stored, write_weights
 
 TRAINED = ("aggregate.", "to_middle.", "base_middle.", "middle.", "to_fine.", "base_fine.", "fine.", "out.")
@@ -63,8 +64,12 @@ class PerceptualTrainingConfig(SteadyConfig, frozen=True, kw_only=True):
     interpolation: NotNegative
     quality_power: Positive
     graphic_share: Share
-    largest_shrink: Positive
+    largest_shrink: Times
     largest_enlargement: Times = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuses crops that do not fit."""
+        check_crop(self.crop, BLOCK, SIDE)
 
     @property
     def phase(self) -> Phase:
@@ -87,6 +92,7 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
 
     config_class = PerceptualTrainingConfig
     weights_file = "codec_embedded.safetensors"
+    shipped = MappingProxyType({"codec": WEIGHTS})
     saved_as = "synthesis"
     losses = ("loss", "discriminator_loss", "features", "lattice")
     figures = ("held_out_features", "own_features", "held_out_lattice")
