@@ -26,6 +26,7 @@ from vitiq.codecs.transform.hyperprior_integer import LEVELS, export_tensors
 from vitiq.codecs.transform.networks.embedded import FORMAT, INTEGER, STANDS_FOR, WEIGHTS, TransformModel, quality_of
 from vitiq.files import open_output
 from vitiq.training.checkpoint import Ema
+from vitiq.training.classifier_beside import named_classifier, put_beside
 from vitiq.training.config import Count, DistillationConfig
 from vitiq.training.data import ImageSet, digest_of, kept_arrays
 from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
@@ -62,6 +63,8 @@ class ContextRecipe(Recipe[ContextTrainingConfig]):
         self._codec_file = inputs.codec or WEIGHTS
         self._codec = TransformModel(self._codec_file)
         super().__init__(config, inputs, hardware)
+        main = hardware.is_main_process
+        self._classifier_file = named_classifier(self._codec_file, self._codec) if main else None
         self.model = self.context = hardware.to_device(_started(HyperContext(HYPER_CHANNELS)))
         self.optimiser = torch.optim.AdamW(
             self.context.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -117,7 +120,7 @@ class ContextRecipe(Recipe[ContextTrainingConfig]):
         return {"held_out_bits": after, "held_out_saving": 1 - after / before if before else 0.0}
 
     def export(self, done: int, path: Path) -> None:
-        """Write the codec's weights file anew with the context's tensors.
+        """Write the codec's weights file anew with the context's tensors, and its classifier's beside it.
 
         It stands for the codec's own file too, unless that had another context.
         """
@@ -128,6 +131,7 @@ class ContextRecipe(Recipe[ContextTrainingConfig]):
         before = set(metadata.get(STANDS_FOR, ())) if self._codec.integer_prior.context is None else set()
         stands_for = sorted(before | {self._codec.weights_sha256})
         write_weights(path, tensors, metadata | {"context_steps": done, STANDS_FOR: stands_for})
+        put_beside(self._classifier_file, path)
 
 
 def _started(context: HyperContext) -> HyperContext:

@@ -18,7 +18,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.codecs.transform.latent_classifier import WEIGHTS as CLASSIFIER
 from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
 from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.codecs.transform.networks.embedded import (
@@ -31,10 +30,10 @@ from vitiq.codecs.transform.networks.embedded import (
 )
 from vitiq.codecs.transform.networks.residual_dct import Synthesis, powers
 from vitiq.errors import InputError
-from vitiq.files import write_bytes
 from vitiq.models.backbones import load_backbone
 from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
 from vitiq.training.checkpoint import Ema, Stateful
+from vitiq.training.classifier_beside import put_beside
 from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, SteadyConfig, Times, Whole, check_crop
 from vitiq.training.crops import Sampler, held_out_crops, in_unit_range
 from vitiq.training.engine import Inputs, Recipe, Row
@@ -227,5 +226,4 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
         metadata[STANDS_FOR] = sorted({*metadata.get(STANDS_FOR, ()), self.codec.weights_sha256})
         metadata[PERCEPTUAL_BLOCKS] = self.synthesis.blocks
         write_weights(path, tensors, metadata | {"interpolation": share, "classifier_sha256": reader})
-        if self._classifier_file is not None:
-            write_bytes(path.with_name(CLASSIFIER.name), self._classifier_file.read_bytes())
+        put_beside(self._classifier_file, path)
