@@ -15,14 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 
 from training_images import write_gradients
+from vitiq.codecs.files import encode_file
 from vitiq.codecs.transform import latent_classifier
 from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.latent_classifier import LatentClassifier
-from vitiq.codecs.transform.networks.embedded import FORMAT, TransformModel, quality_of
+from vitiq.codecs.transform.networks.embedded import FORMAT, WEIGHTS, TransformModel, quality_of
 from vitiq.codecs.transform.networks.residual_dct import Analysis, Synthesis
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec
 from vitiq.errors import InputError, WeightsError
@@ -34,6 +36,7 @@ from vitiq.training.engine import Inputs, train
 from vitiq.training.hardware import Hardware
 from vitiq.training.recipes import codec
 from vitiq.training.recipes.codec import CodecRecipe, CodecTrainingConfig
+from vitiq.training.recipes.context import ContextRecipe
 from vitiq.training.recipes.perceptual import TRAINED, PerceptualRecipe
 from vitiq.types import ImageU8, Quality
 from vitiq.weights.file import read_weights, steps_behind, write_weights
@@ -126,6 +129,21 @@ def test_without_a_perceptual_synthesis_there_is_one_synthesis_still(
     assert np.array_equal(Generative(generator=after).decode(data), GenerativeMse(generator=after).decode(data))
 
 
+def test_weights_without_a_perceptual_synthesis_are_said(
+    photos: Path, weights: Path, small: ImageU8, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(CodecRecipe, Inputs([photos], tmp_path, begin=WEIGHTS, smoke=True), threads=1, time_limit=0)
+    assert f"{WEIGHTS} has a perceptual synthesis, which is not trained on here" in caplog.text
+    image = tmp_path / "a.png"
+    Image.fromarray(small).save(image)
+    said = "have no perceptual synthesis: decoded as by generative-mse; `vitiq train perceptual` makes one"
+    for kind, own, missing in ((Generative, weights, 1), (GenerativeMse, weights, 0), (Generative, WEIGHTS, 0)):
+        made = kind(generator=own)
+        done = encode_file(image, tmp_path / f"{kind.name}{missing}.viq", codec=made)
+        assert sum(said in note for note in done.notes) == missing
+        assert sum(said in note for note in made.decode_noted(done.path.read_bytes())[1]) == missing
+
+
 def test_nothing_lies_between_syntheses_of_different_blocks(photos: Path, weights: Path, tmp_path: Path) -> None:
     both = train(PerceptualRecipe, Inputs([photos], tmp_path / "both", codec=weights, smoke=True), threads=1)
     config = Path(codec.__file__).parents[1] / "configs" / "codec_transforms.toml"
@@ -185,6 +203,12 @@ def test_a_synthesis_learns_to_aggregate_what_the_classifier_reads(
     assert not torch.equal(blind[:, :, : size[0], : size[1]], rebuilt)
     coded = GenerativeMse(generator=both).encode(small)
     assert Generative(generator=both).decode(coded).shape == small.shape
+    # Weights that are made of these name the same classifier, which lies beside them too.
+    config = Path(codec.__file__).parents[1] / "configs" / "codec_transforms.toml"
+    context = train(ContextRecipe, Inputs([photos], tmp_path / "context", codec=both, smoke=True), threads=1)
+    on = Inputs([photos], tmp_path / "on", config=config, begin=both, smoke=True)
+    for made in (context, train(CodecRecipe, on, threads=1, time_limit=0)):
+        assert Decoder(made).reconstruct(symbols, 10, "perceptual", size).shape == (1, 3, *size)
     (run / "classifier_embedded.safetensors").unlink()
     with pytest.raises(WeightsError, match="needs the classifier"):
         Decoder(both).reconstruct(symbols, 10, "perceptual", size)

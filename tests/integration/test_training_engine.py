@@ -7,6 +7,7 @@ that was not).
 from __future__ import annotations
 
 import csv
+import hashlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +19,11 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from smoke_trainings import Train, smoke_trainings
-from training_images import write_gradients
+from training_images import write_blurred, write_gradients
 from vitiq.cli.train import command
 from vitiq.errors import InputError, WeightsError
 from vitiq.training.config import read_config
-from vitiq.training.engine import Inputs, train
+from vitiq.training.engine import Inputs, say_skipped, train
 from vitiq.training.recipes import MODELS, codec, load_recipe
 from vitiq.weights.file import steps_behind, write_weights
 
@@ -129,6 +130,67 @@ def test_settings_of_another_run_are_refused(model: str, trainings: dict[str, Tr
         run(out, config=other)
     assert str(caught.value).endswith("; choose another -o, or remove the folder to start anew")
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_other_weights_to_begin_from_are_refused(data: Path, trainings: dict[str, Train], tmp_path: Path) -> None:
+    first, out, recipe = (
+        trainings["deblock"](tmp_path / "first", time_limit=0),
+        tmp_path / "run",
+        load_recipe("deblock"),
+    )
+    trainings["deblock"](out, time_limit=0)
+    with pytest.raises(InputError, match=r"run: other weights .* \(--begin: sha256 .* given, none there\); choose"):
+        train(recipe, Inputs([data], out, begin=first, smoke=True), threads=1)
+    with pytest.raises(WeightsError, match=r"none\.safetensors: cannot be read"):
+        train(recipe, Inputs([data], out, begin=tmp_path / "none.safetensors", smoke=True), threads=1)
+
+
+def test_a_shipped_codec_is_the_same_weights_whether_it_is_named_or_not(tmp_path: Path) -> None:
+    shipped = load_recipe("perceptual").shipped
+    plain, named = (Inputs([], tmp_path, codec=path).weights(shipped) for path in (None, shipped["codec"]))
+    assert plain == named == {"codec": hashlib.sha256(shipped["codec"].read_bytes()).hexdigest()}
+    assert Inputs([], tmp_path).weights(load_recipe("deblock").shipped) == {}
+
+
+def test_weights_of_a_finished_run_are_written_again_where_they_are_gone(
+    trainings: dict[str, Train], tmp_path: Path
+) -> None:
+    weights = trainings["deblock"](tmp_path / "run")
+    data, log = weights.read_bytes(), (tmp_path / "run" / "log.csv").read_bytes()
+    weights.unlink()
+    assert trainings["deblock"](tmp_path / "run").read_bytes() == data
+    assert (tmp_path / "run" / "log.csv").read_bytes() == log
+
+
+def test_fewer_images_held_out_than_asked_for_are_said(
+    trainings: dict[str, Train], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    trainings["deblock"](tmp_path / "run", write_blurred(few, 3), time_limit=0)
+    assert "held_out = 2 given, 3 images there: 1 are validated on, and 2 learned from" in caplog.text
+
+
+def test_skipped_steps_are_said_and_a_run_of_them_has_failed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    good, bad = [{"gradient_norm": "0.5"}, {"gradient_norm": ""}, {}], [{"gradient_norm": "inf"}]
+    say_skipped(3 * good, tmp_path)
+    assert not caplog.records
+    say_skipped([*good, *good, *bad, *good], tmp_path)
+    assert "1 of 4 steps were skipped, since their gradients were not finite" in caplog.text
+    with pytest.raises(InputError, match=r"2 of 3 steps were skipped, .* diverged, .*lower learning_rate"):
+        say_skipped([*bad, *good, {"gradient_norm": "nan"}], tmp_path)
+
+
+def test_a_training_that_diverges_is_no_success(
+    trainings: dict[str, Train], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = load_recipe("deblock").config_class
+    wild = msgspec.structs.replace(kind.load(smoke=True), learning_rate=1e20, warmup_steps=0)
+    monkeypatch.setattr(kind, "load", lambda *_, **__: wild)
+    with pytest.raises(InputError, match=r"run: [45] of 6 steps were skipped"):
+        trainings["deblock"](tmp_path / "run")
+    with pytest.raises(InputError, match="were skipped"):
+        trainings["deblock"](tmp_path / "run")
 
 
 def test_a_real_run_does_not_go_on_from_a_smoke_run(trainings: dict[str, Train], data: Path, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ PSNR-B comes near PSNR is measured in benchmarks/goals_deblock.py.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,11 +25,12 @@ from vitiq.filters.deblock.coefficients import Coefficients, read_coefficients
 from vitiq.filters.deblock.dct import to_coefficients, to_planes
 from vitiq.filters.deblock.embedded import WEIGHTS, load_corrector
 from vitiq.filters.deblock.filter import Deblock, restore_jpeg
-from vitiq.filters.deblock.network import CHROMA, PlaneCorrector, corrected, guide_of
+from vitiq.filters.deblock.network import CHROMA, Corrector, PlaneCorrector, corrected, guide_of
 from vitiq.filters.deblock.render import analyse, planes_of, render
 from vitiq.filters.deblock.tables import standard_tables
 from vitiq.image.io import decode_image
 from vitiq.training import jpeg_views
+from vitiq.training.recipes.deblock import export_weights
 from vitiq.types import ImageU8, Quality
 
 KINDS: dict[str, dict[str, object]] = {
@@ -240,6 +243,21 @@ def test_the_codec_writes_plain_jpegs(photo: ImageU8) -> None:
     np.testing.assert_array_equal(codec.decode(data), restore_jpeg(data, "file")[0])
     assert codec.identity() != make_codec("jpeg").identity()
     assert codec.shared_bytes() == WEIGHTS.stat().st_size <= 3_000_000
+
+
+def test_weights_of_a_training_are_used_where_they_are_named(photo: ImageU8, tmp_path: Path) -> None:
+    """Untrained, they correct nothing: what is left is the rendering of the file's own coefficients."""
+    path, data = tmp_path / "own.safetensors", as_jpeg(photo)
+    export_weights(Corrector(), 0, path)
+    shipped, own = make_codec("jpeg+deblock"), make_codec(f"jpeg+deblock[weights={path}]")
+    assert np.abs(own.decode(data).astype(int) - decoded(data)).mean() < 1
+    assert not np.array_equal(own.decode(data), shipped.decode(data))
+    assert own.identity() != shipped.identity()
+    assert own.shared_bytes() == path.stat().st_size
+    before = own.identity()
+    moved = path.rename(tmp_path / "moved.safetensors")
+    assert make_codec(f"jpeg+deblock[weights={moved}]").identity() == before, "what the file holds counts, not its name"
+    assert Deblock(weights=str(moved)).identity()["weights"] == hashlib.sha256(moved.read_bytes()).hexdigest()
 
 
 def test_the_filter_wants_the_jpeg_itself(photo: ImageU8) -> None:

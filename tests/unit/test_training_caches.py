@@ -53,6 +53,27 @@ def test_another_number_of_views_gives_as_many_as_a_folder_of_its_own(
     assert again == made(then, tmp_path / "fresh")
 
 
+@pytest.mark.parametrize("keep", [0, 100, -1])
+def test_damaged_caches_are_made_again(images: ImageSet, tmp_path: Path, keep: int) -> None:
+    def views() -> list[int]:
+        return [int(v.symbols[0, 0, 0]) for v in training_views(images, [0, 1, 2], 4, (16, 24), 0, views_of, tmp_path)]
+
+    def grids() -> dict[str, np.ndarray]:
+        codec: Any = SimpleNamespace(weights_sha256="a", analyse_image=lambda *_: (None, np.full((1, 2, 2), 7)))
+        return collected(images, codec, ContextTrainingConfig.load(), tmp_path)
+
+    before = views(), grids()
+    files = list(tmp_path.glob("*.npz"))
+    assert len(files) == 2
+    for path in files:
+        data = path.read_bytes()
+        # A bit of the first array, or all behind a byte.
+        path.write_bytes(data[:90] + bytes([data[90] ^ 1]) + data[91:] if keep < 0 else data[:keep])
+    after = views(), grids()
+    assert after[0] == before[0]
+    assert all(np.array_equal(after[1][name], grid) for name, grid in before[1].items())
+
+
 def test_no_held_out_image_has_no_views(images: ImageSet, tmp_path: Path) -> None:
     assert held_out_views(images, [], (5, 18), views_of, tmp_path) == []
     assert [v.level for v in held_out_views(images, [0, 1], (5, 18), views_of, tmp_path)] == [5, 5, 18, 18]

@@ -155,6 +155,27 @@ def test_a_half_written_cache_is_written_again(folder: Path, tmp_path: Path) -> 
     np.testing.assert_array_equal(images[images.names.index("two.PNG")], image(2, 9, 8))
 
 
+@pytest.mark.parametrize(
+    ("name", "bytes_"),
+    [
+        ("pixels.bin", b"cut"),
+        ("pixels.bin", b""),
+        ("index.json", b"no JSON"),
+        ("index.json", b"\xff"),
+        ("index.json", b"[]"),
+        ("index.json", b"{}"),
+    ],
+)
+def test_a_damaged_cache_is_written_again(folder: Path, tmp_path: Path, name: str, bytes_: bytes) -> None:
+    cache = tmp_path / "cache"
+    ImageSet.open([folder], cache, short_side=100)
+    (cache / name).write_bytes(bytes_)
+    images = ImageSet.open([folder], cache, short_side=100)
+    np.testing.assert_array_equal(images[images.names.index("two.PNG")], image(2, 9, 8))
+    (cache / "pixels.bin").unlink()
+    assert len(ImageSet.open([folder], cache, short_side=100)) == 4
+
+
 def test_a_limit_takes_the_first_of_each_source(folder: Path, tmp_path: Path) -> None:
     images = ImageSet.open([folder / "a", folder / "more.tar"], tmp_path / "cache", short_side=100, limit=1)
     assert images.names == ["one.png", "more/deep/4.png"]

@@ -25,6 +25,7 @@ from vitiq.codecs.base import Codec
 from vitiq.codecs.batch import default_output
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.journal import Journal
+from vitiq.codecs.noted import gathered
 from vitiq.codecs.rate_target import above_target, encode_within
 from vitiq.codecs.spec import RateSpec, make_codec
 from vitiq.errors import BitstreamError, InputError
@@ -171,12 +172,13 @@ def encode_image(
     try:
         codec.load()
         begun = time.perf_counter()
-        found = encode_within(codec, image, None if rate is None else rate.at(width, height), progress)
+        with gathered() as during:
+            found = encode_within(codec, image, None if rate is None else rate.at(width, height), progress)
     except (InputError, BitstreamError) as error:
         raise type(error)(f"{source}: {error}") from error
     seconds = time.perf_counter() - begun
     data = found.data
-    said = (*notes, *found.notes, *codec.inspect(data).notes)
+    said = (*notes, *found.notes, *during, *codec.inspect(data).notes)
     return data, EncodedFile(
         source,
         target,

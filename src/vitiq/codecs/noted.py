@@ -1,4 +1,4 @@
-"""Notes of what reading a format's file changed, gathered around `Codec.decode`, which gives pixels alone.
+"""Notes of coding and decoding (what reading a format's file changed, …), gathered around what gives bytes or pixels.
 
 A decoder may stand below filters or be called by a plug-in's own `decompress`; the notes pass by what is between.
 """
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_gathered: ContextVar[list[str] | None] = ContextVar("notes of decoding", default=None)
+_gathered: ContextVar[list[str] | None] = ContextVar("notes of coding", default=None)
 
 
 @contextmanager
 def gathered() -> Iterator[list[str]]:
-    """The notes of what is decoded inside, each once.
+    """The notes of what is coded or decoded inside, each once.
 
     Example:
         >>> with gathered() as notes:

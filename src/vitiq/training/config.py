@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
@@ -11,20 +14,27 @@ import msgspec
 from vitiq.errors import InputError
 from vitiq.text import parse_toml, read_text
 
+LARGEST = sys.float_info.max
+"""Bounds of msgspec are finite themselves."""
+
 Count = Annotated[int, msgspec.Meta(ge=1)]
 """At least 1."""
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 """At least 0."""
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-"""Above 0; NaN is refused."""
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-"""At least 0; NaN is refused."""
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""What random generators take."""
+Finite = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+"""Any number; NaN and infinity are refused, as by all below."""
+Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
+"""Above 0."""
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
+"""At least 0."""
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """0 … 1."""
 Dropped = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 """0 … below 1."""
-Times = Annotated[float, msgspec.Meta(ge=1)]
-"""At least 1; NaN is refused."""
+Times = Annotated[float, msgspec.Meta(ge=1, le=LARGEST)]
+"""At least 1."""
 
 
 SHIPPED = Path(__file__).parent / "configs"
@@ -57,7 +67,7 @@ class TrainingConfig(Settings, frozen=True, kw_only=True):
         title: the name as people write it, where it differs.
     """
 
-    seed: Whole
+    seed: Seed
     learning_rate: Positive
     final_learning_rate: NotNegative
     gradient_clip: Positive
@@ -125,6 +135,7 @@ class PhasedConfig(TrainingConfig, frozen=True, kw_only=True):
     """A training on random crops, in phases of growing crops.
 
     Attributes:
+        crop_multiple: what the networks want sides of crops to be a multiple of.
         graphic_share: crops that are drawn, since photographs lack flat graphics.
         largest_shrink: most that an image is downscaled before it is cropped, in times.
         largest_enlargement: most that some are enlarged: large photographs are smoother than small ones.
@@ -132,9 +143,17 @@ class PhasedConfig(TrainingConfig, frozen=True, kw_only=True):
 
     warmup_steps: Whole
     graphic_share: Share
-    largest_shrink: Positive
+    largest_shrink: Times
     largest_enlargement: Times = 1.0
     phases: tuple[Phase, ...]
+    crop_multiple: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        """Refuses what does not fit together."""
+        if not self.steps:
+            raise ValueError(f"phases: {len(self.phases)} of 0 steps in all given, one step or more expected")
+        for size in self.crop_sizes:
+            check_crop(size, self.crop_multiple)
 
     @property
     def steps(self) -> int:
@@ -145,6 +164,27 @@ class PhasedConfig(TrainingConfig, frozen=True, kw_only=True):
     def crop_sizes(self) -> frozenset[int]:
         """Sides of crops, in pixels."""
         return frozenset(phase.crop for phase in self.phases)
+
+
+def check_crop(size: int, multiple: int, least: int = 1) -> None:
+    """Refuse a side of crops that networks do not take.
+
+    Raises:
+        ValueError: it is smaller than `least` pixels, or no multiple of `multiple`.
+    """
+    if size % multiple or size < least:
+        from_there = f" from {least} on" if least > multiple else ""
+        raise ValueError(f"crop = {size} given, a multiple of {multiple} pixels{from_there} expected")
+
+
+def check_order(low: str, lowest: float, high: str, highest: float) -> None:
+    """Refuse two settings, given by name and value, of which the first is above the second.
+
+    Raises:
+        ValueError: it is.
+    """
+    if lowest > highest:
+        raise ValueError(f"{low} = {lowest:g} and {high} = {highest:g} given, {low} at most {high} expected")
 
 
 WHEN = frozenset({"checkpoint_every", "validate_every"})
@@ -187,14 +227,40 @@ def read_config(path: Path | None, name: str, kind: type[S], title: str = "") ->
     Raises:
         InputError: as `TrainingConfig.load`.
     """
-    path = _found(path, name)
+    path, values = _found(path, name), {}
     try:
-        return msgspec.convert(parse_toml(read_text(path)), kind)
+        values = parse_toml(read_text(path))
+        return msgspec.convert(values, kind)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise InputError(
-            f"{path}: not a {title or name} training configuration ({error}); "
+            f"{path}: not a {title or name} training configuration ({_with_value(str(error), values)}); "
             f"start from the shipped {SHIPPED / name}.toml"
         ) from error
+
+
+PLACE = re.compile(r"(?P<said>.*) - at `\$\.?(?P<place>[\w.\[\]]+)`", re.DOTALL)
+"""How msgspec says which value it is about."""
+
+
+def _with_value(said: str, values: Mapping[str, Any]) -> str:
+    """What msgspec says, with the setting and its value first, where it is about one that is there.
+
+    Example:
+        >>> _with_value("Expected `int` >= 1 - at `$.phases[1].crop`", {"phases": [{"crop": 64}, {"crop": 0}]})
+        'phases[1].crop = 0 given: Expected `int` >= 1'
+        >>> _with_value("Object missing required field `crop` - at `$.phases[0]`", {"phases": [{}]})
+        'Object missing required field `crop` - at `$.phases[0]`'
+    """
+    match = PLACE.fullmatch(said)
+    if match is None:
+        return said
+    found: Any = values
+    for key in re.findall(r"\w+", match["place"]):
+        try:
+            found = found[int(key) if isinstance(found, list) else key]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return said
+    return said if isinstance(found, dict) else f"{match['place']} = {found!r} given: {match['said']}"
 
 
 def _found(path: Path | None, name: str) -> Path:

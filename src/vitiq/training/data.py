@@ -24,6 +24,9 @@ from vitiq.types import ImageU8
 DECODED = 2
 """Version of how pixels are made of files."""
 
+INDEX = "index.json"
+"""File of a cache that says what is in the other."""
+
 SAID = 5
 """Images left out that are named, each with its reason."""
 
@@ -89,6 +92,15 @@ def _say(left_out: Sequence[str]) -> None:
         log.error("left out of the training images: %d more", len(left_out) - SAID)
 
 
+def kept_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """Arrays of a cache in a .npz file; None where there is none, or it is damaged: it is made anew then."""
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files}
+    except Exception:  # zipfile, zlib and NumPy each raise their own on damaged bytes
+        return None
+
+
 def digest_of(value: object) -> str:
     """sha256 of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
@@ -108,19 +120,34 @@ class ImageSet:
 
     Use `ImageSet.open`.
 
+    Args:
+        folder: the cache.
+
     Attributes:
         names: of the images, relative to their source.
         digest: sha256 over the names and contents of the files read, and over how they were.
     """
 
     def __init__(self, folder: Path) -> None:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        """Opens a cache; raises ValueError, KeyError, TypeError or OSError where it is not whole."""
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         self.digest: str = index["digest"]
         self.names: list[str] = index["names"]
         self._shapes: list[tuple[int, int]] = [(h, w) for h, w in index["shapes"]]
         sizes = [3 * h * w for h, w in self._shapes]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])
         self._pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
+        if len(self.names) != len(sizes) or len(self._pixels) != self._offsets[-1]:
+            raise ValueError(f"{len(self.names)} images in {len(self._pixels)} bytes, {self._offsets[-1]} expected")
+
+    @classmethod
+    def _kept(cls, cache: Path, digest: str) -> ImageSet | None:
+        """What a cache holds; None where there is none, of other images, or damaged: it is made anew then."""
+        try:
+            found = cls(cache)
+        except (ValueError, KeyError, TypeError, OSError):
+            return None
+        return found if found.digest == digest else None
 
     @classmethod
     def open(cls, sources: Sequence[Path], cache: Path, *, short_side: int, limit: int | None = None) -> ImageSet:
@@ -142,9 +169,10 @@ class ImageSet:
             if not source.exists():
                 raise InputError(f"{source}: no such folder or .tar file of training images")
         digest = _digest(sources, short_side, limit)
-        ready = cache / "index.json"
-        if ready.exists() and json.loads(ready.read_text(encoding="utf-8")).get("digest") == digest:
-            return cls(cache)
+        kept = cls._kept(cache, digest)
+        if kept is not None:
+            return kept
+        ready = cache / INDEX
         cache.mkdir(parents=True, exist_ok=True)
         names: list[str] = []
         left_out: list[str] = []

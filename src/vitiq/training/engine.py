@@ -6,27 +6,41 @@ What is learned, and from what, is a recipe's: `recipes/` has one module a model
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from vitiq.errors import InputError, WeightsError, unreadable
 from vitiq.files import open_output
-from vitiq.training.checkpoint import Ema, Stateful, load_checkpoint, refuse_other_run, save_checkpoint
+from vitiq.training.checkpoint import (
+    Ema,
+    Run,
+    Stateful,
+    load_checkpoint,
+    refuse_other_run,
+    save_checkpoint,
+    warn_of_other_images,
+)
 from vitiq.training.config import TrainingConfig
-from vitiq.training.data import ImageSet
+from vitiq.training.data import ImageSet, digest_of
 from vitiq.training.hardware import Hardware, batches, open_hardware
 from vitiq.training.log import CsvLog, draw_curves
 from vitiq.weights.file import steps_behind
+from vitiq.weights.store import sha256_file
+
+log = logging.getLogger(__name__)
 
 Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, loss)."""
@@ -34,6 +48,9 @@ Report = Callable[[int, int, float], None]
 Row = dict[str, float]
 """What is logged of a step, by column."""
 
+
+NORM = "gradient_norm"
+"""Column of the norm of the model's gradient before clipping; where it is not finite, the step was skipped."""
 
 CHECKPOINT = "checkpoint.pt"
 """Name of the checkpoint in the run folder."""
@@ -68,6 +85,29 @@ class Inputs:
     classifier: Path | None = None
     smoke: bool = False
 
+    def weights(self, shipped: Mapping[str, Path]) -> dict[str, str]:
+        """sha256 of the weights, by the option that names them; of several, of all in their order.
+
+        Args:
+            shipped: what is taken where an option is not given.
+
+        Raises:
+            WeightsError: one cannot be read.
+        """
+        options = {"begin": self.begin, "codec": self.codec, "classifier": self.classifier}
+        given = {name: path for name, path in options.items() if path is not None}
+        found = {name: _hash_of(path) for name, path in {**shipped, **given}.items()}
+        if self.teachers:
+            found["teacher"] = digest_of([_hash_of(path) for path in self.teachers])
+        return found
+
+
+def _hash_of(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise WeightsError(unreadable(path, error)) from error
+
 
 class Recipe(ABC, Generic[C]):
     """One model's training: its data, its step, its validation and its weights file.
@@ -77,6 +117,7 @@ class Recipe(ABC, Generic[C]):
         weights_file: name of the weights file in the run folder.
         losses, figures: columns of the log that the curves show, of every step and of validations.
         saved_as: name of the model in a checkpoint.
+        shipped: weights that are taken where their option is not given.
         config: settings.
         hardware: device and processes.
         images, training, held_out: decoded images; indices of those to learn from, and of those to validate on.
@@ -89,6 +130,7 @@ class Recipe(ABC, Generic[C]):
     losses: ClassVar[Sequence[str]]
     figures: Sequence[str]
     saved_as: ClassVar[str] = "model"
+    shipped: ClassVar[Mapping[str, Path]] = MappingProxyType({})
     config: C
     model: nn.Module
     optimiser: torch.optim.Optimizer
@@ -103,6 +145,14 @@ class Recipe(ABC, Generic[C]):
             lambda: ImageSet.open(inputs.data, cache, short_side=config.short_side, limit=limit)
         )
         self.training, self.held_out = self.images.split(config.held_out)
+        if len(self.held_out) < config.held_out and hardware.is_main_process:
+            log.warning(
+                "held_out = %d given, %d images there: %d are validated on, and %d learned from",
+                config.held_out,
+                len(self.images),
+                len(self.held_out),
+                len(self.training),
+            )
         torch.manual_seed(config.seed)
 
     def parts(self) -> dict[str, Stateful]:
@@ -160,21 +210,28 @@ def train(
         WeightsError: weights or the checkpoint cannot be used.
     """
     end = math.inf if time_limit is None else time.monotonic() + time_limit
-    config = recipe.config_class.load(inputs.config, smoke=inputs.smoke)
-    refuse_other_run(inputs.out / CHECKPOINT, config, smoke=inputs.smoke)
+    config, checkpoint = recipe.config_class.load(inputs.config, smoke=inputs.smoke), inputs.out / CHECKPOINT
+    weights = inputs.weights(recipe.shipped) if checkpoint.exists() else {}
+    refuse_other_run(checkpoint, Run(config, inputs.smoke, weights))
     if threads is not None:
         torch.set_num_threads(threads)
     with open_hardware() as hardware:
         started = recipe(config, inputs, hardware)
+        run = Run(config, inputs.smoke, inputs.weights(recipe.shipped), started.images.digest)
         inputs.out.mkdir(parents=True, exist_ok=True)
-        return _run(started, inputs, report, end)
+        if hardware.is_main_process:
+            warn_of_other_images(checkpoint, run)
+        return _run(started, run, inputs.out, report, end)
 
 
-def _run(recipe: Recipe[Any], inputs: Inputs, report: Report | None, end: float) -> Path:
+def _run(recipe: Recipe[Any], run: Run, out: Path, report: Report | None, end: float) -> Path:
     """All steps from the checkpoint on; stops early after `end` on the clock of `time.monotonic`."""
-    hardware, schedule, out = recipe.hardware, recipe.config, inputs.out
+    hardware, schedule = recipe.hardware, recipe.config
     start = load_checkpoint(out / CHECKPOINT, recipe.parts())
     log = CsvLog(out / "log.csv", start) if hardware.is_main_process else None
+    if log is not None and start >= schedule.steps:
+        # Nothing is left to learn; the weights may have been removed, or not been written before a kill.
+        _export(recipe, start, out)
     # Several processes would stop at different steps; there the launcher ends them.
     with interrupt_after_step(enabled=hardware.world == 1) as interrupted:
         for step, batch in enumerate(recipe.batches(start), start):
@@ -188,26 +245,55 @@ def _run(recipe: Recipe[Any], inputs: Inputs, report: Report | None, end: float)
                 log.write(done, row)
                 due = last or overdue or done % schedule.checkpoint_every == 0
                 if due:
-                    _save(recipe, done, inputs, log)
+                    _save(recipe, done, run, out, log)
                 if report is not None:
                     report(done, schedule.steps, row.get("loss", math.nan))
                 if interrupted() and not due:
-                    _save(recipe, done, inputs, log)
+                    _save(recipe, done, run, out, log)
             if interrupted():
                 raise KeyboardInterrupt
             if overdue:
                 break
+    if log is not None:
+        say_skipped(log.rows, out)
     return out / recipe.weights_file
 
 
-def _save(recipe: Recipe[Any], done: int, inputs: Inputs, log: CsvLog) -> None:
+def _save(recipe: Recipe[Any], done: int, run: Run, out: Path, log: CsvLog) -> None:
     """Checkpoint, curves and weights as they stand."""
-    out = inputs.out
-    save_checkpoint(out / CHECKPOINT, done, recipe.parts(), recipe.config, smoke=inputs.smoke)
+    save_checkpoint(out / CHECKPOINT, done, recipe.parts(), run)
     with open_output(out / "curves.png") as file:
         draw_curves(log.rows, recipe.losses, recipe.figures).savefig(file, format="png")
+    _export(recipe, done, out)
+
+
+def _export(recipe: Recipe[Any], done: int, out: Path) -> None:
     with recipe.average.applied(recipe.model):
         recipe.export(done, out / recipe.weights_file)
+
+
+MOSTLY = 0.5
+"""Share of skipped steps above which a run has failed."""
+
+
+def say_skipped(rows: Sequence[Mapping[str, str]], out: Path) -> None:
+    """Say how many steps of a log were skipped, see `clip_and_step`.
+
+    Raises:
+        InputError: most of them were: what was trained is of no use.
+    """
+    norms = [float(row[NORM]) for row in rows if row.get(NORM)]
+    skipped = sum(not math.isfinite(norm) for norm in norms)
+    if not skipped:
+        return
+    said = f"{out}: {skipped} of {len(norms)} steps were skipped, since their gradients were not finite"
+    if skipped <= MOSTLY * len(norms):
+        log.warning("%s; where they become more, lower learning_rate in the configuration", said)
+        return
+    raise InputError(
+        f"{said}: the training diverged, its weights are of no use; lower learning_rate in the configuration, and "
+        f"choose another -o"
+    )
 
 
 @contextmanager

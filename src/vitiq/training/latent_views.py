@@ -21,7 +21,7 @@ from vitiq.codecs.transform.refine import code
 from vitiq.files import open_output
 from vitiq.models.vit import VisionTransformer
 from vitiq.training.crops import random_box
-from vitiq.training.data import ImageSet
+from vitiq.training.data import ImageSet, kept_arrays
 from vitiq.training.vit_views import to_input
 from vitiq.types import ImageU8
 
@@ -129,7 +129,7 @@ def _kept(
     folder.mkdir(parents=True, exist_ok=True)
     for numbers in parts:
         path = folder / f"{name}_{numbers.start}.npz"
-        views = _load(path) if path.exists() else []
+        views = _load(path)
         if len(views) != len(numbers):
             _save(path, make(numbers))
             views = _load(path)
@@ -147,8 +147,11 @@ def _save(path: Path, views: Sequence[LatentView]) -> None:
 
 
 def _load(path: Path) -> list[LatentView]:
-    with np.load(path) as stored:
-        symbols, metadata, teacher = stored["symbols"], stored["metadata"].tolist(), stored["teacher"]
+    """Views of a file; none where there is none, or it is damaged."""
+    stored = kept_arrays(path)
+    if stored is None or not {"symbols", "metadata", "teacher"} <= stored.keys():
+        return []
+    symbols, metadata, teacher = stored["symbols"], stored["metadata"].tolist(), stored["teacher"]
     views, at = [], 0
     for (c, h, w, height, width, level), row in zip(metadata, teacher, strict=True):
         own = symbols[at : at + c * h * w].reshape(c, h, w)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -13,10 +16,23 @@ from torch import nn
 
 from vitiq.errors import WeightsError
 from vitiq.models.backbones.checkpoint import are_fixed
-from vitiq.models.vit import Positions, VisionTransformer
+from vitiq.models.vit import Positions, VisionTransformer, ViTConfig
 from vitiq.weights.file import half, write_weights
 
 FORMAT = "vitiq-vit-1"
+
+Blocks = Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=ViTConfig().depth - 1)], ...], msgspec.Meta(min_length=1)]
+"""Numbers of a teacher's blocks, as a setting."""
+
+
+def check_blocks(kept: Sequence[int]) -> None:
+    """Refuse blocks of a teacher that are not in its order, each once.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if any(a >= b for a, b in pairwise(kept)):
+        raise ValueError(f"kept_blocks = {list(kept)} given, rising numbers expected")
 
 
 def prune(teacher: VisionTransformer, kept: Sequence[int], positions: Positions = "learned") -> VisionTransformer:

@@ -19,6 +19,7 @@ from jaxtyping import Float32, Int, UInt8
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec
+from vitiq.codecs.noted import note
 from vitiq.codecs.viq_codec import (
     Contents,
     ViqCodec,
@@ -197,6 +198,7 @@ class TransformViqCodec(ViqCodec):
 
         decoder = self._decoder()
         model = decoder.model
+        self._note_missing(model)
 
         def coded(pixels: ImageU8) -> Coded:
             if self.options.iterations == 0:
@@ -251,9 +253,15 @@ class TransformViqCodec(ViqCodec):
         from vitiq.models.device import exact_convolutions
 
         decoder = self._decoder(file)
+        self._note_missing(decoder.model)
         with exact_convolutions(decoder.model.device):
             image = decoder.image(read.symbols, read.level, self._synthesis, (file.height, file.width))
         return image if read.layer is None else np.where(read.layer[:, :, 3:] > 0, read.layer[:, :, :3], image)
+
+    def _note_missing(self, model: TransformModel) -> None:
+        if self.synthesis == "perceptual" and not model.has_perceptual:
+            which = f"the codec's weights {model.weights_sha256[:12]}… have no perceptual synthesis"
+            note([f"{which}: decoded as by {GenerativeMse.name}; `vitiq train perceptual` makes one"])
 
     def label_reader(self, data: bytes) -> LabelReader:
         """The classifier of a file's latents; raises WeightsError where none of them or no weights are found."""

@@ -10,9 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.codecs.transform import latent_classifier
 from vitiq.codecs.transform.hyperprior_integer import STRIP
-from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier, load_classifier
+from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier, find_classifier, load_classifier
 from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.codecs.transform.networks.embedded import (
     SMALLEST,
@@ -21,13 +20,11 @@ from vitiq.codecs.transform.networks.embedded import (
     TransformModel,
     load_model,
 )
-from vitiq.errors import WeightsError
 from vitiq.models.strips import Tile, by_strips, give_back, in_order, tiles
 from vitiq.models.tensors import to_image
 from vitiq.models.threads import one_thread
 from vitiq.types import ImageU8
 from vitiq.weights.kept import kept
-from vitiq.weights.store import resolve
 
 AT_ONCE = 768
 """Latent positions of a strip of an image that is not in tiles: 768×512 pixels are two strips."""
@@ -49,9 +46,8 @@ class Decoder:
     """
 
     def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
-        self._device = device
+        self._path, self._device = path, device
         self.model: TransformModel = load_model(path, device)
-        self._beside = path.with_name(latent_classifier.WEIGHTS.name)
 
     @cached_property
     def classifier(self) -> EmbeddedClassifier | None:
@@ -63,17 +59,7 @@ class Decoder:
         wanted = self.model.classifier_sha256
         if not wanted:
             return None
-        for path in (latent_classifier.WEIGHTS, self._beside):
-            if path.exists() and (found := load_classifier(path, self._device)).weights_sha256 == wanted:
-                break
-        else:
-            try:
-                found = load_classifier(resolve(wanted), self._device)
-            except WeightsError as error:
-                raise WeightsError(
-                    f"the codec's perceptual synthesis needs the classifier with sha256 {wanted[:12]}…, which is not "
-                    f"the one that ships with vitiq; put it at {self._beside} ({error})"
-                ) from error
+        found = load_classifier(find_classifier(wanted, self._path), self._device)
         found.check(self.model)
         return found
 

@@ -30,6 +30,7 @@ from vitiq.models.imagenet import imagenet_labels
 from vitiq.models.vit import Block, VisionTransformer, ViTConfig
 from vitiq.weights.file import eight_bit, half, in_float, read_weights, write_weights
 from vitiq.weights.kept import kept
+from vitiq.weights.store import resolve, sha256_file
 
 FORMAT = "vitiq-latent-classifier-1"
 WEIGHTS = Path(__file__).parents[2] / "weights" / "classifier_embedded.safetensors"
@@ -185,6 +186,29 @@ class EmbeddedClassifier:
     ) -> Float[Tensor, "n k g g"]:
         """What a synthesis aggregates, of dequantised latents of images of height × width pixels."""
         return self.model.features(torch.stack([self.model.patches(y, height, width) for y in latents]), quality)
+
+
+def find_classifier(sha256: str, codec: Path) -> Path:
+    """The classifier that the weights of a codec name: the one that ships, one beside them, or one that is at hand.
+
+    Args:
+        sha256: of the classifier's file.
+        codec: the codec's file.
+
+    Raises:
+        WeightsError: it is not found.
+    """
+    beside = codec.with_name(WEIGHTS.name)
+    for path in (WEIGHTS, beside):
+        if path.exists() and sha256_file(path) == sha256:
+            return path
+    try:
+        return resolve(sha256)
+    except WeightsError as error:
+        raise WeightsError(
+            f"{codec}: the codec's perceptual synthesis needs the classifier with sha256 {sha256[:12]}…, which is not "
+            f"the one that ships with vitiq; put it at {beside} ({error})"
+        ) from error
 
 
 @kept(2)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,9 @@ from vitiq.types import ImageU8
 if TYPE_CHECKING:
     from vitiq.filters.deblock.embedded import EmbeddedCorrector
 
+EMBEDDED = "embedded"
+"""The weights where none are given."""
+
 START = b"\xff\xd8\xff"
 """First bytes of every JPEG."""
 
@@ -36,6 +40,7 @@ class DeblockOptions:
     """Options of the correction."""
 
     project: bool = option(True, "keep each coefficient within half a step of the file's, as the original's are")
+    weights: str = option(EMBEDDED, "'embedded', or the path of a weights file of `vitiq train deblock`")
     device: str = device_option()
 
 
@@ -66,21 +71,19 @@ class Deblock(Filter):
         import vitiq.filters.deblock.correct  # noqa: PLC0415
         import vitiq.models.threads  # noqa: F401, PLC0415
 
-        _corrector(self.options.device)
+        _corrector(self.options)
 
     def identity(self) -> Mapping[str, object]:
-        """Options, weights, and a GPU, whose rounding can change pixels."""
+        """Options, the hash of the weights in place of their path, and a GPU, whose rounding can change pixels."""
         from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415 - loads torch
         from vitiq.models.device import device_identity  # noqa: PLC0415
 
-        placed = device_identity(self.options.device)
-        return {**super().identity(), **placed, "weights": load_corrector().weights_sha256}
+        placed, weights = device_identity(self.options.device), load_corrector(_weights(self.options))
+        return {**super().identity(), **placed, "weights": weights.weights_sha256}
 
     def shared_bytes(self) -> int:
         """Size of the weights file."""
-        from vitiq.filters.deblock.embedded import WEIGHTS  # noqa: PLC0415 - loads torch
-
-        return WEIGHTS.stat().st_size
+        return _weights(self.options).stat().st_size
 
 
 def restore_jpeg(data: bytes, name: str, *, project: bool = True, device: str = "cpu") -> tuple[ImageU8, list[str]]:
@@ -103,13 +106,20 @@ def restore_jpeg(data: bytes, name: str, *, project: bool = True, device: str = 
     return _restored(data, name, DeblockOptions(project=project, device=device))
 
 
-def _corrector(device: str) -> EmbeddedCorrector:
-    """The network on a device; kept once it is loaded."""
+def _weights(options: DeblockOptions) -> Path:
+    """The weights file of the options."""
+    from vitiq.filters.deblock.embedded import WEIGHTS  # noqa: PLC0415 - loads torch
+
+    return WEIGHTS if options.weights == EMBEDDED else Path(options.weights)
+
+
+def _corrector(options: DeblockOptions) -> EmbeddedCorrector:
+    """The networks of the options on their device; kept once they are loaded."""
     from vitiq.filters.deblock.embedded import load_corrector  # noqa: PLC0415 - loads torch
     from vitiq.models.device import find_device  # noqa: PLC0415
 
-    found = find_device(device)
-    return load_corrector(device=None if found.type == "cpu" else found)
+    found = find_device(options.device)
+    return load_corrector(_weights(options), None if found.type == "cpu" else found)
 
 
 @shielded()
@@ -129,7 +139,7 @@ def _restored(data: bytes, name: str, options: DeblockOptions) -> tuple[ImageU8,
     device = find_device(options.device)
     # Sums are rounded in an order that may depend on the number of threads.
     with search_threads(), exact_convolutions(device):
-        model = _corrector(options.device).model
+        model = _corrector(options).model
         samples = restore(coefficients, model, project=options.project)
     if samples.shape != raster.samples.shape:
         raise InputError(f"{name}: its parts do not agree on the size of the image; save it again as JPEG")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import msgspec
@@ -26,12 +27,19 @@ from vitiq.codecs.transform.networks.embedded import WEIGHTS, TransformModel, lo
 from vitiq.models.top_labels import shared_labels
 from vitiq.training.agreement import TOP_K
 from vitiq.training.checkpoint import Ema
-from vitiq.training.config import Count, DistillationConfig, Dropped, Positive, Share, Whole
+from vitiq.training.config import (
+    Count,
+    DistillationConfig,
+    Dropped,
+    Positive,
+    Share,
+    check_order,
+)
 from vitiq.training.data import digest_of
 from vitiq.training.engine import Inputs, Recipe, Row, descend
 from vitiq.training.hardware import Hardware
 from vitiq.training.latent_views import LatentView, coded_views, dequantised, held_out_views, training_views
-from vitiq.training.student import prune, set_dropout
+from vitiq.training.student import Blocks, check_blocks, prune, set_dropout
 from vitiq.training.teachers import load_teacher, soft_loss
 from vitiq.weights.store import sha256_file
 
@@ -43,7 +51,7 @@ class ClassifierTrainingConfig(DistillationConfig, frozen=True, kw_only=True):
     """Settings of `configs/classifier.toml`, in the same words."""
 
     name = "classifier"
-    kept_blocks: tuple[Whole, ...]
+    kept_blocks: Blocks
     views: Count
     smallest_view: Count
     largest_view: Count
@@ -51,6 +59,11 @@ class ClassifierTrainingConfig(DistillationConfig, frozen=True, kw_only=True):
     temperature: Positive
     dropout: Dropped = 0.0
     label_smoothing: Share = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuses what does not fit together."""
+        check_blocks(self.kept_blocks)
+        check_order("smallest_view", self.smallest_view, "largest_view", self.largest_view)
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -80,6 +93,7 @@ class ClassifierRecipe(Recipe[ClassifierTrainingConfig]):
 
     config_class = ClassifierTrainingConfig
     weights_file = "classifier_embedded.safetensors"
+    shipped = MappingProxyType({"codec": WEIGHTS})
     losses = ("loss",)
     figures = tuple(f"{kind}_q{level}" for kind in ("top1", "top100") for level in VALIDATED)
 

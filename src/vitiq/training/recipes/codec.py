@@ -6,6 +6,7 @@ rates.
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Self
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from vitiq.codecs.transform.hyperprior import Hyperprior
 from vitiq.codecs.transform.hyperprior_integer import export_hyperprior
+from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.codecs.transform.networks.embedded import (
     FORMAT,
     LATENT_SPACE,
@@ -29,13 +31,16 @@ from vitiq.codecs.transform.networks.embedded import (
 from vitiq.codecs.transform.networks.transform_codec import TransformCodec, error_weight
 from vitiq.errors import InputError, WeightsError
 from vitiq.training.checkpoint import Ema
-from vitiq.training.config import Count, NotNegative, Phase, PhasedConfig, Positive
+from vitiq.training.classifier_beside import named_classifier, put_beside
+from vitiq.training.config import Count, Finite, NotNegative, Phase, PhasedConfig, Positive, check_crop
 from vitiq.training.crops import Sampler, in_unit_range, phase_at, random_crop, stacked
 from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
 from vitiq.training.hardware import Hardware
-from vitiq.training.lattice import excess
+from vitiq.training.lattice import SIDE, excess
 from vitiq.training.replay import Replay
 from vitiq.weights.file import half, read_weights, stored, write_weights
+
+log = logging.getLogger(__name__)
 
 VALIDATED = (0.15, 0.5, 0.85)
 """Qualities at which held-out images are coded."""
@@ -52,13 +57,20 @@ class CodecTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     """Settings of `configs/codec.toml`, in the same words."""
 
     name = "codec"
+    crop_multiple = BLOCK
     linear_rate: Positive
-    balance: float
-    lowest: Annotated[float, msgspec.Meta(le=0)]
+    balance: Finite
+    lowest: Annotated[float, msgspec.Meta(ge=-1, le=0)]
     lattice: NotNegative
     keeps_bitstream: bool
     analysis_blocks: tuple[Count, Count]
     synthesis_blocks: tuple[Count, Count, Count]
+
+    def __post_init__(self) -> None:
+        """Refuses what does not fit together."""
+        super().__post_init__()
+        if self.lattice:
+            check_crop(min(self.crop_sizes), BLOCK, SIDE)
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -80,8 +92,11 @@ class CodecRecipe(Recipe[CodecTrainingConfig]):
         self._begin = inputs.begin
         if config.keeps_bitstream and inputs.begin is None:
             raise InputError("keeps_bitstream given without weights; give those whose bitstream is kept with --begin")
+        self._classifier_file: Path | None = None
         if inputs.begin is not None:
             start_from(model, inputs.begin, keeps_bitstream=config.keeps_bitstream)
+            if hardware.is_main_process:
+                self._keep_or_say(inputs.begin, TransformModel(inputs.begin))
         self.model = self.codec = hardware.to_device(model)
         self.optimiser = make_optimiser(self.codec, config, hardware)
         self.average = Ema(self.codec, config.ema)
@@ -93,6 +108,17 @@ class CodecRecipe(Recipe[CodecTrainingConfig]):
         large = [i for i in self.held_out if min(self.images.shape(i)) >= crop] or self.training[:1]
         crops = stacked([random_crop(rng, self.images[i], crop, 1.0) for i in large])
         self._validation = in_unit_range(crops).to(hardware.device)
+
+    def _keep_or_say(self, path: Path, known: TransformModel) -> None:
+        """What becomes of a perceptual synthesis in the weights begun from."""
+        if self.config.keeps_bitstream:
+            self._classifier_file = named_classifier(path, known)
+        elif known.has_perceptual:
+            log.warning(
+                "%s has a perceptual synthesis, which is not trained on here: the weights that result have none, and "
+                "generative decodes with them as generative-mse does; `vitiq train perceptual` makes another",
+                path,
+            )
 
     def batch(self, step: int) -> Tensor:
         """Crops of this process, as bytes."""
@@ -120,9 +146,10 @@ class CodecRecipe(Recipe[CodecTrainingConfig]):
         return validate(self.codec, self._validation)
 
     def export(self, done: int, path: Path) -> None:
-        """All networks, and the prior in integers."""
+        """All networks, and the prior in integers; where the bitstream is kept, its classifier's weights beside it."""
         before = self._begin if self.config.keeps_bitstream else None
         export_weights(self.codec, self.earlier + done, path, before)
+        put_beside(self._classifier_file, path)
 
 
 @torch.no_grad()
@@ -171,7 +198,7 @@ def export_weights(model: TransformCodec, steps: int, path: Path, keeping: Path 
             STANDS_FOR: sorted({*known.stands_for, known.weights_sha256}),
             LATENT_SPACE: known.latent_space,
         }
-        if any(name.startswith(PERCEPTUAL) for name in before):
+        if known.has_perceptual:
             metadata[PERCEPTUAL_BLOCKS] = known.synthesis("perceptual").blocks
     write_weights(path, tensors, metadata)
 

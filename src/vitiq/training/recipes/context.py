@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import msgspec
@@ -25,8 +26,9 @@ from vitiq.codecs.transform.hyperprior_integer import LEVELS, export_tensors
 from vitiq.codecs.transform.networks.embedded import FORMAT, INTEGER, STANDS_FOR, WEIGHTS, TransformModel, quality_of
 from vitiq.files import open_output
 from vitiq.training.checkpoint import Ema
+from vitiq.training.classifier_beside import named_classifier, put_beside
 from vitiq.training.config import Count, DistillationConfig
-from vitiq.training.data import ImageSet, digest_of
+from vitiq.training.data import ImageSet, digest_of, kept_arrays
 from vitiq.training.engine import Inputs, Recipe, Row, clip_and_step
 from vitiq.training.hardware import Hardware
 from vitiq.weights.file import read_weights, write_weights
@@ -52,6 +54,7 @@ class ContextRecipe(Recipe[ContextTrainingConfig]):
 
     config_class = ContextTrainingConfig
     weights_file = "codec_embedded.safetensors"
+    shipped = MappingProxyType({"codec": WEIGHTS})
     losses = ("loss",)
     saved_as = "context"
     figures = ("held_out_bits", "held_out_saving")
@@ -60,6 +63,8 @@ class ContextRecipe(Recipe[ContextTrainingConfig]):
         self._codec_file = inputs.codec or WEIGHTS
         self._codec = TransformModel(self._codec_file)
         super().__init__(config, inputs, hardware)
+        main = hardware.is_main_process
+        self._classifier_file = named_classifier(self._codec_file, self._codec) if main else None
         self.model = self.context = hardware.to_device(_started(HyperContext(HYPER_CHANNELS)))
         self.optimiser = torch.optim.AdamW(
             self.context.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -115,7 +120,7 @@ class ContextRecipe(Recipe[ContextTrainingConfig]):
         return {"held_out_bits": after, "held_out_saving": 1 - after / before if before else 0.0}
 
     def export(self, done: int, path: Path) -> None:
-        """Write the codec's weights file anew with the context's tensors.
+        """Write the codec's weights file anew with the context's tensors, and its classifier's beside it.
 
         It stands for the codec's own file too, unless that had another context.
         """
@@ -126,6 +131,7 @@ class ContextRecipe(Recipe[ContextTrainingConfig]):
         before = set(metadata.get(STANDS_FOR, ())) if self._codec.integer_prior.context is None else set()
         stands_for = sorted(before | {self._codec.weights_sha256})
         write_weights(path, tensors, metadata | {"context_steps": done, STANDS_FOR: stands_for})
+        put_beside(self._classifier_file, path)
 
 
 def _started(context: HyperContext) -> HyperContext:
@@ -146,22 +152,23 @@ def collected(
     """
     key = digest_of([images.digest, codec.weights_sha256, config.seed, config.qualities])[:12]
     path = folder / f"hyper-latents-{key}.npz"
-    if not path.exists():
-        found = {}
-        for index in range(len(images)):
-            rng = np.random.default_rng([config.seed, index])
-            parts = rng.permutation(config.qualities)
-            for part in parts:
-                level = min(LEVELS - 1, int(LEVELS * (part + rng.random()) / config.qualities))
-                down, across = (int(v) for v in rng.integers(0, LARGEST_SHIFT, 2))
-                image = images[index]
-                image = image if min(image.shape[:2]) < 2 * LARGEST_SHIFT else image[down:, across:]
-                _, hyper = codec.analyse_image(np.ascontiguousarray(image), level)
-                found[f"{index}_{level}"] = np.rint(hyper).astype(np.int16)
-        with open_output(path) as file:
-            np.savez_compressed(file, **found)
-    with np.load(path) as file:
-        return {name: file[name] for name in file.files}
+    kept = kept_arrays(path)
+    if kept is not None:
+        return kept
+    found = {}
+    for index in range(len(images)):
+        rng = np.random.default_rng([config.seed, index])
+        parts = rng.permutation(config.qualities)
+        for part in parts:
+            level = min(LEVELS - 1, int(LEVELS * (part + rng.random()) / config.qualities))
+            down, across = (int(v) for v in rng.integers(0, LARGEST_SHIFT, 2))
+            image = images[index]
+            image = image if min(image.shape[:2]) < 2 * LARGEST_SHIFT else image[down:, across:]
+            _, hyper = codec.analyse_image(np.ascontiguousarray(image), level)
+            found[f"{index}_{level}"] = np.rint(hyper).astype(np.int16)
+    with open_output(path) as file:
+        np.savez_compressed(file, **found)
+    return found
 
 
 def _split(

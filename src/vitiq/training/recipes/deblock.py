@@ -7,7 +7,7 @@ offsets. Squared errors are weighted by what JPEG lost, so that no quality is fo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from vitiq.filters.deblock.network import HALF, Corrector, PlaneCorrector, corre
 from vitiq.filters.deblock.tables import standard_tables
 from vitiq.training.blocking import blocking
 from vitiq.training.checkpoint import Ema
-from vitiq.training.config import Count, NotNegative, Phase, PhasedConfig, Positive, Share, Whole
+from vitiq.training.config import NotNegative, Phase, PhasedConfig, Positive, Share, Whole, check_order
 from vitiq.training.crops import Sampler, held_out_crops, phase_at
 from vitiq.training.engine import Inputs, Recipe, Row, descend
 from vitiq.training.hardware import Hardware
@@ -35,17 +35,27 @@ SUBSAMPLINGS = ((2, 2), (1, 1), (1, 2))
 """Chroma down and across: 4:2:0, 4:4:4, 4:2:2."""
 
 
+JpegQuality = Annotated[int, msgspec.Meta(ge=1, le=100)]
+"""Of libjpeg."""
+
+
 class DeblockTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     """Settings of `configs/deblock.toml`, in the same words."""
 
     name = "deblock"
+    crop_multiple = 16  # blocks of 8×8 pixels of chroma at half the resolution
     cooldown_steps: Whole
-    lowest_quality: Count
-    highest_quality: Count
+    lowest_quality: JpegQuality
+    highest_quality: JpegQuality
     twice_share: Share
     chroma_weight: NotNegative
     blocking: NotNegative
     error_floor: Positive
+
+    def __post_init__(self) -> None:
+        """Refuses what does not fit together."""
+        super().__post_init__()
+        check_order("lowest_quality", self.lowest_quality, "highest_quality", self.highest_quality)
 
     def rate(self, step: int) -> float:
         """Learning rate of 0-based `step`: warm-up, the highest, and a straight way to the last one.

@@ -19,9 +19,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from vitiq.codecs.inversion.generators.layered import STRIDES
 from vitiq.models.backbones import load_backbone
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Phase, PhasedConfig, Positive, Share, cosine
+from vitiq.training.config import Finite, Phase, PhasedConfig, Positive, Share, check_order, cosine
 from vitiq.training.crops import Sampler, in_unit_range, phase_at, stacked, zoomed_crop, zoomed_crops
 from vitiq.training.data import ImageSet
 from vitiq.training.engine import Inputs, Recipe, Row, descend
@@ -36,14 +37,20 @@ class GeneratorTrainingConfig(PhasedConfig, frozen=True, kw_only=True):
     """Settings of `configs/generator.toml`, in the same words; its `phases` are those of rate-distortion training."""
 
     name = "generator"
+    crop_multiple = STRIDES[0]
     lambda_low: Positive
     lambda_high: Positive
     lambda_reference: Positive
-    step_exponent: float
+    step_exponent: Finite
     vector_share: Share
     vector_step: Positive
     sharp_share: Share
     adversarial: AdversarialConfig
+
+    def __post_init__(self) -> None:
+        """Refuses what does not fit together."""
+        super().__post_init__()
+        check_order("lambda_low", self.lambda_low, "lambda_high", self.lambda_high)
 
     @property
     def plain_steps(self) -> int:

@@ -9,6 +9,7 @@ arXiv 2112.09300). The file that results holds both syntheses.
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import msgspec
@@ -17,7 +18,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vitiq.codecs.transform.latent_classifier import WEIGHTS as CLASSIFIER
 from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier
 from vitiq.codecs.transform.networks.block_dct import BLOCK
 from vitiq.codecs.transform.networks.embedded import (
@@ -30,15 +30,15 @@ from vitiq.codecs.transform.networks.embedded import (
 )
 from vitiq.codecs.transform.networks.residual_dct import Synthesis, powers
 from vitiq.errors import InputError
-from vitiq.files import write_bytes
 from vitiq.models.backbones import load_backbone
 from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, SteadyConfig, Times, Whole
+from vitiq.training.classifier_beside import put_beside
+from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, SteadyConfig, Times, Whole, check_crop
 from vitiq.training.crops import Sampler, held_out_crops, in_unit_range
 from vitiq.training.engine import Inputs, Recipe, Row
 from vitiq.training.hardware import Hardware
-from vitiq.training.lattice import excess
+from vitiq.training.lattice import SIDE, excess
 from vitiq.weights.file import read_weights, stored, write_weights
 
 TRAINED = ("aggregate.", "to_middle.", "base_middle.", "middle.", "to_fine.", "base_fine.", "fine.", "out.")
@@ -63,8 +63,12 @@ class PerceptualTrainingConfig(SteadyConfig, frozen=True, kw_only=True):
     interpolation: NotNegative
     quality_power: Positive
     graphic_share: Share
-    largest_shrink: Positive
+    largest_shrink: Times
     largest_enlargement: Times = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuses crops that do not fit."""
+        check_crop(self.crop, BLOCK, SIDE)
 
     @property
     def phase(self) -> Phase:
@@ -87,6 +91,7 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
 
     config_class = PerceptualTrainingConfig
     weights_file = "codec_embedded.safetensors"
+    shipped = MappingProxyType({"codec": WEIGHTS})
     saved_as = "synthesis"
     losses = ("loss", "discriminator_loss", "features", "lattice")
     figures = ("held_out_features", "own_features", "held_out_lattice")
@@ -221,5 +226,4 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
         metadata[STANDS_FOR] = sorted({*metadata.get(STANDS_FOR, ()), self.codec.weights_sha256})
         metadata[PERCEPTUAL_BLOCKS] = self.synthesis.blocks
         write_weights(path, tensors, metadata | {"interpolation": share, "classifier_sha256": reader})
-        if self._classifier_file is not None:
-            write_bytes(path.with_name(CLASSIFIER.name), self._classifier_file.read_bytes())
+        put_beside(self._classifier_file, path)

@@ -72,8 +72,11 @@ class TransGanConfig(SteadyConfig, frozen=True, kw_only=True):
             raise ValueError("stages: at least one, and windows that fill grids of sides " + str(sides))
         if any(b.width not in {a.width, a.width / 4} for a, b in pairwise(self.stages)):
             raise ValueError("stages: each width is that of the stage before, or a quarter of it")
-        if any(width % self.heads for width in (*(s.width for s in self.stages), self.discriminator_width // 4)):
-            raise ValueError("heads: every width must be a multiple of it, and of four times it in the discriminator")
+        if any(stage.width % self.heads for stage in self.stages) or self.discriminator_width % (4 * self.heads):
+            raise ValueError(
+                f"heads = {self.heads}, widths {[s.width for s in self.stages]} and discriminator_width = "
+                f"{self.discriminator_width} given: widths that are multiples of heads expected, the last of 4 · heads"
+            )
         if sides[-1] % (self.patch * 2 ** (self.discriminator_scales - 1)):
             raise ValueError(f"patch: {sides[-1]} pixels are no multiple of the coarsest scale's patches")
         if self.label_smoothing and self.loss != "hinge":
@@ -198,7 +201,7 @@ class TransGanRecipe(Recipe[TransGanConfig]):
             error = F.mse_loss(made[len(real) :], real)
             row["squared_error"] = float(error.detach())
             wanted = wanted + config.reconstruction * error
-        descend(wanted, self.optimiser, self.generator.parameters(), config.gradient_clip)
+        row["gradient_norm"] = descend(wanted, self.optimiser, self.generator.parameters(), config.gradient_clip)
         self.average.update(self.generator)
         return row
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 import numpy as np
@@ -23,10 +23,18 @@ from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.models.vit import Positions, VisionTransformer
 from vitiq.training.agreement import agreement, agreement_names
 from vitiq.training.checkpoint import Ema, Stateful
-from vitiq.training.config import DistillationConfig, Dropped, NotNegative, Share, Whole
+from vitiq.training.config import DistillationConfig, Dropped, NotNegative, Positive, Share
 from vitiq.training.engine import Inputs, Recipe, Row, descend
 from vitiq.training.hardware import Hardware
-from vitiq.training.student import export_weights, matched_blocks, prune, set_dropout, start_from
+from vitiq.training.student import (
+    Blocks,
+    check_blocks,
+    export_weights,
+    matched_blocks,
+    prune,
+    set_dropout,
+    start_from,
+)
 from vitiq.training.teachers import Teacher, blended, load_teacher, soft_loss
 from vitiq.training.token_readers import TokenReaders
 from vitiq.training.vit_views import TrainingViews, mixed, normalised, regenerated, to_input, view
@@ -37,9 +45,9 @@ class VitTrainingConfig(DistillationConfig, frozen=True, kw_only=True):
 
     name = "vit"
     title = "ViT"
-    kept_blocks: tuple[Whole, ...]
+    kept_blocks: Blocks
     hidden_weight: NotNegative
-    temperatures: tuple[float, ...]
+    temperatures: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=1)]
     degraded_share: Share
     detail_share: Share
     graphic_share: Share
@@ -48,6 +56,10 @@ class VitTrainingConfig(DistillationConfig, frozen=True, kw_only=True):
     positions: Positions = "learned"
     dropout: Dropped = 0.0
     label_smoothing: Share = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuses blocks that are out of order."""
+        check_blocks(self.kept_blocks)
 
     def small(self) -> Self:
         """Few steps on few small images."""
@@ -105,9 +117,10 @@ class VitRecipe(Recipe[VitTrainingConfig]):
         torch.manual_seed(int(rng.integers(0, 2**31)))  # what is dropped
         with self.hardware.mixed_precision():
             loss, kl, hidden = self._learner(views)
-        descend(loss, self.optimiser, self._learning, config.gradient_clip)
+        norm = descend(loss, self.optimiser, self._learning, config.gradient_clip)
         self.average.update(self.student)
-        return {"kl": float(kl), "hidden": float(hidden), "loss": float(loss.detach()), "learning_rate": rate}
+        row = {"kl": float(kl), "hidden": float(hidden), "loss": float(loss.detach()), "learning_rate": rate}
+        return row | {"gradient_norm": norm}
 
     def validate(self, done: int) -> Row:  # noqa: ARG002
         """Agreement with every teacher on clean and degraded views."""

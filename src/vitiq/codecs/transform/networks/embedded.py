@@ -57,6 +57,7 @@ class TransformModel:
         weights_sha256, weights_bytes: of the file.
         stands_for: sha256 of earlier weights files all of whose tensors that decode symbols are here, unchanged.
         steps_trained: optimiser steps behind the weights.
+        has_perceptual: whether the file has a perceptual synthesis; where it has none, the other stands for it.
         classifier_sha256: of the weights of the classifier whose features the perceptual synthesis aggregates; empty
             where it aggregates none.
         latent_space: hash of what gave latents their meaning, analysis and gains, before the transforms were trained on
@@ -75,6 +76,7 @@ class TransformModel:
         self.steps_trained = int(str(metadata.get("steps", 0)))
         self.classifier_sha256 = str(metadata.get("classifier_sha256", ""))
         self.stands_for = tuple(str(sha256) for sha256 in metadata.get(STANDS_FOR, ()))
+        self.has_perceptual = any(name.startswith(PERCEPTUAL) for name in tensors)
         integers = {k[len(INTEGER) :]: v.numpy() for k, v in tensors.items() if k.startswith(INTEGER)}
         try:
             self.integer_prior = IntegerHyperprior(integers)
