@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vitiq.codecs.transform import latent_classifier
 from vitiq.codecs.transform.hyperprior_integer import STRIP
 from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier, find_classifier, load_classifier
 from vitiq.codecs.transform.networks.block_dct import BLOCK
@@ -20,6 +21,7 @@ from vitiq.codecs.transform.networks.embedded import (
     TransformModel,
     load_model,
 )
+from vitiq.errors import WeightsError
 from vitiq.models.strips import Tile, by_strips, give_back, in_order, tiles
 from vitiq.models.tensors import to_image
 from vitiq.models.threads import one_thread
@@ -48,6 +50,7 @@ class Decoder:
     def __init__(self, path: Path = WEIGHTS, device: torch.device | None = None) -> None:
         self._path, self._device = path, device
         self.model: TransformModel = load_model(path, device)
+        self._beside = path.with_name(latent_classifier.WEIGHTS.name)
 
     @cached_property
     def classifier(self) -> EmbeddedClassifier | None:
