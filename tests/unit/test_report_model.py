@@ -21,11 +21,12 @@ from vitiq.analysis.points import points_of
 from vitiq.cli.bench_manage import means_table
 from vitiq.metrics.questions import QUESTIONS
 from vitiq.report.answer import NEAREST, answer, excess_text, warnings_of
+from vitiq.report.asked import setting_text
 from vitiq.report.assets import FolderAssets, InlineAssets, lossless, overlay_bytes
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import agreement, bd_table, pareto, turned
 from vitiq.report.metric_info import digits, metric_infos, number_text
-from vitiq.report.model import Model, build_model, setting_text
+from vitiq.report.model import Model, build_model
 from vitiq.report.page import packed, render
 from vitiq.report.payload import _short, to_script
 from vitiq.report.source import Study, counted, visible

@@ -14,10 +14,10 @@ import numpy as np
 
 from vitiq.analysis.left_out import LeftOut, left_out
 from vitiq.evaluation.record import Record
+from vitiq.report.asked import asked_bytes, common_setting, excess, sets_the_size
 from vitiq.report.independence import dependent_scores
 from vitiq.report.metric_info import MetricInfo, digits, metric_infos, number_text
 from vitiq.report.style import CodecStyle, styles
-from vitiq.types import Bytes
 
 FEW = 5
 """Below so many images no interval is printed: it would be a number without meaning."""
@@ -271,20 +271,6 @@ def _places(key: str, records: Sequence[Record]) -> int:
     return digits(record.scores[own].value for record in records if own in record.scores)
 
 
-def asked_bytes(record: Record) -> float | None:
-    """Bytes that were asked for; None where a quality was."""
-    if record.rate_kind == "bytes":
-        return record.rate_value
-    if record.rate_kind == "bpp":
-        return Bytes.per_pixel(record.rate_value, record.width, record.height).count
-    return None
-
-
-def sets_the_size(record: Record) -> bool:
-    """Whether the other codecs were asked for the size of this file."""
-    return record.details.get("group") == "main"
-
-
 def _levels(model: Model) -> list[list[Row]]:
     """Records at equal bytes: an image's targets in growing order are its levels."""
     levels: dict[int, dict[int, list[Record]]] = {}
@@ -307,7 +293,7 @@ def _points(model: Model) -> list[Point]:
     groups: dict[tuple[int, str, float], list[Record]] = {}
     for curve, record in zip(model.curve_of, model.records, strict=True):
         groups.setdefault((curve, record.rate_kind, _setting(model, curve, record)), []).append(record)
-    found = [Point(curve, _common_setting(own), _row(model, curve, own)) for (curve, _, _), own in groups.items()]
+    found = [Point(curve, common_setting(own), _row(model, curve, own)) for (curve, _, _), own in groups.items()]
     return sorted(found, key=lambda point: (point.curve, point.row.bpp))
 
 
@@ -324,21 +310,6 @@ def _setting(model: Model, curve: int, record: Record) -> float:
     return record.rate_value
 
 
-def _common_setting(own: Sequence[Record]) -> str:
-    if own[0].nearest and len({record.rate_value for record in own}) > 1:
-        return "closest to the bytes asked for of each image"
-    return setting_text(own[0])
-
-
-def setting_text(record: Record) -> str:
-    """What was asked of the codec, in words."""
-    if record.rate_kind == "bytes":
-        return f"{'closest to' if record.nearest else 'at most'} {number_text(record.rate_value, 0)} bytes"
-    if record.rate_kind == "bpp":
-        return f"{record.rate_value:g} bits per pixel"
-    return "as given" if record.quality is None else f"quality {record.rate_value:g}"
-
-
 def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
     targets = [target for record in own if (target := asked_bytes(record)) is not None]
     return Row(
@@ -347,7 +318,7 @@ def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
         float(np.mean(targets)) if targets else math.nan,
         float(np.mean([record.bpp for record in own])),
         tuple(record.image for record in own if not record.reached),
-        _excess(own),
+        excess(own),
         any(record.nearest for record in own),
         frozenset(record.bytes for record in own),
         len(own),
@@ -355,12 +326,6 @@ def _row(model: Model, curve: int, own: Sequence[Record]) -> Row:
         _median([record.decode_seconds for record in own]),
         {column.info.key: _mean(own, column.info.key, model.without[column.info.key]) for column in model.columns},
     )
-
-
-def _excess(own: Sequence[Record]) -> float:
-    over = [record for record in own if not record.reached]
-    asked = sum(asked_bytes(record) or 0.0 for record in over)
-    return sum(record.bytes for record in over) / asked - 1 if asked else math.nan
 
 
 def _median(values: Sequence[float]) -> float:

@@ -11,11 +11,12 @@ from typing import Any
 from vitiq.analysis.bd_rate import ENOUGH_OVERLAP
 from vitiq.evaluation.record import Record
 from vitiq.report.answer import answer, seconds_text, warnings_of
+from vitiq.report.asked import asked_bytes, setting_text
 from vitiq.report.assets import Assets
 from vitiq.report.choice import first_columns
 from vitiq.report.comparisons import BdCell, agreement, bd_table, has_curves, pareto
 from vitiq.report.metric_info import number_text
-from vitiq.report.model import Column, Mean, Model, asked_bytes, setting_text
+from vitiq.report.model import Column, Mean, Model
 from vitiq.report.source import Files, Study, read_trace
 
 LABELS = 5

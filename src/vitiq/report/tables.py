@@ -10,11 +10,12 @@ from typing import Any
 from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.evaluation.record import Record
 from vitiq.report.answer import NEAREST, excess_text, first_level, percent_text, seconds_text, share_text, size_text
+from vitiq.report.asked import sets_the_size
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table, has_curves
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
-from vitiq.report.model import Column, Model, Row, best, ranked, sets_the_size
+from vitiq.report.model import Column, Model, Row, best, ranked
 from vitiq.text import plural
 
 THESIS = (
