@@ -92,7 +92,7 @@ def test_published_forms_in_small(tmp_path: Path) -> None:
     assert [p.codec for p in both] == ["net [a]"] * 2 + ["net [b]"] * 2
 
 
-def test_curves_of_one_name_are_told_apart_by_as_much_of_their_path_as_that_takes(tmp_path: Path) -> None:
+def test_curves_of_one_name_get_as_much_of_their_path_as_it_takes(tmp_path: Path) -> None:
     """CompressAI has a vtm.json of every image set: all became one curve, "VTM [vtm]"."""
     table = '{"name": "VTM", "results": {"bpp": [1, 2], "psnr": [30, 33]}}'
     places = [tmp_path / name for name in ("clic/vtm.json", "kodak/vtm.json", "old/kodak/vtm.json", "kodak/new.json")]

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from vitiq.analysis.labels import told_apart
+from vitiq.analysis.labels import distinct_labels
 from vitiq.analysis.points import RdPoint
 from vitiq.errors import InputError
 from vitiq.text import parse_csv, parse_json, read_text
@@ -48,7 +48,7 @@ def read_anchors(paths: Iterable[Path]) -> list[RdPoint]:
         InputError: a file that cannot be read, or is no such table.
     """
     found: dict[Path, list[RdPoint]] = {path: read_anchor(path) for path in paths}
-    labels = told_apart({path: [p.codec for p in points] for path, points in found.items()})
+    labels = distinct_labels({path: [p.codec for p in points] for path, points in found.items()})
     return [replace(p, codec=labels[path, p.codec]) for path, points in found.items() for p in points]
 
 

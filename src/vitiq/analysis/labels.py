@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
-def told_apart(own: Mapping[Path, Iterable[str]]) -> dict[tuple[Path, str], str]:
+def distinct_labels(own: Mapping[Path, Iterable[str]]) -> dict[tuple[Path, str], str]:
     """Label of each source's curve; one that two sources have gets as much of the source's path as tells them apart.
 
     Args:
@@ -18,7 +18,7 @@ def told_apart(own: Mapping[Path, Iterable[str]]) -> dict[tuple[Path, str], str]
         Source and its own label -> a label that no other curve has.
 
     Example:
-        >>> list(told_apart({Path("a/vtm.json"): ["VTM"], Path("b/vtm.json"): ["VTM", "new"]}).values())
+        >>> list(distinct_labels({Path("a/vtm.json"): ["VTM"], Path("b/vtm.json"): ["VTM", "new"]}).values())
         ['VTM [a/vtm]', 'VTM [b/vtm]', 'new']
     """
     curves = [(path, label) for path, labels in own.items() for label in dict.fromkeys(labels)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from vitiq import registry
 from vitiq.analysis.anchors import aligned, read_anchors
 from vitiq.analysis.comparison import Comparison, Settings, compare_tables
-from vitiq.analysis.labels import beside, told_apart
+from vitiq.analysis.labels import beside, distinct_labels
 from vitiq.analysis.points import RdPoint, codecs_of, gather, metrics_of, points_of
 from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation.record import Record
@@ -174,7 +174,7 @@ def points_beside(folders: Mapping[Path, Sequence[Record]], tables: Sequence[Pat
     curves: dict[Path, list[str]] = {}
     for folder, _, p in own:
         curves.setdefault(folder, []).append(p.codec)
-    named_as = told_apart(curves)
+    named_as = distinct_labels(curves)
     named = [(codec, replace(p, codec=named_as[folder, p.codec])) for folder, codec, p in own]
     points = [p for _, p in named]
     published = read_anchors(tables)
