@@ -167,7 +167,7 @@ def test_compressais_table_keeps_its_psnr(records: list[Record]) -> None:
 def test_an_image_that_a_codec_could_not_code_at_some_setting_is_in_no_mean_and_named(records: list[Record]) -> None:
     """Exports had means of 2 images beside those of 3, and tables of means left images out without their names."""
     points = points_of(r for r in records if r.image != "drawing.png" and (r.key != "webpb.png40.0"))
-    said = "1 of 2 images left out: webp has it not at every setting: b.png".replace("webp", "WEBP")
+    said = "1 of 2 images left out: webp lacks it at a setting: b.png".replace("webp", "WEBP")
     assert averaged(points)[1] == [said]
     for table in to_compressai(points).values():
         assert isinstance(table["results"], dict)

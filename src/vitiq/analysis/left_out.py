@@ -48,7 +48,7 @@ def not_common(files: Iterable[tuple[str, str, str]]) -> LeftOut:
 
     Example:
         >>> not_common([("a", "x", "1"), ("a", "y", "1"), ("b", "x", "1")]).lines()
-        ['y left out: b has it not at every setting']
+        ['y left out: b lacks it at a setting']
     """
     own: dict[str, dict[str, set[str]]] = {}
     for codec, image, setting in files:
@@ -59,7 +59,7 @@ def not_common(files: Iterable[tuple[str, str, str]]) -> LeftOut:
         settings = set().union(*images.values())
         for image in every:
             if images.get(image, set()) != settings:
-                lacking.setdefault(image, f"{codec} has it not at every setting")
+                lacking.setdefault(image, f"{codec} lacks it at a setting")
     return LeftOut({image: lacking[image] for image in every if image in lacking})
 
 
