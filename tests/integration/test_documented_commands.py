@@ -28,6 +28,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 NEEDS = {
     r"\bmodels fetch\b": "a network",
     r"^vitiq train\b": "training data",
+    r"\bruns/": "weights of a training of one's own",
     r"^vitiq validate\b": "opinion scores",
     r"^vitiq view\b": "a browser; tests/browser",
     r"\bslurm\b|\bbench (submit|worker)\b": "a cluster; tests/cluster",

@@ -192,7 +192,7 @@ def test_a_failed_task_is_recorded_and_tried_again_and_takes_no_other_with_it(
     study = plan(images, "test-wrong@1,2,3")
     outcome = run(study, tmp_path, kind)
     assert outcome.done == 9
-    said = "codec test-wrong failed to encode (RuntimeError: no); it comes from the plug-in engine_plugin"
+    said = "codec test-wrong failed to encode (RuntimeError: no light); it comes from the plug-in engine_plugin"
     assert sorted(outcome.failed.values()) == [said, said, "too dark"]
     records = Store(tmp_path).records()
     assert [r.error for r in records if r.image == "dark.png"] == ["too dark", said, said]
@@ -208,7 +208,7 @@ def test_a_metric_that_breaks_down_is_a_failure_of_its_task_and_costs_no_other_s
 ) -> None:
     study = plan(images, "test-grey@1,2", "mse,test-moody")
     outcome = run(study, tmp_path)
-    said = "test-moody: metric test-moody failed (ValueError: no); it comes from the plug-in engine_plugin"
+    said = "test-moody: metric test-moody failed (ValueError: no light); it comes from the plug-in engine_plugin"
     assert sorted(outcome.failed.values()) == [said, said]
     records = Store(tmp_path).records()
     dark = [r for r in records if r.image == "dark.png"]

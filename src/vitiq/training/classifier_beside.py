@@ -16,14 +16,14 @@ log = logging.getLogger(__name__)
 def named_classifier(codec: Path, model: TransformModel) -> Path | None:
     """The classifier that the perceptual synthesis of a codec's file aggregates; None where it names none.
 
-    One that is not found is said: the training does without, `generative` with its weights will not.
+    One that is not found is said: the training does without, a codec with its weights will not.
     """
     if not model.classifier_sha256:
         return None
     try:
         return find_classifier(model.classifier_sha256, codec)
     except WeightsError as error:
-        log.warning("%s; or the weights that are trained here serve generative-mse alone", error)
+        log.warning("%s; or what is trained here rebuilds for least squared error alone", error)
         return None
 
 

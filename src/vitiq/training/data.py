@@ -95,7 +95,7 @@ def _say(left_out: Sequence[str]) -> None:
 def kept_arrays(path: Path) -> dict[str, np.ndarray] | None:
     """Arrays of a cache in a .npz file; None where there is none, or it is damaged: it is made anew then."""
     try:
-        with np.load(path) as file:
+        with path.open("rb") as opened, np.load(opened) as file:  # of a damaged file np.load leaves its own open
             return {name: file[name] for name in file.files}
     except Exception:  # zipfile, zlib and NumPy each raise their own on damaged bytes
         return None

@@ -116,7 +116,7 @@ class CodecRecipe(Recipe[CodecTrainingConfig]):
         elif known.has_perceptual:
             log.warning(
                 "%s has a perceptual synthesis, which is not trained on here: the weights that result have none, and "
-                "generative decodes with them as generative-mse does; `vitiq train perceptual` makes another",
+                "rebuild for least squared error alone; `vitiq train perceptual` makes another",
                 path,
             )
 
