@@ -144,8 +144,7 @@ def score_sets_of(
     gatherer = RowGatherer(metrics)
     for number, side in enumerate(sides):
         for image in () if isinstance(side, Path) else side:
-            rows = rows_of(image, metrics)
-            gatherer.add(*((rows, {}) if number == 0 else ({}, rows)))
+            gatherer.add(*_on_side(number, rows_of(image, metrics)))
     both = [*folders[0], *folders[1]]
     noted: list[Counter[str]] = [Counter(), Counter()]
     step(len(both))
@@ -156,7 +155,7 @@ def score_sets_of(
         if read.problem is not None:
             problems.append(read.problem)
             continue
-        gatherer.add(*((read.rows, {}) if number == 0 else ({}, read.rows)))
+        gatherer.add(*_on_side(number, read.rows))
     for side, counts in zip(sides, noted, strict=True):
         if isinstance(side, Path):
             _say_notes(side, counts)
@@ -200,6 +199,11 @@ def statistics_of(
         return Statistics(running.result(), key, metric.name), problems
     except InputError as error:
         raise InputError("; ".join([f"{folder}: {error}", *problems])) from error
+
+
+def _on_side(number: int, rows: RowsByKey) -> tuple[RowsByKey, RowsByKey]:
+    """Rows of an image of the first set (0) or the second (1), and none of the other."""
+    return (rows, {}) if number == 0 else ({}, rows)
 
 
 def write_statistics(

@@ -230,7 +230,7 @@ def of_kind(
         if is_housekeeping(file.relative_to(folder)):
             others["of the system"] += 1
             continue
-        regular = is_regular(file, problems)
+        regular = _is_regular(file, problems)
         if regular is None:
             continue
         announced = file.suffix.lower() in kind.suffixes
@@ -291,7 +291,7 @@ def files_below(
         yield from (above / name for name in names)
 
 
-def is_regular(file: Path, problems: list[str]) -> bool | None:
+def _is_regular(file: Path, problems: list[str]) -> bool | None:
     """Whether a name leads to a regular file; None, and a problem, where the system does not say."""
     try:
         return file.is_file()
