@@ -47,8 +47,18 @@ def _found(group: Group, places: tuple[tuple[str, int], ...]) -> dict[str, list[
     return found
 
 
+def _parts(entry: EntryPoint) -> tuple[str, str]:
+    """Module and name; `entry.module` and `entry.attr` raise AttributeError for what is none, as `my-codec:Mine`."""
+    module, _, name = entry.value.partition("[")[0].partition(":")
+    return module.strip(), name.strip()
+
+
+def _module(entry: EntryPoint) -> str:
+    return _parts(entry)[0]
+
+
 def _of_vitiq(entry: EntryPoint) -> bool:
-    return is_ours(entry.module)
+    return is_ours(_module(entry))
 
 
 def _checked(group: Group, entry: EntryPoint) -> EntryPoint:
@@ -81,7 +91,7 @@ def _say_not_used(group: Group, name: str, owners: str) -> None:
 
 
 def _owners(entries: Iterable[EntryPoint]) -> str:
-    return " and ".join(sorted({entry.dist.name if entry.dist else entry.module for entry in entries}))
+    return " and ".join(sorted({entry.dist.name if entry.dist else _module(entry) for entry in entries}))
 
 
 def _changed(place: str) -> int:
@@ -115,8 +125,13 @@ def load(group: Group, name: str) -> Any:
         kind, listed = group[:-1].replace("_", " "), f" (vitiq {group} list shows all)" if group in LISTED else ""
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")
     entry = _checked(group, entries[name])
+    if not entry.pattern.match(entry.value):
+        raise PluginError(
+            f"{group[:-1].replace('_', ' ')} {name!r} is registered as {entry.value!r}, MODULE:NAME expected; "
+            f"mend the entry points of {_owners([entry])}, or remove it"
+        )
     try:
-        with guarded(entry.module):
+        with guarded(_module(entry)):
             found = entry.load()
     except MissingDependencyError:
         raise
@@ -157,19 +172,19 @@ def _lacking(group: Group, name: str, found: Any) -> str | None:
 
 def plugin_fault(error: BaseException) -> PluginError | None:
     """An unexpected exception as one that names the plug-in whose code raised it; None where no plug-in took part."""
-    foreign = [entry for group in get_args(Group) for entry in _entries(group).values() if not is_ours(entry.module)]
+    foreign = [entry for group in get_args(Group) for entry in _entries(group).values() if not is_ours(_module(entry))]
     trace, found, named = error.__traceback__, [], None
     while trace is not None:
         root = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-        own = [entry for entry in foreign if entry.module.partition(".")[0] == root]
+        own = [entry for entry in foreign if _module(entry).partition(".")[0] == root]
         if own:
             objects = {type(trace.tb_frame.f_locals.get("self")).__name__, trace.tb_frame.f_code.co_name}
-            found, named = own, next((entry for entry in own if entry.attr in objects), named)
+            found, named = own, next((entry for entry in own if _parts(entry)[1] in objects), named)
         trace = trace.tb_next
     if not found:
         return None
     dist = found[0].dist
-    who = f"the package {dist.name if dist else found[0].module}"
+    who = f"the package {dist.name if dist else _module(found[0])}"
     if named is not None or len(found) == 1:
         entry = named or found[0]
         who = f"{entry.group.partition('.')[2].removesuffix('s').replace('_', ' ')} {entry.name!r} of {who}"

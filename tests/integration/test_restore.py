@@ -15,7 +15,10 @@ from PIL import Image
 
 from program import Vitiq
 from vitiq.cli import streams
+from vitiq.codecs.spec import make_codec
 from vitiq.filters.deblock.filter import restore_jpeg
+from vitiq.filters.deblock.network import Corrector
+from vitiq.training.recipes.deblock import export_weights
 from vitiq.types import ImageU8
 
 
@@ -119,3 +122,30 @@ def test_json_and_standard_streams(vitiq: Vitiq, jpeg: Path, tmp_path: Path, mon
 def test_the_projection_can_be_left_out(vitiq: Vitiq, jpeg: Path, tmp_path: Path) -> None:
     assert vitiq("restore", jpeg, "-o", tmp_path / "free.png", "--no-projection").code == 0
     np.testing.assert_array_equal(pixels(tmp_path / "free.png"), restore_jpeg(jpeg.read_bytes(), "x", project=False)[0])
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A weights file of an untrained correction, which corrects nothing."""
+    path = tmp_path / "own.safetensors"
+    export_weights(Corrector(), 0, path)
+    return path
+
+
+def test_a_retrained_correction_is_used_for_files_and_folders(
+    vitiq: Vitiq, jpeg: Path, own: Path, tmp_path: Path
+) -> None:
+    truth = make_codec(f"jpeg+deblock[weights={own}]").decode(jpeg.read_bytes())
+    assert not np.array_equal(truth, restore_jpeg(jpeg.read_bytes(), "x")[0])
+    assert vitiq("restore", jpeg, "-o", tmp_path / "own.png", "--weights", own).code == 0
+    np.testing.assert_array_equal(pixels(tmp_path / "own.png"), truth)
+    out = tmp_path / "out"
+    assert vitiq("restore", jpeg, "-o", f"{out}/", "--weights", own, "-j", "1").code == 0
+    np.testing.assert_array_equal(pixels(out / "photo.png"), truth)
+
+
+def test_missing_weights_are_named(vitiq: Vitiq, jpeg: Path, tmp_path: Path) -> None:
+    answer = vitiq("restore", jpeg, "-o", tmp_path / "out.png", "--weights", tmp_path / "no.safetensors")
+    assert (answer.code, len(answer.err.splitlines())) == (1, 1)
+    assert str(tmp_path / "no.safetensors") in answer.err
+    assert not (tmp_path / "out.png").exists()

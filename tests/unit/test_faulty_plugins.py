@@ -78,6 +78,7 @@ half = faulty_plugins:Half
 other = faulty_plugins:Other
 exits = faulty_exits:Gone
 module = os:path
+dashed = faulty-plugins:Faulty
 gone = faulty_nowhere:Gone
 
 [vitiq.filters]
@@ -112,6 +113,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         ("other", "calls itself 'another'"),
         ("module", "is no class"),
         ("gone", "cannot be loaded"),
+        ("dashed", "is registered as 'faulty-plugins:Faulty', MODULE:NAME expected; mend the entry points of faulty,"),
         ("exits", "cannot be loaded: SystemExit: no licence"),
     ],
 )

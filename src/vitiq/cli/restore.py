@@ -23,6 +23,12 @@ from vitiq.cli.single import rebuild_one
     is_flag=True,
     help="Let coefficients leave the file's quantisation intervals; for files that were a coarser JPEG before.",
 )
+@click.option(
+    "--weights",
+    metavar="PATH",
+    default="embedded",
+    help="Weights file of `vitiq train deblock`; the embedded one if not given.",
+)
 @common.device
 @common.force
 @common.jobs
@@ -32,6 +38,7 @@ def command(  # noqa: PLR0917
     files: tuple[Path, ...],
     wanted: common.Output | None,
     free: bool,
+    weights: str,
     device: str,
     force: bool,
     jobs: int | None,
@@ -51,11 +58,13 @@ def command(  # noqa: PLR0917
 
     folder = into_folder(files, wanted)
     if folder is not None:
-        start = partial(restore_files, files, folder, project=not free, device=device, overwrite=force, jobs=jobs)
+        start = partial(
+            restore_files, files, folder, project=not free, weights=weights, device=device, overwrite=force, jobs=jobs
+        )
         show_batch(lambda planned: start(planned=planned), "file", as_json=as_json, quiet=quiet)
         return
     output = wanted.path if wanted is not None else None
-    rebuild = partial(restore_image, project=not free, device=device)
+    rebuild = partial(restore_image, project=not free, weights=weights, device=device)
     _, done = rebuild_one(files[0], output, rebuild, word="restored", read=read_bounded, force=force, as_json=as_json)
     say_notes(done.source, done.notes, quiet=quiet)
     if as_json:

@@ -35,6 +35,7 @@ def restore_file(
     output: Path | None = None,
     *,
     project: bool = True,
+    weights: str = "embedded",
     device: str = "cpu",
     overwrite: bool = False,
     journal: Journal | None = None,
@@ -45,28 +46,30 @@ def restore_file(
         source: JPEG.
         output: image to write (PNG, BMP, PPM or TIFF by its suffix); `source` with .png if not given.
         project: keep each coefficient within half a quantisation step of the file's.
+        weights: "embedded", or the path of a weights file of `vitiq train deblock`.
         device: where the networks run.
         overwrite: replace an existing file.
         journal: where to note what the image was made from.
 
     Raises:
         InputError: the file cannot be read or is no JPEG, or the output exists or cannot be written.
+        WeightsError: the weights cannot be read, or are others.
     """
-    rebuild = partial(restore_image, project=project, device=device)
+    rebuild = partial(restore_image, project=project, weights=weights, device=device)
     return rebuild_file(
         source, output, rebuild, word="restored", read=read_bounded, overwrite=overwrite, journal=journal
     )
 
 
 def restore_image(
-    data: bytes, source: Path, target: Path, *, project: bool = True, device: str = "cpu"
+    data: bytes, source: Path, target: Path, *, project: bool = True, weights: str = "embedded", device: str = "cpu"
 ) -> tuple[ImageU8, RestoredFile]:
     """The corrected image of the bytes of `source`, and what is to be said about it; writes nothing."""
     from vitiq.filters.deblock.filter import Deblock, restore_jpeg  # noqa: PLC0415 - loads torch
 
-    Deblock(project=project, device=device).load()
+    Deblock(project=project, weights=weights, device=device).load()
     begun = time.perf_counter()
-    image, notes = restore_jpeg(data, str(source), project=project, device=device)
+    image, notes = restore_jpeg(data, str(source), project=project, weights=weights, device=device)
     height, width, _ = image.shape
     seconds = time.perf_counter() - begun
     return image, RestoredFile(source, target, Deblock.name, width, height, seconds, tuple(notes))
@@ -77,6 +80,7 @@ def restore_files(
     out: Path,
     *,
     project: bool = True,
+    weights: str = "embedded",
     device: str = "cpu",
     overwrite: bool = False,
     jobs: int | None = None,
@@ -87,7 +91,7 @@ def restore_files(
     Args:
         sources: JPEGs and folders, whose trees are kept; what is no JPEG in a folder is passed over.
         out: folder.
-        project, device, overwrite: as for one file.
+        project, weights, device, overwrite: as for one file.
         jobs: worker processes at most; None for one a core.
         planned: called once, with the number of files that are to be made.
 
@@ -97,14 +101,21 @@ def restore_files(
     """
     from vitiq.filters.deblock.filter import Deblock  # noqa: PLC0415 - loads torch
 
-    journal = Journal.of(out, {"restore": dict(Deblock(project=project, device=device).identity())})
+    made_with = Deblock(project=project, weights=weights, device=device).identity()
+    journal = Journal.of(out, {"restore": dict(made_with)})
     batch = plan_restoring(sources, journal, overwrite=overwrite)
-    work = partial(_restore_some, project=project, device=device, overwrite=overwrite, journal=journal)
+    correct = partial(
+        restore_file, project=project, weights=weights, device=device, overwrite=overwrite, journal=journal
+    )
+    work = partial(_restore_some, correct=correct, overwrite=overwrite, journal=journal)
     return all_of(batch, work, jobs_on(device, jobs), planned)
 
 
 def _restore_some(
-    items: Sequence[tuple[Path, Path]], *, project: bool, device: str, overwrite: bool, journal: Journal
+    items: Sequence[tuple[Path, Path]],
+    *,
+    correct: Callable[[Path, Path], RestoredFile],
+    overwrite: bool,
+    journal: Journal,
 ) -> list[RestoredFile | Skipped | Failed]:
-    one = partial(restore_file, project=project, device=device, overwrite=overwrite, journal=journal)
-    return each_of(items, one, journal, overwrite=overwrite)
+    return each_of(items, correct, journal, overwrite=overwrite)

@@ -86,7 +86,9 @@ class Deblock(Filter):
         return _weights(self.options).stat().st_size
 
 
-def restore_jpeg(data: bytes, name: str, *, project: bool = True, device: str = "cpu") -> tuple[ImageU8, list[str]]:
+def restore_jpeg(
+    data: bytes, name: str, *, project: bool = True, weights: str = EMBEDDED, device: str = "cpu"
+) -> tuple[ImageU8, list[str]]:
     """The corrected image of a JPEG file, read as `vitiq.image` reads it, and notes of what was changed.
 
     Args:
@@ -94,16 +96,17 @@ def restore_jpeg(data: bytes, name: str, *, project: bool = True, device: str = 
         name: stands in messages.
         project: keep each coefficient within half a step of the file's. False can mend more where a file was a
             coarser JPEG before.
+        weights: as of `DeblockOptions`.
         device: where the networks run.
 
     Raises:
         InputError: no JPEG, damaged, too large, or of a kind that is not corrected (CMYK).
-        WeightsError: the weights are missing.
+        WeightsError: the weights are missing, or of another network.
     """
     if not data.startswith(START):
         raise InputError(f"{name}: no JPEG file, whose artefacts alone are corrected; give a .jpg as it was received")
     decode_image(data, name)  # what is damaged or too large is refused as everywhere
-    return _restored(data, name, DeblockOptions(project=project, device=device))
+    return _restored(data, name, DeblockOptions(project=project, weights=weights, device=device))
 
 
 def _weights(options: DeblockOptions) -> Path:
