@@ -156,18 +156,27 @@ def _lacking(group: Group, name: str, found: Any) -> str | None:
         return None if callable(found) else "cannot be called"
     if not isinstance(found, type):
         return "is no class"
-    stated = {
-        item
-        for base in found.__mro__
-        if base.__module__ == f"vitiq.{group}.base"
-        for item, kind in vars(base).get("__annotations__", {}).items()
-        if str(kind).startswith(("ClassVar", "typing.ClassVar")) and not hasattr(found, item)
-    }
-    missing = sorted(stated | getattr(found, "__abstractmethods__", frozenset()))
-    if missing:
+    if missing := unstated(group, found):
         return f"lacks {', '.join(missing)}"
     own = getattr(found, "name", name)
     return None if own == name else f"calls itself {own!r}"
+
+
+def unstated(group: Group, found: Any) -> list[str]:
+    """What the contract of a group asks for and a class, or an object of one, does not have.
+
+    An object has made its own attributes too, such as the name of a metric with a parameter.
+    """
+    made = not isinstance(found, type)
+    kind = type(found) if made else found
+    stated = {
+        item
+        for base in kind.__mro__
+        if base.__module__ == f"vitiq.{group}.base"
+        for item, form in vars(base).get("__annotations__", {}).items()
+        if (made or str(form).startswith(("ClassVar", "typing.ClassVar"))) and not hasattr(found, item)
+    }
+    return sorted(stated | getattr(kind, "__abstractmethods__", frozenset()))
 
 
 def plugin_fault(error: BaseException) -> PluginError | None:

@@ -85,6 +85,19 @@ class OwnMetric(PairMetric):
         return Score(float(np.count_nonzero(reference != distorted)), self.signature())
 
 
+class Unnamed(PairMetric):
+    """A metric without a name."""
+
+    range, higher_is_better, kind = (0, 1), True, "full-reference"
+    formula = reference = "none"
+
+    def signature(self) -> str:
+        return "unnamed|v1"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        return Score(1.0, self.signature())
+
+
 def test_importing_it_loads_nothing_heavy(tmp_path: Path) -> None:
     code = "import sys, vitiq\nprint(sorted({'torch', 'numpy', 'PIL', 'scipy', 'matplotlib'} & set(sys.modules)))\n"
     code += "dir(vitiq)\nprint('torch' in sys.modules)\n"
@@ -295,6 +308,7 @@ class BytesPath:
         (lambda image: ANY.score_sets("nowhere", [image]), "nowhere: no such folder"),
         (lambda image: ANY.score_folder(".", ".", [OwnMetric()]), "OwnMetric itself given"),
         (lambda image: ANY.score(image, image, ["mse", OwnMetric(), OwnMetric()]), "two metrics called 'own'"),
+        (lambda image: ANY.score(image, image, Unnamed()), "metric Unnamed lacks name, title; state them in the class"),
         (lambda image: ANY.score_folder("nowhere", "."), "nowhere: no such file or folder"),
         (lambda image: ANY.backbone("nowhere.safetensors"), "nowhere.safetensors"),
         (lambda image: ANY.torchmetric("ssimm"), "did you mean"),

@@ -233,6 +233,17 @@ def test_a_covariance_that_is_not_symmetric_is_refused(tmp_path: Path) -> None:
             load_statistics(path)
 
 
+def test_a_matrix_with_eigenvalues_below_zero_is_no_covariance(tmp_path: Path) -> None:
+    """A sum of outer products has none, of whatever rank."""
+    path = tmp_path / "s.npz"
+    np.savez(path, mu=np.zeros(2), sigma=np.array([[1.0, 2.0], [2.0, 1.0]]))
+    with pytest.raises(InputError, match=r"s\.npz: sigma is no covariance, as it has eigenvalues below 0"):
+        load_statistics(path)
+    for features in (np.zeros((4, 3)), np.ones((4, 1)) * [1.0, 2.0, 3.0] * [[1], [2], [3], [4]]):
+        np.savez(path, mu=features.mean(0), sigma=np.cov(features.astype(np.float32), rowvar=False))
+        assert load_statistics(path).moments.covariance.shape == (3, 3)
+
+
 def test_rows_are_kept_in_order_on_disk() -> None:
     rows = Rows([A[:10].astype(np.float32), np.zeros((0, 5), np.float32), A[10:].astype(np.float32)])
     assert (rows.count, rows.width) == (60, 5)

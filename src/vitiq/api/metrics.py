@@ -183,8 +183,15 @@ def names_of(metrics: Metrics) -> list[str]:
 
 
 def _asked(metrics: Metrics) -> list[str | Metric]:
-    """Names of metrics, and own metrics as they are, in the order given."""
+    """Names of metrics, and own metrics as they are, in the order given.
+
+    Raises:
+        InputError: neither, or an own metric that does not state what the contract asks for.
+    """
     given = list(metrics) if isinstance(metrics, list | tuple) else [metrics]
+    for own in given:
+        if isinstance(own, Metric) and (missing := registry.unstated("metrics", own)):
+            raise InputError(f"metric {type(own).__name__} lacks {', '.join(missing)}; state them in the class")
     if not any(isinstance(one, Metric) for one in given):
         return list(split_names(metrics))
     return [part for one in given for part in ([one] if isinstance(one, Metric) else split_names(one))]

@@ -167,9 +167,18 @@ ROUNDING = 1e-4
 
 def _check_covariance(path: Path, covariance: Float64[np.ndarray, "d d"]) -> None:
     """Raises InputError for what no covariance is: the Fréchet distance reads one triangle and would hide it."""
-    apart = float(np.abs(covariance - covariance.T).max())
-    if apart > ROUNDING * float(np.abs(covariance).max()):
+    apart, largest = (float(np.abs(values).max()) for values in (covariance - covariance.T, covariance))
+    if apart > ROUNDING * largest:
         raise InputError(
             f"{path}: sigma is no covariance, numbers mirrored at its diagonal differ by up to {apart:.3g}; expected a "
             f"symmetric one (numpy.cov of the features, rowvar=False)"
         )
+    # With an eigenvalue below 0 the Fréchet distance would come out too small. Cholesky's decomposition finds none
+    # in a tenth of the time that the eigenvalues take.
+    try:
+        np.linalg.cholesky(covariance + (ROUNDING * largest or 1.0) * np.eye(len(covariance)))
+    except np.linalg.LinAlgError as error:
+        raise InputError(
+            f"{path}: sigma is no covariance, as it has eigenvalues below 0; expected one of features (numpy.cov of "
+            f"them, rowvar=False)"
+        ) from error
