@@ -12,7 +12,7 @@ from typing import NamedTuple
 from vitiq.errors import TaskError
 
 LAST_WORDS = 400
-"""Characters of a program's messages that are kept."""
+"""Characters of a program's messages that an error repeats."""
 
 
 class Ran(NamedTuple):
@@ -21,12 +21,17 @@ class Ran(NamedTuple):
     Attributes:
         code: its exit code.
         printed: what it wrote to standard output.
-        said: the end of its messages, in one line.
+        messages: what it wrote to standard error.
     """
 
     code: int
     printed: str
-    said: str
+    messages: str
+
+    @property
+    def said(self) -> str:
+        """The end of its messages, in one line."""
+        return " ".join(self.messages.split())[-LAST_WORDS:]
 
 
 def run_program(arguments: Sequence[str], folder: Path, timeout: float, name: str = "") -> Ran:
@@ -59,5 +64,4 @@ def run_program(arguments: Sequence[str], folder: Path, timeout: float, name: st
             if isinstance(error, subprocess.TimeoutExpired):
                 raise TaskError(f"{name} took more than {timeout:g} s and was stopped") from error
             raise
-    said = " ".join(messages.decode("utf-8", "replace").split())[-LAST_WORDS:]
-    return Ran(child.returncode, printed.decode("utf-8", "replace"), said)
+    return Ran(child.returncode, printed.decode("utf-8", "replace"), messages.decode("utf-8", "replace"))

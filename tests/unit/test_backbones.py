@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -337,3 +338,18 @@ def test_a_plug_ins_backbone_states_its_package_and_version(tmp_path: Path, monk
     own = load_backbone().signature()
     assert load_backbone("own-vit").signature() == f"{own}|own-vit 1.5"
     assert load_backbone().signature() == own
+    placed = load_backbone("own-vit").on(torch.device("meta"))
+    assert placed.signature().endswith("|float32|own-vit 1.5"), "a copy on a device is the plug-in's too"
+
+
+def test_a_copy_on_a_device_is_what_it_was_and_leaves_the_first_as_it_was() -> None:
+    class Own(Backbone):
+        pass
+
+    first = copy(load_backbone())
+    first.__class__ = Own
+    placed = first.on(torch.device("meta"))
+    assert type(placed) is Own
+    assert {parameter.device.type for parameter in placed.model.parameters()} == {"meta"}
+    assert {parameter.device.type for parameter in first.model.parameters()} == {"cpu"}
+    assert (first.device.type, placed.device.type) == ("cpu", "meta")

@@ -5,18 +5,21 @@ Truth: counted here, with a codec whose files are as long as it is asked for.
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFile
 
 from vitiq.codecs.base import Codec
 from vitiq.codecs.classical.pillow import Avif, Jpeg
 from vitiq.codecs.rate_target import encode_nearest, encode_within
 from vitiq.codecs.spec import CodecSpec, FilterSpec, RateSpec, make_codec, parse_codec, parse_codecs
 from vitiq.errors import InputError, UnknownNameError
+from vitiq.image.io import png_bytes
 from vitiq.options import changed_options, make_options, option
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality
 
@@ -270,3 +273,30 @@ def test_options_of_classical_codecs_change_files_and_labels(small: ImageU8) -> 
     assert full.identity() != plain.identity()
     tuned = [len(make_codec("avif", {"tune": tune}).encode(small)) for tune in ("psnr", "ssim", None)]
     assert len(set(tuned)) > 1
+
+
+@pytest.mark.parametrize("quality", [1, 80, 100])
+@pytest.mark.parametrize("options", [{}, {"subsampling": "4:4:4"}, {"subsampling": "4:4:4", "progressive": True}])
+def test_a_jpeg_of_noise_is_pillows_own_with_a_buffer_for_it(
+    quality: int, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (330, 310, 3), dtype=np.uint8)
+    data = Jpeg(**options).encode(image, Quality(quality))
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", 8 * image.size)
+    expected = io.BytesIO()
+    wanted = {"subsampling": "4:2:0", **options}
+    Image.fromarray(image).save(expected, "JPEG", quality=quality, optimize=True, **wanted)
+    assert data == expected.getvalue()
+
+
+@pytest.mark.parametrize("name", ["jpeg", "jpeg2000", "webp", "avif"])
+def test_an_encode_changes_nothing_in_the_process_that_pngs_depend_on(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", 2**16)
+    image = np.random.default_rng(0).integers(0, 256, (200, 210, 3), dtype=np.uint8)
+    before = png_bytes(image)
+    codec = make_codec(name)
+    assert codec.decode(codec.encode(image, Quality(codec.qualities[-1]))).shape == image.shape
+    assert vars(ImageFile)["MAXBLOCK"] == 2**16
+    assert png_bytes(image) == before

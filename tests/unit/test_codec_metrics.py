@@ -306,10 +306,14 @@ def test_a_program_that_fails_is_a_reason(small: ImageU8, tmp_path: Path, monkey
         assert reason in str(score.details["undefined"])
 
 
-def test_an_ffmpeg_that_cannot_be_started_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One for another processor, or half a download."""
+@pytest.mark.parametrize("program", [b"\x7fELF", b"#!/bin/sh\nsleep 30 & wait\n"])
+def test_an_ffmpeg_that_cannot_be_started_or_does_not_answer_is_passed_over(
+    program: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One for another processor, or half a download, or one that hangs."""
     damaged, other = tmp_path / "ffmpeg", tmp_path / "packaged"
-    damaged.write_bytes(b"\x7fELF")
+    damaged.write_bytes(program)
+    monkeypatch.setattr(programs, "ANSWER_TIMEOUT", 2.0)
     other.write_text(
         "#!/bin/sh\nif [ $1 = -version ]; then echo ffmpeg version 9.0; else echo ' .. libvmaf  VV->V'; fi\n"
     )

@@ -260,6 +260,29 @@ def test_a_loss_takes_its_backbone_along_and_leaves_the_shared_one(name: str) ->
     assert load_backbone().device == torch.device("cpu")
 
 
+@pytest.mark.parametrize("name", ["inversion", "inversion-vector"])
+def test_files_of_inversion_are_read_and_decoded_on_the_codecs_device(
+    name: str, gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+    embedded, data = load_generator(), make_codec(name, {"iterations": 1}).encode(np.zeros((64, 64, 3), np.uint8))
+
+    def loaded(name: str = "embedded", device: str = "cpu") -> Any:
+        asked.append((name, device))
+        return embedded
+
+    monkeypatch.setattr("vitiq.codecs.inversion.generators.load_generator", loaded)
+    codec = make_codec(name, device="cuda")
+    codec.load(data)
+    codec.decode(data)
+    codec.inspect(data, symbols=True)
+    assert set(asked) == {("embedded", "cuda")}
+    monkeypatch.setattr("vitiq.codecs.inversion.common.made_with", lambda *_: False)
+    monkeypatch.setattr("vitiq.codecs.inversion.common.named_weights", lambda *_: Path("other"))
+    codec.load(data)
+    assert asked[-1] == ("other", "cuda"), "weights that the file names"
+
+
 def test_a_generator_that_runs_on_the_cpu_only_says_so() -> None:
     from vitiq.codecs.inversion.generators.base import Generator
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -240,6 +241,26 @@ def test_views_that_numpy_has_no_form_of() -> None:
     values = torch.from_numpy(unit(PIXELS))
     np.testing.assert_array_equal(to_image(torch._neg_view(-values))[0], PIXELS)
     np.testing.assert_array_equal(to_image(torch.complex(values, -values).conj().imag)[0], PIXELS)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_large_floating_point_is_rounded_part_by_part_to_the_same_levels_and_notes(order: tuple[int, ...]) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (700, 1500, 3), dtype=np.uint8)
+    exact = unit(levels, "float32").transpose(order)
+    assert to_images(exact).notes == [()]
+    np.testing.assert_array_equal(to_images(exact).images[0], levels)
+    between = exact.copy()
+    between[-1, -1, -1] = 0.4321
+    tracemalloc.start()
+    try:
+        taken = to_images(between)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert taken.notes == [(ROUNDED,)], "one value, in the last part"
+    levels[-1, -1, -1] = 110  # 0.4321 · 255 = 110.2
+    np.testing.assert_array_equal(taken.images[0], levels)
+    assert peak < 10 * levels.size + 2**20 * 16, "no float64 of the whole"
 
 
 def test_a_numpy_matrix_is_a_grey_image() -> None:

@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitiq.codecs.classical.command import write_exchange
+from vitiq.codecs.files import image_bytes
 from vitiq.errors import InputError
 from vitiq.evaluation.pairs import pair_up
+from vitiq.evaluation.worker import png
 from vitiq.image.folders import RESULTS_MARK
-from vitiq.image.io import find_images, read_image, read_image_details, write_png
+from vitiq.image.io import find_images, png_bytes, read_image, read_image_details, write_png
 
 RED = (200, 30, 30)
 
@@ -127,6 +130,16 @@ def test_write_and_read_back(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="cannot be written"):
         write_png(tmp_path / "file" / "x.png", image)
+
+
+def test_a_png_has_the_same_bytes_wherever_it_is_written(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (300, 200, 3), dtype=np.uint8)
+    data = png_bytes(image)
+    write_png(tmp_path / "x.png", image)
+    assert (tmp_path / "x.png").read_bytes() == image_bytes(image) == data
+    write_exchange(tmp_path / "in.png", image)
+    assert (tmp_path / "in.png").read_bytes() == png(image) == png_bytes(image, 1) != data
+    assert np.array_equal(read_image(tmp_path / "in.png"), image)
 
 
 def test_find_images(tmp_path: Path) -> None:

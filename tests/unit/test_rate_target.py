@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitiq.codecs.base import Codec
+from vitiq.codecs.filtered import FilteredCodec
 from vitiq.codecs.rate_target import encode_nearest, encode_within
 from vitiq.codecs.transform.codec import TransformViqCodec
+from vitiq.filters.base import Filter
 from vitiq.types import Bytes, ImageU8
 
 IMAGE = np.zeros((64, 64, 3), np.uint8)
@@ -103,3 +105,27 @@ def test_from_a_quick_twin_fewer_files_are_made(larger: float, target: int, step
     same = Sized(quick, (bpp, factor), twin=Sized(quick, (bpp, factor)))
     encode_within(same, image, Bytes(target))
     assert same.made <= 2
+
+
+class Nothing(Filter):
+    name, title = "nothing", "Nothing"
+
+    def apply(self, image: ImageU8, data: bytes | None = None) -> ImageU8:
+        return image
+
+
+def test_a_filtered_codec_searches_from_its_codecs_quick_twin() -> None:
+    made, sizes = [], [10, 20, 40, 80, 160, 320]
+    for filters in ([], [Nothing()]):
+        codec = Sized(sizes, (3.0, 2), twin=Sized(sizes, (3.0, 2)))
+        searched: Codec = FilteredCodec(codec, filters) if filters else codec
+        assert len(encode_within(searched, IMAGE, Bytes(90)).data) == 80
+        made.append(codec.made)
+    assert made == [2, 2]
+
+
+def test_a_filtered_codec_hands_on_everything_that_a_codec_states() -> None:
+    by_decompress = {"decode", "decode_noted"}
+    stated = {name for name in vars(Codec) if not name.startswith("_")} - by_decompress
+    filtered = FilteredCodec(Sized([1], None), [Nothing()])
+    assert not stated - set(vars(FilteredCodec)) - set(vars(filtered))

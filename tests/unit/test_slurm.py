@@ -140,3 +140,11 @@ def test_without_slurm_the_script_says_what_to_do(tmp_path: Path, monkeypatch: p
         submit(tmp_path / "study.sh")
     (tmp_path / "sbatch").write_text("#!/bin/sh\necho '42;cluster'\n")
     assert submit(tmp_path / "study.sh") == "42"
+    (tmp_path / "sbatch").write_text("#!/bin/sh\n/bin/sleep 30 & wait\n")
+    monkeypatch.setattr("vitiq.evaluation.slurm.SUBMIT_TIMEOUT", 0.5)
+    with pytest.raises(InputError, match=r"sbatch took more than 0\.5 s and was stopped; is the controller up"):
+        submit(tmp_path / "study.sh")
+    (tmp_path / "scontrol").write_text("#!/bin/sh\n[ $1 = requeue ] && [ $2 = 7 ]\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    assert requeue({"SLURM_JOB_ID": "7"})
+    assert not requeue({"SLURM_JOB_ID": "8"})

@@ -31,6 +31,7 @@ from vitiq.codecs.spec import RateSpec, make_codec
 from vitiq.errors import BitstreamError, InputError
 from vitiq.files import check_output, write_bytes
 from vitiq.image.io import decode_image as read_image_bytes
+from vitiq.image.io import png_bytes
 from vitiq.image.limits import read_bounded
 from vitiq.types import ImageU8, ProgressCallback, Quality
 
@@ -315,8 +316,10 @@ def image_format(path: Path) -> str:
 
 def image_bytes(image: ImageU8, form: str = "PNG") -> bytes:
     """The image as a file of a lossless format."""
+    if form == "PNG":
+        return png_bytes(image)
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, form, **({"compress_level": 6} if form == "PNG" else {}))
+    Image.fromarray(image).save(buffer, form)
     return buffer.getvalue()
 
 

@@ -29,7 +29,7 @@ class FilteredCodec(Codec):
         self.title = " + ".join([codec.title, *(item.title for item in filters)])  # type: ignore[misc]
         for name in ("Options", "extension", "qualities", "default_quality", "min_bytes", "usual_sizes"):
             setattr(self, name, getattr(codec, name))
-        for name in ("quality_help", "quality_range", "quality_falls"):
+        for name in ("quality_help", "quality_range", "quality_falls", "argument", "detect"):
             setattr(self, name, getattr(codec, name))
         self.optimises = codec.optimises  # type: ignore[misc]
 
@@ -54,6 +54,11 @@ class FilteredCodec(Codec):
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """The codec's file."""
         return self._codec.compress(image, quality, progress)
+
+    @property
+    def quick(self) -> Codec | None:
+        """As the codec's: filters change no file."""
+        return self._codec.quick
 
     def check_quality(self, quality: float) -> None:
         """As the codec's."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vitiq.errors import InputError, MissingDependencyError
+from vitiq.errors import InputError, MissingDependencyError, TaskError
+from vitiq.programs import run_program
 
 WARNING_SECONDS = 120
 """Before the walltime's end: when SLURM sends SIGUSR1, and when a worker stops by itself."""
+
+SUBMIT_TIMEOUT, REQUEUE_TIMEOUT = 120.0, 60.0
+"""Seconds that SLURM's controller may take to answer."""
 
 NAME = re.compile(r"[A-Za-z0-9_.+-]+")
 TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?")
@@ -138,26 +142,19 @@ def submit(script: Path) -> str:
 
     Raises:
         MissingDependencyError: there is no sbatch here.
-        InputError: sbatch refuses the script.
+        InputError: sbatch cannot be run, gives no answer, or refuses the script.
     """
-    try:
-        done = subprocess.run(
-            ["sbatch", "--parsable", str(script)],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=120,
-        )
-    except FileNotFoundError as error:
+    if shutil.which("sbatch") is None:
         raise MissingDependencyError(
             f"sbatch is not found; copy {script} to a login node and run `sbatch {script.name}` there"
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise InputError("sbatch gave no answer in two minutes; is the controller up (`sinfo`)?") from error
-    if done.returncode:
-        raise InputError(f"sbatch refused {script}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout.strip().split(";")[0]
+        )
+    try:
+        done = run_program(["sbatch", "--parsable", str(script)], Path(), SUBMIT_TIMEOUT)
+    except TaskError as error:
+        raise InputError(f"{error}; is the controller up (`sinfo`)?") from error
+    if done.code:
+        raise InputError(f"sbatch refused {script}: {done.said or done.printed.strip()}")
+    return done.printed.strip().split(";")[0]
 
 
 def deadline(environment: Mapping[str, str] = os.environ, seconds: float | None = None) -> float | None:
@@ -180,10 +177,9 @@ def requeue(environment: Mapping[str, str] = os.environ) -> bool:
     if job is None:
         return False
     try:
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
+        return run_program(["scontrol", "requeue", job], Path(), REQUEUE_TIMEOUT).code == 0
+    except TaskError:
         return False
-    return done.returncode == 0
 
 
 def shard_of(text: str) -> tuple[int, int]:

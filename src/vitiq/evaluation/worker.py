@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from vitiq.codecs.base import Codec
 from vitiq.codecs.spec import CodecSpec, FilterSpec
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study
+from vitiq.image.io import png_bytes
 from vitiq.metrics.base import Metric
 from vitiq.types import ImageU8, Progress
 
@@ -115,10 +115,8 @@ def latents_of(codec: Codec, data: bytes) -> list[Any]:
 
 
 def png(image: ImageU8) -> bytes:
-    """An image as the bytes of a PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=PNG_LEVEL)
-    return buffer.getvalue()
+    """An image as it is kept."""
+    return png_bytes(image, PNG_LEVEL)
 
 
 def map_bytes(found: MeaningMap) -> bytes:

@@ -14,9 +14,10 @@ what to do: nothing is guessed. What changed an image is a note.
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,11 +229,21 @@ def _levels(given: Float[np.ndarray, "*shape"], name: str) -> tuple[UInt8[np.nda
             )
         given_as = f"floating point from {low:.9g} to {high:.9g} given"
         raise InputError(f"{name}: {given_as}, values in [0, 1] expected; {_scaled(low, high)}")
-    exact = given.astype(np.float64) * 255
-    levels = np.rint(exact)
-    off = float(np.abs(exact - levels).max())
+    levels, off = np.empty_like(given, np.uint8), 0.0
+    for part in _parts(given.shape):
+        exact = given[part].astype(np.float64) * 255
+        nearest = np.rint(exact)
+        levels[part] = nearest
+        off = max(off, float(np.abs(exact - nearest).max()))
     limit = SLACK_16 if given.dtype == np.float16 else SLACK
-    return levels.astype(np.uint8), [ROUNDED] if off > limit else []
+    return levels, [ROUNDED] if off > limit else []
+
+
+def _parts(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Parts of about a million values, cut across the longest axis: float64 of the whole is eight times the result."""
+    longest = max(shape)
+    axis, step = shape.index(longest), max(1, 2**20 * longest // math.prod(shape))
+    return ((*[slice(None)] * axis, slice(first, first + step)) for first in range(0, longest, step))
 
 
 def _scaled(low: float, high: float) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "find_images",
     "named_as_image",
     "pairing_key",
+    "png_bytes",
     "read_image",
     "read_image_details",
     "write_png",
@@ -37,12 +38,21 @@ def named_as_image(path: Path) -> bool:
     return path.suffix.lower() in Image.registered_extensions()
 
 
+def png_bytes(image: ImageU8, level: int = 6) -> bytes:
+    """A PNG.
+
+    Args:
+        level: of the compression, 0 (none) to 9.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=level)
+    return buffer.getvalue()
+
+
 def write_png(path: Path, image: ImageU8) -> None:
     """Write a PNG atomically.
 
     Raises:
         InputError: the folder cannot be written to.
     """
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=6)
-    files.write_bytes(path, buffer.getvalue())
+    files.write_bytes(path, png_bytes(image))

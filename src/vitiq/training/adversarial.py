@@ -8,6 +8,7 @@ features of a ViT hold it to its image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -65,7 +66,7 @@ class Discriminator:
 
 
 class LossWeights(Protocol):
-    """What `synthesis_step` reads of a configuration: weights of the parts of the loss."""
+    """What `AdversarialStep` reads of a configuration: weights of the parts of the loss."""
 
     @property
     def squared_error(self) -> float: ...  # noqa: D102
@@ -77,28 +78,12 @@ class LossWeights(Protocol):
     def adversarial(self) -> float: ...  # noqa: D102
 
 
-def synthesis_step(  # noqa: PLR0917 - three images and what learns
-    reconstruction: Float[Tensor, "n 3 s s"],
-    plain: Float[Tensor, "n 3 s s"],
-    target: Float[Tensor, "n 3 s s"],
-    discriminator: Discriminator,
-    backbone: Backbone,
-    optimiser: torch.optim.Optimizer,
-    parameters: Sequence[nn.Parameter],
-    weights: LossWeights,
-    clip: float,
-    hardware: Hardware,
-    *,
-    average: bool,
-    extra: Float[Tensor, ""] | None = None,
-) -> Row:
-    """One step of a synthesis; returns its losses.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdversarialStep:
+    """A step of a synthesis that is held to its image and has to pass for it.
 
-    Args:
-        reconstruction: with a gradient.
-        plain: what errors are relative to, and the discriminator's condition.
-        target: the images.
-        discriminator: stays as it is.
+    Attributes:
+        discriminator: whose verdict counts; it stays as it is.
         backbone: its features are kept.
         optimiser: of the parameters.
         parameters: what learns.
@@ -106,19 +91,45 @@ def synthesis_step(  # noqa: PLR0917 - three images and what learns
         clip: largest norm of the gradient.
         hardware: device and processes.
         average: whether gradients of several processes are averaged here.
-        extra: one more part of the loss, weighted already.
     """
-    with hardware.mixed_precision():
-        error, masked = relative_errors(reconstruction, plain, target)
-        unlike = feature_distance(backbone, reconstruction, target)
-    verdict = discriminator.generator_loss(reconstruction, plain)
-    loss = weights.squared_error * error + weights.masked_error * masked
-    loss = loss + weights.features * unlike + weights.adversarial * verdict
-    if extra is not None:
-        loss = loss + extra
-    norm = descend(loss, optimiser, parameters, clip, average_over=hardware if average else None)
-    parts = {"loss": loss, "error": error, "masked": masked, "features": unlike, "generator_loss": verdict}
-    return {name: float(value.detach()) for name, value in parts.items()} | {"gradient_norm": norm}
+
+    discriminator: Discriminator
+    backbone: Backbone
+    optimiser: torch.optim.Optimizer
+    parameters: Sequence[nn.Parameter]
+    weights: LossWeights
+    clip: float
+    hardware: Hardware
+    average: bool
+
+    def __call__(
+        self,
+        reconstruction: Float[Tensor, "n 3 s s"],
+        plain: Float[Tensor, "n 3 s s"],
+        target: Float[Tensor, "n 3 s s"],
+        extra: Float[Tensor, ""] | None = None,
+    ) -> Row:
+        """One step; returns its losses.
+
+        Args:
+            reconstruction: with a gradient.
+            plain: what errors are relative to, and the discriminator's condition.
+            target: the images.
+            extra: one more part of the loss, weighted already.
+        """
+        weights = self.weights
+        with self.hardware.mixed_precision():
+            error, masked = relative_errors(reconstruction, plain, target)
+            unlike = feature_distance(self.backbone, reconstruction, target)
+        verdict = self.discriminator.generator_loss(reconstruction, plain)
+        loss = weights.squared_error * error + weights.masked_error * masked
+        loss = loss + weights.features * unlike + weights.adversarial * verdict
+        if extra is not None:
+            loss = loss + extra
+        over = self.hardware if self.average else None
+        norm = descend(loss, self.optimiser, self.parameters, self.clip, average_over=over)
+        parts = {"loss": loss, "error": error, "masked": masked, "features": unlike, "generator_loss": verdict}
+        return {name: float(value.detach()) for name, value in parts.items()} | {"gradient_norm": norm}
 
 
 def visibility(target: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 1 s s"]:

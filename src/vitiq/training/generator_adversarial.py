@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vitiq.codecs.inversion.generators.layered import Synthesis
 from vitiq.models.backbones import Backbone
-from vitiq.training.adversarial import Discriminator, feature_distance, synthesis_step
+from vitiq.training.adversarial import AdversarialStep, Discriminator, feature_distance
 from vitiq.training.config import Count, NotNegative, Phase, Positive, Settings, Whole
 from vitiq.training.engine import Row
 from vitiq.training.hardware import Hardware
@@ -63,12 +63,21 @@ class AdversarialPhase:
         clip: float,
         hardware: Hardware,
     ) -> None:
-        self._model, self._backbone, self._config = model, backbone.to(hardware.device), config
-        self._clip, self._hardware = clip, hardware
-        self._learning = [p for n, p in model.synthesis.named_parameters() if n.startswith(FINEST)]
+        self._model, self._backbone, self._hardware = model, backbone.to(hardware.device), hardware
+        learning = [p for n, p in model.synthesis.named_parameters() if n.startswith(FINEST)]
         self.before = hardware.to_device(Synthesis()).requires_grad_(False)
-        self.optimiser = torch.optim.Adam(self._learning, lr=config.rate, betas=(0.5, 0.9))
+        self.optimiser = torch.optim.Adam(learning, lr=config.rate, betas=(0.5, 0.9))
         self.discriminator = Discriminator(config.discriminator_rate, hardware)
+        self._synthesis_step = AdversarialStep(
+            discriminator=self.discriminator,
+            backbone=self._backbone,
+            optimiser=self.optimiser,
+            parameters=learning,
+            weights=config,
+            clip=clip,
+            hardware=hardware,
+            average=True,
+        )
 
     def parts(self) -> dict[str, Any]:
         """Everything that a checkpoint holds."""
@@ -106,19 +115,7 @@ class AdversarialPhase:
         row = {"discriminator_loss": self.discriminator.step(target, found, plain)}
         if not learn:
             return row
-        return row | synthesis_step(
-            found.float(),
-            plain,
-            target,
-            self.discriminator,
-            self._backbone,
-            self.optimiser,
-            self._learning,
-            self._config,
-            self._clip,
-            self._hardware,
-            average=True,
-        )
+        return row | self._synthesis_step(found.float(), plain, target)
 
     @torch.no_grad()
     def validate(self, images: Float[Tensor, "n 3 s s"]) -> Row:

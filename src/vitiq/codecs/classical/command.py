@@ -22,7 +22,7 @@ from typing import Literal
 
 from vitiq.codecs.base import Codec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, TaskError
-from vitiq.image.io import decode_image
+from vitiq.image.io import decode_image, png_bytes
 from vitiq.options import option
 from vitiq.programs import run_program
 from vitiq.temporary import temporary_folder
@@ -148,11 +148,11 @@ class Command(Codec):
         program, path = words[0], _found(words)
         values = {"in": str(given), "out": str(made), "q": "" if quality is None else f"{quality:g}"}
         arguments = [path, *(filled(word, values) for word in words[1:])]
-        code, _, said = run_program(arguments, given.parent, self.options.timeout, program)
-        if code:
-            raise TaskError(f"{program} failed with exit code {code}: {said or 'no message'}")
+        ran = run_program(arguments, given.parent, self.options.timeout, program)
+        if ran.code:
+            raise TaskError(f"{program} failed with exit code {ran.code}: {ran.said or 'no message'}")
         if not made.is_file() or made.stat().st_size == 0:
-            raise TaskError(f"{program} ended with exit code 0 but wrote no {{out}}: {said or 'no message'}")
+            raise TaskError(f"{program} ended with exit code 0 but wrote no {{out}}: {ran.said or 'no message'}")
 
     def check_ready(self, qualities: Sequence[float]) -> None:
         """Refuse where a template is missing, or its program."""
@@ -212,9 +212,12 @@ def filled(word: str, values: Mapping[str, str]) -> str:
 
 def write_exchange(path: Path, image: ImageU8) -> None:
     """Write the image that a program reads: PNG (fast, lossless) or PPM."""
+    if path.suffix == ".png":
+        path.write_bytes(png_bytes(image, 1))
+        return
     from PIL import Image  # noqa: PLC0415 - imported where used
 
-    Image.fromarray(image).save(path, compress_level=1) if path.suffix == ".png" else Image.fromarray(image).save(path)
+    Image.fromarray(image).save(path)
 
 
 def _sha256(program: str) -> str | None:

@@ -82,15 +82,17 @@ class PillowCodec(FormatCodec):
                 f"{self.title} cannot hold an image of {width}×{height} pixels, its sides are at most {self.longest}; "
                 "shrink it, cut it into tiles, or choose a codec without that limit"
             )
-        # Pillow gives optimised JPEG a buffer of a byte a pixel, which noise overruns.
-        ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2**16 + 6 * height * width)
         try:
-            Image.fromarray(image).save(buffer, self.form, **self.save_options(image, quality))
+            self.save(Image.fromarray(image), buffer, self.save_options(image, quality))
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"{self.title} cannot hold an image of {width}×{height} pixels ({error}); shrink it"
             ) from error
         return buffer.getvalue()
+
+    def save(self, image: Image.Image, buffer: io.BytesIO, options: Mapping[str, object]) -> None:
+        """Write the image with Pillow's encoder."""
+        image.save(buffer, self.form, **options)
 
     def check_ready(self, qualities: Sequence[float]) -> None:
         """Refuse a Pillow that lacks the format."""
@@ -137,6 +139,18 @@ class Jpeg(PillowCodec):
         """4:2:0 as Pillow's default, said outright."""
         found = {"quality": int(quality), "subsampling": self.options.subsampling, "optimize": True}
         return {**found, "progressive": True} if self.options.progressive else found
+
+    def save(self, image: Image.Image, buffer: io.BytesIO, options: Mapping[str, object]) -> None:
+        """As Pillow, with a buffer that holds any file.
+
+        Optimised JPEG is written in one piece, for which Pillow's own buffer, a byte or two a pixel, is too small where
+        there is noise. A larger `ImageFile.MAXBLOCK` is the whole process's: it changes every PNG, in every thread.
+        """
+        pixel = Image.new(image.mode, (1, 1))
+        pixel.save(io.BytesIO(), self.form, **options)  # which makes the encoder's configuration of the options
+        vars(image)["encoderconfig"] = vars(pixel)["encoderconfig"]
+        whole = ImageFile._Tile("jpeg", (0, 0, *image.size), 0, image.mode)
+        ImageFile._save(image, buffer, [whole], 2**16 + 6 * image.width * image.height)
 
     @classmethod
     def detect(cls, data: bytes) -> bool:

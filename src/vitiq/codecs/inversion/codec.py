@@ -95,6 +95,9 @@ class Inversion(ViqCodec):
 
         return load_generator(self.options.generator, self.options.device)
 
+    def _generator_of(self, file: viq.Container) -> Generator:
+        return generator_of(file, self.options.generator, self.options.device)
+
     def _entropy_model(self, generator: Generator, step: int, name: str = OWN) -> EntropyModel:
         """The model that codes the generator's layers: its own prior, or a registered one."""
         shapes = [(layer.channels, layer.height, layer.width) for layer in generator.layers]
@@ -109,7 +112,7 @@ class Inversion(ViqCodec):
 
     def load(self, data: bytes | None = None) -> None:
         """The generator of the option, or of a file."""
-        _ = self._generator() if data is None else generator_of(self.unpack(data), self.options.generator)
+        _ = self._generator() if data is None else self._generator_of(self.unpack(data))
 
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """Search latents for `image` within `quality` bytes.
@@ -183,7 +186,7 @@ class Inversion(ViqCodec):
         return Contents(None, notes, details, tuple(read), tuple(_dequantise(read, step)))
 
     def _read(self, file: viq.Container) -> tuple[Generator, list[Int64[np.ndarray, "_ _ _"]], int]:
-        generator = generator_of(file, self.options.generator)
+        generator = self._generator_of(file)
         payload = file.section(LATENTS)
         wide, tall, step = _head(payload)
         generator = generator.at(STRIDE * wide, STRIDE * tall)

@@ -47,19 +47,20 @@ def search_identity(generator: Generator, rate: float, device: str) -> dict[str,
     }
 
 
-def generator_of(file: viq.Container, given: str) -> Generator:
+def generator_of(file: viq.Container, given: str, device: str) -> Generator:
     """The generator that a file was made with: the one given, which must be it, or else found by the file's hash.
 
     Args:
-        given: the codec's option.
+        given, device: the codec's options.
 
     Raises:
+        InputError: a generator that does not run on the device.
         WeightsError: another one is given, or none of that hash is here.
     """
     from vitiq.codecs.inversion.generators import load_generator  # noqa: PLC0415 - torch
 
-    generator = load_generator(given)
+    generator = load_generator(given, device)
     if given == EMBEDDED and not made_with(file, generator.weights_sha256):
-        return load_generator(str(named_weights(file, "generator")))
+        return load_generator(str(named_weights(file, "generator")), device)
     check_weights(file, generator.weights_sha256, "generator", "give the right ones with --generator PATH")
     return generator

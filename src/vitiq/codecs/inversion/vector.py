@@ -76,7 +76,7 @@ class InversionVector(ViqCodec):
 
     def load(self, data: bytes | None = None) -> None:
         """The generator of the option, or of a file."""
-        _ = self._generator() if data is None else generator_of(self.unpack(data), self.options.generator)
+        _ = self._generator() if data is None else self._generator_of(self.unpack(data))
 
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """Search the latent of `image`, quantise it at `quality` bits."""
@@ -110,6 +110,9 @@ class InversionVector(ViqCodec):
         from vitiq.codecs.inversion.generators import load_generator
 
         return load_generator(self.options.generator, self.options.device)
+
+    def _generator_of(self, file: viq.Container) -> Generator:
+        return generator_of(file, self.options.generator, self.options.device)
 
     @staticmethod
     def _range(generator: Generator, compat: bool) -> tuple[float, float]:
@@ -149,7 +152,7 @@ class InversionVector(ViqCodec):
         return resize(reconstruct(generator, [latent], self._range(generator, compat)), file.width, file.height)
 
     def _read(self, file: viq.Container) -> tuple[Generator, Int64[np.ndarray, "c h w"], Float32[np.ndarray, "c h w"]]:
-        generator = generator_of(file, self.options.generator)
+        generator = self._generator_of(file)
         bits, compat = _header(file)
         shape = generator.layers[0]
         if _code(file) == QSGD:
@@ -169,7 +172,7 @@ class InversionVector(ViqCodec):
         details = {"coder": coder, "compat": "thesis" if compat else None}
         notes: tuple[str, ...] = ()
         try:
-            side = generator_of(file, self.options.generator).resolution
+            side = self._generator_of(file).resolution
             if (file.width, file.height) != (side, side):
                 notes = (f"reconstructed at {side}×{side} and resized to {file.width}×{file.height}",)
         except WeightsError:

@@ -10,7 +10,6 @@ library, called as the program calls it.
 from __future__ import annotations
 
 import ctypes
-import subprocess
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from vitiq.errors import UndefinedError
-from vitiq.metrics.programs import output_of
+from vitiq.metrics.programs import answer_of, output_of
 from vitiq.temporary import temporary_folder
 from vitiq.types import ImageU8
 
@@ -98,11 +97,7 @@ def _within(inner: slice, outer: slice) -> slice:
 
 @lru_cache(maxsize=4)
 def _writes_maps(program: str) -> bool:
-    try:
-        usage = subprocess.run([program], capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return b"--rawdistmap" in usage.stdout + usage.stderr
+    return "--rawdistmap" in answer_of(program)
 
 
 def write_pair(folder: Path, reference: ImageU8, distorted: ImageU8) -> tuple[str, str]:

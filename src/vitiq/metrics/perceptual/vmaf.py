@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import subprocess
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import numpy as np
 from vitiq.errors import MissingDependencyError, UndefinedError
 from vitiq.image.colour import row_strips, yuv709_10bit_plane
 from vitiq.metrics.measured import MeasuredMetric, ten_bit_plane
-from vitiq.metrics.programs import output_of
+from vitiq.metrics.programs import answer_of, output_of
 from vitiq.temporary import temporary_folder
 from vitiq.types import ImageU8, Score
 
@@ -35,19 +34,10 @@ def program() -> tuple[str, str] | None:
     for candidate in (shutil.which("ffmpeg"), _packaged()):
         if candidate is None:
             continue
-        if " libvmaf " in _printed(candidate, "-hide_banner", "-filters"):
-            words = _printed(candidate, "-version").split()
+        if " libvmaf " in answer_of(candidate, "-hide_banner", "-filters"):
+            words = answer_of(candidate, "-version").split()
             return candidate, words[2] if len(words) > 2 else "unknown"
     return None
-
-
-def _printed(program: str, *arguments: str) -> str:
-    """What a program prints; nothing where it cannot be started, such as one for another processor."""
-    try:
-        done = subprocess.run([program, *arguments], capture_output=True, stdin=subprocess.DEVNULL, check=False)
-    except OSError:
-        return ""
-    return done.stdout.decode("utf-8", "replace")
 
 
 def _packaged() -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -106,8 +106,9 @@ class Backbone:
         """This backbone where it is there already, else a copy of it on the device: others may share this one."""
         if device == self._device:
             return self
-        fixed = (self.labels, self.preprocessing, self.weights_sha256, self.weights_bytes, self._precision)
-        return Backbone(self.name, deepcopy(self._model), *fixed).to(device)
+        placed = copy(self)  # with what a plug-in has set on it
+        placed._model, placed._cache = deepcopy(self._model), Cache()
+        return placed.to(device)
 
     @property
     def precision(self) -> Precision:

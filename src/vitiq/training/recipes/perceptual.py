@@ -31,7 +31,7 @@ from vitiq.codecs.transform.networks.embedded import (
 from vitiq.codecs.transform.networks.residual_dct import Synthesis, powers
 from vitiq.errors import InputError
 from vitiq.models.backbones import load_backbone
-from vitiq.training.adversarial import Discriminator, feature_distance, relative_errors, synthesis_step
+from vitiq.training.adversarial import AdversarialStep, Discriminator, feature_distance, relative_errors
 from vitiq.training.checkpoint import Ema, Stateful
 from vitiq.training.classifier_beside import put_beside
 from vitiq.training.config import Count, NotNegative, Phase, Positive, Share, SteadyConfig, Times, Whole, check_crop
@@ -107,9 +107,19 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
         super().__init__(config, inputs, hardware)
         self.model = self.synthesis = hardware.to_device(self._starting_synthesis())
         self._parallel = hardware.data_parallel(self.synthesis)
-        self._learning = [p for p in self.synthesis.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(self._learning, lr=config.learning_rate, betas=(0.5, 0.9))
+        learning = [p for p in self.synthesis.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(learning, lr=config.learning_rate, betas=(0.5, 0.9))
         self._discriminator = Discriminator(config.discriminator_rate, hardware)
+        self._synthesis_step = AdversarialStep(
+            discriminator=self._discriminator,
+            backbone=self._backbone,
+            optimiser=self.optimiser,
+            parameters=learning,
+            weights=config,
+            clip=config.gradient_clip,
+            hardware=hardware,
+            average=False,  # `data_parallel` does
+        )
         self.average = Ema(self.synthesis, config.ema)
         self._sampler = Sampler(self.images, self.training, config)
         seed, count = config.seed, config.held_out
@@ -158,20 +168,7 @@ class PerceptualRecipe(Recipe[PerceptualTrainingConfig]):
             return row
         found = found.float()
         lattice = excess(found, target)
-        row |= synthesis_step(
-            found,
-            plain,
-            target,
-            self._discriminator,
-            self._backbone,
-            self.optimiser,
-            self._learning,
-            config,
-            config.gradient_clip,
-            hardware,
-            average=False,
-            extra=config.lattice * lattice,
-        )
+        row |= self._synthesis_step(found, plain, target, config.lattice * lattice)
         row["lattice"] = float(lattice.detach())
         self.average.update(self.synthesis)
         return row
