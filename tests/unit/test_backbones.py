@@ -22,7 +22,7 @@ from vitiq.errors import WeightsError
 from vitiq.image.io import read_image
 from vitiq.models.backbones import load_backbone
 from vitiq.models.backbones.base import Backbone
-from vitiq.models.backbones.checkpoint import config_of, load
+from vitiq.models.backbones.checkpoint import config_of, load_checkpoint
 from vitiq.models.backbones.formats import to_timm
 from vitiq.models.vit import VisionTransformer, ViTConfig, named_config, sincos_positions
 from vitiq.types import ImageU8
@@ -166,8 +166,8 @@ def test_every_size_is_recognised_by_its_tensors(form: str, name: str) -> None:
 )
 def test_formats_give_the_same_logits(tmp_path: Path, small: ImageU8, form: str, suffix: str) -> None:
     state = network()
-    expected = load(write(state, tmp_path / "timm.safetensors"))
-    found = load(write(LAYOUTS[form](state), tmp_path / f"other{suffix}"))
+    expected = load_checkpoint(write(state, tmp_path / "timm.safetensors"))
+    found = load_checkpoint(write(LAYOUTS[form](state), tmp_path / f"other{suffix}"))
     plain = form != "torchvision"
     assert found.preprocessing.mean == ((0.5,) * 3 if plain else (0.485, 0.456, 0.406))
     assert np.array_equal(alike(found, expected).logits([small]), expected.logits([small]))
@@ -181,7 +181,7 @@ def test_wrapped_checkpoints_are_unwrapped(tmp_path: Path, wrapper: str) -> None
         torch.save({f"module.{k}": v for k, v in state.items()}, tmp_path / "x.pth")
     else:
         torch.save({wrapper: state, "epoch": 3}, tmp_path / "x.pth")
-    assert load(tmp_path / "x.pth").image_size == 32
+    assert load_checkpoint(tmp_path / "x.pth").image_size == 32
 
 
 @pytest.mark.parametrize("form", ["timm", "Hugging Face DeiT"])
@@ -189,7 +189,7 @@ def test_distilled_deit_reads_both_heads(tmp_path: Path, small: ImageU8, form: s
     config = ViTConfig(image_size=32, patch=16, width=64, depth=2, heads=1, classes=1000, distilled=True)
     state = network(config)
     written = state if form == "timm" else hugging_face(state)
-    backbone = load(write(written, tmp_path / "deit_distilled.pth"))
+    backbone = load_checkpoint(write(written, tmp_path / "deit_distilled.pth"))
     assert backbone.model.config == config
     assert backbone.preprocessing.mean == (0.485, 0.456, 0.406)
     model = VisionTransformer(config).eval()
@@ -207,12 +207,12 @@ def test_distilled_deit_reads_both_heads(tmp_path: Path, small: ImageU8, form: s
 def test_fixed_positions_are_recognised_and_computed(tmp_path: Path) -> None:
     state = network()
     fixed = {**state, "pos_embed": sincos_positions(2, 2, 64)}
-    assert load(write(state, tmp_path / "learned.pth")).model.config.positions == "learned"
-    model = load(write(fixed, tmp_path / "fixed.pth")).model
+    assert load_checkpoint(write(state, tmp_path / "learned.pth")).model.config.positions == "learned"
+    model = load_checkpoint(write(fixed, tmp_path / "fixed.pth")).model
     assert model.config.positions == "sincos"
     torch.testing.assert_close(model.positions(3, 5), sincos_positions(3, 5, 64))
     del fixed["pos_embed"]
-    assert load(write(fixed, tmp_path / "without.pth")).image_size == 224
+    assert load_checkpoint(write(fixed, tmp_path / "without.pth")).image_size == 224
 
 
 def test_damaged_files_are_reported(tmp_path: Path) -> None:
@@ -223,13 +223,13 @@ def test_damaged_files_are_reported(tmp_path: Path) -> None:
             cut = tmp_path / f"cut{suffix}"
             cut.write_bytes(good[: int(len(good) * share)])
             with pytest.raises(WeightsError, match="cut"):
-                load(cut)
+                load_checkpoint(cut)
     (tmp_path / "empty.pth").write_bytes(b"")
     (tmp_path / "text.pth").write_text("not weights")
     torch.save([torch.zeros(2)], tmp_path / "list.pth")
     for name in ("empty.pth", "text.pth", "gone.pth", "list.pth"):
         with pytest.raises(WeightsError, match=name):
-            load(tmp_path / name)
+            load_checkpoint(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_damaged_files_are_reported(tmp_path: Path) -> None:
 def test_tensors_that_do_not_fit_are_named(tmp_path: Path, change: State, said: str) -> None:
     state = {k: v for k, v in {**network(), **change}.items() if v is not None}
     with pytest.raises(WeightsError, match=rf"x\.pth.*{said}"):
-        load(write(state, tmp_path / "x.pth"))
+        load_checkpoint(write(state, tmp_path / "x.pth"))
 
 
 @pytest.mark.parametrize("form", ["Hugging Face ViT", "torchvision", "pytorch_pretrained_vit", "Google npz"])
@@ -266,15 +266,15 @@ def test_other_formats_with_missing_or_foreign_parts_are_reported(tmp_path: Path
     foreign = {**whole, "pre_logits/kernel" if form == "Google npz" else "pre_logits.weight": torch.zeros(64, 64)}
     for state in (short, foreign):
         with pytest.raises(WeightsError, match="x"):
-            load(write(state, tmp_path / f"x{suffix}"))
+            load_checkpoint(write(state, tmp_path / f"x{suffix}"))
 
 
 def test_other_networks_are_reported(tmp_path: Path) -> None:
     torch.save({"conv1.weight": torch.zeros(2), "layer1.0.bn1.weight": torch.zeros(2)}, tmp_path / "resnet.pth")
     with pytest.raises(WeightsError, match=r"resnet\.pth: no Vision Transformer layout.*conv1\.weight.*Google npz"):
-        load(tmp_path / "resnet.pth")
+        load_checkpoint(tmp_path / "resnet.pth")
     with pytest.raises(WeightsError, match="--weights PATH"):
-        load(None)
+        load_checkpoint(None)
 
 
 def test_a_fetched_checkpoint_is_loaded_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,8 +300,8 @@ def test_real_weights_name_real_images_in_every_format(
 ) -> None:
     source = vitiq_data / "weights" / "vit_tiny_patch16_224.augreg_in21k_ft_in1k.safetensors"
     suffix = ".npz" if form == "Google npz" else ".pth"
-    found = load(write(LAYOUTS[form](load_file(source)), tmp_path / f"real{suffix}"))
-    expected = load(source)
+    found = load_checkpoint(write(LAYOUTS[form](load_file(source)), tmp_path / f"real{suffix}"))
+    expected = load_checkpoint(source)
     images = [bundled["animal"], read_image(vitiq_data / "kodak_odd" / "kodim23.png")]
     logits = alike(found, expected).logits(images)
     assert np.array_equal(logits, expected.logits(images))

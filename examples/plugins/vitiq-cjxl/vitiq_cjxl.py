@@ -1,6 +1,6 @@
 """libjxl's own programs as a codec, by name instead of by template."""
 
-from vitiq.codecs.classical.command import Command
+from vitiq.plugins import Command
 
 
 class Cjxl(Command):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from vitiq.codecs.zoo.compressai import CompressAiCodec
+from vitiq.plugins import CompressAiCodec
 
 
 class MyModel(torch.nn.Module):

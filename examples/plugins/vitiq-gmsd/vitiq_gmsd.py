@@ -6,16 +6,15 @@ Xue, Zhang, Mou & Bovik 2014, DOI 10.1109/TIP.2013.2293423: luma, 2×2 means, Pr
 import numpy as np
 from scipy.ndimage import convolve
 
-from vitiq.image.colour import luma
-from vitiq.metrics.base import PairMetric
-from vitiq.types import ImageU8, Score
+from vitiq.plugins import ImageU8, PairMetric, Score
 
+LUMA = np.array([0.299, 0.587, 0.114])
 PREWITT = np.array([[1, 0, -1]] * 3) / 3
 
 
 def gradient(image: ImageU8) -> np.ndarray:
     """Magnitude of the gradient of the luma at half size."""
-    grey = luma(image)
+    grey = image @ LUMA
     grey = grey[: len(grey) // 2 * 2, : grey.shape[1] // 2 * 2]
     half = (grey[::2, ::2] + grey[1::2, ::2] + grey[::2, 1::2] + grey[1::2, 1::2]) / 4
     return np.hypot(convolve(half, PREWITT, mode="constant"), convolve(half, PREWITT.T, mode="constant"))

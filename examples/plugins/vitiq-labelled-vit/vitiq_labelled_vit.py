@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from vitiq.errors import WeightsError
-from vitiq.models.backbones.base import Backbone
-from vitiq.models.backbones.checkpoint import load as load_checkpoint
+from vitiq import WeightsError
+from vitiq.plugins import Backbone, load_checkpoint
 
 
 def load(path: Path | None = None) -> Backbone:

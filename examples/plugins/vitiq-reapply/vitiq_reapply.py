@@ -8,8 +8,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from vitiq.errors import InputError
-from vitiq.filters.base import Filter
+from vitiq import InputError
+from vitiq.plugins import Filter
 
 
 class Reapply(Filter):

@@ -83,7 +83,7 @@ def metric(
 
     Args:
         name: key of the metric, optionally with a setting after an @ (`"vit-topk@10"`); or an own metric, an instance
-            of a subclass of `vitiq.metrics.base.PairMetric` or `SetMetric`.
+            of a subclass of `vitiq.plugins.PairMetric` or `SetMetric`.
         backbone, panel, device: as for `vitiq.score`.
 
     Raises:

@@ -122,7 +122,7 @@ def score(
             H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W). Two batches (N×3×H×W, or lists of
             images) give a list.
         metrics: comma-separated names or a list of names; also "default", "all" or "jpeg-ai-cttc". An own metric, an
-            instance of a subclass of `vitiq.metrics.base.PairMetric`, may stand in the list.
+            instance of a subclass of `vitiq.plugins.PairMetric`, may stand in the list.
         backbone: the ViT for the `vit-…` metrics: a path, or a backbone from `vitiq.backbone`.
         panel: additional backbones, for `vit-panel`.
         device: "cuda" or "auto" for the backbones.

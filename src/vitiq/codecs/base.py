@@ -143,7 +143,7 @@ class Codec(ABC):
             return encode_within(self, image, rate, progress).data
         if not (rate is None or isinstance(rate, Quality)):
             raise InputError(
-                f"rate: {type(rate).__name__} given, Quality(x) or Bytes(n) of vitiq.types expected; "
+                f"rate: {type(rate).__name__} given, Quality(x) or Bytes(n) of vitiq.plugins expected; "
                 "or give the codec to vitiq.encode(image, codec, quality=x)"
             )
         quality = self.default_quality if rate is None else rate.value

@@ -107,7 +107,7 @@ def _defined(work: Callable[..., Score], metric: Metric, *images: Any) -> Score:
         raise PluginError(f"metric {metric.name} failed ({described(error)}); {_whose(metric)}") from error
     if not isinstance(score, Score):
         raise PluginError(
-            f"metric {metric.name} gave {type(score).__name__}, a vitiq.types.Score expected; {_whose(metric)}"
+            f"metric {metric.name} gave {type(score).__name__}, a vitiq.plugins.Score expected; {_whose(metric)}"
         )
     given: object = score.value
     if not isinstance(given, SupportsFloat):

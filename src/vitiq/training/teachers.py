@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vitiq.errors import WeightsError
 from vitiq.models.backbones.base import Preprocessing
-from vitiq.models.backbones.checkpoint import load as load_checkpoint
+from vitiq.models.backbones.checkpoint import load_checkpoint
 from vitiq.models.vit import VisionTransformer, ViTConfig
 
 

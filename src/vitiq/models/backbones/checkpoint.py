@@ -75,7 +75,7 @@ def config_of(state: State, name: str) -> ViTConfig:
 
 
 @as_alone()
-def load(path: Path | None = None, *, name: str | None = None) -> Backbone:
+def load_checkpoint(path: Path | None = None, *, name: str | None = None) -> Backbone:
     """A backbone from a checkpoint file.
 
     Preprocessing is mean and standard deviation 0.5 (Dosovitskiy et al.), or ImageNet's for DeiT and torchvision,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitiq.models.backbones.base import Backbone
-from vitiq.models.backbones.checkpoint import load as load_checkpoint
+from vitiq.models.backbones.checkpoint import load_checkpoint
 from vitiq.weights.store import embedded_path
 
 NAME = "vit-embedded"
