@@ -21,6 +21,7 @@ from vitiq.evaluation import schema
 from vitiq.evaluation.parts import Parts, cannot_write, connect, synchronise_files
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.schema import COLUMNS
+from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study, StudyImage
 
 
@@ -228,3 +229,15 @@ def test_parts_that_hold_something_else_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "said"), [(errno.ENOTDIR, "choose another"), (errno.ENOSPC, "free some space")])
 def test_the_advice_fits_the_failure(number: int, said: str) -> None:
     assert said in str(cannot_write(Path("out"), OSError(number, os.strerror(number))))
+
+
+@pytest.mark.parametrize(
+    ("key", "suffix"),
+    [("../" * 8 + "etc/passwd", ""), ("ab" * 32, "/../../x"), ("AB" * 32, ".png"), ("", ".png"), ("ab" * 31, ".png")],
+)
+def test_a_key_or_suffix_that_could_lead_out_of_the_folder_is_refused(tmp_path: Path, key: str, suffix: str) -> None:
+    """Both are read from rows and studies, which may be somebody else's."""
+    store = Store(tmp_path)
+    with pytest.raises(InputError, match="64 hexadecimal digits"):
+        store.path("originals", key, suffix)
+    assert store.path("bitstreams", "ab" * 32, ".jpg") == tmp_path / "bitstreams" / "ab" / f"{'ab' * 32}.jpg"

@@ -17,7 +17,7 @@ from vitiq.report.choice import first_columns
 from vitiq.report.comparisons import BdCell, agreement, bd_table, has_curves, pareto
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Mean, Model
-from vitiq.report.source import Files, Study, read_trace
+from vitiq.report.source import Files, Study, previews, read_trace
 
 LABELS = 5
 """Labels shown of each image."""
@@ -220,14 +220,9 @@ def _trace(files: Files, assets: Assets) -> dict[str, Any]:
     if files.trace is None:
         return {}
     trace = read_trace(files.trace)
-    folder = files.trace.parent
-    root = next((parent for parent in folder.parents if (parent / "traces") in (folder, *folder.parents)), folder)
     # Previews are shown in the place of the decoded image, so a file without one has no use for them.
-    strip = [
-        [int(iteration), assets.full(root / name)]
-        for iteration, name in trace.get("previews", ())
-        if files.reconstruction is not None and (root / str(name)).exists()
-    ]
+    shown = previews(files.trace, trace) if files.reconstruction is not None else []
+    strip = [[iteration, assets.full(path)] for iteration, path in shown]
     losses = [float(value) for value in trace.get("loss", ())]
     step = max(1, len(losses) // STEPS)
     found: dict[str, Any] = {"loss": [[i + 1, _short(losses[i], 4)] for i in range(0, len(losses), step)]}

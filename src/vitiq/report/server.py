@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from vitiq.errors import InputError, VitiqError, described
+from vitiq.evaluation.store import inside
 from vitiq.image.io import read_image
 from vitiq.report.assets import overlay_bytes, thumbnail
 from vitiq.report.build import model_of
@@ -68,10 +69,7 @@ class ServerAssets:
         return self._token(kind, *paths)
 
     def _token(self, kind: str, *paths: Path) -> str:
-        real = tuple(path.resolve() for path in paths)
-        for path in real:
-            if not any(path.is_relative_to(root.resolve()) for root in self.roots):
-                raise InputError(f"{path}: lies outside the folder that is shown, so it is not shown")
+        real = tuple(inside(path, *self.roots).resolve() for path in paths)
         stamps = [f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size}" for path in real]
         token = hashlib.sha256("|".join([kind, *stamps]).encode()).hexdigest()[:24]
         self.known[token] = (kind, real)

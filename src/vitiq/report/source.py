@@ -16,7 +16,7 @@ from vitiq.errors import InputError
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.series_sets import read_set_scores
 from vitiq.evaluation.standing import standing
-from vitiq.evaluation.store import Store
+from vitiq.evaluation.store import Store, inside
 from vitiq.report.metric_info import metric_infos
 from vitiq.text import parse_json
 
@@ -137,6 +137,21 @@ def read_trace(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no trace of a search that can be read ({error}); remove it") from error
     found: dict[str, Any] = values
     return found
+
+
+def previews(path: Path, trace: Mapping[str, Any]) -> list[tuple[int, Path]]:
+    """Images of a search that are there, each with its iteration.
+
+    Args:
+        path: of the trace.
+        trace: what `read_trace` gave.
+
+    Raises:
+        InputError: one of them lies outside the study.
+    """
+    root = next((above.parent for above in path.parents if above.name == "traces"), path.parent)
+    named = ((int(iteration), inside(root / str(name), root)) for iteration, name in trace.get("previews", ()))
+    return [(iteration, image) for iteration, image in named if image.exists()]
 
 
 class _Trace(TypedDict, total=False):
