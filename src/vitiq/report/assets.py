@@ -23,6 +23,7 @@ from PIL import Image
 from vitiq.evaluation.store import inside
 from vitiq.files import write_bytes
 from vitiq.image.io import read_image
+from vitiq.report.source import read_maps
 from vitiq.types import ImageU8
 from vitiq.workers import cores
 
@@ -112,11 +113,10 @@ def _luma(image: ImageU8) -> Float[np.ndarray, "h w"]:
 
 def map_overlay(path: Path, kind: str) -> bytes:
     """The semantic error map as a tint, or attention as a shade over what the network did not look at."""
-    with np.load(path, allow_pickle=False) as found:
-        if kind == "attention":
-            attention = found["attention"].astype(np.float32)
-            return _tinted(1 - (attention / max(float(attention.max()), 1e-12)) ** 0.5, colour=(0, 0, 0), most=0.92)
-        return _tinted(found["loss"].astype(np.float32))
+    loss, attention = read_maps(path)
+    if kind == "attention":
+        return _tinted(1 - (attention / max(float(attention.max()), 1e-12)) ** 0.5, colour=(0, 0, 0), most=0.92)
+    return _tinted(loss)
 
 
 def _tinted(

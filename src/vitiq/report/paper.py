@@ -23,7 +23,7 @@ from vitiq.report.left_out import images_text
 from vitiq.report.maps import over_image
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Model
-from vitiq.report.source import Files, Study, previews, read_trace
+from vitiq.report.source import Files, Study, previews, read_maps, read_trace
 from vitiq.report.tables import THESIS_PRESET, all_tables, main_records
 from vitiq.report.written import escape_latex, to_csv, to_latex, to_markdown
 
@@ -223,8 +223,7 @@ def _of_image(
 def _map(record: Record, found: Files) -> Figure:
     if found.map is None:
         raise InputError(f"{record.image}: no map given, a file of maps expected")
-    with np.load(found.map, allow_pickle=False) as maps:
-        loss, attention = maps["loss"].astype(np.float32), maps["attention"]
+    loss, attention = read_maps(found.map)
     return over_image(_read(found.original), _read(found.reconstruction), loss, attention, f"{record.bytes} bytes")
 
 
