@@ -444,7 +444,9 @@ def test_a_page_of_its_own_with_packed_data_shows_its_images(
 ) -> None:
     monkeypatch.setattr("vitiq.report.page.PLAIN", 1000)
     study = equal_bytes(tmp_path)
-    html = render(study, build_model(study.name, [record for record, _ in study.records]), InlineAssets(tmp_path, 24_000_000))
+    html = render(
+        study, build_model(study.name, [record for record, _ in study.records]), InlineAssets(tmp_path, 24_000_000)
+    )
     assert "data-gzip" in html
     (tmp_path / "report-single.html").write_text(html, encoding="utf-8")
     page = opened((tmp_path / "report-single.html").as_uri())

@@ -23,7 +23,8 @@ from typing import Any
 from vitiq.errors import InputError
 from vitiq.evaluation.parts import Parts, cannot_write
 from vitiq.evaluation.record import Record
-from vitiq.evaluation.rows import read_records
+from vitiq.evaluation.rows import read_records, read_standing
+from vitiq.evaluation.standing import Standing
 from vitiq.evaluation.study import Study
 from vitiq.files import write_changed, write_quickly
 from vitiq.image.folders import RESULTS_MARK, holds_results
@@ -60,8 +61,8 @@ class Store:
         name = key + (SUFFIXES[kind] if suffix is None else suffix)
         if not KEY.fullmatch(key) or Path(name).name != name:
             raise InputError(
-                f"{self.out}: a result names its file {name!r}, a sha256 of 64 hexadecimal digits and a suffix expected; "
-                "its rows or studies are damaged: get the folder again"
+                f"{self.out}: a result names its file {name!r}, a sha256 of 64 hexadecimal digits and a suffix "
+                "expected; its rows or studies are damaged: get the folder again"
             )
         return self.out / kind / key[:2] / name
 
@@ -204,6 +205,10 @@ class Store:
             details: False leaves out the details of scores and encodes, for very many records.
         """
         return read_records(self.parts, study if isinstance(study, Study) else self.study(study), details=details)
+
+    def standing(self, study: Study) -> Standing:
+        """How far a study is, without reading its records."""
+        return read_standing(self.parts, study)
 
 
 def inside(path: Path, *folders: Path) -> Path:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from vitiq.analysis.bd_rate import ENOUGH_OVERLAP
@@ -40,6 +41,10 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
         _record(record, files[record.key, record.image], curve, images, model, words, assets)
         for curve, record in zip(model.curve_of, model.records, strict=True)
     ]
+    originals: dict[str, Path] = {}
+    for record, found in study.records:
+        if found.original is not None:
+            originals.setdefault(record.image, found.original)
     words_of = answer(model)
     first = first_columns(model)
     return {
@@ -60,7 +65,7 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
             }
             for curve in model.curves
         ],
-        "images": [_image(study, model, assets, index) for index in range(len(model.images))],
+        "images": [_image(image, originals.get(image[0]), assets) for image in model.images],
         "records": records,
         "words": list(words),
         "points": _points(model),
@@ -124,9 +129,8 @@ def _column(column: Column) -> dict[str, Any]:
     }
 
 
-def _image(study: Study, model: Model, assets: Assets, index: int) -> dict[str, Any]:
-    name, width, height, size = model.images[index]
-    path = next((f.original for r, f in study.records if r.image == name and f.original), None)
+def _image(image: tuple[str, int, int, int], path: Path | None, assets: Assets) -> dict[str, Any]:
+    name, width, height, size = image
     found = {"name": name, "w": width, "h": height, "bytes": size}
     if path is not None:
         found["src"] = assets.full(path)
