@@ -41,7 +41,7 @@ def bounded_npz(path: Path, largest: int = LARGEST) -> dict[str, np.ndarray]:
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """One array: NumPy makes room for what its header says before it reads it, so the header is checked first."""
+    """One array: NumPy allocates what its header says before it reads it, so the header is checked first."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         if version not in _HEADERS:

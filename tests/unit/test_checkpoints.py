@@ -176,7 +176,7 @@ def test_what_a_pickle_asks_for_is_named(tmp_path: Path) -> None:
 
 
 def test_arrays_are_bounded_by_what_their_file_holds(tmp_path: Path) -> None:
-    """NumPy makes room for what a header says before it reads on: 400 bytes asked for 8 TB."""
+    """NumPy allocates what a header says before it reads on: 400 bytes asked for 8 TB."""
     whole, lying = tmp_path / "whole.npz", tmp_path / "lying.npz"
     np.savez_compressed(whole, mu=np.zeros(100_000), sigma=np.ones((2, 2)))
     assert bounded_npz(whole)["mu"].shape == (100_000,)
@@ -205,6 +205,6 @@ def test_files_of_weights_and_arrays_have_one_reader_each() -> None:
     found = {
         path.relative_to(sources).as_posix()
         for path in sources.rglob("*.py")
-        if re.search(r"\btorch\.load\(|\bnp\.load\(|\bread_array\(", path.read_text(encoding="utf-8"))
+        if re.search(r"\btorch\.load\(|\bnp\.load\(|\bread_array\(|\bload_file\(", path.read_text(encoding="utf-8"))
     }
     assert found == {"npz.py", "weights/checkpoint.py"}

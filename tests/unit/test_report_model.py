@@ -500,10 +500,10 @@ def test_a_trace_that_names_a_file_outside_the_study_is_refused(tmp_path: Path, 
 class Passes(list[Any]):
     """A list that counts how often it is gone through."""
 
-    count = 0
+    passes = 0
 
     def __iter__(self) -> Iterator[Any]:
-        self.count += 1
+        self.passes += 1
         return super().__iter__()
 
 
@@ -519,13 +519,14 @@ def test_records_are_gone_through_as_often_for_many_images_as_for_few(tmp_path: 
         )
         study = replace(few, records=records)
         model = model_of(study)
-        model = replace(model, records=Passes(model.records))
-        records.count = 0
+        counted_too = Passes(model.records)
+        model = replace(model, records=counted_too)
+        records.passes = 0
         note = each_setting(model).note
         assert "in common" in note
         assert "note 1" not in note
         made = payload(study, model, FolderAssets(tmp_path))
         assert [image["name"] for image in made["images"]] == [f"{n}.png" for n in range(images)]
         assert all(image["src"] for image in made["images"])
-        passes.append((records.count, model.records.count))  # type: ignore[attr-defined]
+        passes.append((records.passes, counted_too.passes))
     assert passes[0] == passes[1]

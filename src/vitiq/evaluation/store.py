@@ -222,8 +222,8 @@ def inside(path: Path, *folders: Path) -> Path:
     real = path.resolve()
     if not any(real.is_relative_to(folder.resolve()) for folder in folders):
         raise InputError(
-            f"{path}: leads to {real}, which lies outside {folders[0]}, so it is not shown; move the file there, or "
-            "remove what names it"
+            f"{path}: leads to {real}, which lies outside the folder {folders[0]}, so it is not shown; "
+            "move the file there, or remove what names it"
         )
     return path
 

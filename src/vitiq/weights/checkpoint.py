@@ -60,7 +60,7 @@ def read_checkpoint(path: Path, classes: Iterable[tuple[Any, str]] = ()) -> Mapp
             check_header(path)
             return dict(load_file(path))
         if path.suffix == ".npz":
-            arrays = bounded_npz(path, _room(path.stat().st_size))
+            arrays = bounded_npz(path, _largest(path.stat().st_size))
             return {name: torch.from_numpy(array) for name, array in arrays.items()}
         refuse_wrong_kind(path)
         with path.open("rb") as file:
@@ -177,13 +177,13 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _check_unpacked(path: Path, unpacked: int) -> None:
     size = path.stat().st_size
-    if unpacked > _room(size):
+    if unpacked > _largest(size):
         raise WeightsError(
-            f"{path}: a file of {size} bytes that unpacks to {unpacked}, at most {_room(size)} expected; "
+            f"{path}: a file of {size} bytes that unpacks to {unpacked}, at most {_largest(size)} expected; "
             f"these are no weights"
         )
 
 
-def _room(size: int) -> int:
+def _largest(size: int) -> int:
     """Bytes that a file of a size may unpack to."""
     return GROWTH * size + SPARE
