@@ -422,7 +422,7 @@ def test_print_breaks_no_name_of_a_codec_within_a_word(opened: Open, tmp_path: P
     study = with_many_metrics(equal_bytes(tmp_path))
     label = "vitiq generative [effort=2, loss=ssim]"
     records = [(replace(r, label=label) if r.codec == "inversion" else r, files) for r, files in study.records]
-    html = render(study, build_model(study.name, [record for record, _ in records]), InlineAssets(24_000_000))
+    html = render(study, build_model(study.name, [record for record, _ in records]), InlineAssets(tmp_path, 24_000_000))
     (tmp_path / "report-single.html").write_text(html, encoding="utf-8")
     page = opened((tmp_path / "report-single.html").as_uri(), width=688)  # A4 without its margins
     page.locator("#files").scroll_into_view_if_needed()
@@ -444,7 +444,9 @@ def test_a_page_of_its_own_with_packed_data_shows_its_images(
 ) -> None:
     monkeypatch.setattr("vitiq.report.page.PLAIN", 1000)
     study = equal_bytes(tmp_path)
-    html = render(study, build_model(study.name, [record for record, _ in study.records]), InlineAssets(24_000_000))
+    html = render(
+        study, build_model(study.name, [record for record, _ in study.records]), InlineAssets(tmp_path, 24_000_000)
+    )
     assert "data-gzip" in html
     (tmp_path / "report-single.html").write_text(html, encoding="utf-8")
     page = opened((tmp_path / "report-single.html").as_uri())

@@ -7,7 +7,9 @@ import http.client
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,9 @@ class Growing:
     def study(self, out: Path) -> Study:
         return Study(self.whole.name, self.whole.records[: self.shown], planned=self.whole.planned)
 
+    def progress(self, out: Path) -> tuple[int, int]:
+        return self.shown, self.whole.planned
+
     def version(self, out: Path) -> str:
         return str(self.shown)
 
@@ -41,6 +46,7 @@ class Growing:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Growing:
     found = Growing(equal_bytes(tmp_path / "out"), 3)
     monkeypatch.setattr(module, "read_study", found.study)
+    monkeypatch.setattr(module, "read_progress", found.progress)
     monkeypatch.setattr(module, "study_version", found.version)
     return found
 
@@ -85,6 +91,34 @@ def ask(
     found = answer.status, answer.read()
     connection.close()
     return found
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 70_000])
+def test_a_port_that_no_machine_has_is_refused(run: Growing, tmp_path: Path, port: int) -> None:
+    with pytest.raises(InputError, match=f"port {port} given, 0 to 65535 expected; choose another with --port"):
+        ViewServer(tmp_path / "out", port)
+
+
+def test_polls_count_a_study_once_and_never_read_it(
+    server: ViewServer, run: Growing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each poll read all records, and the polls of several pages did so at once."""
+    counted: list[Path] = []
+
+    def slow(out: Path) -> tuple[int, int]:
+        counted.append(out)
+        time.sleep(0.2)
+        return run.progress(out)
+
+    def read(out: Path) -> Study:
+        raise AssertionError("a poll read the study")
+
+    monkeypatch.setattr(module, "read_progress", slow)
+    monkeypatch.setattr(module, "read_study", read)
+    with ThreadPoolExecutor(8) as pool:
+        answers = [json.loads(body) for _, body in pool.map(lambda _: ask(server, "/state?of=study"), range(8))]
+    assert answers == [{"version": "3", "done": 3, "planned": 9}] * 8
+    assert len(counted) == 1
 
 
 def test_the_page_follows_a_run(opened: Open, server: ViewServer, run: Growing, shots: Path) -> None:

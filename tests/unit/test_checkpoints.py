@@ -10,6 +10,7 @@ import io
 import json
 import math
 import pickle
+import re
 import struct
 import subprocess
 import sys
@@ -23,13 +24,18 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+import vitiq
 from vitiq.codecs.inversion.generators.embedded import EmbeddedGenerator
 from vitiq.codecs.transform.latent_classifier import load_classifier
 from vitiq.codecs.transform.networks.embedded import load_model
-from vitiq.errors import WeightsError
+from vitiq.errors import InputError, WeightsError
+from vitiq.metrics.sets.moments import load_statistics
 from vitiq.models.backbones import load_backbone
 from vitiq.models.backbones.formats import read_state
 from vitiq.models.perceptual import read_state as read_perceptual
+from vitiq.npz import bounded_npz
+from vitiq.report.source import read_maps
+from vitiq.training.data import kept_arrays
 from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
 from vitiq.weights.store import embedded_path
 
@@ -139,7 +145,8 @@ KINDS = (
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from vitiq.errors import WeightsError
+from vitiq.errors import InputError, WeightsError
+from vitiq.metrics.sets.moments import load_statistics
 from vitiq.models.backbones.formats import read_state
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sys.argv[1:]:
@@ -166,3 +173,38 @@ def test_what_a_pickle_asks_for_is_named(tmp_path: Path) -> None:
     for kind in KINDS[:2]:
         with pytest.raises(WeightsError, match=r"asks for more than tensors: Unsupported (global|operand)"):
             read_checkpoint(hostile(kind, tmp_path / "evil.pth"))
+
+
+def test_arrays_are_bounded_by_what_their_file_holds(tmp_path: Path) -> None:
+    """NumPy allocates what a header says before it reads on: 400 bytes asked for 8 TB."""
+    whole, lying = tmp_path / "whole.npz", tmp_path / "lying.npz"
+    np.savez_compressed(whole, mu=np.zeros(100_000), sigma=np.ones((2, 2)))
+    assert bounded_npz(whole)["mu"].shape == (100_000,)
+    with pytest.raises(ValueError, match="at most 1000 are read"):
+        bounded_npz(whole, 1000)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    with zipfile.ZipFile(lying, "w") as archive:
+        for name in ("mu", "sigma", "loss", "attention"):
+            archive.writestr(f"{name}.npy", header.getvalue())
+    with pytest.raises(ValueError, match=r"mu\.npy asks for an array of \(1000000000000,\)"):
+        bounded_npz(lying)
+    for read in (load_statistics, read_maps):
+        with pytest.raises(InputError, match=r"lying\.npz: .*asks for an array"):
+            read(lying)
+    lying.write_bytes(whole.read_bytes()[:200])
+    assert kept_arrays(lying) is None
+    for read in (load_statistics, read_maps):
+        with pytest.raises(InputError, match=r"lying\.npz"):
+            read(lying)
+
+
+def test_files_of_weights_and_arrays_have_one_reader_each() -> None:
+    """Whatever reads them elsewhere leaves the bounds out."""
+    sources = Path(vitiq.__file__).parent
+    found = {
+        path.relative_to(sources).as_posix()
+        for path in sources.rglob("*.py")
+        if re.search(r"\btorch\.load\(|\bnp\.load\(|\bread_array\(|\bload_file\(", path.read_text(encoding="utf-8"))
+    }
+    assert found == {"npz.py", "weights/checkpoint.py"}

@@ -6,9 +6,10 @@ import base64
 import gzip
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,17 +20,19 @@ from report_studies import curves, equal_bytes, with_many_metrics
 from vitiq.analysis.comparison import compare
 from vitiq.analysis.points import points_of
 from vitiq.cli.bench_manage import means_table
+from vitiq.errors import InputError
 from vitiq.metrics.questions import QUESTIONS
 from vitiq.report.answer import NEAREST, answer, excess_text, warnings_of
 from vitiq.report.asked import setting_text
-from vitiq.report.assets import FolderAssets, InlineAssets, lossless, overlay_bytes
+from vitiq.report.assets import Assets, FolderAssets, InlineAssets, lossless, overlay_bytes
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import agreement, bd_table, pareto, turned
 from vitiq.report.metric_info import digits, metric_infos, number_text
 from vitiq.report.model import Model, build_model
 from vitiq.report.page import packed, render
-from vitiq.report.payload import _short, to_script
-from vitiq.report.source import Study, counted, visible
+from vitiq.report.payload import _short, payload, to_script
+from vitiq.report.server import ServerAssets
+from vitiq.report.source import Study, counted, previews, read_trace, visible
 from vitiq.report.style import COLOURS, codec_style, styles
 from vitiq.report.tables import all_tables, each_setting, thesis_tables
 from vitiq.report.tables import equal_bytes as equal_table
@@ -364,8 +367,8 @@ def test_a_large_study_is_a_small_page(tmp_path: Path) -> None:
 def test_previews_of_a_search_are_kept_only_beside_the_decoded_image(tmp_path: Path) -> None:
     study = equal_bytes(tmp_path)
     bare = replace(study, records=[(record, replace(files, reconstruction=None)) for record, files in study.records])
-    assert '"strip":' in render(study, model_of(study), FolderAssets(tmp_path / "all"))
-    assert '"strip":' not in render(bare, model_of(bare), FolderAssets(tmp_path / "bare"))
+    assert '"strip":' in render(study, model_of(study), FolderAssets(tmp_path))
+    assert '"strip":' not in render(bare, model_of(bare), FolderAssets(tmp_path))
 
 
 def test_an_empty_study_has_a_page(tmp_path: Path) -> None:
@@ -413,10 +416,10 @@ def test_assets_are_exact_named_by_content_and_made_once(tmp_path: Path) -> None
 
 def test_a_page_of_its_own_keeps_to_its_budget_and_says_what_is_not_exact(tmp_path: Path) -> None:
     study = curves(tmp_path, images=3)
-    whole = render(study, model_of(study), InlineAssets(50_000_000))
+    whole = render(study, model_of(study), InlineAssets(tmp_path, 50_000_000))
     assert "Display copies" not in whole
     assert "data:image/webp" in whole
-    tight = InlineAssets(400_000)
+    tight = InlineAssets(tmp_path, 400_000)
     small = render(study, model_of(study), tight)
     assert tight.quality is not None
     assert "Display copies, not exact" in small
@@ -455,3 +458,75 @@ def test_shortened_numbers_are_shown_as_the_whole_ones(value: float, places: int
     short = _short(value, figures, lambda number: number_text(number, places))
     assert short is not None
     assert number_text(short, places) == number_text(value, places)
+
+
+OUTSIDE = ("{secret}", "../secret.txt", "link.png")
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("kind", ["folder", "inline", "server"])
+def test_a_file_outside_the_study_is_never_shown(tmp_path: Path, name: str, kind: str) -> None:
+    """A folder of somebody else's copied any file that it named into OUT/assets."""
+    secret, out = tmp_path / "secret.txt", tmp_path / "out"
+    secret.write_text("secret")
+    out.mkdir()
+    (out / "link.png").symlink_to(secret)
+    assets: Assets = {
+        "folder": FolderAssets(out),
+        "inline": InlineAssets(out, 10_000),
+        "server": ServerAssets((out,)),
+    }[kind]  # type: ignore[assignment]
+    path = out / name.format(secret=secret)
+    for ask in (assets.full, assets.thumbnail, lambda given: assets.overlay("semantic", given)):
+        with pytest.raises(InputError, match="outside"):
+            ask(path)
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_trace_that_names_a_file_outside_the_study_is_refused(tmp_path: Path, name: str) -> None:
+    secret, out = tmp_path / "secret.txt", tmp_path / "out"
+    secret.write_text("secret")
+    study = equal_bytes(out)
+    (out / "link.png").symlink_to(secret)
+    trace = next(files.trace for _, files in study.records if files.trace)
+    named = [[n, name.format(secret=secret)] for n in (1, 2)]
+    trace.write_text(json.dumps({"loss": [1.0], "previews": named, "latents": []}))
+    with pytest.raises(InputError, match=r"secret\.txt, which lies outside .*out"):
+        render(study, model_of(study), FolderAssets(out))
+    with pytest.raises(InputError, match="outside"):
+        previews(trace, read_trace(trace))
+
+
+class Passes(list[Any]):
+    """A list that counts how often it is gone through."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_records_are_gone_through_as_often_for_many_images_as_for_few(tmp_path: Path) -> None:
+    """Once an image and once a note, which took 20 s for 20,000 records."""
+    few = curves(tmp_path, images=1, qualities=(20, 50, 80, 90))
+    passes = []
+    for images in (2, 8):
+        records = Passes(
+            (replace(record, image=f"{n}.png", notes=(f"note {n} of {at}", "in common")), files)
+            for n in range(images)
+            for at, (record, files) in enumerate(few.records)
+        )
+        study = replace(few, records=records)
+        model = model_of(study)
+        counted_too = Passes(model.records)
+        model = replace(model, records=counted_too)
+        records.passes = 0
+        note = each_setting(model).note
+        assert "in common" in note
+        assert "note 1" not in note
+        made = payload(study, model, FolderAssets(tmp_path))
+        assert [image["name"] for image in made["images"]] == [f"{n}.png" for n in range(images)]
+        assert all(image["src"] for image in made["images"])
+        passes.append((records.passes, counted_too.passes))
+    assert passes[0] == passes[1]

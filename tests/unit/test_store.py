@@ -21,6 +21,8 @@ from vitiq.evaluation import schema
 from vitiq.evaluation.parts import Parts, cannot_write, connect, synchronise_files
 from vitiq.evaluation.rows import read_records
 from vitiq.evaluation.schema import COLUMNS
+from vitiq.evaluation.standing import Standing, standing
+from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study, StudyImage
 
 
@@ -228,3 +230,39 @@ def test_parts_that_hold_something_else_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "said"), [(errno.ENOTDIR, "choose another"), (errno.ENOSPC, "free some space")])
 def test_the_advice_fits_the_failure(number: int, said: str) -> None:
     assert said in str(cannot_write(Path("out"), OSError(number, os.strerror(number))))
+
+
+@pytest.mark.parametrize(
+    ("key", "suffix"),
+    [("../" * 8 + "etc/passwd", ""), ("ab" * 32, "/../../x"), ("AB" * 32, ".png"), ("", ".png"), ("ab" * 31, ".png")],
+)
+def test_a_key_or_suffix_that_could_lead_out_of_the_folder_is_refused(tmp_path: Path, key: str, suffix: str) -> None:
+    """Both are read from rows and studies, which may be somebody else's."""
+    store = Store(tmp_path)
+    with pytest.raises(InputError, match="64 hexadecimal digits"):
+        store.path("originals", key, suffix)
+    assert store.path("bitstreams", "ab" * 32, ".jpg") == tmp_path / "bitstreams" / "ab" / f"{'ab' * 32}.jpg"
+
+
+def test_a_study_is_counted_as_its_records_are(tmp_path: Path) -> None:
+    image = StudyImage("a.png", "/a.png", "ab" * 32, 4, 3, 99)
+    rates = tuple(("quality", float(quality)) for quality in range(10, 70, 10))
+    series = Series("jpeg", "{}", "JPEG", "JPEG", ".jpg", rates=rates)  # type: ignore[arg-type]
+    asked = Study((image,), (series,), ("mse", "ssim"), {"mse": "mse|v1", "ssim": "ssim|v1"})
+    store = Store(tmp_path)
+    whole, lacking, unscored, other, failed, _ = (task.key for task in asked.tasks())
+    row = dict.fromkeys(COLUMNS["encodes"]) | {"image_sha256": "ab" * 32, "codec": "jpeg", "label": "JPEG"}
+    row |= {"settings": "{}", "rate_kind": "quality", "notes": "[]", "details": "{}", "written": 1.0}
+    row |= {"width": 4, "height": 3, "bytes": 9}
+    made = [row | {"encode_key": key} for key in (whole, lacking, unscored, other)]
+    store.parts.write("encodes", [*made, row | {"encode_key": failed, "bytes": 0, "error": "broken"}])
+    mse = [score(key, 1.0) for key in (whole, lacking, unscored, other)]
+    ssim = score(whole, 0.5) | {"metric": "ssim", "signature": "ssim|v1"}
+    of_another_version = ssim | {"encode_key": other, "signature": "ssim|v0"}
+    broken = ssim | {"encode_key": unscored, "value": math.nan, "error": "out of memory"}
+    store.parts.write("scores", [*mse, ssim, of_another_version, broken])
+    found = store.standing(asked)
+    assert found == Standing(tasks=6, done=1, failed=2, waiting=1, files=4, unscored={"ssim": 3})
+    assert found == standing(asked, store.records(asked))
+    none = Study((image,), (series,), ())
+    assert store.standing(none) == standing(none, store.records(none))

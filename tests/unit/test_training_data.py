@@ -228,3 +228,19 @@ def test_no_program_is_run_for_an_image_of_another_kind(tmp_path: Path, monkeypa
     )
     Image.new("RGB", (9, 9)).save(tmp_path / "in" / "y.png")
     assert ImageSet.open([tmp_path / "in"], tmp_path / "cache", short_side=9).names == ["y.png"]
+
+
+def test_files_above_the_limit_are_left_out_unread(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sparse file, or a member of a packed archive, asks for more memory than it takes on the disk."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    (folder / "large.png").write_bytes(png(noise))
+    with tarfile.open(folder / "more.tar", "a") as archive:
+        archive.add(folder / "large.png", "deep/also large.png")
+    for module in ("vitiq.image.limits", "vitiq.training.data"):
+        monkeypatch.setattr(f"{module}.MAX_FILE_BYTES", 2000)
+    images = ImageSet.open([folder], tmp_path / "cache", short_side=100)
+    assert len(images) == 4
+    for name in ("large.png: more than 2000 bytes", "more.tar: deep/also large.png has"):
+        assert name in caplog.text

@@ -42,6 +42,8 @@ MAX_PIXELS = 2**28
 MAX_BYTES = 2**28
 MAX_WEIGHTS = 32
 """Bytes of a whole sha256."""
+MAX_SECTIONS = 4096
+"""Each costs a reader some hundred bytes of memory, though two in the file: a bound on what a small file asks for."""
 
 _PLUGIN_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -184,6 +186,8 @@ def _check_parts(container: Container) -> None:
         raise BitstreamError(f"symbol checksum {container.symbols_crc} given, a number of 32 bits expected")
     if not container.sections:
         raise BitstreamError("a .viq file needs at least one section; none given")
+    if len(container.sections) > MAX_SECTIONS:
+        raise BitstreamError(f"{len(container.sections)} sections given, a .viq file holds at most {MAX_SECTIONS}")
     for section in container.sections:
         if not 0 <= section.kind <= 255:
             raise BitstreamError(f"section kind {section.kind} given, 0 to 255 expected")
@@ -253,6 +257,8 @@ def _unpack(reader: _Reader) -> Container:
     count = reader.varint()
     if count < 1:
         raise BitstreamError(".viq file has no section; it is damaged")
+    if count > MAX_SECTIONS:
+        raise BitstreamError(f".viq file of {count} sections given, at most {MAX_SECTIONS} expected; it is damaged")
     sections = []
     for index in range(count):
         kind = reader.take(1)[0]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from vitiq.evaluation.parts import connect
 from vitiq.evaluation.rows import fetched
-from vitiq.evaluation.standing import standing
 from vitiq.evaluation.store import Store
 
 KEYED = ("bitstreams", "reconstructions", "traces", "maps", "previews")
@@ -61,7 +60,7 @@ def list_studies(out: Path) -> list[Listed]:
     found = []
     for name in names:
         study = store.study(name)
-        stands = standing(study, store.records(study, details=False))
+        stands = store.standing(study)
         counts = (len(study.images), len(study.series), stands.tasks, stands.done, stands.failed)
         found.append(Listed(name, study.preset, *counts, name == names[-1]))
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vitiq.evaluation.parts import AS_PARQUET, Parts, cannot_write, connect, quoted, whole_rows
 from vitiq.evaluation.record import Record
+from vitiq.evaluation.standing import Standing
 from vitiq.evaluation.study import Study
 from vitiq.files import named_at_end
 from vitiq.text import parse_json
@@ -134,6 +135,28 @@ def read_records(parts: Parts, study: Study, *, details: bool = True) -> list[Re
             "ORDER BY position"
         )
         return [_record(row, scores.get(row[0], {})) for row in fetched(connection, query)]
+
+
+def read_standing(parts: Parts, study: Study) -> Standing:
+    """How far a study is, as `standing` of all its records, which are only counted here."""
+    counted = (
+        "SELECT count(*), count(*) FILTER (error IS NULL), "
+        f"count(*) FILTER (error IS NULL AND coalesce(own, 0) = {len(study.signatures)}), "
+        "count(*) FILTER (error IS NOT NULL OR lost IS NOT NULL) FROM tasks JOIN encodes USING (encode_key) "
+        "LEFT JOIN lost USING (encode_key) "
+        "LEFT JOIN (SELECT encode_key, count(*) AS own FROM scores GROUP BY encode_key) USING (encode_key)"
+    )
+    scored = (
+        "SELECT metric, count(*) FROM (SELECT encode_key FROM tasks JOIN encodes USING (encode_key) "
+        "WHERE error IS NULL) JOIN scores USING (encode_key) GROUP BY metric"
+    )
+    with connect() as connection, whole_rows(parts.root):
+        join(connection, parts, study)
+        ((records, files, done, failed),) = fetched(connection, counted)
+        have = dict(fetched(connection, scored))
+    lacking = {name: files - have.get(name, 0) for name in study.signatures}
+    unscored = {name: count for name, count in lacking.items() if count}
+    return Standing(len(study), done, failed, len(study) - records, files, unscored)
 
 
 def _scores(connection: DuckDBPyConnection, order: Sequence[str], *, details: bool) -> dict[str, dict[str, Score]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,8 @@ from typing import Any
 from vitiq.errors import InputError
 from vitiq.evaluation.parts import Parts, cannot_write
 from vitiq.evaluation.record import Record
-from vitiq.evaluation.rows import read_records
+from vitiq.evaluation.rows import read_records, read_standing
+from vitiq.evaluation.standing import Standing
 from vitiq.evaluation.study import Study
 from vitiq.files import write_changed, write_quickly
 from vitiq.image.folders import RESULTS_MARK, holds_results
@@ -30,6 +32,9 @@ from vitiq.text import parse_json
 
 WRITTEN = ("study.json", "records.parquet", "records.csv", "report.html", "report-single.html", "table.md", "table.tex")
 """Files at the top of a folder of results, which a further study replaces."""
+
+KEY = re.compile(r"[0-9a-f]{64}")
+"""A key of files: a sha256, of an encode or of an original's pixels."""
 
 SUFFIXES = {"reconstructions": ".png", "originals": ".png", "traces": ".json", "maps": ".npz", "previews": ""}
 
@@ -48,8 +53,18 @@ class Store:
     # Files
 
     def path(self, kind: str, key: str, suffix: str | None = None) -> Path:
-        """Where a file of a key lies: `kind` is bitstreams, reconstructions, originals, traces, maps or previews."""
-        return self.out / kind / key[:2] / (key + (SUFFIXES[kind] if suffix is None else suffix))
+        """Where a file of a key lies: `kind` is bitstreams, reconstructions, originals, traces, maps or previews.
+
+        Raises:
+            InputError: keys and suffixes come from files of the folder, and this one would lead to another place.
+        """
+        name = key + (SUFFIXES[kind] if suffix is None else suffix)
+        if not KEY.fullmatch(key) or Path(name).name != name:
+            raise InputError(
+                f"{self.out}: a result names its file {name!r}, a sha256 of 64 hexadecimal digits and a suffix "
+                "expected; its rows or studies are damaged: get the folder again"
+            )
+        return self.out / kind / key[:2] / name
 
     def put(self, path: Path, data: bytes) -> None:
         """Write a file of a key atomically; it is on the disk for good before rows are that refer to it.
@@ -190,6 +205,27 @@ class Store:
             details: False leaves out the details of scores and encodes, for very many records.
         """
         return read_records(self.parts, study if isinstance(study, Study) else self.study(study), details=details)
+
+    def standing(self, study: Study) -> Standing:
+        """How far a study is, without reading its records."""
+        return read_standing(self.parts, study)
+
+
+def inside(path: Path, *folders: Path) -> Path:
+    """The path, if it lies in one of the folders once links are followed.
+
+    A folder of results may be somebody else's, whose names and links would have private files shown.
+
+    Raises:
+        InputError: it lies elsewhere.
+    """
+    real = path.resolve()
+    if not any(real.is_relative_to(folder.resolve()) for folder in folders):
+        raise InputError(
+            f"{path}: leads to {real}, which lies outside the folder {folders[0]}, so it is not shown; "
+            "move the file there, or remove what names it"
+        )
+    return path
 
 
 def _there(path: Path) -> Path | None:

@@ -20,8 +20,10 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
+from vitiq.evaluation.store import inside
 from vitiq.files import write_bytes
 from vitiq.image.io import read_image
+from vitiq.report.source import read_maps
 from vitiq.types import ImageU8
 from vitiq.workers import cores
 
@@ -38,7 +40,10 @@ DISPLAY_QUALITIES = (92, 84, 74, 60, 45, 30, 15)
 
 
 class Assets(Protocol):
-    """Hands out the address of an image; how it is kept is its own affair."""
+    """Hands out the address of an image; how it is kept is its own affair.
+
+    Each refuses an image outside the folder of the study, with an InputError.
+    """
 
     def full(self, path: Path) -> str:
         """Address of the whole image."""
@@ -108,11 +113,10 @@ def _luma(image: ImageU8) -> Float[np.ndarray, "h w"]:
 
 def map_overlay(path: Path, kind: str) -> bytes:
     """The semantic error map as a tint, or attention as a shade over what the network did not look at."""
-    with np.load(path, allow_pickle=False) as found:
-        if kind == "attention":
-            attention = found["attention"].astype(np.float32)
-            return _tinted(1 - (attention / max(float(attention.max()), 1e-12)) ** 0.5, colour=(0, 0, 0), most=0.92)
-        return _tinted(found["loss"].astype(np.float32))
+    loss, attention = read_maps(path)
+    if kind == "attention":
+        return _tinted(1 - (attention / max(float(attention.max()), 1e-12)) ** 0.5, colour=(0, 0, 0), most=0.92)
+    return _tinted(loss)
 
 
 def _tinted(
@@ -171,6 +175,8 @@ class FolderAssets:
 
     def _want(self, paths: tuple[Path, ...], suffix: str, make: Callable[[], bytes]) -> str:
         if paths not in self._digests:
+            for path in paths:
+                inside(path, self.out)
             self._digests[paths] = digest(*paths)
         name = f"{self._digests[paths]}.{suffix}"
         self.wanted.setdefault(name, make)
@@ -218,10 +224,12 @@ class InlineAssets:
     """Keeps images in the page itself, exact where all fit the budget, else as the best display copies that do.
 
     Attributes:
+        out: folder of the study.
         budget: bytes of the page that images may take.
         quality: WebP quality of the copies; None where they are exact.
     """
 
+    out: Path
     budget: int
     quality: int | None = None
     paths: dict[Path, str] = field(default_factory=dict)
@@ -229,7 +237,7 @@ class InlineAssets:
 
     def full(self, path: Path) -> str:
         """A placeholder that `fill` replaces once it is known what fits."""
-        return self.paths.setdefault(path, f"vitiq:image:{len(self.paths)}:")
+        return self.paths.setdefault(inside(path, self.out), f"vitiq:image:{len(self.paths)}:")
 
     def thumbnail(self, path: Path) -> str:
         """The browser shrinks the whole image: a second copy would take from the budget."""
@@ -239,6 +247,8 @@ class InlineAssets:
         """A data URI; maps are small."""
         name = f"{kind}:{':'.join(map(str, paths))}"
         if name not in self._small:
+            for path in paths:
+                inside(path, self.out)
             self._small[name] = _data_uri(overlay_bytes(kind, *paths), "webp")
         return self._small[name]
 

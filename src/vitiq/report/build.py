@@ -55,7 +55,7 @@ def build_report(out: Path, *, single_file: bool = False, step: Callable[[int, i
     write_changed(out / "table.tex", "\n".join(to_latex(table) for table in made).encode())
     if single_file:
         target = out / "report-single.html"
-        write_changed(target, render(study, model, InlineAssets(SINGLE_FILE_BUDGET)).encode())
+        write_changed(target, render(study, model, InlineAssets(out, SINGLE_FILE_BUDGET)).encode())
         return target
     assets = FolderAssets(out)
     page = render(study, model, assets)

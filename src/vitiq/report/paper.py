@@ -23,7 +23,7 @@ from vitiq.report.left_out import images_text
 from vitiq.report.maps import over_image
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Model
-from vitiq.report.source import Files, Study, read_trace
+from vitiq.report.source import Files, Study, previews, read_maps, read_trace
 from vitiq.report.tables import THESIS_PRESET, all_tables, main_records
 from vitiq.report.written import escape_latex, to_csv, to_latex, to_markdown
 
@@ -185,11 +185,10 @@ def _of_image(
 ) -> Iterator[Made]:
     if found.trace and found.trace.exists():
         trace = read_trace(found.trace)
-        root = _root(found.trace)
         latents = [np.array(layer, dtype=np.float32) for layer in trace.get("latents", ())]
         if latents:
             yield f"latent-{index}", f"The latent of {record.image} as an image.", 1, lambda: figures.latents(latents)
-        shown = [(int(n), root / str(name)) for n, name in trace.get("previews", ()) if (root / str(name)).exists()]
+        shown = previews(found.trace, trace)
         shown = shown[:: max(1, math.ceil(len(shown) / PREVIEWS))]
         if shown:
             caption = f"The search for {record.image}."
@@ -221,15 +220,10 @@ def _of_image(
         yield f"map-{index}", caption, 2, lambda: _map(record, found)
 
 
-def _root(trace: Path) -> Path:
-    return next((p for p in trace.parents if p.name == "traces"), trace.parent).parent
-
-
 def _map(record: Record, found: Files) -> Figure:
     if found.map is None:
         raise InputError(f"{record.image}: no map given, a file of maps expected")
-    with np.load(found.map, allow_pickle=False) as maps:
-        loss, attention = maps["loss"].astype(np.float32), maps["attention"]
+    loss, attention = read_maps(found.map)
     return over_image(_read(found.original), _read(found.reconstruction), loss, attention, f"{record.bytes} bytes")
 
 

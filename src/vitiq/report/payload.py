@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from vitiq.analysis.bd_rate import ENOUGH_OVERLAP
@@ -17,7 +18,7 @@ from vitiq.report.choice import first_columns
 from vitiq.report.comparisons import BdCell, agreement, bd_table, has_curves, pareto
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Mean, Model
-from vitiq.report.source import Files, Study, read_trace
+from vitiq.report.source import Files, Study, previews, read_trace
 
 LABELS = 5
 """Labels shown of each image."""
@@ -40,6 +41,10 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
         _record(record, files[record.key, record.image], curve, images, model, words, assets)
         for curve, record in zip(model.curve_of, model.records, strict=True)
     ]
+    originals: dict[str, Path] = {}
+    for record, found in study.records:
+        if found.original is not None:
+            originals.setdefault(record.image, found.original)
     words_of = answer(model)
     first = first_columns(model)
     return {
@@ -60,7 +65,7 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
             }
             for curve in model.curves
         ],
-        "images": [_image(study, model, assets, index) for index in range(len(model.images))],
+        "images": [_image(image, originals.get(image[0]), assets) for image in model.images],
         "records": records,
         "words": list(words),
         "points": _points(model),
@@ -124,9 +129,8 @@ def _column(column: Column) -> dict[str, Any]:
     }
 
 
-def _image(study: Study, model: Model, assets: Assets, index: int) -> dict[str, Any]:
-    name, width, height, size = model.images[index]
-    path = next((f.original for r, f in study.records if r.image == name and f.original), None)
+def _image(image: tuple[str, int, int, int], path: Path | None, assets: Assets) -> dict[str, Any]:
+    name, width, height, size = image
     found = {"name": name, "w": width, "h": height, "bytes": size}
     if path is not None:
         found["src"] = assets.full(path)
@@ -220,14 +224,9 @@ def _trace(files: Files, assets: Assets) -> dict[str, Any]:
     if files.trace is None:
         return {}
     trace = read_trace(files.trace)
-    folder = files.trace.parent
-    root = next((parent for parent in folder.parents if (parent / "traces") in (folder, *folder.parents)), folder)
     # Previews are shown in the place of the decoded image, so a file without one has no use for them.
-    strip = [
-        [int(iteration), assets.full(root / name)]
-        for iteration, name in trace.get("previews", ())
-        if files.reconstruction is not None and (root / str(name)).exists()
-    ]
+    shown = previews(files.trace, trace) if files.reconstruction is not None else []
+    strip = [[iteration, assets.full(path)] for iteration, path in shown]
     losses = [float(value) for value in trace.get("loss", ())]
     step = max(1, len(losses) // STEPS)
     found: dict[str, Any] = {"loss": [[i + 1, _short(losses[i], 4)] for i in range(0, len(losses), step)]}

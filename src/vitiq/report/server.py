@@ -22,12 +22,13 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from vitiq.errors import InputError, VitiqError, described
+from vitiq.evaluation.store import inside
 from vitiq.image.io import read_image
 from vitiq.report.assets import overlay_bytes, thumbnail
 from vitiq.report.build import model_of
 from vitiq.report.model import Model
 from vitiq.report.page import contents, render
-from vitiq.report.source import Study, read_study, study_version
+from vitiq.report.source import Study, read_progress, read_study, study_version
 from vitiq.report.trial import LARGEST, Trial
 
 Shown = TypeVar("Shown")
@@ -38,6 +39,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+LAST_PORT = 65_535
 PAGES = {"/": "study", "/try": "trial"}
 REST, LONGEST_REST = 4.0, 10.0
 """A study in progress is shown anew after so many times as long as that took, seconds at most: the run needs the
@@ -68,10 +70,7 @@ class ServerAssets:
         return self._token(kind, *paths)
 
     def _token(self, kind: str, *paths: Path) -> str:
-        real = tuple(path.resolve() for path in paths)
-        for path in real:
-            if not any(path.is_relative_to(root.resolve()) for root in self.roots):
-                raise InputError(f"{path}: lies outside the folder that is shown, so it is not shown")
+        real = tuple(inside(path, *self.roots).resolve() for path in paths)
         stamps = [f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size}" for path in real]
         token = hashlib.sha256("|".join([kind, *stamps]).encode()).hexdigest()[:24]
         self.known[token] = (kind, real)
@@ -113,6 +112,8 @@ class ViewServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, out: Path, port: int = 0) -> None:
+        if not 0 <= port <= LAST_PORT:
+            raise InputError(f"port {port} given, 0 to {LAST_PORT} expected; choose another with --port")
         read_study(out)
         self.trial = Trial()  # which `server_close` closes: after a port that cannot be had, too
         try:
@@ -121,7 +122,7 @@ class ViewServer(ThreadingHTTPServer):
             raise InputError(f"port {port} given: {error.strerror}; choose another with --port") from error
         self.out = out
         self.assets = ServerAssets((out, self.trial.folder))
-        self._lock = threading.Lock()
+        self._lock, self._counting = threading.Lock(), threading.Lock()
         self._shown, self._rested = "", 0.0
         self._counted = ("", 0, 0)
 
@@ -179,11 +180,11 @@ class ViewServer(ThreadingHTTPServer):
         if which == "trial":
             study, version = self.study(which)
             return {"version": version, "done": len(study.records), "planned": study.planned}
-        version = study_version(self.out)
-        if version != self._counted[0]:
-            study = read_study(self.out)
-            self._counted = (version, len(study.records), study.planned)
-        _, done, planned = self._counted
+        with self._counting:  # one at a time; not the lock of the pages, which take longer
+            version = study_version(self.out)
+            if version != self._counted[0]:
+                self._counted = (version, *read_progress(self.out))
+            _, done, planned = self._counted
         rests = done < planned and time.monotonic() < self._rested
         return {"version": self._shown if rests else version, "done": done, "planned": planned}
 

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import msgspec
+import numpy as np
+from jaxtyping import Float32
 
 from vitiq.errors import InputError
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.series_sets import read_set_scores
 from vitiq.evaluation.standing import standing
-from vitiq.evaluation.store import Store
+from vitiq.evaluation.store import Store, inside
+from vitiq.npz import bounded_npz
 from vitiq.report.metric_info import metric_infos
 from vitiq.text import parse_json
 
@@ -96,6 +99,17 @@ def read_study(out: Path) -> Study:
     )
 
 
+def read_progress(out: Path) -> tuple[int, int]:
+    """Records that `read_study` would show, and its planned tasks: counted, not read.
+
+    Raises:
+        InputError: the folder holds no study.
+    """
+    store = Store(out)
+    study = store.study()
+    return store.standing(study).files, len(study)
+
+
 def visible(text: str) -> str:
     """Text whose control characters are seen as escapes: one that turns the direction of writing would else turn the
     sentence around a name.
@@ -137,6 +151,37 @@ def read_trace(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no trace of a search that can be read ({error}); remove it") from error
     found: dict[str, Any] = values
     return found
+
+
+def read_maps(path: Path) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "rows columns"]]:
+    """The semantic error map and the attention of a file of maps.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    try:
+        found = bounded_npz(path)
+        loss, attention = (np.asarray(found[name], np.float32) for name in ("loss", "attention"))
+        if loss.ndim != 2 or attention.ndim != 2 or not (loss.size and attention.size):
+            raise ValueError(f"arrays of {loss.shape} and {attention.shape} numbers, two dimensions expected")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: no maps that can be read ({error}); remove it") from error
+    return loss, attention
+
+
+def previews(path: Path, trace: Mapping[str, Any]) -> list[tuple[int, Path]]:
+    """Images of a search that are there, each with its iteration.
+
+    Args:
+        path: of the trace.
+        trace: what `read_trace` gave.
+
+    Raises:
+        InputError: one of them lies outside the study.
+    """
+    root = next((above.parent for above in path.parents if above.name == "traces"), path.parent)
+    named = ((int(iteration), inside(root / str(name), root)) for iteration, name in trace.get("previews", ()))
+    return [(iteration, image) for iteration, image in named if image.exists()]
 
 
 class _Trace(TypedDict, total=False):

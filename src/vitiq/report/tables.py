@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -166,7 +167,8 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
         note.append("Sizes and times are over all images of a row.")
     if any(math.isnan(row.means[column.info.key].value) for column in model.columns for row in rows):
         note.append("–: an image has no finite value there.")
-    notes = dict.fromkeys((r.label, line) for r in model.records for line in r.notes if _common(model, line))
+    common = _common(model)
+    notes = dict.fromkeys((r.label, line) for r in model.records for line in r.notes if line in common)
     note += [f"{label}: {line.rstrip('.')}." for label, line in list(notes)[:4]]
     return " ".join(note)
 
@@ -183,9 +185,10 @@ NAMED = 6
 """Files that could not be made, named in a note."""
 
 
-def _common(model: Model, note: str) -> bool:
-    """A note that several files have, so that it is about a codec and not about one size."""
-    return sum(note in record.notes for record in model.records) > max(1, len(model.images) // 2)
+def _common(model: Model) -> set[str]:
+    """Notes that several files have, so that they are about a codec and not about one size."""
+    counts = Counter(note for record in model.records for note in set(record.notes))
+    return {note for note, count in counts.items() if count > max(1, len(model.images) // 2)}
 
 
 def bd_rates(model: Model) -> list[Table]:

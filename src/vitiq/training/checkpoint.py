@@ -19,6 +19,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from vitiq.errors import InputError, WeightsError, first_line, unreadable
 from vitiq.files import open_output
 from vitiq.training.config import TrainingConfig, changed
+from vitiq.weights.checkpoint import read_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +203,7 @@ def _read(path: Path) -> dict[str, Any]:
     if damaged is not None:
         raise WeightsError(f"{path}: a damaged checkpoint, {damaged} in it does not match its checksum; {ANEW}")
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = read_checkpoint(path)
         if not {"steps", "parts"} <= stored.keys():
             raise KeyError("parts")
     except Exception as error:  # of many kinds; torch's own advice is to read it all the same

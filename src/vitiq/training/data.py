@@ -14,11 +14,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from vitiq.errors import InputError, unreadable
+from vitiq.errors import InputError
 from vitiq.files import open_output, write_text
 from vitiq.image.folders import IMAGE, Kind, files_below, holds_results, is_housekeeping, of_kind
 from vitiq.image.formats import SUFFIXES
 from vitiq.image.io import decode_image
+from vitiq.image.limits import MAX_FILE_BYTES, read_bounded
+from vitiq.npz import bounded_npz
 from vitiq.types import ImageU8
 
 DECODED = 2
@@ -26,6 +28,9 @@ DECODED = 2
 
 INDEX = "index.json"
 """File of a cache that says what is in the other."""
+
+LARGEST_CACHE = 2**36
+"""Bytes of arrays in a cache, which this program wrote itself: 64 GiB."""
 
 SAID = 5
 """Images left out that are named, each with its reason."""
@@ -49,9 +54,9 @@ def _files(source: Path, problems: list[str]) -> Iterator[tuple[str, bytes]]:
                 yield from _files(path, problems)
                 continue
             try:
-                data = path.read_bytes()
-            except OSError as error:
-                problems.append(unreadable(path, error))
+                data = read_bounded(path)
+            except InputError as error:
+                problems.append(str(error))
                 continue
             yield path.relative_to(source).as_posix(), data
     elif source.suffix.lower() == TAR:
@@ -60,6 +65,11 @@ def _files(source: Path, problems: list[str]) -> Iterator[tuple[str, bytes]]:
                 for member in archive:
                     name = PurePosixPath(member.name)
                     if not member.isfile() or is_housekeeping(name) or name.suffix.lower() not in SUFFIXES:
+                        continue
+                    if member.size > MAX_FILE_BYTES:  # a compressed archive may ask for more than it holds
+                        problems.append(
+                            f"{source}: {member.name} has {member.size} bytes, above the limit of {MAX_FILE_BYTES}"
+                        )
                         continue
                     file = archive.extractfile(member)
                     if file is not None:
@@ -95,9 +105,8 @@ def _say(left_out: Sequence[str]) -> None:
 def kept_arrays(path: Path) -> dict[str, np.ndarray] | None:
     """Arrays of a cache in a .npz file; None where there is none, or it is damaged: it is made anew then."""
     try:
-        with path.open("rb") as opened, np.load(opened) as file:  # of a damaged file np.load leaves its own open
-            return {name: file[name] for name in file.files}
-    except Exception:  # zipfile, zlib and NumPy each raise their own on damaged bytes
+        return bounded_npz(path, LARGEST_CACHE)
+    except (OSError, ValueError):
         return None
 
 

@@ -10,13 +10,12 @@ from typing import Annotated
 
 import msgspec
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from vitiq.errors import WeightsError
 from vitiq.models.backbones.checkpoint import are_fixed
 from vitiq.models.vit import Positions, VisionTransformer, ViTConfig
+from vitiq.weights.checkpoint import checked_tensors, read_checkpoint
 from vitiq.weights.file import half, write_weights
 
 FORMAT = "vitiq-vit-1"
@@ -71,10 +70,10 @@ def start_from(student: VisionTransformer, path: Path) -> None:
         WeightsError: the file cannot be used.
     """
     try:
-        state = {name: value.float() for name, value in load_file(path).items()}
+        state = {name: value.float() for name, value in checked_tensors(path, read_checkpoint(path)).items()}
         student.load_state_dict(state)
         fixed = are_fixed(state["pos_embed"], student.config.grid)
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(
             f"{path}: not weights of this student ({reason}); give a file of `vitiq train vit`"

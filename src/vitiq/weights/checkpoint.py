@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
@@ -26,6 +25,7 @@ from torch import Tensor
 
 from vitiq.errors import WeightsError, first_line
 from vitiq.image.formats import FORMATS, detect
+from vitiq.npz import bounded_npz
 from vitiq.wrong_kind import HEAD_BYTES, wrong_kind
 
 LARGEST = 16 * 2**30
@@ -60,7 +60,8 @@ def read_checkpoint(path: Path, classes: Iterable[tuple[Any, str]] = ()) -> Mapp
             check_header(path)
             return dict(load_file(path))
         if path.suffix == ".npz":
-            return _arrays(path)
+            arrays = bounded_npz(path, _largest(path.stat().st_size))
+            return {name: torch.from_numpy(array) for name, array in arrays.items()}
         refuse_wrong_kind(path)
         with path.open("rb") as file:
             packed = file.read(4) == b"PK\x03\x04"
@@ -176,31 +177,13 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _check_unpacked(path: Path, unpacked: int) -> None:
     size = path.stat().st_size
-    if unpacked > GROWTH * size + SPARE:
+    if unpacked > _largest(size):
         raise WeightsError(
-            f"{path}: a file of {size} bytes that unpacks to {unpacked}, at most {GROWTH * size + SPARE} expected; "
+            f"{path}: a file of {size} bytes that unpacks to {unpacked}, at most {_largest(size)} expected; "
             f"these are no weights"
         )
 
 
-def _arrays(path: Path) -> dict[str, Tensor]:
-    """Arrays of a .npz, each no larger than its member of the archive."""
-    found: dict[str, Tensor] = {}
-    with zipfile.ZipFile(path) as archive:
-        _check_unpacked(path, sum(member.file_size for member in archive.infolist()))
-        for member in archive.infolist():
-            with archive.open(member) as file:
-                version = np.lib.format.read_magic(file)
-                read_header = {
-                    (1, 0): np.lib.format.read_array_header_1_0,
-                    (2, 0): np.lib.format.read_array_header_2_0,
-                }.get(version)
-                if read_header is None:
-                    raise ValueError(f"array format {version}")
-                shape, _, dtype = read_header(file)
-                if dtype.hasobject or math.prod(shape) * dtype.itemsize > member.file_size:
-                    raise ValueError(f"{member.filename} asks for an array of {shape} of {dtype}")
-            with archive.open(member) as file:
-                array = np.lib.format.read_array(file, allow_pickle=False)
-            found[member.filename.removesuffix(".npy")] = torch.from_numpy(np.asarray(array))
-    return found
+def _largest(size: int) -> int:
+    """Bytes that a file of a size may unpack to."""
+    return GROWTH * size + SPARE

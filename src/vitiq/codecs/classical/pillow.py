@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -23,6 +25,25 @@ from vitiq.options import option
 from vitiq.types import ImageU8, ProgressCallback
 
 Subsampling = Literal["4:2:0", "4:2:2", "4:4:4"]
+
+
+_LARGER = threading.Lock()
+
+
+@contextmanager
+def _buffer_of(size: int) -> Iterator[None]:
+    """Pillow's buffer of at least `size` bytes.
+
+    Optimised JPEG is written in one piece, for which a byte or two a pixel is too small where there is noise. The size is
+    the whole process's, and the pieces of every PNG hang on it: it is put back.
+    """
+    with _LARGER:
+        before = ImageFile.MAXBLOCK
+        ImageFile.MAXBLOCK = max(before, size)
+        try:
+            yield
+        finally:
+            ImageFile.MAXBLOCK = before
 
 
 class FormatCodec(Codec):
@@ -141,16 +162,9 @@ class Jpeg(PillowCodec):
         return {**found, "progressive": True} if self.options.progressive else found
 
     def save(self, image: Image.Image, buffer: io.BytesIO, options: Mapping[str, object]) -> None:
-        """As Pillow, with a buffer that holds any file.
-
-        Optimised JPEG is written in one piece, for which Pillow's own buffer, a byte or two a pixel, is too small where
-        there is noise. A larger `ImageFile.MAXBLOCK` is the whole process's: it changes every PNG, in every thread.
-        """
-        pixel = Image.new(image.mode, (1, 1))
-        pixel.save(io.BytesIO(), self.form, **options)  # which makes the encoder's configuration of the options
-        vars(image)["encoderconfig"] = vars(pixel)["encoderconfig"]
-        whole = ImageFile._Tile("jpeg", (0, 0, *image.size), 0, image.mode)
-        ImageFile._save(image, buffer, [whole], 2**16 + 6 * image.width * image.height)
+        """As Pillow, with a buffer that holds any file."""
+        with _buffer_of(2**16 + 6 * image.width * image.height):
+            super().save(image, buffer, options)
 
     @classmethod
     def detect(cls, data: bytes) -> bool:

@@ -243,10 +243,10 @@ def _loaded(codec: CompressAiCodec, quality: int, path: Path) -> Any:
 
     The zoo has two widths, so its lowest and highest quality have them all.
     """
-    import torch
-
     from vitiq.models.building import as_alone
+    from vitiq.weights.checkpoint import read_checkpoint
 
+    checkpoint = read_checkpoint(path)
     qualities = [quality]
     if "{q}" not in codec.options.weights:
         qualities += [int(end) for end in (codec.qualities[0], codec.qualities[-1]) if end != quality]
@@ -255,7 +255,7 @@ def _loaded(codec: CompressAiCodec, quality: int, path: Path) -> Any:
         with as_alone():
             network = codec.build(fitting)
         try:
-            network.load_state_dict(_state(torch.load(path, map_location="cpu", weights_only=True)))
+            network.load_state_dict(_state(checkpoint))
         except Exception as error:
             failures.append(error)
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from jaxtyping import Float, Float64
 
 from vitiq.errors import InputError
 from vitiq.files import write_bytes
+from vitiq.npz import bounded_npz
 
 CHUNK = 1024
 """Rows folded in at once."""
@@ -123,10 +123,6 @@ def save_statistics(path: Path, statistics: Statistics) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-LARGEST = 2**30
-"""Bytes that a statistics file may unpack to: four times what 5,000 features a row need."""
-
-
 def load_statistics(path: Path) -> Statistics:
     """A statistics file of ours, pytorch-fid's or clean-fid's.
 
@@ -134,21 +130,15 @@ def load_statistics(path: Path) -> Statistics:
         InputError: missing, damaged, without a `mu` and a `sigma` that fit, or a `sigma` that is no covariance.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > LARGEST:
-            raise InputError(f"{path}: unpacks to {size} bytes, at most {LARGEST} are read; make the file again")
-        with np.load(path, allow_pickle=False) as file:
-            mean, covariance = (np.asarray(file[name], np.float64) for name in ("mu", "sigma"))
-            count = int(file["count"]) if "count" in file else -1
-            key, metric = (str(file[name]) if name in file else "" for name in ("key", "metric"))
+        file = bounded_npz(path)  # four times what 5,000 features a row need
+        mean, covariance = (np.asarray(file[name], np.float64) for name in ("mu", "sigma"))
+        count = int(file["count"]) if "count" in file else -1
+        key, metric = (str(file[name]) if name in file else "" for name in ("key", "metric"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the path") from error
     except KeyError as error:
-        raise InputError(f"{path}: no statistics file, {error.args[0]}; expected arrays mu and sigma") from error
-    except InputError:
-        raise
-    except Exception as error:  # zlib, tokenize, pickle and zipfile each raise their own on damaged bytes
+        raise InputError(f"{path}: no statistics file, no {error.args[0]}; expected arrays mu and sigma") from error
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"{path}: no statistics file, or damaged ({error}); expected .npz with mu and sigma"
         ) from error
