@@ -34,8 +34,8 @@ _LARGER = threading.Lock()
 def _buffer_of(size: int) -> Iterator[None]:
     """Pillow's buffer of at least `size` bytes.
 
-    Optimised JPEG is written in one piece, for which a byte or two a pixel is too small where there is noise. The size is
-    the whole process's, and the pieces of every PNG hang on it: it is put back.
+    Optimised JPEG is written in one piece, for which a byte or two a pixel is too small where there is noise. The size
+    is the whole process's, and the pieces of every PNG hang on it: it is put back.
     """
     with _LARGER:
         before = ImageFile.MAXBLOCK
