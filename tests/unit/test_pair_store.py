@@ -90,7 +90,7 @@ def test_only_what_is_the_same_is_found_again(pairs: list[Pair], small: ImageU8,
 
 
 def test_values_are_kept_with_why_one_is_undefined_but_none_that_another_try_may_give(tmp_path: Path) -> None:
-    reasons = {
+    reasons: dict[str, dict[str, object]] = {
         "failed": {"undefined": "metric m failed (MemoryError)", "failed": True},
         "unavailable": {"undefined": "no program", "unavailable": True},
         "flat": {"undefined": "a flat image", "shared_labels": ["a"] * 1000},

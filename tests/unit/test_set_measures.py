@@ -260,13 +260,19 @@ def test_rows_are_kept_in_order_on_disk() -> None:
 
 
 def test_rows_of_many_images_lie_in_one_file_a_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[object] = []
+    opened = 0
     made = tempfile.TemporaryFile
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: opened.append(made()) or opened[-1])
+
+    def counted() -> object:
+        nonlocal opened
+        opened += 1
+        return made()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", counted)
     gatherer = RowGatherer(resolve_metrics("fid-pixel"))
     for _ in range(5):
         gatherer.add({"key": np.zeros((1, 4), np.float32)}, {"key": np.ones((1, 4), np.float32)})
-    assert len(opened) == 2
+    assert opened == 2
 
 
 class _Full(io.BytesIO):
