@@ -32,7 +32,7 @@ def test_groups_and_names_of_other_tools_stand_for_registered_ones() -> None:
     assert [metric.name for metric in resolve_metrics("psnr,mse")] == ["psnr-rgb", "mse"]
 
 
-def test_what_is_asked_for_by_name_is_told_from_what_a_group_holds() -> None:
+def test_what_is_asked_for_by_name_is_kept_apart_from_what_a_group_holds() -> None:
     assert asked_by_name("all, psnr,lpips@/a") == {"psnr-rgb", "lpips"}
     assert named_in("default,vit-topk@10", "vit-topk@10")
     assert named_in("lpips@/a", "lpips")
