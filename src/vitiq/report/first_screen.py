@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from vitiq.report.answer import (
@@ -17,11 +18,12 @@ from vitiq.report.answer import (
     typical_seconds,
 )
 from vitiq.report.choice import MOST, by_question, first_columns
-from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, bd_table
+from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchors_of, bd_table
 from vitiq.report.left_out import images_text
 from vitiq.report.marks import mark
 from vitiq.report.metric_info import MetricInfo, number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
+from vitiq.report.published import mean_line
 from vitiq.text import plural
 
 Cell = dict[str, Any]
@@ -46,7 +48,7 @@ def every_metric(model: Model, words: Answer) -> dict[str, Any] | None:
         title = f"Every metric, means over {_images(model)}, every codec at the same file size"
     else:
         curves, marked = _order(model, words), set()
-        columns = [c for c in model.columns if c.info.direction]
+        columns = _with_anchor(model, words, model.columns)
         cells = {c.info.key: [_curve_cell(model, c, words.anchor or 0, curve) for curve in curves] for c in columns}
         title = f"Bits needed for equal quality against {model.curves[words.anchor or 0].label}, in every metric"
     heads = [{"text": "metric", "about": "", "mark": ""}]
@@ -99,7 +101,8 @@ def _cost_heads(model: Model) -> list[dict[str, str]]:
 def _costs(model: Model, curve: int, seconds: float) -> list[Cell]:
     """What a codec costs beside bits; weights only where a codec of the study has any."""
     shared = model.curves[curve].shared_bytes
-    weights = [_cell(size_text(shared) if shared else "none")] if len(_cost_heads(model)) > 1 else []
+    none = "–" if model.curves[curve].published else "none"
+    weights = [_cell(size_text(shared) if shared else none)] if len(_cost_heads(model)) > 1 else []
     return [_cell(seconds_text(seconds)), *weights]
 
 
@@ -156,17 +159,28 @@ def _order(model: Model, words: Answer) -> list[int]:
     return sorted(range(len(model.curves)), key=bits)
 
 
+def _with_anchor(model: Model, words: Answer, columns: Sequence[Column]) -> list[Column]:
+    """The metrics that the anchor has values of."""
+    return [c for c in columns if c.info.direction and words.anchor in anchors_of(model, c)]
+
+
+def _bits(model: Model, curve: int, headline: Column | None) -> str:
+    """From the least to the most bits per pixel of a curve's mean points; a dash without one."""
+    rows = [point.row for point in model.points if point.curve == curve]
+    rates = [row.means[headline.info.key].bpp if headline else math.nan for row in rows]
+    if headline and (line := mean_line(model, curve, headline)) is not None:
+        rates = [float(rate) for rate in line.rate]
+    known = [rate for rate in rates if math.isfinite(rate)] or [row.bpp for row in rows]
+    return f"{min(known):.2f} … {max(known):.2f}" if known else "–"
+
+
 def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
     anchor, headline = words.anchor or 0, words.column
-    columns = [column for column in first_columns(model) if column.info.direction]
+    columns = _with_anchor(model, words, first_columns(model)) or [column for column in [headline] if column]
     rows = []
     for curve in _order(model, words):
-        rows_of = [point.row for point in model.points if point.curve == curve]
-        bits = [row.means[headline.info.key].bpp if headline else math.nan for row in rows_of]
-        known = [rate for rate in bits if math.isfinite(rate)] or [row.bpp for row in rows_of]
-        rates = f"{min(known):.2f} … {max(known):.2f}"
         cells = [_curve_cell(model, column, anchor, curve) for column in columns]
-        cells += [_cell(rates), *_costs(model, curve, typical_seconds(model, curve))]
+        cells += [_cell(_bits(model, curve, headline)), *_costs(model, curve, typical_seconds(model, curve))]
         rows.append({"mark": _mark(model, curve), "label": model.curves[curve].label, "about": "", "cells": cells})
     heads = [{"text": "codec", "about": ""}]
     heads += [{"text": f"bits for equal {c.info.short}", "about": about(c)} for c in columns]
@@ -205,7 +219,7 @@ def bd_words(cell: BdCell) -> str:
     mean = f"; mean of the images' own {percent_text(cell.mean)}{_between(cell.mean_low, cell.mean_high)}"
     return (
         f"mean curve {percent_text(cell.percent)}{_between(cell.low, cell.high)}"
-        f"{mean if math.isfinite(cell.mean) else ''}; {plural(cell.count, 'image')}"
+        f"{mean if math.isfinite(cell.mean) else ''}; {cell.note or plural(cell.count, 'image')}"
         f"{f', {cell.left_out} left out' if cell.left_out else ''}, "
         f"the curves share {share_text(cell.overlap)} of their qualities"
     )
