@@ -74,6 +74,28 @@ def test_a_study_comes_back_from_its_json() -> None:
     assert list(again.tasks()) == list(found.tasks())
 
 
+def test_published_points_are_kept_with_a_study_and_change_neither_its_name_nor_a_key() -> None:
+    found = study("jpeg@10:30:10")
+    values = {"psnr-rgb": math.inf, "ms-ssim": 0.9, "odd": math.nan}
+    points = kept_points([RdPoint("kodak", "VTM", "point=0", 0.25, values, aggregate=True)])
+    beside = replace(found, published=points, anchor="VTM")
+    again = Study.from_json(json.loads(json.dumps(beside.to_json(), allow_nan=False)))
+    assert (again, again.name) == (beside, found.name)
+    assert list(again.tasks()) == list(found.tasks())
+    back = again.published[0].to_point()
+    assert (back.image, back.codec, back.bpp, back.aggregate) == ("kodak", "VTM", 0.25, True)
+    assert (back.values["psnr-rgb"], back.values["ms-ssim"], math.isnan(back.values["odd"])) == (math.inf, 0.9, True)
+
+
+@pytest.mark.parametrize(("key", "value"), [("bpp", 0.0), ("bpp", "inf"), ("values", {"psnr-rgb": "much"})])
+def test_damaged_published_points_are_refused(key: str, value: object) -> None:
+    points = kept_points([RdPoint("kodak", "VTM", "point=0", 0.25, {"psnr-rgb": 30.0}, aggregate=True)])
+    document = json.loads(json.dumps(replace(study("jpeg@10"), published=points).to_json()))
+    document["published"][0][key] = value
+    with pytest.raises(ValueError, match="published"):
+        Study.from_json(document)
+
+
 def test_shares_are_disjoint_and_whole() -> None:
     found = study("jpeg@1:95:1")
     shares = [{task.key for task in of_shard(found.tasks(), i, 4)} for i in range(4)]

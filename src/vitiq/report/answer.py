@@ -14,6 +14,7 @@ from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import FEW, Column, Curve, Model, Row, ranked
 from vitiq.report.published import published_limits
+from vitiq.text import listed
 
 NATURAL = 5.0
 """A no-reference score may be worse than the original's by so much and the image still looks natural."""
@@ -134,7 +135,7 @@ def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer
     key, name = column.info.key, column.info.short
     shown = column.text(top.means[key].value)
     level = [row for row in fair if column.text(row.means[key].value) == shown]
-    names = _list([model.curves[row.curve].label for row in level])
+    names = listed([model.curves[row.curve].label for row in level])
     does = (
         ("keeps" if len(level) == 1 else "keep")
         if column.info.kind == "semantic"
@@ -299,10 +300,6 @@ def size_text(value: float) -> str:
     return f"{value / 1e3:,.0f} kB" if value < 1e6 else f"{value / 1e6:,.1f} MB"
 
 
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
 def limits(model: Model) -> list[str]:
     """What the study does not show."""
     found = [*model.unfinished]
@@ -314,7 +311,7 @@ def limits(model: Model) -> list[str]:
         counts[model.curves[curve].label] = counts.get(model.curves[curve].label, 0) + 1
     few = {label: count for label, count in counts.items() if count < len(model.images)}
     if few:
-        said = _list([f"{label} has {count}" for label, count in few.items()])
+        said = listed([f"{label} has {count}" for label, count in few.items()])
         found.append(
             f"{said} of {_count(len(model.images), 'image')}: means over fewer images are not of the same ones."
         )
@@ -322,15 +319,15 @@ def limits(model: Model) -> list[str]:
     over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
     if over:
         missed = [number_text(_size(rows), 0) for rows in model.levels if any(row.over for row in rows)]
-        sizes = _list(list(dict.fromkeys(missed)))
+        sizes = listed(list(dict.fromkeys(missed)))
         found.append(
-            f"{_list(list(over))} could not write every file as small as asked ({sizes} bytes): "
+            f"{listed(list(over))} could not write every file as small as asked ({sizes} bytes): "
             "set apart in the table and hollow in charts, not compared."
         )
     dependent = [curve.label for curve in model.curves if curve.dependent]
     if dependent:
         found.append(
-            f"Some scores of {_list(dependent)} come from a network that took part in its training (marked †). "
+            f"Some scores of {listed(dependent)} come from a network that took part in its training (marked †). "
             "Score with a backbone of your own for an independent view."
         )
     if any(column.info.key.startswith("vit-topk") for column in model.columns):

@@ -16,11 +16,15 @@ from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.analysis.points import RdPoint, gather, points_of
 from vitiq.errors import InputError
 from vitiq.report.model import FEW, RESAMPLES, Column, Model, Point
+from vitiq.text import listed
 
 LITTLE_OVERLAP = ENOUGH_OVERLAP
 """A mean over less than this share of the qualities says little."""
 SINGLE = ("main", "equal-bytes")
 """Groups of files that are made one an image, of a size that differs from image to image: no settings of a curve."""
+
+UNPUBLISHED = "no published value of this metric"
+"""Why a published curve has no BD-rate in some metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,12 @@ def _has_values(model: Model, curve: int, column: Column) -> bool:
     return not points or any(column.info.key in point.values for point in points)
 
 
+def without_values(model: Model, anchor: int, columns: Sequence[Column]) -> str:
+    """A sentence that names the metrics with a direction that a published anchor has no values of; "" for none."""
+    lacking = [c.info.short for c in columns if c.info.direction and not _has_values(model, anchor, c)]
+    return f"{model.curves[anchor].label} has no value of {listed(lacking)}." if lacking else ""
+
+
 def bd_table(model: Model, column: Column, anchor: int) -> dict[int, BdCell]:
     """BD-rate of every other codec with a curve against the anchor; computed once a model."""
     return {curve: _cell(model, column, anchor, curve) for curve in has_curves(model) if curve != anchor}
@@ -96,7 +106,7 @@ def _cell(model: Model, column: Column, anchor: int, curve: int) -> BdCell:
 def _both_ways(model: Model, column: Column, anchor: int, curve: int) -> tuple[BdCell, BdCell]:
     """A codec against the anchor, and the anchor against the codec: the same curves, resampled once."""
     if not all(_has_values(model, c, column) for c in (anchor, curve)):
-        refused = BdCell(math.nan, why="no published value of this metric")
+        refused = BdCell(math.nan, why=UNPUBLISHED)
         return refused, refused
     how = Settings(higher_is_better=column.info.direction >= 0)
     try:

@@ -18,7 +18,7 @@ from vitiq.report.answer import (
     typical_seconds,
 )
 from vitiq.report.choice import MOST, by_question, first_columns
-from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchors_of, bd_table
+from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchors_of, bd_table, without_values
 from vitiq.report.left_out import images_text
 from vitiq.report.marks import mark
 from vitiq.report.metric_info import MetricInfo, number_text
@@ -195,6 +195,8 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
         note += f" ?: the curves share less than {part} of their qualities, so the number says little."
     if any(text == "–" for text in texts):
         note += " –: refused; why on hover."
+    if lacking := without_values(model, anchor, first_columns(model)):
+        note += f" {lacking}"
     over = images_text(model, headline) if headline else _images(model)
     title = f"Bits needed against {model.curves[anchor].label}, {over}"
     return {"title": title, "heads": heads, "groups": [{"title": "", "rows": rows}], "note": note}

@@ -301,7 +301,7 @@ def _bd(model: Model, anchor: int | None) -> dict[str, dict[int, dict[int, list[
     """Metric -> anchor -> curve -> percent, low, high, overlap, images, mean of the images' own, its interval, why, and
     what is said of published means.
 
-    The anchors of a metric are the curves that have values of it.
+    Curves are those that have values of the metric.
     """
     able = {column.info.key: anchors_of(model, column) for column in model.columns if column.info.direction}
     columns = [column for column in model.columns if len(able.get(column.info.key, ())) > 1]
@@ -309,11 +309,11 @@ def _bd(model: Model, anchor: int | None) -> dict[str, dict[int, dict[int, list[
     many = len(columns) * curves * (curves - 1) > 2 * PAIRS
     found = {}
     for column in columns:
-        anchors = able[column.info.key]
-        if many:
-            anchors = [anchor if anchor is not None and anchor in anchors else anchors[0]]
+        own = able[column.info.key]
+        anchors = [anchor if anchor is not None and anchor in own else own[0]] if many else own
         found[column.info.key] = {
-            a: {curve: _bd_cell(cell) for curve, cell in bd_table(model, column, a).items()} for a in anchors
+            a: {curve: _bd_cell(cell) for curve, cell in bd_table(model, column, a).items() if curve in own}
+            for a in anchors
         }
     return found
 

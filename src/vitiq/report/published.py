@@ -12,6 +12,7 @@ from vitiq.analysis.points import RdPoint, codecs_of, points_of
 from vitiq.errors import InputError
 from vitiq.report.model import Column, Curve, Model
 from vitiq.report.style import published_style
+from vitiq.text import listed
 
 MARK = " [published]"
 
@@ -39,7 +40,7 @@ def with_published(model: Model, points: Sequence[RdPoint], anchor: str | None =
         model,
         curves=[*model.curves, *curves],
         anchor=asked if model.anchor is None else model.anchor,
-        unmatched=[name for name in codecs_of(placed) if name not in marked],
+        unmatched=_marked((name for name in codecs_of(placed) if name not in marked), marked.values()),
     )
 
 
@@ -93,16 +94,28 @@ def set_of(curve: Curve) -> str | None:
     return next((p.image for p in curve.points if p.aggregate), None)
 
 
-def published_limits(model: Model) -> list[str]:
-    """What is said of published curves: that they may be of other images, or share no metric with the study."""
-    found = []
-    for curve in model.curves:
+def of_other_images(model: Model, curves: Iterable[int]) -> list[str]:
+    """What is said of the published curves among some: that they are of other images than the study's."""
+    images = {name for name, *_ in model.images}
+    means: dict[str, list[str]] = {}
+    apart = []
+    for curve in (model.curves[index] for index in curves):
         name = set_of(curve)
         if name is not None:
-            of = f" of {name!r}" if name else ""
-            found.append(f"{curve.label} is a published mean{of}: of other images, as far as is known.")
-        elif curve.published and not {p.image for p in curve.points} & {image for image, *_ in model.images}:
-            found.append(f"{curve.label} is of other images than the study's.")
+            means.setdefault(name, []).append(curve.label)
+        elif curve.published and not images & {point.image for point in curve.points}:
+            apart.append(f"{curve.label} is of other images than the study's.")
+    said = []
+    for name, labels in means.items():
+        what = "is a published mean" if len(labels) == 1 else "are published means"
+        of = f" of {name!r}" if name else ""
+        said.append(f"{listed(labels)} {what}{of}: of other images, as far as is known.")
+    return said + apart
+
+
+def published_limits(model: Model) -> list[str]:
+    """What is said of a study's published curves: that they are of other images, or share no metric with it."""
+    found = of_other_images(model, range(len(model.curves)))
     if model.unmatched:
-        found.append(f"Not shown, as no metric of this study is in it: {', '.join(model.unmatched)}{MARK}.")
+        found.append(f"Not shown, as no metric of this study is in it: {', '.join(model.unmatched)}.")
     return found

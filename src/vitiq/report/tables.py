@@ -14,16 +14,19 @@ from vitiq.report.asked import sets_the_size
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import (
     LITTLE_OVERLAP,
+    UNPUBLISHED,
     BdCell,
     anchor_of,
     anchors_of,
     bd_table,
     has_curves,
     headline_columns,
+    without_values,
 )
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
+from vitiq.report.published import of_other_images
 from vitiq.text import plural
 
 THESIS = (
@@ -228,10 +231,17 @@ def _bd_rates(  # noqa: PLR0917 - what one of two tables is made of
     shorts = {_head(column): column.info.short for column in columns}
     counts = {shorts[head]: {cell.count for cell in table.values() if cell.count} for head, table in tables.items()}
     images, few = _compared(model, counts)
-    other = dict.fromkeys(f"{table[c].note}." for table in tables.values() for c in curves if table[c].note)
-    refused = {
+    noted = any(table[c].note for table in tables.values() for c in curves)
+    other = [
+        *(of_other_images(model, [anchor, *curves]) if noted else []),
+        without_values(model, anchor, model.columns),
+    ]
+    why = {
         shorts[head]: {c: table[c].why for c in curves if text(table[c]) == NOTHING} for head, table in tables.items()
     }
+    if any(UNPUBLISHED in found.values() for found in why.values()):
+        other.append(f"{NOTHING} of a published curve: {UNPUBLISHED}.")
+    refused = {name: {c: said for c, said in found.items() if said != UNPUBLISHED} for name, found in why.items()}
     said = " ".join(part for part in [*notes, few, *other, *_refusals(model, refused), *_missing(model)] if part)
     whole = f"{title} against {model.curves[anchor].label}, {images}"
     labels = [model.curves[curve].label for curve in curves]
