@@ -6,6 +6,7 @@ Truth: the rules of evaluation/study.py and evaluation/plan.py, and counting by 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vitiq.analysis.points import RdPoint
 from vitiq.codecs.spec import parse_codec, parse_codecs
 from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation.inputs import find_inputs, pixels_digest, read_input
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_keep, check_metrics, make_study, series_of
+from vitiq.evaluation.published import kept_points
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, StudyImage, of_shard
 from vitiq.image.folders import RESULTS_MARK, unique_names

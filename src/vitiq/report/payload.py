@@ -43,7 +43,7 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
     ]
     words_of = answer(model)
     first = first_columns(model)
-    anchor = words_of.anchor if model.anchor is None else model.anchor
+    anchor = model.anchor if model.anchor in has_curves(model) else words_of.anchor
     return {
         "name": model.name,
         "primary": words_of.column.info.key if words_of.column else None,
