@@ -80,7 +80,7 @@ def command() -> None:
     "--anchors",
     multiple=True,
     type=PathName(path_type=Path),
-    help="Published table to compare with (CompressAI JSON, Cool-Chic TSV, …); may be repeated.",
+    help="Published table to compare with, in the report too (CompressAI JSON, Cool-Chic TSV, …); may be repeated.",
 )
 @click.option("--anchor", help="Curve that BD-rates are relative to; the first if not given.")
 @click.option("--max-failures", type=click.IntRange(min=0), help="Stop the study after more failed tasks than this.")

@@ -66,7 +66,7 @@ class BenchConfig:
         precomputed: reconstructions made elsewhere, as `LABEL=FOLDER[,SIZES.csv]`.
         metrics: what scores are made with; "default" stands for the default metrics of pairs.
         keep: files that are kept.
-        anchors: published tables that are compared with.
+        anchors: published tables that are compared with; the study keeps their points.
         anchor: curve that BD-rates are relative to; None for the first.
     """
 

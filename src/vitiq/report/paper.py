@@ -149,7 +149,9 @@ def _figures(study: Study, model: Model) -> Iterator[Made]:
             drawn = [curve for n, curve in enumerate(model.curves) if mean_line(model, n, column) is not None]
             if drawn:
                 other = any(set_of(curve) is not None for curve in drawn)
-                caption += f" Dashed and grey: published{', of other images as far as is known' * other}."
+                caption += (
+                    f" Dashed and grey: published, outside the front{'; of other images, as far as is known' * other}."
+                )
             yield (
                 f"rd-{column.info.key.replace('@', '-at-').replace('%', 'pct')}",
                 caption,
