@@ -21,6 +21,7 @@ from vitiq.report.answer import answer
 from vitiq.report.assets import FolderAssets
 from vitiq.report.build import model_of
 from vitiq.report.comparisons import anchor_of, bd_table
+from vitiq.report.first_screen import bd_words, lead_table
 from vitiq.report.page import contents, render
 from vitiq.report.published import mean_line
 from vitiq.report.source import Study, visible
@@ -154,6 +155,21 @@ def test_a_table_of_images_is_compared_image_by_image(study: Study, tmp_path: Pa
     assert not any("Theirs" in line for line in answer(model).limits)
     names = [table.name for table in all_tables(model)]
     assert names == ["bd-rate", "bd-rate-of-images"]
+
+
+def test_two_published_means_of_one_set_are_compared_without_images(study: Study) -> None:
+    one = replace(study, records=[pair for pair in study.records if pair[0].codec == "webp"])
+    other = [replace(p, codec="AV1", bpp=1.1 * p.bpp) for p in published()]
+    model = model_of(replace(one, published=[*published(), *other], anchor="VTM"))
+    cell = bd_table(model, model.column("psnr-rgb"), 1)[2]
+    assert cell.percent == pytest.approx(10)
+    assert (cell.count, cell.note) == (0, "")
+    assert bd_words(cell).startswith("mean curve +10.0 %; published means of one set of images, the curves share ")
+    (table,) = all_tables(model)
+    assert "VTM [published] and AV1 [published] are published means of 'kodak': " in table.note
+    shown = lead_table(model, answer(model))
+    assert shown is not None
+    assert "refused" not in shown["note"]
 
 
 def test_what_shares_nothing_with_the_study_is_said(study: Study) -> None:

@@ -38,7 +38,8 @@ class BdCell:
         count, left_out: images compared, and those that one of the codecs lacks at a setting.
         mean, mean_low, mean_high: mean over the images of each image's own BD-rate, and its interval; NaN without one.
         why: reason without a value.
-        note: what is said of a published mean, whose images are not known; `count` is then 0.
+        note: what is said of a published mean against images not known to be its own; `count` is then 0, as it is of
+            two published means.
     """
 
     percent: float

@@ -189,7 +189,7 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
         "Change in bits at equal quality (BD-rate) of the mean curve over the images; negative saves bits. "
         "On hover: 95 % intervals, and the mean of each image's own BD-rate, which weights images equally."
     )
-    texts = [cell["text"] for row in rows for cell in row["cells"]]
+    texts = [cell["text"] for row in rows for cell in row["cells"][: len(columns)]]
     if any(text.endswith("?") for text in texts):
         part = share_text(LITTLE_OVERLAP)
         note += f" ?: the curves share less than {part} of their qualities, so the number says little."
@@ -221,10 +221,14 @@ def bd_words(cell: BdCell) -> str:
     mean = f"; mean of the images' own {percent_text(cell.mean)}{_between(cell.mean_low, cell.mean_high)}"
     return (
         f"mean curve {percent_text(cell.percent)}{_between(cell.low, cell.high)}"
-        f"{mean if math.isfinite(cell.mean) else ''}; {cell.note or plural(cell.count, 'image')}"
+        f"{mean if math.isfinite(cell.mean) else ''}; {cell.note or _over(cell.count)}"
         f"{f', {cell.left_out} left out' if cell.left_out else ''}, "
         f"the curves share {share_text(cell.overlap)} of their qualities"
     )
+
+
+def _over(count: int) -> str:
+    return plural(count, "image") if count else "published means of one set of images"
 
 
 def _between(low: float, high: float) -> str:

@@ -26,7 +26,7 @@ from vitiq.report.comparisons import (
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
-from vitiq.report.published import of_other_images
+from vitiq.report.published import of_other_images, set_of
 from vitiq.text import plural
 
 THESIS = (
@@ -211,7 +211,8 @@ def bd_rates(model: Model) -> list[Table]:
     first = bd_table(model, column, anchor)
     curves = sorted(first, key=lambda c: math.inf if math.isnan(first[c].percent) else first[c].percent)
     made = [_bd_rates(model, anchor, curves, "bd-rate", "BD-rate of the mean curves", MEAN_CURVE, _mean_curve)]
-    if of_images := [curve for curve in curves if not first[curve].note]:  # a published mean has no images of its own
+    means = {n for n, curve in enumerate(model.curves) if set_of(curve) is not None}  # without images of their own
+    if of_images := [] if anchor in means else [curve for curve in curves if curve not in means]:
         title = "Mean of the images' own BD-rates"
         made.append(_bd_rates(model, anchor, of_images, "bd-rate-of-images", title, MEAN_OF_IMAGES, _mean_of_images))
     return made

@@ -264,11 +264,11 @@
     anchor.value = [D.codecs.findIndex((c) => c.label === chosen.anchor), D.anchor, able[0]].find((c) => able.includes(c));
     const rows = Object.entries(table[anchor.value] || {}).sort((a, b) => (a[1][0] ?? 1e9) - (b[1][0] ?? 1e9));
     at("bdmetric").textContent = D.metrics[chosen.metric].short;
-    at("bdtable").tBodies[0].replaceChildren(...rows.map(([c, [v, lo, hi, share, n, mean, meanLo, meanHi, why, note]]) => {
+    at("bdtable").tBodies[0].replaceChildren(...rows.map(([c, [v, lo, hi, share, n, mean, meanLo, meanHi, why]]) => {
       const tr = el("tr"), head = el("th"), sign = (x) => (x > 0 ? "+" : "") + num(x, 1);
       head.scope = "row"; head.append(swatch(c), D.codecs[c].label);
       const both = (x, a, b, cls) => { const td = el("td", x !== null && x < 0 ? cls : "", x === null ? "–" : sign(x) + " %"); if (a !== null) td.append(el("small", "", ` ${sign(a)} … ${sign(b)}`)); return td; };
-      tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, ""), el("td", share < 0.75 ? "over" : "", v === null ? "–" : whole(share * 100) + " %"), el("td", "", note ? "–" : n));
+      tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, ""), el("td", share < 0.75 ? "over" : "", v === null ? "–" : whole(share * 100) + " %"), el("td", "", n || "–"));
       if (why) tr.cells[1].title = why;
       return tr;
     }));
