@@ -97,6 +97,12 @@ def test_a_published_curve_has_its_line_and_counts_nowhere_as_a_codec(study: Stu
     words, plain = answer(model_of(replace(study, published=published()))), answer(model_of(study))
     assert (words.headline, words.compared, words.remarks) == (plain.headline, plain.compared, plain.remarks)
     assert f"{VTM} is a published mean of 'kodak': of other images, as far as is known." in words.limits
+    shown = lead_table(model_of(replace(study, published=published())), words)
+    assert shown is not None
+    cells = {row["label"]: row["cells"] for row in shown["groups"][0]["rows"]}
+    assert cells[VTM][-2]["text"] == "0.20 … 4.10"  # bits per pixel, though the headline's metric is not in the table
+    assert not any(cell["cls"] for cell in cells[VTM]), "bold is the best of those that are measured here"
+    assert any(cell["cls"] == "top" for cell in cells["AVIF"])
 
 
 def test_a_published_anchor_is_that_of_every_table_even_where_the_first_metric_is_not_in_it(study: Study) -> None:

@@ -168,7 +168,8 @@ def _bits(model: Model, curve: int, headline: Column | None) -> str:
     """From the least to the most bits per pixel of a curve's mean points; a dash without one."""
     rows = [point.row for point in model.points if point.curve == curve]
     rates = [row.means[headline.info.key].bpp if headline else math.nan for row in rows]
-    if headline and (line := mean_line(model, curve, headline)) is not None:
+    lines = (mean_line(model, curve, column) for column in (headline, *model.columns) if column)
+    if line := next((line for line in lines if line is not None), None):
         rates = [float(rate) for rate in line.rate]
     known = [rate for rate in rates if math.isfinite(rate)] or [row.bpp for row in rows]
     return f"{min(known):.2f} … {max(known):.2f}" if known else "–"
@@ -209,8 +210,8 @@ def _curve_cell(model: Model, column: Column, anchor: int, curve: int) -> Cell:
         return _cell("anchor")
     if cell is None or math.isnan(cell.percent):
         return _cell("–", "", cell.why if cell else "too few qualities for a curve")
-    values = [found.percent for found in table.values() if math.isfinite(found.percent)]
-    top = "top" if cell.percent == min(values) and cell.percent < 0 else ""
+    values = [table[own].percent for own in model.own if own in table and math.isfinite(table[own].percent)]
+    top = "top" if curve in model.own and cell.percent == min(values) and cell.percent < 0 else ""
     dagger = "†" if column.info.key in model.curves[curve].dependent else ""
     few = "?" if cell.overlap < LITTLE_OVERLAP else ""
     return _cell(percent_text(cell.percent) + dagger + few, top, bd_words(cell))
