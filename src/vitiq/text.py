@@ -16,7 +16,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,16 @@ MAX_TEXT_BYTES = 2**28
 def plural(count: int, noun: str) -> str:
     """A count with its noun: "1 image", "2 images"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names, one or more, in a sentence.
+
+    Example:
+        >>> listed(["JPEG", "AVIF", "WebP"])
+        'JPEG, AVIF and WebP'
+    """
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
 def read_text(path: Path) -> str:

@@ -213,12 +213,12 @@ def _paired(a: CodecTable, b: CodecTable) -> tuple[CodecTable, CodecTable, list[
     for t in (a, b):
         if not t.aggregate and len(common) < len(t.images):
             notes.append(f"{t.codec}: {len(t.images) - len(common)} of {len(t.images)} images left out: no partner")
-    notes += [*infinite, *_of_other_images(a, b)]
+    notes += [*infinite, *of_other_images(a, b)]
     a, b = (t if t.aggregate else t.of_images(images) for t in (a, b))
     return a, b, notes
 
 
-def _of_other_images(a: CodecTable, b: CodecTable) -> list[str]:
+def of_other_images(a: CodecTable, b: CodecTable) -> list[str]:
     """What is said where a published mean is not known to be of the images that it is compared with."""
     published = [t for t in (a, b) if t.aggregate]
     if not published or (len(published) == 2 and a.images == b.images):
