@@ -88,7 +88,7 @@ def test_bd_prints_tables_for_people(out: Path) -> None:
     average = run(bd, out, "--anchor", "webp", "-m", "psnr-rgb,mse", "--resamples", 0).split("mean over the metrics")[1]
     assert "| codec | mean of images | metrics |" in average
     assert average.count(" % | 2 |") == 2
-    again = run(bd, out, "--anchor", "webp", "-c", "WEBP", "-m", "psnr-rgb", "--resamples", 20)
+    again = run(bd, out, "--anchor", "webp", "-c", "WEBP", "-m", "psnr-rgb", "--resamples", 40)
     assert "| WebP | +0.0 % [+0.0, +0.0] |" in again, "a codec against itself"
 
 
@@ -101,7 +101,7 @@ def test_bd_says_what_is_wrong(out: Path, tmp_path: Path) -> None:
     assert "not a known table" in run_error(bd, tmp_path / "x.json", "--anchor", "webp")
     far = tmp_path / "far.json"
     far.write_text('{"name": "far", "results": {"bpp": [1, 2, 3, 4], "psnr-rgb": [90, 91, 92, 93]}}')
-    text = run(bd, out, far, "--anchor", "webp", "-m", "psnr-rgb", "--resamples", 10, code=1)
+    text = run(bd, out, far, "--anchor", "webp", "-m", "psnr-rgb", "--resamples", 40, code=1)
     assert "far, psnr-rgb: BD-rate refused" in text
     assert "they share 0%" in text
     assert "| JPEG" in text, "the others are compared"
