@@ -26,7 +26,7 @@ def test_interval_is_students(values: list[float]) -> None:
 def test_an_interval_ends_with_the_range_of_the_metric() -> None:
     free, cut = summarise([0.4, 0.9, 0.9]), summarise([0.4, 0.9, 0.9], (0.0, 1.0))
     assert free.interval[1] > 1
-    assert cut.interval == (pytest.approx(free.interval[0]), 1.0)
+    assert cut.interval == (free.interval[0], 1.0)
     assert cut.mean == free.mean
     wrong = summarise([2.0, 3.0, 4.0], (0.0, 1.0))
     assert wrong.interval[1] == 4, "a stated range that the values leave does not cut the mean off"

@@ -17,7 +17,7 @@ FEWEST_RESAMPLES = 40
 """Resamples from which an interval is given: 2.5 % of them is one."""
 
 FEW_IMAGES = 12
-"""Images below which an interval carries a note: it covers the true value in less than 90 % (benchmarks/coverage.py)."""
+"""Images below which an interval carries a note: it covers less than 90 % (benchmarks/coverage.py)."""
 
 FEWEST_IMAGES = 2
 """Images from which an interval can be drawn at all."""

@@ -12,12 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from vitiq.analysis.correlation import MEASURES, Resampled, interval_of
-
-ROUNDING = 1e-12
-"""Difference of two correlations that rounding alone makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +53,8 @@ def difference(first: str, a: Resampled, second: str, b: Resampled, measure: str
         raise ValueError("metrics on different images have no paired difference")
     column = MEASURES.index(measure)
     value = getattr(a.agreement, measure) - getattr(b.agreement, measure)
-    rest = _without_rounding(np.append(a.samples[:, column] - b.samples[:, column], value))
-    low, high = interval_of(rest[:-1])
-    return Difference(first, second, measure, float(rest[-1]), float(low), float(high), count)
-
-
-def _without_rounding(rest: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Differences, 0 where rounding alone makes one: PSNR ranks as MSE does."""
-    return np.asarray(np.where(np.abs(rest) < ROUNDING, 0.0, rest), dtype=np.float64)
+    low, high = interval_of(a.samples[:, column] - b.samples[:, column])
+    return Difference(first, second, measure, float(value), float(low), float(high), count)
 
 
 def best_of(names: Sequence[str], differences: Iterable[Difference], measure: str = "srcc") -> str | None:

@@ -103,9 +103,8 @@ def _differences(differences: Sequence[Difference], order: Sequence[str], agains
     for d in differences:
         if d.measure == "srcc":
             found[d.first, d.second] = d
-            found[d.second, d.first] = Difference(
-                d.second, d.first, d.measure, 0 - d.value, 0 - d.high, 0 - d.low, d.count
-            )
+            ends = 0 - d.value, 0 - d.high, 0 - d.low  # of 0 not -0
+            found[d.second, d.first] = Difference(d.second, d.first, d.measure, *ends, d.count)
     text = [f"### Against {against}: SRCC on the same images, paired", ""]
     text += [f"- {sentence(found[name, against])}" for name in order if (name, against) in found]
     return [*text, ""]
