@@ -20,15 +20,13 @@ def names_alone(names: str) -> str:
 
     Raises:
         UnknownNameError: no such metric.
-        InputError: one that needs a reference, or none at all.
+        InputError: one that needs a reference.
 
     Example:
         >>> names_alone("default")
         'brisque'
     """
     found = asked_alone([name.strip() for name in names.split(",") if name.strip()])
-    if not found:
-        raise InputError("no metric named; `vitiq metrics list` shows them")
     check_alone(resolve_metrics(found))
     return ",".join(str(name) for name in found)
 
