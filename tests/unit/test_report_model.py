@@ -266,8 +266,16 @@ def test_warnings_are_words(tmp_path: Path) -> None:
     assert any("Still tabby first, yet 0.63" in line and "only 2 of the 62" in line for line in warnings_of(same))
     lost = next(r for r in records if r.codec == "jpeg" and r.image == "piece-00.png")
     said = " ".join(warnings_of(lost))
-    assert "At chance level" in said
+    assert "At chance level: two random lists share 0.10 ± 0.03 of their labels" in said
     assert "Looks natural, means something else: tabby became teapot" in said
+
+
+def test_the_page_gives_the_chance_level_of_random_lists_as_that(tmp_path: Path) -> None:
+    """Two different photographs share more (0.18 by ViT-Ti, docs/reference/vit-score.md)."""
+    study = equal_bytes(tmp_path)
+    page = render(study, model_of(study), FolderAssets(tmp_path))
+    assert page.count("two random lists of labels share 0.10.") == 2  # the first screen and the method
+    assert "unrelated" not in page
 
 
 def test_nothing_hostile_in_a_name_reaches_the_page_as_markup(tmp_path: Path) -> None:

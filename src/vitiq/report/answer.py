@@ -346,7 +346,7 @@ def warnings_of(record: Record) -> list[str]:
     details: Any = score.details if score else {}
     chance, deviation = details.get("chance"), details.get("chance_deviation")
     if score and chance is not None and deviation is not None and score.value <= chance + 2 * deviation:
-        found.append(f"At chance level: two unrelated images share {chance:.2f} ± {deviation:.2f} of their labels.")
+        found.append(f"At chance level: two random lists share {chance:.2f} ± {deviation:.2f} of their labels.")
     first = details.get("top1")
     if first and first[0] != first[1]:
         natural = record.scores.get("brisque")
