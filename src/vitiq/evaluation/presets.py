@@ -149,18 +149,27 @@ def run_preset(
 def finish(study: Study, store: Store, workers: Workers, step: Callable[[str], object] | None = None) -> Finished:
     """Tables for people, scores of sets, and what went wrong.
 
-    The study is the last one from now on: another that began after it in the same folder may have ended before.
-
     Raises:
         StoreError: they cannot be written.
     """
     sets = set_scores(study, store, workers, step)
-    store.note_last(study)
-    write_tables(store.parts, study, store.out)
+    write_as_last(study, store)
     records = store.records(study)
     paths = {image.name: readable(image.path) for image in study.images}
     failed = dict.fromkeys(f"{paths[r.image]}: {r.codec}: {r.failure}" for r in records if r.failure is not None)
     return Finished(study, records, sets, [*study.problems, *failed])
+
+
+def write_as_last(study: Study, store: Store) -> None:
+    """Tables for people, of a study that is the last one from now on: another that began after it in the same folder
+    may have ended before. In a folder that takes no files, what is there stays.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
+    if store.is_writable():
+        store.note_last(study)
+        write_tables(store.parts, study, store.out)
 
 
 def carry_on(outcome: Outcome) -> None:

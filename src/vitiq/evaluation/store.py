@@ -125,12 +125,18 @@ class Store:
                 f"give another folder with -o, such as {self.out / 'study'}"
             )
 
+    def is_writable(self) -> bool:
+        """Whether the folder takes files; one with finished studies need not."""
+        return os.access(self.out, os.W_OK | os.X_OK)
+
     def begin(self, study: Study) -> None:
-        """Make the folder, and note that this study is the last.
+        """Make the folder, and note that this study is the last, unless it is there and the folder takes no files.
 
         Raises:
             StoreError: it cannot be written.
         """
+        if not self.is_writable() and study.name in self.study_names():
+            return
         self.keep(self.out / RESULTS_MARK, b"results of vitiq: never read as inputs\n")
         if not self._holds(study):
             self.save(study)

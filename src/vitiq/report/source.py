@@ -66,14 +66,14 @@ class Study:
     published: Sequence[RdPoint] = ()
 
 
-def read_study(out: Path) -> Study:
-    """The last study in a folder.
+def read_study(out: Path, name: str | None = None) -> Study:
+    """A study in a folder, the last one if none is named.
 
     Raises:
-        InputError: the folder holds no study.
+        InputError: the folder holds no study, or none of that name.
     """
     store = Store(out)
-    study = store.study()
+    study = store.study(name)
     records: list[tuple[Record, Files]] = []
     missing: list[str] = []
     unscored: list[str] = []
