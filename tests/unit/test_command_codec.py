@@ -161,7 +161,7 @@ def test_placeholders_are_replaced_once() -> None:
     assert filled("-o{out}:{q}{x}", {"in": "{q}", "out": "{in}{q}", "q": "3"}) == "-o{in}{q}:3{x}"
 
 
-def test_a_command_that_is_told_no_quality_has_one_rate(tmp_path: Path, small: ImageU8) -> None:
+def test_a_command_that_is_given_no_quality_has_one_rate(tmp_path: Path, small: ImageU8) -> None:
     log = tmp_path / "log"
     body = f"open({str(log)!r}, 'a').write('x'); shutil.copy(sys.argv[1], sys.argv[2])"
     codec = Command(encode=script(tmp_path, body), decode="cp {in} {out}")

@@ -148,7 +148,7 @@ class Command(Codec):
                 raise BitstreamError(str(error)) from error
 
     def _has_one_rate(self) -> bool:
-        """Whether the program is told no quality."""
+        """Whether the program is given no quality."""
         return bool(self._encode) and not any("{q}" in word for word in self._encode)
 
     def _run(self, words: list[str], given: Path, made: Path, quality: float | None) -> None:
