@@ -123,7 +123,6 @@ def worker(  # noqa: PLR0917
     from vitiq.evaluation.engine import run_study  # noqa: PLC0415
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
     from vitiq.evaluation.presets import write_as_last  # noqa: PLC0415
-    from vitiq.evaluation.rows import is_ended  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
 
     share = work.shard_of(shard)
@@ -143,7 +142,8 @@ def worker(  # noqa: PLR0917
         left = "; it is back in the queue" if again else "; the same command does the rest"
         click.echo(f"vitiq: stopped ({outcome.stopped}) with work left{left}", err=True)
         sys.exit(3)
-    if is_ended(store.parts, asked):  # by this shard, the last one
+    stands = store.standing(asked)
+    if stands.done + stands.failed == stands.tasks:  # by this shard, the last one
         write_as_last(asked, store)
     if outcome.failed:
         sys.exit(1)

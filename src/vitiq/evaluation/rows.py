@@ -254,19 +254,6 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
                     raise cannot_write(table, error) from error
 
 
-def is_ended(parts: Parts, study: Study) -> bool:
-    """Whether every task of a study has a file and every score, or failed."""
-    with connect() as connection, whole_rows(parts.root):
-        join(connection, parts, study)
-        left = connection.execute(
-            "SELECT count(*) FROM tasks LEFT JOIN encodes USING (encode_key) LEFT JOIN lost USING (encode_key) "
-            "LEFT JOIN (SELECT encode_key, count(*) AS n FROM scores GROUP BY encode_key) USING (encode_key) "
-            "WHERE codec IS NULL OR (error IS NULL AND lost IS NULL AND coalesce(n, 0) < $wanted)",
-            {"wanted": len(study.signatures)},
-        ).fetchone()
-    return left == (0,)
-
-
 def tables_are_newest(out: Path) -> bool:
     """Whether both tables were written after every row and every study of a folder."""
     return all(_is_newest(out / f"records.{suffix}", out) for suffix in ("parquet", "csv"))
