@@ -120,7 +120,7 @@ def study(  # noqa: PLR0917
             Store(out).begin(planned)
             click.echo(f"{planned.name}: {plural(len(planned), 'task')}")
             return
-        done = work.run_bench(planned, out, workers, bar, max_failures=max_failures)
+        done = work.run_bench(planned, out, workers, bar, max_failures=max_failures, details=False)
         page = page_of(done.study, out, bar) if any(record.bytes for record in done.records) else None
     summary = study_summary(out, done)
     end_study(out, done, page, summary, as_json=options["as_json"], quiet=options["quiet"])

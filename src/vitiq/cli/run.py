@@ -83,7 +83,7 @@ def command(  # noqa: PLR0917
         device=study["device"],
     )
     with resumable(), StudyBar(quiet=study["quiet"]) as bar, workers_of(study) as workers:
-        done = run_preset(config, images, out, workers, bar)
+        done = run_preset(config, images, out, workers, bar, details=False)
         page = page_of(done.study, out, bar)
     summary = summary_table(out, done.study.name)
     end_study(out, done, page, summary, as_json=study["as_json"], quiet=study["quiet"])
