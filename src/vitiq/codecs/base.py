@@ -37,7 +37,7 @@ from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, de
 from vitiq.foreign import RAISED, guarded, is_ours
 from vitiq.models.device import check_device, shield
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
-from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate, check_image
+from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate, check_image, read_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Codec(ABC):
         self.check_quality(quality)
         try:
             with guarded(type(self).__module__):
-                data: object = self.compress(np.ascontiguousarray(image), quality, progress)
+                data: object = self.compress(read_only(np.ascontiguousarray(image)), quality, progress)
         except RAISED as error:
             if isinstance(error, VitiqError) or self._is_ours():
                 raise
@@ -206,7 +206,7 @@ class Codec(ABC):
 
     @abstractmethod
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
-        """Bytes of a whole file at a legal quality of a checked image; what `encode` calls."""
+        """Bytes of a whole file at a legal quality of a checked image, which is read-only; what `encode` calls."""
 
     @abstractmethod
     def decompress(self, data: bytes) -> ImageU8:

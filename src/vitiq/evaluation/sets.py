@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from vitiq.errors import InputError
+from vitiq.evaluation.image_files import ImageFiles
 from vitiq.evaluation.inputs import read_noted
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pairs import VIQ
 from vitiq.evaluation.scoring import in_order
 from vitiq.image.folders import IMAGE, find_images, pairing_key
 from vitiq.image.formats import HEAD_BYTES
-from vitiq.metrics.base import Metric
+from vitiq.metrics.base import Metric, SetMetric
 from vitiq.metrics.guards import UNDEFINED, undefined
+from vitiq.metrics.scoring import score_whole_sets
 from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
@@ -74,7 +76,9 @@ def lost_rows(path: Path, said: str) -> Read:
 
 def need_no_pairs(metrics: Sequence[Metric]) -> bool:
     """True where every metric compares whole sets, whatever the order of their images."""
-    return bool(metrics) and all(isinstance(metric, RowMetric) and not metric.paired for metric in metrics)
+    return bool(metrics) and all(
+        isinstance(metric, SetMetric) and not (isinstance(metric, RowMetric) and metric.paired) for metric in metrics
+    )
 
 
 def images_of(folder: Path, problems: list[str]) -> list[Path]:
@@ -147,6 +151,7 @@ def score_sets_of(
             gatherer.add(*_on_side(number, rows_of(image, metrics)))
     both = [*folders[0], *folders[1]]
     noted: list[Counter[str]] = [Counter(), Counter()]
+    readable: tuple[list[Path], list[Path]] = ([], [])
     step(len(both))
     for index, read in enumerate(in_order(read_rows, both, spec, lost_rows, jobs)):
         step(len(both))
@@ -155,11 +160,16 @@ def score_sets_of(
         if read.problem is not None:
             problems.append(read.problem)
             continue
+        readable[number].append(both[index])
         gatherer.add(*_on_side(number, read.rows))
+    left, right = (
+        ImageFiles(paths) if isinstance(side, Path) else side for side, paths in zip(sides, readable, strict=True)
+    )
+    scores = gatherer.scores() | score_whole_sets(left, right, metrics)
     for side, counts in zip(sides, noted, strict=True):
         if isinstance(side, Path):
             _say_notes(side, counts)
-    return SetScores(gatherer.scores(), problems)
+    return SetScores({metric.name: scores[metric.name] for metric in metrics if metric.name in scores}, problems)
 
 
 def _say_notes(folder: Path, noted: Counter[str]) -> None:

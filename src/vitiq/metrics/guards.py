@@ -24,7 +24,7 @@ from vitiq.errors import (
 )
 from vitiq.foreign import RAISED, guarded
 from vitiq.models.device import shielded
-from vitiq.types import Score, check_image
+from vitiq.types import ImageU8, Score, check_image, read_only
 
 if TYPE_CHECKING:
     from vitiq.metrics.base import Metric
@@ -70,7 +70,7 @@ def guarded_pair(work: Callable[..., Score]) -> Callable[..., Score]:
     @wraps(work)
     def checked(self: Metric, reference: Any, distorted: Any) -> Score:
         check_sizes(reference, distorted)
-        return _defined(work, self, reference, distorted)
+        return _defined(work, self, _handed(self, reference), _handed(self, distorted))
 
     return checked
 
@@ -80,11 +80,30 @@ def guarded_set(work: Callable[..., Score]) -> Callable[..., Score]:
 
     @wraps(work)
     def checked(self: Metric, reference: Any, distorted: Any) -> Score:
-        check_images(reference)
-        check_images(distorted)
-        return _defined(work, self, reference, distorted)
+        return _defined(work, self, *(_handed_set(self, images) for images in (reference, distorted)))
 
     return checked
+
+
+def _handed(metric: Metric, image: ImageU8) -> ImageU8:
+    """An image as a metric gets it; vitiq's own write to none, and know images again that are the same object."""
+    return image if _whose(metric) is None else read_only(image)
+
+
+def _handed_set(metric: Metric, images: Sequence[ImageU8]) -> Sequence[ImageU8]:
+    """As `_handed`, of a set; one that reads its images when they are asked for does so still.
+
+    Raises:
+        InputError: anything but H×W×3 uint8 images.
+    """
+    if isinstance(images, LazyImages):
+        return images
+    check_images(images)
+    return [_handed(metric, image) for image in images]
+
+
+class LazyImages(Sequence[ImageU8]):
+    """Images that are read when they are asked for: checked and read-only then, and never all in memory."""
 
 
 def check_images(images: Sequence[object]) -> None:

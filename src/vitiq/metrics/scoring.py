@@ -13,9 +13,9 @@ from vitiq import registry
 from vitiq.errors import InputError, MissingDependencyError, PluginError, VitiqError
 from vitiq.image.shared import sharing
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
-from vitiq.metrics.guards import UNDEFINED, check_sizes, undefined
-from vitiq.metrics.sets.rows import RowGatherer, rows_of
-from vitiq.types import ImageU8, Score, check_image
+from vitiq.metrics.guards import UNDEFINED, check_images, check_sizes, undefined
+from vitiq.metrics.sets.rows import RowGatherer, RowMetric, rows_of
+from vitiq.types import ImageU8, Score, read_only
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
@@ -138,7 +138,9 @@ def score_pairs(
     for pair in zip(references, distorted, strict=True):
         check_sizes(*pair)
     pair_metrics = [metric for metric in metrics if isinstance(metric, PairMetric)]
-    images = list({id(image): image for image in (*references, *distorted)}.values())
+    views = {id(image): read_only(image) for image in (*references, *distorted)}
+    references, distorted = ([views[id(image)] for image in side] for side in (references, distorted))
+    images = list(views.values())
     with sharing(*images):
         for metric in pair_metrics:
             with suppress(*UNDEFINED):  # the pairs say so themselves
@@ -165,21 +167,37 @@ def score_sets(
     Raises:
         InputError: no images of H×W×3 uint8.
     """
-    for image in (*reference, *distorted):
-        check_image(image)
+    check_images(reference)
+    check_images(distorted)
     gatherer = RowGatherer(metrics)
     for image in reference:
         gatherer.add(rows_of(image, metrics), {})
     for image in distorted:
         gatherer.add({}, rows_of(image, metrics))
-    scores = gatherer.scores()
-    for metric in metrics:
-        if isinstance(metric, SetMetric) and metric.name not in scores:
-            try:
-                scores[metric.name] = metric(reference, distorted)
-            except UNDEFINED as error:
-                scores[metric.name] = undefined(metric, error)
+    scores = gatherer.scores() | score_whole_sets(reference, distorted, metrics)
     return {metric.name: scores[metric.name] for metric in metrics if metric.name in scores}
+
+
+def read_whole_sets(metrics: Sequence[Metric]) -> list[SetMetric]:
+    """The metrics of sets that are given all images, as plug-ins may have it; others need only rows of each."""
+    return [metric for metric in metrics if isinstance(metric, SetMetric) and not isinstance(metric, RowMetric)]
+
+
+def score_whole_sets(
+    reference: Sequence[ImageU8], distorted: Sequence[ImageU8], metrics: Sequence[Metric]
+) -> dict[str, Score]:
+    """The score of every metric of `read_whole_sets`, NaN with the reason where it is not defined.
+
+    Args:
+        reference, distorted: in memory, or `LazyImages`.
+    """
+    scores = {}
+    for metric in read_whole_sets(metrics):
+        try:
+            scores[metric.name] = metric(reference, distorted)
+        except UNDEFINED as error:
+            scores[metric.name] = undefined(metric, error)
+    return scores
 
 
 def signature_of(metric: Metric) -> str:

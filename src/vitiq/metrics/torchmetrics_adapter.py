@@ -30,7 +30,7 @@ from vitiq.metrics.base import Metric as VitiqMetric
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.scoring import resolve_metrics, score_pairs
 from vitiq.metrics.sets.rows import RowMetric, Rows
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, read_only
 
 try:
     from torchmetrics import Metric
@@ -186,4 +186,5 @@ def eight_bit_images(batch: Num[Tensor, "n 3 h w"]) -> list[ImageU8]:
         if not bool(((batch >= 0) & (batch <= 1)).all()):
             raise InputError(f"{given} with numbers outside [0, 1] given; divide by the data range, or clip")
         batch = (batch * 255).round().to(torch.uint8)
-    return [np.ascontiguousarray(image) for image in batch.detach().permute(0, 2, 3, 1).cpu().numpy()]
+    # Read-only: uint8 images whose channels lie last share the caller's memory.
+    return [read_only(np.ascontiguousarray(image)) for image in batch.detach().permute(0, 2, 3, 1).cpu().numpy()]
