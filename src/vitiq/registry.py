@@ -15,7 +15,15 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described, near_names
+from vitiq.errors import (
+    InputError,
+    MissingDependencyError,
+    PluginError,
+    UnknownNameError,
+    VitiqError,
+    described,
+    near_names,
+)
 from vitiq.foreign import RAISED, guarded, is_ours
 
 log = logging.getLogger("vitiq")
@@ -80,6 +88,11 @@ def package(group: Group, name: str) -> tuple[str, str] | None:
     """Name and version of the package that a plug-in comes from; None for vitiq's own, and for what none registers."""
     entry = _entries(group).get(name)
     return None if entry is None or _of_vitiq(entry) or entry.dist is None else (entry.dist.name, entry.dist.version)
+
+
+def plugins(group: Group) -> tuple[str, ...]:
+    """Registered names that are not vitiq's own, sorted. Imports nothing."""
+    return tuple(name for name in names(group) if not _of_vitiq(_entries(group)[name]))
 
 
 @lru_cache(maxsize=256)
@@ -148,6 +161,30 @@ def load(group: Group, name: str) -> Any:
             "remove the package that provides it"
         )
     return found
+
+
+def make(group: Group, name: str, **given: Any) -> Any:
+    """An object of the class registered under `name`.
+
+    Args:
+        given: what its user set.
+
+    Raises:
+        UnknownNameError, PluginError: as `load`; or a plug-in's constructor failed.
+        InputError: it refused what was given.
+    """
+    factory = load(group, name)
+    try:
+        with guarded(factory.__module__):
+            return factory(**given)
+    except RAISED as error:
+        if isinstance(error, VitiqError) or is_ours(factory.__module__):
+            raise
+        kind, whose = group[:-1].replace("_", " "), f"it comes from the plug-in {factory.__module__}"
+        if given and isinstance(error, ValueError):
+            values = ", ".join(f"{key}={value}" for key, value in given.items())
+            raise InputError(f"{kind} {name} does not take {values} ({described(error)}); {whose}") from error
+        raise PluginError(f"{kind} {name} cannot be made ({described(error)}); {whose}") from error
 
 
 def _lacking(group: Group, name: str, found: Any) -> str | None:

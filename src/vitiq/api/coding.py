@@ -14,7 +14,7 @@ from vitiq.api.given import as_path, image_of
 from vitiq.api.made_by import MadeBy
 from vitiq.api.progress import SearchProgress
 from vitiq.codecs import defaults
-from vitiq.codecs.base import Codec, FileInfo
+from vitiq.codecs.base import Codec, FileInfo, notes_of
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.files import read_file
 from vitiq.codecs.rate_target import encode_within
@@ -127,7 +127,7 @@ def encode(
         rate = named[0].at(width, height)
     with SearchProgress(progress, shown=made.optimises, title=made.name) as callback:
         found = encode_within(made, pixels, rate, callback)
-    said = (*notes, *found.notes, *made.inspect(found.data).notes)
+    said = (*notes, *found.notes, *notes_of(made, found.data))
     unique = tuple(dict.fromkeys(said))
     return EncodedImage(
         found.data, made.name, width, height, found.quality, found.reached, unique, _made_by=MadeBy(codec)

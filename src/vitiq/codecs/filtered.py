@@ -141,5 +141,5 @@ def load_filter(name: str, options: Mapping[str, object]) -> Filter:
         UnknownNameError: no such filter.
         InputError: it does not take one of the options.
     """
-    factory: type[Filter] = registry.load("filters", name)
-    return factory(**options)
+    made: Filter = registry.make("filters", name, **options)
+    return made

@@ -24,6 +24,7 @@ from vitiq.errors import (
 )
 from vitiq.foreign import RAISED, guarded
 from vitiq.models.device import shielded
+from vitiq.text import plain
 from vitiq.types import ImageU8, Score, check_image, read_only
 
 if TYPE_CHECKING:
@@ -132,8 +133,27 @@ def _defined(work: Callable[..., Score], metric: Metric, *images: Any) -> Score:
     if not isinstance(given, SupportsFloat):
         kind = f"{type(given).__name__} for a value"
         raise PluginError(f"metric {metric.name} gave {kind}, a number expected; {_whose(metric)}")
-    value = float(given)
-    return with_reason(score if type(score.value) is float else replace(score, value=value))
+    if not isinstance(score.signature, str):
+        kind = f"{type(score.signature).__name__} for a signature"
+        raise PluginError(f"metric {metric.name} gave {kind}, text expected; {_whose(metric)}")
+    score = score if type(score.value) is float else replace(score, value=float(given))
+    return with_reason(score if _whose(metric) is None else replace(score, details=_plain_details(metric, score)))
+
+
+def _plain_details(metric: Metric, score: Score) -> dict[str, object]:
+    """A plug-in's details as JSON holds them, or the plug-in is named here: results of others stand in the same file.
+
+    Raises:
+        PluginError: JSON cannot hold them.
+    """
+    try:
+        found: dict[str, object] = plain(dict(score.details))
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"metric {metric.name} gave details that JSON cannot hold ({error}), text, numbers, lists and dicts "
+            f"expected; {_whose(metric)}"
+        ) from error
+    return found
 
 
 def _whose(metric: Metric) -> str | None:

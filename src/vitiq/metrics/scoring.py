@@ -73,7 +73,7 @@ def resolve_metrics(
             if not factory.parameter:
                 raise InputError(f"metric {name!r} given, but {base} takes no setting after an @; write {base}")
             given[factory.parameter] = setting
-        metrics.append(factory(**given))
+        metrics.append(registry.make("metrics", base, **given))
     return metrics
 
 
@@ -258,6 +258,4 @@ def _clean(value: Any) -> Any:
         return {str(k): _clean(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(v) for v in value]
-    if isinstance(value, float):
-        return number(value)
-    return value
+    return number(value) if isinstance(value, float) else value
