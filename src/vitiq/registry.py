@@ -163,7 +163,7 @@ def load(group: Group, name: str) -> Any:
     return found
 
 
-def make(group: Group, name: str, **given: Any) -> Any:
+def make(group: Group, name: str, /, **given: Any) -> Any:
     """An object of the class registered under `name`.
 
     Args:
@@ -181,8 +181,8 @@ def make(group: Group, name: str, **given: Any) -> Any:
         if isinstance(error, VitiqError) or is_ours(factory.__module__):
             raise
         kind, whose = group[:-1].replace("_", " "), f"it comes from the plug-in {factory.__module__}"
-        if given and isinstance(error, ValueError):
-            values = ", ".join(f"{key}={value}" for key, value in given.items())
+        values = ", ".join(f"{key}={value}" for key, value in given.items() if isinstance(value, str | int | float))
+        if values and isinstance(error, ValueError):
             raise InputError(f"{kind} {name} does not take {values} ({described(error)}); {whose}") from error
         raise PluginError(f"{kind} {name} cannot be made ({described(error)}); {whose}") from error
 

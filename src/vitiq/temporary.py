@@ -24,7 +24,7 @@ def temporary_folder() -> Iterator[Path]:
         >>> found, folder.exists()
         (True, False)
     """
-    with _space_for_temporary(), tempfile.TemporaryDirectory(prefix="vitiq-") as name:
+    with space_for_temporary(), tempfile.TemporaryDirectory(prefix="vitiq-") as name:
         yield Path(name)
 
 
@@ -42,8 +42,12 @@ def named_for_a_while(data: bytes, suffix: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _space_for_temporary() -> Iterator[None]:
-    """Say what a full disk means for temporary files: the path in the system's own words is none that a user named."""
+def space_for_temporary() -> Iterator[None]:
+    """Say what a full disk means for temporary files: the path in the system's own words is none that a user named.
+
+    Raises:
+        InputError: as `temporary_folder`.
+    """
     cure = "free some space, or set TMPDIR to another folder"
     try:
         place = tempfile.gettempdir()

@@ -17,18 +17,20 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import engine_plugin as plugin
 from read_tables import parquet_rows
 from vitiq.analysis.points import points_of
 from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec, parse_codecs
-from vitiq.errors import InputError, StoreError, TaskError
+from vitiq.errors import InputError, MissingDependencyError, StoreError, TaskError
 from vitiq.evaluation import engine
 from vitiq.evaluation import store as store_module
 from vitiq.evaluation import task as task_module
@@ -42,14 +44,18 @@ from vitiq.evaluation.presets import finish
 from vitiq.evaluation.progress import Clock
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import FIXED, write_tables
+from vitiq.evaluation.series_sets import kept_scores
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study
 from vitiq.evaluation.worker import latents_of
 from vitiq.files import write_quickly
 from vitiq.image.io import read_image, write_png
-from vitiq.metrics.fidelity.pixel import PsnrRgb
+from vitiq.metrics.fidelity.pixel import Mae, PsnrRgb
+from vitiq.metrics.scoring import resolve_metrics, score_pair
+from vitiq.models.perceptual import ALEXNET
 from vitiq.models.threads import threads
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Score
+from vitiq.weights.store import model_info
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -218,6 +224,98 @@ def test_a_metric_that_breaks_down_is_a_failure_of_its_task_and_costs_no_other_s
         assert finish(study, Store(tmp_path), workers).problems == [f"{images / 'dark.png'}: test-grey: {said}"]
     assert [one.failed for one in list_studies(tmp_path)] == [2]
     assert run(study, tmp_path).done == 2  # tried again
+
+
+def test_a_required_metric_that_a_worker_lacks_is_made_by_the_next_run(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = plan(images, "test-grey@1", "mse,mae")
+
+    def lacking(*_: object) -> Score:
+        raise MissingDependencyError("no program on this node")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Mae, "__call__", lacking)
+        assert set(run(study, tmp_path).failed.values()) == {"mae: no program on this node"}
+        assert [list(r.scores) for r in Store(tmp_path).records()] == [["mse"]] * 3
+        # one of a group: what cannot be had is no failure, and as no worker is to have it, it is done
+        group = replace(study, required=())
+        assert run(group, tmp_path / "group").failed == {}
+        assert run(group, tmp_path / "group").kept == 3
+    again = run(study, tmp_path)
+    assert (again.done, again.failed) == (3, {})
+    for record in Store(tmp_path).records():
+        original, rebuilt = Store(tmp_path).original(record), Store(tmp_path).reconstruction(record)
+        assert original
+        assert rebuilt
+        difference = read_image(original).astype(float) - read_image(rebuilt)
+        assert record.value("mae") == pytest.approx(np.abs(difference).mean())
+    assert run(study, tmp_path).kept == 3
+
+
+def test_a_value_of_another_version_than_planned_does_not_stand_for_it(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = plan(images, "test-grey@1", "mse,mae")
+    group = replace(study, required=())
+    with monkeypatch.context() as patch:
+        patch.setattr(Mae, "signature", lambda _: "mae|v0")
+        patch.setattr(Mae, "__call__", lambda *_: Score(7.0, "mae|v0"))
+        said = f"mae: planned as {study.signatures['mae']}, but the worker has mae|v0; install the same version"
+        assert all(error.startswith(said) for error in run(study, tmp_path).failed.values())
+        assert run(group, tmp_path / "group").failed == {}
+        assert [list(r.scores) for r in Store(tmp_path / "group").records()] == [["mse"]] * 3
+        # a study that is planned where it is as it was made finds it
+        other = plan(images, "test-grey@1", "mse,mae")
+        assert run(other, tmp_path / "group").kept == 3
+        assert [r.value("mae") for r in Store(tmp_path / "group").records(other.name)] == [7.0] * 3
+    for one, out in ((study, tmp_path), (group, tmp_path / "group")):
+        assert (run(one, out).done, run(one, out).kept) == (3, 3)
+        assert all(r.value("mae") not in {7.0, math.nan} for r in Store(out).records(one.name))
+
+
+def test_weights_in_a_folder_score_a_study_as_they_score_a_pair(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    generator = torch.Generator().manual_seed(0)
+    trunk, heads = {}, {}
+    for level, (place, (width, depth, side)) in enumerate(ALEXNET.items()):
+        trunk[f"features.{place}.weight"] = torch.randn(width, depth, side, side, generator=generator) * 0.05
+        trunk[f"features.{place}.bias"] = torch.zeros(width)
+        heads[f"lin{level}.model.1.weight"] = torch.rand(1, width, 1, 1, generator=generator)
+    torch.save(trunk, weights / Path(model_info("alexnet-torchvision").file).name)
+    torch.save(heads, weights / Path(model_info("lpips-alex").file).name)
+    write_png(tmp_path / "in" / "a.png", np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8))
+    study = plan(tmp_path / "in", "test-grey@1", f"mse,lpips@{weights}")
+    assert run(study, tmp_path / "out").failed == {}
+    (record,) = Store(tmp_path / "out").records()
+    rebuilt = Store(tmp_path / "out").reconstruction(record)
+    assert rebuilt
+    (metric,) = resolve_metrics(f"lpips@{weights}")
+    wanted = score_pair(read_image(tmp_path / "in" / "a.png"), read_image(rebuilt), [metric])["lpips"]
+    assert record.value("lpips") == wanted.value > 0
+    assert record.scores["lpips"].signature == wanted.signature
+
+
+def test_sets_that_are_known_stay_beside_those_that_are_scored_again(images: Path, tmp_path: Path) -> None:
+    study = plan(images, "test-grey@1,jpeg@50,webp@50", "mse,kid-pixel")
+
+    def scored() -> dict[str, float]:
+        with Workers("inline") as workers:
+            found = finish(study, Store(tmp_path), workers).sets
+        assert kept_scores(study, Store(tmp_path)) == found
+        return {name: scores["kid-pixel"].value for name, scores in found.items()}
+
+    run(study, tmp_path)
+    whole = scored()
+    assert list(whole) == ["Grey", "JPEG", "WebP"]
+    record = next(r for r in Store(tmp_path).records() if (r.codec, r.image) == ("test-grey", "pale.png"))
+    rebuilt = Store(tmp_path).reconstruction(record)
+    assert rebuilt
+    rebuilt.unlink()
+    fewer = scored()
+    assert list(fewer) == list(whole)
+    assert [fewer[name] == value for name, value in whole.items()] == [False, True, True]
 
 
 def test_of_vitiqs_own_metrics_that_break_down_the_others_keep_their_scores(

@@ -128,6 +128,8 @@ def test_rd_gives_every_point_and_reads_it_again(out: Path, tmp_path: Path) -> N
     only = json.loads(run(rd, out, "--format", "json", "-m", "mse"))
     assert len(only) == 60
     assert "psnr-rgb" not in only[0]
+    assert run(rd, out, "-m", "psnr") == run(rd, out, "-m", " psnr-rgb,") != run(rd, out, "-m", "mse")
+    assert "psnr-rgb" in run(rd, out, "-m", "psnr").splitlines()[0]
 
 
 def test_tables_of_rd(out: Path) -> None:

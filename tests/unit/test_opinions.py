@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ from vitiq.errors import InputError, UnknownNameError, WeightsError
 from vitiq.evaluation import opinion_values
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pair_store import KeptValues
-from vitiq.evaluation.scoring import score_pairs
+from vitiq.evaluation.scoring import Scored, score_pairs
 from vitiq.image.io import read_image, write_png
 from vitiq.metrics.fidelity.pixel import mean_squared_error
 
@@ -421,6 +421,25 @@ def test_a_metric_to_compare_with_is_checked_before_anything_is_scored(
     assert scored == []
 
 
+def test_a_metric_to_compare_with_may_have_the_name_of_another_tool(tmp_path: Path) -> None:
+    result = ran(own_set(tmp_path, [5, 4, 3, 2, 1]), "mse,psnr", "--against", "psnr")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_metric_whose_values_are_kept_is_asked_for_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def broken(pairs: list[tuple[Path, Path]], spec: MetricSpec, **_: object) -> Iterator[Scored]:
+        asked.append(spec.names)
+        yield from (Scored(*pair, problem="broken") for pair in pairs)
+
+    monkeypatch.setattr(opinion_values, "score_pairs", broken)
+    data = load_opinions(own_set(tmp_path / "data", [5, 4, 3, 2, 1]))
+    names = f"mse,lpips@{tmp_path},vit-topk@10"
+    opinion_values.values_of(data.opinions, MetricSpec(names), keep=tmp_path / "kept")
+    assert asked == [names]
+
+
 def own_set(folder: Path, opinions: Sequence[float], side: int = 32) -> Path:
     """A mos.csv of one reference, each image darker than the one before."""
     write_png(folder / "ref.png", np.full((side, side, 3), 200, np.uint8))
@@ -458,9 +477,11 @@ def test_a_metric_named_that_has_no_values_here_is_refused_before_any_work(
 
 def test_a_metric_without_enough_values_is_named_with_the_reason(tmp_path: Path) -> None:
     """MS-SSIM's five scales need sides of 176 (Wang et al. 2003: windows of 11 after four halvings)."""
-    folder = own_set(tmp_path, [5, 4, 3, 2, 1])
-    named = ran(folder, "mse,ms-ssim", "--json")
+    folder = own_set(tmp_path / "data", [5, 4, 3, 2, 1])
+    named = ran(folder, "mse,ms-ssim", "--json", "--out", str(tmp_path / "kept"))
     assert named.exit_code == 1
+    again = ran(folder, "mse,ms-ssim", "--json", "--out", str(tmp_path / "kept"))
+    assert (again.exit_code, again.stderr, again.stdout) == (1, named.stderr, named.stdout)
     line = "ms-ssim: a value for 0 of 5 images, 5 expected for a correlation: "
     assert line in named.stderr
     answer = json.loads(named.stdout)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vitiq.evaluation.pair_store import open_pairs, resumed
+from vitiq.evaluation.batch import score_row
+from vitiq.evaluation.pair_store import KeptValues, open_pairs, resumed
 from vitiq.evaluation.scoring import Pair, Scored, score_files
 from vitiq.image.io import write_png
 from vitiq.metrics.scoring import resolve_metrics
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, Score
 
 METRICS = "mse,psnr-rgb,ssim,frechet-pixel,patch-kid-pixel"
 """With an infinite value (PSNR of a copy), one that is not defined (SSIM of 8 pixels), details, and rows."""
@@ -85,6 +87,29 @@ def test_only_what_is_the_same_is_found_again(pairs: list[Pair], small: ImageU8,
     found, count = score(pairs, METRICS, table)
     assert count == 2, "the pair that changed, and the one that was not done"
     same(found, whole)
+
+
+def test_values_are_kept_with_why_one_is_undefined_but_none_that_another_try_may_give(tmp_path: Path) -> None:
+    reasons: dict[str, dict[str, object]] = {
+        "failed": {"undefined": "metric m failed (MemoryError)", "failed": True},
+        "unavailable": {"undefined": "no program", "unavailable": True},
+        "flat": {"undefined": "a flat image", "shared_labels": ["a"] * 1000},
+    }
+    scores = {name: Score(math.nan, f"{name}|v1", details) for name, details in reasons.items()}
+    scores["mse"] = Score(2.0, "mse|v1", {"failed": 3})
+    signatures = {name: score.signature for name, score in scores.items()}
+    kept = KeptValues(tmp_path, signatures)
+    kept.add("k", Scored(Path("a"), Path("b"), scores=scores))
+    # as written before, when all were kept
+    kept.put(score_row("old", name, score.signature, score) for name, score in scores.items())
+    kept.flush()
+    found = KeptValues(tmp_path, signatures).read()
+    assert found.keys() == {"k", "old"}
+    for own in found.values():
+        assert own.keys() == {"flat", "mse"}
+        assert own["mse"] == Score(2.0, "mse|v1")
+        assert math.isnan(own["flat"].value)
+        assert own["flat"].details == {"undefined": "a flat image"}
 
 
 def test_a_broken_pair_is_tried_again(pairs: list[Pair], tmp_path: Path) -> None:

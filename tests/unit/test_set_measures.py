@@ -8,6 +8,9 @@ polynomial kernel, `isc_features_to_metric(A * 6, splits, shuffle=False)`, `prc_
 
 from __future__ import annotations
 
+import errno
+import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +23,13 @@ from scipy import linalg
 from scipy.special import softmax
 
 from vitiq.errors import InputError
+from vitiq.metrics.scoring import resolve_metrics
 from vitiq.metrics.sets import kernel_distance, precision_recall
 from vitiq.metrics.sets.frechet import frechet_distance, frechet_of_moments
 from vitiq.metrics.sets.inception_score import inception_score
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.precision_recall import share_within
-from vitiq.metrics.sets.rows import Rows
+from vitiq.metrics.sets.rows import RowGatherer, Rows
 
 I = np.arange(1, 301, dtype=np.int64).reshape(60, 5)  # noqa: E741
 A = (I**3 * 7919 + I * 104729) % 1009 / 1009
@@ -253,3 +257,40 @@ def test_rows_are_kept_in_order_on_disk() -> None:
     assert Rows().array.shape == (0, 0)
     with pytest.raises(InputError, match="rows of 3"):
         rows.add(np.zeros((1, 3), np.float32))
+
+
+def test_rows_of_many_images_lie_in_one_file_a_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = 0
+    made = tempfile.TemporaryFile
+
+    def counted() -> object:
+        nonlocal opened
+        opened += 1
+        return made()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", counted)
+    gatherer = RowGatherer(resolve_metrics("fid-pixel"))
+    for _ in range(5):
+        gatherer.add({"key": np.zeros((1, 4), np.float32)}, {"key": np.ones((1, 4), np.float32)})
+    assert opened == 2
+
+
+class _Full(io.BytesIO):
+    """A file on a full disk, which takes what its buffer takes."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_rows_that_a_full_disk_does_not_take_are_said_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", _Full)
+    gatherer = RowGatherer(resolve_metrics("fid-pixel"))
+    with pytest.raises(InputError, match=r"no space for temporary files .*set TMPDIR"):
+        gatherer.add({"key": np.zeros((1, 4), np.float32)}, {})
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(InputError, match="set TMPDIR"):
+        Rows()

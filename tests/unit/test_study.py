@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vitiq import registry
 from vitiq.codecs.spec import parse_codec, parse_codecs
 from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation.inputs import find_inputs, pixels_digest, read_input
@@ -23,6 +24,7 @@ from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_keep, check_metrics, make_study, series_of
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, StudyImage, of_shard
+from vitiq.evaluation.worker import spec_of
 from vitiq.image.folders import RESULTS_MARK, unique_names
 from vitiq.image.io import write_png
 
@@ -72,6 +74,44 @@ def test_a_study_comes_back_from_its_json() -> None:
     assert again == found
     assert again.name == found.name
     assert list(again.tasks()) == list(found.tasks())
+
+
+SETTINGS = {
+    "folder": "/weights of mine",
+    "setting": "/weights of mine",
+    "k": "10%",
+    "n": "3",
+    "persistence": "0.5",
+    "display": "standard_hdr_pq",
+    "intensity": "120",
+    "conditions": "jpeg-ai-cttc",
+    "resize": "tf1",
+}
+"""Parameter of a metric -> a setting that is not its own."""
+
+
+def test_every_metric_comes_to_the_workers_with_the_setting_that_was_asked_for() -> None:
+    parameters = {name: registry.load("metrics", name).parameter for name in registry.names("metrics")}
+    asked = [f"{name}@{SETTINGS[parameter]}" for name, parameter in parameters.items() if parameter]
+    assert len(asked) > 20
+    for names in (",".join(asked), "wasserstein@8,mse"):
+        spec = MetricSpec(names)
+        found = make_study((IMAGE,), [], spec.make(), spec)
+        again = Study.from_json(json.loads(json.dumps(found.to_json())))
+        assert again == found
+        assert spec_of(again, again.metrics) == spec
+        assert [metric.name for metric in spec_of(again, again.metrics).make()] == list(found.metrics)
+    assert spec_of(found, ["wasserstein@8"]).names == "wasserstein@8"
+
+
+def test_what_is_asked_for_by_its_own_name_is_required_of_every_worker() -> None:
+    def planned(names: str) -> Study:
+        spec = MetricSpec(names)
+        return make_study((IMAGE,), [], spec.make(), spec)
+
+    assert planned("default").required == ()
+    assert planned("default,psnr,lpips@/a").required == ("psnr-rgb", "lpips")
+    assert planned("mse,lpips@/a").name == planned("mse,lpips@/b").name, "no weights in either: the same signature"
 
 
 def test_shares_are_disjoint_and_whole() -> None:

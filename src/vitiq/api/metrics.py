@@ -12,6 +12,7 @@ from vitiq.errors import InputError
 from vitiq.image.arrays import Taken
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics
+from vitiq.metrics.spec import split_names as words_of
 from vitiq.models.device import device_name
 from vitiq.types import Score
 
@@ -203,7 +204,7 @@ def split_names(metrics: object) -> list[str]:
     Raises:
         InputError: no names with commas, nor a list of them.
     """
-    return [name.strip() for text in texts_of(metrics, "metrics") for name in text.split(",") if name.strip()]
+    return [name for text in texts_of(metrics, "metrics") for name in words_of(text)]
 
 
 def some_names_of(metrics: object) -> list[str]:

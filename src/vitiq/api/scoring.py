@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from vitiq.api.given import as_path, image_of, images_of
@@ -14,9 +14,10 @@ from vitiq.api.progress import bar, set_total
 from vitiq.errors import InputError
 from vitiq.image.arrays import own
 from vitiq.metrics.base import SetMetric
-from vitiq.metrics.scoring import DEFAULT_SETS, resolve_metrics
+from vitiq.metrics.scoring import resolve_metrics
 from vitiq.metrics.scoring import score_pairs as score_image_pairs
 from vitiq.metrics.scoring import score_sets as score_image_sets
+from vitiq.metrics.spec import DEFAULT_SETS, named_in
 from vitiq.types import ImageU8, Score
 
 if TYPE_CHECKING:
@@ -146,8 +147,8 @@ def score(
         'psnr-rgb|range:255|v1'
     """
     made = made_metrics(metrics, backbone, panel, device)
-    names = names_of(metrics)
-    if sets := [m.name for m in made if isinstance(m, SetMetric) and m.name in names]:
+    names = ",".join(names_of(metrics))
+    if sets := [m.name for m in made if isinstance(m, SetMetric) and named_in(names, m.name)]:
         verb = "compares" if len(sets) == 1 else "compare"
         raise InputError(f"{', '.join(sets)} {verb} sets of images; use vitiq.score_sets")
     left, right = both_sides(reference, distorted)
@@ -228,7 +229,7 @@ def score_folder(
                 problems.append(one.problem)
                 continue
             aggregate.add(one)
-            scored.append(one)
+            scored.append(replace(one, rows=({}, {})))  # many times what the scores take
     return FolderScores(scored, aggregate.summaries(), aggregate.sets() if scored else {}, problems)
 
 

@@ -78,8 +78,7 @@ def command(  # noqa: PLR0917
     elif table == "points":
         points = list(gathered.points)
         if metrics is not None:
-            chosen = [name.strip() for name in metrics.split(",")]
-            gathered.metrics(metrics)
+            chosen = gathered.metrics(metrics)
             points = [replace(p, values={k: v for k, v in p.values.items() if k in chosen}) for p in points]
         _write(output, to_csv(points) if form == "csv" else to_json(to_rows(points)), force=force)
         report_problems(gathered.problems)

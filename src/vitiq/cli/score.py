@@ -200,12 +200,11 @@ def check_maps(maps: Path | None, sides: tuple[Path, Path]) -> None:
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:
     """One line for each metric that was asked for by name and is not defined for a pair, with the first reason."""
-    from vitiq.metrics.scoring import asked_by_name  # noqa: PLC0415
+    from vitiq.metrics.spec import named_in  # noqa: PLC0415
 
-    named = asked_by_name(metrics)
     lines = []
     for name, (count, reason) in aggregate.undefined.items():
-        if name.partition("@")[0] in named:
+        if named_in(metrics, name):
             of = f" for {count} of {len(aggregate.pairs)} pairs" if len(aggregate.pairs) > 1 else ""
             lines.append(f"{name} is not defined{of}: {reason}")
     return lines

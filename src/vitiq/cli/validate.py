@@ -76,20 +76,21 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.opinion_values import check_asked, compared  # noqa: PLC0415
     from vitiq.evaluation.validate_text import to_json, to_markdown  # noqa: PLC0415
-    from vitiq.metrics.scoring import asked_by_name  # noqa: PLC0415
+    from vitiq.metrics.spec import named_in, parse_name  # noqa: PLC0415
 
     spec = MetricSpec(work.DEFAULT if metrics == "default" else metrics, weights, panel, device)
     data = load_opinions(dataset)
     chosen = check_asked(dataset, data, spec)
     known = compared(data, chosen)
     if against is not None and against not in known:
+        against = str(parse_name(against))
+    if against is not None and against not in known:
         raise UnknownNameError(f"--against {against!r} given, which is not compared; choose {', '.join(known)}")
     found = measure(data, spec, jobs=jobs, out=out, quiet=quiet)
     say_notes(dataset, (f"{plural(count, 'image')}: {note}" for note, count in found.notes.items()), quiet=quiet)
     lost: list[str] = []
-    named = asked_by_name(metrics)
     for name, line in found.without_agreement().items():
-        if name.partition("@")[0] in named:
+        if named_in(metrics, name):
             lost.append(line)
         else:  # one of "all" that cannot be had here, or of the default
             say(line, err=True, quiet=quiet)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from vitiq import registry
 from vitiq.errors import InputError, VitiqError
-from vitiq.metrics.scoring import GROUPS, resolve_metrics
+from vitiq.metrics.scoring import resolve_metrics
+from vitiq.metrics.spec import GROUPS, split_names
 
 
 def names_alone(names: str) -> str:
@@ -18,9 +19,8 @@ def names_alone(names: str) -> str:
         >>> names_alone("default")
         'brisque'
     """
-    asked = [name.strip() for name in names.split(",") if name.strip()]
     known = _registered()
-    found = [name for word in asked for name in (known if word in GROUPS else [word])]
+    found = [name for word in split_names(names) for name in (known if word in GROUPS else [word])]
     wrong = [metric.name for metric in resolve_metrics(found) if metric.kind != "no-reference"]
     if wrong or not found:
         given = f"{', '.join(wrong)} compares" if len(wrong) == 1 else f"{', '.join(wrong) or 'nothing'} compare"

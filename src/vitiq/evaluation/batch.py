@@ -64,6 +64,7 @@ class Batch:
         out: folder of results, which every worker must see.
         metrics: what scores are made with.
         signatures: of the metrics, by name.
+        required: metrics that a worker must have; of the others it gives what it has.
         keep: which files are kept.
         maps: whether semantic error maps are written.
         seconds: after which the worker begins no other task, and hands over what it has.
@@ -75,6 +76,7 @@ class Batch:
     metrics: MetricSpec
     signatures: Mapping[str, str]
     keep: frozenset[str]
+    required: frozenset[str] = frozenset()
     maps: bool = False
     seconds: float = math.inf
 

@@ -44,7 +44,7 @@ from vitiq.evaluation.study import Series, Study
 from vitiq.evaluation.worker import spec_of
 from vitiq.image.folders import not_there
 from vitiq.metrics.base import Metric
-from vitiq.metrics.scoring import DEFAULT
+from vitiq.metrics.spec import DEFAULT, split_names
 from vitiq.text import parse_toml, read_text
 
 LISTS = ("images", "codecs", "metrics", "keep", "panel", "precomputed", "anchors")
@@ -137,8 +137,8 @@ def check(config: BenchConfig) -> Checked:
             anchor = _anchor(config, series, others)
     if not config.codecs and not config.precomputed and not faults.found:
         faults.found.append(InputError("nothing to compare; name codecs, as -c jpeg@10:90:10"))
-    names = ",".join(",".join(DEFAULT) if n.strip() == "default" else n for n in config.metrics.names.split(","))
-    spec = replace(config.metrics, names=names)
+    names = [name for word in split_names(config.metrics.names) for name in (DEFAULT if word == "default" else (word,))]
+    spec = replace(config.metrics, names=",".join(names))
     metrics = check_metrics(spec, faults)
     faults.refuse()
     return Checked(tuple(series), tuple(metrics), spec, anchor)

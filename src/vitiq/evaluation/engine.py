@@ -142,7 +142,8 @@ class _Run:
         self.returned: deque[Item] = deque()
         metrics = worker.spec_of(study, list(study.signatures))
         signatures, keep = dict(study.signatures), frozenset(study.keep)
-        self.empty = Batch((), {}, str(store.out), metrics, signatures, keep, study.maps, BATCH_SECONDS)
+        required = frozenset(study.required)
+        self.empty = Batch((), {}, str(store.out), metrics, signatures, keep, required, study.maps, BATCH_SECONDS)
         self.clock = Clock(study.series, {})
         self.places: dict[str, tuple[int, str]] = {}
         self.followed: str | None = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitiq.metrics.base import Metric
 from vitiq.metrics.scoring import resolve_metrics
+from vitiq.metrics.spec import parse_names
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
@@ -42,6 +44,14 @@ class MetricSpec:
 
         panel = [load_backbone(weights=path, device=self.device) for path in self.panel]
         return resolve_metrics(self.names, self.backbone(), panel)
+
+    def spellings(self, made: Sequence[Metric]) -> dict[str, str]:
+        """A metric's own name -> how it was asked for: one with its weights in a folder is called as without.
+
+        Args:
+            made: what `make` gave.
+        """
+        return {metric.name: str(name) for name, metric in zip(parse_names(self.names), made, strict=True)}
 
     def backbone(self) -> Backbone | None:
         """The ViT of `weights` on the device; None for the embedded one on the CPU."""

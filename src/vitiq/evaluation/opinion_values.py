@@ -24,7 +24,8 @@ from vitiq.evaluation.pair_store import KeptValues, key_of
 from vitiq.evaluation.plan import Faults, check_metrics
 from vitiq.evaluation.scoring import Pair, Scored, score_pairs
 from vitiq.metrics.base import Metric, PairMetric
-from vitiq.metrics.scoring import asked_by_name, signature_of
+from vitiq.metrics.scoring import signature_of
+from vitiq.metrics.spec import named_in
 from vitiq.text import plural
 
 PUBLISHED = "published:"
@@ -83,7 +84,8 @@ def values_of(
     Raises:
         StoreError: values cannot be written there.
     """
-    signatures = {m.name: signature_of(m) for m in spec.make() if isinstance(m, PairMetric)}
+    metrics = spec.make()
+    signatures = {m.name: signature_of(m) for m in metrics if isinstance(m, PairMetric)}
     values = {name: np.full(len(opinions), math.nan) for name in signatures}
     shown: dict[str, str] = {}
     reasons: dict[str, str] = {}
@@ -91,7 +93,8 @@ def values_of(
     noted: set[tuple[Path, str]] = set()
     broken = 0
     pairs = [(opinion.reference, opinion.distorted) for opinion in opinions]
-    with closing(_scored(pairs, spec, signatures, jobs, keep)) as work:
+    store = None if keep is None else KeptValues(keep, signatures)
+    with closing(_scored(pairs, spec, spec.spellings(metrics), jobs, store)) as work:
         for place, scored in enumerate(work):
             if scored.problem is not None:
                 problems[scored.problem] = None
@@ -133,8 +136,7 @@ def check_asked(folder: Path, data: OpinionSet, spec: MetricSpec) -> list[Metric
         return spec.make()
     faults = Faults()
     metrics = check_metrics(spec, faults)
-    named = asked_by_name(spec.names)
-    sets = [m.name for m in metrics if not isinstance(m, PairMetric) and m.name.partition("@")[0] in named]
+    sets = [m.name for m in metrics if not isinstance(m, PairMetric) and named_in(spec.names, m.name)]
     if sets:
         compare = "compares" if len(sets) == 1 else "compare"
         faults.found.append(
@@ -160,17 +162,17 @@ def published_values(opinions: Sequence[Opinion]) -> dict[str, Float[np.ndarray,
 
 
 def _scored(
-    pairs: Sequence[Pair], spec: MetricSpec, signatures: dict[str, str], jobs: int | None, keep: Path | None
+    pairs: Sequence[Pair], spec: MetricSpec, spellings: Mapping[str, str], jobs: int | None, store: KeptValues | None
 ) -> Generator[Scored]:
     """Every pair in order: as it was kept, or else scored now, with the metrics that any of the pairs misses."""
-    if keep is None:
+    if store is None:
         yield from score_pairs(pairs, spec, jobs=jobs, sets=False)
         return
-    store = KeptValues(keep, signatures)
+    signatures = store.signatures
     known = store.read()
     keys = [key_of(pair) for pair in pairs]
     missing = {name for key in keys for name in signatures if name not in known.get(key, {})}
-    names = [name for name in signatures if name in missing]
+    names = [spellings[name] for name in signatures if name in missing]
     todo = [pair for pair, key in zip(pairs, keys, strict=True) if missing - set(known.get(key, {}))]
     asked = set(todo)
     work = score_pairs(todo, replace(spec, names=",".join(names)), jobs=jobs, sets=False)

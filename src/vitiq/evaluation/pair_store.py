@@ -2,7 +2,8 @@
 
 They lie in parts, as the results of a study do, and are found again by the bytes of both files and what else their
 numbers depend on. `PairStore` keeps whole pairs, with what metrics of sets need, beside the table of a folder until
-every pair has scores; `KeptValues` keeps every value for good, so that a further metric is computed alone.
+every pair has scores; `KeptValues` keeps every value for good, so that a further metric is computed alone, and why one
+is undefined, but no value that another try may give.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from vitiq.evaluation.rows import batches, fetched
 from vitiq.evaluation.scoring import Pair, Scored
 from vitiq.image.limits import read_bounded
 from vitiq.metrics.base import Metric
+from vitiq.metrics.guards import to_try_again
 from vitiq.metrics.scoring import signature_of
 from vitiq.metrics.sets.rows import RowsByKey
 from vitiq.text import parse_json
@@ -102,19 +104,23 @@ class KeptValues(PairRows):
 
     def __init__(self, root: Path, signatures: dict[str, str]) -> None:
         super().__init__(root)
-        self._signatures = signatures
+        self.signatures = signatures
 
     def read(self) -> dict[str, dict[str, Score]]:
-        """Key of a pair -> metric -> value, those of the signatures alone."""
+        """Key of a pair -> metric -> value or why it is undefined, those of the signatures alone."""
         found: dict[str, dict[str, Score]] = {}
         if not self._parts.files("scores"):
             return found
         with connect() as connection, whole_rows(self.root):
             self._parts.view(connection, "scores")
-            query = "SELECT encode_key, metric, signature, value FROM scores"
-            for key, metric, signature, value in fetched(connection, query):
-                if self._signatures.get(metric) == signature:
-                    found.setdefault(key, {})[metric] = Score(float(value), signature)
+            again = " OR ".join(f"json_extract(details, '$.{why}') IS NOT NULL" for why in ("failed", "unavailable"))
+            query = (
+                "SELECT encode_key, metric, signature, value, json_extract_string(details, '$.undefined') FROM scores "
+                f"WHERE NOT (isnan(value) AND ({again}))"
+            )
+            for key, metric, signature, value, reason in fetched(connection, query):
+                if self.signatures.get(metric) == signature:
+                    found.setdefault(key, {})[metric] = _value(float(value), signature, reason)
         return found
 
     def add(self, key: str, scored: Scored) -> None:
@@ -123,8 +129,12 @@ class KeptValues(PairRows):
         Raises:
             StoreError: it cannot be written.
         """
-        own = ((name, score) for name, score in scored.scores.items() if name in self._signatures)
-        self.put(score_row(key, name, self._signatures[name], score) for name, score in own)
+        rows = []
+        for name, score in scored.scores.items():
+            if name in self.signatures and not to_try_again(score):
+                kept = _value(score.value, score.signature, score.details.get("undefined"))
+                rows.append(score_row(key, name, self.signatures[name], kept))
+        self.put(rows)
 
 
 class PairStore(PairRows):
@@ -210,6 +220,11 @@ def resumed(
                 scored = next(work)
                 store.add(scored)
                 yield scored
+
+
+def _value(value: float, signature: str, reason: object) -> Score:
+    """A value without its details, which may be a thousand times as large, but for why it is undefined."""
+    return Score(value, signature, {} if reason is None else {"undefined": str(reason)})
 
 
 def _scored(rows: dict[str, tuple[float, str, Any]]) -> Scored:

@@ -18,7 +18,8 @@ from vitiq.evaluation.inputs import find_inputs, read_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.study import Series, Study, StudyImage, readable
 from vitiq.metrics.base import Metric, PairMetric
-from vitiq.metrics.scoring import asked_by_name, resolve_metrics, signature_of
+from vitiq.metrics.scoring import resolve_metrics, signature_of
+from vitiq.metrics.spec import named_in, split_names
 from vitiq.types import RateKind
 from vitiq.workers import ordered, parts_of
 
@@ -114,7 +115,7 @@ def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
     """
     metrics: list[Metric] = []
     count = len(faults.found)
-    for name in spec.names.split(","):
+    for name in split_names(spec.names):
         with faults.gathered():
             resolve_metrics(name)
     for path in (spec.weights, *spec.panel):
@@ -122,9 +123,8 @@ def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
             MetricSpec(weights=path, device=spec.device).backbone()
     if len(faults.found) == count:
         metrics = spec.make()
-    named = asked_by_name(spec.names)
     for metric in metrics:
-        if metric.name.partition("@")[0] in named:
+        if named_in(spec.names, metric.name):
             with faults.gathered():
                 _check_at_hand(metric)
     return metrics
@@ -200,12 +200,19 @@ def make_study(
     maps: bool = False,
     problems: Sequence[str] = (),
 ) -> Study:
-    """A study of what was read and checked; a series or a rate that is given twice counts once."""
+    """A study of what was read and checked; a series or a rate that is given twice counts once.
+
+    Args:
+        metrics: what `spec` makes.
+    """
+    spellings = spec.spellings(metrics)
     return Study(
         images=tuple(images),
         series=tuple(distinct(series)),
         metrics=tuple(metric.name for metric in metrics),
         signatures={metric.name: signature_of(metric) for metric in metrics if isinstance(metric, PairMetric)},
+        spellings={name: asked for name, asked in spellings.items() if asked != name},
+        required=tuple(dict.fromkeys(metric.name for metric in metrics if named_in(spec.names, metric.name))),
         weights=None if spec.weights is None else str(spec.weights),
         panel=tuple(map(str, spec.panel)),
         keep=keep,

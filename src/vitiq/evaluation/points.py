@@ -16,7 +16,7 @@ from vitiq.codecs.spec import parse_codec
 from vitiq.errors import InputError, UnknownNameError, VitiqError
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import Store
-from vitiq.metrics.scoring import ALIASES
+from vitiq.metrics.spec import base_of, parse_name, split_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Gathered:
         if names is None:
             chosen = [name for name in COMPARED if name in present] or list(filter(_has_direction, present))
         else:
-            given = [name.strip() for name in names.split(",") if name.strip()]
-            chosen = list(dict.fromkeys(name if name in present else ALIASES.get(name, name) for name in given))
+            given = split_names(names)
+            chosen = list(dict.fromkeys(name if name in present else str(parse_name(name)) for name in given))
         missing = [name for name in chosen if name not in present]
         if missing or not chosen:
             raise InputError(
@@ -148,7 +148,7 @@ def higher_is_better(metric: str) -> bool:
     Raises:
         UnknownNameError: no such metric.
     """
-    return bool(registry.load("metrics", metric.partition("@")[0]).higher_is_better)
+    return bool(registry.load("metrics", base_of(metric)).higher_is_better)
 
 
 def gather_points(sources: Sequence[Path], study: str | None = None) -> Gathered:

@@ -54,14 +54,14 @@ def set_scores(
         return {}
     path = store.out / "studies" / f"{study.name}.sets.json"
     known = _known(path)
-    found: dict[str, _Kept] = {}
     originals: dict[str, RowsByKey] = {}
     lost: list[Path] = []
     signatures = [signature_of(metric) for metric in metrics]
-    for name, files in _sets(study, store).items():
-        key = sha256_of([signatures, [rebuilt.stem for _, rebuilt in files]])
-        if name in known and known[name]["key"] == key:
-            found[name] = known[name]
+    sets = _sets(study, store)
+    keys = {name: sha256_of([signatures, [rebuilt.stem for _, rebuilt in files]]) for name, files in sets.items()}
+    found = {name: known[name] for name, key in keys.items() if name in known and known[name]["key"] == key}
+    for name, files in sets.items():
+        if name in found:
             continue
         if step is not None:
             step(name)
@@ -75,7 +75,8 @@ def set_scores(
         found_scores = gatherer.scores() | _whole_scores(files, spec, metrics, workers, lost)
         scores = {m.name: to_json(found_scores[m.name]) for m in metrics if m.name in found_scores}
         # What a killed worker left out is tried again by the next command.
-        found[name] = {"key": "" if lost else key, "scores": scores}
+        found[name] = {"key": "" if lost else keys[name], "scores": scores}
+        found = {name: found[name] for name in sets if name in found}
         store.write_json(path, found)
     return _scores(found)
 

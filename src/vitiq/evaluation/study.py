@@ -143,6 +143,10 @@ class Study:
         series: in order.
         metrics: names of metrics, settings after an @ included.
         signatures: of the metrics of pairs, by name.
+        spellings: metric -> name that it is made by, where that is another: `lpips` -> `lpips@FOLDER`; no part of the
+            study's name, as the signature says what lies in the folder.
+        required: metrics that were asked for by themselves, which every worker must have; of the others a worker gives
+            what it has. No part of the study's name.
         weights: checkpoint of the ViT that scores; None for the embedded one.
         panel: further checkpoints.
         device: where the ViTs that score run; no part of the study's name.
@@ -158,6 +162,8 @@ class Study:
     series: tuple[Series, ...]
     metrics: tuple[str, ...]
     signatures: Mapping[str, str] = field(default_factory=dict)
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
     weights: str | None = None
     panel: tuple[str, ...] = ()
     keep: tuple[str, ...] = ("bitstreams", "images")
@@ -171,9 +177,8 @@ class Study:
     def name(self) -> str:
         """Twelve hexadecimal digits that change with everything that is asked for."""
         asked = self.to_json()
-        asked.pop("problems")
-        asked.pop("device")
-        asked.pop("anchor")
+        for word in ("problems", "device", "anchor", "spellings", "required"):
+            asked.pop(word)
         for series in asked["series"]:
             series.pop("targets")
         return sha256_of(asked)[:12]

@@ -25,7 +25,8 @@ from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, readable
 from vitiq.evaluation.worker import Stopped, Trace, codec_of, latents_of, map_bytes, metrics_of, optimised_against, png
 from vitiq.image.io import read_image, read_image_details
-from vitiq.metrics.scoring import score_pairs
+from vitiq.metrics.guards import to_try_again
+from vitiq.metrics.scoring import score_pairs, signature_of
 from vitiq.types import Bytes, ImageU8, Quality, Score
 
 PIXELS = 4_000_000
@@ -144,6 +145,7 @@ def _score(batch: Batch, names: Sequence[str], pending: Sequence[_Pending]) -> l
     pairs = [(made.image, made.rebuilt) for made in pending if made.image is not None and made.rebuilt is not None]
     try:
         found = score_pairs([image for image, _ in pairs], [rebuilt for _, rebuilt in pairs], metrics)
+        here = {metric.name: signature_of(metric) for metric in metrics}
     except Exception as error:  # a metric's own fault must not cost the others' scores
         if len(pending) > 1:
             return [_score(batch, names, [made])[0] for made in pending]
@@ -151,16 +153,28 @@ def _score(batch: Batch, names: Sequence[str], pending: Sequence[_Pending]) -> l
             return [[row for name in names for row in _score(batch, [name], pending)[0]]]
         return [[score_row(pending[0].item.key, names[0], batch.signatures[names[0]], error=in_one_line(error))]]
     return [
-        [_row(made.item.key, name, batch.signatures[name], score) for name, score in scores.items()]
+        [_row(batch, made.item.key, name, here[name], score) for name, score in scores.items()]
         for made, scores in zip(pending, found, strict=True)
     ]
 
 
-def _row(key: str, name: str, signature: str, score: Score) -> dict[str, Any]:
-    """A row of a score; that of a metric which broke down is an error, so that it is named and tried again."""
-    if score.details.get("failed"):
-        return score_row(key, name, signature, error=" ".join(str(score.details["undefined"]).split()))
-    return score_row(key, name, signature, score)
+def _row(batch: Batch, key: str, name: str, here: str, score: Score) -> dict[str, Any]:
+    """A row of a score; an error, so that it is named and tried again, where the metric broke down, or is required and
+    cannot be had as it was planned.
+
+    What another than the planned metric gives is kept as its own: a study that is planned with it finds it, and this
+    one tries again, maybe where the planned one is.
+
+    Args:
+        here: signature of the metric in this process.
+    """
+    planned, required = batch.signatures[name], name in batch.required
+    if to_try_again(score) and (required or score.details.get("failed")):
+        return score_row(key, name, planned, error=" ".join(str(score.details["undefined"]).split()))
+    if here != planned and required:
+        said = f"planned as {planned}, but the worker has {here}; install the same version and weights for both"
+        return score_row(key, name, planned, error=said)
+    return score_row(key, name, here, score)
 
 
 def failed(item: Item, series: Series, batch: Batch, error: str) -> Result:

@@ -73,9 +73,14 @@ def forget() -> None:
 
 
 def spec_of(study: Study, names: Sequence[str]) -> MetricSpec:
-    """Some metrics of a study."""
+    """Some metrics of a study, each as it was asked for."""
     weights = None if study.weights is None else Path(study.weights)
-    return MetricSpec(",".join(names), weights, tuple(map(Path, study.panel)), study.device)
+    return MetricSpec(
+        ",".join(study.spellings.get(name, name) for name in names),
+        weights,
+        tuple(map(Path, study.panel)),
+        study.device,
+    )
 
 
 class Trace:

@@ -57,6 +57,11 @@ def undefined(metric: Metric, error: Exception) -> Score:
     return Score(math.nan, signature, details)
 
 
+def to_try_again(score: Score) -> bool:
+    """Whether there is no value since the metric could not be had or broke down: nothing that the images decide."""
+    return math.isnan(score.value) and bool(score.details.get("unavailable") or score.details.get("failed"))
+
+
 def with_reason(score: Score) -> Score:
     """The score; a NaN that gives no reason gets one."""
     if math.isnan(score.value) and "undefined" not in score.details:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from vitiq import registry
 from vitiq.errors import VitiqError
 from vitiq.metrics.base import Metric, SetMetric
+from vitiq.metrics.spec import base_of
 
 T = TypeVar("T")
 
@@ -55,7 +56,7 @@ def described(name: str) -> tuple[str, str]:
         ('meaning', '↑')
     """
     try:
-        metric = registry.load("metrics", name.partition("@")[0])
+        metric = registry.load("metrics", base_of(name))
     except VitiqError:
         return "other", ""
     return question_of(metric), arrow_of(metric)

@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vitiq import registry
-from vitiq.errors import InputError, MissingDependencyError, PluginError, VitiqError
+from vitiq.errors import InputError, VitiqError
 from vitiq.image.shared import sharing
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.guards import UNDEFINED, check_images, check_sizes, undefined
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, rows_of
+from vitiq.metrics.spec import MetricName, base_of, parse_names, split_names
 from vitiq.types import ImageU8, Score, read_only
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
-
-log = logging.getLogger("vitiq")
-log.addHandler(logging.NullHandler())
-
-DEFAULT = ("vit-topk", "vit-topk-adj", "ssim", "ms-ssim", "mse", "psnr-rgb", "brisque", "frechet-pixel")
-"""Metrics of a pair, in the order of tables."""
-
-DEFAULT_SETS = ("patch-fid-vit", "patch-kid-vit", "patch-is-vit")
-
-JPEG_AI = (
-    *("ms-ssim-y@jpeg-ai-cttc", "vif@jpeg-ai-cttc", "fsim", "nlpd@jpeg-ai-cttc", "iw-ssim@jpeg-ai-cttc"),
-    *("psnr-hvs@jpeg-ai-cttc", "vmaf", "psnr-y@jpeg-ai-cttc", "psnr-u", "psnr-v"),
-)
-"""Metrics of JPEG AI's common training and test conditions."""
-
-GROUPS = ("default", "all")
-"""Names that stand for many metrics, whatever can be had here."""
-ALIASES = {"psnr": "psnr-rgb"}
-"""Names that other tools use."""
 
 
 def resolve_metrics(
@@ -56,61 +37,24 @@ def resolve_metrics(
         UnknownNameError: no such metric.
         InputError: a parameter that the metric does not take.
     """
-    if isinstance(names, str):
-        names = [name.strip() for name in names.split(",") if name.strip()]
-    named = [name for given in names for name in ((given,) if isinstance(given, Metric) else _named(given))]
-    metrics: list[Metric] = []
-    for name in dict.fromkeys(named):
-        if isinstance(name, Metric):
-            metrics.append(name)
-            continue
-        base, at, setting = name.partition("@")
-        factory = registry.load("metrics", base)
-        takes = inspect.signature(factory).parameters
-        given: dict[str, Any] = {"backbone": backbone, "panel": panel}
-        given = {key: value for key, value in given.items() if key in takes}
-        if at:
-            if not factory.parameter:
-                raise InputError(f"metric {name!r} given, but {base} takes no setting after an @; write {base}")
-            given[factory.parameter] = setting
-        metrics.append(registry.make("metrics", base, **given))
-    return metrics
+    given = split_names(names) if isinstance(names, str) else names
+    named = [one for item in given for one in ([item] if isinstance(item, Metric) else parse_names([item]))]
+    return [one if isinstance(one, Metric) else _made(one, backbone, panel) for one in dict.fromkeys(named)]
 
 
-def _named(name: str) -> Sequence[str]:
-    """The names that "default", "all" and "jpeg-ai-cttc" stand for; any other stands for itself."""
-    if name == "jpeg-ai-cttc":
-        return JPEG_AI
-    first = (*DEFAULT, *DEFAULT_SETS)
-    if name == "all":
-        every = [metric for metric in registry.names("metrics") if _loads(metric)]
-        return [*(n for n in first if n in every), *(n for n in every if n not in first)]
-    return first if name == "default" else (ALIASES.get(name, name),)
-
-
-def asked_by_name(names: str) -> set[str]:
-    """What is asked for by its own name in a text of names, without settings after an @ and names of other tools.
-
-    A metric is if this holds its name before the @: lpips@FOLDER is called lpips, vit-topk@10 keeps its setting.
-
-    Example:
-        >>> sorted(asked_by_name("default, psnr, vit-topk@10"))
-        ['psnr-rgb', 'vit-topk']
-    """
-    bases = (name.strip().partition("@")[0] for name in names.split(","))
-    return {ALIASES.get(base, base) for base in bases} - set(GROUPS)
-
-
-def _loads(name: str) -> bool:
-    """Whether a metric can be made: a plug-in that is broken is named once, and does not stop "all"."""
-    try:
-        registry.load("metrics", name)
-    except PluginError as error:
-        log.error("%s", error)
-        return False
-    except MissingDependencyError:
-        return True  # which says so in its place
-    return True
+def _made(name: MetricName, backbone: Backbone | None, panel: Sequence[Backbone]) -> Metric:
+    factory: type[Metric] = registry.load("metrics", name.base)
+    takes = inspect.signature(factory).parameters
+    given: dict[str, Any] = {"backbone": backbone, "panel": panel}
+    given = {key: value for key, value in given.items() if key in takes}
+    if name.setting is not None:
+        if not factory.parameter:
+            raise InputError(
+                f"metric {str(name)!r} given, but {name.base} takes no setting after an @; write {name.base}"
+            )
+        given[factory.parameter] = name.setting
+    made: Metric = registry.make("metrics", name.base, **given)
+    return made
 
 
 def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]) -> dict[str, Score]:
@@ -205,7 +149,7 @@ def signature_of(metric: Metric) -> str:
 
     That of a plug-in's metric ends with its package and version.
     """
-    package = registry.package("metrics", metric.name.partition("@")[0])
+    package = registry.package("metrics", base_of(metric.name))
     try:
         return metric.signature() + (f"|{' '.join(package)}" if package else "")
     except VitiqError as error:

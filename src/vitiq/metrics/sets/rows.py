@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from jaxtyping import Float32
 from vitiq.errors import InputError, UndefinedError
 from vitiq.metrics.base import Metric, SetMetric
 from vitiq.metrics.guards import UNDEFINED, undefined, with_reason
+from vitiq.temporary import space_for_temporary
 from vitiq.types import ImageU8, Score, check_image, read_only
 
 RowsByKey: TypeAlias = "dict[str, Float32[np.ndarray, 'n d'] | str]"
@@ -29,22 +31,28 @@ class Rows:
     Attributes:
         count: rows so far.
         width: numbers a row; 0 before the first row.
+
+    Raises:
+        InputError: the disk of temporary files is full.
     """
 
     def __init__(self, parts: Iterable[Float32[np.ndarray, "n d"]] = ()) -> None:
         self.count, self.width = 0, 0
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the rows
+        with space_for_temporary():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the rows
         for part in parts:
             self.add(part)
 
     def __del__(self) -> None:
-        self._file.close()
+        if hasattr(self, "_file"):
+            with suppress(OSError):  # rows that a full disk did not take
+                self._file.close()
 
     def add(self, rows: Float32[np.ndarray, "n d"]) -> None:
         """Append the rows of one image.
 
         Raises:
-            InputError: rows of another width.
+            InputError: rows of another width, or the disk of temporary files is full.
             UndefinedError: numbers that are not finite.
         """
         if not len(rows):
@@ -55,14 +63,15 @@ class Rows:
             raise InputError(f"rows of {rows.shape[1]} numbers given after rows of {self.width}")
         self.width = rows.shape[1]
         self.count += len(rows)
-        self._file.write(np.ascontiguousarray(rows, np.float32).data)
+        with space_for_temporary():
+            self._file.write(np.ascontiguousarray(rows, np.float32).data)
+            self._file.flush()  # a full disk shows here, not where the rows are read
 
     @property
     def array(self) -> Float32[np.ndarray, "n d"]:
         """All rows, in order, read from the file as they are used."""
         if not self.count:
             return np.zeros((0, 0), np.float32)
-        self._file.flush()
         return np.memmap(self._file, np.float32, "r", shape=(self.count, self.width))
 
 
@@ -113,14 +122,20 @@ class RowGatherer:
         self._undefined: dict[str, str] = {}
 
     def add(self, reference: RowsByKey, distorted: RowsByKey) -> None:
-        """Take the rows of one pair, as `rows_of` gives them."""
+        """Take the rows of one pair, as `rows_of` gives them.
+
+        Raises:
+            InputError: the disk of temporary files is full.
+        """
         for side, found in zip(self._sides, (reference, distorted), strict=True):
             for key, rows in found.items():
                 if isinstance(rows, str):
                     self._undefined.setdefault(key, rows)
                     continue
                 try:
-                    side.setdefault(key, Rows()).add(rows)
+                    if key not in side:
+                        side[key] = Rows()
+                    side[key].add(rows)
                 except UndefinedError as error:
                     self._undefined.setdefault(key, str(error))
 
