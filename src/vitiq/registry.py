@@ -7,6 +7,7 @@ only `load` imports the module that an entry point names.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
@@ -30,6 +31,8 @@ log = logging.getLogger("vitiq")
 log.addHandler(logging.NullHandler())
 
 Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
+_WRITABLE = re.compile(r"[\w.-]+")
+"""Names that the notation of codecs and metrics takes."""
 LISTED = ("codecs", "metrics")
 """Groups that a command lists."""
 
@@ -138,6 +141,11 @@ def load(group: Group, name: str) -> Any:
         kind, listed = group[:-1].replace("_", " "), f" (vitiq {group} list shows all)" if group in LISTED else ""
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")
     entry = _checked(group, entries[name])
+    if not _WRITABLE.fullmatch(name):
+        raise PluginError(
+            f"{group[:-1].replace('_', ' ')} {name!r} of {_owners([entry])} has a name that cannot be written on a "
+            "command line, letters, digits and the signs . _ - expected; mend its entry points, or remove the package"
+        )
     if not entry.pattern.match(entry.value):
         raise PluginError(
             f"{group[:-1].replace('_', ' ')} {name!r} is registered as {entry.value!r}, MODULE:NAME expected; "
@@ -195,6 +203,9 @@ def _lacking(group: Group, name: str, found: Any) -> str | None:
         return "is no class"
     if missing := unstated(group, found):
         return f"lacks {', '.join(missing)}"
+    suffix = getattr(found, "extension", ".")
+    if not (isinstance(suffix, str) and suffix.startswith(".")):
+        return f"has the extension {suffix!r}, one with a dot ('.{suffix}') expected"
     own = getattr(found, "name", name)
     return None if own == name else f"calls itself {own!r}"
 

@@ -218,7 +218,7 @@ def writes(image: ImageU8) -> None:
 @pytest.mark.parametrize(
     ("gives", "said"),
     [
-        (raises, r"failed \(KeyError\)"),
+        (raises, r"failed \(KeyError: 'x'\)"),
         (exits, r"failed \(SystemExit: 0\)"),
         (writes, r"failed \(ValueError: assignment destination is read-only\)"),
         (lambda _: None, r"gave NoneType, uint8 of shape \(8, 9, 3\) as it was given expected"),

@@ -369,5 +369,5 @@ def test_what_a_callers_callback_raises_comes_through() -> None:
     def stop(state: Progress) -> None:
         raise RuntimeError("enough")
 
-    with pytest.raises(RuntimeError, match="^enough$"):
+    with pytest.raises(RuntimeError, match="enough"):
         vitiq.encode(grey(1), "raw", progress=stop)

@@ -7,12 +7,13 @@ import os
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from vitiq import files, registry
-from vitiq.api.given import as_path, image_of
+from vitiq.api.given import as_path, check_no_class, image_of
 from vitiq.api.made_by import MadeBy
 from vitiq.api.progress import SearchProgress
+from vitiq.api.types import DeviceLike, File, Number, OneImage, ProgressOption, Whole
 from vitiq.codecs import defaults
 from vitiq.codecs.base import Codec, FileInfo, notes_of
 from vitiq.codecs.detect import codec_of
@@ -24,10 +25,7 @@ from vitiq.image.arrays import own
 from vitiq.models.device import device_name
 from vitiq.types import Bytes, ImageU8, Quality, Rate
 
-if TYPE_CHECKING:
-    from vitiq.api.types import DeviceLike, File, Number, OneImage, ProgressOption, Whole
-
-    Encoded: TypeAlias = "builtins.bytes | bytearray | memoryview | File | EncodedImage"
+Encoded: TypeAlias = "builtins.bytes | bytearray | memoryview | File | EncodedImage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +242,7 @@ def codec_named(given: str | Codec, device: DeviceLike | None = None) -> Codec:
         return given
     if isinstance(given, str):
         return make_codec(given, device=device_name(device))
+    check_no_class(given, Codec, "codec")
     raise InputError(f"codec: {type(given).__name__} given, a name or what vitiq.codec() gave expected")
 
 

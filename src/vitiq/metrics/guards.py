@@ -46,7 +46,7 @@ def check_sizes(reference: object, distorted: object) -> None:
 def undefined(metric: Metric, error: Exception) -> Score:
     """NaN with the reason in its details: `unavailable` where it cannot be had here, `failed` where it broke down."""
     try:
-        signature = metric.signature()
+        signature = checked_signature(metric)
     except VitiqError:
         signature = metric.name
     details: dict[str, object] = {"undefined": str(error)}
@@ -55,6 +55,21 @@ def undefined(metric: Metric, error: Exception) -> Score:
     elif isinstance(error, PluginError):
         details["failed"] = True
     return Score(math.nan, signature, details)
+
+
+def checked_signature(metric: Metric) -> str:
+    """A metric's signature.
+
+    Raises:
+        PluginError: it is no text.
+        WeightsError, MissingDependencyError: it cannot be said here.
+    """
+    found: object = metric.signature()
+    if not isinstance(found, str):
+        raise PluginError(
+            f"metric {metric.name} gave {type(found).__name__} for its signature, text expected; {_whose(metric)}"
+        )
+    return found
 
 
 def to_try_again(score: Score) -> bool:

@@ -12,7 +12,7 @@ from vitiq import registry
 from vitiq.errors import InputError, VitiqError
 from vitiq.image.shared import sharing
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
-from vitiq.metrics.guards import UNDEFINED, check_images, check_sizes, undefined
+from vitiq.metrics.guards import UNDEFINED, check_images, check_sizes, checked_signature, undefined
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, rows_of
 from vitiq.metrics.spec import MetricName, base_of, parse_names, split_names
 from vitiq.types import ImageU8, Score, read_only
@@ -151,7 +151,7 @@ def signature_of(metric: Metric) -> str:
     """
     package = registry.package("metrics", base_of(metric.name))
     try:
-        return metric.signature() + (f"|{' '.join(package)}" if package else "")
+        return checked_signature(metric) + (f"|{' '.join(package)}" if package else "")
     except VitiqError as error:
         return f"{metric.name}: {error}"
 
