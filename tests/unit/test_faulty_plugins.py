@@ -299,3 +299,7 @@ def test_all_lines_of_a_foreign_error_are_said_in_one_up_to_a_length() -> None:
     said = described(RuntimeError("line\n" * 1000))
     assert len(said) == len("RuntimeError: ") + LONGEST
     assert said.endswith("…")
+
+
+def test_a_key_that_is_missing_is_said() -> None:
+    assert described(KeyError("weights.0")) == "KeyError: 'weights.0'"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from click.testing import CliRunner
 
 import vitiq
+from vitiq import registry
 from vitiq.cli.main import cli
 from vitiq.codecs.batch import is_compressed
 from vitiq.codecs.detect import codec_of
@@ -27,6 +29,7 @@ from vitiq.evaluation.pairs import pair_up
 from vitiq.evaluation.points import choose_label
 from vitiq.evaluation.store import Store
 from vitiq.image.io import write_png
+from vitiq.metrics.scoring import signature_of
 from vitiq.types import ImageU8, Progress
 
 CODE = """
@@ -371,3 +374,29 @@ def test_what_a_callers_callback_raises_comes_through() -> None:
 
     with pytest.raises(RuntimeError, match="enough"):
         vitiq.encode(grey(1), "raw", progress=stop)
+
+
+@pytest.mark.parametrize(
+    ("more", "name", "said"),
+    [
+        ("My Codec = door_plugins:Raw", "My Codec", "'My Codec' of doors has a name that cannot be written"),
+        ("dotless = door_more:Dotless", "dotless", r"has the extension 'odd', one with a dot \('.odd'\) expected"),
+    ],
+)
+def test_names_and_extensions_are_checked(
+    more: str, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", monkeypatch, more)
+    (tmp_path / "site" / "door_more.py").write_text(
+        "from door_plugins import Raw\nclass Dotless(Raw):\n    name, extension = 'dotless', 'odd'\n"
+    )
+    with pytest.raises(PluginError, match=said):
+        registry.load("codecs", name)
+
+
+def test_a_signature_is_text(plugins: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins._Stated, "signature", lambda _: None)
+    said = "gave NoneType for (its|a) signature, text expected; it comes from the plug-in door_plugins"
+    score = vitiq.score(grey(1), grey(1), "quantile")["quantile"]
+    assert re.search(said, str(score.details["undefined"]))
+    assert re.search(said, signature_of(registry.make("metrics", "mean-colour")))
