@@ -6,8 +6,9 @@ Truth: `typing.get_type_hints` of Python, and the contract in docs/reference/pyt
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -27,10 +28,14 @@ def test_types_of_the_interface_can_be_asked_for(name: str) -> None:
 
 
 def test_a_class_in_place_of_an_object_is_named() -> None:
-    calls = {
-        "metrics: the class Mse given, an object of it expected; write Mse()": lambda: vitiq.score(IMAGE, IMAGE, Mse),
-        "metric: the class Mse given": lambda: vitiq.metric(Mse),
-        "codec: the class Jpeg given, an object of it expected; write Jpeg()": lambda: vitiq.encode(IMAGE, Jpeg),
+    metric_class: Any = Mse
+    codec_class: Any = Jpeg
+    calls: dict[str, Callable[[], object]] = {
+        "metrics: the class Mse given, an object of it expected; write Mse()": lambda: vitiq.score(
+            IMAGE, IMAGE, metric_class
+        ),
+        "metric: the class Mse given": lambda: vitiq.metric(metric_class),
+        "codec: the class Jpeg given, an object of it expected; write Jpeg()": lambda: vitiq.encode(IMAGE, codec_class),
     }
     for said, call in calls.items():
         with pytest.raises(InputError, match=re.escape(said)):

@@ -20,8 +20,7 @@ from click.testing import CliRunner
 import vitiq
 from vitiq import registry
 from vitiq.cli.main import cli
-from vitiq.codecs.batch import is_compressed
-from vitiq.codecs.detect import codec_of
+from vitiq.codecs.detect import codec_of, is_compressed
 from vitiq.codecs.files import decode_file, encode_file
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import BitstreamError, InputError, PluginError

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor, device
 
     from vitiq.analysis.summary import Summary as Summary
+    from vitiq.api.metrics import MetricFunction
     from vitiq.evaluation.metric_spec import MetricSpec as MetricSpec
     from vitiq.evaluation.presets import Finished as Finished
     from vitiq.evaluation.progress import Step as Step
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from vitiq.metrics.torchmetrics_adapter import TorchMetric as TorchMetric
     from vitiq.models.backbones import Backbone as Backbone
 else:
-    Tensor = device = Summary = MetricSpec = Finished = Step = Scored = TorchMetric = Backbone = Any
+    Tensor = device = Summary = MetricSpec = Finished = Step = Scored = TorchMetric = Backbone = MetricFunction = Any
 
 File = str | os.PathLike[str]
 Single = File | Image.Image | NDArray[np.uint8]
@@ -41,7 +42,8 @@ Several = list[Any] | tuple[Any, ...]
 ImageLike = OneImage | Sequence[OneImage]
 BackboneLike = File | Backbone
 DeviceLike = str | device
-Metrics = str | Metric | Sequence[str | Metric]
+OneMetric: TypeAlias = str | Metric | MetricFunction
+Metrics: TypeAlias = OneMetric | Sequence[OneMetric]
 Whole = int | np.integer[Any]
 Number = float | Whole | np.floating[Any]
 ProgressOption = bool | Callable[[Progress], None] | None
