@@ -203,7 +203,7 @@ def _asked(metrics: Metrics) -> list[str | Metric]:
         if isinstance(own, Metric) and (missing := registry.unstated("metrics", own)):
             raise InputError(f"metric {type(own).__name__} lacks {', '.join(missing)}; state them in the class")
     if not any(isinstance(one, Metric) for one in given):
-        return list(split_names(given))
+        return list(split_names(metrics))
     return [part for one in given for part in ([one] if isinstance(one, Metric) else split_names(one))]
 
 
