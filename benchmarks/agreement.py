@@ -25,6 +25,8 @@ from typing import Any
 
 from keep import today
 
+from vitiq.evaluation.validate_text import FLATTERY
+
 VITS = {
     "ViT-Ti": "vit_tiny_patch16_224.augreg_in21k_ft_in1k.safetensors",
     "DeiT-Ti": "deit_tiny_patch16_224.safetensors",
@@ -97,7 +99,8 @@ def aic4(options: argparse.Namespace) -> Part:
         lines.append(
             f"| {short(name)} | {interval(line, 'srcc')} | {less(facts, name, best)} | {line['krcc']:.3f} | {cells} |"
         )
-    lines += ["", "| metric | pairs | flattered | slighted | flattered less slighted |", "|---|---:|---:|---:|---|"]
+    lines += ["", *FLATTERY, ""]
+    lines += ["| metric | pairs | flattered | slighted | flattered less slighted |", "|---|---:|---:|---:|---|"]
     for f in sorted(facts["learned_codecs"], key=lambda f: -f["bias"]):
         low, high = f["interval"]
         shares = f"{100 * f['flattered']:.1f} % | {100 * f['slighted']:.1f} %"

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browsing import until
-from report_studies import curves, equal_bytes, with_hostile_names, with_many_metrics
+from report_studies import curves, equal_bytes, published, with_hostile_names, with_many_metrics
+from vitiq.analysis.points import points_of
 from vitiq.report.assets import FolderAssets
-from vitiq.report.model import build_model
+from vitiq.report.build import model_of
 from vitiq.report.page import render
 from vitiq.report.source import Study
 
@@ -85,7 +87,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
 def built(study: Study, folder: Path) -> str:
     """The page of a study as a file; its address."""
     assets = FolderAssets(folder)
-    model = build_model(study.name, [record for record, _ in study.records], study.problems)
+    model = model_of(study)
     html = render(study, model, assets)
     assets.finish()
     (folder / "report.html").write_text(html, encoding="utf-8")
@@ -104,6 +106,19 @@ def curve_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Address of a report of curves."""
     folder = tmp_path_factory.mktemp("curves")
     return built(curves(folder), folder)
+
+
+@pytest.fixture(scope="session")
+def published_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a report of curves with two published ones: a mean that is the anchor, and a table of images."""
+    folder = tmp_path_factory.mktemp("published")
+    study = curves(folder, images=3)
+    rows = [
+        replace(p, codec="Theirs", bpp=0.9 * p.bpp, values={"psnr-rgb": p.values["psnr-rgb"]})
+        for p in points_of(record for record, _ in study.records)
+        if p.codec == "WebP"
+    ]
+    return built(replace(study, published=[*published("VTM <b>&"), *rows], anchor="VTM <b>&"), folder)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vitiq.analysis.points import RdPoint
 from vitiq.evaluation.record import Record
 from vitiq.image.io import read_image, write_png
 from vitiq.metrics.fidelity.pixel import Mse, PsnrRgb
@@ -128,6 +129,12 @@ def curves(folder: Path, images: int = 6, qualities: Sequence[int] = (10, 30, 55
                     )
                 )
     return Study("curves", found, planned=len(found))
+
+
+def published(name: str = "VTM", metric: str = "psnr-rgb") -> list[RdPoint]:
+    """Points of a published mean, as a table of CompressAI gives them."""
+    rows = enumerate([(0.2, 24.0), (0.5, 28.0), (1.1, 32.0), (2.3, 36.0), (4.1, 40.0)])
+    return [RdPoint("kodak", name, f"point={n}", rate, {metric: value}, aggregate=True) for n, (rate, value) in rows]
 
 
 def equal_bytes(folder: Path, images: int = 3, preset: str = "run") -> Study:

@@ -16,7 +16,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,41 @@ MAX_TEXT_BYTES = 2**28
 def plural(count: int, noun: str) -> str:
     """A count with its noun: "1 image", "2 images"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names, one or more, in a sentence.
+
+    Example:
+        >>> listed(["JPEG", "AVIF", "WebP"])
+        'JPEG, AVIF and WebP'
+    """
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def number(value: float) -> float | str | None:
+    """A number that JSON can hold: "inf" and "-inf" as text, NaN as null."""
+    if math.isnan(value):
+        return None
+    return float(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")
+
+
+def reasons_text(reasons: Mapping[str, int], most: int = 3) -> str:
+    """Reasons, the most frequent first, each with how often it was given where there are several.
+
+    Args:
+        most: reasons that are shown; the others are counted.
+
+    Example:
+        >>> reasons_text({"too small": 2, "flat": 1})
+        'too small (2); flat (1)'
+    """
+    if len(reasons) == 1:
+        return next(iter(reasons))
+    order = sorted(reasons, key=lambda reason: -reasons[reason])
+    rest = sum(reasons[reason] for reason in order[most:])
+    shown = [f"{reason} ({reasons[reason]})" for reason in order[:most]]
+    return "; ".join([*shown, f"other reasons ({rest})"] if rest else shown)
 
 
 def read_text(path: Path) -> str:

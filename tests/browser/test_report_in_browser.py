@@ -258,6 +258,48 @@ def test_codecs_are_chosen_and_the_table_of_points_follows(opened: Open, curve_p
     assert "JPEG" in page.locator("#bdtable tbody").inner_text()
 
 
+def test_published_curves_are_drawn_and_compared_and_have_no_files(
+    opened: Open, published_page: str, shots: Path
+) -> None:
+    page = opened(published_page)
+    vtm, theirs = "VTM <b>& [published]", "Theirs [published]"
+    page.get_by_text("The chart in numbers").click()
+    rows, anchor = page.locator("#points tbody tr"), page.locator("#anchor")
+    rows.nth(20).wait_for()
+    assert rows.filter(has_text=vtm).count() == 5
+    assert page.locator("#key label").all_inner_texts() == ["JPEG", "WebP", "AVIF", vtm, theirs]
+    assert page.locator("#published").is_visible()
+    assert anchor.evaluate("e => e.selectedOptions[0].text") == vtm
+    assert page.locator("#bdtable tbody tr").count() == 4
+    assert "published mean of 'kodak'" in page.locator("#bdwhy").inner_text()
+    page.locator("#curves").screenshot(path=shots / "published.png")
+    # a metric that they lack, and back
+    page.locator("#metric").select_option(label="SSIM")
+    assert rows.count() == 12
+    assert anchor.locator("option").all_inner_texts() == ["JPEG", "WebP", "AVIF"]
+    anchor.select_option(label="AVIF")
+    page.locator("#metric").select_option(label="PSNR")
+    assert anchor.evaluate("e => e.selectedOptions[0].text") == "AVIF"
+    assert page.locator("#bdtable tbody").inner_text().count("[published]") == 2
+    # of one image the table of images alone has points, and no published point opens a file
+    page.locator("#which").select_option("piece-01.png")
+    assert (rows.count(), rows.filter(has_text=theirs).count()) == (16, 4)
+    for name in ("JPEG", "WebP", "AVIF"):
+        page.locator("#key").get_by_label(name, exact=True).uncheck()
+    before, chart = state(page), page.locator("#plot")
+    page.locator("#dots").uncheck()
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#tip").inner_text().startswith(theirs)
+    assert "click" not in page.locator("#tip").inner_text()
+    page.keyboard.press("Enter")
+    assert state(page) == before
+    page.locator("#axis").select_option("bytes")
+    assert rows.count() == 0
+    assert page.locator("#compare optgroup").evaluate_all("all => all.map(e => e.label)").count(theirs) == 0
+    assert page.locator("#count").inner_text() == "36 of 36 files"
+
+
 def test_numbers_are_written_as_in_the_tables(opened: Open, curve_page: str) -> None:
     """Truth: Python's own formatting. Halves (means of bytes) go to the even digit; 41.55 is none in binary."""
     page = opened(curve_page)

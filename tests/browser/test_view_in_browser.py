@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browsing import loaded, until
-from report_studies import IMAGES, equal_bytes
+from report_studies import IMAGES, curves, equal_bytes, published
 from vitiq.errors import InputError
 from vitiq.report import server as module
 from vitiq.report.server import ViewServer
@@ -33,7 +34,7 @@ class Growing:
         self.whole, self.shown = whole, shown
 
     def study(self, out: Path) -> Study:
-        return Study(self.whole.name, self.whole.records[: self.shown], planned=self.whole.planned)
+        return replace(self.whole, records=self.whole.records[: self.shown])
 
     def progress(self, out: Path) -> tuple[int, int]:
         return self.shown, self.whole.planned
@@ -143,6 +144,24 @@ def test_a_run_that_has_no_file_yet_is_followed_too(opened: Open, server: ViewSe
     run.shown = 9
     until(page, "document.getElementById('count').textContent === '9 of 9 files'")
     assert "keeps the most meaning" in page.locator("h1").inner_text()
+
+
+def test_a_published_curve_stays_as_chosen_while_codecs_come_in_before_it(
+    opened: Open, server: ViewServer, run: Growing, tmp_path: Path
+) -> None:
+    run.whole = replace(curves(tmp_path / "out", images=1), published=published(), anchor="VTM")
+    run.shown = 4  # of JPEG, the next are WebP's
+    page = opened(server.url)
+    vtm, label = "VTM [published]", "e => e.selectedOptions[0].text"
+    page.locator("#metric").select_option(label="PSNR")
+    page.locator("#anchor").select_option(label=vtm)
+    page.locator("#key").get_by_label(vtm).uncheck()
+    run.shown = 12
+    until(page, "document.getElementById('count').textContent === '12 of 12 files'")
+    page.locator("#bdtable tbody tr").nth(2).wait_for()
+    assert page.locator("#anchor").evaluate(label) == vtm
+    ticked = page.locator("#key label:has(input:checked)").all_inner_texts()
+    assert ticked == ["JPEG", "WebP", "AVIF"]
 
 
 def test_images_are_dropped_in(opened: Open, server: ViewServer, shots: Path) -> None:

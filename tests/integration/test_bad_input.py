@@ -201,12 +201,12 @@ def test_the_rest_of_a_folder_goes_on(name: str, vitiq: Vitiq, tmp_path: Path) -
     for i in range(6):
         plain(a / f"{i}.png")
     (a / "mos.csv").write_text(f"distorted,reference,mos\n{rows}{name},one.png,3\none.png,{name},4\n")
-    answer = vitiq("validate", a, "-m", "mse", "--json", "--resamples", 2, "--quiet")
+    answer = vitiq("validate", a, "-m", "mse", "--json", "--resamples", 40, "--quiet")
     check_one_line(answer, bad)
     stated = json.loads(answer.out)
     assert [image["values"]["mse"] for image in stated["images"]] == [0] * 6 + [None] * 2
     assert [(line["n"], line["left_out"]) for line in stated["agreement"]] == [(6, 2)]
-    text = vitiq("validate", a, "-m", "mse", "--resamples", 2, "--quiet").out
+    text = vitiq("validate", a, "-m", "mse", "--resamples", 40, "--quiet").out
     assert text.startswith("plain: 6 images")
 
 
@@ -219,10 +219,10 @@ def test_what_reading_images_with_opinions_changed_is_counted(vitiq: Vitiq, tmp_
     see_through.save(clear)
     rows = "".join(f"{plain(tmp_path / f'{i}.png').name},ref.png,{i}\n" for i in range(5))
     (tmp_path / "mos.csv").write_text(f"distorted,reference,mos\n{rows}")
-    answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", 2)
+    answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", 40)
     assert answer.code == 0
     assert answer.err.splitlines() == [f"{tmp_path}: 1 image: transparency laid on white"]
-    assert vitiq("validate", tmp_path, "-m", "mse", "--resamples", 2, "--quiet").err == ""
+    assert vitiq("validate", tmp_path, "-m", "mse", "--resamples", 40, "--quiet").err == ""
 
 
 def test_images_of_two_sizes_are_both_named(vitiq: Vitiq, tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_images_of_two_sizes_are_both_named(vitiq: Vitiq, tmp_path: Path) -> Non
     check_one_line(answer, wide, small, "30×16", "24×16")
     rows = "".join(f"{plain(tmp_path / f'{i}.png').name},small.png,{i}\n" for i in range(5))
     (tmp_path / "mos.csv").write_text(f"distorted,reference,mos\n{rows}wide.png,small.png,3\n")
-    answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", 2, "--quiet")
+    answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", 40, "--quiet")
     check_one_line(answer, wide, small, "30×16", "24×16")
     assert "| mse | 5 |" in answer.out
 

@@ -209,6 +209,43 @@ def test_anchors_are_checked_before_any_work_and_compared_at_the_end(
     assert "--keep 'photographs' given" in vitiq("bench", study, "-o", out, "--quiet").err
 
 
+def test_published_tables_are_kept_with_the_study_and_stand_in_its_report(
+    images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    out, table, other = tmp_path / "out", tmp_path / "theirs.json", tmp_path / "other.json"
+    command = ("bench", images, "-c", "jpeg@10:90:20,webp@10:90:20", "-m", "psnr-rgb", "-o", out, "--quiet")
+    numbers = '"results": {"bpp": [0.3, 0.6, 1.2, 2.4], "psnr": [24, 28, 32, 36]}}'
+    table.write_text('{"name": "<b>Their\u202e", ' + numbers)
+    other.write_text('{"name": "JPEG", ' + numbers)
+    assert vitiq(*command, "--anchors", table).code == 0
+    name, page = Store(out).study().name, (out / "report.html").read_text("utf-8")
+    assert "\u003c" in page
+    assert "<b>Their" not in page
+    assert "\u202e" not in page
+    answer = vitiq(*command, "--anchors", other, "--anchor", "JPEG [published]")
+    assert answer.code == 0
+    wanted = json.loads(vitiq("bd", out, other, "--anchor", "JPEG [published]", "--json").out)["comparisons"]
+    table.unlink()
+    other.unlink()  # the study has the numbers
+    assert vitiq("report", out, "--quiet").code == 0
+    data = json.loads((out / "report.html").read_text("utf-8").split('id="data">')[1].split("</script>")[0])
+    labels = [codec["label"] for codec in data["codecs"]]
+    assert labels == ["JPEG", "WebP", "JPEG [published]"]
+    assert data["anchor"] == 2
+    cells = data["bd"]["psnr-rgb"]["2"]
+    assert {labels[int(curve)]: f"{cell[0]:+.1f}" for curve, cell in cells.items()} == {
+        one["codec"]: f"{one['rate']['value']:+.1f}" for one in wanted
+    }
+    text = (out / "table.md").read_text("utf-8")
+    assert "against JPEG [published], 3 images" in text
+    assert "is a published mean of" in text
+    for kind in ("md", "csv", "pdf", "tex"):
+        assert vitiq("report", out, "--format", kind, "--quiet").code == 0
+    assert vitiq(*command).code == 0  # as an anchor that is named no longer
+    assert "[published]" not in (out / "report.html").read_text("utf-8").split('id="data">')[1].split("</script>")[0]
+    assert (Store(out).study().name, len(Store(out).study_names())) == (name, 1)
+
+
 def test_a_dry_run_does_nothing(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
     out = tmp_path / "out"
     answer = vitiq("bench", images, "-c", "jpeg@10:90:20", "-m", "mse", "-o", out, "--dry-run", "--json")

@@ -97,6 +97,8 @@ FAULTS = [
     "score x.png x.png -m ''",
     "score x.png x.png -m vit-topk@0",
     "validate . --resamples 0",
+    "validate . --resamples 39",
+    "bd . --anchor jpeg --resamples 39",
     "stats . -o new.npz -m ssim",
 ]
 

@@ -136,14 +136,14 @@ def test_tables_and_settings_of_windows_editors_are_read(vitiq: Vitiq, small: Im
     for name in ("r", *range(6)):
         write_png(tmp_path / f"{name}.png", small)
     (tmp_path / "mos.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
-    answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", "2", "--jobs", "1", "--quiet")
+    answer = vitiq("validate", tmp_path, "-m", "mse", "--resamples", "40", "--jobs", "1", "--quiet")
     assert answer.out.startswith("plain: 6 images"), answer.err
     (tmp_path / "study.toml").write_bytes(
         b'\xef\xbb\xbfimages = ["r.png"]\r\ncodecs = ["jpeg"]\r\nmetrics = ["mse"]\r\n'
     )
     assert read_study_file(tmp_path / "study.toml").metrics
     (tmp_path / "mos.csv").write_bytes(text.encode("utf-16"))
-    assert vitiq("validate", tmp_path, "-m", "mse", "--resamples", "2", "--jobs", "1", "--quiet").out == answer.out
+    assert vitiq("validate", tmp_path, "-m", "mse", "--resamples", "40", "--jobs", "1", "--quiet").out == answer.out
     (tmp_path / "mos.csv").write_bytes(text.encode() + b"\xe9.png,r.png,1\n")
     answer = vitiq("validate", tmp_path, "-m", "mse")
     assert (answer.code, answer.err.count("\n")) == (1, 1)

@@ -179,7 +179,7 @@ def test_opinions_are_compared_with_the_metric(site: Site) -> None:
         site("encode", "images/a.png", "-c", "jpeg", "-q", quality, "-o", f"opinions/{quality}.jpg")
         lines.append(f"{quality}.jpg,../images/a.png,{quality}")
     (folder / "mos.csv").write_text("\n".join(lines), encoding="utf-8")
-    agreement = site.json("validate", "opinions", "-m", "gmsd-plugin", "--resamples", 20, "--jobs", 1)["agreement"]
+    agreement = site.json("validate", "opinions", "-m", "gmsd-plugin", "--resamples", 40, "--jobs", 1)["agreement"]
     assert agreement[0]["srcc"] == pytest.approx(1)
 
 

@@ -20,6 +20,7 @@ from vitiq.analysis.points import points_of
 from vitiq.cli.bd import command as bd
 from vitiq.cli.main import cli
 from vitiq.cli.rd import command as rd
+from vitiq.cli.validate import command as validate
 from vitiq.codecs.spec import parse_codecs
 from vitiq.errors import InputError
 from vitiq.evaluation.engine import run_study
@@ -88,8 +89,16 @@ def test_bd_prints_tables_for_people(out: Path) -> None:
     average = run(bd, out, "--anchor", "webp", "-m", "psnr-rgb,mse", "--resamples", 0).split("mean over the metrics")[1]
     assert "| codec | mean of images | metrics |" in average
     assert average.count(" % | 2 |") == 2
-    again = run(bd, out, "--anchor", "webp", "-c", "WEBP", "-m", "psnr-rgb", "--resamples", 20)
+    again = run(bd, out, "--anchor", "webp", "-c", "WEBP", "-m", "psnr-rgb", "--resamples", 40)
     assert "| WebP | +0.0 % [+0.0, +0.0] |" in again, "a codec against itself"
+
+
+def test_resamples_too_few_for_an_interval_are_refused(out: Path) -> None:
+    """2.5 % of 39 is less than one."""
+    assert "39 given, 40 or more expected for a 95 % interval" in run_error(
+        bd, out, "--anchor", "webp", "--resamples", 39
+    )
+    assert "1 given, 40 or more expected for a 95 % interval" in run_error(validate, out, "--resamples", 1)
 
 
 def test_bd_says_what_is_wrong(out: Path, tmp_path: Path) -> None:
@@ -101,7 +110,7 @@ def test_bd_says_what_is_wrong(out: Path, tmp_path: Path) -> None:
     assert "not a known table" in run_error(bd, tmp_path / "x.json", "--anchor", "webp")
     far = tmp_path / "far.json"
     far.write_text('{"name": "far", "results": {"bpp": [1, 2, 3, 4], "psnr-rgb": [90, 91, 92, 93]}}')
-    text = run(bd, out, far, "--anchor", "webp", "-m", "psnr-rgb", "--resamples", 10, code=1)
+    text = run(bd, out, far, "--anchor", "webp", "-m", "psnr-rgb", "--resamples", 40, code=1)
     assert "far, psnr-rgb: BD-rate refused" in text
     assert "they share 0%" in text
     assert "| JPEG" in text, "the others are compared"

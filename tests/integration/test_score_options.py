@@ -39,6 +39,21 @@ def test_a_metric_named_and_not_defined_fails(tmp_path: Path, vitiq: Vitiq) -> N
     assert vitiq("score", path, path, "-m", "mse", "--quiet")[0] == 0
 
 
+def test_reasons_why_a_metric_is_not_defined_are_counted_each(tmp_path: Path, vitiq: Vitiq) -> None:
+    sides = {"flat": 64, "small": 8, "tiny": 4, "more": 4}
+    for folder in ("r", "d"):
+        (tmp_path / folder).mkdir()
+        for name, side in sides.items():
+            write_png(tmp_path / folder / f"{name}.png", np.full((side, side, 3), 9, np.uint8))
+    code, out, err = vitiq("score", tmp_path / "r", tmp_path / "d", "-m", "brisque,mse", "--quiet")
+    assert code == 1
+    assert "brisque is not defined for 4 of 4 pairs: " in err
+    assert "4×4 pixels given, BRISQUE needs sides of at least 16 (2); " in err
+    assert "8×8 pixels given, BRISQUE needs sides of at least 16 (1)" in err
+    assert "one flat colour (1)" in err
+    assert "fewer than 12 values: the intervals are only rough" in out
+
+
 @pytest.mark.parametrize("name", ["lpips", "lpips@nofolder", "ms-ssim"])
 def test_what_stands_after_an_at_does_not_hide_that_a_metric_is_not_defined(
     name: str, tmp_path: Path, vitiq: Vitiq, monkeypatch: pytest.MonkeyPatch

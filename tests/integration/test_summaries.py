@@ -65,7 +65,7 @@ COMMANDS = {
     "info": ("info", "{a}/" + NAMES[1]),
     "score": ("score", "{a}", "{b}", "-m", "mse,psnr", "--jobs", "1"),
     "score of files": ("score", "{a}/" + NAMES[0], "{b}/" + NAMES[0], "-m", "mse"),
-    "validate": ("validate", "{a}", "-m", "mse", "--resamples", "2", "--jobs", "1"),
+    "validate": ("validate", "{a}", "-m", "mse", "--resamples", "40", "--jobs", "1"),
     "run": ("run", "{a}", "-c", "jpeg", "--comparators", "webp", "--metrics", "mse", "-o", "{results}"),
     "bench": ("bench", "{a}", "-c", "jpeg@20:80:20", "-c", "webp@20,50,80", "-m", "mse", "-o", "{out}"),
     "report": ("report", "{results}"),

@@ -107,8 +107,8 @@ def test_agreement_of_a_bent_metric() -> None:
     assert 0 < low < noisy.srcc < high < 1
     assert noisy.rmse > 0.5
     bent = quality + rng.normal(0, 3, 60)
-    again = agreement(bent, quality, groups, higher_is_better=True, resamples=20)
-    assert again == agreement(bent + 0, quality, groups, higher_is_better=True, resamples=20)
+    again = agreement(bent, quality, groups, higher_is_better=True, resamples=40)
+    assert again == agreement(bent + 0, quality, groups, higher_is_better=True, resamples=40)
     # On a straight line the logistic's width grows without an end, and where the fit stops hangs on the last bit.
     line = [agreement(quality + 0, quality, groups, higher_is_better=True, resamples=20) for _ in range(2)]
     assert line[0].srcc == line[1].srcc == 1
@@ -117,10 +117,55 @@ def test_agreement_of_a_bent_metric() -> None:
     assert agreement(-quality, quality, groups, higher_is_better=True, resamples=0).srcc == -1
 
 
+def test_ranks_hold_infinite_values_and_the_fit_does_not() -> None:
+    """PSNR falls where MSE rises: both rank alike, identical images (MSE 0, PSNR infinite) among them."""
+    rng = np.random.default_rng(0)
+    quality, groups = rng.uniform(0, 9, 40), np.repeat(np.arange(8), 5)
+    mse = np.where(quality > 7, 0.0, np.exp(9 - quality + rng.normal(0, 1, 40)))
+    with np.errstate(divide="ignore"):
+        psnr = 10 * np.log10(65025 / mse)
+    finite = np.isfinite(psnr)
+    found = agreement(psnr, quality, groups, higher_is_better=True, resamples=40)
+    other = agreement(mse, quality, groups, higher_is_better=False, resamples=40)
+    assert (found.count, found.finite, other.finite) == (40, int(finite.sum()), 40)
+    assert found.srcc == pytest.approx(spearmanr(-mse, quality).statistic, abs=1e-12)
+    assert found.krcc == pytest.approx(kendalltau(-mse, quality).statistic, abs=1e-12)
+    for name in ("srcc", "krcc"):
+        assert found.intervals[name] == pytest.approx(other.intervals[name], abs=1e-12)
+    alone = agreement(psnr[finite], quality[finite], groups[finite], higher_is_better=True, resamples=0)
+    assert (found.plcc, found.rmse) == pytest.approx((alone.plcc, alone.rmse), abs=1e-9)
+    few = agreement(np.where(np.arange(40) < 4, psnr, np.inf), quality, groups, higher_is_better=True, resamples=40)
+    assert np.isfinite(few.srcc)
+    assert np.isnan([few.plcc, few.rmse, *few.intervals["plcc"]]).all(), "four values have no fit"
+
+
+def test_plcc_has_no_sign_and_no_chance_level_of_0() -> None:
+    rng = np.random.default_rng(0)
+    quality, groups = rng.uniform(0, 9, 60), np.repeat(np.arange(12), 5)
+    values = quality + rng.normal(0, 1, 60)
+    right, wrong = (
+        agreement(values, opinions, groups, higher_is_better=True, resamples=0) for opinions in (quality, 9 - quality)
+    )
+    assert right.srcc == pytest.approx(-wrong.srcc)
+    assert right.plcc == pytest.approx(wrong.plcc, abs=1e-3)
+    noise = agreement(rng.normal(0, 1, 60), quality, groups, higher_is_better=True, resamples=200)
+    assert noise.intervals["plcc"][0] > 0
+    assert noise.intervals["srcc"][0] < 0 < noise.intervals["srcc"][1]
+
+
+def test_too_few_resamples_give_no_interval() -> None:
+    """2.5 % of 39 is less than one."""
+    quality, groups = np.arange(60.0), np.repeat(np.arange(12), 5)
+    noisy = quality + np.random.default_rng(0).normal(0, 9, 60)
+    few, enough = (agreement(noisy, quality, groups, higher_is_better=True, resamples=n) for n in (39, 40))
+    assert np.isnan(few.intervals["srcc"]).all()
+    assert np.isfinite(enough.intervals["srcc"]).all()
+
+
 def test_values_without_a_number_are_left_out() -> None:
-    x = np.array([1, 2, np.nan, 3, 4, np.inf, 5.0])
+    x = np.array([1, 2, np.nan, 3, 4, 5.0, np.inf])
     result = agreement(x, np.arange(7.0), np.zeros(7), higher_is_better=True)
-    assert (result.count, result.left_out, result.srcc) == (5, 2, 1)
+    assert (result.count, result.left_out, result.finite, result.srcc) == (6, 1, 5, 1)
     assert np.isnan(result.intervals["srcc"]).all(), "one reference: nothing to resample"
     with pytest.raises(InputError, match="five or more"):
         agreement(x[:5], np.arange(5.0), np.zeros(5), higher_is_better=True)

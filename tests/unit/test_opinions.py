@@ -342,7 +342,7 @@ def test_values_are_kept_and_nothing_is_computed_twice(tmp_path: Path, monkeypat
     tid(data)
 
     def values(metrics: str) -> list[dict[str, float]]:
-        words = [str(data), "-m", metrics, "--out", str(tmp_path / "out"), "--json", "--quiet", "--resamples", "1"]
+        words = [str(data), "-m", metrics, "--out", str(tmp_path / "out"), "--json", "--quiet", "--resamples", "40"]
         result = CliRunner().invoke(command, words, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return [image["values"] for image in json.loads(result.stdout)["images"]]
@@ -452,7 +452,7 @@ def own_set(folder: Path, opinions: Sequence[float], side: int = 32) -> Path:
 
 
 def ran(folder: Path, metrics: str, *more: str) -> Result:
-    words = [str(folder), "-m", metrics, "--quiet", "--resamples", "10", "--jobs", "1", *more]
+    words = [str(folder), "-m", metrics, "--quiet", "--resamples", "40", "--jobs", "1", *more]
     return CliRunner().invoke(command, words)
 
 
@@ -578,3 +578,32 @@ def test_images_that_an_own_table_names_and_that_are_not_there_are_listed(tmp_pa
     data = load_opinions(own_table(tmp_path, OWN_TEXT + "d.png,r.png,3\ne.png,s.png,4\n"))
     assert len(data.opinions) == 3
     assert [line.split(": ")[0] for line in data.problems] == [str(tmp_path / n) for n in ("d.png", "e.png", "s.png")]
+
+
+def test_a_metric_without_some_values_is_named_with_count_and_reasons(tmp_path: Path) -> None:
+    """MS-SSIM needs sides of 176: one of six images is too small for it, and for no other reason."""
+    rng = np.random.default_rng(0)
+    rows = ["distorted,reference,mos"]
+    for i, side in enumerate([180] * 5 + [60]):
+        base = rng.integers(40, 200, (side, side, 3)).astype(np.uint8)
+        write_png(tmp_path / f"r{i}.png", base)
+        write_png(tmp_path / f"d{i}.png", (base + i + 1).astype(np.uint8))
+        rows.append(f"d{i}.png,r{i}.png,{6 - i}")
+    (tmp_path / "mos.csv").write_text("\n".join(rows))
+    found = ran(tmp_path, "mse,ms-ssim", "--json")
+    assert found.exit_code == 1
+    line = "ms-ssim is not defined for 1 of 6 images: an image of 60×60 pixels given"
+    assert line in found.stderr
+    answer = json.loads(found.stdout)
+    assert {row["metric"]: row["n"] for row in answer["agreement"]} == {"mse": 6, "ms-ssim": 5}
+    assert answer["incomplete"]["ms-ssim"].startswith(line)
+    assert "metrics of another n" in " ".join(answer["notes"])
+
+
+def test_opinions_that_are_reversed_are_noted(tmp_path: Path) -> None:
+    right, wrong = (
+        own_set(tmp_path / name, list(mos)) for name, mos in (("a", (5, 4, 3, 2, 1)), ("b", (1, 2, 3, 4, 5)))
+    )
+    assert "opinions look reversed" not in ran(right, "mse,mae").stdout
+    said = ran(wrong, "mse,mae").stdout
+    assert "SRCC is below 0 for 2 of 2 metrics: the opinions look reversed (DMOS?)" in said

@@ -86,8 +86,54 @@ def test_choices_of_people() -> None:
     found = agreed("m", values, better, worse, np.array([0, 0, 0, 0, 0, 1, 1]), higher_is_better=True)
     assert found.share == (1 + 1 + 0 + 0.5) / 4
     assert np.isnan(agreed("m", values * np.nan, better, worse, np.zeros(7), higher_is_better=True).share)
-    lossless = np.where(values == 4, np.inf, values)  # of two images with an infinite PSNR nothing is said, nor warned
-    assert agreed("m", lossless, better, worse, np.zeros(7), higher_is_better=True).count == 3
+    lossless = np.where(values == 4, np.inf, values)  # of two images with an infinite PSNR neither is chosen: a tie
+    assert agreed("m", lossless, better, worse, np.zeros(7), higher_is_better=True).share == found.share
+
+
+def test_lossless_images_of_two_codecs_tie_and_beat_every_other() -> None:
+    quality, learned = np.array([3.0, 4.0, 1.0]), np.array([True, False, False])
+    found = flattery("m", np.array([np.inf, np.inf, 30.0]), quality, np.zeros(3), learned, higher_is_better=True)
+    assert found is not None
+    assert (found.pairs, found.flattered, found.slighted) == (2, 0.5, 0)
+
+
+def test_an_infinite_psnr_is_0_jnd() -> None:
+    found = jnd_error("psnr-y", np.array([np.inf, 60.0, np.nan]), np.array([-0.5, -0.5, -1.0]))
+    assert found is not None
+    assert (found.rmse, found.bias) == (0.5, -0.5)
+
+
+def test_measures_of_two_metrics_are_compared_on_images_that_both_have() -> None:
+    """Ranks of all 60; the fitted ones of the 50 where both are finite; of three common images nothing is compared."""
+    lossless = GOOD.copy()
+    lossless[:10] = np.inf
+    found = validate(opinions(), {"published:a": POOR, "published:b": lossless}, [], resamples=40)
+    assert {d.measure: d.count for d in found.differences} == {"srcc": 60, "krcc": 60, "plcc": 50}
+    plcc = next(d for d in found.differences if d.measure == "plcc")
+    both = [resampled(v[10:], QUALITY[10:], GROUPS[10:], higher_is_better=True, resamples=0) for v in (POOR, GOOD)]
+    assert plcc.value == pytest.approx(both[0].agreement.plcc - both[1].agreement.plcc, abs=1e-6)
+    assert "published:b: PLCC and RMSE are of 50 of 60 images" in to_markdown(found)
+    apart = [np.where(keep, GOOD, np.nan) for keep in (np.arange(60) < 8, np.arange(60) >= 5)]
+    alone = validate(opinions(), {"published:a": apart[0], "published:b": apart[1]}, [], resamples=40)
+    assert (len(alone.lines) > 1, alone.differences) == (True, ())
+
+
+def test_the_metric_to_compare_with_is_the_best_on_common_images() -> None:
+    """The one that is first on its own, easier images is beaten on these."""
+    easy = np.where(np.arange(60) < 30, QUALITY + RNG.normal(0, 0.4, 60), np.nan)
+    hard = np.where(np.arange(60) < 30, QUALITY, QUALITY + RNG.normal(0, 3, 60))
+    found = validate(opinions(), {"published:easy": easy, "published:hard": hard}, [], resamples=40)
+    best = max((line for line in found.lines if line.of == "all"), key=lambda line: line.result.srcc)
+    assert best.metric == "published:easy"
+    text = to_markdown(found)
+    assert "### Against published:hard: SRCC on the same images" in text
+    assert "metrics of another n are measured on other images" in text
+    assert "### Against published:easy" in to_markdown(found, against="published:easy")
+
+
+def test_metrics_that_rank_alike_differ_by_0_with_no_sign() -> None:
+    found = validate(opinions(), {"published:a": GOOD, "published:b": np.exp(GOOD)}, [], resamples=40)
+    assert "published:b is not shown to differ from published:a: 0.000 [0.000, 0.000]" in to_markdown(found)
 
 
 PUBLISHED = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +179,13 @@ def test_codecs_at_equal_rates() -> None:
     assert [r.images for r in at_rates(lacking, metrics, [0.3])] == [2, 2], "both rows are of the same images"
     lossless = [*study(), RdPoint("a", "old", "quality=9", 2.0, {"psnr-rgb": math.inf, "lpips": 0.0}, 250)]
     assert at_rates(lossless, metrics, [0.3])[0].images == 3
-    assert at_rates(lossless, metrics, [300], unit="bytes", how="nearest")[0].values["psnr-rgb"].value == math.inf
+    near = at_rates(lossless, metrics, [300], unit="bytes", how="nearest")
+    assert [(r.images, r.rate) for r in near] == [(2, 100), (2, 100)], "no mean holds an infinite value, of all alike"
+    assert near[0].values["psnr-rgb"].value == pytest.approx(30 + 6 * math.log2(0.8))
+    assert near[0].left_out.lines() == ["a left out: psnr-rgb is not finite at a codec's nearest file"]
+    every = [replace(p, values={"psnr-rgb": math.inf}) if p.codec == "old" else p for p in study()]
+    both = at_rates(every, {"psnr-rgb": True}, [300], unit="bytes", how="nearest")
+    assert [(r.images, r.values["psnr-rgb"].value > 100) for r in both] == [(3, True), (3, False)], "a lossless codec"
     for wrong in (0, math.inf, math.nan):
         with pytest.raises(InputError, match="above 0"):
             at_rates(study(), metrics, [wrong], how="nearest")
@@ -217,7 +224,8 @@ def test_a_csv_is_read_back(tmp_path: Path) -> None:
     assert back[:-1] == points[:-1]
     assert (back[-1].image, back[-1].values["psnr-rgb"]) == ("ü,.png", math.inf)
     assert "lpips" not in back[-1].values
-    assert json.loads(to_json(to_rows(points)))[-1]["psnr-rgb"] is None
+    last = json.loads(to_json(to_rows(points)))[-1]
+    assert (last["psnr-rgb"], last["lpips"]) == ("inf", None), "lossless is not undefined"
 
 
 def test_compressais_form(tmp_path: Path) -> None:

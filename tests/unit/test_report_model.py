@@ -33,7 +33,7 @@ from vitiq.report.page import packed, render
 from vitiq.report.payload import _short, payload, to_script
 from vitiq.report.server import ServerAssets
 from vitiq.report.source import Study, counted, previews, read_trace, visible
-from vitiq.report.style import COLOURS, codec_style, styles
+from vitiq.report.style import COLOURS, NEUTRAL, codec_style, styles
 from vitiq.report.tables import all_tables, each_setting, thesis_tables
 from vitiq.report.tables import equal_bytes as equal_table
 from vitiq.report.written import to_csv, to_latex, to_markdown
@@ -101,7 +101,7 @@ def contrast(a: str, b: str) -> float:
 
 def test_every_colour_stands_out_on_its_ground() -> None:
     # WCAG 2.2, 1.4.11: 3 to 1 for graphics; ours pass the 4.5 of text
-    for light, dark in COLOURS:
+    for light, dark in (*COLOURS, NEUTRAL):
         assert contrast(light, "#ffffff") >= 4.5
         assert contrast(dark, "#12151a") >= 4.5
 

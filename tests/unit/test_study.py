@@ -6,6 +6,7 @@ Truth: the rules of evaluation/study.py and evaluation/plan.py, and counting by 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,11 +19,13 @@ import pytest
 
 from vitiq import registry
 from vitiq.cli.bench_slurm import failures
+from vitiq.analysis.points import RdPoint
 from vitiq.codecs.spec import parse_codec, parse_codecs
 from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation.inputs import find_inputs, pixels_digest, read_input
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_keep, check_metrics, make_study, series_of
+from vitiq.evaluation.published import kept_points
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, StudyImage, of_shard
 from vitiq.evaluation.worker import spec_of
@@ -113,6 +116,28 @@ def test_what_is_asked_for_by_its_own_name_is_required_of_every_worker() -> None
     assert planned("default").required == ()
     assert planned("default,psnr,lpips@/a").required == ("psnr-rgb", "lpips")
     assert planned("mse,lpips@/a").name == planned("mse,lpips@/b").name, "no weights in either: the same signature"
+
+
+def test_published_points_are_kept_with_a_study_and_change_neither_its_name_nor_a_key() -> None:
+    found = study("jpeg@10:30:10")
+    values = {"psnr-rgb": math.inf, "ms-ssim": 0.9, "odd": math.nan}
+    points = kept_points([RdPoint("kodak", "VTM", "point=0", 0.25, values, aggregate=True)])
+    beside = replace(found, published=points, anchor="VTM")
+    again = Study.from_json(json.loads(json.dumps(beside.to_json(), allow_nan=False)))
+    assert (again, again.name) == (beside, found.name)
+    assert list(again.tasks()) == list(found.tasks())
+    back = again.published[0].to_point()
+    assert (back.image, back.codec, back.bpp, back.aggregate) == ("kodak", "VTM", 0.25, True)
+    assert (back.values["psnr-rgb"], back.values["ms-ssim"], math.isnan(back.values["odd"])) == (math.inf, 0.9, True)
+
+
+@pytest.mark.parametrize(("key", "value"), [("bpp", 0.0), ("bpp", "inf"), ("values", {"psnr-rgb": "much"})])
+def test_damaged_published_points_are_refused(key: str, value: object) -> None:
+    points = kept_points([RdPoint("kodak", "VTM", "point=0", 0.25, {"psnr-rgb": 30.0}, aggregate=True)])
+    document = json.loads(json.dumps(replace(study("jpeg@10"), published=points).to_json()))
+    document["published"][0][key] = value
+    with pytest.raises(ValueError, match="published"):
+        Study.from_json(document)
 
 
 def test_shares_are_disjoint_and_whole() -> None:

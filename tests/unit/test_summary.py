@@ -23,6 +23,15 @@ def test_interval_is_students(values: list[float]) -> None:
     assert found.interval == pytest.approx((found.mean - half, found.mean + half), rel=1e-9, abs=1e-6)
 
 
+def test_an_interval_ends_with_the_range_of_the_metric() -> None:
+    free, cut = summarise([0.4, 0.9, 0.9]), summarise([0.4, 0.9, 0.9], (0.0, 1.0))
+    assert free.interval[1] > 1
+    assert cut.interval == (free.interval[0], 1.0)
+    assert cut.mean == free.mean
+    wrong = summarise([2.0, 3.0, 4.0], (0.0, 1.0))
+    assert wrong.interval[1] == 4, "a stated range that the values leave does not cut the mean off"
+
+
 def test_infinite_and_undefined_values_are_left_out_and_counted() -> None:
     found = summarise([1.0, math.inf, 3.0, math.nan])
     assert (found.count, found.left_out, found.mean) == (2, 2, 2)

@@ -13,6 +13,12 @@ from jaxtyping import Float
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 
+FEWEST_RESAMPLES = 40
+"""Resamples from which an interval is given: 2.5 % of them is one."""
+
+FEW_IMAGES = 12
+"""Images below which an interval carries a note: it covers less than 90 % (benchmarks/coverage.py)."""
+
 FEWEST_IMAGES = 2
 """Images from which an interval can be drawn at all."""
 
@@ -39,9 +45,9 @@ def draws(images: int, resamples: int, seed: int = 0) -> Float[np.ndarray, "resa
 
 
 def interval(resampled: Float[np.ndarray, " b"]) -> tuple[float, float]:
-    """Percentile interval of the resamples that have a value; NaN where fewer than half have."""
+    """Percentile interval of the resamples that have a value; NaN where fewer than half have, or they are too few."""
     finite = resampled[np.isfinite(resampled)]
-    if not finite.size or 2 * finite.size < resampled.size:
+    if resampled.size < FEWEST_RESAMPLES or 2 * finite.size < resampled.size:
         return float("nan"), float("nan")
     low, high = np.quantile(finite, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)

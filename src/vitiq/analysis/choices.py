@@ -17,7 +17,7 @@ class Agreed:
 
     Attributes:
         metric: key.
-        count: choices between two images that have a finite value.
+        count: choices between two images that have a value.
         share: 0 … 1; 0.5 is guessing, and people who disagree with each other keep it below 1.
         interval: 95 %, over resampled references.
     """
@@ -50,11 +50,12 @@ def agreed(
         >>> agreed("m", np.array([1.0, 2.0]), *pair, np.array([0, 0]), higher_is_better=True).share
         1.0
     """
-    keep = np.isfinite(values[better]) & np.isfinite(values[worse])
+    keep = ~np.isnan(values[better]) & ~np.isnan(values[worse])
     if not keep.any():
         return Agreed(metric, 0, float("nan"), (float("nan"), float("nan")))
-    gap = (values[better[keep]] - values[worse[keep]]) * (1.0 if higher_is_better else -1.0)
-    made = 0.5 * (1 + np.sign(gap))
+    own = values * (1.0 if higher_is_better else -1.0)
+    first, second = own[better[keep]], own[worse[keep]]
+    made = 0.5 * (1.0 + (first > second) - (first < second))  # two infinite values tie
     _, members = np.unique(groups[better[keep]], return_inverse=True)
     right, total = np.bincount(members, made), np.bincount(members).astype(np.float64)
     times = draws_of(members, resamples)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from vitiq.analysis.batched import mean_difference, ordered, points_used
 from vitiq.analysis.bd_rate import LEAST_SHARED, BdMetric, BdRate, bd_metric, bd_rate, per_cent
-from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
+from vitiq.analysis.bootstrap import FEW_IMAGES, FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
 from vitiq.analysis.curve import LEAST_POINTS, Method, Others, Values
 from vitiq.analysis.mean_curve import Pool, common_images, images_with_curves, nothing_shared, pooled
 from vitiq.analysis.points import CodecTable, RdPoint, gather, no_curve
@@ -19,9 +19,6 @@ from vitiq.errors import InputError
 Rows = tuple[Float[np.ndarray, "b n"], Float[np.ndarray, "b n"]]
 """Rates and qualities, larger is better, of a curve a row."""
 OtherRows = tuple[Float[np.ndarray, "b m"], Float[np.ndarray, "b m"]]
-
-FEW_IMAGES = 6
-"""Images below which an interval carries a note: six can be drawn in 462 ways, five in 126."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +160,7 @@ def compare_tables(anchor: CodecTable, tested: CodecTable, metric: str, how: Set
         notes += [*rate.notes, *whole.refused]
     count = max(len(a.images), len(b.images))
     if FEWEST_IMAGES <= count < FEW_IMAGES and np.isfinite(spread[0]).all():
-        notes.append(f"{count} images only: the interval is only rough")
+        notes.append(f"{count} images only: the interval is only rough, and too narrow")
     return Comparison(
         codec=b.codec,
         anchor=a.codec,
@@ -213,12 +210,12 @@ def _paired(a: CodecTable, b: CodecTable) -> tuple[CodecTable, CodecTable, list[
     for t in (a, b):
         if not t.aggregate and len(common) < len(t.images):
             notes.append(f"{t.codec}: {len(t.images) - len(common)} of {len(t.images)} images left out: no partner")
-    notes += [*infinite, *_of_other_images(a, b)]
+    notes += [*infinite, *of_other_images(a, b)]
     a, b = (t if t.aggregate else t.of_images(images) for t in (a, b))
     return a, b, notes
 
 
-def _of_other_images(a: CodecTable, b: CodecTable) -> list[str]:
+def of_other_images(a: CodecTable, b: CodecTable) -> list[str]:
     """What is said where a published mean is not known to be of the images that it is compared with."""
     published = [t for t in (a, b) if t.aggregate]
     if not published or (len(published) == 2 and a.images == b.images):

@@ -2,16 +2,19 @@
 
 The measures are those of VQEG (Final Report on the Validation of Objective Models of Video Quality Assessment, Phase
 II, 2003, and ITU-T P.1401): Spearman's and Kendall's rank correlation, and Pearson's and the root mean square error
-after a monotonic logistic has mapped the metric to the scale of the opinions.
+after a monotonic logistic has mapped the metric to the scale of the opinions. An infinite value (PSNR of identical
+images) has a rank and no place on the logistic: ranks hold it, Pearson's correlation and the error do not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from vitiq.analysis.bootstrap import FEWEST_RESAMPLES
 from vitiq.analysis.logistic import BLOCK, Rows, curves, fit_logistic, logistic4, refit
 from vitiq.analysis.resampled_ranks import Groups, Values, WeightedRanks, kendall_of_groups
 from vitiq.errors import InputError
@@ -20,6 +23,8 @@ FEWEST = 5
 """Images from which a correlation is given."""
 
 MEASURES = ("srcc", "krcc", "plcc", "rmse")
+RANKS = ("srcc", "krcc")
+"""Measures that hold infinite values too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +32,15 @@ class Agreement:
     """Agreement of a metric with opinions; each measure with its interval.
 
     Attributes:
-        count: images used (those with a finite value).
+        count: images used (those with a value, which may be infinite).
         left_out: images without one.
-        srcc, krcc, plcc: Spearman, Kendall (tau-b), Pearson after the logistic; -1 … 1, positive where the metric's
-            better end goes with the better opinions.
-        rmse: root mean square error after the logistic, in units of the opinions.
+        srcc, krcc: Spearman, Kendall (tau-b); -1 … 1, positive where the metric's better end goes with the better
+            opinions.
+        plcc: Pearson after the logistic, of the finite values; 0 … 1. The logistic is fitted to these very images and
+            rises or falls as they do: PLCC has no sign, and is above 0 for values without any relation.
+        rmse: root mean square error after the logistic, of the finite values, in units of the opinions.
         intervals: measure -> (low, high), bootstrap percentiles.
+        finite: images with a finite value; below `FEWEST` there is no PLCC and no RMSE.
     """
 
     count: int
@@ -42,6 +50,11 @@ class Agreement:
     plcc: float
     rmse: float
     intervals: dict[str, tuple[float, float]]
+    finite: int
+
+    def images_of(self, measure: str) -> int:
+        """Images that a measure is of."""
+        return self.count if measure in RANKS else self.finite
 
 
 def spearman(x: Values, y: Values) -> float:
@@ -101,7 +114,7 @@ def agreement(
     of times that each image counts, so that nothing is sorted again.
 
     Args:
-        values: of the metric; those that are not finite are left out.
+        values: of the metric; those that are not a number are left out.
         opinions: larger is better.
         groups: reference of each image.
         higher_is_better: direction of the metric.
@@ -128,19 +141,28 @@ def resampled(
     """
     if not len(values) == len(opinions) == len(groups):
         raise InputError(f"{len(values)} values, {len(opinions)} opinions and {len(groups)} references given")
-    keep = np.isfinite(values) & np.isfinite(opinions)
+    keep = ~np.isnan(values) & np.isfinite(opinions)
     if keep.sum() < FEWEST:
         raise InputError(f"{int(keep.sum())} images with a value given, five or more expected for a correlation")
     x = values[keep] * (1.0 if higher_is_better else -1.0)
     y = opinions[keep].astype(np.float64)
     _, members = np.unique(groups[keep], return_inverse=True)
-    x = (x - x.mean()) / (x.std() if x.std() > 0 else 1.0)
-    fit = fit_logistic(x, y)
-    fitted = logistic4(x, *fit)
-    whole = (spearman(x, y), kendall(x, y), pearson(fitted, y), float(np.sqrt(np.square(fitted - y).mean())))
-    samples = _samples(x, y, members, fit, resamples)
+    finite = np.isfinite(x)
+    plcc = rmse = float("nan")
+    times = draws_of(members, resamples)
+    samples = np.full((len(times), len(MEASURES)), np.nan)
+    samples[:, :2] = _rank_samples(x, y, members, times)
+    if finite.sum() >= FEWEST:
+        z, of = x[finite], y[finite]
+        z = (z - z.mean()) / (z.std() if z.std() > 0 else 1.0)
+        fit = fit_logistic(z, of)
+        fitted = logistic4(z, *fit)
+        plcc, rmse = pearson(fitted, of), float(np.sqrt(np.square(fitted - of).mean()))
+        samples[:, 2:] = _fitted_samples(z, of, members[finite], times, fit)
     intervals = {name: interval_of(column) for name, column in zip(MEASURES, samples.T, strict=True)}
-    return Resampled(Agreement(int(keep.sum()), int((~keep).sum()), *whole, intervals), samples)
+    counts = int(keep.sum()), int((~keep).sum())
+    found = Agreement(*counts, spearman(x, y), kendall(x, y), plcc, rmse, intervals, int(finite.sum()))
+    return Resampled(found, samples)
 
 
 def draws_of(members: Groups, resamples: int) -> Float[np.ndarray, "b g"]:
@@ -153,26 +175,40 @@ def draws_of(members: Groups, resamples: int) -> Float[np.ndarray, "b g"]:
     return np.array(times, dtype=np.float64).reshape(-1, count)
 
 
-def _samples(
-    x: Values, y: Values, members: Groups, fit: Float[np.ndarray, " p"], resamples: int
-) -> Float[np.ndarray, "b 4"]:
-    """Every measure of every resample of the groups."""
-    times = draws_of(members, resamples)
+def _rank_samples(x: Values, y: Values, members: Groups, times: Float[np.ndarray, "b g"]) -> Float[np.ndarray, "b 2"]:
+    """SRCC and KRCC of every resample of the groups."""
     if not len(times):
-        return np.empty((0, len(MEASURES)))
+        return np.empty((0, 2))
     tau = kendall_of_groups(x, y, members)
     ranks = WeightedRanks(x), WeightedRanks(y)
     parts = []
-    step = max(1, BLOCK // len(x))
-    for first in range(0, len(times), step):
-        drawn = times[first : first + step]
+    for drawn in _some(times, len(x)):
+        weights = drawn[:, members]
+        srcc = pearson_rows(ranks[0].rows(weights), ranks[1].rows(weights), weights)
+        parts.append(np.stack([srcc, np.array([tau(row) for row in drawn])], axis=1))
+    return np.concatenate(parts)
+
+
+def _fitted_samples(
+    x: Values, y: Values, members: Groups, times: Float[np.ndarray, "b g"], fit: Float[np.ndarray, " p"]
+) -> Float[np.ndarray, "b 2"]:
+    """PLCC and RMSE of every resample of the groups; NaN where it draws no image with a finite value."""
+    if not len(times):
+        return np.empty((0, 2))
+    parts = []
+    for drawn in _some(times, len(x)):
         weights = drawn[:, members]
         fitted = curves(x, refit(x, y, weights, fit))
-        error = np.sqrt((weights * np.square(fitted - y)).sum(axis=1) / weights.sum(axis=1))
-        srcc = pearson_rows(ranks[0].rows(weights), ranks[1].rows(weights), weights)
-        krcc = np.array([tau(row) for row in drawn])
-        parts.append(np.stack([srcc, krcc, pearson_rows(fitted, y, weights), error], axis=1))
+        with np.errstate(invalid="ignore"):
+            error = np.sqrt((weights * np.square(fitted - y)).sum(axis=1) / weights.sum(axis=1))
+            parts.append(np.stack([pearson_rows(fitted, y, weights), error], axis=1))
     return np.concatenate(parts)
+
+
+def _some(times: Float[np.ndarray, "b g"], images: int) -> Iterator[Float[np.ndarray, "c g"]]:
+    """Resamples, as many at a time as `BLOCK` weights hold."""
+    step = max(1, BLOCK // images)
+    return (times[first : first + step] for first in range(0, len(times), step))
 
 
 def pearson_rows(x: Rows, y: Rows | Values, weights: Rows) -> Float[np.ndarray, " b"]:
@@ -185,9 +221,9 @@ def pearson_rows(x: Rows, y: Rows | Values, weights: Rows) -> Float[np.ndarray, 
 
 
 def interval_of(column: Values) -> tuple[float, float]:
-    """2.5 and 97.5 % of what is finite; NaN where nothing is."""
+    """2.5 and 97.5 % of what is finite; NaN where nothing is, or the resamples are too few."""
     finite = column[np.isfinite(column)]
-    if not finite.size:
+    if column.size < FEWEST_RESAMPLES or not finite.size:
         return float("nan"), float("nan")
     low, high = np.quantile(finite, [0.025, 0.975])
     return float(low), float(high)

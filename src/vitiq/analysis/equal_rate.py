@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from vitiq.analysis.bootstrap import FEWEST_IMAGES, RESAMPLES, Estimate, draws, interval
 from vitiq.analysis.curve import curve, interpolator
+from vitiq.analysis.left_out import LeftOut, left_out
 from vitiq.analysis.points import RdPoint, codecs_of
 from vitiq.errors import InputError
 
@@ -28,6 +29,7 @@ class AtRate:
         rate: mean rate that the values belong to: the target where interpolated, that of the files where nearest.
         images: number averaged: those on which every codec of the table reaches the target.
         values: metric -> mean over these images with its interval.
+        left_out: images that reach the target and are in no mean, as a metric is not finite at a codec's nearest file.
     """
 
     codec: str
@@ -35,6 +37,7 @@ class AtRate:
     rate: float
     images: int
     values: Mapping[str, Estimate]
+    left_out: LeftOut = field(default_factory=lambda: LeftOut({}))
 
 
 def at_rates(
@@ -73,11 +76,28 @@ def at_rates(
     for target in targets:
         found = {(c, i): _cell(cells.get((c, i), []), metrics, target, unit, how) for c in names for i in images}
         whole = [i for i in images if all(found[c, i] is not None for c in names)]
+        out = _not_finite(found, names, whole, list(metrics))
+        whole = [i for i in whole if i not in out.images]
         weights = draws(len(whole), RESAMPLES, 0) if len(whole) >= FEWEST_IMAGES else np.empty((0, len(whole)))
         for c in names:
             table = np.array([found[c, i] for i in whole], dtype=np.float64).reshape(len(whole), 1 + len(metrics))
-            rows.append(_row(c, target, table, list(metrics), weights))
+            rows.append(replace(_row(c, target, table, list(metrics), weights), left_out=out))
     return rows
+
+
+def _not_finite(
+    found: Mapping[tuple[str, str], Sequence[float] | None],
+    codecs: Sequence[str],
+    images: Sequence[str],
+    metrics: Sequence[str],
+) -> LeftOut:
+    """Images without a finite value of a metric, of all codecs and metrics alike; a line's values are all finite."""
+    reasons: dict[str, str] = {}
+    for place, name in enumerate(metrics):
+        column = ((c, i, (found[c, i] or ())[1 + place]) for i in images for c in codecs)
+        for image in left_out(column).images:
+            reasons.setdefault(image, f"{name} is not finite at a codec's nearest file")
+    return LeftOut({image: reasons[image] for image in images if image in reasons})
 
 
 def _row(

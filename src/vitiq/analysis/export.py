@@ -19,6 +19,7 @@ import numpy as np
 from vitiq.analysis.anchors import FIXED
 from vitiq.analysis.left_out import LeftOut, left_out, not_common
 from vitiq.analysis.points import RdPoint, RecordLike, codecs_of, metrics_of
+from vitiq.text import number
 
 COMPRESSAI = {"ms-ssim": "ms-ssim-rgb"}
 """Our metric -> the key that CompressAI's plotters read."""
@@ -46,13 +47,13 @@ class FileRecord(RecordLike, Protocol):
 
 
 def to_rows(points: Sequence[RdPoint]) -> list[dict[str, str | float | None]]:
-    """A mapping a point; a value that is not known or not finite is None."""
+    """A mapping a point; infinity is "inf" or "-inf", a value that is not known or not defined None."""
     metrics = metrics_of(points)
     rows = []
     for p in points:
         row: dict[str, str | float | None] = {"image": p.image, "codec": p.codec, "setting": p.setting}
-        row |= {name: _finite(float(getattr(p, name))) for name in FIXED[3:]}
-        rows.append(row | {name: _finite(p.values.get(name, math.nan)) for name in metrics})
+        row |= {name: number(float(getattr(p, name))) for name in FIXED[3:]}
+        rows.append(row | {name: number(p.values.get(name, math.nan)) for name in metrics})
     return rows
 
 

@@ -2,7 +2,8 @@
 
 Of the pairs in which people put the other codec's image above the learned one's, `flattered` is the share in which the
 metric does not; of those in which people put the learned one's above, `slighted` is the share in which the metric does
-not. A metric without a bias errs as often one way as the other; `bias` is the first less the second.
+not. A metric without a bias errs at about the same rate both ways, if pairs of both kinds are equally hard; `bias` is
+the first less the second.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Flattery:
     Attributes:
         metric: key.
         pairs: compared, those in which people see a difference.
-        flattered, slighted: shares, 0 … 1; NaN where there is no such pair.
+        flattered, slighted: shares, 0 … 1, each of the pairs in which people prefer one kind; NaN where there are none.
         bias: flattered less slighted.
         interval: of the bias, over resampled references.
     """
@@ -60,7 +61,7 @@ def flattery(
         >>> found.flattered
         1.0
     """
-    keep = np.isfinite(values) & np.isfinite(quality)
+    keep = ~np.isnan(values) & np.isfinite(quality)
     x = values[keep] * (1.0 if higher_is_better else -1.0)
     y, made = quality[keep], learned[keep]
     _, members = np.unique(groups[keep], return_inverse=True)
@@ -85,7 +86,7 @@ def _groups(members: Shaped[np.ndarray, " n"]) -> list[Shaped[np.ndarray, " m"]]
 def _counts(x: Values, y: Values, made: Bool[np.ndarray, " n"]) -> tuple[float, float, float, float]:
     """Errors and pairs where people prefer the other codec, errors and pairs where they prefer the learned one."""
     gap = y[made][:, None] - y[~made][None]
-    lead = np.sign(x[made][:, None] - x[~made][None])
+    lead = 1.0 * (x[made][:, None] > x[~made][None]) - (x[made][:, None] < x[~made][None])  # infinite ones too
     below, above = gap < 0, gap > 0
     return (
         float((0.5 * (1 + lead[below])).sum()),

@@ -76,8 +76,11 @@ def jnd_error(metric: str, values: Values, quality: Values) -> JndError | None:
         quality: opinions as JND below the reference, negated.
     """
     found = AIC4.get(metric)
-    keep = np.isfinite(values) & np.isfinite(quality)
-    if found is None or not keep.any():
+    if found is None:
         return None
-    rest = found(values[keep]) + quality[keep]
+    mapped = found(values)  # of an infinite PSNR 0: nothing is seen
+    keep = np.isfinite(mapped) & np.isfinite(quality)
+    if not keep.any():
+        return None
+    rest = mapped[keep] + quality[keep]
     return JndError(metric, float(np.sqrt(np.square(rest).mean())), float(rest.mean()))

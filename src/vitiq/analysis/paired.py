@@ -8,14 +8,12 @@ mostly suits the other too. The difference within each resample does not have th
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vitiq.analysis.correlation import MEASURES, Resampled, interval_of
-
-FEWEST_RESAMPLES = 10
-"""Resamples from which an interval is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +24,8 @@ class Difference:
         first, second: keys of the metrics.
         measure: "srcc", "krcc", "plcc" or "rmse".
         value: on all images; for the correlations above 0 where the first agrees better.
-        low, high: 95 % interval over resampled references; NaN where there is one reference.
-        count: images, those that have a value of both.
+        low, high: 95 % interval over resampled references; NaN where references or resamples are too few.
+        count: images, those that have a value of both; for "plcc" and "rmse" a finite one.
     """
 
     first: str
@@ -50,13 +48,25 @@ def difference(first: str, a: Resampled, second: str, b: Resampled, measure: str
     Raises:
         ValueError: they have another number of images or resamples.
     """
-    if a.agreement.count != b.agreement.count or a.samples.shape != b.samples.shape:
+    count = a.agreement.images_of(measure)
+    if count != b.agreement.images_of(measure) or a.samples.shape != b.samples.shape:
         raise ValueError("metrics on different images have no paired difference")
     column = MEASURES.index(measure)
     value = getattr(a.agreement, measure) - getattr(b.agreement, measure)
-    rest = a.samples[:, column] - b.samples[:, column]
-    low, high = interval_of(rest) if len(rest) >= FEWEST_RESAMPLES else (np.nan, np.nan)
-    return Difference(first, second, measure, float(value), float(low), float(high), a.agreement.count)
+    low, high = interval_of(a.samples[:, column] - b.samples[:, column])
+    return Difference(first, second, measure, float(value), float(low), float(high), count)
+
+
+def best_of(names: Sequence[str], differences: Iterable[Difference], measure: str = "srcc") -> str | None:
+    """The first name that no other beats on the images that both have; the first of all where each is beaten by one.
+
+    Args:
+        names: of metrics, best first where each is taken on its own images.
+        measure: a correlation.
+    """
+    own = [d for d in differences if d.measure == measure and abs(d.value) > 0]
+    beaten = {d.second if d.value > 0 else d.first for d in own}
+    return next((name for name in names if name not in beaten), names[0] if names else None)
 
 
 def sentence(found: Difference) -> str:
@@ -76,7 +86,8 @@ def sentence(found: Difference) -> str:
         why = "one of them has no correlation, as its values are all equal"
         return f"{found.first} and {found.second} cannot be compared: {why}"
     if not np.isfinite(found.low):
-        return f"{found.first} and {found.second} differ by {found.value:+.3f}, too few references for an interval"
+        differ = f"{found.first} and {found.second} differ by {found.value:+.3f}"
+        return f"{differ}, too few references or resamples for an interval"
     interval = f"[{found.low:.3f}, {found.high:.3f}]"
     if not found.shown:
         return f"{found.first} is not shown to differ from {found.second}: {found.value:.3f} {interval}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ class Summary:
         left_out: infinite and undefined values, which no mean can hold (PSNR of identical images is infinite).
         mean: NaN where there is no finite value.
         deviation: with n - 1; NaN below two values.
-        interval: of the mean, from Student's t; NaN below two values.
+        interval: of the mean, from Student's t, within the metric's range; NaN below two values.
     """
 
     count: int
@@ -29,8 +30,12 @@ class Summary:
     interval: tuple[float, float]
 
 
-def summarise(values: Iterable[float]) -> Summary:
-    """Summary of the finite values (Student 1908, DOI 10.1093/biomet/6.1.1)."""
+def summarise(values: Iterable[float], bounds: tuple[float, float] = (-math.inf, math.inf)) -> Summary:
+    """Summary of the finite values (Student 1908, DOI 10.1093/biomet/6.1.1).
+
+    Args:
+        bounds: that no value leaves. The interval ends there: no mean lies beyond, so that it covers as often.
+    """
     from scipy.special import stdtrit  # noqa: PLC0415 - imported where used
 
     column = np.fromiter(values, np.float64)
@@ -41,4 +46,5 @@ def summarise(values: Iterable[float]) -> Summary:
         return Summary(n, len(column) - n, mean, float("nan"), (float("nan"), float("nan")))
     deviation = float(finite.std(ddof=1))
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * deviation / n**0.5
-    return Summary(n, len(column) - n, mean, deviation, (mean - half, mean + half))
+    low, high = min(bounds[0], float(finite.min())), max(bounds[1], float(finite.max()))  # a stated range may be wrong
+    return Summary(n, len(column) - n, mean, deviation, (max(low, mean - half), min(high, mean + half)))

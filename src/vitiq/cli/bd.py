@@ -13,6 +13,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
 from vitiq.cli.options import PathName
+from vitiq.text import number
 
 if TYPE_CHECKING:
     from vitiq.analysis.bootstrap import Estimate
@@ -49,10 +50,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--resamples",
-    type=click.IntRange(min=0),
+    type=common.ResampleCount(none=True),
     default=1000,
     show_default=True,
-    help="Bootstrap resamples for the intervals.",
+    help="Bootstrap resamples for the intervals, 40 or more; 0 for none.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed of the resamples.")
 @common.study
@@ -107,16 +108,12 @@ def to_json(comparison: Comparison) -> dict[str, object]:
     for name in ("rate", "quality", "mean_rate", "mean_quality", "image_rate"):
         values[name] = _numbers(values[name])
     for name in ("overlap", "low", "high"):
-        values[name] = _number(values[name])
+        values[name] = number(values[name])
     return values | {"notes": list(comparison.notes)}
 
 
-def _numbers(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in values.items()}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _numbers(values: dict[str, float]) -> dict[str, float | str | None]:
+    return {name: number(value) for name, value in values.items()}
 
 
 def to_markdown(found: Sequence[Comparison], averages: dict[str, float], *, per_image: bool = False) -> str:

@@ -80,7 +80,7 @@ def command() -> None:
     "--anchors",
     multiple=True,
     type=PathName(path_type=Path),
-    help="Published table to compare with (CompressAI JSON, Cool-Chic TSV, …); may be repeated.",
+    help="Published table to compare with, in the report too (CompressAI JSON, Cool-Chic TSV, …); may be repeated.",
 )
 @click.option("--anchor", help="Curve that BD-rates are relative to; the first if not given.")
 @click.option("--max-failures", type=click.IntRange(min=0), help="Stop the study after more failed tasks than this.")
@@ -124,7 +124,7 @@ def study(  # noqa: PLR0917
         done = work.run_bench(planned, out, workers, bar, max_failures=max_failures)
         bar.say("report")
         page = build_report(out, step=bar.files) if any(record.bytes for record in done.records) else None
-    summary = study_summary(out, config.anchors, config.anchor, done)
+    summary = study_summary(out, done)
     end_study(out, done, page, summary, as_json=options["as_json"], quiet=options["quiet"])
 
 
@@ -202,19 +202,20 @@ def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:
         click.echo(f"vitiq: {problem}", err=True)
 
 
-def study_summary(out: Path, anchors: tuple[Path, ...], anchor: str | None, done: Finished) -> str:
-    """Means a codec and rate, and BD-rates against an anchor where there are two curves."""
+def study_summary(out: Path, done: Finished) -> str:
+    """Means a codec and rate, and BD-rates against the study's anchor where there are two curves."""
     from vitiq.analysis.points import codecs_of, metrics_of  # noqa: PLC0415
     from vitiq.evaluation.points import points_beside  # noqa: PLC0415
     from vitiq.evaluation.standing import standing  # noqa: PLC0415
 
     parts = [means_table(done.records, standing(done.study, done.records).lines())]
-    if not anchors and all(record.error is not None for record in done.records):
+    published = [point.to_point() for point in done.study.published]
+    if not published and all(record.error is not None for record in done.records):
         return parts[0]
-    gathered = points_beside({out: done.records}, anchors)
+    gathered = points_beside({out: done.records}, published)
     labels = codecs_of(gathered.points)
     if len(labels) > 1:
-        against = gathered.label(anchor) if anchor else labels[0]
+        against = gathered.label(done.study.anchor) if done.study.anchor else labels[0]
         found = gathered.compared(against, gathered.metrics(None))
         head = ["| codec | metric | mean curve | mean of images | range |", "|---|---|---:|---:|---|"]
         parts += [f"\n## BD-rate against {against}\n", *(head if found else ()), *map(bd_row, found)]

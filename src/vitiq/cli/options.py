@@ -69,6 +69,29 @@ class NumberRange(click.FloatRange):
         return number
 
 
+class ResampleCount(click.ParamType[int]):
+    """Resamples of a bootstrap, enough for a 95 % interval.
+
+    Args:
+        none: whether 0 is taken too, for no intervals.
+    """
+
+    name = "integer"
+
+    def __init__(self, *, none: bool) -> None:
+        self._none = none
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Text of the command line to a number."""
+        from vitiq.analysis.bootstrap import FEWEST_RESAMPLES  # noqa: PLC0415 - imports NumPy
+
+        number = int(click.INT.convert(value, param, ctx))
+        if number < FEWEST_RESAMPLES and (number != 0 or not self._none):
+            less = ", or 0 for no intervals" if self._none else ""
+            self.fail(f"{number} given, {FEWEST_RESAMPLES} or more expected for a 95 % interval{less}", param, ctx)
+        return number
+
+
 class RegisteredName(click.ParamType[str]):
     """A name of the registry, or several with commas; completed by the shell, checked where it is used."""
 

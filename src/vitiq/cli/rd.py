@@ -15,6 +15,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.common import report_problems, say
 from vitiq.cli.options import PathName
+from vitiq.text import number
 
 if TYPE_CHECKING:
     from vitiq.evaluation.points import Gathered
@@ -112,15 +113,21 @@ def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: 
     how: Literal["interpolate", "nearest"] = "nearest" if nearest else "interpolate"
     rows: list[Row] = []
     empty: dict[str, None] = {}
-    for found in at_rates([p for p in gathered.points if not p.aggregate], chosen, targets, unit=unit, how=how):
+    said: dict[str, None] = {}
+    points = [p for p in gathered.points if not p.aggregate]
+    images = len({p.image for p in points})
+    for found in at_rates(points, chosen, targets, unit=unit, how=how):
         row: Row = {"codec": found.codec, f"target_{unit}": found.target, unit: found.rate, "images": found.images}
-        if not found.images:
+        if not found.images and not found.left_out.images:
             empty[f"{found.target:g}"] = None
+        said |= dict.fromkeys(f"{found.target:g} {unit}: {note}" for note in found.left_out.summary(images))
         for name, value in found.values.items():
             row |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
         rows.append(row)
+    for note in said:
+        say(f"vitiq: {note}", err=True)
     if empty:
-        sizes = [p.bpp if unit == "bpp" else p.bytes for p in gathered.points if not p.aggregate]
+        sizes = [p.bpp if unit == "bpp" else p.bytes for p in points]
         digits = ".4g" if unit == "bpp" else ".0f"
         known = f"the files have {min(sizes):{digits}} to {max(sizes):{digits}}"
         click.echo(
@@ -186,7 +193,7 @@ def _csv(rows: Sequence[Row]) -> str:
 
 
 def _plain(row: Row) -> Row:
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    return {k: number(v) if isinstance(v, float) else v for k, v in row.items()}
 
 
 def inputs_of(sources: Sequence[Path]) -> list[Path]:

@@ -18,6 +18,7 @@ from vitiq.cli.stop import resumable
 from vitiq.cli.streams import STDIN, STDIO
 from vitiq.errors import InputError
 from vitiq.signals import undisturbed
+from vitiq.text import reasons_text
 
 if TYPE_CHECKING:
     from vitiq.evaluation.aggregate import Aggregate
@@ -199,14 +200,14 @@ def check_maps(maps: Path | None, sides: tuple[Path, Path]) -> None:
 
 
 def undefined_by_name(aggregate: Aggregate, metrics: str) -> list[str]:
-    """One line for each metric that was asked for by name and is not defined for a pair, with the first reason."""
+    """One line for each metric that was asked for by name and is not defined for a pair, with the reasons."""
     from vitiq.metrics.spec import named_in  # noqa: PLC0415
 
     lines = []
-    for name, (count, reason) in aggregate.undefined.items():
+    for name, reasons in aggregate.undefined.items():
         if named_in(metrics, name):
-            of = f" for {count} of {len(aggregate.pairs)} pairs" if len(aggregate.pairs) > 1 else ""
-            lines.append(f"{name} is not defined{of}: {reason}")
+            of = f" for {reasons.total()} of {len(aggregate.pairs)} pairs" if len(aggregate.pairs) > 1 else ""
+            lines.append(f"{name} is not defined{of}: {reasons_text(reasons)}")
     return lines
 
 

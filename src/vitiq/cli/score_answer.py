@@ -13,8 +13,8 @@ import click
 from vitiq.cli.common import to_json_text
 from vitiq.cli.readable import tame
 from vitiq.metrics.questions import QUESTIONS, described, grouped
-from vitiq.metrics.scoring import number, to_json
-from vitiq.text import plural
+from vitiq.metrics.scoring import to_json
+from vitiq.text import number, plural
 from vitiq.types import Score
 
 if TYPE_CHECKING:
@@ -138,12 +138,18 @@ def _alone(scores: Mapping[str, Score]) -> dict[str, Score]:
 
 def show_summary(summaries: Mapping[str, Summary], count: int, what: str = "pair") -> None:
     """A line a metric, by the question it answers: mean, standard deviation, 95 % interval of the mean."""
+    from vitiq.analysis.bootstrap import FEW_IMAGES  # noqa: PLC0415 - imports NumPy
+
     wide = max(16, *(len(name) + 2 for name in summaries)) if summaries else 16
     click.echo(f"{plural(count, what)}\n    {'metric':{wide}}{'mean':>12}{'deviation':>12}   95 % interval of the mean")
     for question, own in grouped(summaries).items():
         click.echo(f"  {QUESTIONS[question]}")
         for name, summary in own.items():
             click.echo(f"  {described(name)[1]:1} {name:{wide}}{_summary_text(summary)}")
+    if any(1 < summary.count < FEW_IMAGES for summary in summaries.values()):
+        click.echo(
+            f"  fewer than {FEW_IMAGES} values: the intervals are only rough, as they assume a normal distribution"
+        )
 
 
 def _summary_text(s: Summary) -> str:

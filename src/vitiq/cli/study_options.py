@@ -13,7 +13,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, say, say_notes
 from vitiq.cli.progress import ProgressBar
-from vitiq.text import plural
+from vitiq.text import number, plural
 
 if TYPE_CHECKING:
     from vitiq.evaluation.executors import Workers
@@ -102,8 +102,6 @@ class StudyBar:
 
 def results_of(records: Iterable[Record]) -> list[dict[str, object]]:
     """Every finished file as JSON, named as the columns of records.csv: what was asked for, its size and scores."""
-    from vitiq.metrics.scoring import number  # noqa: PLC0415 - slow to import
-
     return [
         {
             "image": r.image,

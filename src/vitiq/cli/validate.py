@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 @click.command("validate")
 @click.argument("dataset", type=PathName(path_type=Path))
 @common.scoring
-@click.option("--against", metavar="METRIC", help="Metric that the others are compared with; the best if not given.")
+@click.option(
+    "--against",
+    metavar="METRIC",
+    help="Metric that the others are compared with; the best on common images if not given.",
+)
 @click.option(
     "--learned", default="", metavar="NAMES", help="Codecs to count as learned, in addition to the known ones."
 )
@@ -39,10 +43,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--resamples",
-    type=click.IntRange(min=1),
+    type=common.ResampleCount(none=False),
     default=1000,
     show_default=True,
-    help="Bootstrap resamples for the intervals.",
+    help="Bootstrap resamples for the intervals, 40 or more.",
 )
 @common.jobs
 @common.as_json
@@ -64,8 +68,8 @@ def command(  # noqa: PLR0917
     """Agreement of metrics with the opinion scores of DATASET, and whether one agrees better than another.
 
     SRCC, PLCC, KRCC and RMSE with 95 % intervals; differences between metrics on the same images (paired bootstrap);
-    SRCC by codec or distortion and by rate; how often a metric favours learned codecs against the opinions; the error
-    of published mappings to just noticeable differences.
+    SRCC by codec or distortion and by rate; how often a metric prefers a learned codec where people prefer another,
+    and the other way round; the error of published mappings to just noticeable differences.
 
     DATASET is the folder, as published, of TID2013, LIVE, CSIQ, KADID-10k, AIC-3, AIC-4, CID22, mucped22, mucped23 or
     PIPAL, or one with a mos.csv with the columns distorted, reference, mos. Metric values published with a data set are
@@ -89,7 +93,7 @@ def command(  # noqa: PLR0917
     found = measure(data, spec, jobs=jobs, out=out, quiet=quiet)
     say_notes(dataset, (f"{plural(count, 'image')}: {note}" for note, count in found.notes.items()), quiet=quiet)
     lost: list[str] = []
-    for name, line in found.without_agreement().items():
+    for name, line in (found.without_agreement() | found.incomplete()).items():
         if named_in(metrics, name):
             lost.append(line)
         else:  # one of "all" that cannot be had here, or of the default

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,13 +26,13 @@ class Aggregate:
     Attributes:
         pairs: files of the pairs that have scores.
         names: of the metrics of pairs, in order.
-        undefined: metric -> number of pairs it is not defined for, and the first reason.
+        undefined: metric -> why it is not defined -> for how many pairs.
     """
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self.pairs: list[tuple[Path, Path]] = []
         self.names = [metric.name for metric in metrics if isinstance(metric, PairMetric)]
-        self.undefined: dict[str, tuple[int, str]] = {}
+        self.undefined: dict[str, Counter[str]] = {}
         self._metrics = metrics
         self._values = {name: array("d") for name in self.names}
         self._rows = RowGatherer(metrics)
@@ -43,12 +44,13 @@ class Aggregate:
         for name, score in scored.scores.items():
             self._values[name].append(score.value)
             if math.isnan(score.value):
-                count, reason = self.undefined.get(name, (0, str(score.details.get("undefined", "not a number"))))
-                self.undefined[name] = (count + 1, reason)
+                reason = str(score.details.get("undefined", "not a number"))
+                self.undefined.setdefault(name, Counter())[reason] += 1
 
     def summaries(self) -> dict[str, Summary]:
         """A summary of every metric of pairs."""
-        return {name: summarise(values) for name, values in self._values.items()}
+        bounds = {metric.name: metric.range for metric in self._metrics}
+        return {name: summarise(values, bounds[name]) for name, values in self._values.items()}
 
     def sets(self) -> dict[str, Score]:
         """Every metric of sets: from the rows, or for those that read the images themselves, from the files."""

@@ -26,7 +26,7 @@ from typing import Any
 from vitiq import registry
 from vitiq.analysis.anchors import read_anchor, read_anchors
 from vitiq.analysis.labels import beside
-from vitiq.analysis.points import codecs_of
+from vitiq.analysis.points import RdPoint, codecs_of
 from vitiq.codecs.spec import CodecSpec, RateSpec, parse_codecs
 from vitiq.errors import InputError, VitiqError, near_names
 from vitiq.evaluation.engine import run_study
@@ -38,6 +38,7 @@ from vitiq.evaluation.points import choose_label
 from vitiq.evaluation.precomputed import precomputed_series, read_precomputed
 from vitiq.evaluation.presets import Finished, carry_on, finish
 from vitiq.evaluation.progress import Step
+from vitiq.evaluation.published import PublishedPoint, kept_points
 from vitiq.evaluation.rows import read_done
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Series, Study
@@ -65,7 +66,7 @@ class BenchConfig:
         precomputed: reconstructions made elsewhere, as `LABEL=FOLDER[,SIZES.csv]`.
         metrics: what scores are made with; "default" stands for the default metrics of pairs.
         keep: files that are kept.
-        anchors: published tables that are compared with.
+        anchors: published tables that are compared with; the study keeps their points.
         anchor: curve that BD-rates are relative to; None for the first.
     """
 
@@ -86,6 +87,7 @@ class Checked:
     metrics: tuple[Metric, ...]
     spec: MetricSpec
     anchor: str | None
+    published: tuple[PublishedPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -132,35 +134,40 @@ def check(config: BenchConfig) -> Checked:
         with faults.gathered():
             read_anchor(path)
     anchor = None
+    published: list[RdPoint] = []
     if not faults.found:
         with faults.gathered():
-            anchor = _anchor(config, series, others)
+            published = read_anchors(config.anchors)
+            taken = [*(one.label for one in series), *others]
+            marked = beside(codecs_of(published), taken)
+            published = [replace(point, codec=marked[point.codec]) for point in published]
+            anchor = _anchor(config.anchor, series, [*others, *marked.values()])
     if not config.codecs and not config.precomputed and not faults.found:
         faults.found.append(InputError("nothing to compare; name codecs, as -c jpeg@10:90:10"))
     names = [name for word in split_names(config.metrics.names) for name in (DEFAULT if word == "default" else (word,))]
     spec = replace(config.metrics, names=",".join(names))
     metrics = check_metrics(spec, faults)
     faults.refuse()
-    return Checked(tuple(series), tuple(metrics), spec, anchor)
+    return Checked(tuple(series), tuple(metrics), spec, anchor, kept_points(published))
 
 
-def _anchor(config: BenchConfig, series: Sequence[Series], others: Sequence[str]) -> str | None:
+def _anchor(asked: str | None, series: Sequence[Series], others: Sequence[str]) -> str | None:
     """Label of the curve that BD-rates are relative to; None where none is asked for.
 
     Args:
-        others: labels of reconstructions made elsewhere.
+        asked: its label, or the name of its codec.
+        others: labels of reconstructions made elsewhere and of published curves.
 
     Raises:
         InputError: no curve will be the one that is asked for.
     """
-    if config.anchor is None:
+    if asked is None:
         return None
     own: dict[str, list[str]] = {}
     for one in series:
         own.setdefault(one.codec, []).append(one.label)
     known = list(dict.fromkeys([*(one.label for one in series), *others]))
-    known += beside(codecs_of(read_anchors(config.anchors)), known).values()
-    return choose_label(config.anchor, known, own)
+    return choose_label(asked, known, own)
 
 
 def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
@@ -183,7 +190,7 @@ def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
     study = make_study(
         images, series, checked.metrics, checked.spec, keep=config.keep, preset="bench", problems=problems
     )
-    return replace(study, anchor=checked.anchor)
+    return replace(study, anchor=checked.anchor, published=checked.published)
 
 
 def run_bench(

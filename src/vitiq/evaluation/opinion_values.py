@@ -26,7 +26,7 @@ from vitiq.evaluation.scoring import Pair, Scored, score_pairs
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.scoring import signature_of
 from vitiq.metrics.spec import named_in
-from vitiq.text import plural
+from vitiq.text import plural, reasons_text
 
 PUBLISHED = "published:"
 """Before the key of a metric whose values the data set publishes."""
@@ -42,7 +42,7 @@ class Measured:
         problems: one line for each thing that is broken.
         broken: number of images without a value, since a file cannot be read.
         notes: what reading images changed -> how many images, of those that this call read.
-        reasons: metric -> why it is not defined for the first image that it is not defined for.
+        reasons: metric -> why it is not defined -> for how many images.
     """
 
     values: dict[str, Float[np.ndarray, " n"]]
@@ -50,17 +50,31 @@ class Measured:
     problems: list[str]
     broken: int
     notes: Mapping[str, int] = field(default_factory=dict)
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def without_agreement(self) -> dict[str, str]:
         """Metrics with too few values for a correlation, each with one line that says so and why."""
         found = {}
         for name, column in self.values.items():
-            count = int(np.isfinite(column).sum())
+            count = int((~np.isnan(column)).sum())
             if count < FEWEST:
-                reason = f": {self.reasons[name]}" if name in self.reasons else ""
+                reason = f": {reasons_text(self.reasons[name])}" if name in self.reasons else ""
                 of = f"{count} of {plural(len(column), 'image')}"
                 found[name] = f"{name}: a value for {of}, {FEWEST} expected for a correlation{reason}"
+        return found
+
+    def incomplete(self) -> dict[str, str]:
+        """Metrics that some images have no value of, each with one line that says for how many and why.
+
+        Those `without_agreement`, and images that cannot be read, are not among them.
+        """
+        found = {}
+        read = len(next(iter(self.values.values()), ())) - self.broken
+        for name, column in self.values.items():
+            count = int((~np.isnan(column)).sum())
+            if FEWEST <= count < read:
+                reason = reasons_text(self.reasons[name]) if name in self.reasons else "no value"
+                found[name] = f"{name} is not defined for {read - count} of {plural(read, 'image')}: {reason}"
         return found
 
 
@@ -88,7 +102,7 @@ def values_of(
     signatures = {m.name: signature_of(m) for m in metrics if isinstance(m, PairMetric)}
     values = {name: np.full(len(opinions), math.nan) for name in signatures}
     shown: dict[str, str] = {}
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Counter[str]] = {}
     problems: dict[str, None] = {}
     noted: set[tuple[Path, str]] = set()
     broken = 0
@@ -104,10 +118,10 @@ def values_of(
             for name, column in values.items():
                 score = scored.scores.get(name)
                 column[place] = math.nan if score is None else score.value
-                if score is not None and math.isfinite(score.value):
+                if score is not None and not math.isnan(score.value):
                     shown[name] = score.signature
                 elif score is not None and "undefined" in score.details:
-                    reasons.setdefault(name, str(score.details["undefined"]))
+                    reasons.setdefault(name, Counter())[str(score.details["undefined"])] += 1
             if step is not None:
                 step(scored.kept)
     counts = Counter(note for _, note in sorted(noted))

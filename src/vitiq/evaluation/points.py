@@ -166,18 +166,18 @@ def gather_points(sources: Sequence[Path], study: str | None = None) -> Gathered
     """
     sources = list({os.path.abspath(path): path for path in reversed(sources)}.values())[::-1]  # noqa: PTH100
     folders = {path: Store(path).records(study, details=False) for path in sources if path.is_dir()}
-    return points_beside(folders, [path for path in sources if not path.is_dir()])
+    return points_beside(folders, read_anchors([path for path in sources if not path.is_dir()]))
 
 
-def points_beside(folders: Mapping[Path, Sequence[Record]], tables: Sequence[Path] = ()) -> Gathered:
-    """`gather_points` of records that were read already.
+def points_beside(folders: Mapping[Path, Sequence[Record]], published: Sequence[RdPoint] = ()) -> Gathered:
+    """`gather_points` of records and tables that were read already.
 
     Args:
         folders: the records of each.
-        tables: files of published tables.
+        published: points of published tables.
 
     Raises:
-        InputError: a file that is no table, or nothing at all.
+        InputError: nothing at all.
     """
     own: list[tuple[Path, str, RdPoint]] = []
     problems = []
@@ -192,13 +192,12 @@ def points_beside(folders: Mapping[Path, Sequence[Record]], tables: Sequence[Pat
     named_as = distinct_labels(curves)
     named = [(codec, replace(p, codec=named_as[folder, p.codec])) for folder, codec, p in own]
     points = [p for _, p in named]
-    published = read_anchors(tables)
     marked = beside(codecs_of(published), codecs_of(points))
     published = [replace(p, codec=marked[p.codec]) for p in published]
     labels: dict[str, dict[str, None]] = {}
     for codec, p in named:
         labels.setdefault(codec, {})[p.codec] = None
     if not points and not published:
-        given = ", ".join(map(str, [*folders, *tables]))
+        given = ", ".join(map(str, folders))
         raise InputError(f"{given}: no points; give a folder with finished tasks, or a table")
     return Gathered((*points, *aligned(points, published)), {k: tuple(v) for k, v in labels.items()}, tuple(problems))

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from vitiq.evaluation.published import PublishedPoint
 from vitiq.evaluation.schema import VERSION
 from vitiq.types import Bytes, RateKind
 
@@ -152,6 +153,7 @@ class Study:
         device: where the ViTs that score run; no part of the study's name.
         anchor: label of the curve that BD-rates are relative to, which is shown and changes no result: no part of the
             name; None where none was asked for.
+        published: points of published tables beside the study's own, no part of its name likewise.
         keep: "bitstreams", "images" or both, or none.
         preset: what made it: "bench", "run" or "thesis".
         maps: whether semantic error maps are written.
@@ -172,12 +174,13 @@ class Study:
     problems: tuple[str, ...] = ()
     device: str = "cpu"
     anchor: str | None = None
+    published: tuple[PublishedPoint, ...] = ()
 
     @cached_property
     def name(self) -> str:
         """Twelve hexadecimal digits that change with everything that is asked for."""
         asked = self.to_json()
-        for word in ("problems", "device", "anchor", "spellings", "required"):
+        for word in ("problems", "device", "anchor", "published", "spellings", "required"):
             asked.pop(word)
         for series in asked["series"]:
             series.pop("targets")
@@ -232,6 +235,8 @@ class Study:
             raise ValueError(str(error)) from error
         if not all(math.isfinite(value) for one in study.series for _, value in one.rates):
             raise ValueError("a rate that is no finite number")
+        if not all(0 < point.bpp < math.inf for point in study.published):
+            raise ValueError("a published rate that is no number above 0")
         return study
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from vitiq.analysis.choices import Agreed, agreed
-from vitiq.analysis.correlation import FEWEST, Agreement, Resampled, resampled
+from vitiq.analysis.correlation import FEWEST, RANKS, Agreement, Resampled, resampled
 from vitiq.analysis.correlation import MEASURES as ALL_MEASURES
 from vitiq.analysis.flattery import Flattery, flattery
 from vitiq.analysis.jnd import JndError, jnd_error
@@ -37,6 +37,8 @@ WORTH_PROCESSES = 300_000_000
 
 MEASURES = ("srcc", "krcc", "plcc")
 """Whose differences between metrics are given."""
+FITTED = tuple(measure for measure in MEASURES if measure not in RANKS)
+"""Those of them that hold finite values alone."""
 
 DEFAULT = (
     "psnr-rgb,ssim,ms-ssim,brisque,vit-tiles,vit-tokens,vit-tokens-locked,vit-cls,vit-topk@1,vit-topk@5,vit-topk@10,"
@@ -101,6 +103,15 @@ class _Part:
     mask: Bool[np.ndarray, " n"]
 
 
+class _Compared(NamedTuple):
+    """Two metrics, and the images that their measures are compared on; None for those that each has."""
+
+    first: str
+    second: str
+    measures: tuple[str, ...]
+    mask: Bool[np.ndarray, " n"] | None
+
+
 def validate(
     data: OpinionSet,
     values: dict[str, Values],
@@ -129,25 +140,24 @@ def validate(
     references = np.array([str(o.reference) for o in data.opinions])
     better = {m.name: m.higher_is_better for m in metrics} | {n: True for n in values if n.startswith(PUBLISHED)}
     parts = list(_parts(data))
-    own = [(n, p) for p in parts for n, column in values.items() if np.isfinite(column[p.mask]).sum() >= FEWEST]
+    own = [(n, p) for p in parts for n, column in values.items() if (~np.isnan(column[p.mask])).sum() >= FEWEST]
     compared = [name for name, part in own if part.of == "all"]
-    joint = list(_joint(compared, values))
+    two = list(_compared(compared, values))
 
     def asked(name: str, mask: Bool[np.ndarray, " n"]) -> Asked:
         return Asked(values[name][mask], opinions[mask], references[mask], better[name])
 
-    todo = [*(asked(n, p.mask) for n, p in own), *(asked(n, m) for a, b, m in joint for n in (a, b))]
+    todo = [*(asked(n, p.mask) for n, p in own), *(asked(n, t.mask) for t in two if t.mask is not None for n in t[:2])]
     answers = list(_resampled(todo, resamples, jobs, step))
     found = [answer for answer, _ in answers]
     lines = tuple(Line(n, p.name, r.agreement, p.of, why) for (n, p), (r, why) in zip(own, answers, strict=False))
     alone = {n: r for (n, p), r in zip(own, found, strict=False) if p.of == "all"}
-    pairs = {(a, b): (alone[a], alone[b]) for a, b in combinations(compared, 2)}
-    rest = found[len(own) :]
-    pairs |= {(a, b): (rest[2 * i], rest[2 * i + 1]) for i, (a, b, _) in enumerate(joint)}
+    rest = iter(found[len(own) :])
+    pairs = [(t, *((alone[t.first], alone[t.second]) if t.mask is None else (next(rest), next(rest)))) for t in two]
     # Where a worker was killed nothing is known, and nothing can be subtracted.
     known = {id(answer) for answer, problem in answers if problem is None}
-    whole = {names: both for names, both in pairs.items() if all(id(one) in known for one in both)}
-    differences = tuple(difference(a, x, b, y, m) for (a, b), (x, y) in whole.items() for m in MEASURES)
+    whole = [pair for pair in pairs if all(id(one) in known for one in pair[1:])]
+    differences = tuple(difference(t.first, x, t.second, y, m) for t, x, y in whole for m in t.measures)
     made = np.array([is_learned(o.distortion, learned) for o in data.opinions])
     flattered = [
         flattery(n, values[n], opinions, references, made, higher_is_better=better[n], resamples=resamples)
@@ -184,12 +194,23 @@ def _parts(data: OpinionSet) -> Iterator[_Part]:
             yield _Part(f"{data.rate_unit or 'rate'} {span}", "rate", mask)
 
 
-def _joint(names: Sequence[str], values: dict[str, Values]) -> Iterator[tuple[str, str, Bool[np.ndarray, " n"]]]:
-    """Pairs of metrics that have values on different images, with the images that have both."""
-    there = {name: np.isfinite(values[name]) for name in names}
+def _compared(names: Sequence[str], values: dict[str, Values]) -> Iterator[_Compared]:
+    """Every two metrics on the images that both have; none where these are too few.
+
+    Ranks hold infinite values and the other measures do not, so that they may be of different images.
+    """
+    known = {name: ~np.isnan(values[name]) for name in names}
+    finite = {name: np.isfinite(values[name]) for name in names}
     for a, b in combinations(names, 2):
-        if not np.array_equal(there[a], there[b]) and (there[a] & there[b]).sum() >= FEWEST:
-            yield a, b, there[a] & there[b]
+        both, both_finite = known[a] & known[b], finite[a] & finite[b]
+        alike = np.array_equal(finite[a] & both, finite[b] & both)
+        measures = MEASURES if alike else RANKS
+        if np.array_equal(known[a], known[b]):
+            yield _Compared(a, b, measures, None)
+        elif both.sum() >= FEWEST:
+            yield _Compared(a, b, measures, both)
+        if not alike and both_finite.sum() >= FEWEST:
+            yield _Compared(a, b, FITTED, both_finite)
 
 
 def _resampled(
@@ -211,9 +232,9 @@ def _some_resampled(resamples: int, items: Sequence[Asked]) -> list[tuple[Resamp
 
 def _unknown(item: Asked, said: str) -> tuple[Resampled, str]:
     """What is known where the worker was killed."""
-    count, nan = int(np.isfinite(item.values).sum()), math.nan
+    count, finite, nan = int((~np.isnan(item.values)).sum()), int(np.isfinite(item.values).sum()), math.nan
     intervals = dict.fromkeys(ALL_MEASURES, (nan, nan))
-    unknown = Agreement(count, len(item.values) - count, nan, nan, nan, nan, intervals)
+    unknown = Agreement(count, len(item.values) - count, nan, nan, nan, nan, intervals, finite)
     return Resampled(unknown, np.full((1, len(ALL_MEASURES)), nan)), said
 
 

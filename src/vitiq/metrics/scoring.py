@@ -15,6 +15,7 @@ from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.guards import UNDEFINED, check_images, check_sizes, checked_signature, undefined
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, rows_of
 from vitiq.metrics.spec import MetricName, base_of, parse_names, split_names
+from vitiq.text import number
 from vitiq.types import ImageU8, Score, read_only
 
 if TYPE_CHECKING:
@@ -171,13 +172,6 @@ def metadata(metric: Metric | type[Metric]) -> dict[str, object]:
         "parameter": metric.parameter,
         "reference": metric.reference,
     }
-
-
-def number(value: float) -> float | str | None:
-    """A number that JSON can hold: "inf" and "-inf" as text, NaN as null."""
-    if math.isnan(value):
-        return None
-    return float(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")
 
 
 def to_json(score: Score) -> dict[str, object]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vitiq.evaluation.record import Record
-from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table
+from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table, headline_columns
 from vitiq.report.independence import RELATIVE
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import FEW, Column, Curve, Model, Row, ranked
+from vitiq.report.published import published_limits
+from vitiq.text import listed
 
 NATURAL = 5.0
 """A no-reference score may be worse than the original's by so much and the image still looks natural."""
@@ -62,18 +64,17 @@ def answer(model: Model) -> Answer:
     column = model.primary
     if model.levels and column:
         return _at_equal_bytes(model, first_level(model), column)
-    if column:
-        for chosen in dict.fromkeys(c for c in (column, model.pixel_metric) if c):
-            anchor = anchor_of(model, chosen)
-            if anchor is None:
-                continue
-            table = bd_table(model, chosen, anchor)
-            if any(math.isfinite(cell.percent) for cell in table.values()):
-                return _of_curves(model, chosen, anchor, table)
-    if len(model.curves) == 1:
+    for chosen in headline_columns(model):
+        anchor = anchor_of(model, chosen)
+        if anchor is None:
+            continue
+        table = bd_table(model, chosen, anchor)
+        if any(math.isfinite(cell.percent) for curve, cell in table.items() if curve in model.own):
+            return _of_curves(model, chosen, anchor, table)
+    if len(model.own) == 1:
         return _alone(model, column)
     return Answer(
-        f"{_count(len(model.records), 'file')} of {_count(len(model.curves), 'codec')}",
+        f"{_count(len(model.records), 'file')} of {_count(len(model.own), 'codec')}",
         [("Why", "No two codecs share a size or a range of qualities, so none is ahead of another here.")],
         compared_text(model),
         limits(model),
@@ -117,7 +118,7 @@ def compared_text(model: Model) -> str:
     widths = {(width, height) for _, width, height, _ in model.images}
     size = "×".join(map(str, widths.pop())) + " pixels" if len(widths) == 1 else f"{len(widths)} sizes"
     return (
-        f"{_count(len(model.images), 'image')} ({size}), {_count(len(model.curves), 'codec')}, "
+        f"{_count(len(model.images), 'image')} ({size}), {_count(len(model.own), 'codec')}, "
         f"{_count(len(model.records), 'file')}. Rate is the bytes of the whole file."
         + "".join(f" {line}" for line in model.unfinished[:1])
     )
@@ -134,7 +135,7 @@ def _at_equal_bytes(model: Model, rows: Sequence[Row], column: Column) -> Answer
     key, name = column.info.key, column.info.short
     shown = column.text(top.means[key].value)
     level = [row for row in fair if column.text(row.means[key].value) == shown]
-    names = _list([model.curves[row.curve].label for row in level])
+    names = listed([model.curves[row.curve].label for row in level])
     does = (
         ("keeps" if len(level) == 1 else "keep")
         if column.info.kind == "semantic"
@@ -210,7 +211,8 @@ def _not_independent(model: Model, rows: Sequence[Row], curve: Curve, column: Co
 
 
 def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCell]) -> Answer:
-    known = sorted((c for c in table if math.isfinite(table[c].percent)), key=lambda c: table[c].percent)
+    finite = [c for c in table if c in model.own and math.isfinite(table[c].percent)]
+    known = sorted(finite, key=lambda c: table[c].percent)
     top, cell = known[0], table[known[0]]
     name = model.curves[anchor].label
     change = "fewer" if cell.percent < 0 else "more"
@@ -235,6 +237,9 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
 
 def _both_means(cell: BdCell) -> str:
     """How sure the headline's number is: its interval, and the other mean in use."""
+    if cell.note:
+        spread = f" (95 % interval {_percent(cell.low)} to {_percent(cell.high)})" if math.isfinite(cell.low) else ""
+        return f"mean curve over the images here{spread}; {cell.note}."
     if cell.count == 1:
         return "it is one image."
     text = f"mean curve over {_count(cell.count, 'image')}"
@@ -246,16 +251,17 @@ def _both_means(cell: BdCell) -> str:
 
 
 def _curve_price(model: Model, top: int, anchor: int) -> str:
-    against = f"{model.curves[anchor].label}: {seconds_text(typical_seconds(model, anchor))}"
-    text = f"{seconds_text(typical_seconds(model, top))} to encode an image ({against})"
+    text = f"{seconds_text(typical_seconds(model, top))} to encode an image"
+    if anchor in model.own:
+        text += f" ({model.curves[anchor].label}: {seconds_text(typical_seconds(model, anchor))})"
     shared = model.curves[top].shared_bytes
     return text + (f", and {size_text(shared)} of weights in every decoder." if shared else ".")
 
 
 def typical_seconds(model: Model, curve: int) -> float:
-    """Seconds to encode an image, the median over a codec's settings."""
+    """Seconds to encode an image, the median over a codec's settings; NaN of a published curve."""
     seconds = sorted(point.row.encode_seconds for point in model.points if point.curve == curve)
-    return seconds[len(seconds) // 2]
+    return seconds[len(seconds) // 2] if seconds else math.nan
 
 
 def share_text(value: float) -> str:
@@ -294,10 +300,6 @@ def size_text(value: float) -> str:
     return f"{value / 1e3:,.0f} kB" if value < 1e6 else f"{value / 1e6:,.1f} MB"
 
 
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
 def limits(model: Model) -> list[str]:
     """What the study does not show."""
     found = [*model.unfinished]
@@ -309,23 +311,23 @@ def limits(model: Model) -> list[str]:
         counts[model.curves[curve].label] = counts.get(model.curves[curve].label, 0) + 1
     few = {label: count for label, count in counts.items() if count < len(model.images)}
     if few:
-        said = _list([f"{label} has {count}" for label, count in few.items()])
+        said = listed([f"{label} has {count}" for label, count in few.items()])
         found.append(
             f"{said} of {_count(len(model.images), 'image')}: means over fewer images are not of the same ones."
         )
-    found += left_out_notes(model, model.columns)
+    found += [*published_limits(model), *left_out_notes(model, model.columns)]
     over = {model.curves[row.curve].label: len(row.over) for rows in model.levels for row in rows if row.over}
     if over:
         missed = [number_text(_size(rows), 0) for rows in model.levels if any(row.over for row in rows)]
-        sizes = _list(list(dict.fromkeys(missed)))
+        sizes = listed(list(dict.fromkeys(missed)))
         found.append(
-            f"{_list(list(over))} could not write every file as small as asked ({sizes} bytes): "
+            f"{listed(list(over))} could not write every file as small as asked ({sizes} bytes): "
             "set apart in the table and hollow in charts, not compared."
         )
     dependent = [curve.label for curve in model.curves if curve.dependent]
     if dependent:
         found.append(
-            f"Some scores of {_list(dependent)} come from a network that took part in its training (marked †). "
+            f"Some scores of {listed(dependent)} come from a network that took part in its training (marked †). "
             "Score with a backbone of your own for an independent view."
         )
     if any(column.info.key.startswith("vit-topk") for column in model.columns):

@@ -10,6 +10,7 @@ from vitiq.files import write_changed
 from vitiq.report.assets import FolderAssets, InlineAssets
 from vitiq.report.model import Model, build_model
 from vitiq.report.page import SINGLE_FILE_BUDGET, render
+from vitiq.report.published import with_published
 from vitiq.report.source import Study, read_study
 from vitiq.report.tables import all_tables, answer_table
 from vitiq.report.written import to_latex, to_markdown
@@ -18,9 +19,10 @@ from vitiq.report.written import to_latex, to_markdown
 def model_of(study: Study) -> Model:
     """The numbers of a study."""
     records = [record for record, _ in study.records]
-    return build_model(
+    model = build_model(
         study.name, records, study.problems, study.missing, unfinished=study.unfinished, anchor=study.anchor
     )
+    return with_published(model, study.published, study.anchor)
 
 
 def read_model(out: Path) -> tuple[Study, Model]:

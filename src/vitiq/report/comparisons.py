@@ -10,17 +10,21 @@ import numpy as np
 
 from vitiq.analysis.bd_rate import ENOUGH_OVERLAP
 from vitiq.analysis.bootstrap import draws, interval
-from vitiq.analysis.comparison import compare
+from vitiq.analysis.comparison import Settings, compare_tables, of_other_images
 from vitiq.analysis.correlation import spearman
 from vitiq.analysis.curve import LEAST_POINTS
-from vitiq.analysis.points import RdPoint, points_of
+from vitiq.analysis.points import RdPoint, gather, points_of
 from vitiq.errors import InputError
 from vitiq.report.model import FEW, RESAMPLES, Column, Model, Point
+from vitiq.text import listed
 
 LITTLE_OVERLAP = ENOUGH_OVERLAP
 """A mean over less than this share of the qualities says little."""
 SINGLE = ("main", "equal-bytes")
 """Groups of files that are made one an image, of a size that differs from image to image: no settings of a curve."""
+
+UNPUBLISHED = "no published value of this metric"
+"""Why a published curve has no BD-rate in some metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class BdCell:
         count, left_out: images compared, and those that one of the codecs lacks at a setting.
         mean, mean_low, mean_high: mean over the images of each image's own BD-rate, and its interval; NaN without one.
         why: reason without a value.
+        note: what is said of a published mean against images not known to be its own; `count` is then 0, as it is of
+            two published means.
     """
 
     percent: float
@@ -46,12 +52,29 @@ class BdCell:
     mean_low: float = math.nan
     mean_high: float = math.nan
     why: str = ""
+    note: str = ""
 
 
 def has_curves(model: Model) -> list[int]:
     """Curves with enough settings for a BD-rate."""
     settings = [{point.setting for point in _rd_points(model, index)} for index in range(len(model.curves))]
     return [index for index, own in enumerate(settings) if len(own) >= LEAST_POINTS]
+
+
+def anchors_of(model: Model, column: Column) -> list[int]:
+    """Curves that others can be compared with in a metric: published ones need not have every metric."""
+    return [curve for curve in has_curves(model) if _has_values(model, curve, column)]
+
+
+def _has_values(model: Model, curve: int, column: Column) -> bool:
+    points = model.curves[curve].points
+    return not points or any(column.info.key in point.values for point in points)
+
+
+def without_values(model: Model, anchor: int, columns: Sequence[Column]) -> str:
+    """A sentence that names the metrics with a direction that a published anchor has no values of; "" for none."""
+    lacking = [c.info.short for c in columns if c.info.direction and not _has_values(model, anchor, c)]
+    return f"{model.curves[anchor].label} has no value of {listed(lacking)}." if lacking else ""
 
 
 def bd_table(model: Model, column: Column, anchor: int) -> dict[int, BdCell]:
@@ -61,6 +84,8 @@ def bd_table(model: Model, column: Column, anchor: int) -> dict[int, BdCell]:
 
 def _rd_points(model: Model, curve: int) -> list[RdPoint]:
     """Points of one codec's curve; files made at the size of another codec's are no setting of its own."""
+    if model.curves[curve].published:
+        return [*model.curves[curve].points]
     key = ("points", curve)
     if key not in model.bd:
         own = [record for index, record in zip(model.curve_of, model.records, strict=True) if index == curve]
@@ -81,23 +106,27 @@ def _cell(model: Model, column: Column, anchor: int, curve: int) -> BdCell:
 
 def _both_ways(model: Model, column: Column, anchor: int, curve: int) -> tuple[BdCell, BdCell]:
     """A codec against the anchor, and the anchor against the codec: the same curves, resampled once."""
-    points = [*_rd_points(model, anchor), *_rd_points(model, curve)]
-    better = column.info.direction >= 0
+    if not all(_has_values(model, c, column) for c in (anchor, curve)):
+        refused = BdCell(math.nan, why=UNPUBLISHED)
+        return refused, refused
+    how = Settings(higher_is_better=column.info.direction >= 0)
     try:
-        labels = (model.curves[curve].label, model.curves[anchor].label)
-        found = compare(points, *labels, column.info.key, higher_is_better=better)
+        one, other = (gather(_rd_points(model, c), model.curves[c].label, column.info.key) for c in (anchor, curve))
+        found = compare_tables(one, other, column.info.key, how)
     except InputError as error:
         refused = BdCell(math.nan, why=str(error))
         return refused, refused
     rate, own = found.rate, [*found.image_rate.values()]
-    low, high = (rate.low, rate.high) if found.images >= FEW else (math.nan, math.nan)
+    resampled = found.images or max(len(one.images), len(other.images))
+    low, high = (rate.low, rate.high) if resampled >= FEW else (math.nan, math.nan)
     overlap = found.overlap if math.isfinite(found.overlap) else 0.0
-    shared = (overlap, found.images, len(model.images) - found.images)
-    there = BdCell(rate.value, low, high, *shared, *_mean_of_images(own), found.refused or "")
+    shared = (overlap, found.images, len(model.images) - found.images if found.images else 0)
+    said = found.refused or "", " ".join(of_other_images(one, other))
+    there = BdCell(rate.value, low, high, *shared, *_mean_of_images(own), *said)
     back = [turned(percent) for percent in own]
     start, end = (turned(high), turned(low)) if low > -100 else (math.nan, math.nan)
-    other = BdCell(turned(rate.value), start, end, *shared, *_mean_of_images(back), found.refused or "")
-    return there, other
+    back_again = BdCell(turned(rate.value), start, end, *shared, *_mean_of_images(back), *said)
+    return there, back_again
 
 
 def turned(percent: float) -> float:
@@ -120,19 +149,34 @@ def _mean_of_images(rates: Sequence[float]) -> tuple[float, float, float]:
 def anchor_of(model: Model, column: Column) -> int | None:
     """The curve that was asked for, else the one that most others save bits against, so that a table reads as savings.
 
-    None without two curves.
+    A published one that was not asked for only where there is one codec besides. None without two curves.
     """
-    able = has_curves(model)
-    if len(able) < 2:
+    able = anchors_of(model, column)
+    own = [curve for curve in able if not model.curves[curve].published]
+    if len(able) < 2 or not own:
         return None
     if model.anchor in able:
         return model.anchor
+    able = own if len(own) > 1 else [curve for curve in able if curve not in own]
 
     def saved(anchor: int) -> float:
-        found = [cell.percent for cell in bd_table(model, column, anchor).values() if math.isfinite(cell.percent)]
+        cells = [cell for curve, cell in bd_table(model, column, anchor).items() if curve in own]
+        found = [cell.percent for cell in cells if math.isfinite(cell.percent)]
         return float(np.median(found)) if found else math.inf
 
     return min(able, key=saved)
+
+
+def headline_columns(model: Model) -> list[Column]:
+    """Metrics that a comparison of curves may be summed up in, best first: the study's own, then one of pixels.
+
+    Where a published curve is the anchor that was asked for, those that it has come before.
+    """
+    found = [column for column in (model.primary, model.pixel_metric) if column is not None]
+    if model.anchor is not None and model.curves[model.anchor].published:
+        every = [*found, *(column for column in model.columns if column.info.direction)]
+        found = [*(column for column in every if model.anchor in anchors_of(model, column)), *found]
+    return list(dict.fromkeys(found))
 
 
 def pareto(points: Sequence[Point], column: Column) -> set[int]:

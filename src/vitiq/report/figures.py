@@ -12,6 +12,7 @@ import numpy as np
 from vitiq.report.choice import first_columns
 from vitiq.report.comparisons import pareto
 from vitiq.report.model import Column, Model, Row, first_rows
+from vitiq.report.published import mean_line
 from vitiq.report.style import CodecStyle
 from vitiq.types import ImageU8
 
@@ -155,7 +156,8 @@ def _drawn(style: CodecStyle, *, line: bool) -> dict[str, Any]:
 def rate_distortion(model: Model, column: Column) -> Figure:
     """Mean curves of a metric over bits per pixel, with bands where there are enough images.
 
-    Codecs that could not reach their size are open marks with an arrow, and no line leads to them.
+    Codecs that could not reach their size are open marks with an arrow, and no line leads to them. Published curves are
+    dashed and grey.
     """
     figure, axes = _figure(1, 1, WIDTHS[1], 2.6)
     ax = axes[0][0]
@@ -168,6 +170,8 @@ def rate_distortion(model: Model, column: Column) -> Figure:
         own.sort(key=lambda found: found[1].means[key].bpp)
         fair = [row for _, row in own if row.reached]
         drawn = _drawn(curve.style, line=True)
+        if (line := mean_line(model, index, column)) is not None:
+            ax.plot(line.rate, line.value, label=_wrapped(curve.label), **drawn)
         if fair:
             ax.plot(
                 [r.means[key].bpp for r in fair],
@@ -237,12 +241,17 @@ LINES = 4
 
 def _fitting(name: str) -> str:
     """The name of an image, cut where it is long."""
-    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    return _plain(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
+
+
+def _plain(text: str) -> str:
+    """Text of which matplotlib takes no part for a formula."""
+    return text.replace("$", r"\$")
 
 
 def _wrapped(label: str) -> str:
     """The label of a codec in lines, whole: two settings of one codec may differ in its last word alone."""
-    lines = wrap(label, LONGEST, break_on_hyphens=False)
+    lines = wrap(_plain(label), LONGEST, break_on_hyphens=False)
     return "\n".join(lines if len(lines) <= LINES else [*lines[: LINES - 2], "…", lines[-1]])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from vitiq.report.answer import (
@@ -17,11 +18,12 @@ from vitiq.report.answer import (
     typical_seconds,
 )
 from vitiq.report.choice import MOST, by_question, first_columns
-from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, bd_table
+from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchors_of, bd_table, without_values
 from vitiq.report.left_out import images_text
 from vitiq.report.marks import mark
 from vitiq.report.metric_info import MetricInfo, number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
+from vitiq.report.published import mean_line
 from vitiq.text import plural
 
 Cell = dict[str, Any]
@@ -46,7 +48,7 @@ def every_metric(model: Model, words: Answer) -> dict[str, Any] | None:
         title = f"Every metric, means over {_images(model)}, every codec at the same file size"
     else:
         curves, marked = _order(model, words), set()
-        columns = [c for c in model.columns if c.info.direction]
+        columns = _with_anchor(model, words, model.columns)
         cells = {c.info.key: [_curve_cell(model, c, words.anchor or 0, curve) for curve in curves] for c in columns}
         title = f"Bits needed for equal quality against {model.curves[words.anchor or 0].label}, in every metric"
     heads = [{"text": "metric", "about": "", "mark": ""}]
@@ -99,7 +101,8 @@ def _cost_heads(model: Model) -> list[dict[str, str]]:
 def _costs(model: Model, curve: int, seconds: float) -> list[Cell]:
     """What a codec costs beside bits; weights only where a codec of the study has any."""
     shared = model.curves[curve].shared_bytes
-    weights = [_cell(size_text(shared) if shared else "none")] if len(_cost_heads(model)) > 1 else []
+    none = "–" if model.curves[curve].published else "none"
+    weights = [_cell(size_text(shared) if shared else none)] if len(_cost_heads(model)) > 1 else []
     return [_cell(seconds_text(seconds)), *weights]
 
 
@@ -156,17 +159,29 @@ def _order(model: Model, words: Answer) -> list[int]:
     return sorted(range(len(model.curves)), key=bits)
 
 
+def _with_anchor(model: Model, words: Answer, columns: Sequence[Column]) -> list[Column]:
+    """The metrics that the anchor has values of."""
+    return [c for c in columns if c.info.direction and words.anchor in anchors_of(model, c)]
+
+
+def _bits(model: Model, curve: int, headline: Column | None) -> str:
+    """From the least to the most bits per pixel of a curve's mean points; a dash without one."""
+    rows = [point.row for point in model.points if point.curve == curve]
+    rates = [row.means[headline.info.key].bpp if headline else math.nan for row in rows]
+    lines = (mean_line(model, curve, column) for column in (headline, *model.columns) if column)
+    if line := next((line for line in lines if line is not None), None):
+        rates = [float(rate) for rate in line.rate]
+    known = [rate for rate in rates if math.isfinite(rate)] or [row.bpp for row in rows]
+    return f"{min(known):.2f} … {max(known):.2f}" if known else "–"
+
+
 def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
     anchor, headline = words.anchor or 0, words.column
-    columns = [column for column in first_columns(model) if column.info.direction]
+    columns = _with_anchor(model, words, first_columns(model)) or [column for column in [headline] if column]
     rows = []
     for curve in _order(model, words):
-        rows_of = [point.row for point in model.points if point.curve == curve]
-        bits = [row.means[headline.info.key].bpp if headline else math.nan for row in rows_of]
-        known = [rate for rate in bits if math.isfinite(rate)] or [row.bpp for row in rows_of]
-        rates = f"{min(known):.2f} … {max(known):.2f}"
         cells = [_curve_cell(model, column, anchor, curve) for column in columns]
-        cells += [_cell(rates), *_costs(model, curve, typical_seconds(model, curve))]
+        cells += [_cell(_bits(model, curve, headline)), *_costs(model, curve, typical_seconds(model, curve))]
         rows.append({"mark": _mark(model, curve), "label": model.curves[curve].label, "about": "", "cells": cells})
     heads = [{"text": "codec", "about": ""}]
     heads += [{"text": f"bits for equal {c.info.short}", "about": about(c)} for c in columns]
@@ -175,12 +190,14 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
         "Change in bits at equal quality (BD-rate) of the mean curve over the images; negative saves bits. "
         "On hover: 95 % intervals, and the mean of each image's own BD-rate, which weights images equally."
     )
-    texts = [cell["text"] for row in rows for cell in row["cells"]]
+    texts = [cell["text"] for row in rows for cell in row["cells"][: len(columns)]]
     if any(text.endswith("?") for text in texts):
         part = share_text(LITTLE_OVERLAP)
         note += f" ?: the curves share less than {part} of their qualities, so the number says little."
     if any(text == "–" for text in texts):
         note += " –: refused; why on hover."
+    if lacking := without_values(model, anchor, first_columns(model)):
+        note += f" {lacking}"
     over = images_text(model, headline) if headline else _images(model)
     title = f"Bits needed against {model.curves[anchor].label}, {over}"
     return {"title": title, "heads": heads, "groups": [{"title": "", "rows": rows}], "note": note}
@@ -193,8 +210,8 @@ def _curve_cell(model: Model, column: Column, anchor: int, curve: int) -> Cell:
         return _cell("anchor")
     if cell is None or math.isnan(cell.percent):
         return _cell("–", "", cell.why if cell else "too few qualities for a curve")
-    values = [found.percent for found in table.values() if math.isfinite(found.percent)]
-    top = "top" if cell.percent == min(values) and cell.percent < 0 else ""
+    values = [table[own].percent for own in model.own if own in table and math.isfinite(table[own].percent)]
+    top = "top" if curve in model.own and cell.percent == min(values) and cell.percent < 0 else ""
     dagger = "†" if column.info.key in model.curves[curve].dependent else ""
     few = "?" if cell.overlap < LITTLE_OVERLAP else ""
     return _cell(percent_text(cell.percent) + dagger + few, top, bd_words(cell))
@@ -205,10 +222,14 @@ def bd_words(cell: BdCell) -> str:
     mean = f"; mean of the images' own {percent_text(cell.mean)}{_between(cell.mean_low, cell.mean_high)}"
     return (
         f"mean curve {percent_text(cell.percent)}{_between(cell.low, cell.high)}"
-        f"{mean if math.isfinite(cell.mean) else ''}; {plural(cell.count, 'image')}"
+        f"{mean if math.isfinite(cell.mean) else ''}; {cell.note or _over(cell.count)}"
         f"{f', {cell.left_out} left out' if cell.left_out else ''}, "
         f"the curves share {share_text(cell.overlap)} of their qualities"
     )
+
+
+def _over(count: int) -> str:
+    return plural(count, "image") if count else "published means of one set of images"
 
 
 def _between(low: float, high: float) -> str:

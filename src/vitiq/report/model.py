@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vitiq.analysis.left_out import LeftOut, left_out
+from vitiq.analysis.points import RdPoint
 from vitiq.evaluation.record import Record
 from vitiq.report.asked import asked_bytes, common_setting, excess, sets_the_size
 from vitiq.report.independence import dependent_scores
@@ -40,7 +41,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One codec with its settings: what is one line in a chart and one row in a table.
+    """One codec with its settings: what is one line in a chart and one row in a table; or a published curve.
 
     Attributes:
         codec: registered name.
@@ -48,6 +49,7 @@ class Curve:
         style: colour, marker and line.
         shared_bytes: weights the decoder must own.
         dependent: metrics scored by a network that the codec was optimised against -> that network.
+        points: of a published curve, which has no files; empty of a codec of the study.
     """
 
     codec: str
@@ -55,6 +57,12 @@ class Curve:
     style: CodecStyle
     shared_bytes: int
     dependent: dict[str, str]
+    points: tuple[RdPoint, ...] = ()
+
+    @property
+    def published(self) -> bool:
+        """Whether this is of a published table."""
+        return bool(self.points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +137,7 @@ class Model:
         name: of the study.
         images: names in order, with width, height and bytes of the original file (0 where not known).
         columns: metrics asked for, in order.
-        curves: codecs with settings, in order.
+        curves: codecs with settings, in order, and published curves after them.
         records: every finished record.
         curve_of: index of each record's curve.
         levels: rows at equal bytes, one list a level of bytes, from few to many; empty in a study of qualities.
@@ -141,7 +149,8 @@ class Model:
         without: metric -> images that no mean of it holds.
         unfinished: what the study's command would still do, in lines.
         anchor: index of the curve that BD-rates are relative to; None where none was asked for.
-        bd: what `comparisons` has computed of this model.
+        unmatched: names of published curves that have no metric of the study.
+        bd: what `comparisons` and `published` have computed of this model.
     """
 
     name: str
@@ -159,11 +168,17 @@ class Model:
     without: dict[str, LeftOut]
     unfinished: list[str] = field(default_factory=list)
     anchor: int | None = None
+    unmatched: list[str] = field(default_factory=list)
     bd: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def column(self, key: str) -> Column:
         """The column of a metric key."""
         return next(column for column in self.columns if column.info.key == key)
+
+    @property
+    def own(self) -> list[int]:
+        """Indices of the curves that have files: all but the published ones."""
+        return [index for index, curve in enumerate(self.curves) if not curve.published]
 
     @property
     def primary(self) -> Column | None:

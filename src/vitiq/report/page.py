@@ -169,10 +169,13 @@ def typical_image(model: Model) -> str:
 
 
 def _leader(model: Model) -> int:
-    """The curve of the headline."""
+    """The curve of the headline, which has files."""
     if model.levels:
         return ranked(first_level(model), model.primary)[0].curve
-    rates = {curve: cell.percent for curve, cell in answer(model).bd.items() if math.isfinite(cell.percent)}
+    cells = answer(model).bd
+    rates = {
+        curve: cells[curve].percent for curve in model.own if curve in cells and math.isfinite(cells[curve].percent)
+    }
     return min(rates, key=lambda curve: rates[curve]) if rates else 0
 
 

@@ -23,6 +23,7 @@ from vitiq.report.left_out import images_text
 from vitiq.report.maps import over_image
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Model
+from vitiq.report.published import mean_line, set_of
 from vitiq.report.source import Files, Study, previews, read_maps, read_trace
 from vitiq.report.tables import THESIS_PRESET, all_tables, main_records
 from vitiq.report.written import escape_latex, to_csv, to_latex, to_markdown
@@ -145,6 +146,12 @@ def _figures(study: Study, model: Model) -> Iterator[Made]:
         if any(math.isfinite(point.row.means[column.info.key].value) for point in model.points):
             over = images_text(model, column)
             caption = f"{column.info.title} over bits per pixel, means over {over}. Ringed: Pareto front."
+            drawn = [curve for n, curve in enumerate(model.curves) if mean_line(model, n, column) is not None]
+            if drawn:
+                other = any(set_of(curve) is not None for curve in drawn)
+                caption += (
+                    f" Dashed and grey: published, outside the front{'; of other images, as far as is known' * other}."
+                )
             yield (
                 f"rd-{column.info.key.replace('@', '-at-').replace('%', 'pct')}",
                 caption,

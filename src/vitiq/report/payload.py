@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from vitiq.report.answer import answer, seconds_text, warnings_of
 from vitiq.report.asked import asked_bytes, setting_text
 from vitiq.report.assets import Assets
 from vitiq.report.choice import first_columns
-from vitiq.report.comparisons import BdCell, agreement, bd_table, has_curves, pareto
+from vitiq.report.comparisons import BdCell, agreement, anchors_of, bd_table, has_curves, pareto
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Mean, Model
+from vitiq.report.published import image_line, mean_line, set_of
 from vitiq.report.source import Files, Study, previews, read_trace
 
 LABELS = 5
@@ -47,6 +48,7 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
             originals.setdefault(record.image, found.original)
     words_of = answer(model)
     first = first_columns(model)
+    anchor = model.anchor if model.anchor in has_curves(model) else words_of.anchor
     return {
         "name": model.name,
         "primary": words_of.column.info.key if words_of.column else None,
@@ -69,8 +71,9 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
         "records": records,
         "words": list(words),
         "points": _points(model),
-        "anchor": words_of.anchor,
-        "bd": _bd(model, words_of.anchor),
+        "published": _published(model),
+        "anchor": anchor,
+        "bd": _bd(model, anchor),
         "agreement": [[_short(value, 3, _places(2)) for value in row] for row in agreement(model)],
     }
 
@@ -266,26 +269,56 @@ def _held(mean: Mean) -> list[Any]:
     return [mean.count, _short(mean.bytes, shown=WHOLE), _short(mean.bpp, 4, BPP)]
 
 
+def _published(model: Model) -> list[dict[str, Any]]:
+    """Lines of published curves, one a metric and one more an image of tables that have a row an image."""
+    found = []
+    for curve in (index for index, one in enumerate(model.curves) if one.published):
+        for k, column in enumerate(model.columns):
+            line = mean_line(model, curve, column)
+            if line is not None:
+                name = set_of(model.curves[curve])
+                of = f"mean of {line.images} image{'s' * (line.images > 1)}" if name is None else f"mean of {name}"
+                text = of if name != "" else "mean"
+                found.append(_line(curve, k, column, text, zip(line.settings, line.rate, line.value, strict=True)))
+            for i, (image, *_) in enumerate(model.images):
+                if own := image_line(model, curve, column, image):
+                    values = ((p.setting, p.bpp, p.values[column.info.key]) for p in own)
+                    found.append(_line(curve, k, column, image, values) | {"i": i})
+    return found
+
+
+def _line(curve: int, k: int, column: Column, of: str, points: Iterable[tuple[str, float, float]]) -> dict[str, Any]:
+    shown = [[q.replace("=", " "), _short(float(x), 4, BPP), _short(float(y), shown=column.text)] for q, x, y in points]
+    return {"c": curve, "k": k, "of": of, "points": shown}
+
+
 PAIRS = 600
 """BD-rates that are computed at most, some hundredths of a second each: of more, those of one anchor alone."""
 
 
 def _bd(model: Model, anchor: int | None) -> dict[str, dict[int, dict[int, list[Any]]]]:
-    """Metric -> anchor -> curve -> percent, low, high, overlap, images, mean of the images' own, its interval, why."""
-    able = has_curves(model)
-    columns = [column for column in model.columns if column.info.direction and len(able) > 1]
-    many = len(columns) * len(able) * (len(able) - 1) > 2 * PAIRS
-    anchors = [able[0] if anchor is None else anchor] if many else able
-    return {
-        column.info.key: {
-            anchor: {curve: _bd_cell(cell) for curve, cell in bd_table(model, column, anchor).items()}
-            for anchor in anchors
+    """Metric -> anchor -> curve -> percent, low, high, overlap, images, mean of the images' own, its interval, why, and
+    what is said of published means.
+
+    Curves are those that have values of the metric.
+    """
+    able = {column.info.key: anchors_of(model, column) for column in model.columns if column.info.direction}
+    columns = [column for column in model.columns if len(able.get(column.info.key, ())) > 1]
+    curves = len(has_curves(model))
+    many = len(columns) * curves * (curves - 1) > 2 * PAIRS
+    found = {}
+    for column in columns:
+        own = able[column.info.key]
+        anchors = [anchor if anchor is not None and anchor in own else own[0]] if many else own
+        found[column.info.key] = {
+            a: {curve: _bd_cell(cell) for curve, cell in bd_table(model, column, a).items() if curve in own}
+            for a in anchors
         }
-        for column in columns
-    }
+    return found
 
 
 def _bd_cell(cell: BdCell) -> list[Any]:
     mean = [_short(value, 4, PERCENT) for value in (cell.mean, cell.mean_low, cell.mean_high)]
     bounds = [_short(value, 4, PERCENT) for value in (cell.percent, cell.low, cell.high)]
-    return [*bounds, _short(cell.overlap, 2, _share), cell.count, *mean, *([cell.why] if cell.why else [])]
+    said = [cell.why, cell.note] if cell.note else [cell.why] if cell.why else []
+    return [*bounds, _short(cell.overlap, 2, _share), cell.count, *mean, *said]

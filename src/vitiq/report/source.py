@@ -14,7 +14,9 @@ import msgspec
 import numpy as np
 from jaxtyping import Float32
 
+from vitiq.analysis.points import RdPoint
 from vitiq.errors import InputError
+from vitiq.evaluation.published import PublishedPoint
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.series_sets import read_set_scores
 from vitiq.evaluation.standing import standing
@@ -49,6 +51,7 @@ class Study:
         planned: tasks in all; 0 where not known.
         unfinished: what is still to be done, if anything, in lines.
         anchor: label of the curve that BD-rates are relative to; None where none was asked for.
+        published: points of published tables.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Study:
     planned: int = 0
     unfinished: list[str] = field(default_factory=list)
     anchor: str | None = None
+    published: Sequence[RdPoint] = ()
 
 
 def read_study(out: Path) -> Study:
@@ -96,6 +100,7 @@ def read_study(out: Path) -> Study:
         len(study),
         standing(study, read).lines(lambda name: metric_infos([name])[0].short),
         None if study.anchor is None else visible(study.anchor),
+        [_visible_point(point) for point in study.published],
     )
 
 
@@ -108,6 +113,11 @@ def read_progress(out: Path) -> tuple[int, int]:
     store = Store(out)
     study = store.study()
     return store.standing(study).files, len(study)
+
+
+def _visible_point(point: PublishedPoint) -> RdPoint:
+    names = visible(point.codec), visible(point.image), visible(point.setting)
+    return replace(point.to_point(), codec=names[0], image=names[1], setting=names[2])
 
 
 def visible(text: str) -> str:

@@ -27,6 +27,9 @@ DASHES: tuple[tuple[int, ...], ...] = ((), (7, 3), (2, 2), (8, 3, 2, 3), (11, 3)
 SEED = 64
 """With this seed the built-in families (the part of a name before its first hyphen) have eight different colours."""
 
+NEUTRAL = ("#52525b", "#a8b0bd")
+"""Colours of published curves, which are always dashed and hollow."""
+
 
 @dataclass(frozen=True, slots=True)
 class CodecStyle:
@@ -68,6 +71,13 @@ def codec_style(codec: str, variant: int = 0) -> CodecStyle:
         DASHES[(slot % 2 * 4 if step == 0 else step) % len(DASHES)],
         step > 0,
     )
+
+
+def published_style(place: int) -> CodecStyle:
+    """Style of a published curve by its place among them."""
+    hollow = [marker for marker in MARKERS if marker not in {"plus", "cross"}]
+    dashes = DASHES[1:]
+    return CodecStyle(*NEUTRAL, hollow[place % len(hollow)], dashes[place // len(hollow) % len(dashes)], hollow=True)
 
 
 def styles(curves: Sequence[tuple[str, str]]) -> list[CodecStyle]:

@@ -13,10 +13,21 @@ from vitiq.evaluation.record import Record
 from vitiq.report.answer import NEAREST, excess_text, first_level, percent_text, seconds_text, share_text, size_text
 from vitiq.report.asked import sets_the_size
 from vitiq.report.choice import MOST, by_question, first_columns
-from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table, has_curves
+from vitiq.report.comparisons import (
+    LITTLE_OVERLAP,
+    UNPUBLISHED,
+    BdCell,
+    anchor_of,
+    anchors_of,
+    bd_table,
+    has_curves,
+    headline_columns,
+    without_values,
+)
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
+from vitiq.report.published import of_other_images, set_of
 from vitiq.text import plural
 
 THESIS = (
@@ -196,29 +207,24 @@ def bd_rates(model: Model) -> list[Table]:
 
     None without two curves.
     """
-    anchor = anchor_of(model, model.primary) if model.primary else None
-    if anchor is None or model.primary is None:
+    column = next(iter(headline_columns(model)), None)
+    anchor = anchor_of(model, column) if column else None
+    if anchor is None or column is None:
         return []
-    first = bd_table(model, model.primary, anchor)
+    first = bd_table(model, column, anchor)
     curves = sorted(first, key=lambda c: math.inf if math.isnan(first[c].percent) else first[c].percent)
-    return [
-        _bd_rates(model, anchor, curves, "bd-rate", "BD-rate of the mean curves", MEAN_CURVE, _mean_curve),
-        _bd_rates(
-            model,
-            anchor,
-            curves,
-            "bd-rate-of-images",
-            "Mean of the images' own BD-rates",
-            MEAN_OF_IMAGES,
-            _mean_of_images,
-        ),
-    ]
+    made = [_bd_rates(model, anchor, curves, "bd-rate", "BD-rate of the mean curves", MEAN_CURVE, _mean_curve)]
+    means = {n for n, curve in enumerate(model.curves) if set_of(curve) is not None}  # without images of their own
+    if of_images := [] if anchor in means else [curve for curve in curves if curve not in means]:
+        title = "Mean of the images' own BD-rates"
+        made.append(_bd_rates(model, anchor, of_images, "bd-rate-of-images", title, MEAN_OF_IMAGES, _mean_of_images))
+    return made
 
 
 def _bd_rates(  # noqa: PLR0917 - what one of two tables is made of
     model: Model, anchor: int, curves: list[int], name: str, title: str, note: str, text: Callable[[BdCell], str]
 ) -> Table:
-    columns = [column for column in model.columns if column.info.direction]
+    columns = [c for c in model.columns if c.info.direction and anchor in anchors_of(model, c)]
     tables = {_head(column): bd_table(model, column, anchor) for column in columns}
     cells = {head: [text(table[curve]) for curve in curves] for head, table in tables.items()}
     every = " ".join(cell for row in cells.values() for cell in row)
@@ -229,10 +235,18 @@ def _bd_rates(  # noqa: PLR0917 - what one of two tables is made of
     shorts = {_head(column): column.info.short for column in columns}
     counts = {shorts[head]: {cell.count for cell in table.values() if cell.count} for head, table in tables.items()}
     images, few = _compared(model, counts)
-    refused = {
+    noted = any(table[c].note for table in tables.values() for c in curves)
+    other = [
+        *(of_other_images(model, [anchor, *curves]) if noted else []),
+        without_values(model, anchor, model.columns),
+    ]
+    why = {
         shorts[head]: {c: table[c].why for c in curves if text(table[c]) == NOTHING} for head, table in tables.items()
     }
-    said = " ".join(part for part in [*notes, few, *_refusals(model, refused), *_missing(model)] if part)
+    if any(UNPUBLISHED in found.values() for found in why.values()):
+        other.append(f"{NOTHING} of a published curve: {UNPUBLISHED}.")
+    refused = {name: {c: said for c, said in found.items() if said != UNPUBLISHED} for name, found in why.items()}
+    said = " ".join(part for part in [*notes, few, *other, *_refusals(model, refused), *_missing(model)] if part)
     whole = f"{title} against {model.curves[anchor].label}, {images}"
     labels = [model.curves[curve].label for curve in curves]
     if len(columns) > MOST:

@@ -130,7 +130,8 @@
   const buildAll = () => later.forEach((p) => p.run(true));
 
   // ----- curves -----
-  const chosen = { metric: 0, axis: "log", image: "", off: new Set(), dots: D.records.length <= 3000 };
+  // codecs by their labels: their places change while a run goes on
+  const chosen = { metric: 0, axis: "log", image: "", anchor: "", off: new Set(), dots: D.records.length <= 3000 };
   let plot = null, spots = [], current = -1, drawnAt = 0;
   const metricSelect = at("metric"), axisSelect = at("axis"), imageSelect = at("which"), tip = at("tip"), holder = at("plot");
   const held = (p) => p.o?.[chosen.metric] || [p.n, p.b, p.p], X = { log: (p) => held(p)[2], bpp: (p) => held(p)[2], bytes: (p) => held(p)[1] }; // of the images that the metric's mean holds
@@ -138,8 +139,11 @@
     const k = chosen.metric, m = D.metrics[k], x = X[chosen.axis], groups = D.codecs.map(() => []);
     if (chosen.image === "") D.points.forEach((p) => typeof p.m[k] === "number" && groups[p.c].push({ x: x(p), y: p.m[k], lo: p.lo && p.lo[k], hi: p.hi && p.hi[k], over: p.over, front: p.f[k], c: p.c, text: `${D.codecs[p.c].label}, ${p.q}\nmean of ${held(p)[0]} image${held(p)[0] > 1 ? "s" : ""}: ${whole(held(p)[1])} bytes, ${num(held(p)[2], 3)} bits per pixel\n${m.short} ${num(p.m[k], m.places)} ${m.unit}${p.lo && p.lo[k] !== null ? ` (95 % ${num(p.lo[k], m.places)} … ${num(p.hi[k], m.places)})` : ""}${p.over ? `\n▲ ${p.over} of ${p.n} files larger than requested` : ""}`, p }));
     else D.records.forEach((r, n) => D.images[r.i].name === chosen.image && typeof r.s[k] === "number" && groups[r.c].push(dot(r, n)));
+    for (const l of publishedLines()) for (const [q, v, y] of l.points) groups[l.c].push({ x: v, y, c: l.c, q, text: `${D.codecs[l.c].label}, ${q}\n${l.of}: ${num(v, 3)} bits per pixel\n${m.short} ${num(y, m.places)} ${m.unit}` });
     return groups.map((g) => g.sort((a, b) => a.x - b.x));
   }
+  // published curves have no files, so no bytes either
+  const publishedLines = () => (chosen.axis === "bytes" ? [] : D.published.filter((l) => l.k === chosen.metric && (D.images[l.i]?.name ?? "") === chosen.image));
   function dot(r, n) {
     const k = chosen.metric, m = D.metrics[k];
     return { x: X[chosen.axis](r), y: r.s[k], over: r.over, c: r.c, r: n, text: `${D.images[r.i].name}: ${D.codecs[r.c].label}, ${r.q}\n${whole(r.b)} bytes, ${num(r.p, 3)} bits per pixel\n${m.short} ${num(r.s[k], m.places)} ${m.unit}${r.over ? "\n▲ larger than requested: it cannot write files this small" : ""}` };
@@ -148,7 +152,7 @@
     if (!holder || !D.metrics.length) return;
     plot?.destroy(); holder.replaceChildren();
     night = dark(); ground = printing ? "#fff" : getComputedStyle(document.body).backgroundColor;
-    const k = chosen.metric, m = D.metrics[k], groups = lines(), on = (c) => !chosen.off.has(c);
+    const k = chosen.metric, m = D.metrics[k], groups = lines(), on = (c) => !chosen.off.has(D.codecs[c].label);
     const small = chosen.image === "" && chosen.dots ? D.records.map(dot).filter((p) => typeof p.y === "number" && on(p.c)) : [];
     const all = [...groups.flat().filter((p) => on(p.c)), ...small];
     at("none").hidden = all.length > 0;
@@ -208,7 +212,7 @@
     const p = spots[n];
     tip.hidden = !p;
     if (!p) return;
-    tip.replaceChildren(...p.text.split("\n").map((t, k) => el(k ? "span" : "b", "", t)), el("i", "", "click: compare"));
+    tip.replaceChildren(...p.text.split("\n").map((t, k) => el(k ? "span" : "b", "", t)), ...(p.q ? [] : [el("i", "", "click: compare")]));
     const w = holder.clientWidth;
     tip.style.left = Math.max(0, Math.min(w - tip.offsetWidth, p.px + 14)) + "px"; tip.style.top = p.py + 14 + "px";
   }
@@ -221,7 +225,7 @@
     if (r !== undefined && D.records[r].src) viewer.open(["o", r]);
   }
   if (holder) {
-    holder.addEventListener("pointermove", (e) => { const n = close(e); holder.style.cursor = n < 0 ? "" : "pointer"; if (n !== current) show(n); });
+    holder.addEventListener("pointermove", (e) => { const n = close(e); holder.style.cursor = n < 0 || spots[n].q ? "" : "pointer"; if (n !== current) show(n); });
     holder.addEventListener("pointerleave", () => show(-1));
     holder.addEventListener("click", (e) => enter(close(e)));
     holder.addEventListener("keydown", (e) => {
@@ -240,8 +244,8 @@
   function legend() {
     at("key").replaceChildren(...D.codecs.map((c, n) => {
       const label = el("label", "chip"), box = el("input");
-      Object.assign(box, { type: "checkbox", checked: !chosen.off.has(n) });
-      box.onchange = () => { chosen.off[box.checked ? "delete" : "add"](n); draw(); };
+      Object.assign(box, { type: "checkbox", checked: !chosen.off.has(c.label) });
+      box.onchange = () => { chosen.off[box.checked ? "delete" : "add"](c.label); draw(); };
       label.append(box, swatch(n), c.label);
       return label;
     }));
@@ -249,28 +253,29 @@
   function listPoints(groups) { // the chart in words, for those who do not see it
     const body = at("points").tBodies[0], m = D.metrics[chosen.metric];
     at("pointmetric").textContent = m.short;
-    body.replaceChildren(...groups.flatMap((g, c) => (chosen.off.has(c) ? [] : g.map((p) => { const tr = el("tr"); const [b, q] = p.p ? [held(p.p)[1], p.p.q] : [D.records[p.r].b, D.records[p.r].q]; tr.append(el("td", "", D.codecs[c].label), el("td", "", q), el("td", "", whole(b) + (p.over ? " ▲" : "")), el("td", "", num(p.y, m.places)), el("td", "", p.front ? "yes" : "")); return tr; }))));
+    body.replaceChildren(...groups.flatMap((g, c) => (chosen.off.has(D.codecs[c].label) ? [] : g.map((p) => { const tr = el("tr"); const [b, q] = p.q ? [null, p.q] : p.p ? [held(p.p)[1], p.p.q] : [D.records[p.r].b, D.records[p.r].q]; tr.append(el("td", "", D.codecs[c].label), el("td", "", q), el("td", "", whole(b) + (p.over ? " ▲" : "")), el("td", "", num(p.y, m.places)), el("td", "", p.front ? "yes" : "")); return tr; }))));
   }
   function bd() { // mean curve first, then the mean of the images' own
     const holder = at("bd"), table = D.bd[D.metrics[chosen.metric]?.key];
     holder.hidden = !table;
     if (!table) return;
-    const anchor = at("anchor"), able = Object.keys(table).map(Number);
-    if (anchor.options.length !== able.length) anchor.replaceChildren(...able.map((c) => { const o = el("option", "", D.codecs[c].label); o.value = c; return o; }));
-    if (!anchor.dataset.set) { anchor.value = able.includes(D.anchor) ? D.anchor : able[0]; anchor.dataset.set = "1"; }
+    const anchor = at("anchor"), able = Object.keys(table).map(Number); // not every metric has every published curve
+    if ([...anchor.options].map((o) => o.value + o.text).join() !== able.map((c) => c + D.codecs[c].label).join()) anchor.replaceChildren(...able.map((c) => { const o = el("option", "", D.codecs[c].label); o.value = c; return o; }));
+    anchor.value = [D.codecs.findIndex((c) => c.label === chosen.anchor), D.anchor, able[0]].find((c) => able.includes(c));
     const rows = Object.entries(table[anchor.value] || {}).sort((a, b) => (a[1][0] ?? 1e9) - (b[1][0] ?? 1e9));
     at("bdmetric").textContent = D.metrics[chosen.metric].short;
     at("bdtable").tBodies[0].replaceChildren(...rows.map(([c, [v, lo, hi, share, n, mean, meanLo, meanHi, why]]) => {
       const tr = el("tr"), head = el("th"), sign = (x) => (x > 0 ? "+" : "") + num(x, 1);
       head.scope = "row"; head.append(swatch(c), D.codecs[c].label);
       const both = (x, a, b, cls) => { const td = el("td", x !== null && x < 0 ? cls : "", x === null ? "–" : sign(x) + " %"); if (a !== null) td.append(el("small", "", ` ${sign(a)} … ${sign(b)}`)); return td; };
-      tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, ""), el("td", share < 0.75 ? "over" : "", v === null ? "–" : whole(share * 100) + " %"), el("td", "", n));
+      tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, ""), el("td", share < 0.75 ? "over" : "", v === null ? "–" : whole(share * 100) + " %"), el("td", "", n || "–"));
       if (why) tr.cells[1].title = why;
       return tr;
     }));
-    at("bdwhy").replaceChildren(...rows.filter(([, r]) => r[8]).map(([c, r]) => el("li", "", `– ${D.codecs[c].label}: ${r[8].replace(/^BD-rate refused: /, "")}`)));
+    const notes = [...new Set(rows.flatMap(([, r]) => r[9] || []))].map((text) => el("li", "", text + "."));
+    at("bdwhy").replaceChildren(...rows.filter(([, r]) => r[8]).map(([c, r]) => el("li", "", `– ${D.codecs[c].label}: ${r[8].replace(/^BD-rate refused: /, "")}`)), ...notes);
   }
-  at("anchor").onchange = bd;
+  at("anchor").onchange = (e) => { chosen.anchor = D.codecs[e.target.value].label; bd(); };
 
   // ----- correlation of metrics -----
   function agreement() {
@@ -329,6 +334,7 @@
     imageSelect.value = chosen.image;
     fill.done = true;
     thumbs();
+    at("published").hidden = !D.published.length;
     at("overfiles").hidden = !D.records.some((r) => r.over);
     at("count").textContent = `${D.records.length} of ${D.records.length} files`;
     at("bd").hidden = !D.bd[D.metrics[chosen.metric]?.key];
