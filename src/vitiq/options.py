@@ -5,7 +5,8 @@
         speed: int = option(4, "0 (slowest) to 10", low=0, high=10)
         tune: Literal["psnr", "ssim"] | None = option(None, "what the encoder is tuned for")
 
-Values may come as text, as from a command line; they are read by the field's type.
+Values may come as text, as from a command line; they are read by the field's type: str, int, float, bool, Path,
+Literal, or one of these with None, which is written as none.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from vitiq.errors import InputError, near_names
+from vitiq.errors import InputError, PluginError, near_names
 
 T = TypeVar("T")
 
@@ -73,6 +75,7 @@ def make_options(kind: type[T], given: Mapping[str, object], owner: str) -> T:
 
     Raises:
         InputError: an unknown option, or an illegal value; lists what is legal.
+        PluginError: an option of a type that could never be set.
     """
     known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     unknown = [name for name in given if name not in known]
@@ -82,6 +85,11 @@ def make_options(kind: type[T], given: Mapping[str, object], owner: str) -> T:
         meant = f" (did you mean {near[0]}?)" if near else ""
         raise InputError(f"{owner} does not take the option {', '.join(unknown)}{meant}; {legal}")
     hints = get_type_hints(kind)
+    if unreadable := [f"{name}: {hints[name]}" for name in known if not _is_readable(hints[name])]:
+        raise PluginError(
+            f"{owner} has options of types that no text can be read as ({', '.join(unreadable)}); str, int, float, "
+            "bool, Path and Literal expected, alone or with None; report it to its authors"
+        )
     values = {name: read_value(value, hints[name], known[name], owner) for name, value in given.items()}
     return kind(**values)
 
@@ -101,8 +109,8 @@ def read_value(value: object, hint: object, item: Field[Any], owner: str) -> obj
     Raises:
         InputError: it is of another type, or not a legal value.
     """
-    parts = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
-    if value is None and type(None) in parts:
+    parts = _parts(hint)
+    if type(None) in parts and str(value).lower() == "none" and str(value) not in map(str, choices(hint)):
         return None
     for kind in (part for part in parts if part is not type(None)):
         found = _as(value, kind)
@@ -112,12 +120,25 @@ def read_value(value: object, hint: object, item: Field[Any], owner: str) -> obj
     raise InputError(f"{owner}: option {item.name} {given}, expected {_expected(parts, item)}")
 
 
+def _parts(hint: object) -> tuple[object, ...]:
+    """The types of a union; of another type, that alone."""
+    return get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
+
+
+def _is_readable(hint: object) -> bool:
+    return all(
+        part in {str, int, float, bool, Path, type(None)} or get_origin(part) is Literal for part in _parts(hint)
+    )
+
+
 def _as(value: object, kind: object) -> object:
     """The value as one type; None where it is none."""
     if get_origin(kind) is Literal:
         return {str(legal): legal for legal in get_args(kind)}.get(str(value))
     if kind is bool:
         return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(str(value).lower())
+    if kind is Path:
+        return Path(value) if isinstance(value, str | Path) and value != "" else None
     return str(value) if kind is str else _number(value, kind)
 
 
@@ -147,14 +168,18 @@ def _expected(parts: tuple[object, ...], item: Field[Any]) -> str:
     if named:
         return f"one of {', '.join(named)}"
     low, high = item.metadata.get("low"), item.metadata.get("high")
-    words = {int: "a whole number", float: "a number", bool: "true or false"}
+    words = {int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
     text = next((words[part] for part in parts if part in words), "text")
     text += "" if low is None else f" from {low}"
     return text + ("" if high is None else f" to {high}")
 
 
-def changed_options(options: Any) -> str:
-    """The options that differ from their default, as they are written: " [tune=psnr]"; "" for none."""
-    defaults = {item.name: item.default for item in fields(options)}
+def changed_options(options: Any, usual: Any = None) -> str:
+    """The options that differ from their default, as they are written: " [tune=psnr]"; "" for none.
+
+    Args:
+        usual: options with other defaults than those of the class.
+    """
+    defaults = {item.name: item.default if usual is None else getattr(usual, item.name) for item in fields(options)}
     changed = [f"{name}={value}" for name, value in settings(options).items() if value != defaults[name]]
     return f" [{', '.join(changed)}]" if changed else ""

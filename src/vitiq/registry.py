@@ -7,6 +7,7 @@ only `load` imports the module that an entry point names.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
@@ -15,13 +16,23 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vitiq.errors import MissingDependencyError, PluginError, UnknownNameError, described, near_names
+from vitiq.errors import (
+    InputError,
+    MissingDependencyError,
+    PluginError,
+    UnknownNameError,
+    VitiqError,
+    described,
+    near_names,
+)
 from vitiq.foreign import RAISED, guarded, is_ours
 
 log = logging.getLogger("vitiq")
 log.addHandler(logging.NullHandler())
 
 Group = Literal["codecs", "filters", "generators", "entropy_models", "metrics", "backbones"]
+_WRITABLE = re.compile(r"[\w.-]+")
+"""Names that the notation of codecs and metrics takes."""
 LISTED = ("codecs", "metrics")
 """Groups that a command lists."""
 
@@ -82,6 +93,11 @@ def package(group: Group, name: str) -> tuple[str, str] | None:
     return None if entry is None or _of_vitiq(entry) or entry.dist is None else (entry.dist.name, entry.dist.version)
 
 
+def plugins(group: Group) -> tuple[str, ...]:
+    """Registered names that are not vitiq's own, sorted. Imports nothing."""
+    return tuple(name for name in names(group) if not _of_vitiq(_entries(group)[name]))
+
+
 @lru_cache(maxsize=256)
 def _say_not_used(group: Group, name: str, owners: str) -> None:
     """That a plug-in has a name of vitiq's, once a process; workers leave it to the process that started them."""
@@ -125,6 +141,11 @@ def load(group: Group, name: str) -> Any:
         kind, listed = group[:-1].replace("_", " "), f" (vitiq {group} list shows all)" if group in LISTED else ""
         raise UnknownNameError(f"unknown {kind} {name!r}: {hint}{listed}")
     entry = _checked(group, entries[name])
+    if not _WRITABLE.fullmatch(name):
+        raise PluginError(
+            f"{group[:-1].replace('_', ' ')} {name!r} of {_owners([entry])} has a name that cannot be written on a "
+            "command line, letters, digits and the signs . _ - expected; mend its entry points, or remove the package"
+        )
     if not entry.pattern.match(entry.value):
         raise PluginError(
             f"{group[:-1].replace('_', ' ')} {name!r} is registered as {entry.value!r}, MODULE:NAME expected; "
@@ -150,6 +171,30 @@ def load(group: Group, name: str) -> Any:
     return found
 
 
+def make(group: Group, name: str, /, **given: Any) -> Any:
+    """An object of the class registered under `name`.
+
+    Args:
+        given: what its user set.
+
+    Raises:
+        UnknownNameError, PluginError: as `load`; or a plug-in's constructor failed.
+        InputError: it refused what was given.
+    """
+    factory = load(group, name)
+    try:
+        with guarded(factory.__module__):
+            return factory(**given)
+    except RAISED as error:
+        if isinstance(error, VitiqError) or is_ours(factory.__module__):
+            raise
+        kind, whose = group[:-1].replace("_", " "), f"it comes from the plug-in {factory.__module__}"
+        values = ", ".join(f"{key}={value}" for key, value in given.items() if isinstance(value, str | int | float))
+        if values and isinstance(error, ValueError):
+            raise InputError(f"{kind} {name} does not take {values} ({described(error)}); {whose}") from error
+        raise PluginError(f"{kind} {name} cannot be made ({described(error)}); {whose}") from error
+
+
 def _lacking(group: Group, name: str, found: Any) -> str | None:
     """What keeps a registered object from being one of its group: then no command may meet it."""
     if group not in {"codecs", "metrics", "filters"}:
@@ -158,6 +203,9 @@ def _lacking(group: Group, name: str, found: Any) -> str | None:
         return "is no class"
     if missing := unstated(group, found):
         return f"lacks {', '.join(missing)}"
+    suffix = getattr(found, "extension", ".")
+    if not (isinstance(suffix, str) and suffix.startswith(".")):
+        return f"has the extension {suffix!r}, one with a dot ('.{suffix}') expected"
     own = getattr(found, "name", name)
     return None if own == name else f"calls itself {own!r}"
 

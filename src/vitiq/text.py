@@ -96,6 +96,28 @@ def parse_json(text: str) -> Any:
     return _bounded(json.loads, text)
 
 
+def plain(value: Any) -> Any:
+    """A value as JSON holds it: NumPy's numbers and arrays become Python's, keys text.
+
+    Raises:
+        TypeError: JSON has nothing of that type, which is named.
+
+    Example:
+        >>> import numpy as np
+        >>> plain({"n": np.int64(3), 2: (np.float32(0.5), np.arange(2))})
+        {'n': 3, '2': [0.5, [0, 1]]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise TypeError(type(value).__name__)
+
+
 def parse_toml(text: str) -> dict[str, Any]:
     """The table that a text holds; raises as `parse_json`."""
     return _bounded(tomllib.loads, text)

@@ -40,6 +40,15 @@ def check_image(image: object) -> None:
     )
 
 
+def read_only(image: ImageU8) -> ImageU8:
+    """The image as code of plug-ins gets it: what is written there would change what others read. No copy is made."""
+    if not image.flags.writeable:
+        return image
+    view = image.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
     """A rate given as a codec's own quality setting.

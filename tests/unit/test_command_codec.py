@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vitiq.cli.codecs import describe_options
 from vitiq.codecs.classical.command import Command, filled
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.rate_target import encode_within
@@ -198,3 +199,20 @@ def test_nothing_of_the_environment_is_a_shell(tmp_path: Path, small: ImageU8) -
     codec = Command(encode=copy + " ; touch " + str(tmp_path / "made") + " $(touch y) `touch z`", decode=copy)
     codec.encode(small)
     assert not (tmp_path / "made").exists()
+
+
+def test_a_subclass_has_a_title_and_defaults_of_its_own() -> None:
+    class Mine(Command):
+        name, title = "mine", "My tool"
+
+        def __init__(self, **options: object) -> None:
+            super().__init__(**{"encode": "tool {in} {out} {q}", "low": 10, "high": 95, **options})
+
+    class Untitled(Command):
+        name = "untitled"
+
+    assert (Mine().title, Mine().label(), Mine(high=50).label()) == ("My tool", "My tool", "My tool [high=50.0]")
+    other = Untitled(encode="tool {in} {out} {q}")
+    assert (other.title, other.label()) == ("tool", "tool {q}")
+    defaults = {name: default for name, _, default, _ in describe_options(Mine.Options, Mine().options)}
+    assert (defaults["low"], defaults["high"], defaults["encode"]) == ("10.0", "95.0", "tool {in} {out} {q}")

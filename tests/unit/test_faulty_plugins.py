@@ -218,7 +218,7 @@ def writes(image: ImageU8) -> None:
 @pytest.mark.parametrize(
     ("gives", "said"),
     [
-        (raises, r"failed \(KeyError\)"),
+        (raises, r"failed \(KeyError: 'x'\)"),
         (exits, r"failed \(SystemExit: 0\)"),
         (writes, r"failed \(ValueError: assignment destination is read-only\)"),
         (lambda _: None, r"gave NoneType, uint8 of shape \(8, 9, 3\) as it was given expected"),
@@ -299,3 +299,7 @@ def test_all_lines_of_a_foreign_error_are_said_in_one_up_to_a_length() -> None:
     said = described(RuntimeError("line\n" * 1000))
     assert len(said) == len("RuntimeError: ") + LONGEST
     assert said.endswith("…")
+
+
+def test_a_key_that_is_missing_is_said() -> None:
+    assert described(KeyError("weights.0")) == "KeyError: 'weights.0'"

@@ -20,7 +20,7 @@ from PIL import Image
 
 from vitiq.codecs.folders import encode_files
 from vitiq.errors import InputError
-from vitiq.evaluation.pairs import VIQ
+from vitiq.evaluation.pairs import coded
 from vitiq.image.folders import find_images, pairing_key
 from vitiq.image.io import read_image, write_png
 
@@ -81,7 +81,7 @@ def test_own_files_are_images_where_asked(tmp_path: Path) -> None:
     IMAGE.save(tmp_path / "b.png")
     found = ["a.viq", "b.png", "compact.viq", "empty.VIQ", "named.dat"]
     assert [i.name for i in find_images([tmp_path]).images] == ["b.png"]
-    assert [i.name for i in find_images([tmp_path], also=VIQ).images] == found
+    assert [i.name for i in find_images([tmp_path], also=coded()).images] == found
 
 
 def test_a_file_that_cannot_be_read_is_a_problem_and_no_other_kind(as_user: Path) -> None:

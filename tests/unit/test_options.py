@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import click
 import numpy as np
 import pytest
 
 from vitiq.cli.main import COMMANDS, cli
-from vitiq.errors import InputError
+from vitiq.errors import InputError, PluginError
 from vitiq.image.io import write_png
 from vitiq.options import make_options, option
 
@@ -104,3 +105,34 @@ def test_large_whole_numbers_keep_their_digits(seed: int | str) -> None:
         seed: int = option(0, "of the noise")
 
     assert make_options(Options, {"seed": seed}, "codec x").seed == int(seed)
+
+
+@pytest.mark.parametrize("written", ["None", "none", "NONE", None])
+def test_none_is_a_value_where_the_type_has_it(written: str | None) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        threshold: float | None = option(0.5, "a number or none")
+        mode: Literal["none", "all"] | None = option("all", "a choice")
+        name: str = option("", "words")
+
+    assert make_options(Options, {"threshold": written}, "codec x").threshold is None
+    assert make_options(Options, {"mode": "none"}, "codec x").mode == "none"
+    assert make_options(Options, {"name": "None"}, "codec x").name == "None"
+
+
+def test_a_path_is_an_option_and_what_no_text_can_give_is_none() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Places:
+        where: Path = option(Path("x"), "a folder")
+        also: Path | None = option(None, "another")
+
+    @dataclass(frozen=True, kw_only=True)
+    class Sizes:
+        sizes: tuple[int, ...] = option((1, 2), "several")
+        plain: int = option(3, "one")
+
+    assert make_options(Places, {"where": "a/b", "also": "c"}, "codec x") == Places(where=Path("a/b"), also=Path("c"))
+    with pytest.raises(InputError, match="option where given without a value, expected a path"):
+        make_options(Places, {"where": ""}, "codec x")
+    with pytest.raises(PluginError, match=r"codec x has options of types that no text can be read as \(sizes: tuple"):
+        make_options(Sizes, {}, "codec x")

@@ -15,7 +15,8 @@ from read_tables import parquet_rows
 from vitiq.codecs.batch import output_names
 from vitiq.errors import InputError
 from vitiq.evaluation import scoring
-from vitiq.evaluation.aggregate import Aggregate, ImageFiles
+from vitiq.evaluation.aggregate import Aggregate
+from vitiq.evaluation.image_files import ImageFiles
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pairs import pair_up
 from vitiq.evaluation.scoring import LARGEST_BATCH, Scored, score_pairs

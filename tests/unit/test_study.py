@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from vitiq import registry
+from vitiq.cli.bench_slurm import failures
 from vitiq.analysis.points import RdPoint
 from vitiq.codecs.spec import parse_codec, parse_codecs
 from vitiq.errors import InputError, UnknownNameError
@@ -314,3 +315,10 @@ def test_a_million_tasks_need_little_memory() -> None:
     done = subprocess.run([sys.executable, "-c", MILLION], capture_output=True, text=True, check=True)
     unit = 1 if sys.platform == "linux" else 1024
     assert int(done.stdout) < 1000 * unit
+
+
+def test_a_workers_failures_name_image_codec_and_rate() -> None:
+    found = study("jpeg@10,20,webp[method=4]@bytes=500", IMAGE, replace(IMAGE, name="b.png", sha256="1" * 64))
+    tasks = list(found.tasks())
+    lines = failures(found, {tasks[1].key: "it broke", tasks[5].key: "it broke"})
+    assert lines == ["a.png, JPEG, quality 20: it broke", "b.png, WebP [method=4], bytes 500: it broke"]

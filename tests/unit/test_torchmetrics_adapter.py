@@ -179,3 +179,12 @@ def test_a_torchvision_of_another_torch_is_named(tmp_path: Path) -> None:
     call = [sys.executable, "-c", "import vitiq; vitiq.torchmetric('mse')"]
     said = subprocess.run(call, env=places, capture_output=True, text=True, check=False).stderr.splitlines()[-1]
     assert "MissingDependencyError: torchmetrics cannot be imported (operator nms is not there); install the" in said
+
+
+def test_one_channel_is_grey_and_what_is_no_tensor_is_named() -> None:
+    measure = vitiq.torchmetric("mse")
+    measure.update(torch.zeros(2, 1, 16, 16), torch.full((2, 1, 16, 16), 0.2))
+    assert float(measure.compute()) == 51**2
+    for given in ([1], np.zeros((1, 3, 16, 16), np.uint8)):
+        with pytest.raises(InputError, match=f"{type(given).__name__} given, a tensor N×3×H×W of uint8"):
+            eight_bit_images(given)

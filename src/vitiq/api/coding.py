@@ -7,14 +7,15 @@ import os
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from vitiq import files, registry
-from vitiq.api.given import as_path, image_of
+from vitiq.api.given import as_path, check_no_class, image_of
 from vitiq.api.made_by import MadeBy
 from vitiq.api.progress import SearchProgress
+from vitiq.api.types import DeviceLike, File, Number, OneImage, ProgressOption, Whole
 from vitiq.codecs import defaults
-from vitiq.codecs.base import Codec, FileInfo
+from vitiq.codecs.base import Codec, FileInfo, notes_of
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.files import read_file
 from vitiq.codecs.rate_target import encode_within
@@ -24,10 +25,7 @@ from vitiq.image.arrays import own
 from vitiq.models.device import device_name
 from vitiq.types import Bytes, ImageU8, Quality, Rate
 
-if TYPE_CHECKING:
-    from vitiq.api.types import DeviceLike, File, Number, OneImage, ProgressOption, Whole
-
-    Encoded: TypeAlias = "builtins.bytes | bytearray | memoryview | File | EncodedImage"
+Encoded: TypeAlias = "builtins.bytes | bytearray | memoryview | File | EncodedImage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ def encode(
         rate = named[0].at(width, height)
     with SearchProgress(progress, shown=made.optimises, title=made.name) as callback:
         found = encode_within(made, pixels, rate, callback)
-    said = (*notes, *found.notes, *made.inspect(found.data).notes)
+    said = (*notes, *found.notes, *notes_of(made, found.data))
     unique = tuple(dict.fromkeys(said))
     return EncodedImage(
         found.data, made.name, width, height, found.quality, found.reached, unique, _made_by=MadeBy(codec)
@@ -244,6 +242,7 @@ def codec_named(given: str | Codec, device: DeviceLike | None = None) -> Codec:
         return given
     if isinstance(given, str):
         return make_codec(given, device=device_name(device))
+    check_no_class(given, Codec, "codec")
     raise InputError(f"codec: {type(given).__name__} given, a name or what vitiq.codec() gave expected")
 
 

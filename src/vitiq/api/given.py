@@ -53,6 +53,8 @@ def texts_of(given: object, name: str, expected: str = "names with commas or a l
         return list(given)
     several = given if isinstance(given, list | tuple) else [given]
     if objects := [one for one in several if hasattr(one, "signature") or hasattr(one, "compress")]:
+        if isinstance(key := getattr(objects[0], "key", None), str):  # what vitiq.metric gave
+            raise InputError(f"{name}: {objects[0]!r} itself given, {expected} expected; {key!r} names it")
         raise InputError(
             f"{name}: {type(objects[0]).__name__} itself given, {expected} expected: worker processes find it by its "
             "name; register it by an entry point (docs/howto/codecs-of-your-own.md, A package of your own)"
@@ -61,6 +63,22 @@ def texts_of(given: object, name: str, expected: str = "names with commas or a l
     if isinstance(given, list | tuple):
         kind = f"a {kind} of {', '.join(sorted({type(one).__name__ for one in given}))}"
     raise InputError(f"{name}: {kind} given, {expected} expected")
+
+
+def check_no_class(given: object, kind: type, name: str) -> None:
+    """Refuse a class where one of its objects is meant.
+
+    Args:
+        kind: base class of what is expected.
+        name: what it is called in messages.
+
+    Raises:
+        InputError: a subclass of `kind`.
+    """
+    if isinstance(given, type) and issubclass(given, kind):
+        raise InputError(
+            f"{name}: the class {given.__name__} given, an object of it expected; write {given.__name__}()"
+        )
 
 
 def images_of(given: object, name: str) -> Taken:

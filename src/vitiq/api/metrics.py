@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from vitiq import registry
-from vitiq.api.given import as_path, as_paths, images_of, texts_of
+from vitiq.api.given import as_path, as_paths, check_no_class, images_of, texts_of
+from vitiq.api.types import (
+    Backbone,
+    BackboneLike,
+    DeviceLike,
+    ImageLike,
+    Metrics,
+    MetricSpec,
+    OneImage,
+    Single,
+    TorchMetric,
+)
 from vitiq.errors import InputError
 from vitiq.image.arrays import Taken
 from vitiq.metrics.alone import asked_alone, batch_alone, check_alone
@@ -16,12 +27,6 @@ from vitiq.metrics.scoring import resolve_metrics
 from vitiq.metrics.spec import split_names as words_of
 from vitiq.models.device import device_name
 from vitiq.types import Score
-
-if TYPE_CHECKING:
-    from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, Metrics, OneImage, Single
-    from vitiq.evaluation.metric_spec import MetricSpec
-    from vitiq.metrics.torchmetrics_adapter import TorchMetric
-    from vitiq.models.backbones import Backbone
 
 SIDES = ("reference", "distorted")
 ALONE = "image"
@@ -116,6 +121,7 @@ def metric(
         >>> round(vitiq.metric("brisque")(noise).value)
         106
     """
+    check_no_class(name, Metric, "metric")
     if not isinstance(name, str | Metric):
         raise InputError(f"metric: {type(name).__name__} given, a name or an own metric expected")
     made = made_metrics([name], backbone, panel, device)
@@ -207,7 +213,10 @@ def _asked(metrics: Metrics) -> list[str | Metric]:
     Raises:
         InputError: neither, or an own metric that does not state what the contract asks for.
     """
-    given = list(metrics) if isinstance(metrics, list | tuple) else [metrics]
+    several = metrics if isinstance(metrics, list | tuple) else [metrics]
+    given = [one.metric if isinstance(one, MetricFunction) else one for one in several]
+    for own in given:
+        check_no_class(own, Metric, "metrics")
     for own in given:
         if isinstance(own, Metric) and (missing := registry.unstated("metrics", own)):
             raise InputError(f"metric {type(own).__name__} lacks {', '.join(missing)}; state them in the class")

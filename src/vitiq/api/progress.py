@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from vitiq.api.types import ProgressOption
 from vitiq.errors import InputError
 from vitiq.types import Progress
-
-if TYPE_CHECKING:
-    from vitiq.api.types import ProgressOption
 
 
 def somebody_looks() -> bool:

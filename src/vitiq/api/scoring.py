@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from vitiq.api.given import as_path, image_of, images_of
 from vitiq.api.metrics import ALONE, SIDES, both_sides, made_alone, made_metrics, names_of, some_names_of, spec_of
 from vitiq.api.progress import bar, set_total
+from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, Metrics, OneImage, Scored, Several, Single, Summary
 from vitiq.errors import InputError
 from vitiq.image.arrays import own
 from vitiq.metrics.alone import score_alone
@@ -20,11 +21,6 @@ from vitiq.metrics.scoring import score_pairs as score_image_pairs
 from vitiq.metrics.scoring import score_sets as score_image_sets
 from vitiq.metrics.spec import DEFAULT_SETS, named_in
 from vitiq.types import ImageU8, Score
-
-if TYPE_CHECKING:
-    from vitiq.analysis.summary import Summary
-    from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, Metrics, OneImage, Several, Single
-    from vitiq.evaluation.scoring import Scored
 
 
 class Scores(dict[str, Score]):

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from vitiq.api.given import as_path, as_paths, texts_of
 from vitiq.api.metrics import spec_of
 from vitiq.api.progress import bar, set_total
+from vitiq.api.types import DeviceLike, Finished, Step
 from vitiq.models.device import device_name
 from vitiq.workers import jobs_on
-
-if TYPE_CHECKING:
-    from vitiq.api.types import DeviceLike
-    from vitiq.evaluation.presets import Finished
-    from vitiq.evaluation.progress import Step
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 

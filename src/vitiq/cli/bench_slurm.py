@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ from vitiq.cli.options import PathName
 
 if TYPE_CHECKING:
     from vitiq.evaluation.slurm import SlurmJob
+    from vitiq.evaluation.study import Study
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,8 +135,8 @@ def worker(  # noqa: PLR0917
     failed = f", {len(outcome.failed)} failed" if outcome.failed else ""
     done = outcome.done - len(outcome.failed)
     click.echo(f"shard {shard}: {done} tasks done{failed}, {outcome.kept} already done before")
-    for error in dict.fromkeys(outcome.failed.values()):
-        click.echo(f"vitiq: {error}", err=True)
+    for line in failures(asked, outcome.failed):
+        click.echo(f"vitiq: {line}", err=True)
     if outcome.stopped is not None:
         # A job that did nothing would be requeued for ever.
         again = requeue and done > 0 and outcome.stopped in ("deadline", "SIGUSR1") and work.requeue()
@@ -147,3 +148,20 @@ def worker(  # noqa: PLR0917
         write_as_last(asked, store)
     if outcome.failed:
         sys.exit(1)
+
+
+def failures(study: Study, failed: Mapping[str, str]) -> list[str]:
+    """A line for each task that failed: its image, codec and rate, and why.
+
+    Args:
+        failed: key of the task -> why.
+    """
+    if not failed:
+        return []
+    tasks = (task for task in study.tasks() if task.key in failed)
+    lines = (
+        f"{study.images[task.image].name}, {study.series[task.series].label}, {task.kind} {task.value:g}: "
+        f"{failed[task.key]}"
+        for task in tasks
+    )
+    return list(dict.fromkeys(lines))

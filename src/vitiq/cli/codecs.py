@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import click
@@ -56,8 +57,9 @@ def _loaded(group: Group) -> Iterator[Any]:
 @common.as_json
 def info(name: str, as_json: bool) -> None:
     """Show codec NAME and its options (-O KEY=VALUE); of NAME+FILTER[KEY=VALUE] also the filter's."""
-    from vitiq.codecs.base import metadata  # noqa: PLC0415 - slow to import
-    from vitiq.codecs.spec import make_codec  # noqa: PLC0415
+    from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
+    from vitiq.codecs.base import metadata  # noqa: PLC0415
+    from vitiq.codecs.spec import make_codec, parse_codec  # noqa: PLC0415
 
     codec = make_codec(name)
     stated = metadata(codec)
@@ -68,26 +70,31 @@ def info(name: str, as_json: bool) -> None:
         if key != "options":
             shown = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else value
             click.echo(f"{key.replace('_', ' '):18}{shown}")
-    _print_options("options", codec.Options)
+    usual = registry.make("codecs", parse_codec(name).name).options  # a subclass of Command has its own defaults
+    _print_options("options", codec.Options, usual)
     for item in getattr(codec, "filters", ()):
         _print_options(f"options of {item.name}", item.Options)
 
 
-def _print_options(title: str, kind: type[Any]) -> None:
-    options = describe_options(kind)
+def _print_options(title: str, kind: type[Any], usual: object = None) -> None:
+    options = describe_options(kind, usual)
     click.echo(f"{title:18}" + ("" if options else "none"))
     wide = max((len(option) for option, *_ in options), default=0) + 2
     for option, legal, default, text in options:
         click.echo(f"  {option:{wide}}{text} ({legal}; default {default})")
 
 
-def describe_options(kind: type[Any]) -> list[tuple[str, str, str, str]]:
-    """Name, legal values, default and help of each option of a codec or filter."""
+def describe_options(kind: type[Any], usual: object = None) -> list[tuple[str, str, str, str]]:
+    """Name, legal values, default and help of each option of a codec or filter.
+
+    Args:
+        usual: options that hold the defaults, where these are not those of the class.
+    """
     from vitiq import registry  # noqa: PLC0415 - slow to import, as the following
     from vitiq.options import choices  # noqa: PLC0415
 
     hints = get_type_hints(kind)
-    words = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+    words = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path"}
     found = []
     for item in fields(kind):
         hint = hints[item.name]
@@ -99,6 +106,7 @@ def describe_options(kind: type[Any]) -> list[tuple[str, str, str, str]]:
             legal += f" to {high}" if high is not None else ""
             group = item.metadata.get("names")
             legal += f": {', '.join(known)}" if group and (known := registry.names(group)) else ""
-        default = "not set" if item.default is None else str(item.default)
+        value = getattr(usual, item.name, item.default)
+        default = "not set" if value is None else str(value)
         found.append((item.name, legal, default, str(item.metadata.get("help", ""))))
     return found

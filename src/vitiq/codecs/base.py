@@ -26,8 +26,9 @@ options, and files of a given number of bytes, come with this class:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,7 +38,8 @@ from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, de
 from vitiq.foreign import RAISED, guarded, is_ours
 from vitiq.models.device import check_device, shield
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
-from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate, check_image
+from vitiq.text import plain
+from vitiq.types import Bytes, ImageU8, Progress, ProgressCallback, Quality, Rate, check_image, read_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ class Codec(ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         shield(cls, "compress", "decompress", "inspect")
+        if "inspect" in vars(cls) and not is_ours(cls.__module__):
+            cls.inspect = _guarded_inspect(vars(cls)["inspect"])  # type: ignore[method-assign]
 
     def __init__(self, **options: object) -> None:
         self.options: Any = make_options(self.Options, options, f"codec {self.name}")
@@ -148,11 +152,13 @@ class Codec(ABC):
             )
         quality = self.default_quality if rate is None else rate.value
         self.check_quality(quality)
+        own: list[BaseException] = []
+        heard = None if progress is None else _remembering(progress, own)
         try:
             with guarded(type(self).__module__):
-                data: object = self.compress(np.ascontiguousarray(image), quality, progress)
+                data: object = self.compress(read_only(np.ascontiguousarray(image)), quality, heard)
         except RAISED as error:
-            if isinstance(error, VitiqError) or self._is_ours():
+            if isinstance(error, VitiqError) or self._is_ours() or error in own:
                 raise
             raise PluginError(f"codec {self.name} failed to encode ({described(error)}); {self._whose()}") from error
         if not isinstance(data, bytes | bytearray) or not data:
@@ -206,7 +212,7 @@ class Codec(ABC):
 
     @abstractmethod
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
-        """Bytes of a whole file at a legal quality of a checked image; what `encode` calls."""
+        """Bytes of a whole file at a legal quality of a checked image, which is read-only; what `encode` calls."""
 
     @abstractmethod
     def decompress(self, data: bytes) -> ImageU8:
@@ -291,6 +297,65 @@ class Codec(ABC):
             WeightsError: weights that an option names are not there.
             InputError: an option that is needed is not given, or names what there is not.
         """
+
+
+def _remembering(progress: ProgressCallback, own: list[BaseException]) -> ProgressCallback:
+    """The caller's callback; what it raises is kept in `own`, as no codec is to blame for it."""
+
+    def called(state: Progress) -> None:
+        try:
+            progress(state)
+        except RAISED as error:
+            own.append(error)
+            raise
+
+    return called
+
+
+def _guarded_inspect(work: Callable[..., object]) -> Callable[..., FileInfo]:
+    """A plug-in's `inspect`, whose faults are named as its own.
+
+    Raises:
+        BitstreamError: it failed.
+        PluginError: it gave no FileInfo, or details that JSON cannot hold.
+    """
+
+    @wraps(work)
+    def checked(self: Codec, data: bytes, *, symbols: bool = False) -> FileInfo:
+        try:
+            with guarded(type(self).__module__):
+                info = work(self, data, symbols=symbols) if symbols else work(self, data)
+        except RAISED as error:
+            if isinstance(error, VitiqError):
+                raise
+            raise BitstreamError(
+                f"codec {self.name} cannot inspect the file ({described(error)}); {self._whose()}"
+            ) from error
+        if not isinstance(info, FileInfo):
+            raise PluginError(
+                f"codec {self.name}: inspect gave {type(info).__name__}, a vitiq.plugins.FileInfo expected; "
+                f"{self._whose()}"
+            )
+        try:
+            return replace(info, sections=plain(dict(info.sections)), details=plain(dict(info.details)))
+        except (TypeError, ValueError) as error:
+            raise PluginError(
+                f"codec {self.name}: inspect gave details that JSON cannot hold ({error}), text, numbers, lists and "
+                f"dicts expected; {self._whose()}"
+            ) from error
+
+    return checked
+
+
+def notes_of(codec: Codec, data: bytes) -> tuple[str, ...]:
+    """What a file that was just written says to readers of results; where a plug-in cannot say it, that it cannot.
+
+    The file is there all the same, and its bytes are good as far as anyone knows.
+    """
+    try:
+        return codec.inspect(data).notes
+    except (BitstreamError, PluginError) as error:
+        return (str(error),)
 
 
 def written(part: Any) -> str:

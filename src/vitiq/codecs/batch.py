@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from vitiq.bitstream import container as viq
-from vitiq.codecs.detect import codec_of, suffixes_of_codecs
+from vitiq.codecs.detect import is_compressed, suffixes_of_codecs
 from vitiq.codecs.journal import Journal, State
-from vitiq.errors import BitstreamError, InputError
+from vitiq.errors import InputError
 from vitiq.files import check_output, identity_of, same_file
 from vitiq.image.folders import (
     FoundImage,
@@ -145,14 +144,6 @@ def _plan_images(
 def compressed() -> Kind:
     """What the registered codecs decode; loads them all."""
     return Kind(suffixes_of_codecs(), is_compressed)
-
-
-def is_compressed(head: bytes) -> bool:
-    """True where the first bytes are those of a file that a codec reads."""
-    try:
-        return viq.is_viq(head) or bool(codec_of(head))
-    except BitstreamError:
-        return False
 
 
 def output_names(names: Iterable[str], suffix: str) -> list[str]:

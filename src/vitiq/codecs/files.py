@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from PIL import Image
 
-from vitiq.codecs.base import Codec
+from vitiq.codecs.base import Codec, notes_of
 from vitiq.codecs.batch import default_output
 from vitiq.codecs.detect import codec_of
 from vitiq.codecs.journal import Journal
@@ -179,7 +179,7 @@ def encode_image(
         raise type(error)(f"{source}: {error}") from error
     seconds = time.perf_counter() - begun
     data = found.data
-    said = (*notes, *found.notes, *during, *codec.inspect(data).notes)
+    said = (*notes, *found.notes, *during, *notes_of(codec, data))
     return data, EncodedFile(
         source,
         target,
@@ -257,7 +257,7 @@ def decode_image(
 ) -> tuple[ImageU8, DecodedFile]:
     """The image in the bytes of `source`, and what is to be said about it; writes nothing."""
     try:
-        codec = make_codec(codec_of(data), options, device)
+        codec = make_codec(codec_of(data, source.name), options, device)
         codec.load(data)
         begun = time.perf_counter()
         image, notes = codec.decode_noted(data)

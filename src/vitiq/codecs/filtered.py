@@ -11,7 +11,7 @@ from vitiq.codecs.base import Codec, FileInfo, written
 from vitiq.errors import PluginError, VitiqError, described
 from vitiq.filters.base import Filter
 from vitiq.foreign import RAISED, guarded, is_ours
-from vitiq.types import ImageU8, ProgressCallback, Rate
+from vitiq.types import ImageU8, ProgressCallback, Rate, read_only
 
 
 class FilteredCodec(Codec):
@@ -123,7 +123,7 @@ def filtered(item: Filter, image: ImageU8, data: bytes) -> ImageU8:
     plug_in = f"; it comes from the plug-in {module}" if not is_ours(module) else ""
     try:
         with guarded(module):
-            found: object = item.apply(image, data)
+            found: object = item.apply(read_only(image), data)
     except RAISED as error:
         if isinstance(error, VitiqError) or is_ours(module):
             raise
@@ -141,5 +141,5 @@ def load_filter(name: str, options: Mapping[str, object]) -> Filter:
         UnknownNameError: no such filter.
         InputError: it does not take one of the options.
     """
-    factory: type[Filter] = registry.load("filters", name)
-    return factory(**options)
+    made: Filter = registry.make("filters", name, **options)
+    return made

@@ -95,7 +95,7 @@ class CodecSpec:
                     f"{self.name}:{self.argument} given, but codec {self.name} takes nothing after a colon"
                 )
             options = {factory.argument: self.argument, **options}
-        codec = factory(**options)
+        codec: Codec = registry.make("codecs", self.name, **options)
         for rate in self.rates:
             if rate.kind == "quality":
                 codec.check_quality(rate.value)

@@ -7,33 +7,14 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 from vitiq.analysis.summary import Summary, summarise
-from vitiq.evaluation.inputs import read_any
+from vitiq.evaluation.image_files import ImageFiles
 from vitiq.evaluation.scoring import Scored
-from vitiq.metrics.base import Metric, PairMetric, SetMetric
-from vitiq.metrics.scoring import score_sets
+from vitiq.metrics.base import Metric, PairMetric
+from vitiq.metrics.scoring import score_whole_sets
 from vitiq.metrics.sets.rows import RowGatherer
-from vitiq.types import ImageU8, Score
-
-
-class ImageFiles(Sequence[ImageU8]):
-    """Images of files, each read when it is asked for."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    @overload
-    def __getitem__(self, index: int) -> ImageU8: ...
-    @overload
-    def __getitem__(self, index: slice) -> ImageFiles: ...
-    def __getitem__(self, index: int | slice) -> ImageU8 | ImageFiles:
-        """An image, or a part of them."""
-        return ImageFiles(self._paths[index]) if isinstance(index, slice) else read_any(self._paths[index])
+from vitiq.types import Score
 
 
 class Aggregate:
@@ -73,9 +54,6 @@ class Aggregate:
 
     def sets(self) -> dict[str, Score]:
         """Every metric of sets: from the rows, or for those that read the images themselves, from the files."""
-        scores = self._rows.scores()
-        others = [m for m in self._metrics if isinstance(m, SetMetric) and m.name not in scores]
-        if others:
-            left, right = (ImageFiles([pair[side] for pair in self.pairs]) for side in (0, 1))
-            scores |= score_sets(left, right, others)
+        left, right = (ImageFiles([pair[side] for pair in self.pairs]) for side in (0, 1))
+        scores = self._rows.scores() | score_whole_sets(left, right, self._metrics)
         return {metric.name: scores[metric.name] for metric in self._metrics if metric.name in scores}

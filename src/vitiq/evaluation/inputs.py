@@ -117,7 +117,7 @@ def decode_noted(data: bytes, name: str) -> tuple[ImageU8, tuple[str, ...]]:
         from vitiq.codecs.spec import make_codec  # noqa: PLC0415
 
         try:
-            codec = make_codec(codec_of(data))
+            codec = make_codec(codec_of(data, name))
         except VitiqError:
             raise error from None
         try:

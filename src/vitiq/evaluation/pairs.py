@@ -9,15 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from vitiq.bitstream.container import is_viq
+from vitiq.codecs.detect import plugin_files
 from vitiq.errors import InputError
-from vitiq.image.folders import Kind, not_there, pairing_key
+from vitiq.image.folders import IMAGE, Kind, not_there, pairing_key
 from vitiq.image.io import find_images
 
 log = logging.getLogger("vitiq")
 log.addHandler(logging.NullHandler())
 
-VIQ = Kind(frozenset({".viq"}), is_viq)
-"""What `score` decodes and no image reader reads."""
+
+def coded() -> Kind:
+    """Files that `score` decodes and no image reader reads: .viq, and those of plug-ins, whose codecs are loaded."""
+    theirs = plugin_files()
+    return Kind(theirs.suffixes - IMAGE.suffixes | {".viq"}, lambda head: is_viq(head) or theirs.holds(head))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
         raise InputError(f"{reference} and {distorted}: one is a folder, one is not; give two files or two folders")
     if not reference.is_dir():
         return Pairing([(reference, distorted)], images=[reference, distorted])
-    left, right = (find_images([side], also=VIQ) for side in (reference, distorted))
+    kind = coded()
+    left, right = (find_images([side], also=kind) for side in (reference, distorted))
     for line in (*left.skipped, *right.skipped):
         log.warning("%s", line)
     images = [image.path for found in (left, right) for image in found.images]

@@ -18,6 +18,7 @@ from vitiq.evaluation.inputs import find_inputs, read_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.study import Series, Study, StudyImage, readable
 from vitiq.metrics.base import Metric, PairMetric
+from vitiq.metrics.guards import checked_signature
 from vitiq.metrics.scoring import resolve_metrics, signature_of
 from vitiq.metrics.spec import named_in, split_names
 from vitiq.types import RateKind
@@ -142,7 +143,7 @@ def _check_at_hand(metric: Metric) -> None:
         if isinstance(metric, PairMetric):
             metric(blank, blank)
         else:
-            metric.signature()
+            checked_signature(metric)
     except (WeightsError, MissingDependencyError):
         raise
     except PluginError:

@@ -12,7 +12,8 @@ from vitiq.analysis.anchors import aligned, read_anchors
 from vitiq.analysis.comparison import Comparison, Settings, compare_tables
 from vitiq.analysis.labels import beside, distinct_labels
 from vitiq.analysis.points import RdPoint, codecs_of, gather, metrics_of, points_of
-from vitiq.errors import InputError, UnknownNameError
+from vitiq.codecs.spec import parse_codec
+from vitiq.errors import InputError, UnknownNameError, VitiqError
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import Store
 from vitiq.metrics.spec import base_of, parse_name, split_names
@@ -98,7 +99,8 @@ COMPARED = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
 
 
 def choose_label(name: str, known: Sequence[str], of_codecs: Mapping[str, Sequence[str]]) -> str:
-    """The curve that a person means: its label, whatever the case, or the name of its codec where it has one curve.
+    """The curve that a person means: its label, whatever the case, its codec as it is written after -c, or the name of
+    its codec where it has one curve.
 
     Args:
         known: labels.
@@ -110,13 +112,26 @@ def choose_label(name: str, known: Sequence[str], of_codecs: Mapping[str, Sequen
     Example:
         >>> choose_label("avif", ["JPEG", "AVIF"], {})
         'AVIF'
+        >>> choose_label("avif[speed=8,tune=psnr]", ["AVIF", "AVIF [tune=psnr, speed=8]"], {})
+        'AVIF [tune=psnr, speed=8]'
     """
     found = [label for label in known if label == name] or [k for k in known if k.casefold() == name.casefold()]
-    found = found or list(dict.fromkeys(of_codecs.get(name, ())))
+    label = "" if found else _label_of(name)
+    found = found or [k for k in known if k == label] or list(dict.fromkeys(of_codecs.get(name, ())))
+    # Where two sources have the curve, the place of each stands after its label.
+    found = found or [k for k in known if label and k.startswith(f"{label} [")]
     if len(found) != 1:
         fault = f"stands for {len(found)} curves" if found else "is no curve here"
         raise InputError(f"{name!r} {fault}; choose from {', '.join(repr(label) for label in found or known)}")
     return found[0]
+
+
+def _label_of(text: str) -> str:
+    """Label of a codec as it is written; "" for what is none, or is not found here."""
+    try:
+        return parse_codec(text).make().label()
+    except VitiqError:
+        return ""
 
 
 def _has_direction(metric: str) -> bool:

@@ -15,21 +15,25 @@ from typing import Any, TypedDict
 
 import msgspec
 
+from vitiq.errors import PluginError
 from vitiq.evaluation.executors import Workers
+from vitiq.evaluation.image_files import ImageFiles
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, sha256_of
 from vitiq.evaluation.worker import metrics_of, spec_of
 from vitiq.image.io import read_image
 from vitiq.metrics.base import SetMetric
-from vitiq.metrics.guards import UNDEFINED
-from vitiq.metrics.scoring import from_json, signature_of, to_json
+from vitiq.metrics.guards import UNDEFINED, undefined
+from vitiq.metrics.scoring import from_json, read_whole_sets, score_whole_sets, signature_of, to_json
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
 from vitiq.text import parse_json
 from vitiq.types import Score
 from vitiq.workers import ordered, parts_of
 
 FILES_A_BATCH = 8
+Sides = tuple[Sequence[Path], Sequence[Path]]
+"""Originals, and what was made of them."""
 ROWS_SECONDS = 0.2
 """About what the rows of an image take."""
 
@@ -68,7 +72,8 @@ def set_scores(
         rebuilt = _rows([item for _, item in files], spec, workers, lost)
         for (original, _), rows in zip(files, rebuilt, strict=True):
             gatherer.add(originals[original.stem], rows)
-        scores = {key: to_json(score) for key, score in gatherer.scores().items()}
+        found_scores = gatherer.scores() | _whole_scores(files, spec, metrics, workers, lost)
+        scores = {m.name: to_json(found_scores[m.name]) for m in metrics if m.name in found_scores}
         # What a killed worker left out is tried again by the next command.
         found[name] = {"key": "" if lost else keys[name], "scores": scores}
         found = {name: found[name] for name in sets if name in found}
@@ -133,6 +138,34 @@ def _rows(paths: Sequence[Path], spec: MetricSpec, workers: Workers, lost: list[
 
     workers = workers.suited(len(paths) * ROWS_SECONDS)
     return ordered(workers, partial(rows_of_files, spec), parts_of(paths, FILES_A_BATCH), without)
+
+
+def _whole_scores(
+    files: Sequence[tuple[Path, Path]],
+    spec: MetricSpec,
+    metrics: Sequence[SetMetric],
+    workers: Workers,
+    lost: list[Path],
+) -> dict[str, Score]:
+    """Scores of the metrics that are given all images of a set, by a worker; where it was killed, the reason."""
+    whole = read_whole_sets(metrics)
+    if not whole:
+        return {}
+
+    def without(sides: Sides, said: str) -> dict[str, Score]:
+        lost.extend(sides[1])
+        return {metric.name: undefined(metric, PluginError(said)) for metric in whole}
+
+    sides = [original for original, _ in files], [rebuilt for _, rebuilt in files]
+    workers = workers.suited(len(files) * ROWS_SECONDS)
+    (scores,) = ordered(workers, partial(whole_scores_of_files, spec), [[sides]], without)
+    return scores
+
+
+def whole_scores_of_files(spec: MetricSpec, sets: Sequence[Sides]) -> list[dict[str, Score]]:
+    """Scores of sets by the metrics that are given all images, for a worker."""
+    metrics = metrics_of(spec)
+    return [score_whole_sets(ImageFiles(left), ImageFiles(right), metrics) for left, right in sets]
 
 
 def rows_of_files(spec: MetricSpec, paths: Sequence[Path]) -> list[RowsByKey]:

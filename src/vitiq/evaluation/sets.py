@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from vitiq.errors import InputError
+from vitiq.evaluation.image_files import ImageFiles
 from vitiq.evaluation.inputs import read_noted
 from vitiq.evaluation.metric_spec import MetricSpec
-from vitiq.evaluation.pairs import VIQ
+from vitiq.evaluation.pairs import coded as coded_kind
 from vitiq.evaluation.scoring import in_order
-from vitiq.image.folders import IMAGE, find_images, pairing_key
+from vitiq.image.folders import IMAGE, Kind, find_images, pairing_key
 from vitiq.image.formats import HEAD_BYTES
-from vitiq.metrics.base import Metric
+from vitiq.metrics.base import Metric, SetMetric
 from vitiq.metrics.guards import UNDEFINED, undefined
+from vitiq.metrics.scoring import score_whole_sets
 from vitiq.metrics.sets.measures import Fid
 from vitiq.metrics.sets.moments import Moments, RunningMoments, Statistics, load_statistics, save_statistics
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, RowsByKey, rows_of
@@ -74,11 +76,13 @@ def lost_rows(path: Path, said: str) -> Read:
 
 def need_no_pairs(metrics: Sequence[Metric]) -> bool:
     """True where every metric compares whole sets, whatever the order of their images."""
-    return bool(metrics) and all(isinstance(metric, RowMetric) and not metric.paired for metric in metrics)
+    return bool(metrics) and all(
+        isinstance(metric, SetMetric) and not (isinstance(metric, RowMetric) and metric.paired) for metric in metrics
+    )
 
 
 def images_of(folder: Path, problems: list[str]) -> list[Path]:
-    """Image files and compressed files (.viq) below a folder, sorted.
+    """Image files and compressed files (.viq, and those of plug-ins) below a folder, sorted.
 
     A compressed file beside an image of its name, where `encode` puts it, is passed over: that image would count twice.
 
@@ -88,11 +92,12 @@ def images_of(folder: Path, problems: list[str]) -> list[Path]:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}; expected a folder of images or a statistics file ({STATISTICS})")
-    found = find_images([folder], also=VIQ)
+    kind = coded_kind()
+    found = find_images([folder], also=kind)
     for line in found.skipped:
         log.warning("%s", line)
     problems += found.problems
-    coded = {image.path for image in found.images if _is_coded(image.path)}
+    coded = {image.path for image in found.images if _is_coded(image.path, kind)}
     names = [pairing_key(image.name) for image in found.images if image.path not in coded]
     beside = {*names, *map(_stem, names)}  # x.viq or x.png.viq, as `encode` calls it beside x.png
     copies = {image.path for image in found.images if image.path in coded and _stem(pairing_key(image.name)) in beside}
@@ -101,14 +106,15 @@ def images_of(folder: Path, problems: list[str]) -> list[Path]:
     return [image.path for image in found.images if image.path not in copies]
 
 
-def _is_coded(path: Path) -> bool:
+def _is_coded(path: Path, kind: Kind) -> bool:
     """Whether a file that was found is no image as it stands: by its suffix, else by its content, as it was found."""
     suffix = path.suffix.lower()
-    if suffix in VIQ.suffixes | IMAGE.suffixes:
-        return suffix in VIQ.suffixes
+    if suffix in kind.suffixes | IMAGE.suffixes:
+        return suffix in kind.suffixes
     try:
         with path.open("rb") as file:
-            return VIQ.holds(file.read(HEAD_BYTES))
+            head = file.read(HEAD_BYTES)
+            return kind.holds(head) and not IMAGE.holds(head)
     except OSError:  # reported where it is read
         return False
 
@@ -147,6 +153,7 @@ def score_sets_of(
             gatherer.add(*_on_side(number, rows_of(image, metrics)))
     both = [*folders[0], *folders[1]]
     noted: list[Counter[str]] = [Counter(), Counter()]
+    readable: tuple[list[Path], list[Path]] = ([], [])
     step(len(both))
     for index, read in enumerate(in_order(read_rows, both, spec, lost_rows, jobs)):
         step(len(both))
@@ -155,11 +162,16 @@ def score_sets_of(
         if read.problem is not None:
             problems.append(read.problem)
             continue
+        readable[number].append(both[index])
         gatherer.add(*_on_side(number, read.rows))
+    left, right = (
+        ImageFiles(paths) if isinstance(side, Path) else side for side, paths in zip(sides, readable, strict=True)
+    )
+    scores = gatherer.scores() | score_whole_sets(left, right, metrics)
     for side, counts in zip(sides, noted, strict=True):
         if isinstance(side, Path):
             _say_notes(side, counts)
-    return SetScores(gatherer.scores(), problems)
+    return SetScores({metric.name: scores[metric.name] for metric in metrics if metric.name in scores}, problems)
 
 
 def _say_notes(folder: Path, noted: Counter[str]) -> None:

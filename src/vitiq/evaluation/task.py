@@ -18,7 +18,7 @@ from typing import Any
 
 from vitiq.codecs.base import Codec
 from vitiq.codecs.rate_target import Encoded, encode_nearest, encode_within
-from vitiq.errors import BitstreamError, InputError, StoreError, in_one_line
+from vitiq.errors import BitstreamError, InputError, PluginError, StoreError, in_one_line
 from vitiq.evaluation import worker
 from vitiq.evaluation.batch import Batch, Item, Result, as_json, encode_row, score_row
 from vitiq.evaluation.inputs import pixels_digest
@@ -276,7 +276,10 @@ def _inside(codec: Codec, data: bytes) -> tuple[Sequence[str], dict[str, int]]:
     """Notes and parts of a file; what the base class would say is said without decoding the file again."""
     if type(codec).inspect is Codec.inspect:
         return (), {"file": len(data)}
-    info = codec.inspect(data)
+    try:
+        info = codec.inspect(data)
+    except (BitstreamError, PluginError) as error:  # a plug-in's own: the file is there, and is measured
+        return (str(error),), {"file": len(data)}
     return info.notes, dict(info.sections)
 
 

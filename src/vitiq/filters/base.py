@@ -50,7 +50,7 @@ class Filter(ABC):
         """The filtered image, of the same size.
 
         Args:
-            image: as decoded.
+            image: as decoded; read-only, so copy what you change.
             data: the compressed file it was decoded from, for filters that read more in it (quantisation tables); None
                 where it is not found.
         """

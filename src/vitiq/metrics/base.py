@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from vitiq.errors import InputError
 from vitiq.metrics.guards import check_images, guarded_pair, guarded_set
 from vitiq.models.device import shield
-from vitiq.types import ImageU8, Score
+from vitiq.types import ImageU8, Score, read_only
 
 if TYPE_CHECKING:
     from vitiq.metrics.loss import Loss
@@ -91,7 +91,8 @@ class PairMetric(Metric):
     """A metric of one reference and one distorted image of the same size.
 
     Whatever a subclass computes in `__call__`, it is handed two H×W×3 uint8 images of one size (anything else is an
-    InputError), and a value that is not defined leaves it as NaN with the reason in `details["undefined"]`.
+    InputError). Other metrics read them too, so they are read-only: copy what you change. A value that is not defined
+    leaves it as NaN with the reason in `details["undefined"]`.
     """
 
     def __init_subclass__(cls) -> None:
@@ -126,6 +127,8 @@ class PairMetric(Metric):
             raise InputError(
                 f"{len(references)} references and {len(distorted)} distorted images given, pairs expected"
             )
+        views = {id(image): read_only(image) for image in (*references, *distorted)}
+        references, distorted = ([views[id(image)] for image in side] for side in (references, distorted))
         self.prepare([*references, *distorted])
         return [self(a, b) for a, b in zip(references, distorted, strict=True)]
 

@@ -24,7 +24,8 @@ from vitiq.errors import (
 )
 from vitiq.foreign import RAISED, guarded
 from vitiq.models.device import shielded
-from vitiq.types import Score, check_image
+from vitiq.text import plain
+from vitiq.types import ImageU8, Score, check_image, read_only
 
 if TYPE_CHECKING:
     from vitiq.metrics.base import Metric
@@ -45,7 +46,7 @@ def check_sizes(reference: object, distorted: object) -> None:
 def undefined(metric: Metric, error: Exception) -> Score:
     """NaN with the reason in its details: `unavailable` where it cannot be had here, `failed` where it broke down."""
     try:
-        signature = metric.signature()
+        signature = checked_signature(metric)
     except VitiqError:
         signature = metric.name
     details: dict[str, object] = {"undefined": str(error)}
@@ -54,6 +55,21 @@ def undefined(metric: Metric, error: Exception) -> Score:
     elif isinstance(error, PluginError):
         details["failed"] = True
     return Score(math.nan, signature, details)
+
+
+def checked_signature(metric: Metric) -> str:
+    """A metric's signature.
+
+    Raises:
+        PluginError: it is no text.
+        WeightsError, MissingDependencyError: it cannot be said here.
+    """
+    found: object = metric.signature()
+    if not isinstance(found, str):
+        raise PluginError(
+            f"metric {metric.name} gave {type(found).__name__} for its signature, text expected; {_whose(metric)}"
+        )
+    return found
 
 
 def to_try_again(score: Score) -> bool:
@@ -75,7 +91,7 @@ def guarded_pair(work: Callable[..., Score]) -> Callable[..., Score]:
     @wraps(work)
     def checked(self: Metric, reference: Any, distorted: Any) -> Score:
         check_sizes(reference, distorted)
-        return _defined(work, self, reference, distorted)
+        return _defined(work, self, _handed(self, reference), _handed(self, distorted))
 
     return checked
 
@@ -85,11 +101,30 @@ def guarded_set(work: Callable[..., Score]) -> Callable[..., Score]:
 
     @wraps(work)
     def checked(self: Metric, reference: Any, distorted: Any) -> Score:
-        check_images(reference)
-        check_images(distorted)
-        return _defined(work, self, reference, distorted)
+        return _defined(work, self, *(_handed_set(self, images) for images in (reference, distorted)))
 
     return checked
+
+
+def _handed(metric: Metric, image: ImageU8) -> ImageU8:
+    """An image as a metric gets it; vitiq's own write to none, and know images again that are the same object."""
+    return image if _whose(metric) is None else read_only(image)
+
+
+def _handed_set(metric: Metric, images: Sequence[ImageU8]) -> Sequence[ImageU8]:
+    """As `_handed`, of a set; one that reads its images when they are asked for does so still.
+
+    Raises:
+        InputError: anything but H×W×3 uint8 images.
+    """
+    if isinstance(images, LazyImages):
+        return images
+    check_images(images)
+    return [_handed(metric, image) for image in images]
+
+
+class LazyImages(Sequence[ImageU8]):
+    """Images that are read when they are asked for: checked and read-only then, and never all in memory."""
 
 
 def check_images(images: Sequence[object]) -> None:
@@ -118,8 +153,27 @@ def _defined(work: Callable[..., Score], metric: Metric, *images: Any) -> Score:
     if not isinstance(given, SupportsFloat):
         kind = f"{type(given).__name__} for a value"
         raise PluginError(f"metric {metric.name} gave {kind}, a number expected; {_whose(metric)}")
-    value = float(given)
-    return with_reason(score if type(score.value) is float else replace(score, value=value))
+    if not isinstance(score.signature, str):
+        kind = f"{type(score.signature).__name__} for a signature"
+        raise PluginError(f"metric {metric.name} gave {kind}, text expected; {_whose(metric)}")
+    score = score if type(score.value) is float else replace(score, value=float(given))
+    return with_reason(score if _whose(metric) is None else replace(score, details=_plain_details(metric, score)))
+
+
+def _plain_details(metric: Metric, score: Score) -> dict[str, object]:
+    """A plug-in's details as JSON holds them, or the plug-in is named here: results of others stand in the same file.
+
+    Raises:
+        PluginError: JSON cannot hold them.
+    """
+    try:
+        found: dict[str, object] = plain(dict(score.details))
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"metric {metric.name} gave details that JSON cannot hold ({error}), text, numbers, lists and dicts "
+            f"expected; {_whose(metric)}"
+        ) from error
+    return found
 
 
 def _whose(metric: Metric) -> str | None:

@@ -12,11 +12,11 @@ from vitiq import registry
 from vitiq.errors import InputError, VitiqError
 from vitiq.image.shared import sharing
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
-from vitiq.metrics.guards import UNDEFINED, check_sizes, undefined
-from vitiq.metrics.sets.rows import RowGatherer, rows_of
+from vitiq.metrics.guards import UNDEFINED, check_images, check_sizes, checked_signature, undefined
+from vitiq.metrics.sets.rows import RowGatherer, RowMetric, rows_of
 from vitiq.metrics.spec import MetricName, base_of, parse_names, split_names
 from vitiq.text import number
-from vitiq.types import ImageU8, Score, check_image
+from vitiq.types import ImageU8, Score, read_only
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
@@ -54,7 +54,8 @@ def _made(name: MetricName, backbone: Backbone | None, panel: Sequence[Backbone]
                 f"metric {str(name)!r} given, but {name.base} takes no setting after an @; write {name.base}"
             )
         given[factory.parameter] = name.setting
-    return factory(**given)
+    made: Metric = registry.make("metrics", name.base, **given)
+    return made
 
 
 def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]) -> dict[str, Score]:
@@ -82,7 +83,9 @@ def score_pairs(
     for pair in zip(references, distorted, strict=True):
         check_sizes(*pair)
     pair_metrics = [metric for metric in metrics if isinstance(metric, PairMetric)]
-    images = list({id(image): image for image in (*references, *distorted)}.values())
+    views = {id(image): read_only(image) for image in (*references, *distorted)}
+    references, distorted = ([views[id(image)] for image in side] for side in (references, distorted))
+    images = list(views.values())
     with sharing(*images):
         for metric in pair_metrics:
             with suppress(*UNDEFINED):  # the pairs say so themselves
@@ -109,21 +112,37 @@ def score_sets(
     Raises:
         InputError: no images of H×W×3 uint8.
     """
-    for image in (*reference, *distorted):
-        check_image(image)
+    check_images(reference)
+    check_images(distorted)
     gatherer = RowGatherer(metrics)
     for image in reference:
         gatherer.add(rows_of(image, metrics), {})
     for image in distorted:
         gatherer.add({}, rows_of(image, metrics))
-    scores = gatherer.scores()
-    for metric in metrics:
-        if isinstance(metric, SetMetric) and metric.name not in scores:
-            try:
-                scores[metric.name] = metric(reference, distorted)
-            except UNDEFINED as error:
-                scores[metric.name] = undefined(metric, error)
+    scores = gatherer.scores() | score_whole_sets(reference, distorted, metrics)
     return {metric.name: scores[metric.name] for metric in metrics if metric.name in scores}
+
+
+def read_whole_sets(metrics: Sequence[Metric]) -> list[SetMetric]:
+    """The metrics of sets that are given all images, as plug-ins may have it; others need only rows of each."""
+    return [metric for metric in metrics if isinstance(metric, SetMetric) and not isinstance(metric, RowMetric)]
+
+
+def score_whole_sets(
+    reference: Sequence[ImageU8], distorted: Sequence[ImageU8], metrics: Sequence[Metric]
+) -> dict[str, Score]:
+    """The score of every metric of `read_whole_sets`, NaN with the reason where it is not defined.
+
+    Args:
+        reference, distorted: in memory, or `LazyImages`.
+    """
+    scores = {}
+    for metric in read_whole_sets(metrics):
+        try:
+            scores[metric.name] = metric(reference, distorted)
+        except UNDEFINED as error:
+            scores[metric.name] = undefined(metric, error)
+    return scores
 
 
 def signature_of(metric: Metric) -> str:
@@ -133,7 +152,7 @@ def signature_of(metric: Metric) -> str:
     """
     package = registry.package("metrics", base_of(metric.name))
     try:
-        return metric.signature() + (f"|{' '.join(package)}" if package else "")
+        return checked_signature(metric) + (f"|{' '.join(package)}" if package else "")
     except VitiqError as error:
         return f"{metric.name}: {error}"
 
@@ -177,6 +196,4 @@ def _clean(value: Any) -> Any:
         return {str(k): _clean(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(v) for v in value]
-    if isinstance(value, float):
-        return number(value)
-    return value
+    return number(value) if isinstance(value, float) else value

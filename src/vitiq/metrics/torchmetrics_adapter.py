@@ -31,7 +31,7 @@ from vitiq.metrics.base import Metric as VitiqMetric
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.scoring import resolve_metrics, score_pairs
 from vitiq.metrics.sets.rows import RowMetric, Rows
-from vitiq.types import ImageU8
+from vitiq.types import ImageU8, read_only
 
 try:
     from torchmetrics import Metric
@@ -108,7 +108,7 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
         """As the metric states."""
         return self.metric.higher_is_better
 
-    def update(self, preds: Num[Tensor, "n 3 h w"], target: Num[Tensor, "n 3 h w"] | None = None) -> None:
+    def update(self, preds: Num[Tensor, "n c h w"], target: Num[Tensor, "n c h w"] | None = None) -> None:
         """Take a batch: distorted images, then their references, which a metric that needs none may go without.
 
         Raises:
@@ -178,17 +178,23 @@ def _blank(name: str) -> TorchMetric:
     return made
 
 
-def eight_bit_images(batch: Num[Tensor, "n 3 h w"]) -> list[ImageU8]:
-    """The images of a batch as H×W×3 uint8; floats in [0, 1] are rounded.
+def eight_bit_images(batch: object) -> list[ImageU8]:
+    """The images of a batch as H×W×3 uint8; floats in [0, 1] are rounded, one channel of grey is repeated.
 
     Raises:
-        InputError: another shape or dtype, or floats outside [0, 1] or that are not finite.
+        InputError: no tensor, another shape or dtype, or floats outside [0, 1] or that are not finite.
     """
+    if not isinstance(batch, Tensor):
+        raise InputError(
+            f"{type(batch).__name__} given, a tensor N×3×H×W of uint8 or of floats in [0, 1] expected (torch.as_tensor)"
+        )
     given = f"{str(batch.dtype).removeprefix('torch.')} tensor of shape {tuple(batch.shape)}"
-    if batch.ndim != 4 or batch.shape[1] != 3 or not (batch.is_floating_point() or batch.dtype == torch.uint8):
+    if batch.ndim != 4 or batch.shape[1] not in {1, 3} or not (batch.is_floating_point() or batch.dtype == torch.uint8):
         raise InputError(f"{given} given, N×3×H×W of uint8 or of floats in [0, 1] expected")
     if batch.is_floating_point():
         if not bool(((batch >= 0) & (batch <= 1)).all()):
             raise InputError(f"{given} with numbers outside [0, 1] given; divide by the data range, or clip")
         batch = (batch * 255).round().to(torch.uint8)
-    return [np.ascontiguousarray(image) for image in batch.detach().permute(0, 2, 3, 1).cpu().numpy()]
+    batch = batch.expand(-1, 3, -1, -1)
+    # Read-only: uint8 images whose channels lie last share the caller's memory.
+    return [read_only(np.ascontiguousarray(image)) for image in batch.detach().permute(0, 2, 3, 1).cpu().numpy()]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vitiq import registry
+from vitiq.codecs.base import Codec, notes_of
 from vitiq.codecs.spec import make_codec
 from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.inputs import decode_noted
@@ -120,14 +121,14 @@ class Trial:
         """
         with self._working:
             image = read_image(self._original(original).path)
-            made = registry.load("codecs", codec)()
+            made: Codec = registry.make("codecs", codec)
             start = time.perf_counter()
             data = made.encode(image, Quality(quality))
             middle = time.perf_counter()
             rebuilt = made.decode(data)
             times = (middle - start, time.perf_counter() - middle)
             return self._scored(
-                original, rebuilt, data, (codec, made.title, quality, *times), list(made.inspect(data).notes)
+                original, rebuilt, data, (codec, made.title, quality, *times), list(notes_of(made, data))
             )
 
     def _forget(self, name: str) -> None:

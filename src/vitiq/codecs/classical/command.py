@@ -23,7 +23,7 @@ from typing import Literal
 from vitiq.codecs.base import Codec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, TaskError
 from vitiq.image.io import decode_image, png_bytes
-from vitiq.options import option
+from vitiq.options import changed_options, option
 from vitiq.programs import run_program
 from vitiq.temporary import temporary_folder
 from vitiq.types import ImageU8, ProgressCallback
@@ -109,7 +109,8 @@ class Command(Codec):
             self.qualities = (self.default_quality,)  # type: ignore[misc, assignment]
             self.quality_range = (self.default_quality, self.default_quality, chosen.step)  # type: ignore[misc]
         self.quality_help = f"{low:g} to {high:g}, as {{q}} of {program or 'the program'}"  # type: ignore[misc]
-        self.title = program or "External program"  # type: ignore[misc]
+        if not self._is_named():
+            self.title = program or Command.title  # type: ignore[misc]
 
     def compress(self, image: ImageU8, quality: float, progress: ProgressCallback | None = None) -> bytes:
         """The program's file.
@@ -180,9 +181,15 @@ class Command(Codec):
         return {**super().identity(), "decode": shlex.join(self._decode), "programs": programs}
 
     def label(self) -> str:
-        """The template without its file names."""
+        """The template without its file names; a subclass with a title has that, and the options that differ."""
+        if self._is_named():
+            return self.title + changed_options(self.options, type(self)().options)
         words = [word for word in self._encode if word not in {"{in}", "{out}"}]
         return shlex.join(words).replace("'{q}'", "{q}") if words else self.title
+
+    def _is_named(self) -> bool:
+        """Whether a subclass says what it is called."""
+        return type(self).title != Command.title
 
     def check_quality(self, quality: float) -> None:
         """A number in the range."""

@@ -19,7 +19,7 @@ from vitiq.errors import InputError, UndefinedError
 from vitiq.metrics.base import Metric, SetMetric
 from vitiq.metrics.guards import UNDEFINED, undefined, with_reason
 from vitiq.temporary import space_for_temporary
-from vitiq.types import ImageU8, Score, check_image
+from vitiq.types import ImageU8, Score, check_image, read_only
 
 RowsByKey: TypeAlias = "dict[str, Float32[np.ndarray, 'n d'] | str]"
 """Rows of one image by `RowMetric.rows_key`, or why there are none."""
@@ -113,7 +113,7 @@ class RowGatherer:
     """Rows of two sets for all metrics that read them, one pair of images at a time.
 
     Args:
-        metrics: those that are no RowMetric are passed over.
+        metrics: those that are no RowMetric are passed over: `score_whole_sets` scores them.
     """
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
@@ -157,6 +157,7 @@ class RowGatherer:
 def rows_of(image: ImageU8, metrics: Sequence[Metric]) -> RowsByKey:
     """Rows of an image by key, each computed once; the reason in their place where they are not defined."""
     check_image(image)
+    image = read_only(image)
     found: RowsByKey = {}
     for metric in metrics:
         if isinstance(metric, RowMetric):
