@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from vitiq import registry
-from vitiq.cli.bench_slurm import failures
 from vitiq.analysis.points import RdPoint
+from vitiq.cli.bench_slurm import failures
 from vitiq.codecs.spec import parse_codec, parse_codecs
 from vitiq.errors import InputError, UnknownNameError
 from vitiq.evaluation.inputs import find_inputs, pixels_digest, read_input
