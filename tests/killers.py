@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 from vitiq.codecs import folders as codec_folders
 from vitiq.evaluation import inputs, scoring, series_sets, sets, validate
+from vitiq.programs import run_program
+from vitiq.temporary import temporary_folder
 
 # As they are before a test replaces them.
 _score_files, _read_rows, _read_inputs = scoring.score_files, sets.read_rows, inputs.read_inputs
@@ -49,6 +51,13 @@ def together(items: Sequence[int]) -> list[int]:
 
 def inverses(items: Sequence[int]) -> list[float]:
     return [1 / item for item in items]
+
+
+def program(note: Path) -> None:
+    """A program that would run for a minute, in a temporary folder; the note has its number and the folder."""
+    with temporary_folder() as folder:
+        text = f'echo "$$ {folder}" > "{note}.part" && mv "{note}.part" "{note}" && exec sleep 60'
+        run_program(["/bin/sh", "-c", text], folder, 90)
 
 
 def score_files(pairs: Sequence[tuple[Path, Path]], metrics: Any, *, sets: bool = True) -> Any:

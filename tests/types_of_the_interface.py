@@ -40,9 +40,15 @@ def scores(levels: Levels, floats: NDArray[np.float32], batch: torch.Tensor, pil
     assert_type(vitiq.score([levels, pillow], ["a.png", path]), list[Scores])
     assert_type(vitiq.score(batch, batch), Any)  # one or a list, as its shape says
     assert_type(vitiq.score("a.png", path)["ssim"].value, float)
+    assert_type(vitiq.score("a.png"), Scores)
+    assert_type(vitiq.score(levels, metrics="brisque"), Scores)
+    assert_type(vitiq.score([levels, pillow]), list[Scores])
+    assert_type(vitiq.score(batch), Any)
     assert_type(vitiq.score("a.png", path).notes, tuple[str, ...])
     measure = assert_type(vitiq.metric("ssim"), MetricFunction)
     assert_type(measure("a.png", levels), Score)
+    assert_type(measure("a.png"), Score)
+    assert_type(measure(batch), Any)
     assert_type(measure([levels], [levels]), Any)  # one Score of a metric of sets
     assert_type(measure(batch, batch), Any)
     folder = assert_type(vitiq.score_folder("a", path, jobs=2, progress=False), FolderScores)
@@ -83,6 +89,7 @@ def networks(levels: Levels, batch: torch.Tensor) -> None:
     assert_type(losses.VitTopKLoss(backbone).to("cuda"), losses.VitTopKLoss)
     measure = vitiq.torchmetric("ssim", sync_on_compute=False)
     measure.update(batch, batch)
+    measure.update(batch)
     assert_type(measure.compute(), torch.Tensor)
 
 

@@ -5,7 +5,10 @@
     criterion = loss("ms-ssim")            # or MsSsimLoss()
     value = criterion(distorted, reference)  # a scalar; gradients flow to `distorted`
     value.backward()
-    criterion.scores(distorted, reference)   # the metric's value for each image
+    criterion.scores(distorted, reference)   # the metric's value for each image, of a ViT but for the resize
+
+Losses of a ViT resize images to its input by torch, the metrics by Pillow: scores of images of another size are up to
+0.02 apart (`vit-prob`; the others less), so report the metric.
 
 A metric is called differentiable if and only if it has a loss: those of vitiq are in `LOSSES`, a plug-in's metric gives
 its own (`Metric.loss_class`). `STAND_INS` are surrogates for metrics that have no gradient or compare sets of images:

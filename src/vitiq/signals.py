@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -34,14 +34,70 @@ def nobody_stopped() -> bool:
     return not _came.is_set() and signal.getsignal(signal.SIGINT) in {signal.SIG_IGN, _stop}
 
 
+class OutOfTime(KeyboardInterrupt):
+    """The time that work had is over."""
+
+
+@contextmanager
+def time_limit() -> Iterator[Callable[[float], None]]:
+    """A function that has `OutOfTime` raised within the block, so many seconds from when it is called.
+
+    The earliest counts. Nothing is raised outside the main thread, which alone gets signals, on systems without timers,
+    or where somebody answers SIGALRM already.
+    """
+    free = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    if not free or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
+        yield lambda _: None
+        return
+
+    def limit(seconds: float) -> None:
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+        signal.setitimer(signal.ITIMER_REAL, max(1e-3, min(seconds, left or seconds)))
+
+    signal.signal(signal.SIGALRM, _out_of_time)
+    try:
+        yield limit
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def _out_of_time(*_: object) -> None:
+    _came.set()
+    raise OutOfTime
+
+
+class Ended(KeyboardInterrupt):
+    """A worker process is to end in the middle of its work."""
+
+
+@contextmanager
+def ending_work() -> Iterator[None]:
+    """SIGTERM raises `Ended` within the block, so that the programs and temporary files of work go with it."""
+    before = signal.signal(signal.SIGTERM, _ended)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _ended(*_: object) -> None:
+    _came.set()
+    raise Ended
+
+
+HELD = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ctrl-C, and SIGTERM where it is answered, wait until the block is done: no record is cut, no library answers.
+    """Ctrl-C, and SIGTERM and SIGALRM where they are answered, wait until the block is done or has failed: no record
+    is cut, no library answers.
 
     Where SIGINT is ignored, as a shell starts its background jobs, it stays ignored; outside the main thread, which
     alone gets signals, there is nothing to hold back.
     """
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.getsignal(number) for number in HELD}
     kept = {number: before for number, before in kept.items() if callable(before)}
     if not kept or threading.current_thread() is not threading.main_thread():
         yield
@@ -54,7 +110,7 @@ def undisturbed() -> Iterator[None]:
     finally:
         for number, before in kept.items():
             signal.signal(number, before)
-    if asked:
-        answer = kept[signal.Signals(asked[0])]
-        if callable(answer):
-            answer(asked[0], None)
+        for number in asked:
+            answer = kept[signal.Signals(number)]
+            if callable(answer):
+                answer(number, None)

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
@@ -18,11 +19,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import current_process, get_context, parent_process
+from multiprocessing.connection import wait
 from types import ModuleType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from vitiq.errors import InputError, TaskError, first_line
 from vitiq.foreign import print_on_stderr
+from vitiq.signals import Ended, ending_work
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +38,9 @@ GPU_JOBS = 4
 """Processes that share a GPU where nobody says how many: enough to read images beside it."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+PATIENCE = 3.0
+"""Seconds that a process that is to end has for what its work has begun: programs to be ended, files to be removed."""
 
 KILLED = "the worker process was killed, most often because it was out of memory; try --jobs 1"
 """What is said of an item that ended its worker although it was alone."""
@@ -79,7 +85,7 @@ class Processes:
         """
         with starting_processes():  # a pool starts its processes at the first calls
             try:
-                return self.executor.submit(work, *args, **settings)
+                return self.executor.submit(_to_its_end, work, *args, **settings)
             except OSError as error:
                 # One that dies as it starts closes the pipe that it reads from, which is not that of our output.
                 raise BrokenProcessPool(f"a worker process cannot be started ({first_line(error)})") from error
@@ -94,9 +100,14 @@ class Processes:
         self.executor.shutdown(wait=wait, cancel_futures=True)
 
     def kill(self) -> None:
-        """Have the processes end in the middle of what they are doing."""
-        for process in list(getattr(self.executor, "_processes", None) or {}):
-            os.kill(process, signal.SIGTERM)
+        """Have the processes end in the middle of what they are doing, and the programs that they run."""
+        running = list((getattr(self.executor, "_processes", None) or {}).values())
+        for process in running:
+            process.terminate()
+        end = time.monotonic() + PATIENCE
+        for process in running:
+            if not wait([process.sentinel], max(0.0, end - time.monotonic())):
+                process.kill()
 
 
 @contextmanager
@@ -289,6 +300,15 @@ def _quiet_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _to_its_end(work: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> T:
+    """Work in a worker process; where it is ended by `kill`, the process goes once the work has cleaned up."""
+    try:
+        with ending_work():
+            return work(*args, **settings)
+    except Ended:
+        os._exit(1)
+
+
 def start() -> None:
     """First thing in a worker process."""
     print_on_stderr()
@@ -301,4 +321,6 @@ def end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)  # as `Processes.kill` does
+        time.sleep(PATIENCE)
         os._exit(1)

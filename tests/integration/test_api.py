@@ -31,6 +31,7 @@ from vitiq.errors import InputError
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.sets import statistics_of
 from vitiq.metrics.base import PairMetric
+from vitiq.metrics.scoring import to_json
 from vitiq.types import ImageU8, Progress, Score
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,20 @@ class OwnMetric(PairMetric):
 
     def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
         return Score(float(np.count_nonzero(reference != distorted)), self.signature())
+
+
+class OwnAlone(PairMetric):
+    """Mean of the samples of the distorted image."""
+
+    name, title = "brightness", "Brightness"
+    range, higher_is_better, kind = (0, 255), True, "no-reference"
+    formula = reference = "none"
+
+    def signature(self) -> str:
+        return "brightness|v1"
+
+    def __call__(self, reference: ImageU8, distorted: ImageU8) -> Score:
+        return Score(float(distorted.mean()), self.signature(), {"difference": 0.0})
 
 
 class Unnamed(PairMetric):
@@ -310,6 +325,15 @@ class BytesPath:
         (lambda image: ANY.score(image, image, "ssimm"), "did you mean"),
         (lambda image: ANY.score(image, image, 3), "metrics: int given"),
         (lambda image: ANY.score(image, image, ""), "no metric named"),
+        (lambda image: ANY.score(image, metrics="ssim,brisque,mse"), "one side given, but ssim, mse compare two; give"),
+        (lambda image: ANY.score(image, metrics="fid"), "fid compares two"),
+        (lambda image: ANY.score(image, metrics=[]), "no metric named"),
+        (lambda image: ANY.score(image, metrics=[OwnMetric()]), "own compares two"),
+        (lambda image: ANY.score(3), "image: int given"),
+        (ANY.metric("ssim"), "or a metric that needs no reference (brisque)"),
+        (lambda image: ANY.metric("fid")([image]), "fid compares two"),
+        (lambda image: ANY.torchmetric("ssim").update(torch.zeros(1, 3, 9, 9)), "ssim compares two"),
+        (lambda image: ANY.torchmetric("kid-pixel").update(torch.zeros(1, 3, 9, 9)), "kid-pixel compares two"),
         (lambda image: ANY.metric("default"), "one expected"),
         (lambda image: ANY.score_sets("nowhere", [image]), "nowhere: no such folder"),
         (lambda image: ANY.score_folder(".", ".", [OwnMetric()]), "OwnMetric itself given"),
@@ -569,6 +593,32 @@ def test_the_named_device_must_be_there(pair: tuple[ImageU8, ImageU8]) -> None:
         assert on_cpu[name].value == pytest.approx(score.value, abs=0.02)
     with pytest.raises(errors.InputError, match="device 'kuda' given"):
         vitiq.score(*pair, "vit-topk", device="kuda")
+
+
+def test_images_without_a_reference_have_the_scores_of_the_command(bundled: dict[str, ImageU8], tmp_path: Path) -> None:
+    """Truth: `vitiq score IMAGE --json`."""
+    images = [np.ascontiguousarray(bundled[name][:96, :128]) for name in ("animal", "building")]
+    path = tmp_path / "x.png"
+    Image.fromarray(images[0]).save(path)
+    said = CliRunner().invoke(cli, ["score", str(path), "--json"], catch_exceptions=False).stdout
+    wanted = json.loads(said)["images"][0]["scores"]
+    for given in (path, images[0], images[0].transpose(2, 0, 1) / 255):
+        scores = vitiq.score(given)
+        assert {name: to_json(score) for name, score in scores.items()} == wanted
+        assert scores.notes == ()
+        assert to_json(vitiq.metric("brisque")(given)) == wanted["brisque"]
+    values = [scores["brisque"].value for scores in vitiq.score(images, metrics="all")]
+    assert values == [score.value for score in vitiq.metric("brisque")(images)]
+    assert values == [vitiq.metric("brisque")(image, image).value for image in images]
+    assert vitiq.score(images[0][:, :, :1]).notes == ("grey repeated in three channels",)
+
+
+def test_an_own_metric_without_a_reference_scores_images_alone(bundled: dict[str, ImageU8]) -> None:
+    image = np.ascontiguousarray(bundled["animal"][:32, :32])
+    scores = vitiq.score(image, metrics=["brisque", OwnAlone()])
+    assert list(scores) == ["brisque", "brightness"]
+    assert scores["brightness"].value == vitiq.metric(OwnAlone())(image).value == image.mean()
+    assert scores["brightness"].details == {}, "nothing compares it with itself"
 
 
 def test_an_own_metric_is_used_without_a_package(bundled: dict[str, ImageU8]) -> None:

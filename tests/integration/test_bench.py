@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from PIL import Image
 import vitiq as library
 from program import Vitiq
 from vitiq.cli.bench import config_of
+from vitiq.evaluation import task as task_module
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import Store
 from vitiq.image.io import read_image, write_png
@@ -105,6 +107,50 @@ def test_an_unfinished_study_says_so_wherever_it_is_shown(images: Path, tmp_path
     assert why in vitiq("bd", out, "--anchor", "jpeg", "-m", "ssim").err
     assert vitiq(*command, "-m", "psnr-rgb,ssim").code == 0
     assert "Unfinished" not in vitiq("bench", "show", out).out
+
+
+def test_the_worker_that_ends_a_study_and_a_report_write_its_tables(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out, columns = tmp_path / "out", ["psnr-rgb", "ssim"]
+    command = ("bench", images, "-c", "jpeg@10,30,50,70", "-o", out, "--quiet")
+    assert vitiq(*command, "-m", "psnr-rgb").code == 0
+    assert vitiq(*command, "-m", ",".join(columns), "--plan").code == 0
+    table = out / "records.csv"
+
+    def read() -> tuple[list[str], int]:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [name for name in rows[0] if name in columns], sum(
+            all(row.get(name) for name in columns) for row in rows
+        )
+
+    for shard in ("1/2", "2/2"):
+        assert read() == (["psnr-rgb"], 0)
+        assert vitiq("bench", "worker", out, "--shard", shard).code == 0
+    assert read() == (columns, 12)
+    table.unlink()
+    (out / "records.parquet").unlink()
+    assert vitiq("report", out, "--quiet").code == 0
+    assert read() == (columns, 12)
+    before = table.stat().st_mtime_ns
+    assert vitiq("report", out, "--quiet").code == 0
+    assert table.stat().st_mtime_ns == before, "nothing has come since"
+
+
+def test_a_study_whose_images_were_moved_is_planned_again_and_stays_one(
+    images: Path, tmp_path: Path, vitiq: Vitiq
+) -> None:
+    here, there, out = tmp_path / "here", tmp_path / "there", tmp_path / "out"
+    shutil.copytree(images, here)
+    options = ("-c", "jpeg@33", "-m", "mse", "-o", out, "--quiet", "--plan")
+    planned = vitiq("bench", here, *options).out
+    here.rename(there)
+    task_module._held.image = None
+    answer = vitiq("bench", "worker", out)
+    assert answer.out == "shard 1/1: 0 tasks done, 3 failed, 0 already done before\n"
+    assert f"{here / 'animal.png'}: no such file, where it was when the study was planned; if it was mov" in answer.err
+    assert vitiq("bench", there, *options).out == planned
+    assert len(json.loads(vitiq("bench", "ls", out, "--json").out)) == 1
+    assert vitiq("bench", "worker", out).out == "shard 1/1: 3 tasks done, 0 already done before\n"
 
 
 def test_the_anchor_of_a_study_is_that_of_its_report(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:

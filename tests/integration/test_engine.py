@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -437,6 +438,35 @@ def test_what_is_done_is_kept_while_the_next_tasks_take_long(
         thread.join()
     assert [len(record.scores) for record in kept] == [2]
     assert [(outcome.done, outcome.failed) for outcome in outcomes] == [(27, {})]
+
+
+@pytest.mark.parametrize("kind", ["inline", "processes"])
+def test_a_task_that_goes_on_for_long_does_not_hold_up_a_study_that_is_stopped(
+    kind: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SLURM kills a job two minutes after it has asked it to stop; before that it must be back in the queue."""
+    gate = tmp_path / "gate"  # which never opens
+    monkeypatch.setenv(plugin.GATE, str(gate))
+    monkeypatch.setattr(engine, "GRACE", 0.5)
+    study, store = plan(images, "test-held@1:9:1"), Store(tmp_path / "out")
+    store.begin(study)
+
+    def stop() -> None:
+        while not gate.with_suffix(".first").exists():
+            time.sleep(0.01)
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    deadline = time.time() + 1 if kind == "inline" else None
+    thread = threading.Thread(target=stop)
+    if deadline is None:
+        thread.start()
+    with Workers(kind, 2) as workers:
+        outcome = run_study(study, store, workers, deadline=deadline)
+        start = time.monotonic()
+    assert time.monotonic() - start < 10, "for ever"
+    assert outcome.stopped == ("SIGUSR1" if deadline is None else "deadline")
+    assert outcome.done == len(store.records(study)) <= 2
 
 
 @pytest.mark.parametrize("kind", ["inline", "processes"])

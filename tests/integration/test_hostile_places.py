@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -16,13 +17,14 @@ import click
 import numpy as np
 import pytest
 
-from program import Vitiq
+from program import Answer, Vitiq
 from vitiq.cli import main as program
 from vitiq.cli.options import PathName
 from vitiq.codecs.batch import plan_encoding
 from vitiq.codecs.journal import Journal
 from vitiq.errors import InputError
 from vitiq.evaluation.bench import read_study_file
+from vitiq.evaluation.store import Store
 from vitiq.image.folders import find_images
 from vitiq.image.io import write_png
 from vitiq.image.limits import MAX_FILE_BYTES, read_bounded
@@ -221,6 +223,40 @@ def test_a_finished_folder_may_be_read_only(
     answer = vitiq(*call[:-3], "--quiet", "-m", "psnr-rgb")
     assert (answer.code, answer.err.count("\n")) == (1, 1)
     assert "cannot be written (Read-only file system)" in answer.err
+
+
+@pytest.mark.parametrize(
+    "words", [("bench", "-c", "jpeg@20,50", "-m", "mse"), ("run", "-c", "jpeg", "--bytes", "900", "-m", "mse")]
+)
+def test_what_finished_studies_hold_is_said_wherever_a_read_only_folder_lies(
+    words: tuple[str, ...], vitiq: Vitiq, small: ImageU8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_png(tmp_path / "in" / "a.png", small)
+    name, *options = words
+
+    def call(out: Path, *more: str) -> Answer:
+        return vitiq(name, tmp_path / "in", *options, *more, "-o", out, "--executor", "inline", "--quiet")
+
+    first, last = call(tmp_path / "out").out, call(tmp_path / "out", "-m", "psnr-rgb").out
+    moved = tmp_path / "moved"
+    shutil.copytree(tmp_path / "out", moved)
+
+    def refuse(*_: object, **__: object) -> object:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("vitiq.files._unnamed", refuse)
+    monkeypatch.setattr("vitiq.evaluation.rows.named_at_end", refuse)
+    monkeypatch.setattr(Store, "is_writable", lambda _: False)  # root is refused nothing, but by the file system
+    again, older = call(moved, "-m", "psnr-rgb"), call(moved)
+    assert (again.code, older.code) == (0, 0)
+    assert "takes no files" in again.err
+    assert again.out == last.replace(str(tmp_path / "out"), str(moved))
+    there = str(tmp_path / "out" / "report.html")
+    assert older.out == first.removesuffix(f"{there}\n").replace(str(tmp_path / "out"), str(moved))
+    answer = vitiq("report", moved, "--quiet")
+    assert answer.code == 1
+    assert f"cannot be written (Read-only file system); copy {moved} to another place" in answer.err
+    assert f"`vitiq view {moved}`" in answer.err
 
 
 def test_a_name_that_begins_with_a_dash_is_reported_how_to_write(

@@ -10,6 +10,10 @@ import errno
 import json
 import math
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -30,7 +34,7 @@ from vitiq.evaluation import plan, scoring, series_sets, sets, validate
 from vitiq.evaluation.executors import Workers
 from vitiq.image.io import write_png
 from vitiq.types import Score
-from vitiq.workers import KILLED, in_order
+from vitiq.workers import KILLED, Processes, in_order
 
 COUNT = 20
 
@@ -76,6 +80,56 @@ def test_a_worker_that_ends_as_it_starts_is_no_reader_of_our_output_that_left(mo
     monkeypatch.setattr(workers, "ProcessPoolExecutor", broken)
     with pytest.raises(TaskError, match=r"worker processes cannot be started \(Broken pipe\); do without them"):
         list(in_order(killers.squares, [1, 2, 3], lambda item, said: (item, said), jobs=2))
+
+
+def test_ending_workers_of_which_one_has_died_is_no_error() -> None:
+    pool = Processes(2)
+    for future in [pool.submit(killers.together, [1]) for _ in range(2)]:
+        future.result()
+    dead = next(iter(pool.executor._processes))
+    os.kill(dead, signal.SIGKILL)
+    for _ in range(500):  # until the pool has taken notice, and nobody is called so any more
+        if not Path(f"/proc/{dead}").exists():
+            break
+        time.sleep(0.01)
+    pool.kill()
+    pool.close()
+
+
+def test_a_worker_that_is_ended_leaves_no_program_and_no_temporary_folder(tmp_path: Path) -> None:
+    pool, note = Processes(1), tmp_path / "note"
+    future = pool.submit(killers.program, note)
+    while not note.exists():
+        assert not future.done()
+        time.sleep(0.02)
+    number, folder = note.read_text().split(maxsplit=1)
+    pool.kill()
+    pool.close()
+    assert not Path(folder.strip()).exists()
+    state = Path(f"/proc/{number}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_nor_does_a_worker_whose_parent_is_killed(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    code = f"""
+import os, pathlib, signal, time
+from vitiq.workers import Processes
+import killers
+note = pathlib.Path({str(note)!r})
+Processes(1).submit(killers.program, note)
+while not note.exists():
+    time.sleep(0.02)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    there = os.pathsep.join([str(Path(killers.__file__).parent), os.environ.get("PYTHONPATH", "")])
+    subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ, "PYTHONPATH": there})
+    folder = Path(note.read_text().split(maxsplit=1)[1].strip())
+    for _ in range(500):
+        if not folder.exists():
+            return
+        time.sleep(0.02)
+    raise AssertionError("still there")
 
 
 def test_errors_of_the_work_itself_are_raised() -> None:

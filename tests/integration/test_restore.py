@@ -137,15 +137,15 @@ def test_a_retrained_correction_is_used_for_files_and_folders(
 ) -> None:
     truth = make_codec(f"jpeg+deblock[weights={own}]").decode(jpeg.read_bytes())
     assert not np.array_equal(truth, restore_jpeg(jpeg.read_bytes(), "x")[0])
-    assert vitiq("restore", jpeg, "-o", tmp_path / "own.png", "--weights", own).code == 0
+    assert vitiq("restore", jpeg, "-o", tmp_path / "own.png", "--correction", own).code == 0
     np.testing.assert_array_equal(pixels(tmp_path / "own.png"), truth)
     out = tmp_path / "out"
-    assert vitiq("restore", jpeg, "-o", f"{out}/", "--weights", own, "-j", "1").code == 0
+    assert vitiq("restore", jpeg, "-o", f"{out}/", "--correction", own, "-j", "1").code == 0
     np.testing.assert_array_equal(pixels(out / "photo.png"), truth)
 
 
 def test_missing_weights_are_named(vitiq: Vitiq, jpeg: Path, tmp_path: Path) -> None:
-    answer = vitiq("restore", jpeg, "-o", tmp_path / "out.png", "--weights", tmp_path / "no.safetensors")
+    answer = vitiq("restore", jpeg, "-o", tmp_path / "out.png", "--correction", tmp_path / "no.safetensors")
     assert (answer.code, len(answer.err.splitlines())) == (1, 1)
     assert str(tmp_path / "no.safetensors") in answer.err
     assert not (tmp_path / "out.png").exists()

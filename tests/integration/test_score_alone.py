@@ -54,7 +54,14 @@ def test_a_folder_has_a_summary_and_a_broken_file_is_named(bundled: dict[str, Im
     assert "broken.png" in result.stderr
 
 
-@pytest.mark.parametrize(("words", "said"), [(("-m", "ssim"), "ssim compares two"), (("--map", "m.png"), "--map")])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-m", "ssim"), "ssim compares two"),
+        (("-m", "ssim,brisque,fid"), "ssim, fid compare two"),
+        (("--map", "m.png"), "--map"),
+    ],
+)
 def test_what_needs_two_images_says_so(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
     write_png(tmp_path / "x.png", np.zeros((32, 32, 3), np.uint8))
     with pytest.raises(InputError, match=said):

@@ -131,6 +131,30 @@ def test_flat_images_have_a_value_or_a_reason(name: str) -> None:
             assert blind or score.value != (high if found.higher_is_better else low)
 
 
+@pytest.mark.parametrize(
+    ("size", "levels", "documented"),
+    [
+        ((64, 64), (128, 137), "0.0007"),
+        ((64, 64), (0, 255), "0.33"),
+        ((512, 768), (128, 137), "0.0003"),
+        ((512, 768), (0, 255), "0.11"),
+    ],
+)
+def test_gmsd_of_flat_images_is_that_of_their_border(
+    size: tuple[int, int], levels: tuple[int, int], documented: str
+) -> None:
+    """Truth: Prewitt's gradient at a border of zeros, the level at an edge and √8 / 3 of it at a corner."""
+    height, width = (side // 2 for side in size)
+    steps = np.zeros((height, width))
+    steps[0] = steps[-1] = steps[:, 0] = steps[:, -1] = 1
+    steps[np.ix_((0, -1), (0, -1))] = math.sqrt(8) / 3
+    g, h = (level * steps for level in levels)
+    expected = float(np.std((2 * g * h + 170) / (g**2 + h**2 + 170)))
+    found = metric("gmsd")(*(np.full((*size, 3), level, np.uint8) for level in levels)).value
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert f"{found:.{len(documented) - 2}f}" == documented
+
+
 def test_flat_images_without_structure_are_undefined() -> None:
     grey = np.full((192, 192, 3), 100, np.uint8)
     scores = score_pair(grey, grey + np.uint8(9), resolve_metrics("vif,iw-ssim,fsim"))

@@ -19,6 +19,7 @@ import pytest
 from vitiq.cli.codecs import describe_options
 from vitiq.codecs.classical.command import Command, filled
 from vitiq.codecs.detect import codec_of
+from vitiq.codecs.rate_target import encode_within
 from vitiq.codecs.spec import make_codec, parse_codec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, TaskError
 from vitiq.types import Bytes, ImageU8, Quality
@@ -159,6 +160,20 @@ def test_other_braces_are_the_programs_own(tmp_path: Path, small: ImageU8) -> No
 
 def test_placeholders_are_replaced_once() -> None:
     assert filled("-o{out}:{q}{x}", {"in": "{q}", "out": "{in}{q}", "q": "3"}) == "-o{in}{q}:3{x}"
+
+
+def test_a_command_that_is_given_no_quality_has_one_rate(tmp_path: Path, small: ImageU8) -> None:
+    log = tmp_path / "log"
+    body = f"open({str(log)!r}, 'a').write('x'); shutil.copy(sys.argv[1], sys.argv[2])"
+    codec = Command(encode=script(tmp_path, body), decode="cp {in} {out}")
+    assert list(codec.qualities) == [codec.default_quality] == [50]
+    codec.check_ready([])
+    codec.check_ready([30, 30])
+    codec.check_quality(30)
+    with pytest.raises(InputError, match=r"has no \{q\}.* 2 qualities are asked for; give one"):
+        codec.check_ready([10, 30])
+    assert not encode_within(codec, small, Bytes(1)).reached
+    assert log.read_text() == "x", "one file, however many bytes are asked for"
 
 
 def test_qualities_that_fall(tmp_path: Path, small: ImageU8) -> None:

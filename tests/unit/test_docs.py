@@ -183,3 +183,31 @@ STATED = {
 def test_figures_of_other_pages_are_those_of_the_tables(page: str) -> None:
     figures, text = measured(), " ".join((ROOT / page).read_text(encoding="utf-8").split())
     assert [form.format(figures[name]) for name, form in STATED[page] if form.format(figures[name]) not in text] == []
+
+
+def test_the_two_tables_of_agreement_on_tid2013_are_of_one_run() -> None:
+    """SRCC and interval with the embedded ViT, of the metrics that both pages have."""
+    cells = []
+    for page in ("vit-score.md", "agreement-tables.md"):
+        text = (ROOT / "docs/reference" / page).read_text(encoding="utf-8").partition("\n## What an image shows")[0]
+        rows = re.findall(r"^\| `([\w@-]+)` \| (\d\.\d{3} \[[\d., ]+\]) \|", text, re.MULTILINE)
+        cells.append(dict(rows))
+    shared = cells[0].keys() & cells[1].keys()
+    assert {"vit-topk", "vit-tiles", "ssim", "brisque"} <= shared
+    assert {key: cells[0][key] for key in shared} == {key: cells[1][key] for key in shared}
+
+
+def test_the_card_of_the_classifier_has_the_figures_of_its_benchmark() -> None:
+    table = (ROOT / "docs/reference/models.md").read_text(encoding="utf-8")
+    card = " ".join((ROOT / "src/vitiq/weights/classifier_embedded.md").read_text(encoding="utf-8").split())
+    top = re.findall(r"^\| classify: top-1 agreement of the classifier \|[^|]*\| ([\d.]+) %", table, re.MULTILINE)
+    overlap = re.findall(r"^\| classify: top-100 overlap of the classifier \|[^|]*\| ([\d.]+)", table, re.MULTILINE)
+    assert f"same top label {', '.join(f'{float(x):.0f} %' for x in top)} and" in card
+    assert f"top-100 overlap {', '.join(f'{float(x):.2f}' for x in overlap)} at" in card
+
+
+def test_bfloat16_keeps_as_many_labels_on_every_page() -> None:
+    table = (ROOT / "docs/reference/models.md").read_text(encoding="utf-8")
+    (kept,) = re.findall(r"keeps ([\d.]+)% of float32's top 100", table)
+    record = (ROOT / "docs/adr/0006-embedded-vit.md").read_text(encoding="utf-8")
+    assert f"keeps [{float(kept):.1f} %]" in record

@@ -16,27 +16,34 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from report_studies import curves, equal_bytes, with_many_metrics
+from report_studies import curves, equal_bytes, topk, with_many_metrics
 from vitiq.analysis.comparison import compare
 from vitiq.analysis.points import points_of
 from vitiq.cli.bench_manage import means_table
 from vitiq.errors import InputError
+from vitiq.evaluation.batch import Item, encode_row, score_row
+from vitiq.evaluation.store import Store
+from vitiq.evaluation.study import Series as SeriesOfStudy
+from vitiq.evaluation.study import Study as PlannedStudy
+from vitiq.evaluation.study import StudyImage
 from vitiq.metrics.questions import QUESTIONS
 from vitiq.report.answer import NEAREST, answer, excess_text, warnings_of
 from vitiq.report.asked import setting_text
 from vitiq.report.assets import Assets, FolderAssets, InlineAssets, lossless, overlay_bytes
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import agreement, bd_table, pareto, turned
+from vitiq.report.details import shown_details
 from vitiq.report.metric_info import digits, metric_infos, number_text
 from vitiq.report.model import Model, build_model
 from vitiq.report.page import packed, render
 from vitiq.report.payload import _short, payload, to_script
 from vitiq.report.server import ServerAssets
-from vitiq.report.source import Study, counted, previews, read_trace, visible
+from vitiq.report.source import Study, counted, previews, read_study, read_trace, visible
 from vitiq.report.style import COLOURS, NEUTRAL, codec_style, styles
 from vitiq.report.tables import all_tables, each_setting, thesis_tables
 from vitiq.report.tables import equal_bytes as equal_table
 from vitiq.report.written import to_csv, to_latex, to_markdown
+from vitiq.types import Score
 
 BUILT_IN = ("avif", "generative", "inversion", "jpeg", "jpeg2000", "jxl", "webp")
 
@@ -54,6 +61,45 @@ def test_numbers_print_with_the_digits_they_deserve() -> None:
     assert [number_text(x, 2) for x in (math.nan, math.inf)] == ["–", "∞"]
     # equal but for the last bit
     assert number_text(0.715, 2) == number_text(0.7150000000000001, 2)
+
+
+def test_of_a_scores_details_a_report_holds_those_that_it_shows(tmp_path: Path) -> None:
+    """All of them are 30 kB a record with the default metrics."""
+    whole = equal_bytes(tmp_path)
+    less = [
+        (replace(r, scores={k: replace(s, details=shown_details(s.details)) for k, s in r.scores.items()}), files)
+        for r, files in whole.records
+    ]
+    short = replace(whole, records=less)
+    shared: list[Any] = [r.scores["vit-topk"].details["shared"] for r, _ in less if "vit-topk" in r.scores]
+    assert {(len(one.rows), one.total, one.likely) for one in shared} == {(5, 62, 2)}
+    assert shared[0].rows[0] == (shared[0].rows[0][0], 0.65, 0.68)
+    pages = [json.dumps(payload(study, model_of(study), FolderAssets(tmp_path))) for study in (whole, short)]
+    assert '"shared": 62' in pages[0]
+    assert pages[0] == pages[1]
+
+
+def test_a_study_is_read_with_the_details_that_are_shown(tmp_path: Path) -> None:
+    image = StudyImage("a.png", "/a.png", "ab" * 32, 4, 3, 99)
+    series = SeriesOfStudy("jpeg", "{}", "JPEG", "JPEG", ".jpg", rates=(("quality", 10.0),))
+    study = PlannedStudy((image,), (series,), ("vit-topk", "mse"), {"vit-topk": "v", "mse": "m"})
+    store = Store(tmp_path)
+    store.begin(study)
+    key = next(study.tasks()).key
+    item = Item(key, image.path, image.sha256, 4, 3, 0, None, 10.0, "quality", 10.0, encode=True, metrics=())
+    store.parts.write("encodes", [encode_row(item, series, (4, 3)) | {"bytes": 7}])
+    undefined = Score(math.nan, "m", {"undefined": "a flat image"})
+    scores = {"vit-topk": replace(topk(0.62), signature="v"), "mse": undefined}
+    store.parts.write("scores", [score_row(key, name, score.signature, score) for name, score in scores.items()])
+    ((record, _),) = read_study(tmp_path).records
+    details: Any = record.scores["vit-topk"].details
+    assert "shared_labels" not in details
+    assert details["shared"].total == 62
+    (short,) = store.records(details=False)
+    assert {name: dict(score.details) for name, score in short.scores.items()} == {
+        "vit-topk": {},
+        "mse": {"undefined": "a flat image"},
+    }
 
 
 def test_names_of_metrics_differ() -> None:
@@ -266,8 +312,16 @@ def test_warnings_are_words(tmp_path: Path) -> None:
     assert any("Still tabby first, yet 0.63" in line and "only 2 of the 62" in line for line in warnings_of(same))
     lost = next(r for r in records if r.codec == "jpeg" and r.image == "piece-00.png")
     said = " ".join(warnings_of(lost))
-    assert "At chance level" in said
+    assert "At chance level: two random lists share 0.10 ± 0.03 of their labels" in said
     assert "Looks natural, means something else: tabby became teapot" in said
+
+
+def test_the_page_gives_the_chance_level_of_random_lists_as_that(tmp_path: Path) -> None:
+    """Two different photographs share more (0.18 by ViT-Ti, docs/reference/vit-score.md)."""
+    study = equal_bytes(tmp_path)
+    page = render(study, model_of(study), FolderAssets(tmp_path))
+    assert page.count("two random lists of labels share 0.10.") == 2  # the first screen and the method
+    assert "unrelated" not in page
 
 
 def test_nothing_hostile_in_a_name_reaches_the_page_as_markup(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from types import FrameType
 
 import pytest
@@ -15,7 +17,7 @@ import pytest
 from vitiq.__main__ import main as start
 from vitiq.cli import main as program
 from vitiq.cli.stop import StoppedHalfway, resumable
-from vitiq.signals import stop_on_signals, undisturbed
+from vitiq.signals import OutOfTime, stop_on_signals, time_limit, undisturbed
 
 
 @pytest.fixture
@@ -39,6 +41,39 @@ def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
         stopped(done)
     assert done == [1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("hears_sigint")
+def test_ctrl_c_is_answered_though_the_block_fails() -> None:
+    with pytest.raises(KeyboardInterrupt), suppress(OSError), undisturbed():  # noqa: PT012 - the signal comes within
+        os.kill(os.getpid(), signal.SIGINT)
+        raise OSError("full")
+
+
+@pytest.mark.usefixtures("hears_sigint")
+def test_every_signal_that_came_is_answered() -> None:
+    """The first Ctrl-C of a study asks it to stop, the second one stops it."""
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    with undisturbed():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert came == [signal.SIGINT, signal.SIGINT]
+
+
+def test_time_that_is_over_waits_for_the_end_of_a_block_that_must_not_be_cut() -> None:
+    done: list[int] = []
+    with pytest.raises(OutOfTime), time_limit() as limit:  # noqa: PT012 - what comes of a timer comes within
+        limit(60.0)
+        limit(0.02)
+        limit(60.0)
+        with undisturbed():
+            time.sleep(0.1)
+            done.append(1)
+        done.append(2)
+    assert done == [1]
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_sigterm_waits_too_where_it_is_answered() -> None:

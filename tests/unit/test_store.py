@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import math
 import os
 import sys
@@ -103,6 +104,31 @@ def test_a_part_that_is_merged_away_while_read_is_no_loss(tmp_path: Path, monkey
 
     monkeypatch.setattr(Parts, "files", stale)
     assert set(rows(store)) == {"k0", "k1", "k2"}
+
+
+def test_parts_may_be_merged_while_a_part_beside_them_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer holds a file without a name in the folder of the only part that is merged away there."""
+    store, other = Parts(tmp_path), Parts(tmp_path)
+    for i in range(3):
+        store.write("scores", [score(f"k{i}", i)])
+    folders = {path.parent.name for path in store.files("scores")[schema.VERSION]}
+
+    class Merging:
+        """A connection that writes into the folder of a part, which goes before the new one has its name."""
+
+        def execute(self, query: str, values: object = None) -> None:
+            with connect() as connection:
+                connection.execute(query, values)
+            other.compact()
+
+    monkeypatch.setattr(store, "_writing", Merging())
+    digest = type("Digest", (), {"hexdigest": lambda _: min(folders)})()
+    with monkeypatch.context() as patch:
+        patch.setattr(hashlib, "sha256", lambda _: digest)
+        store.write("scores", [score("k3", 3)])
+    assert set(rows(store)) == {"k0", "k1", "k2", "k3"}
 
 
 @pytest.mark.parametrize("call", ["execute", "fsync", "link", "rename"])

@@ -27,7 +27,7 @@ from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import Faults, check_keep, check_metrics, make_study, series_of
 from vitiq.evaluation.published import kept_points
 from vitiq.evaluation.store import Store
-from vitiq.evaluation.study import Study, StudyImage, of_shard
+from vitiq.evaluation.study import Ready, Series, Study, StudyImage, of_shard
 from vitiq.evaluation.worker import spec_of
 from vitiq.image.folders import RESULTS_MARK, unique_names
 from vitiq.image.io import write_png
@@ -70,6 +70,19 @@ def test_a_key_changes_with_what_changes_the_file_and_nothing_else() -> None:
     assert len({task.key for task in both.tasks()}) == 2
     changed = Study((IMAGE,), (replace(one, identity={**one.identity, "weights": "other"}),), ())
     assert next(changed.tasks()).key != next(both.tasks()).key
+
+
+def test_a_study_whose_files_were_moved_is_the_same_one() -> None:
+    def planned(folder: str, sha256: str = "1" * 64) -> str:
+        plain = study("jpeg@50", replace(IMAGE, path=f"{folder}/a.png"))
+        made = Series(
+            "", "{}", "VTM", "VTM", ".bin", ready={"a.png": (Ready(f"{folder}/vtm/a.png", sha256, 99, 22.0),)}
+        )
+        return replace(plain, series=(*plain.series, made)).name
+
+    assert planned("/here") == planned("/there")
+    assert planned("/here") != planned("/here", "2" * 64)
+    assert study("jpeg@50").name != study("jpeg@50", replace(IMAGE, sha256="1" * 64)).name
 
 
 def test_a_study_comes_back_from_its_json() -> None:

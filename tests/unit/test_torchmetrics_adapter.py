@@ -76,6 +76,21 @@ def test_everything_is_where_the_metric_is(name: str, monkeypatch: pytest.Monkey
     assert measure.compute().device.type == "meta"
 
 
+def test_a_metric_that_needs_no_reference_is_updated_without_targets(
+    pairs: tuple[list[ImageU8], list[ImageU8]],
+) -> None:
+    """Truth: `vitiq.metric` of each image, and the same metric with targets."""
+    references, distorted = pairs
+    alone, beside = vitiq.torchmetric("brisque"), vitiq.torchmetric("brisque")
+    for part in (slice(0, 3), slice(3, 4)):
+        alone.update(tensor(distorted[part]))
+        beside.update(tensor(distorted[part]), tensor(references[part]))
+    expected = np.mean([score.value for score in vitiq.metric("brisque")(distorted)])
+    assert float(alone.compute()) == pytest.approx(expected, rel=1e-12)
+    assert float(beside.compute()) == float(alone.compute())
+    assert float(vitiq.torchmetric("brisque")(tensor(distorted))) == float(alone.compute())
+
+
 def test_what_is_not_defined_is_left_out(pairs: tuple[list[ImageU8], list[ImageU8]]) -> None:
     measure = TorchMetric("ms-ssim")
     with pytest.warns(UserWarning, match=r"ms-ssim: an image is left out of the mean \(.*176.*\.left_out counts"):

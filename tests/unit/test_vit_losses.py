@@ -52,6 +52,19 @@ def test_a_loss_is_one_minus_its_metric(loss: type[VitLoss], bundled: dict[str, 
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+def test_where_images_are_resized_a_loss_is_near_its_metric(loss: type[VitLoss], bundled: dict[str, ImageU8]) -> None:
+    """Within what docs/howto/choose-a-loss.md says; both read other pixels."""
+    apart = {"vit-prob": 0.02, "vit-js": 0.006, "vit-bc": 0.006}.get(loss.metric, 0.002)
+    reference = np.ascontiguousarray(bundled["building"][:193, :255])
+    distorted = Jpeg().decode(Jpeg().encode(reference, Quality(10)))
+    (expected,) = resolve_metrics(loss.metric)[0].batch([reference], [distorted])  # type: ignore[attr-defined]
+    with torch.no_grad():
+        (found,) = loss().scores(tensor(distorted), tensor(reference)).tolist()
+    assert found != pytest.approx(expected.value, abs=1e-6)
+    assert found == pytest.approx(expected.value, abs=apart)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_step_down_the_gradient_lowers_it(loss: type[VitLoss], bundled: dict[str, ImageU8]) -> None:
     references, distorted = pairs(bundled)
     wanted, image = tensor(references[0]), tensor(distorted[0]).requires_grad_()

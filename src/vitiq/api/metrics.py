@@ -21,6 +21,7 @@ from vitiq.api.types import (
 )
 from vitiq.errors import InputError
 from vitiq.image.arrays import Taken
+from vitiq.metrics.alone import asked_alone, batch_alone, check_alone
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.metrics.spec import split_names as words_of
@@ -28,11 +29,13 @@ from vitiq.models.device import device_name
 from vitiq.types import Score
 
 SIDES = ("reference", "distorted")
+ALONE = "image"
+"""What images without a reference are called in messages."""
 T = TypeVar("T")
 
 
 class MetricFunction:
-    """One metric, to be called on a pair of images or on two batches.
+    """One metric, to be called on a pair of images or on two batches; one without a reference on an image or a batch.
 
     Attributes:
         key: of the metric in records, commands and this interface.
@@ -52,20 +55,31 @@ class MetricFunction:
         return self.metric.signature()
 
     @overload
-    def __call__(self, reference: Single, distorted: OneImage) -> Score: ...
+    def __call__(self, reference: Single, distorted: OneImage | None = ...) -> Score: ...
     @overload
     def __call__(self, reference: OneImage, distorted: Single) -> Score: ...
     @overload
-    def __call__(self, reference: ImageLike, distorted: ImageLike) -> Any: ...
-    def __call__(self, reference: ImageLike, distorted: ImageLike) -> Score | list[Score]:
+    def __call__(self, reference: ImageLike, distorted: ImageLike | None = ...) -> Any: ...
+    def __call__(self, reference: ImageLike, distorted: ImageLike | None = None) -> Score | list[Score]:
         """A Score for a pair, a list of them for two batches; one Score where the metric compares sets.
 
+        Args:
+            reference: the images to score, where `distorted` is left out.
+            distorted: may be left out of a metric that needs no reference.
+
         Raises:
-            InputError: images in none of the stated forms, of different sizes, or too small for the metric.
+            InputError: images in none of the stated forms, of different sizes, or too small for the metric; no second
+                image for a metric that compares two.
         """
+        if distorted is None:
+            check_alone([self.metric])
         if isinstance(self.metric, PairMetric):
-            left, right = both_sides(reference, distorted)
-            found = self.metric.batch(left.images, right.images)
+            if distorted is None:
+                left = images_of(reference, ALONE)
+                found = batch_alone(self.metric, left.images)
+            else:
+                left, right = both_sides(reference, distorted)
+                found = self.metric.batch(left.images, right.images)
             return found if left.batch else found[0]
         if not isinstance(self.metric, SetMetric):
             raise InputError(f"metric {self.key} compares neither pairs nor sets")
@@ -85,7 +99,7 @@ def metric(
     panel: Sequence[BackboneLike] = (),
     device: DeviceLike | None = None,
 ) -> MetricFunction:
-    """One metric, callable on a pair of images or on two batches.
+    """One metric, callable on a pair of images or on two batches; on images alone if it needs no reference.
 
     Args:
         name: key of the metric, optionally with a setting after an @ (`"vit-topk@10"`); or an own metric, an instance
@@ -103,6 +117,9 @@ def metric(
         9.0
         >>> [score.value for score in mse([image, image], [image + 1, image + 2])]
         [1.0, 4.0]
+        >>> noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        >>> round(vitiq.metric("brisque")(noise).value)
+        106
     """
     check_no_class(name, Metric, "metric")
     if not isinstance(name, str | Metric):
@@ -123,6 +140,7 @@ def torchmetric(
 ) -> TorchMetric:
     """One metric as a torchmetrics `Metric`: `update(preds, target)`, `compute()`, reduced over distributed processes.
 
+    A metric that needs no reference takes `update(preds)` too.
     Images without a finite value are left out of the mean, as by `vitiq.score_folder`; `left_out` counts them.
 
     Args:
@@ -229,6 +247,19 @@ def _some(asked: list[T]) -> list[T]:
     if not asked:
         raise InputError("no metric named; vitiq.list_metrics() lists them")
     return asked
+
+
+def made_alone(
+    metrics: Metrics, backbone: BackboneLike | None, panel: Sequence[BackboneLike], device: DeviceLike | None
+) -> list[Metric]:
+    """As `made_metrics`, for images without references.
+
+    Raises:
+        InputError: as `made_metrics`, and for a metric that compares images.
+    """
+    made = made_metrics(asked_alone(_asked(metrics)), backbone, panel, device)
+    check_alone(made)
+    return made
 
 
 def made_metrics(

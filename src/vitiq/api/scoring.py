@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from vitiq.api.given import as_path, image_of, images_of
-from vitiq.api.metrics import SIDES, both_sides, made_metrics, names_of, some_names_of, spec_of
+from vitiq.api.metrics import ALONE, SIDES, both_sides, made_alone, made_metrics, names_of, some_names_of, spec_of
 from vitiq.api.progress import bar, set_total
 from vitiq.api.types import BackboneLike, DeviceLike, ImageLike, Metrics, OneImage, Scored, Several, Single, Summary
 from vitiq.errors import InputError
 from vitiq.image.arrays import own
-from vitiq.metrics.base import SetMetric
+from vitiq.metrics.alone import score_alone
+from vitiq.metrics.base import Metric, SetMetric
 from vitiq.metrics.scoring import resolve_metrics
 from vitiq.metrics.scoring import score_pairs as score_image_pairs
 from vitiq.metrics.scoring import score_sets as score_image_sets
@@ -66,7 +67,7 @@ def load_image(image: OneImage) -> ImageU8:
 @overload
 def score(
     reference: Single,
-    distorted: OneImage,
+    distorted: OneImage | None = ...,
     metrics: Metrics = ...,
     *,
     backbone: BackboneLike | None = ...,
@@ -86,7 +87,7 @@ def score(
 @overload
 def score(
     reference: Several,
-    distorted: Several,
+    distorted: Several | None = ...,
     metrics: Metrics = ...,
     *,
     backbone: BackboneLike | None = ...,
@@ -96,7 +97,7 @@ def score(
 @overload
 def score(
     reference: ImageLike,
-    distorted: ImageLike,
+    distorted: ImageLike | None = ...,
     metrics: Metrics = ...,
     *,
     backbone: BackboneLike | None = ...,
@@ -105,7 +106,7 @@ def score(
 ) -> Any: ...
 def score(
     reference: ImageLike,
-    distorted: ImageLike,
+    distorted: ImageLike | None = None,
     metrics: Metrics = "default",
     *,
     backbone: BackboneLike | None = None,
@@ -114,12 +115,15 @@ def score(
 ) -> Scores | list[Scores]:
     """Score `distorted` against `reference`, with the values of `vitiq score` for the same pixels.
 
+    With `reference` alone: the metrics that need none, as `vitiq score IMAGE`.
+
     Args:
         reference, distorted: images of one size, each a path (of a compressed file too), a Pillow image, NumPy uint8
             H×W×3, or floating point in [0, 1] (NumPy or torch, H×W×3 or 3×H×W). Two batches (N×3×H×W, or lists of
             images) give a list.
         metrics: comma-separated names or a list of names; also "default", "all" or "jpeg-ai-cttc". An own metric, an
-            instance of a subclass of `vitiq.plugins.PairMetric`, may stand in the list.
+            instance of a subclass of `vitiq.plugins.PairMetric`, may stand in the list. Of images alone "default" and
+            "all" are the metrics that need no reference.
         backbone: the ViT for the `vit-…` metrics: a path, or a backbone from `vitiq.backbone`.
         panel: additional backbones, for `vit-panel`.
         device: "cuda" or "auto" for the backbones.
@@ -129,7 +133,7 @@ def score(
         `details["undefined"]`.
 
     Raises:
-        InputError: images in none of these forms, or of different sizes.
+        InputError: images in none of these forms, or of different sizes; a metric of two, without `distorted`.
         UnknownNameError: no such metric.
         WeightsError: a checkpoint that `backbone` or `panel` names is missing, damaged or of an unknown architecture.
 
@@ -142,6 +146,8 @@ def score(
         >>> scores["psnr-rgb"].signature
         'psnr-rgb|range:255|v1'
     """
+    if distorted is None:
+        return _score_alone(reference, made_alone(metrics, backbone, panel, device))
     made = made_metrics(metrics, backbone, panel, device)
     names = ",".join(names_of(metrics))
     if sets := [m.name for m in made if isinstance(m, SetMetric) and named_in(names, m.name)]:
@@ -149,12 +155,28 @@ def score(
         raise InputError(f"{', '.join(sets)} {verb} sets of images; use vitiq.score_sets")
     left, right = both_sides(reference, distorted)
     found = score_image_pairs(left.images, right.images, made)
-    results = []
-    for scores, *notes in zip(found, left.notes, right.notes, strict=True):
-        result = Scores(scores)
-        result.notes = tuple(f"{side}: {note}" for side, own in zip(SIDES, notes, strict=True) for note in own)
-        results.append(result)
+    results = [
+        _noted(scores, [f"{side}: {note}" for side, own in zip(SIDES, notes, strict=True) for note in own])
+        for scores, *notes in zip(found, left.notes, right.notes, strict=True)
+    ]
     return results if left.batch else results[0]
+
+
+def _score_alone(image: ImageLike, made: Sequence[Metric]) -> Scores | list[Scores]:
+    """Scores of images without references."""
+    taken = images_of(image, ALONE)
+    found = score_image_pairs(taken.images, taken.images, made)
+    results = [
+        _noted({key: score_alone(score) for key, score in scores.items()}, notes)
+        for scores, notes in zip(found, taken.notes, strict=True)
+    ]
+    return results if taken.batch else results[0]
+
+
+def _noted(scores: Mapping[str, Score], notes: Iterable[str]) -> Scores:
+    result = Scores(scores)
+    result.notes = tuple(notes)
+    return result
 
 
 @dataclass(frozen=True)

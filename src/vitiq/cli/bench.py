@@ -15,7 +15,7 @@ from vitiq.cli.bench_slurm import submit, worker
 from vitiq.cli.options import PathName
 from vitiq.cli.progress import duration
 from vitiq.cli.stop import resumable
-from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
+from vitiq.cli.study_options import StudyBar, end_study, page_of, study_options, workers_of
 from vitiq.text import plural
 
 if TYPE_CHECKING:
@@ -109,7 +109,6 @@ def study(  # noqa: PLR0917
     """A study of codecs on images."""
     from vitiq.evaluation import bench as work  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
-    from vitiq.report.build import build_report  # noqa: PLC0415
 
     config = config_of(images, codecs, options | {"precomputed": precomputed, "anchors": anchors, "anchor": anchor})
     with resumable(), StudyBar(quiet=options["quiet"]) as bar, workers_of(options) as workers:
@@ -121,9 +120,8 @@ def study(  # noqa: PLR0917
             Store(out).begin(planned)
             click.echo(f"{planned.name}: {plural(len(planned), 'task')}")
             return
-        done = work.run_bench(planned, out, workers, bar, max_failures=max_failures)
-        bar.say("report")
-        page = build_report(out, step=bar.files) if any(record.bytes for record in done.records) else None
+        done = work.run_bench(planned, out, workers, bar, max_failures=max_failures, details=False)
+        page = page_of(done.study, out, bar) if any(record.bytes for record in done.records) else None
     summary = study_summary(out, done)
     end_study(out, done, page, summary, as_json=options["as_json"], quiet=options["quiet"])
 

@@ -66,8 +66,6 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
         answer |= {"sets": sets_json(sets)} if sets else {}
         print_json(answer | {"results": results_of(records), "problems": list(chosen.problems)})
         return
-    if not all(math.isfinite(score.value) for record in records for score in record.scores.values()):
-        records = store.records(chosen)  # why, is in their details
     click.echo(f"{chosen.name}: {stands.done} of {stands.tasks} tasks done\n")
     click.echo(means_table(records, stands.lines()))
     if text := sets_text(chosen, sets):

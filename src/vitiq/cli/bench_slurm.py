@@ -98,7 +98,10 @@ def submit(out: Path, slurm: bool, shards: int, print_only: bool, as_json: bool,
 @common.study
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Worker processes.")
 @click.option(
-    "--stop-after", type=common.NumberRange(min=0), metavar="SECONDS", help="Stop between two tasks after this time."
+    "--stop-after",
+    type=common.NumberRange(min=0),
+    metavar="SECONDS",
+    help="Stop between two tasks after this time, at the latest a minute later.",
 )
 @click.option("--requeue", is_flag=True, help="Requeue the SLURM job if it is stopped with work left.")
 @click.option("--max-failures", type=click.IntRange(min=0), help="Stop after more failed tasks than this.")
@@ -113,13 +116,14 @@ def worker(  # noqa: PLR0917
 ) -> None:
     """Work on one shard of the study in OUT.
 
-    A task's shard depends only on its key. SIGTERM and SIGUSR1 stop the worker between two tasks; finished work is
-    kept, and the same command resumes. It also stops before the time limit that SLURM reports. Exit code 3 means
-    that work is left.
+    A task's shard depends only on its key. SIGTERM and SIGUSR1 stop the worker between two tasks, or in a task that
+    goes on for a minute more; finished work is kept, and the same command resumes. It also stops before the time limit
+    that SLURM reports. Exit code 3 means that work is left. The shard that ends the study writes OUT/records.csv.
     """
     from vitiq.evaluation import slurm as work  # noqa: PLC0415
     from vitiq.evaluation.engine import run_study  # noqa: PLC0415
     from vitiq.evaluation.executors import Workers  # noqa: PLC0415
+    from vitiq.evaluation.presets import write_as_last  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
 
     share = work.shard_of(shard)
@@ -129,15 +133,19 @@ def worker(  # noqa: PLR0917
     with Workers("processes" if jobs > 1 else "inline", jobs) as workers:
         outcome = run_study(asked, store, workers, shard=share, max_failures=max_failures, deadline=until)
     failed = f", {len(outcome.failed)} failed" if outcome.failed else ""
-    click.echo(f"shard {shard}: {outcome.done} tasks done{failed}, {outcome.kept} already done before")
+    done = outcome.done - len(outcome.failed)
+    click.echo(f"shard {shard}: {done} tasks done{failed}, {outcome.kept} already done before")
     for line in failures(asked, outcome.failed):
         click.echo(f"vitiq: {line}", err=True)
     if outcome.stopped is not None:
         # A job that did nothing would be requeued for ever.
-        again = requeue and outcome.done > 0 and outcome.stopped in ("deadline", "SIGUSR1") and work.requeue()
+        again = requeue and done > 0 and outcome.stopped in ("deadline", "SIGUSR1") and work.requeue()
         left = "; it is back in the queue" if again else "; the same command does the rest"
         click.echo(f"vitiq: stopped ({outcome.stopped}) with work left{left}", err=True)
         sys.exit(3)
+    stands = store.standing(asked)
+    if stands.done + stands.failed == stands.tasks:  # by this shard, the last one
+        write_as_last(asked, store)
     if outcome.failed:
         sys.exit(1)
 

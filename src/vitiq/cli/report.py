@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -9,6 +12,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.options import PathName
 from vitiq.cli.study_options import StudyBar
+from vitiq.errors import InputError, StoreError
 
 
 @click.command("report")
@@ -24,18 +28,43 @@ from vitiq.cli.study_options import StudyBar
 @click.option("--single-file", is_flag=True, help="Embed the images in the page: OUT/report-single.html.")
 @common.quiet
 def command(out: Path, kind: str, single_file: bool, quiet: bool) -> None:
-    """Rebuild the report of the study in OUT from its records and images.
+    """Rebuild the report of the study in OUT, and its records.csv, from its records and images.
 
     Prints the path of each file written.
     """
     if single_file and kind != "html":
         raise click.UsageError(f"--single-file given with --format {kind}: it belongs to the page (html)")
+    from vitiq.evaluation.rows import tables_are_newest, write_tables  # noqa: PLC0415
+    from vitiq.evaluation.store import Store  # noqa: PLC0415
     from vitiq.report.build import build_report  # noqa: PLC0415
     from vitiq.report.paper import export  # noqa: PLC0415
 
-    with StudyBar(quiet=quiet) as bar:
+    with StudyBar(quiet=quiet) as bar, _in_place(out):
         bar.say("report")
         page = kind == "html"
         made = [build_report(out, single_file=single_file, step=bar.files)] if page else export(out, kind)  # type: ignore[arg-type]
+        if not tables_are_newest(out):  # workers may have added rows since
+            store = Store(out)
+            write_tables(store.parts, store.study(), out)
     for path in made:
         click.echo(str(path))
+
+
+@contextmanager
+def _in_place(out: Path) -> Iterator[None]:
+    """What can be done where a report cannot be written: it has no other place than the folder of its study.
+
+    Raises:
+        InputError: a file in it cannot be written.
+    """
+    try:
+        yield
+    except (InputError, StoreError) as error:
+        said, written, advice = str(error).rpartition("); ")
+        if "cannot be written (" not in said:
+            raise
+        space = "free some space, or " if advice.startswith("free some space") else ""
+        raise InputError(
+            f"{said}{written}{space}copy {out} to another place and report there, or run `vitiq view "
+            f"{shlex.quote(str(out))}`, which writes nothing there"
+        ) from error

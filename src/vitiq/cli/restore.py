@@ -24,7 +24,8 @@ from vitiq.cli.single import rebuild_one
     help="Let coefficients leave the file's quantisation intervals; for files that were a coarser JPEG before.",
 )
 @click.option(
-    "--weights",
+    "--correction",
+    "weights",
     metavar="PATH",
     default="embedded",
     help="Weights file of `vitiq train deblock`; the embedded one if not given.",

@@ -10,7 +10,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.options import PathName
 from vitiq.cli.stop import resumable
-from vitiq.cli.study_options import StudyBar, end_study, study_options, workers_of
+from vitiq.cli.study_options import StudyBar, end_study, page_of, study_options, workers_of
 from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
 
 
@@ -65,7 +65,7 @@ def command(  # noqa: PLR0917
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
     from vitiq.evaluation.plan import check_keep  # noqa: PLC0415
     from vitiq.evaluation.presets import THESIS_LADDER, RunConfig, run_preset  # noqa: PLC0415
-    from vitiq.report.build import build_report, summary_table  # noqa: PLC0415
+    from vitiq.report.build import summary_table  # noqa: PLC0415
 
     rate = common.rate_of(quality, max_bytes, bpp)
     thesis = preset == "thesis"
@@ -83,7 +83,7 @@ def command(  # noqa: PLR0917
         device=study["device"],
     )
     with resumable(), StudyBar(quiet=study["quiet"]) as bar, workers_of(study) as workers:
-        done = run_preset(config, images, out, workers, bar)
-        bar.say("report")
-        page = build_report(out, step=bar.files)
-    end_study(out, done, page, summary_table(out), as_json=study["as_json"], quiet=study["quiet"])
+        done = run_preset(config, images, out, workers, bar, details=False)
+        page = page_of(done.study, out, bar)
+    summary = summary_table(out, done.study.name)
+    end_study(out, done, page, summary, as_json=study["as_json"], quiet=study["quiet"])

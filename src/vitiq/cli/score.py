@@ -172,8 +172,8 @@ def two_sides(reference: Path, distorted: Path | None, metrics: str, maps: Path 
     Raises:
         InputError: a metric or a map that needs two images.
     """
-    from vitiq.evaluation.alone import names_alone  # noqa: PLC0415
     from vitiq.evaluation.sets import STATISTICS, metric_of_statistics  # noqa: PLC0415
+    from vitiq.metrics.alone import names_alone  # noqa: PLC0415
 
     if distorted is not None:
         statistics = metrics == "default" and STATISTICS in {reference.suffix, distorted.suffix}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from vitiq.cli.common import to_json_text
 from vitiq.cli.readable import tame
+from vitiq.metrics.alone import score_alone
 from vitiq.metrics.questions import QUESTIONS, described, grouped
 from vitiq.metrics.scoring import to_json
 from vitiq.text import number, plural
@@ -129,11 +129,7 @@ def _summary_json(summary: Summary) -> dict[str, object]:
 
 def _alone(scores: Mapping[str, Score]) -> dict[str, Score]:
     """Scores without what compares an image with itself."""
-    kept = ("undefined", "unavailable")
-    return {
-        key: replace(score, details={name: score.details[name] for name in kept if name in score.details})
-        for key, score in scores.items()
-    }
+    return {key: score_alone(score) for key, score in scores.items()}
 
 
 def show_summary(summaries: Mapping[str, Summary], count: int, what: str = "pair") -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vitiq.evaluation.presets import Finished
     from vitiq.evaluation.progress import Step
     from vitiq.evaluation.record import Record
+    from vitiq.evaluation.study import Study
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,6 +99,20 @@ class StudyBar:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
+
+
+def page_of(study: Study, out: Path, bar: StudyBar) -> Path | None:
+    """The report of a study, made anew; where OUT takes no files, the one that is there, if it is this study's."""
+    from vitiq.evaluation.store import Store  # noqa: PLC0415
+    from vitiq.report.build import build_report  # noqa: PLC0415
+
+    store = Store(out)
+    if store.is_writable():
+        bar.say("report")
+        return build_report(out, step=bar.files)
+    say(f"vitiq: {out}: takes no files, its report and records.csv stay as they are", err=True)
+    page = out / "report.html"
+    return page if page.is_file() and store.study_names()[-1] == study.name else None
 
 
 def results_of(records: Iterable[Record]) -> list[dict[str, object]]:

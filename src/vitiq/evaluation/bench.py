@@ -200,8 +200,12 @@ def run_bench(
     report: Callable[[Step], None] | None = None,
     *,
     max_failures: int | None = None,
+    details: bool = True,
 ) -> Finished:
     """Do what is missing of a study, and write its tables.
+
+    Args:
+        details: of the records, as `Store.records` takes it.
 
     Raises:
         StoreError: results cannot be written.
@@ -211,7 +215,7 @@ def run_bench(
     store = Store(out)
     store.begin(study)
     carry_on(run_study(study, store, workers, report, max_failures=max_failures))
-    return finish(study, store, workers)
+    return finish(study, store, workers, details=details)
 
 
 def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:

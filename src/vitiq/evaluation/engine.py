@@ -30,6 +30,7 @@ from vitiq.evaluation.rows import Done, read_done
 from vitiq.evaluation.store import Store
 from vitiq.evaluation.study import Study, Task, of_shard
 from vitiq.evaluation.task import failed, run_batch
+from vitiq.signals import OutOfTime, time_limit
 from vitiq.types import Progress
 from vitiq.workers import AHEAD, KILLED, died, end_of
 
@@ -38,7 +39,7 @@ PART_ROWS = 2000
 BATCH_SECONDS = 2.0
 LARGEST_BATCH = 256
 GRACE = 60.0
-"""Seconds that workers have to return what they have when a study ends early."""
+"""Seconds that tasks under way have to end when a study ends early; half of what SLURM leaves (`slurm`)."""
 MAPPED = {"main", "equal-bytes", "series"}
 """Groups of series whose semantic error maps are written."""
 
@@ -162,8 +163,10 @@ class _Run:
         self.clock.workers = self.workers.count
         todo = self._items(done, shard)
         try:
-            with self._signals(), self._followed():
+            with time_limit() as self.limit, self._signals(), self._followed():
                 self._work(todo)
+        except OutOfTime:
+            self._stops()  # says that it was the deadline, where no signal came
         except BaseException:
             self.workers.ask_to_stop()
             with suppress(StoreError):
@@ -329,6 +332,11 @@ class _Run:
                 for result in future.result():
                     self._keep(result)
 
+    def _limit(self, seconds: float) -> None:
+        """A task that this process works on is ended, if it must be, `GRACE` after so many seconds from now."""
+        if self.workers.kind == "inline":
+            self.limit(max(0.0, seconds) + GRACE)
+
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Ctrl-C, SIGTERM and SIGUSR1 end the study between tasks, or in a search; a second Ctrl-C at once."""
@@ -339,6 +347,7 @@ class _Run:
         def stop(number: int, _: object) -> None:
             if self.outcome.stopped is not None and number == signal.SIGINT:
                 raise KeyboardInterrupt
+            self._limit(0.0)
             self.outcome.stopped = signal.Signals(number).name
 
         numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
@@ -359,7 +368,9 @@ class _Run:
         if self.workers.kind != "inline":
             yield
             return
-        worker.stop_asked, worker.watch = (lambda: self.outcome.stopped is not None), self._watch
+        worker.stop_asked, worker.watch = self._stops, self._watch
+        if self.deadline is not None:
+            self._limit(self.deadline - time.time())
         try:
             yield
         finally:

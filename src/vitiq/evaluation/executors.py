@@ -142,8 +142,12 @@ class Workers:
             self._stop.set()
 
     def close(self, *, wait: bool = True) -> None:
-        """End the workers."""
-        if self._client is None:
+        """End the workers: at once where they were asked to stop, else once they have done what they are doing."""
+        if self._processes is not None:
+            if self._stop is not None and self._stop.is_set():  # nobody waits for what they have not handed over by now
+                self._processes.kill()
+            self._processes.close(wait=wait)
+        elif self._client is None:
             self.executor.shutdown(wait=wait, cancel_futures=True)
         else:
             self.executor.shutdown(wait=wait)  # Dask's takes no more

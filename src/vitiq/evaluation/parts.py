@@ -18,7 +18,7 @@ import secrets
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,9 +170,7 @@ class Parts:
                 cells = ", ".join(f'"{name}"' for name in COLUMNS[table])
                 self._put(connection, table, f"SELECT {cells} FROM {table} ORDER BY written, encode_key")
             for path in paths:
-                path.unlink(missing_ok=True)
-                with suppress(OSError):
-                    path.parent.rmdir()
+                path.unlink(missing_ok=True)  # its folder stays: a writer beside this may hold a nameless file in it
             merged += len(paths)
         return merged
 

@@ -88,8 +88,13 @@ def run_preset(
     out: Path,
     workers: Workers,
     report: Callable[[Step], None] | None = None,
+    *,
+    details: bool = True,
 ) -> Finished:
     """Compress, rebuild and score images; what `out` has already is not done again.
+
+    Args:
+        details: as `finish` takes it.
 
     Raises:
         VitiqError: faults of the request, before any work; or no image could be compressed.
@@ -136,31 +141,50 @@ def run_preset(
     shown = _Shown(report, waiting * len(images))
     carry_on(run_study(study, store, workers, shown.first))
     if config.at_bytes is None:
-        made = [record for record in store.records(study) if record.details["group"] == "main"]
+        made = [record for record in store.records(study, details=False) if record.details["group"] == "main"]
         study = _at(study, {record.image: record.bytes for record in made if record.error is None})
         store.save(study)
         carry_on(run_study(study, store, workers, shown.second))
-    finished = finish(study, store, workers)
+    finished = finish(study, store, workers, details=details)
     if not any(record.details["group"] == "main" and record.error is None for record in finished.records):
         raise InputError(f"no image could be compressed with {config.codec}: " + "; ".join(finished.problems))
     return finished
 
 
-def finish(study: Study, store: Store, workers: Workers, step: Callable[[str], object] | None = None) -> Finished:
+def finish(
+    study: Study,
+    store: Store,
+    workers: Workers,
+    step: Callable[[str], object] | None = None,
+    *,
+    details: bool = True,
+) -> Finished:
     """Tables for people, scores of sets, and what went wrong.
 
-    The study is the last one from now on: another that began after it in the same folder may have ended before.
+    Args:
+        details: of the records, as `Store.records` takes it.
 
     Raises:
         StoreError: they cannot be written.
     """
     sets = set_scores(study, store, workers, step)
-    store.note_last(study)
-    write_tables(store.parts, study, store.out)
-    records = store.records(study)
+    write_as_last(study, store)
+    records = store.records(study, details=details)
     paths = {image.name: readable(image.path) for image in study.images}
     failed = dict.fromkeys(f"{paths[r.image]}: {r.codec}: {r.failure}" for r in records if r.failure is not None)
     return Finished(study, records, sets, [*study.problems, *failed])
+
+
+def write_as_last(study: Study, store: Store) -> None:
+    """Tables for people, of a study that is the last one from now on: another that began after it in the same folder
+    may have ended before. In a folder that takes no files, what is there stays.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
+    if store.is_writable():
+        store.note_last(study)
+        write_tables(store.parts, study, store.out)
 
 
 def carry_on(outcome: Outcome) -> None:

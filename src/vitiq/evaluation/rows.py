@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from vitiq.evaluation.parts import AS_PARQUET, Parts, cannot_write, connect, quoted, whole_rows
 from vitiq.evaluation.record import Record
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 T = TypeVar("T")
+Kept: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""What is kept of the details of a score."""
 
 ROWS = 5000
 """Rows that go to or come from DuckDB at once."""
@@ -122,11 +125,16 @@ def _task_rows(study: Study) -> Iterator[tuple[Any, ...]]:
         yield position, task.key, image.name, series.group, task.kind, task.value, image.bytes, notes
 
 
-def read_records(parts: Parts, study: Study, *, details: bool = True) -> list[Record]:
-    """Records of a study in its order; those that failed are among them, those still to be done are not."""
+def read_records(parts: Parts, study: Study, *, details: bool = True, kept: Kept = dict) -> list[Record]:
+    """Records of a study in its order; those that failed are among them, those still to be done are not.
+
+    Args:
+        details: False leaves out those of encodes, and of scores that are finite.
+        kept: what is kept of a score's details.
+    """
     with connect() as connection, whole_rows(parts.root):
         join(connection, parts, study)
-        scores = _scores(connection, study.metrics, details=details)
+        scores = _scores(connection, study.metrics, "true" if details else "NOT isfinite(value)", kept)
         shown = "e.details" if details else "'{}'"
         query = (
             f"SELECT encode_key, image, image_sha256, codec, label, settings, kind, asked, quality, reached, width, "
@@ -159,12 +167,14 @@ def read_standing(parts: Parts, study: Study) -> Standing:
     return Standing(len(study), done, failed, len(study) - records, files, unscored)
 
 
-def _scores(connection: DuckDBPyConnection, order: Sequence[str], *, details: bool) -> dict[str, dict[str, Score]]:
+def _scores(
+    connection: DuckDBPyConnection, order: Sequence[str], detailed: str, kept: Kept
+) -> dict[str, dict[str, Score]]:
     found: dict[str, dict[str, Score]] = {}
-    shown = "details" if details else "'{}'"
-    query = f"SELECT encode_key, metric, value, signature, {shown} FROM scores"
+    query = f"SELECT encode_key, metric, value, signature, CASE WHEN {detailed} THEN details END FROM scores"
     for key, metric, value, signature, text in fetched(connection, query):
-        found.setdefault(key, {})[metric] = Score(value, signature, parse_json(text))
+        details = {} if text is None or text == "{}" else kept(parse_json(text))
+        found.setdefault(key, {})[metric] = Score(value, sys.intern(signature), details)
     places = {name: place for place, name in enumerate(order)}
     return {key: dict(sorted(own.items(), key=lambda item: places.get(item[0], 0))) for key, own in found.items()}
 
@@ -252,6 +262,11 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
             except (OSError, duckdb.Error) as error:
                 if not _is_newest(table, out):  # else a finished folder that is read-only
                     raise cannot_write(table, error) from error
+
+
+def tables_are_newest(out: Path) -> bool:
+    """Whether both tables were written after every row and every study of a folder."""
+    return all(_is_newest(out / f"records.{suffix}", out) for suffix in ("parquet", "csv"))
 
 
 def _is_newest(table: Path, out: Path) -> bool:

@@ -23,7 +23,7 @@ from typing import Any
 from vitiq.errors import InputError
 from vitiq.evaluation.parts import Parts, cannot_write
 from vitiq.evaluation.record import Record
-from vitiq.evaluation.rows import read_records, read_standing
+from vitiq.evaluation.rows import Kept, read_records, read_standing
 from vitiq.evaluation.standing import Standing
 from vitiq.evaluation.study import Study
 from vitiq.files import write_changed, write_quickly
@@ -125,12 +125,18 @@ class Store:
                 f"give another folder with -o, such as {self.out / 'study'}"
             )
 
+    def is_writable(self) -> bool:
+        """Whether the folder takes files; one with finished studies need not."""
+        return os.access(self.out, os.W_OK | os.X_OK)
+
     def begin(self, study: Study) -> None:
-        """Make the folder, and note that this study is the last.
+        """Make the folder, and note that this study is the last, unless it is there and the folder takes no files.
 
         Raises:
             StoreError: it cannot be written.
         """
+        if not self.is_writable() and study.name in self.study_names():
+            return
         self.keep(self.out / RESULTS_MARK, b"results of vitiq: never read as inputs\n")
         if not self._holds(study):
             self.save(study)
@@ -197,14 +203,17 @@ class Store:
 
     # Rows
 
-    def records(self, study: Study | str | None = None, *, details: bool = True) -> list[Record]:
+    def records(self, study: Study | str | None = None, *, details: bool = True, kept: Kept = dict) -> list[Record]:
         """Records of a study in its order; those that failed are among them, those still to be done are not.
 
         Args:
             study: None for the last one.
-            details: False leaves out the details of scores and encodes, for very many records.
+            details: False leaves out the details of scores and encodes, for very many records; of a score that is not
+                finite they are there, as they say why.
+            kept: what is kept of a score's details, taken as they are read.
         """
-        return read_records(self.parts, study if isinstance(study, Study) else self.study(study), details=details)
+        chosen = study if isinstance(study, Study) else self.study(study)
+        return read_records(self.parts, chosen, details=details, kept=kept)
 
     def standing(self, study: Study) -> Standing:
         """How far a study is, without reading its records."""

@@ -178,12 +178,18 @@ class Study:
 
     @cached_property
     def name(self) -> str:
-        """Twelve hexadecimal digits that change with everything that is asked for."""
+        """Twelve hexadecimal digits that change with everything that is asked for: of files what they hold, not where
+        they are, so that a study whose files were moved is the same one, planned again.
+        """
         asked = self.to_json()
         for word in ("problems", "device", "anchor", "published", "spellings", "required"):
             asked.pop(word)
+        files = list(asked["images"])
         for series in asked["series"]:
             series.pop("targets")
+            files += [item for items in (series["ready"] or {}).values() for item in items]
+        for file in files:
+            file.pop("path")
         return sha256_of(asked)[:12]
 
     def __len__(self) -> int:

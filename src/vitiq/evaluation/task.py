@@ -8,6 +8,7 @@ error and takes no other with it. What cannot be written stops the study: it is 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -194,18 +195,32 @@ def _image(item: Item) -> ImageU8:
     held = _held.image  # taken once: other threads of a Dask worker hold theirs here too
     if held is None or held[0] != item.sha256:
         held = _held.image = None
-        pixels = read_image(Path(item.image))
+        pixels = read_image(_there(item.image))
         if pixels_digest(pixels) != item.sha256:
             raise InputError(f"{readable(item.image)}: changed since the study was planned; run the command again")
         held = _held.image = (item.sha256, pixels)
     return held[1]
 
 
+def _there(path: str) -> Path:
+    """The path of an image of the study.
+
+    Raises:
+        InputError: nothing is there.
+    """
+    if not os.path.lexists(path):
+        raise InputError(
+            f"{readable(path)}: no such file, where it was when the study was planned; if it was moved, give its new "
+            "place to the command that made the study (`vitiq bench`, with --plan for workers)"
+        )
+    return Path(path)
+
+
 def _made(batch: Batch, store: Store, item: Item, series: Series, image: ImageU8) -> tuple[dict[str, Any], ImageU8]:
     """Encode and decode, or take what was made elsewhere; keeps the files, and returns the row and the image."""
     trace: Trace | None = None
     if item.ready is not None:
-        rebuilt, of_reading = read_image_details(Path(item.ready.path))
+        rebuilt, of_reading = read_image_details(_there(item.ready.path))
         columns: dict[str, Any] = {"bytes": item.ready.bytes, "quality": item.ready.rate}
         columns["notes"] = json.dumps([f"reconstruction: {note}" for note in of_reading])
         details: dict[str, Any] = {"reconstruction_sha256": item.ready.sha256}
@@ -281,7 +296,7 @@ def _rebuilt(store: Store, item: Item, series: Series, image: ImageU8) -> ImageU
     A kept file that cannot be read is as good as none; a damaged reconstruction is replaced by what was made again.
     """
     if item.ready is not None:
-        return read_image(Path(item.ready.path))
+        return read_image(_there(item.ready.path))
     kept = store.path("reconstructions", item.key)
     damaged = kept.exists()
     if damaged:

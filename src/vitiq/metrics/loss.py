@@ -108,10 +108,11 @@ def _check_some(images: Tensor) -> None:
 class Loss(nn.Module):
     """A metric as something to minimise, of N×3×H×W images in [0, 1].
 
-    `scores` gives the metric's value of each image, in the metric's unit; calling the loss gives a mean over the images
-    that falls as they come closer. What that is, `forward` of the subclass says: 1 - score where identical images
-    score 1, the value itself where they score 0. Both are computed and given in float32 where images are narrower,
-    under `torch.autocast` too; gradients have the type of the images.
+    `scores` gives the metric's value of each image, in the metric's unit (of a ViT but for the resize, see
+    `vitiq.losses`); calling the loss gives a mean over the images that falls as they come closer. What that is,
+    `forward` of the subclass says: 1 - score where identical images score 1, the value itself where they score 0. Both
+    are computed and given in float32 where images are narrower, under `torch.autocast` too; gradients have the type of
+    the images.
 
     `distorted` may lie outside [0, 1], as a network's output does. A reference beyond `LEVELS` is refused, as it is at
     another scale: on the CPU at every call, on a GPU, which would have to be waited for, at the first call of a loss;

@@ -26,6 +26,7 @@ from jaxtyping import Num
 from torch import Tensor
 
 from vitiq.errors import InputError, MissingDependencyError, first_line
+from vitiq.metrics.alone import check_alone
 from vitiq.metrics.base import Metric as VitiqMetric
 from vitiq.metrics.base import PairMetric
 from vitiq.metrics.scoring import resolve_metrics, score_pairs
@@ -107,14 +108,18 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
         """As the metric states."""
         return self.metric.higher_is_better
 
-    def update(self, preds: Num[Tensor, "n c h w"], target: Num[Tensor, "n c h w"]) -> None:
-        """Take a batch: distorted images, then their references.
+    def update(self, preds: Num[Tensor, "n _ h w"], target: Num[Tensor, "n _ h w"] | None = None) -> None:
+        """Take a batch: distorted images, then their references, which a metric that needs none may go without.
 
         Raises:
-            InputError: no images of N×3×H×W, floats outside [0, 1], or sizes that differ.
+            InputError: no images of N×3×H×W, floats outside [0, 1], or sizes that differ; no references for a metric
+                that needs them.
             WeightsError, MissingDependencyError: what the metric needs is not found.
         """
-        distorted, references = eight_bit_images(preds), eight_bit_images(target)
+        if target is None:
+            check_alone([self.metric])
+        distorted = eight_bit_images(preds)
+        references = distorted if target is None else eight_bit_images(target)
         if isinstance(self.metric, RowMetric):
             for side, images in ((self.distorted_rows, distorted), (self.reference_rows, references)):
                 found = [np.asarray(self.metric.rows(image), np.float32) for image in images]

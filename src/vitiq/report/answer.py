@@ -9,6 +9,7 @@ from typing import Any
 
 from vitiq.evaluation.record import Record
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table, headline_columns
+from vitiq.report.details import shared_labels
 from vitiq.report.independence import RELATIVE
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
@@ -346,7 +347,7 @@ def warnings_of(record: Record) -> list[str]:
     details: Any = score.details if score else {}
     chance, deviation = details.get("chance"), details.get("chance_deviation")
     if score and chance is not None and deviation is not None and score.value <= chance + 2 * deviation:
-        found.append(f"At chance level: two unrelated images share {chance:.2f} ± {deviation:.2f} of their labels.")
+        found.append(f"At chance level: two random lists share {chance:.2f} ± {deviation:.2f} of their labels.")
     first = details.get("top1")
     if first and first[0] != first[1]:
         natural = record.scores.get("brisque")
@@ -354,11 +355,10 @@ def warnings_of(record: Record) -> list[str]:
         if isinstance(delta, int | float) and delta <= NATURAL and float(details.get("adjusted", 1)) < LOST:
             found.append(f"Looks natural, means something else: {first[0]} became {first[1]}.")
     elif first and score and score.value < 0.8:
-        kept = details.get("shared_labels") or []
-        likely = sum(float(row["original"]) >= 0.01 for row in kept)
+        kept = shared_labels(details)
         found.append(
             f"Still {first[0]} first, yet {score.value:.2f}: all {details.get('k', 100)} labels count alike, and only "
-            f"{likely} of the {len(kept)} shared ones have a probability of 1 % or more."
+            f"{kept.likely} of the {kept.total} shared ones have a probability of 1 % or more."
         )
     found += [note[:1].upper() + note[1:].rstrip(".") + "." for note in record.notes]
     return found

@@ -25,13 +25,13 @@ def model_of(study: Study) -> Model:
     return with_published(model, study.published, study.anchor)
 
 
-def read_model(out: Path) -> tuple[Study, Model]:
-    """A study and its numbers.
+def read_model(out: Path, name: str | None = None) -> tuple[Study, Model]:
+    """A study and its numbers, the last one if none is named.
 
     Raises:
         InputError: the folder holds no study, or none of its files is made yet.
     """
-    study = read_study(out)
+    study = read_study(out, name)
     model = model_of(study)
     if not model.records and study.missing:
         raise InputError(f"{out}: no finished task in this study, its tasks failed; the first: {study.missing[0]}")
@@ -68,7 +68,7 @@ def build_report(out: Path, *, single_file: bool = False, step: Callable[[int, i
     return target
 
 
-def summary_table(out: Path) -> str:
-    """The table that answers the study's question as Markdown, for the terminal."""
-    _, model = read_model(out)
+def summary_table(out: Path, name: str | None = None) -> str:
+    """The table that answers the question of a study, the last one if none is named, as Markdown for the terminal."""
+    _, model = read_model(out, name)
     return to_markdown(answer_table(model))

@@ -143,8 +143,8 @@ def meaning(model: Model, words: Answer) -> str:
     if info.key.partition("@")[0] == "vit-topk" and topk:
         return (
             f"{info.short}: a Vision Transformer names the original and the reconstruction; the score is the share of "
-            f"its {topk['k']} most probable labels that both have in common. 1 is all; two unrelated images share "
-            f"{topk['chance']}."
+            f"its {topk['k']} most probable labels that both have in common. 1 is all; two random lists of "
+            f"labels share {topk['chance']}."
         )
     low_high = f", {info.range_text}" if math.isfinite(info.low) and math.isfinite(info.high) else ""
     return f"{info.short}: {info.formula} ({info.direction_text}{low_high})." if info.formula else ""

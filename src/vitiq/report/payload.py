@@ -16,13 +16,12 @@ from vitiq.report.asked import asked_bytes, setting_text
 from vitiq.report.assets import Assets
 from vitiq.report.choice import first_columns
 from vitiq.report.comparisons import BdCell, agreement, anchors_of, bd_table, has_curves, pareto
+from vitiq.report.details import shared_labels
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Mean, Model
 from vitiq.report.published import image_line, mean_line, set_of
 from vitiq.report.source import Files, Study, previews, read_trace
 
-LABELS = 5
-"""Labels shown of each image."""
 STEPS = 200
 """Points of a search's loss curve that are kept."""
 
@@ -201,22 +200,19 @@ def _overlays(files: Files, assets: Assets) -> dict[str, str]:
 def _labels(record: Record, words: dict[str, int]) -> dict[str, Any]:
     score = record.scores.get("vit-topk")
     details: Any = score.details if score else {}
-    shared: Sequence[Any] = details.get("shared_labels") or ()
+    shared = shared_labels(details)
     first: Sequence[str] = details.get("top1") or ()
-    if not shared and not first:
+    if not shared.total and not first:
         return {}
 
     def word(label: str) -> int:
         return words.setdefault(label, len(words))
 
-    rows = [
-        [word(str(row["label"])), _short(float(row["original"]), 2), _short(float(row["reconstruction"]), 2)]
-        for row in sorted(shared, key=lambda row: -max(float(row["original"]), float(row["reconstruction"])))[:LABELS]
-    ]
+    rows = [[word(label), _short(original, 2), _short(rebuilt, 2)] for label, original, rebuilt in shared.rows]
     return {
         "top": [word(str(label)) for label in first],
         "rows": rows,
-        "shared": len(shared),
+        "shared": shared.total,
         "k": details.get("k"),
         "chance": _short(details.get("chance"), 3),
         "p": _short(details.get("p_value"), 2),

@@ -22,6 +22,7 @@ from vitiq.evaluation.series_sets import read_set_scores
 from vitiq.evaluation.standing import standing
 from vitiq.evaluation.store import Store, inside
 from vitiq.npz import bounded_npz
+from vitiq.report.details import shown_details
 from vitiq.report.metric_info import metric_infos
 from vitiq.text import parse_json
 
@@ -66,18 +67,18 @@ class Study:
     published: Sequence[RdPoint] = ()
 
 
-def read_study(out: Path) -> Study:
-    """The last study in a folder.
+def read_study(out: Path, name: str | None = None) -> Study:
+    """A study in a folder, the last one if none is named.
 
     Raises:
-        InputError: the folder holds no study.
+        InputError: the folder holds no study, or none of that name.
     """
     store = Store(out)
-    study = store.study()
+    study = store.study(name)
     records: list[tuple[Record, Files]] = []
     missing: list[str] = []
     unscored: list[str] = []
-    read = store.records(study)
+    read = store.records(study, kept=shown_details)
     for record in read:
         if record.failure is not None:
             lines = unscored if record.error is None else missing

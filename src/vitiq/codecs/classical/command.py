@@ -105,6 +105,9 @@ class Command(Codec):
         ladder = [low + round(steps * share) * chosen.step for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
         self.qualities = tuple(dict.fromkeys(ladder))  # type: ignore[misc]
         self.default_quality = middle if chosen.quality is None else chosen.quality  # type: ignore[misc]
+        if self._has_one_rate():
+            self.qualities = (self.default_quality,)  # type: ignore[misc, assignment]
+            self.quality_range = (self.default_quality, self.default_quality, chosen.step)  # type: ignore[misc]
         self.quality_help = f"{low:g} to {high:g}, as {{q}} of {program or 'the program'}"  # type: ignore[misc]
         if not self._is_named():
             self.title = program or Command.title  # type: ignore[misc]
@@ -145,6 +148,10 @@ class Command(Codec):
             except (TaskError, InputError) as error:
                 raise BitstreamError(str(error)) from error
 
+    def _has_one_rate(self) -> bool:
+        """Whether the program is given no quality."""
+        return bool(self._encode) and not any("{q}" in word for word in self._encode)
+
     def _run(self, words: list[str], given: Path, made: Path, quality: float | None) -> None:
         program, path = words[0], _found(words)
         values = {"in": str(given), "out": str(made), "q": "" if quality is None else f"{quality:g}"}
@@ -156,8 +163,13 @@ class Command(Codec):
             raise TaskError(f"{program} ended with exit code 0 but wrote no {{out}}: {ran.said or 'no message'}")
 
     def check_ready(self, qualities: Sequence[float]) -> None:
-        """Refuse where a template is missing, or its program."""
-        del qualities
+        """Refuse where a template is missing, or its program; or several qualities, of which it would know nothing."""
+        if self._has_one_rate() and len(set(qualities)) > 1:
+            raise InputError(
+                f"codec cmd: {self.options.encode!r} has no {{q}}, so it makes one file of an image, and "
+                f"{len(set(qualities))} qualities are asked for; give one quality or none, or put {{q}} where the "
+                "program takes it"
+            )
         for words, said in ((self._encode, NO_PROGRAM), (self._decode, NO_DECODER)):
             if not words:
                 raise InputError(said)
@@ -181,7 +193,7 @@ class Command(Codec):
 
     def check_quality(self, quality: float) -> None:
         """A number in the range."""
-        low, high, _ = self.quality_range or (0, 0, 0)
+        low, high = sorted((self.options.low, self.options.high))
         if not low <= quality <= high:
             raise InputError(f"quality {quality:g} given for {self.label()}, expected {self.quality_help}")
 

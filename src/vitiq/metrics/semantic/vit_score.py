@@ -97,7 +97,7 @@ class VitTopK(_AtK):
 
 
 class VitTopKAdjusted(_AtK):
-    """ViT-Score corrected for chance: 0 for two unrelated images on average, 1 for identical label lists."""
+    """ViT-Score corrected for chance: 0 for two random lists on average, 1 for identical label lists."""
 
     name = "vit-topk-adj"
     title = "ViT-Score, chance-corrected"

@@ -91,7 +91,7 @@
   }
   function labels(l) {
     const box = el("details"), table = el("table", "small");
-    const chance = l.chance !== null ? ` Chance alone shares ${num(l.chance, 2)}; p ${l.p < 1e-6 ? "< 1e-6" : "= " + l.p}.` : "";
+    const chance = l.chance !== null ? ` Two random lists share ${num(l.chance, 2)}; p ${l.p < 1e-6 ? "< 1e-6" : "= " + l.p}.` : "";
     box.append(el("summary", "", l.top.length ? `Labels: ${D.words[l.top[0]]} → ${D.words[l.top[1]]}` : "Labels"));
     table.innerHTML = "<thead><tr><th scope=col>label<th scope=col>original<th scope=col>here</thead><tbody></tbody>";
     for (const [word, p, q] of l.rows) { const tr = table.tBodies[0].insertRow(); tr.append(el("td", "", D.words[word]), bar(p), bar(q)); }
