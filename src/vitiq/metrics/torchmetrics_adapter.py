@@ -108,7 +108,7 @@ class TorchMetric(Metric):  # type: ignore[misc,unused-ignore]
         """As the metric states."""
         return self.metric.higher_is_better
 
-    def update(self, preds: Num[Tensor, "n c h w"], target: Num[Tensor, "n c h w"] | None = None) -> None:
+    def update(self, preds: Num[Tensor, "n _ h w"], target: Num[Tensor, "n _ h w"] | None = None) -> None:
         """Take a batch: distorted images, then their references, which a metric that needs none may go without.
 
         Raises:
