@@ -130,7 +130,7 @@ GOOD: dict[str, tuple[bytes, ImageU8, str]] = {
         np.rint((255.0 - CMYK[:, :, :3]) * (255.0 - CMYK[:, :, 3:]) / 255).astype(np.uint8),
         "CMYK converted",
     ),
-    "turned.png": (turned(), np.rot90(gradient(), -1), "turned by its EXIF"),
+    "turned.png": (turned(), np.rot90(gradient(), -1), "turned by its stated"),
     "one.png": (saved(Image.new("RGB", (1, 1), (9, 8, 7)), "PNG"), np.array([[[9, 8, 7]]], np.uint8), ""),
     "long.png": (saved(Image.fromarray(gradient(30_000, 2)), "PNG"), gradient(30_000, 2), ""),
 }

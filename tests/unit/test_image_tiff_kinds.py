@@ -233,7 +233,7 @@ def test_a_whole_jpeg_within_old_jpeg_coding(orientation: int) -> None:
     expected = expected[:13, :30]
     image, notes = decode_image(data, "x.tif")
     assert (image == (expected if orientation == 1 else np.rot90(expected, -1))).all()
-    assert ("turned by its EXIF orientation" in notes) == (orientation == 6)
+    assert ("turned by its stated orientation" in notes) == (orientation == 6)
     with pytest.raises(InputError, match="damaged"):
         decode_image(data[:-9], "x.tif")
 

@@ -28,7 +28,7 @@ from vitiq.codecs.journal import Journal
 from vitiq.codecs.noted import gathered
 from vitiq.codecs.rate_target import above_target, encode_within
 from vitiq.codecs.spec import RateSpec, make_codec
-from vitiq.errors import BitstreamError, InputError
+from vitiq.errors import BitstreamError, InputError, VitiqError
 from vitiq.files import check_output, write_bytes
 from vitiq.image.io import decode_image as read_image_bytes
 from vitiq.image.io import png_bytes
@@ -261,7 +261,7 @@ def decode_image(
         codec.load(data)
         begun = time.perf_counter()
         image, notes = codec.decode_noted(data)
-    except (BitstreamError, InputError) as error:
+    except VitiqError as error:  # weights and programs that are missing, too: the file asks for them
         raise type(error)(f"{source}: {error}") from error
     height, width, _ = image.shape
     return image, DecodedFile(source, target, codec.name, width, height, time.perf_counter() - begun, notes)
