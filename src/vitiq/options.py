@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from vitiq.errors import InputError, near_names
+from vitiq.errors import SettingError, near_names
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ def make_options(kind: type[T], given: Mapping[str, object], owner: str) -> T:
         owner: whose options they are, for messages ("codec jpeg").
 
     Raises:
-        InputError: an unknown option, or an illegal value; lists what is legal.
+        SettingError: an unknown option, or an illegal value; lists what is legal.
     """
     known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     unknown = [name for name in given if name not in known]
@@ -80,7 +80,7 @@ def make_options(kind: type[T], given: Mapping[str, object], owner: str) -> T:
         near = near_names(unknown[0], known, most=1)
         legal = f"it takes {', '.join(known)}" if known else "it takes none"
         meant = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"{owner} does not take the option {', '.join(unknown)}{meant}; {legal}")
+        raise SettingError(f"{owner} does not take the option {', '.join(unknown)}{meant}; {legal}")
     hints = get_type_hints(kind)
     values = {name: read_value(value, hints[name], known[name], owner) for name, value in given.items()}
     return kind(**values)
@@ -99,7 +99,7 @@ def read_value(value: object, hint: object, item: Field[Any], owner: str) -> obj
     """A value as its field's type has it; text is read.
 
     Raises:
-        InputError: it is of another type, or not a legal value.
+        SettingError: it is of another type, or not a legal value.
     """
     parts = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
     if value is None and type(None) in parts:
@@ -109,7 +109,7 @@ def read_value(value: object, hint: object, item: Field[Any], owner: str) -> obj
         if found is not None and _within(found, item) and (found != "" or item.default == ""):
             return found
     given = "given without a value" if value == "" else f"is {value!r}"
-    raise InputError(f"{owner}: option {item.name} {given}, expected {_expected(parts, item)}")
+    raise SettingError(f"{owner}: option {item.name} {given}, expected {_expected(parts, item)}")
 
 
 def _as(value: object, kind: object) -> object:

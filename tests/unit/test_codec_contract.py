@@ -153,7 +153,7 @@ def test_what_cannot_be_reached_is_said() -> None:
         assert (len(found.data), found.reached) == (7, False)
         found = find(Jpeg(), np.zeros((64, 64, 3), np.uint8), Bytes(1))
         assert not found.reached
-        assert "smallest file" in found.notes[0]
+        assert "the smallest of those tried" in found.notes[0]
 
 
 def test_nearest_may_be_above() -> None:

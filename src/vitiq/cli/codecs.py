@@ -99,6 +99,6 @@ def describe_options(kind: type[Any]) -> list[tuple[str, str, str, str]]:
             legal += f" to {high}" if high is not None else ""
             group = item.metadata.get("names")
             legal += f": {', '.join(known)}" if group and (known := registry.names(group)) else ""
-        default = "not set" if item.default is None else str(item.default)
+        default = "not set" if item.default is None or item.default == "" else str(item.default)
         found.append((item.name, legal, default, str(item.metadata.get("help", ""))))
     return found

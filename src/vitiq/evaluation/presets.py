@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from vitiq.codecs.defaults import COMPARATORS, LADDER, LADDER_QUALITIES
-from vitiq.codecs.spec import CodecSpec, RateSpec, on_device, parse_codec, parse_codecs
-from vitiq.errors import InputError
+from vitiq.codecs.spec import CodecSpec, RateSpec, on_device, parse_codec, parse_codecs, with_options
+from vitiq.errors import InputError, SettingError
 from vitiq.evaluation.engine import Outcome, run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -103,7 +103,7 @@ def run_preset(
     main: Series | None = None
     again: list[Series] = []
     with faults.gathered():
-        spec = on_device(_with_options(parse_codec(config.codec), config.options), config.device)
+        spec = on_device(with_options(parse_codec(config.codec), config.options), config.device)
         group = MAIN if config.at_bytes is None else MAIN_APART
         main = series_of(spec, rates=[_main_rate(spec, config.rate)], group=group)
         again = [] if config.at_bytes is None else [_equal_bytes(spec)]
@@ -185,7 +185,7 @@ def _main_rate(spec: CodecSpec, rate: RateSpec | None) -> tuple[RateKind, float]
         InputError: a quality that the codec does not take, or more than one rate.
     """
     if len(spec.rates) > 1 or (spec.rates and rate is not None):
-        raise InputError(f"{spec.name}: one rate expected; compare several with `vitiq bench`")
+        raise SettingError(f"{spec.name}: one rate expected; compare several with `vitiq bench`")
     chosen = rate or next(iter(spec.rates), None)
     codec = replace(spec, rates=() if chosen is None else (chosen,)).make()
     return ("quality", float(codec.default_quality)) if chosen is None else (chosen.kind, chosen.value)
@@ -194,10 +194,6 @@ def _main_rate(spec: CodecSpec, rate: RateSpec | None) -> tuple[RateKind, float]
 def _equal_bytes(spec: CodecSpec) -> Series:
     """A codec at sizes that are set later."""
     return series_of(spec, group="equal-bytes", nearest=True, own_targets=True)
-
-
-def _with_options(spec: CodecSpec, options: dict[str, Any]) -> CodecSpec:
-    return replace(spec, options={**spec.options, **options})
 
 
 def _at(study: Study, targets: dict[str, int]) -> Study:

@@ -43,7 +43,7 @@ def setting_text(record: Record) -> str:
         return f"{'closest to' if record.nearest else 'at most'} {number_text(record.rate_value, 0)} bytes"
     if record.rate_kind == "bpp":
         return f"{record.rate_value:g} bits per pixel"
-    return "as given" if record.quality is None else f"quality {record.rate_value:g}"
+    return "as given" if record.quality is None else f"quality {record.rate_value:.10g}"
 
 
 def excess(own: Sequence[Record]) -> float:

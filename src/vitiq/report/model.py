@@ -287,7 +287,9 @@ def _levels(model: Model) -> list[list[Row]]:
         if target is not None:
             level = sorted(targets[record.image]).index(round(target))
             levels.setdefault(level, {}).setdefault(curve, {})[record.image] = record
-    found = [[_row(model, curve, list(own.values())) for curve, own in levels[level].items()] for level in sorted(levels)]
+    found = [
+        [_row(model, curve, list(own.values())) for curve, own in levels[level].items()] for level in sorted(levels)
+    ]
     return [rows for rows in found if len(rows) > 1]
 
 
