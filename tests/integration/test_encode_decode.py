@@ -529,6 +529,13 @@ def test_wrong_settings_fail_before_any_work(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_numbers_of_a_million_are_written_out_and_an_empty_default_is_none(vitiq: Vitiq, photo: Path) -> None:
+    assert "quality 1000000)" in vitiq("encode", photo, "-c", "webp-shrunk", "--bytes", 1_000_000, "--force").out
+    shown = vitiq("codecs", "info", "cmd").out
+    assert "(text; default not set)" in shown
+    assert "default )" not in shown
+
+
 def test_options_of_a_codec_in_both_spellings(vitiq: Vitiq, photo: Path) -> None:
     sizes = [
         json.loads(vitiq("encode", photo, "-c", "jpeg", "--json", "--force", *option).out)["bytes"]
