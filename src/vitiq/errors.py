@@ -2,6 +2,7 @@
 
     VitiqError
     ├── InputError              an image, folder or setting given by the user cannot be used
+    │   ├── SettingError        an option of a codec, a quality or a size that is illegal whatever the image
     │   └── UndefinedError      a requested value is undefined, for instance for a network's non-finite output
     ├── BitstreamError          a compressed file is damaged, of an unknown format, or exceeds a limit
     ├── UnknownNameError        no codec, metric or backbone of that name (lists near matches)
@@ -26,6 +27,10 @@ class VitiqError(Exception):
 
 class InputError(VitiqError):
     """An image, folder or setting given by the user cannot be used."""
+
+
+class SettingError(InputError):
+    """An option of a codec, or a quality or size of its files, is illegal whatever the image: exit code 2."""
 
 
 class UndefinedError(InputError):

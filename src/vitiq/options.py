@@ -18,7 +18,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from vitiq.errors import InputError, PluginError, near_names
+from vitiq.errors import PluginError, SettingError, near_names
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ def make_options(kind: type[T], given: Mapping[str, object], owner: str) -> T:
         owner: whose options they are, for messages ("codec jpeg").
 
     Raises:
-        InputError: an unknown option, or an illegal value; lists what is legal.
+        SettingError: an unknown option, or an illegal value; lists what is legal.
         PluginError: an option of a type that could never be set.
     """
     known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def make_options(kind: type[T], given: Mapping[str, object], owner: str) -> T:
         near = near_names(unknown[0], known, most=1)
         legal = f"it takes {', '.join(known)}" if known else "it takes none"
         meant = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"{owner} does not take the option {', '.join(unknown)}{meant}; {legal}")
+        raise SettingError(f"{owner} does not take the option {', '.join(unknown)}{meant}; {legal}")
     hints = get_type_hints(kind)
     if unreadable := [f"{name}: {hints[name]}" for name in known if not _is_readable(hints[name])]:
         raise PluginError(
@@ -107,7 +107,7 @@ def read_value(value: object, hint: object, item: Field[Any], owner: str) -> obj
     """A value as its field's type has it; text is read.
 
     Raises:
-        InputError: it is of another type, or not a legal value.
+        SettingError: it is of another type, or not a legal value.
     """
     parts = _parts(hint)
     if type(None) in parts and str(value).lower() == "none" and str(value) not in map(str, choices(hint)):
@@ -117,7 +117,7 @@ def read_value(value: object, hint: object, item: Field[Any], owner: str) -> obj
         if found is not None and _within(found, item) and (found != "" or item.default == ""):
             return found
     given = "given without a value" if value == "" else f"is {value!r}"
-    raise InputError(f"{owner}: option {item.name} {given}, expected {_expected(parts, item)}")
+    raise SettingError(f"{owner}: option {item.name} {given}, expected {_expected(parts, item)}")
 
 
 def _parts(hint: object) -> tuple[object, ...]:

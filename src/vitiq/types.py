@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from jaxtyping import UInt8
 
-from vitiq.errors import InputError
+from vitiq.errors import InputError, SettingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,14 +54,14 @@ class Quality:
     """A rate given as a codec's own quality setting.
 
     Raises:
-        InputError: not a finite number.
+        SettingError: not a finite number.
     """
 
     value: float
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
-            raise InputError(f"quality {self.value} given, a finite number expected")
+            raise SettingError(f"quality {self.value} given, a finite number expected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Bytes:
     """A rate given as the most bytes that the whole file may have.
 
     Raises:
-        InputError: not a whole number from 1.
+        SettingError: not a whole number from 1.
     """
 
     count: int
@@ -77,7 +77,7 @@ class Bytes:
     def __post_init__(self) -> None:
         whole = isinstance(self.count, int) or (math.isfinite(self.count) and self.count == int(self.count))
         if not whole or self.count < 1:
-            raise InputError(f"{self.count} bytes given for a file, a whole number from 1 expected")
+            raise SettingError(f"{self.count} bytes given for a file, a whole number from 1 expected")
         object.__setattr__(self, "count", int(self.count))
 
     @classmethod
@@ -85,10 +85,10 @@ class Bytes:
         """The most bytes that are no more than `bpp` bits per pixel of a width×height image, at least 1.
 
         Raises:
-            InputError: bpp is not a finite number above 0.
+            SettingError: bpp is not a finite number above 0.
         """
         if not (math.isfinite(bpp) and bpp > 0):
-            raise InputError(f"{bpp:g} bits per pixel given, a finite number above 0 expected")
+            raise SettingError(f"{bpp:g} bits per pixel given, a finite number above 0 expected")
         wanted, pixels = float(bpp), width * height
         count = math.floor(min(wanted * pixels / 8, 2.0**62))
         # The product is rounded: 0.3 of 80 pixels must give the 3 bytes whose 8 · 3 / 80 is the same number as 0.3.

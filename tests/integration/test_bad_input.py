@@ -11,6 +11,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 
 from program import Answer, Vitiq
+from vitiq import encode, inspect, load_image, score
 from vitiq.codecs.base import Codec
 from vitiq.codecs.classical.downscaled import DownscaledWebP
 from vitiq.codecs.classical.pillow import Avif, Jpeg, WebP
@@ -130,7 +132,7 @@ GOOD: dict[str, tuple[bytes, ImageU8, str]] = {
         np.rint((255.0 - CMYK[:, :, :3]) * (255.0 - CMYK[:, :, 3:]) / 255).astype(np.uint8),
         "CMYK converted",
     ),
-    "turned.png": (turned(), np.rot90(gradient(), -1), "turned by its EXIF"),
+    "turned.png": (turned(), np.rot90(gradient(), -1), "turned by its stated"),
     "one.png": (saved(Image.new("RGB", (1, 1), (9, 8, 7)), "PNG"), np.array([[[9, 8, 7]]], np.uint8), ""),
     "long.png": (saved(Image.fromarray(gradient(30_000, 2)), "PNG"), gradient(30_000, 2), ""),
 }
@@ -439,6 +441,48 @@ def test_damaged_files_are_named(name: str, damage: str, coded: dict[str, bytes]
         check_one_line(answer, path)
         assert answer.out == ""
     assert not (tmp_path / "y.png").exists()
+
+
+def test_why_a_damaged_compressed_file_gives_no_image_is_said(
+    coded: dict[str, bytes], vitiq: Vitiq, tmp_path: Path
+) -> None:
+    """And of a whole one, where an image is expected, what it is."""
+    image, damaged, whole = plain(tmp_path / "x.png"), tmp_path / "damaged.viq", tmp_path / "whole.viq"
+    damaged.write_bytes(coded["generative"][:-5])
+    whole.write_bytes(coded["generative"])
+    answer = vitiq("score", image, damaged, "-m", "mse")
+    check_one_line(answer, damaged)
+    assert "CRC-32 does not match" in answer.err
+    for door in (load_image, partial(encode, codec="jpeg"), partial(score, image, metrics="mse")):
+        with pytest.raises(InputError, match=r"damaged\.viq: .*CRC-32 does not match"):
+            door(damaged)
+    for arguments in (("encode", whole, "-c", "jpeg"), ("run", whole, "-o", tmp_path / "out")):
+        answer = vitiq(*arguments)
+        check_one_line(answer, whole)
+        assert "a compressed file (.viq), no image; `vitiq decode`" in answer.err
+
+
+def test_a_file_whose_weights_are_missing_is_named(coded: dict[str, bytes], vitiq: Vitiq, tmp_path: Path) -> None:
+    body = bytearray(coded["generative"][:-4])
+    weights = bytes.fromhex(inspect(coded["generative"]).weights or "")
+    at = bytes(body).index(weights)
+    body[at] ^= 255
+    path = tmp_path / "x.viq"
+    path.write_bytes(bytes(body) + zlib.crc32(body).to_bytes(4, "big"))
+    for arguments in (("decode", path, "-o", tmp_path / "y.png"), ("classify", path)):
+        answer = vitiq(*arguments)
+        check_one_line(answer, path)
+        assert answer.err.startswith(f"vitiq: error: {path}: ")
+        assert "not found" in answer.err
+
+
+@pytest.mark.parametrize("command", ["encode", "info", "decode", "score x.png", "classify"])
+def test_an_address_is_not_looked_for_among_the_files(command: str, vitiq: Vitiq, tmp_path: Path) -> None:
+    plain(tmp_path / "x.png")
+    words = [str(tmp_path / word) if word == "x.png" else word for word in command.split()]
+    answer = vitiq(*words, "https://example.org/a.viq")
+    assert answer.code == 1
+    assert "the address https://example.org/a.viq given; nothing is downloaded" in answer.err
 
 
 @pytest.mark.parametrize("name", ["generative", "inversion", "inversion-vector"])

@@ -6,6 +6,7 @@ networks round differently under other instructions. Each case is a process of i
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -96,6 +97,22 @@ def test_verify_decodes_under_other_settings(
     assert [line.split(": ")[1] for line in lines[1:]] == [setting.name for setting in verify.SETTINGS]
     assert all(line.endswith((": pixels identical", ": pixels differ by up to 1 of 255")) for line in lines[1:])
     assert lines[1].endswith(lines[2].split(": ")[2]), "the number of threads changes nothing"
+
+
+@pytest.mark.parametrize(("name", "held"), [("generative.viq", True), ("x.jpg", None)])
+def test_json_says_whether_symbols_match_too(
+    name: str,
+    held: bool | None,
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "x.jpg").write_bytes(Jpeg().encode(np.full((9, 8, 3), 100, np.uint8)))
+    file = files / name if (files / name).exists() else tmp_path / name
+    monkeypatch.setattr(verify, "differences", lambda *_: [])
+    assert call(monkeypatch, "decode", file, "-o", tmp_path / "y.png", "--verify", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["symbols_match"] is held
 
 
 def test_settings_reach_the_other_process(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:

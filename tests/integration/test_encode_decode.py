@@ -475,10 +475,10 @@ def test_a_size_that_no_file_reaches_is_a_problem(vitiq: Vitiq, photo: Path, tmp
     out = tmp_path / "small.jpg"
     answer = vitiq("encode", photo, "-c", "jpeg", "--bytes", 1, "--json", "--quiet", "-o", out)
     made = json.loads(answer.out)
-    said = f"{photo}: 1 bytes cannot be reached: the codec's smallest file of this image has {made['bytes']}, written"
+    said = f"{photo}: no file of at most 1 byte was found: the smallest of those tried has {made['bytes']}, written"
     assert (answer.code, made["reached"], made["bytes"]) == (1, False, out.stat().st_size)
     assert answer.err.startswith(f"vitiq: {said} to {out}; ")
-    assert answer.err.count("cannot be reached") == 1
+    assert answer.err.count("was found") == 1
     folder = tmp_path / "coded"
     for count in ("1 above the size asked for", "1 there already"):
         answer = vitiq("encode", photo, "-c", "jpeg", "--bytes", 1, "-o", f"{folder}/")
@@ -494,19 +494,29 @@ def test_a_size_that_no_file_reaches_is_a_problem(vitiq: Vitiq, photo: Path, tmp
     ("arguments", "code", "said"),
     [
         (("-c", "jpge"), 2, "did you mean jpeg"),
-        (("-c", "jpeg", "-q", "30.7"), 1, "whole number"),
-        (("-c", "jpeg", "-q", "101"), 1, "1 to 100"),
-        (("-c", "jpeg", "-q", "nan"), 1, "finite"),
+        (("-c", "jpeg", "-q", "30.7"), 2, "whole number"),
+        (("-c", "jpeg", "-q", "101"), 2, "1 to 100"),
+        (("-c", "jpeg", "-q", "nan"), 2, "finite"),
         (("-c", "jpeg", "--bytes", "0"), 2, "0"),
-        (("-c", "jpeg", "--bpp", "-1"), 1, "above 0"),
+        (("-c", "jpeg", "--bpp", "-1"), 2, "above 0"),
         (("-c", "jpeg", "-q", "3", "--bytes", "900"), 2, "--quality and --bytes"),
         (("-c", "jpeg", "-q", "3", "--at-bytes", "900"), 2, "not --quality and --at-bytes"),
         (("-c", "jpeg@30", "-q", "3"), 2, "several rates"),
         (("-c", "jpeg@30,40"), 2, "several rates"),
-        (("-c", "jpeg", "--iterations", "3"), 1, "it takes subsampling"),
-        (("-c", "jpeg", "-O", "subsampling=9"), 1, "4:2:0"),
+        (("-c", "jpeg", "--iterations", "3"), 2, "it takes subsampling"),
+        (("-c", "jpeg", "-O", "subsampling=9"), 2, "4:2:0"),
+        (("-c", "jpeg[subsampling=4:2:2]", "-O", "subsampling=4:4:4"), 2, "given twice, as 4:2:2 and as 4:4:4"),
+        (("-c", "jpeg", "-O", "subsampling=4:2:2", "--subsampling", "4:4:4"), 2, "as 4:2:2 and as 4:4:4"),
+        (
+            (
+                "-c",
+                "jpeg[subsampling=4:2:2,subsampling=4:4:4]",
+            ),
+            2,
+            "as 4:2:2 and as 4:4:4",
+        ),
         (("-c", "jpeg", "-O", "nonsense"), 2, "-O nonsense=VALUE"),
-        (("-c", "jpeg", "--subsampling"), 1, "given without a value, expected one of 4:2:0"),
+        (("-c", "jpeg", "--subsampling"), 2, "given without a value, expected one of 4:2:0"),
     ],
 )
 def test_wrong_settings_fail_before_any_work(
@@ -517,6 +527,13 @@ def test_wrong_settings_fail_before_any_work(
     assert said in answer.err
     assert answer.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_of_a_million_are_written_out_and_an_empty_default_is_none(vitiq: Vitiq, photo: Path) -> None:
+    assert "quality 1000000)" in vitiq("encode", photo, "-c", "webp-shrunk", "--bytes", 1_000_000, "--force").out
+    shown = vitiq("codecs", "info", "cmd").out
+    assert "(text; default not set)" in shown
+    assert "default )" not in shown
 
 
 def test_options_of_a_codec_in_both_spellings(vitiq: Vitiq, photo: Path) -> None:

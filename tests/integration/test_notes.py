@@ -35,7 +35,7 @@ KINDS: dict[str, tuple[Callable[[Image.Image, Path], object], str]] = {
         lambda image, path: image.save(path, save_all=True, append_images=[image.rotate(180)]),
         "first of 2 frames",
     ),
-    "turned.jpg": (lambda image, path: image.save(path, exif=TURNED), "turned by its EXIF orientation"),
+    "turned.jpg": (lambda image, path: image.save(path, exif=TURNED), "turned by its stated orientation"),
 }
 """Files that codecs read, and what is said of each."""
 

@@ -148,12 +148,12 @@ def test_what_cannot_be_reached_is_said() -> None:
     for find in (encode_within, encode_nearest):
         found = find(Sized(), IMAGE, Bytes(9))
         assert (len(found.data), found.quality, found.reached) == (10, 1, False)
-        assert "9 bytes cannot be reached" in found.notes[0]
+        assert "no file of at most 9 bytes was found" in found.notes[0]
         found = find(Budget(), IMAGE, Bytes(3))
         assert (len(found.data), found.reached) == (7, False)
         found = find(Jpeg(), np.zeros((64, 64, 3), np.uint8), Bytes(1))
         assert not found.reached
-        assert "smallest file" in found.notes[0]
+        assert "the smallest of those tried" in found.notes[0]
 
 
 def test_nearest_may_be_above() -> None:

@@ -19,8 +19,9 @@ import pytest
 from vitiq.cli.codecs import describe_options
 from vitiq.codecs.classical.command import Command, filled
 from vitiq.codecs.detect import codec_of
+from vitiq.codecs.files import encode_image
 from vitiq.codecs.rate_target import encode_within
-from vitiq.codecs.spec import make_codec, parse_codec
+from vitiq.codecs.spec import RateSpec, make_codec, parse_codec
 from vitiq.errors import BitstreamError, InputError, MissingDependencyError, TaskError
 from vitiq.types import Bytes, ImageU8, Quality
 
@@ -94,6 +95,17 @@ def test_failures_say_what_the_program_said(tmp_path: Path, small: ImageU8, body
         codec.encode(small)
     with pytest.raises(BitstreamError, match=message):
         codec.decode(b"file")
+
+
+def test_a_failure_says_which_quality_was_tried_and_how_to_set_the_range(tmp_path: Path, small: ImageU8) -> None:
+    template = script(tmp_path, "sys.exit('out of range')") + " {q}"
+    codec = Command(encode=template)
+    with pytest.raises(TaskError, match=r"exit code 1 at \{q\} = 25: out of range; .*from 0 to 100: set low and high"):
+        codec.encode(small, Quality(25))
+    with pytest.raises(TaskError, match=r"at \{q\} = 1234567: out of range$"):
+        Command(encode=template, high=2e6).encode(small, Quality(1234567))
+    with pytest.raises(TaskError, match=r"^x\.png: .* at \{q\} = 0: "):
+        encode_image(small, Path("x.png"), tmp_path / "x.bin", codec=codec, rate=RateSpec("bytes", 100))
 
 
 def test_what_a_stopped_program_started_is_stopped_too(tmp_path: Path, small: ImageU8) -> None:

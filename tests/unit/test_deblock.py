@@ -188,7 +188,7 @@ def test_it_is_turned_and_coloured_as_everywhere(photo: ImageU8) -> None:
     exif[274] = 6
     found, notes = restore_jpeg(as_jpeg(photo, exif=exif), "turned.jpg")
     np.testing.assert_array_equal(found, np.rot90(restore_jpeg(as_jpeg(photo), "plain.jpg")[0], -1))
-    assert notes == ["turned by its EXIF orientation"]
+    assert notes == ["turned by its stated orientation"]
 
 
 def test_strips_give_what_the_whole_gives(photo: ImageU8, monkeypatch: pytest.MonkeyPatch) -> None:

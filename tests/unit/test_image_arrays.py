@@ -94,7 +94,7 @@ def test_a_pillow_image_is_turned_as_its_file_is(tmp_path: Path) -> None:
         found, notes = to_image(image)
     np.testing.assert_array_equal(found, read_image(path))
     assert found.shape == (56, 72, 3)
-    assert notes == ["turned by its EXIF orientation"]
+    assert notes == ["turned by its stated orientation"]
 
 
 def test_batches_come_as_arrays_of_four_axes_or_as_lists(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_orientation_of_tiff_is_applied_once_and_said(value: int, bits: int) -> 
         8: np.rot90(file),
     }[value]
     assert np.array_equal(image[:, :, 0], shown)
-    assert notes.count("turned by its EXIF orientation") == (value != 1)
+    assert notes.count("turned by its stated orientation") == (value != 1)
 
 
 def headers_of_two_to_the_31() -> dict[str, bytes]:

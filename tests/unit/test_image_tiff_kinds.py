@@ -233,7 +233,7 @@ def test_a_whole_jpeg_within_old_jpeg_coding(orientation: int) -> None:
     expected = expected[:13, :30]
     image, notes = decode_image(data, "x.tif")
     assert (image == (expected if orientation == 1 else np.rot90(expected, -1))).all()
-    assert ("turned by its EXIF orientation" in notes) == (orientation == 6)
+    assert ("turned by its stated orientation" in notes) == (orientation == 6)
     with pytest.raises(InputError, match="damaged"):
         decode_image(data[:-9], "x.tif")
 
@@ -282,3 +282,22 @@ def test_the_tag_of_a_predictor_does_not_count_without_compression(bits: tuple[i
     plain, _ = decode_image(tiff(tags((4, 3), bits, photometric), samples.tobytes()), "x")
     tagged, _ = decode_image(tiff(tags((4, 3), bits, photometric, t317=2), samples.tobytes()), "x")
     np.testing.assert_array_equal(tagged, plain)
+
+
+def test_slices_of_a_volume_beyond_the_first_are_noted() -> None:
+    samples = np.random.default_rng(3).integers(0, 256, (5, 7, 3))
+    kind = tags((7, 5), (8, 8, 8), 2, t32997=4)
+    image, notes = decode_image(tiff(kind, samples.astype(np.uint8).tobytes() * 4), "x")
+    assert (image == samples).all()
+    assert notes == ["first of 4 slices"]
+
+
+def test_no_warning_of_pillow_is_heard_of_damaged_tags(recwarn: pytest.WarningsRecorder) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), (9, 99, 200)).save(buffer, "TIFF", compression="jpeg")
+    whole = buffer.getvalue()
+    entry = struct.pack("<HHI", 277, 3, 1)
+    assert whole.count(entry) == 1
+    with pytest.raises(InputError):
+        decode_image(whole.replace(entry, struct.pack("<HHI", 277, 3, 127)), "x.tif")
+    assert not [str(warning.message) for warning in recwarn]

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitiq.codecs.base import Codec
+from vitiq.codecs.classical.pillow import WebP
 from vitiq.codecs.filtered import FilteredCodec
 from vitiq.codecs.rate_target import encode_nearest, encode_within
 from vitiq.codecs.transform.codec import TransformViqCodec
 from vitiq.filters.base import Filter
-from vitiq.types import Bytes, ImageU8
+from vitiq.types import Bytes, ImageU8, Quality
 
 IMAGE = np.zeros((64, 64, 3), np.uint8)
 
@@ -68,9 +69,38 @@ def test_the_best_file_within_and_the_nearest_are_found(
     fitting = [size for size in sizes if size <= target]
     assert len(found.data) == (max(fitting) if fitting else sizes[0])
     assert found.reached == bool(fitting)
-    assert codec.made <= 6 + len(sizes).bit_length()
+    assert codec.made <= 12 + len(sizes).bit_length()
     nearest = encode_nearest(Sized(sizes, usual, falls=falls), IMAGE, Bytes(target))
     assert abs(len(nearest.data) - target) == min(abs(size - target) for size in sizes)
+
+
+@pytest.mark.parametrize("falls", [False, True])
+def test_sizes_that_fall_again_just_above_are_found(falls: bool) -> None:
+    """The sizes of a WebP of 130×67 pixels at qualities 58 to 62, made longer on both sides."""
+    sizes = [*range(500, 1340, 15), 1350, 1392, 1382, 1404, *range(1500, 3000, 60)]
+    codec = Sized(sizes, None, falls=falls)
+    assert len(encode_within(codec, IMAGE, Bytes(1382)).data) == 1382
+    assert len(encode_nearest(Sized(sizes, None, falls=falls), IMAGE, Bytes(1383)).data) == 1382
+    assert codec.made <= 12
+
+
+def test_where_sizes_hardly_grow_the_best_quality_is_tried_too() -> None:
+    sizes = [*range(64, 94), *range(93, 53, -1)]
+    found = encode_within(Sized(sizes, None), IMAGE, Bytes(60))
+    assert (len(found.data), found.quality, found.reached) == (54, len(sizes) - 1, True)
+    missed = encode_within(Sized(sizes, None), IMAGE, Bytes(50))
+    assert (len(missed.data), missed.reached) == (54, False)
+    assert missed.notes == ("no file of at most 50 bytes was found: the smallest of those tried has 54",)
+    growing = Sized([10 * 2**level for level in range(8)], None)
+    assert not encode_within(growing, IMAGE, Bytes(9)).reached
+    assert growing.made == 2
+
+
+def test_a_flat_webp_is_smallest_at_the_best_quality() -> None:
+    flat = np.full((64, 64, 3), 120, np.uint8)
+    found = encode_within(WebP(), flat, Bytes(60))
+    assert (found.reached, found.quality) == (True, 100)
+    assert len(found.data) <= 60 < len(WebP().encode(flat, Quality(0)))
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])

@@ -146,6 +146,13 @@ def test_empty_missing_and_mixed_sides_are_reported(tmp_path: Path) -> None:
         pair_up(a, tmp_path / "c")
 
 
+def test_a_link_that_leads_nowhere_is_listed_once_where_both_sides_are_one_folder(tmp_path: Path) -> None:
+    a = folder(tmp_path / "a", "1.png")
+    (a / "gone.png").symlink_to(tmp_path / "nothing.png")
+    (line,) = pair_up(a, a).problems
+    assert line.startswith(f"{a / 'gone.png'}: a link that leads to no file")
+
+
 @pytest.fixture
 def images(tmp_path: Path) -> list[tuple[Path, Path]]:
     rng = np.random.default_rng(0)

@@ -76,7 +76,7 @@ class EncodedImage:
 
     def __repr__(self) -> str:
         size = f"{self.bytes} bytes, {self.bpp:.3f} bits per pixel"
-        return f"EncodedImage({self.codec}, quality {self.quality:g}, {self.width}×{self.height}, {size})"
+        return f"EncodedImage({self.codec}, quality {self.quality:.10g}, {self.width}×{self.height}, {size})"
 
 
 def encode(

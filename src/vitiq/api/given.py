@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError, VitiqError
 from vitiq.image.arrays import Taken, to_image, to_images
 from vitiq.image.formats import HEAD_BYTES, detect
@@ -119,11 +120,20 @@ def _read_image(path: Path) -> tuple[ImageU8, Sequence[str]]:
 
 
 def _coded(path: Path) -> str | None:
-    """The codec of a file that is in no format of images; None for other files."""
+    """The codec of a file that is in no format of images; None for other files.
+
+    Raises:
+        InputError: a .viq file that is damaged, or whose codec is not known.
+    """
     from vitiq.codecs.detect import codec_of  # noqa: PLC0415 - codecs
 
     try:
         data = read_bounded(path)
+    except InputError:
+        return None
+    try:
         return None if detect(data[:HEAD_BYTES]) else codec_of(data)
-    except VitiqError:
+    except VitiqError as error:
+        if is_viq(data):
+            raise InputError(f"{path}: {error}") from error
         return None

@@ -20,6 +20,7 @@ import zlib
 from dataclasses import dataclass
 
 from vitiq.errors import BitstreamError
+from vitiq.image.limits import MAX_PIXELS
 
 MAGIC = b"\x89VQ"
 VERSION = 1
@@ -38,7 +39,6 @@ _LEAST = 15
 """Bytes of the smallest file."""
 
 MAX_SIDE = 65_535
-MAX_PIXELS = 2**28
 MAX_BYTES = 2**28
 MAX_WEIGHTS = 32
 """Bytes of a whole sha256."""
@@ -63,7 +63,7 @@ class Container:
     Attributes:
         codec: number 1 to 255 of the built-in codec that wrote it, or a plugin's registered name (number 0 in the
             file, followed by the name).
-        width, height: pixels of the image, 1 … 65535, at most 2**28 in all.
+        width, height: pixels of the image, 1 … 65535, at most `MAX_PIXELS` in all.
         weights: first bytes of the sha256 of the shared weights the decoder needs; b"" for none.
         symbols_crc: CRC-32 of the decoded symbols, as the codec defines it; its low 16 bits in version 2.
         sections: the payload.

@@ -31,12 +31,13 @@ def command(file: Path, top: int, compare: bool, device: str, as_json: bool) -> 
     inversion-vector and other neural codecs the embedded ViT classifies the decoded image. `-` is standard input.
     """
     from vitiq.api.labels import classify  # noqa: PLC0415 - slow to import
-    from vitiq.errors import BitstreamError  # noqa: PLC0415
+    from vitiq.errors import VitiqError  # noqa: PLC0415
 
     try:
         found = classify(read_stdin() if file == STDIO else file, top=top, compare=compare, device=device)
-    except BitstreamError as error:
-        raise BitstreamError(f"{'standard input' if file == STDIO else file}: {error}") from error
+    except VitiqError as error:
+        named = "standard input" if file == STDIO else str(file)
+        raise type(error)(str(error) if named in str(error) else f"{named}: {error}") from error
     if as_json:
         print_json(_answer(str(file), found, compare=compare))
         return

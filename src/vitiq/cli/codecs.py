@@ -107,6 +107,6 @@ def describe_options(kind: type[Any], usual: object = None) -> list[tuple[str, s
             group = item.metadata.get("names")
             legal += f": {', '.join(known)}" if group and (known := registry.names(group)) else ""
         value = getattr(usual, item.name, item.default)
-        default = "not set" if value is None else str(value)
+        default = "not set" if value is None or value == "" else str(value)
         found.append((item.name, legal, default, str(item.metadata.get("help", ""))))
     return found

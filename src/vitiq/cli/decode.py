@@ -53,7 +53,7 @@ def command(  # noqa: PLR0917
     With --verify the file is decoded again in other processes: on the CPU with one and two threads, with older vector
     instructions and without oneDNN. The exit code is 1 if a pixel differs by more than one level.
     """
-    from vitiq.codecs.files import decode_image, read_file  # noqa: PLC0415 - slow to import, as the following
+    from vitiq.codecs.files import decode_image, has_checksum, read_file  # noqa: PLC0415 - slow to import, as the following
     from vitiq.codecs.folders import decode_files  # noqa: PLC0415
 
     given = common.options_of(options)
@@ -74,6 +74,7 @@ def command(  # noqa: PLR0917
         answer = done.as_json()
         if verify:
             answer["verify"] = dict(compared(done, image, given))
+            answer["symbols_match"] = has_checksum(done.codec) or None  # decoding has compared them
         print_json(answer)
     else:
         say(str(done), err=on_stdout(done.path))

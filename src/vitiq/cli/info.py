@@ -87,7 +87,7 @@ def text(file: Path, info: FileInfo) -> str:
         ("codec", f"{info.codec} ({codec(info.codec).title})"),
         ("image", f"{info.width}×{info.height} pixels"),
         ("size", f"{info.bytes} bytes, {info.bpp:.4f} bits per pixel"),
-        ("quality", "not stated in the file" if info.quality is None else f"{info.quality:g}"),
+        ("quality", "not stated in the file" if info.quality is None else f"{info.quality:.10g}"),
     ]
     if info.weights:
         rows.append(("weights", f"sha256 {info.weights}…"))

@@ -23,7 +23,7 @@ from vitiq import __version__
 from vitiq.cli.readable import tame
 from vitiq.cli.stop import StoppedHalfway
 from vitiq.cli.streams import ReaderGone, abandon, flush, of_output, prepare, reader_gone, show_error
-from vitiq.errors import InputError, UnknownNameError, VitiqError, described, near_names
+from vitiq.errors import InputError, SettingError, UnknownNameError, VitiqError, described, near_names
 from vitiq.foreign import reserve_output
 from vitiq.signals import stop_on_signals
 
@@ -209,7 +209,7 @@ def answer(error: Exception) -> tuple[str, int]:  # noqa: PLR0911 - a kind of fa
         case click.exceptions.Abort():
             return "stopped", 130
         case VitiqError():
-            return str(error), 2 if isinstance(error, UnknownNameError) else 1
+            return str(error), 2 if isinstance(error, UnknownNameError | SettingError) else 1
         case MemoryError():
             return OUT_OF_MEMORY, 1
         case FileExistsError() | NotADirectoryError() | PermissionError() | OSError(errno=errno.EROFS):

@@ -312,7 +312,7 @@ def options_of(texts: Iterable[str]) -> dict[str, object]:
     """Options of a codec from their KEY=VALUE texts.
 
     Raises:
-        UsageError: a text that is none.
+        UsageError: a text that is none, or two values of one option.
     """
     found: dict[str, object] = {}
     for text in texts:
@@ -321,5 +321,8 @@ def options_of(texts: Iterable[str]) -> dict[str, object]:
         if not equals or not key:
             how = f"as -O {key}=VALUE or --{key.replace('_', '-')} VALUE" if key else "see vitiq codecs info NAME"
             raise click.UsageError(f"option {text!r} of the codec: KEY=VALUE expected, {how}")
-        found[key.replace("-", "_")] = value
+        key = key.replace("-", "_")
+        if found.get(key, value) != value:
+            raise click.UsageError(f"option {key} given twice, as {found[key]} and as {value}; give one of them")
+        found[key] = value
     return found

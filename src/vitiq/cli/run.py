@@ -35,7 +35,7 @@ from vitiq.codecs.defaults import COMPARATORS, MAIN, RUN
 @click.option(
     "--at-bytes",
     type=click.IntRange(min=1),
-    help="Compare at the files closest to this size; to that of the main codec's file if not given.",
+    help="Compare at the files closest to this size, the main codec's too; to that of its file if not given.",
 )
 @click.option(
     "--comparators",

@@ -34,7 +34,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vitiq.codecs.noted import gathered
-from vitiq.errors import BitstreamError, InputError, PluginError, VitiqError, described
+from vitiq.errors import BitstreamError, InputError, PluginError, SettingError, VitiqError, described
 from vitiq.foreign import RAISED, guarded, is_ours
 from vitiq.models.device import check_device, shield
 from vitiq.options import NoOptions, changed_options, device_of, make_options, settings
@@ -275,7 +275,7 @@ class Codec(ABC):
         """Refuse a quality that the codec does not take.
 
         Raises:
-            InputError: outside the range, or a fraction where whole numbers are expected.
+            SettingError: outside the range, or a fraction where whole numbers are expected.
         """
         if self.quality_range is None:
             low, high, step = float(self.min_bytes), float("inf"), 1.0
@@ -284,7 +284,7 @@ class Codec(ABC):
         whole = step == int(step)
         if not low <= quality <= high or (whole and quality != int(quality)):
             kind = "a whole number, " if whole and quality != int(quality) else ""
-            raise InputError(f"quality {quality:g} given for {self.name}, expected {kind}{self.quality_help}")
+            raise SettingError(f"quality {quality:.10g} given for {self.name}, expected {kind}{self.quality_help}")
 
     def check_ready(self, qualities: Sequence[float]) -> None:  # noqa: B027 - most have all that they need
         """Refuse, before any work, what `encode` and `decode` would lack at these qualities.

@@ -28,7 +28,7 @@ from vitiq.codecs.journal import Journal
 from vitiq.codecs.noted import gathered
 from vitiq.codecs.rate_target import above_target, encode_within
 from vitiq.codecs.spec import RateSpec, make_codec
-from vitiq.errors import BitstreamError, InputError
+from vitiq.errors import BitstreamError, InputError, PluginError, TaskError, VitiqError
 from vitiq.files import check_output, write_bytes
 from vitiq.image.io import decode_image as read_image_bytes
 from vitiq.image.io import png_bytes
@@ -85,7 +85,7 @@ class EncodedFile:
     def __str__(self) -> str:
         """One line for people."""
         size = f"{self.path}: {self.bytes} bytes, {self.bpp:.4f} bits per pixel, {self.seconds:.2f} s"
-        return f"{size} ({self.codec}, quality {self.quality:g})"
+        return f"{size} ({self.codec}, quality {self.quality:.10g})"
 
     def as_json(self) -> dict[str, object]:
         """The same as JSON values."""
@@ -175,7 +175,7 @@ def encode_image(
         begun = time.perf_counter()
         with gathered() as during:
             found = encode_within(codec, image, None if rate is None else rate.at(width, height), progress)
-    except (InputError, BitstreamError) as error:
+    except (InputError, BitstreamError, TaskError, PluginError) as error:
         raise type(error)(f"{source}: {error}") from error
     seconds = time.perf_counter() - begun
     data = found.data
@@ -261,7 +261,7 @@ def decode_image(
         codec.load(data)
         begun = time.perf_counter()
         image, notes = codec.decode_noted(data)
-    except (BitstreamError, InputError) as error:
+    except VitiqError as error:  # weights and programs that are missing, too: the file asks for them
         raise type(error)(f"{source}: {error}") from error
     height, width, _ = image.shape
     return image, DecodedFile(source, target, codec.name, width, height, time.perf_counter() - begun, notes)

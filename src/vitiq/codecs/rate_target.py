@@ -7,10 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vitiq.codecs.base import Codec
+from vitiq.text import plural
 from vitiq.types import Bytes, ImageU8, ProgressCallback, Quality, Rate
 
 GUESSES = 5
 """Guesses before the range is halved; they close in after three or four."""
+NEIGHBOURS = 5
+"""Qualities above the one found that are tried too, by quick codecs: sizes do not always grow with quality."""
+NEAR = 1.1
+"""Size, over that of the file found, above which no better quality next to it is expected to give a smaller file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class Encoded:
         data: the file.
         quality: the quality that gave it.
         target_bytes: bytes that were asked for; None where a quality was.
-        reached: False where even the codec's smallest file is larger than the target.
+        reached: False where even the smallest file that was tried is larger than the target.
         notes: what a person should know about it.
     """
 
@@ -39,7 +44,9 @@ def encode_within(
 
     Found by a search of the codec's legal qualities, on the assumption that files grow with quality: by halving, from
     the codec's usual sizes, which takes three encodes or four, or from what its quick twin finds, which takes two or
-    three. Where even the lowest quality gives a larger file, that file, with `reached` False and a note.
+    three. Quick codecs, which halve, also try what lies just above, as sizes of small images may fall again:
+    up to `NEIGHBOURS` qualities and, where sizes hardly grow, the best one. Where no file that was tried is small
+    enough, the smallest of them, with `reached` False and a note.
 
     Raises:
         InputError: the image or the rate is not one that the codec takes.
@@ -54,14 +61,18 @@ def encode_within(
         quality = max(target, codec.min_bytes)
         return _checked(codec.encode(image, Quality(quality), progress=progress), quality, target)
     made = _Ladder(codec, image, progress)
-    index = made.last_within(target)
+    made.search(target)
+    sizes = made.sizes()
+    fitting = [index for index, size in sizes.items() if size <= target]
+    index = max(fitting) if fitting else min(sizes, key=lambda i: (sizes[i], -i))
     return _checked(made.file(index), made.quality(index), target)
 
 
 def encode_nearest(codec: Codec, image: ImageU8, rate: Bytes, progress: ProgressCallback | None = None) -> Encoded:
     """Encode at the quality whose file is closest to a number of bytes; of two as close, the smaller file.
 
-    For comparisons at equal bytes. `reached` is False where even the smallest file is larger.
+    For comparisons at equal bytes; of the files that `encode_within` tries and the next larger one. `reached` is False
+    where even the smallest of them is larger.
 
     Raises:
         InputError: the image is not one that the codec takes.
@@ -70,11 +81,11 @@ def encode_nearest(codec: Codec, image: ImageU8, rate: Bytes, progress: Progress
         return encode_within(codec, image, rate, progress)
     target = rate.count
     made = _Ladder(codec, image, progress)
-    below = made.last_within(target)
+    below = made.search(target)
     if len(made.file(below)) < target:
         made.file(min(below + 1, made.top))
     sizes = made.sizes()
-    index = min(sizes, key=lambda i: (abs(sizes[i] - target), sizes[i]))
+    index = min(sizes, key=lambda i: (abs(sizes[i] - target), sizes[i], -i))
     found = made.file(index), made.quality(index)
     if min(sizes.values()) > target:
         return _checked(*found, target)
@@ -105,6 +116,25 @@ class _Ladder:
         if index not in self._files:
             self._files[index] = self._encode(Quality(self.quality(index)))
         return self._files[index]
+
+    def search(self, target: int) -> int:
+        """Make the files around a number of bytes.
+
+        Returns:
+            As `last_within`.
+        """
+        below = self.last_within(target)
+        if self._usual is None:
+            self._climb(below)
+        return below
+
+    def _climb(self, start: int) -> None:
+        """Make the files just above a step; where they hardly grow, as of flat images, that of the best quality too."""
+        stride = max(1, self.top // 100)  # steps of a thousandth are no other qualities
+        for index in range(start + stride, min(start + NEIGHBOURS * stride, self.top) + 1, stride):
+            if len(self.file(index)) > NEAR * len(self.file(start)):
+                return
+        self.file(self.top)
 
     def last_within(self, target: int) -> int:
         """The highest step whose file has at most `target` bytes; 0 where there is none."""
@@ -153,4 +183,4 @@ def _checked(data: bytes, quality: float, target: int) -> Encoded:
 
 def above_target(size: int, target: int) -> str:
     """What is said of a file that is larger than asked for."""
-    return f"{target} bytes cannot be reached: the codec's smallest file of this image has {size}"
+    return f"no file of at most {plural(target, 'byte')} was found: the smallest of those tried has {size}"

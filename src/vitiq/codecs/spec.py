@@ -18,7 +18,7 @@ from vitiq import registry
 from vitiq.codecs.base import Codec
 from vitiq.codecs.defaults import ALIASES
 from vitiq.codecs.filtered import FilteredCodec, load_filter
-from vitiq.errors import InputError
+from vitiq.errors import SettingError
 from vitiq.options import device_fields
 from vitiq.registry import Group
 from vitiq.types import Bytes, Quality, Rate, RateKind
@@ -31,7 +31,7 @@ class RateSpec:
     """A rate as it is written; bits per pixel become bytes where the image's size is known.
 
     Raises:
-        InputError: a number that is not finite.
+        SettingError: a number that is not finite.
     """
 
     kind: RateKind
@@ -39,13 +39,13 @@ class RateSpec:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
-            raise InputError(f"{self.kind} {self.value:g} given, a finite number expected")
+            raise SettingError(f"{self.kind} {self.value:g} given, a finite number expected")
 
     def at(self, width: int, height: int) -> Rate:
         """The rate for an image of width×height pixels.
 
         Raises:
-            InputError: an illegal number.
+            SettingError: an illegal number.
         """
         if self.kind == "bpp":
             return Bytes.per_pixel(self.value, width, height)
@@ -85,16 +85,16 @@ class CodecSpec:
 
         Raises:
             UnknownNameError: no such codec or filter.
-            InputError: it does not take one of the options; illegal qualities among the rates.
+            SettingError: it does not take one of the options; illegal qualities among the rates.
         """
         factory: type[Codec] = registry.load("codecs", self.name)
         options = dict(self.options)
         if self.argument is not None:
             if factory.argument is None:
-                raise InputError(
+                raise SettingError(
                     f"{self.name}:{self.argument} given, but codec {self.name} takes nothing after a colon"
                 )
-            options = {factory.argument: self.argument, **options}
+            options = dict(merged(self.name, {factory.argument: self.argument}, options))
         codec: Codec = registry.make("codecs", self.name, **options)
         for rate in self.rates:
             if rate.kind == "quality":
@@ -114,10 +114,35 @@ def make_codec(name: str, options: Mapping[str, object] | None = None, device: s
 
     Raises:
         UnknownNameError: no such codec.
-        InputError: it does not take one of the options, or torch does not have the device here.
+        SettingError: it does not take one of the options, or torch does not have the device here.
     """
-    spec = parse_codec(name)
-    return on_device(replace(spec, options={**spec.options, **(options or {})}), device).make()
+    return on_device(with_options(parse_codec(name), options or {}), device).make()
+
+
+def with_options(spec: CodecSpec, options: Mapping[str, object]) -> CodecSpec:
+    """The codec with further options.
+
+    Raises:
+        SettingError: one that it has already, with another value.
+    """
+    return replace(spec, options=merged(spec.name, spec.options, options))
+
+
+def merged(name: str, given: Mapping[str, object], more: Mapping[str, object]) -> Mapping[str, object]:
+    """Options from two places.
+
+    Args:
+        name: of the codec or filter, for messages.
+
+    Raises:
+        SettingError: two values of one option.
+    """
+    for key in given.keys() & more.keys():
+        if str(given[key]) != str(more[key]):
+            raise SettingError(
+                f"{name}: option {key} given twice, as {given[key]} and as {more[key]}; give one of them"
+            )
+    return {**given, **more}
 
 
 def on_device(spec: CodecSpec, device: str) -> CodecSpec:
@@ -143,11 +168,11 @@ def parse_codec(text: str) -> CodecSpec:
     """One codec as it is written.
 
     Raises:
-        InputError: not of the grammar; says where.
+        SettingError: not of the grammar; says where.
     """
     found = parse_codecs(text)
     if len(found) != 1:
-        raise InputError(f"{text!r} names {len(found)} codecs, one expected")
+        raise SettingError(f"{text!r} names {len(found)} codecs, one expected")
     return found[0]
 
 
@@ -155,7 +180,7 @@ def parse_codecs(text: str) -> list[CodecSpec]:
     """Codecs as they are written, separated by commas.
 
     Raises:
-        InputError: not of the grammar; says where.
+        SettingError: not of the grammar; says where.
     """
     chunks: list[str] = []
     for part in _split(text, ","):
@@ -164,7 +189,7 @@ def parse_codecs(text: str) -> list[CodecSpec]:
         elif part.strip():
             chunks.append(part)
     if not chunks:
-        raise InputError(f"no codec named in {text!r}")
+        raise SettingError(f"no codec named in {text!r}")
     return [_parse(chunk.strip()) for chunk in chunks]
 
 
@@ -183,7 +208,7 @@ def _split(text: str, sign: str) -> list[str]:
     """Split at a sign that stands neither in brackets nor in quotes.
 
     Raises:
-        InputError: a bracket or a quote is not closed.
+        SettingError: a bracket or a quote is not closed.
     """
     parts: list[str] = []
     start, depth, quoted = 0, 0, False
@@ -196,25 +221,25 @@ def _split(text: str, sign: str) -> list[str]:
             parts.append(text[start:place])
             start = place + 1
     if quoted or depth:
-        raise InputError(f"{text!r}: a {'quote' if quoted else 'bracket'} is not closed")
+        raise SettingError(f"{text!r}: a {'quote' if quoted else 'bracket'} is not closed")
     return [*parts, text[start:]]
 
 
 def _parse(text: str) -> CodecSpec:
     head, *rates = _split(text, "@")
     if len(rates) > 1:
-        raise InputError(f"{text!r}: one @ expected before the rates, {len(rates)} given")
+        raise SettingError(f"{text!r}: one @ expected before the rates, {len(rates)} given")
     first, *rest = _split(head, "+")
     name, argument, options = _part(first, text)
     filters = []
     for part in rest:
         filter_name, filter_argument, filter_options = _part(part, text)
         if filter_argument is not None:
-            raise InputError(f"{text!r}: a filter takes options in brackets, nothing after a colon")
+            raise SettingError(f"{text!r}: a filter takes options in brackets, nothing after a colon")
         filters.append(FilterSpec(filter_name, filter_options))
     parsed = tuple(_rates(rates[0], text)) if rates else ()
     if rates and not parsed:
-        raise InputError(f"{text!r}: no rate after the @")
+        raise SettingError(f"{text!r}: no rate after the @")
     return CodecSpec(ALIASES.get(name, name), options, argument, tuple(filters), parsed)
 
 
@@ -222,7 +247,7 @@ def _part(text: str, whole: str) -> tuple[str, str | None, dict[str, object]]:
     """Name, argument and options."""
     match = _PART.fullmatch(text.strip())
     if match is None:
-        raise InputError(
+        raise SettingError(
             f"{whole!r}: {text!r} is no codec or filter; expected NAME, NAME:VALUE or NAME[OPTION=VALUE,…]"
         )
     options: dict[str, object] = {}
@@ -231,8 +256,8 @@ def _part(text: str, whole: str) -> tuple[str, str | None, dict[str, object]]:
         if not item.strip():
             continue
         if not equals or not key.isidentifier():
-            raise InputError(f"{whole!r}: option {item.strip()!r} given, NAME=VALUE expected")
-        options[key] = _unquoted(value)
+            raise SettingError(f"{whole!r}: option {item.strip()!r} given, NAME=VALUE expected")
+        options = dict(merged(match["name"], options, {key: _unquoted(value)}))
     argument = match["argument"]
     return match["name"], None if argument is None else _unquoted(argument), options
 
@@ -246,7 +271,7 @@ def _rates(text: str, whole: str) -> Iterator[RateSpec]:
     for item in text.split(","):
         word, equals, numbers = item.strip().rpartition("=")
         if not _is_rate(item):
-            raise InputError(
+            raise SettingError(
                 f"{whole!r}: rate {item.strip()!r} given; expected qualities (10,20), a range (10:90:10), "
                 f"bytes=1500,3000 or bpp=0.1,0.5"
             )
@@ -264,5 +289,5 @@ def _range(text: str, whole: str) -> list[float]:
     last, step = more[0], more[1] if len(more) > 1 else 1.0
     count = (last - first) / step if step else -1.0
     if not 0 <= count < MOST_RATES:
-        raise InputError(f"{whole!r}: range {text} given; expected FIRST:LAST:STEP that reaches LAST in few steps")
+        raise SettingError(f"{whole!r}: range {text} given; expected FIRST:LAST:STEP that reaches LAST in few steps")
     return [round(first + step * index, 9) for index in range(int(count + 1e-9) + 1)]

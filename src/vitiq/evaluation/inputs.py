@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.study import StudyImage, readable
 from vitiq.image.folders import holds_results, is_folder, unique_names
@@ -118,7 +119,9 @@ def decode_noted(data: bytes, name: str) -> tuple[ImageU8, tuple[str, ...]]:
 
         try:
             codec = make_codec(codec_of(data, name))
-        except VitiqError:
+        except VitiqError as why:
+            if is_viq(data):  # of which the codec has more to say than the readers of images
+                raise InputError(f"{name}: {why}") from why
             raise error from None
         try:
             return codec.decode_noted(data)

@@ -112,7 +112,7 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     for line in (*left.skipped, *right.skipped):
         log.warning("%s", line)
     images = [image.path for found in (left, right) for image in found.images]
-    result = Pairing(problems=[*left.problems, *right.problems], images=images)
+    result = Pairing(problems=list(dict.fromkeys((*left.problems, *right.problems))), images=images)
     if not left.images or not right.images:
         return result
     lefts, rights = (

@@ -12,7 +12,15 @@ import numpy as np
 
 from vitiq.codecs.identity import identity_of
 from vitiq.codecs.spec import CodecSpec
-from vitiq.errors import InputError, MissingDependencyError, PluginError, VitiqError, WeightsError
+from vitiq.errors import (
+    InputError,
+    MissingDependencyError,
+    PluginError,
+    SettingError,
+    UnknownNameError,
+    VitiqError,
+    WeightsError,
+)
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.inputs import find_inputs, read_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -54,7 +62,9 @@ class Faults:
             raise self.found[0]
         if self.found:
             lines = " ".join(f"({number}) {error}" for number, error in enumerate(self.found, 1))
-            raise InputError(f"{len(self.found)} problems, nothing was started: {lines}")
+            usage = all(isinstance(error, SettingError | UnknownNameError) for error in self.found)
+            kind = SettingError if usage else InputError
+            raise kind(f"{len(self.found)} problems, nothing was started: {lines}")
 
 
 def series_of(

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from vitiq.codecs.defaults import COMPARATORS, LADDER, LADDER_QUALITIES
-from vitiq.codecs.spec import CodecSpec, RateSpec, on_device, parse_codec, parse_codecs
-from vitiq.errors import InputError
+from vitiq.codecs.spec import CodecSpec, RateSpec, on_device, parse_codec, parse_codecs, with_options
+from vitiq.errors import InputError, SettingError
 from vitiq.evaluation.engine import Outcome, run_study
 from vitiq.evaluation.executors import Workers
 from vitiq.evaluation.metric_spec import MetricSpec
@@ -22,9 +22,10 @@ from vitiq.evaluation.plan import KEEP, Faults, check_metrics, make_study, read_
 from vitiq.evaluation.progress import GUESS, Step
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.rows import write_tables
+from vitiq.evaluation.schema import MAIN, MAIN_APART
 from vitiq.evaluation.series_sets import set_scores
 from vitiq.evaluation.store import Store
-from vitiq.evaluation.study import Study, readable
+from vitiq.evaluation.study import Series, Study, readable
 from vitiq.text import plural
 from vitiq.types import RateKind, Score
 
@@ -37,7 +38,8 @@ class RunConfig:
         codec: the codec that sets the size, as it is written.
         options: further options of it.
         rate: of it; None for its default.
-        comparators: codecs compared at equal bytes, as they are written; the main codec itself is left out.
+        comparators: codecs compared at equal bytes, as they are written; the main codec itself is one of them where
+            `at_bytes` is given, else it is left out.
         at_bytes: bytes to compare at; None for the size of the main codec's file.
         ladder: codecs at qualities of their own besides.
         metrics: what scores are made with.
@@ -103,17 +105,20 @@ def run_preset(
     store = Store(out)
     store.check_free()
     faults = Faults()
-    main = None
+    main: Series | None = None
+    again: list[Series] = []
     with faults.gathered():
-        spec = on_device(_with_options(parse_codec(config.codec), config.options), config.device)
-        main = series_of(spec, rates=[_main_rate(spec, config.rate)], group="main")
-    others = []
+        spec = on_device(with_options(parse_codec(config.codec), config.options), config.device)
+        group = MAIN if config.at_bytes is None else MAIN_APART
+        main = series_of(spec, rates=[_main_rate(spec, config.rate)], group=group)
+        again = [] if config.at_bytes is None else [_equal_bytes(spec)]
+    others = list(again)
     with faults.gathered():
         compared = parse_codecs(config.comparators) if config.comparators.strip(", ") else []
         for other in compared:
             with faults.gathered():
                 placed = on_device(other, config.device)
-                series = series_of(placed, group="equal-bytes", nearest=True, own_targets=True)
+                series = _equal_bytes(placed)
                 if main is None or series.digest != main.digest:
                     others.append(series)
     waiting = len(others) if config.at_bytes is None else 0
@@ -141,12 +146,12 @@ def run_preset(
     shown = _Shown(report, waiting * len(images))
     carry_on(run_study(study, store, workers, shown.first))
     if config.at_bytes is None:
-        made = [record for record in store.records(study, details=False) if record.details["group"] == "main"]
+        made = [record for record in store.records(study, details=False) if record.details["group"] == MAIN]
         study = _at(study, {record.image: record.bytes for record in made if record.error is None})
         store.save(study)
         carry_on(run_study(study, store, workers, shown.second))
     finished = finish(study, store, workers, details=details)
-    if not any(record.details["group"] == "main" and record.error is None for record in finished.records):
+    if not any(record.details["group"] in {MAIN, MAIN_APART} and record.error is None for record in finished.records):
         raise InputError(f"no image could be compressed with {config.codec}: " + "; ".join(finished.problems))
     return finished
 
@@ -204,14 +209,15 @@ def _main_rate(spec: CodecSpec, rate: RateSpec | None) -> tuple[RateKind, float]
         InputError: a quality that the codec does not take, or more than one rate.
     """
     if len(spec.rates) > 1 or (spec.rates and rate is not None):
-        raise InputError(f"{spec.name}: one rate expected; compare several with `vitiq bench`")
+        raise SettingError(f"{spec.name}: one rate expected; compare several with `vitiq bench`")
     chosen = rate or next(iter(spec.rates), None)
     codec = replace(spec, rates=() if chosen is None else (chosen,)).make()
     return ("quality", float(codec.default_quality)) if chosen is None else (chosen.kind, chosen.value)
 
 
-def _with_options(spec: CodecSpec, options: dict[str, Any]) -> CodecSpec:
-    return replace(spec, options={**spec.options, **options})
+def _equal_bytes(spec: CodecSpec) -> Series:
+    """A codec at sizes that are set later."""
+    return series_of(spec, group="equal-bytes", nearest=True, own_targets=True)
 
 
 def _at(study: Study, targets: dict[str, int]) -> Study:

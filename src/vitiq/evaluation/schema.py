@@ -11,6 +11,9 @@ from typing import Literal, TypeAlias
 
 Table: TypeAlias = Literal["encodes", "scores"]
 
+MAIN, MAIN_APART = "main", "main-apart"
+"""Groups of the main codec's files: of the size that others are compared at, or where that size was given apart."""
+
 VERSION = 1
 """Version of the columns below, and part of every key."""
 

@@ -28,6 +28,7 @@ from PIL import Image
 
 from vitiq.errors import InputError, first_line
 from vitiq.image.io import decode_image, read_image_details
+from vitiq.image.limits import address
 from vitiq.image.raster import Raster
 from vitiq.image.read import to_image as eight_bit_srgb
 from vitiq.types import ImageU8
@@ -45,7 +46,6 @@ ROUNDING = 1e-3
 Reader = Callable[[Path], tuple[ImageU8, Sequence[str]]]
 """What makes an image of a file, with notes of what that changed."""
 WHITES = (255, 1023, 4095, 65535)
-_ADDRESSES = ("http://", "https://", "file://", "data:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,8 @@ def _path(given: str | os.PathLike[Any], name: str) -> Path:
         raise InputError(f"{name}: a path of bytes given, of text expected; give os.fsdecode(path)")
     if not text:
         raise InputError(f"{name}: an empty path given; name an image file")
-    if text.startswith(_ADDRESSES):
-        raise InputError(f"{name}: the address {text} given; nothing is downloaded: save the file and give its path")
+    if said := address(text):
+        raise InputError(f"{name}: {said}")
     return Path(given)
 
 

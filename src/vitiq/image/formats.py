@@ -108,6 +108,10 @@ _FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"\x93NUMPY", "a NumPy array; save it as PNG, or give the array to the Python interface"),
         (rb"\x00\x05\x16\x07", "macOS metadata (AppleDouble), no image; give the file without the leading `._`"),
         (
+            rb"\x89V(Q|[\x80-\xff])",
+            "a compressed file (.viq), no image; `vitiq decode` makes an image file of it",
+        ),
+        (
             rb"\x89PNG(?!\r\n\x1a\n)",
             "a PNG that was copied as text, its line ends changed; copy it as a binary file",
         ),

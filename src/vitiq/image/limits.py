@@ -7,6 +7,7 @@ setting: who has larger images shrinks them or cuts them into tiles.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -33,6 +34,9 @@ MAX_CHUNKS = 1_000_000
 
 MAX_SCANS = 100
 """Scans of a progressive JPEG. Encoders write about 10; each further one costs the time of a whole decoding."""
+
+_ADDRESS = re.compile(r"(https?|ftp|s3|gs|file):/|data:", re.IGNORECASE)
+"""How addresses begin that people give for files."""
 
 BROKEN_LINK = "a link that leads to no file; mend or remove it"
 
@@ -82,9 +86,24 @@ def read_bounded(path: Path, expected: str = "an image file") -> bytes:
 
 def no_file(path: Path, expected: str = "file") -> str:
     """What is said of a name that leads to nothing."""
+    if said := address(str(path)):
+        return said
     if path.is_symlink():
         return f"{path}: {BROKEN_LINK}"
     return f"{path}: no such {expected}; check the path"
+
+
+def address(text: str) -> str | None:
+    """What is said of the address of a page or an object, also where `Path` has made one slash of its two; else None.
+
+    Example:
+        >>> address("https:/example.org/a.png")
+        'the address https://example.org/a.png given; nothing is downloaded: save the file and give its path'
+    """
+    if not _ADDRESS.match(text):
+        return None
+    whole = re.sub(r"^(\w+:)/+", r"\1//", text)
+    return f"the address {whole} given; nothing is downloaded: save the file and give its path"
 
 
 def _is_device(found: os.stat_result) -> bool:

@@ -9,7 +9,7 @@ from vitiq.image.ifd import DamagedTagsError, first_directory
 from vitiq.image.limits import MAX_METADATA_BYTES
 
 ORIENTATION = 274
-NOTE = "turned by its EXIF orientation"
+NOTE = "turned by its stated orientation"
 UNREADABLE = "unreadable EXIF ignored"
 
 

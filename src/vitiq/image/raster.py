@@ -46,14 +46,14 @@ class Raster:
     notes: list[str] = field(default_factory=list)
 
 
-def first_of(frames: int) -> str:
-    """Note about the frames or pages of a file, of which `MAX_FRAMES` are counted.
+def first_of(frames: int, what: str = "frames") -> str:
+    """Note about the frames, pages or slices of a file, of which `MAX_FRAMES` are counted.
 
     Example:
         >>> first_of(3), first_of(MAX_FRAMES + 1)
         ('first of 3 frames', 'first of more than 10000 frames')
     """
-    return f"first of {frames} frames" if frames <= MAX_FRAMES else f"first of more than {MAX_FRAMES} frames"
+    return f"first of {frames if frames <= MAX_FRAMES else f'more than {MAX_FRAMES}'} {what}"
 
 
 NO_ALPHA = "alpha channel of zeros alone ignored"

@@ -113,7 +113,8 @@ def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
 def _reason(form: str, data: bytes) -> str:
     """Why Pillow does not open a file as one of its format, in brackets: it keeps that to itself."""
     try:
-        with quiet():
+        with warnings.catch_warnings(), quiet():
+            warnings.simplefilter("ignore")
             Image.OPEN[form][0](io.BytesIO(data), "")
     except Exception as error:  # whatever it is, it is the reason
         said = first_line(error).removeprefix("Failed to decode image: ")

@@ -24,6 +24,7 @@ from vitiq.image.tiff_samples import read_deep, reads
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _FORMAT, _PROFILE = 256, 257, 258, 262, 339, 34675
 _PALETTE, _LAB = 3, 8
+_DEPTH = 32997  # ImageDepth, of SGI
 _REDUCED, _CAMERA_RAW = 254, {50706: "DNG", 33421: "a camera's raw mosaic"}
 _COMPRESSION, _TILE_WIDTH, _PREDICTOR = 259, 322, 317
 _EXTRA, _UNSPECIFIED = 338, 0
@@ -67,6 +68,9 @@ def read_tiff(data: bytes, name: str) -> Raster:
         )
     else:
         raster = _eight(data, tags, bits, name)
+    slices = tags.number(_DEPTH, 1)
+    if slices > 1:  # of a volume, one behind the other
+        raster.notes.insert(0, first_of(slices, "slices"))
     pages = count_directories(data)
     if pages > 1:
         raster.notes.insert(0, first_of(pages))

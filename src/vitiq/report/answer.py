@@ -26,7 +26,7 @@ LOST = 0.5
 NEARLY = 1.05
 """Size, over that asked for, up to which a file that is too large is still worth a word."""
 
-NEAREST = "Each file is the closest in size that its codec can write; it may be larger."
+NEAREST = "Each file is the closest in size of those that were tried; it may be larger."
 """What a table at equal bytes says of its files."""
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from vitiq.evaluation.record import Record
+from vitiq.evaluation.schema import MAIN, MAIN_APART
 from vitiq.report.metric_info import number_text
 from vitiq.types import Bytes
 
@@ -19,9 +20,14 @@ def asked_bytes(record: Record) -> float | None:
     return None
 
 
+def of_main_codec(record: Record) -> bool:
+    """Whether the file is of the codec that the others are compared with, at a rate of its own."""
+    return record.details.get("group") in {MAIN, MAIN_APART}
+
+
 def sets_the_size(record: Record) -> bool:
     """Whether the other codecs were asked for the size of this file."""
-    return record.details.get("group") == "main"
+    return record.details.get("group") == MAIN
 
 
 def common_setting(own: Sequence[Record]) -> str:
@@ -37,7 +43,7 @@ def setting_text(record: Record) -> str:
         return f"{'closest to' if record.nearest else 'at most'} {number_text(record.rate_value, 0)} bytes"
     if record.rate_kind == "bpp":
         return f"{record.rate_value:g} bits per pixel"
-    return "as given" if record.quality is None else f"quality {record.rate_value:g}"
+    return "as given" if record.quality is None else f"quality {record.rate_value:.10g}"
 
 
 def excess(own: Sequence[Record]) -> float:

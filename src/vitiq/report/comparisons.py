@@ -15,12 +15,13 @@ from vitiq.analysis.correlation import spearman
 from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.analysis.points import RdPoint, gather, points_of
 from vitiq.errors import InputError
+from vitiq.evaluation.schema import MAIN, MAIN_APART
 from vitiq.report.model import FEW, RESAMPLES, Column, Model, Point
 from vitiq.text import listed
 
 LITTLE_OVERLAP = ENOUGH_OVERLAP
 """A mean over less than this share of the qualities says little."""
-SINGLE = ("main", "equal-bytes")
+SINGLE = (MAIN, MAIN_APART, "equal-bytes")
 """Groups of files that are made one an image, of a size that differs from image to image: no settings of a curve."""
 
 UNPUBLISHED = "no published value of this metric"

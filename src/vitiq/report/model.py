@@ -287,8 +287,11 @@ def _places(key: str, records: Sequence[Record]) -> int:
 
 
 def _levels(model: Model) -> list[list[Row]]:
-    """Records at equal bytes: an image's targets in growing order are its levels."""
-    levels: dict[int, dict[int, list[Record]]] = {}
+    """Records at equal bytes: an image's targets in growing order are its levels.
+
+    Of two files of one codec at one level, as of a main codec whose own file has the size asked for, the last counts.
+    """
+    levels: dict[int, dict[int, dict[str, Record]]] = {}
     targets: dict[str, set[float]] = {}
     for record in model.records:
         target = record.bytes if sets_the_size(record) else asked_bytes(record)
@@ -298,8 +301,10 @@ def _levels(model: Model) -> list[list[Row]]:
         target = record.bytes if sets_the_size(record) else asked_bytes(record)
         if target is not None:
             level = sorted(targets[record.image]).index(round(target))
-            levels.setdefault(level, {}).setdefault(curve, []).append(record)
-    found = [[_row(model, curve, own) for curve, own in levels[level].items()] for level in sorted(levels)]
+            levels.setdefault(level, {}).setdefault(curve, {})[record.image] = record
+    found = [
+        [_row(model, curve, list(own.values())) for curve, own in levels[level].items()] for level in sorted(levels)
+    ]
     return [rows for rows in found if len(rows) > 1]
 
 

@@ -163,7 +163,7 @@ def _record(  # noqa: PLR0917 - what a file is made of
     if asked is not None:
         found["a"] = round(asked)
     if record.quality is not None and record.rate_kind != "quality":
-        found["q"] += f" (quality {record.quality:g})"
+        found["q"] += f" (quality {record.quality:.10g})"
     if not record.reached:
         found["over"] = 1
     if files.reconstruction is not None:

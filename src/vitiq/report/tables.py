@@ -11,7 +11,7 @@ from typing import Any
 from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.evaluation.record import Record
 from vitiq.report.answer import NEAREST, excess_text, first_level, percent_text, seconds_text, share_text, size_text
-from vitiq.report.asked import sets_the_size
+from vitiq.report.asked import of_main_codec
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import (
     LITTLE_OVERLAP,
@@ -159,7 +159,7 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     over = [row for row in rows if not row.reached]
     if over:
         said = ", ".join(f"{model.curves[row.curve].label} by {excess_text(row.excess)}" for row in over)
-        note.append(f"* Larger than requested, as the codec cannot write files this small ({said}): not compared.")
+        note.append(f"* Larger than requested, as no file this small was found ({said}): not compared.")
     if any(row.nearest for row in rows):
         note.append(NEAREST)
     if any(model.curves[row.curve].dependent for row in rows):
@@ -303,8 +303,8 @@ def _bounds(low: float, high: float) -> str:
 
 
 def main_records(model: Model) -> list[Record]:
-    """Records of the codec that sets the size, one an image."""
-    return [record for record in model.records if sets_the_size(record)]
+    """Records of the main codec, one an image."""
+    return [record for record in model.records if of_main_codec(record)]
 
 
 def thesis_tables(model: Model) -> list[Table]:

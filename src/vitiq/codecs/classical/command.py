@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from vitiq.codecs.base import Codec
-from vitiq.errors import BitstreamError, InputError, MissingDependencyError, TaskError
+from vitiq.errors import BitstreamError, InputError, MissingDependencyError, SettingError, TaskError
 from vitiq.image.io import decode_image, png_bytes
 from vitiq.options import changed_options, option
 from vitiq.programs import run_program
@@ -154,13 +154,23 @@ class Command(Codec):
 
     def _run(self, words: list[str], given: Path, made: Path, quality: float | None) -> None:
         program, path = words[0], _found(words)
-        values = {"in": str(given), "out": str(made), "q": "" if quality is None else f"{quality:g}"}
+        values = {"in": str(given), "out": str(made), "q": "" if quality is None else f"{quality:.10g}"}
         arguments = [path, *(filled(word, values) for word in words[1:])]
         ran = run_program(arguments, given.parent, self.options.timeout, program)
         if ran.code:
-            raise TaskError(f"{program} failed with exit code {ran.code}: {ran.said or 'no message'}")
+            said = f"{program} failed with exit code {ran.code}"
+            asked = quality is not None and any("{q}" in word for word in words)
+            said += f" at {{q}} = {values['q']}" if asked else ""
+            raise TaskError(f"{said}: {ran.said or 'no message'}{self._range_unset() if asked else ''}")
         if not made.is_file() or made.stat().st_size == 0:
             raise TaskError(f"{program} ended with exit code 0 but wrote no {{out}}: {ran.said or 'no message'}")
+
+    def _range_unset(self) -> str:
+        """Where qualities are those of no program, as nobody said which it takes: how to say so."""
+        chosen, usual = self.options, CommandOptions()
+        if (chosen.low, chosen.high) != (usual.low, usual.high):
+            return ""
+        return f"; {{q}} runs from {chosen.low:g} to {chosen.high:g}: set low and high to what the program takes"
 
     def check_ready(self, qualities: Sequence[float]) -> None:
         """Refuse where a template is missing, or its program; or several qualities, of which it would know nothing."""
@@ -195,7 +205,7 @@ class Command(Codec):
         """A number in the range."""
         low, high = sorted((self.options.low, self.options.high))
         if not low <= quality <= high:
-            raise InputError(f"quality {quality:g} given for {self.label()}, expected {self.quality_help}")
+            raise SettingError(f"quality {quality:.10g} given for {self.label()}, expected {self.quality_help}")
 
 
 def _found(words: list[str]) -> str:

@@ -56,7 +56,7 @@
     }
     const change = first && r.b !== first ? ` (${r.b > first ? "+" : "−"}${Math.abs(Math.round((r.b / first - 1) * 100))} %)` : "";
     row("size", `${whole(r.b)} bytes${change}`, "Bytes of the whole file; in brackets against the first compressed pane", r.over ? "over" : "");
-    if (r.over) row("asked for", `${whole(r.a)} bytes: it cannot write files this small`, "", "over");
+    if (r.over) row("asked for", `${whole(r.a)} bytes: no file this small was found`, "", "over");
     row("rate", `${num(r.p, 3)} bits per pixel, ${r.q}`);
     const more = el("details"), rest = el("dl");
     D.metrics.forEach((m, k) => {
@@ -146,7 +146,7 @@
   const publishedLines = () => (chosen.axis === "bytes" ? [] : D.published.filter((l) => l.k === chosen.metric && (D.images[l.i]?.name ?? "") === chosen.image));
   function dot(r, n) {
     const k = chosen.metric, m = D.metrics[k];
-    return { x: X[chosen.axis](r), y: r.s[k], over: r.over, c: r.c, r: n, text: `${D.images[r.i].name}: ${D.codecs[r.c].label}, ${r.q}\n${whole(r.b)} bytes, ${num(r.p, 3)} bits per pixel\n${m.short} ${num(r.s[k], m.places)} ${m.unit}${r.over ? "\n▲ larger than requested: it cannot write files this small" : ""}` };
+    return { x: X[chosen.axis](r), y: r.s[k], over: r.over, c: r.c, r: n, text: `${D.images[r.i].name}: ${D.codecs[r.c].label}, ${r.q}\n${whole(r.b)} bytes, ${num(r.p, 3)} bits per pixel\n${m.short} ${num(r.s[k], m.places)} ${m.unit}${r.over ? "\n▲ larger than requested: no file this small was found" : ""}` };
   }
   function draw() {
     if (!holder || !D.metrics.length) return;
@@ -306,7 +306,7 @@
       go.type = "button"; go.title = D.images[r.i].name + ": compare with the original"; go.onclick = () => r.src && viewer.open(["o", n]);
       name.append(go); codec.append(swatch(r.c), D.codecs[r.c].label);
       const size = el("td", r.over ? "over" : "", whole(r.b) + (r.over ? " ▲" : ""));
-      if (r.over) size.title = `asked for ${whole(r.a)} bytes: it cannot write files this small`;
+      if (r.over) size.title = `asked for ${whole(r.a)} bytes: no file this small was found`;
       tr.append(name, codec, el("td", "", r.q), size, el("td", "", num(r.p, 3)), el("td", "", seconds(r.e)), ...metricsShown().map((k) => el("td", "", num(r.s[k], D.metrics[k].places))));
       return tr;
     }));
