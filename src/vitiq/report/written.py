@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from vitiq.report.tables import Table
+from vitiq.report.table import Table
 
 
 def to_markdown(table: Table) -> str:
