@@ -21,6 +21,7 @@ class Table:
         note: what a reader must know.
         bold: cells (row, column) that are the best of their column.
         rules: rows above which a rule stands.
+        data: the same for machines, a mapping a row: numbers as numbers, NaN or None where there is none.
     """
 
     name: str
@@ -30,12 +31,18 @@ class Table:
     note: str = ""
     bold: frozenset[tuple[int, int]] = frozenset()
     rules: frozenset[int] = frozenset()
+    data: tuple[Mapping[str, object], ...] = ()
 
 
 def column_head(column: Column) -> str:
     """A metric as the head of a column: its short name, unit and direction."""
     info = column.info
     return " ".join(part for part in (f"{info.short}, {info.unit}" if info.unit else info.short, info.arrow) if part)
+
+
+def encode_head(model: Model) -> str:
+    """The head of the column of encode times: medians, as the first file of a run may wait for a network to load."""
+    return "encode, median" if len(model.images) > 1 else "encode"
 
 
 def rows_by_question(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vitiq.evaluation.record import Record
@@ -15,7 +15,7 @@ from vitiq.report.choice import MOST, first_columns
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
-from vitiq.report.table import Table, column_head, missing_notes, rows_by_question
+from vitiq.report.table import Table, column_head, encode_head, missing_notes, rows_by_question
 
 THESIS = (
     ("Bevo", 0.14, 0.26, 3479.34, 12.68, 32.92, 39.55, 1241999.9),
@@ -53,9 +53,10 @@ def each_setting(model: Model) -> Table:
         (label, point.setting, *size, *own, seconds_text(point.row.encode_seconds))
         for label, point, size, own in zip(labels, model.points, sizes, values, strict=True)
     )
-    header = ("codec", "setting", "bytes", "bits per pixel", *map(column_head, columns), "encode")
+    header = ("codec", "setting", "bytes", "bits per pixel", *map(column_head, columns), encode_head(model))
     title = f"Means over {len(model.images)} images at each setting" if len(model.images) > 1 else "At each setting"
-    return Table("settings", title, header, cells, _equal_note(model, rows))
+    data = tuple(_data(model, point.row, point.setting) for point in model.points)
+    return Table("settings", title, header, cells, _equal_note(model, rows), data=data)
 
 
 def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:
@@ -81,17 +82,30 @@ def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:
         else "At the same file size"
     )
     note, name = _equal_note(model, order), f"equal-bytes-{level + 1}"
+    data = tuple(_data(model, row) for row in order)
     if len(model.columns) > MOST:
         body, rules = rows_by_question(model, dict(zip(heads, values, strict=True)))
         places = {row[0]: at + 1 for at, row in enumerate(body)}
         marked = frozenset((places[heads[index]], place + 1) for place, index in bold)
-        lines = (("bytes", *sizes), *body, ("encode", *times))
-        return Table(name, title, ("metric", *labels), lines, note, marked, rules | {1, len(lines) - 1})
+        lines = (("bytes", *sizes), *body, (encode_head(model), *times))
+        return Table(name, title, ("metric", *labels), lines, note, marked, rules | {1, len(lines) - 1}, data)
     fair = sum(row.reached for row in order)
     cells = tuple(zip(labels, sizes, *values, times, strict=True))
     rules = frozenset({fair} if 0 < fair < len(order) else ())
     marked = frozenset((place, index + 2) for place, index in bold)
-    return Table(name, title, ("codec", "bytes", *heads, "encode"), cells, note, marked, rules)
+    return Table(name, title, ("codec", "bytes", *heads, encode_head(model)), cells, note, marked, rules, data)
+
+
+def _data(model: Model, row: Row, setting: str = "") -> dict[str, object]:
+    """A row of means as numbers, the metrics under their keys."""
+    curve = model.curves[row.curve]
+    found: dict[str, object] = {"codec": curve.label, "setting": setting} if setting else {"codec": curve.label}
+    found |= {"images": row.count, "bytes": row.bytes, "bpp": row.bpp, "reached": row.reached}
+    for column in model.columns:
+        key, mean = column.info.key, row.means[column.info.key]
+        found |= {key: mean.value, f"{key}_low": mean.low, f"{key}_high": mean.high}
+    found |= {"encode_seconds_median": row.encode_seconds, "decode_seconds_median": row.decode_seconds}
+    return found | {"decoder_weights_bytes": curve.shared_bytes, "not_independent": " ".join(sorted(curve.dependent))}
 
 
 def _values(model: Model, rows: Sequence[Row], column: Column) -> list[str]:
@@ -105,7 +119,7 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     note = []
     over = [row for row in rows if not row.reached]
     if over:
-        said = ", ".join(f"{model.curves[row.curve].label} by {excess_text(row.excess)}" for row in over)
+        said = _each_once(f"{model.curves[row.curve].label} by {excess_text(row.excess)}" for row in over)
         note.append(f"* Larger than requested, as the codec cannot write files this small ({said}): not compared.")
     if any(row.nearest for row in rows):
         note.append(NEAREST)
@@ -113,11 +127,11 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
         note.append("† Scored by a network, or a relative of it, that the codec was optimised against.")
     shared = [c for c in (model.curves[row.curve] for row in rows) if c.shared_bytes]
     if shared:
-        said = ", ".join(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)
+        said = _each_once(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)
         note.append(f"Weights that every decoder needs: {said}.")
     few = [row for row in rows if row.count < len(model.images)]
     if few:
-        said = ", ".join(f"{model.curves[row.curve].label} {row.count} of {len(model.images)}" for row in few)
+        said = _each_once(f"{model.curves[row.curve].label} {row.count} of {len(model.images)}" for row in few)
         note.append(f"Means over fewer images than the others: {said}.")
     note += missing_notes(model)
     note += left_out_notes(model, model.columns)
@@ -129,6 +143,11 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     notes = dict.fromkeys((r.label, line) for r in model.records for line in r.notes if line in common)
     note += [f"{label}: {line.rstrip('.')}." for label, line in list(notes)[:4]]
     return " ".join(note)
+
+
+def _each_once(texts: Iterable[str]) -> str:
+    """Texts in a row; a codec has as many rows as settings."""
+    return ", ".join(dict.fromkeys(texts))
 
 
 def _common(model: Model) -> set[str]:
@@ -172,7 +191,7 @@ def p_text(value: float) -> str:
 
 
 def _vit_scores(records: Sequence[Record]) -> Table:
-    rows = []
+    rows, data = [], []
     for record in records:
         found = _details(record, "vit-topk")
         if "chance" not in found:
@@ -183,12 +202,20 @@ def _vit_scores(records: Sequence[Record]) -> Table:
         rows.append(
             (record.image, number_text(record.value("vit-topk"), 2), chance, corrected, p, str(first), str(second))
         )
+        data.append(
+            {
+                "image": record.image,
+                "vit-topk": record.value("vit-topk"),
+                **{name: _float(found.get(name)) for name in ("chance", "chance_deviation", "adjusted", "p_value")},
+                "top1_original": first,
+                "top1_reconstruction": second,
+            }
+        )
     header = ("image", "ViT-Score", "chance", "corrected", "p", "top label, original", "top label, reconstruction")
     note = "p: probability that two random label lists share as many labels."
     k = next((_details(r, "vit-topk").get("k") for r in records if "vit-topk" in r.scores), 100)
-    return Table(
-        "vit-scores", f"ViT-Score (top-K label overlap), K = {k} (the thesis's Table 3.1)", header, tuple(rows), note
-    )
+    title = f"ViT-Score (top-K label overlap), K = {k} (the thesis's Table 3.1)"
+    return Table("vit-scores", title, header, tuple(rows), note, data=tuple(data))
 
 
 def _brisque(records: Sequence[Record]) -> Table:
@@ -196,13 +223,15 @@ def _brisque(records: Sequence[Record]) -> Table:
     rows = tuple(
         (r.image, *(number_text(_float(_details(r, "brisque").get(name)), 2) for name in names)) for r in records
     )
+    data = tuple({"image": r.image, **{n: _float(_details(r, "brisque").get(n)) for n in names}} for r in records)
     title = "BRISQUE, lower is more natural (the thesis's Table 3.2)"
-    return Table("brisque", title, ("image", "original", "reconstruction", "difference"), rows)
+    return Table("brisque", title, ("image", "original", "reconstruction", "difference"), rows, data=data)
 
 
 def _summary(model: Model, keys: set[str]) -> Table:
     columns = [(key, places) for key, places in SUMMARY if key in keys]
     rows = []
+    data: list[dict[str, object]] = []
     for record in main_records(model):
         sections = record.details.get("sections")
         original = _float(record.details.get("original_bytes"))
@@ -210,6 +239,9 @@ def _summary(model: Model, keys: set[str]) -> Table:
         ratios = (number_text(original / record.bytes, 0), number_text(original / latent, 0) if latent else "–")
         values = (number_text(record.value(key), places) for key, places in columns)
         rows.append((record.image, number_text(record.bytes, 0), *ratios, *values))
+        known = {key: record.value(key) for key, _ in columns}
+        sizes = {"bytes": record.bytes, "original_bytes": original, "latent_bytes": latent}
+        data.append({"image": record.image, "published": False, **sizes, **known})
     rule = len(rows)
     for name, vit, ssim, mse, psnr, _, generated, fid in THESIS:
         known = {
@@ -223,6 +255,8 @@ def _summary(model: Model, keys: set[str]) -> Table:
         rows.append(
             (f"{name} (thesis)", "1,540", "266", "–", *(number_text(known[k], places) for k, places in columns))
         )
+        sizes = {"bytes": 1540, "original_bytes": math.nan, "latent_bytes": math.nan}
+        data.append({"image": name, "published": True, **sizes, **{key: known[key] for key, _ in columns}})
     titles = {key: model.column(key).info for key, _ in columns}
     heads = tuple(", ".join(part for part in (titles[key].short, titles[key].unit) if part) for key, _ in columns)
     note = (
@@ -231,4 +265,4 @@ def _summary(model: Model, keys: set[str]) -> Table:
     )
     header = ("image", "bytes", "file : file", "file : latent", *heads)
     title = "Summary (the thesis's Table 3.3)"
-    return Table("summary", title, header, tuple(rows), note, frozenset(), frozenset({rule}))
+    return Table("summary", title, header, tuple(rows), note, frozenset(), frozenset({rule}), tuple(data))
