@@ -67,6 +67,20 @@ def reasons_text(reasons: Mapping[str, int], most: int = 3) -> str:
     return "; ".join([*shown, f"other reasons ({rest})"] if rest else shown)
 
 
+MARKUP = re.compile(r"[*`<|]|~~|\\(?=[!-/:-@\[-`{-~])|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[])")
+"""What GitHub's Markdown does not print as it is: marks of emphasis, code, HTML, links, and the end of a cell."""
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown prints as it is, in a cell, a heading or a sentence; names come from anywhere.
+
+    Example:
+        >>> escape_markdown("A|B<b>x</b> of kodim_01.png")
+        'A\\\\|B\\\\<b>x\\\\</b> of kodim_01.png'
+    """
+    return MARKUP.sub(lambda found: "".join("\\" + c for c in found[0]), " ".join(text.splitlines()))
+
+
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8, or in UTF-16 with its mark; without that mark, its line ends as one character.
 

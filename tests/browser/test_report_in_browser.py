@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from browsing import loaded, until
-from report_studies import equal_bytes, with_many_metrics
+from report_studies import curves, equal_bytes, with_many_metrics
 from vitiq.report.assets import FolderAssets, InlineAssets
 from vitiq.report.model import build_model
 from vitiq.report.page import render
@@ -479,6 +479,39 @@ def test_print_breaks_no_name_of_a_codec_within_a_word(opened: Open, tmp_path: P
     )
     assert page.locator("#files td:nth-child(2)").count() == len(records)
     assert broken == []
+
+
+def test_the_widest_answer_fits_the_page_and_the_sheet(opened: Open, tmp_path: Path) -> None:
+    study = with_many_metrics(curves(tmp_path, images=1))
+    heavy = [(replace(r, details={**r.details, **{"shared_bytes": 20_000_000}}), files) for r, files in study.records]
+    labels = {"webp": "vitiq generative (MSE)", "avif": "AVIF [tune=psnr, subsampling=4:4:4]"}
+    heavy = [(replace(r, label=labels.get(r.codec, r.label)), files) for r, files in heavy]
+    html = render(study, build_model(study.name, [record for record, _ in heavy]), InlineAssets(tmp_path, 24_000_000))
+    (tmp_path / "report-single.html").write_text(html, encoding="utf-8")
+    excess = (
+        "(s) => Math.max(...[...document.querySelectorAll(s)].map((e) => e.scrollWidth - e.parentNode.clientWidth))"
+    )
+    page = opened((tmp_path / "report-single.html").as_uri(), width=1280)
+    assert page.locator("table.lead thead th").count() == 12
+    assert page.evaluate(excess, "table.lead") <= 0
+    page.locator("#files").scroll_into_view_if_needed()
+    page.locator("#files tbody tr").first.wait_for()
+    page.set_viewport_size({"width": 688, "height": 900})  # A4 without its margins
+    page.emulate_media(media="print")
+    assert page.evaluate(excess, "table.lead, #files") <= 0
+
+
+def test_a_link_to_a_view_gives_the_image_the_focus_that_its_keys_need(opened: Open, equal_page: str) -> None:
+    page = opened(equal_page)
+    focused = "document.activeElement.className.includes('stage')"
+    assert not page.evaluate(focused), "a page that is opened scrolls"
+    assert "once the image has the focus" in page.locator("#compare .intro").inner_text()
+    compare(page, "Side by side")
+    page.wait_for_timeout(300)
+    linked = opened(page.url)
+    assert linked.evaluate(focused)
+    linked.keyboard.press("g")
+    assert state(linked)["m"] == "slider"
 
 
 def test_a_page_of_its_own_with_packed_data_shows_its_images(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from report_studies import curves, equal_bytes, with_hostile_names, with_many_metrics
+from vitiq.analysis.comparison import compare
+from vitiq.analysis.points import points_of
 from vitiq.cli.report import command
 from vitiq.errors import InputError
 from vitiq.report import build, figures
@@ -34,20 +37,29 @@ def thesis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def test_csv_and_markdown_hold_every_table_with_its_notes(thesis: Path) -> None:
     made = {path.name for path in export(thesis, "csv")}
-    assert made == {"equal-bytes-1.csv", "vit-scores.csv", "brisque.csv", "summary.csv"}
-    with (thesis / "paper" / "equal-bytes-1.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
-    assert rows[0][:2] == ["codec", "bytes"]
-    assert {row[0] for row in rows[1:4]} == {"vitiq inversion", "AVIF", "JPEG*"}
-    assert "Larger than requested" in rows[-1][0]
+    assert made == {"equal-bytes-1.csv", "vit-scores.csv", "brisque.csv", "summary.csv", "notes.txt"}
+    rows = read_csv(thesis / "paper" / "equal-bytes-1.csv")
+    assert [(row["codec"], row["reached"]) for row in rows] == [
+        ("vitiq inversion", "True"),
+        ("AVIF", "True"),
+        ("JPEG", "False"),
+    ]
+    said = (thesis / "paper" / "notes.txt").read_text(encoding="utf-8")
+    assert "Larger than requested" in said
+    assert HOSTILE in said
     (page,) = export(thesis, "md")
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# At about ")
     assert "What this does not show" in text
     assert "\\* Larger than requested" in text
-    assert HOSTILE in text
+    assert HOSTILE.replace("<", "\\<") in text
 
 
 def test_figures_are_vector_pdf_of_one_and_two_columns(thesis: Path) -> None:
@@ -100,7 +112,19 @@ def test_a_study_of_curves_has_its_bd_table(tmp_path: Path, monkeypatch: pytest.
     study = curves(tmp_path)
     monkeypatch.setattr(build, "read_study", lambda *_: study)
     made = {path.name: path for path in export(tmp_path, "csv")}
-    assert set(made) == {"bd-rate.csv", "bd-rate-of-images.csv"}
+    assert set(made) == {"bd-rate.csv", "bd-rate-of-images.csv", "notes.txt"}
+    points = points_of(record for record, _ in study.records)
+    mean_curve, of_images = read_csv(made["bd-rate.csv"]), read_csv(made["bd-rate-of-images.csv"])
+    assert len(mean_curve) == len(of_images) == 2 * 4
+    for curve, own in zip(mean_curve, of_images, strict=True):
+        sign = curve["metric"] != "mse"
+        peer = compare(points, curve["codec"], "JPEG", curve["metric"], higher_is_better=sign)
+        assert (curve["codec"], curve["metric"]) == (own["codec"], own["metric"])
+        for row, found in ((curve, peer.rate), (own, peer.mean_rate)):
+            shown = [float(row[name]) for name in ("bd_rate_percent", "low", "high")]
+            assert shown == pytest.approx([found.value, found.low, found.high], rel=1e-6)
+        assert (int(curve["images"]), int(own["images"])) == (6, sum(map(math.isfinite, peer.image_rate.values())))
+        assert float(curve["overlap"]) == pytest.approx(peer.overlap)
     assert "BD-rate of the mean curves against JPEG" in summary_table(tmp_path)
     assert build_report(tmp_path).name == "report.html"
     single = build_report(tmp_path, single_file=True)

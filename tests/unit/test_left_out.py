@@ -17,12 +17,13 @@ from vitiq.analysis.points import points_of
 from vitiq.cli.bench_manage import means_table
 from vitiq.evaluation.record import Record
 from vitiq.report.answer import answer, limits
+from vitiq.report.bd_tables import bd_rates
 from vitiq.report.comparisons import pareto
 from vitiq.report.figures import rate_distortion
 from vitiq.report.first_screen import lead_table
 from vitiq.report.model import Model, build_model
 from vitiq.report.payload import _points
-from vitiq.report.tables import bd_rates, each_setting
+from vitiq.report.tables import each_setting
 from vitiq.types import Score
 
 INF, NAN = math.inf, math.nan

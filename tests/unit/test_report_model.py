@@ -42,7 +42,7 @@ from vitiq.report.source import Study, counted, previews, read_study, read_trace
 from vitiq.report.style import COLOURS, NEUTRAL, codec_style, styles
 from vitiq.report.tables import all_tables, each_setting, thesis_tables
 from vitiq.report.tables import equal_bytes as equal_table
-from vitiq.report.written import to_csv, to_latex, to_markdown
+from vitiq.report.written import notes, to_latex, to_markdown
 from vitiq.types import Score
 
 BUILT_IN = ("avif", "generative", "inversion", "jpeg", "jpeg2000", "jxl", "webp")
@@ -164,7 +164,7 @@ def test_a_codec_that_cannot_write_so_small_a_file_is_set_apart(tmp_path: Path) 
     assert all(row != 2 for row, _ in table.bold)
     assert "JPEG by 120 %" in table.note
     assert "10.7 MB" in table.note
-    for text in (to_markdown(table), to_latex(table), to_csv(table)):
+    for text in (to_markdown(table), to_latex(table), notes([table])):
         assert "Larger than requested" in text
         assert "made smaller" in text
     assert "JPEG could not write every file" in " ".join(answer(model).limits)

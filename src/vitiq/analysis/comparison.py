@@ -60,6 +60,11 @@ class Comparison:
         return cls(codec, anchor, metric, 0, none, none, none, none, {}, nan, nan, nan, (), why)
 
     @property
+    def images_of_mean(self) -> int:
+        """Images in the mean of the images' own: those that have a BD-rate of their own."""
+        return int(np.isfinite([*self.image_rate.values()]).sum())
+
+    @property
     def extremes(self) -> tuple[tuple[str, float], tuple[str, float]] | None:
         """The image on which the codec saves most, and the one on which it saves least; None without images."""
         known = sorted((v, k) for k, v in self.image_rate.items() if np.isfinite(v))

@@ -13,7 +13,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
 from vitiq.cli.options import PathName
-from vitiq.text import number
+from vitiq.text import escape_markdown, number
 
 if TYPE_CHECKING:
     from vitiq.analysis.bootstrap import Estimate
@@ -109,7 +109,7 @@ def to_json(comparison: Comparison) -> dict[str, object]:
         values[name] = _numbers(values[name])
     for name in ("overlap", "low", "high"):
         values[name] = number(values[name])
-    return values | {"notes": list(comparison.notes)}
+    return values | {"images_of_mean": comparison.images_of_mean, "notes": list(comparison.notes)}
 
 
 def _numbers(values: dict[str, float]) -> dict[str, float | str | None]:
@@ -121,36 +121,39 @@ def to_markdown(found: Sequence[Comparison], averages: dict[str, float], *, per_
     parts = []
     for metric in dict.fromkeys(c.metric for c in found):
         own = [c for c in found if c.metric == metric]
-        parts += [f"### {metric}: BD-rate against {own[0].anchor}", ""]
+        parts += [f"### {metric}: BD-rate against {escape_markdown(own[0].anchor)}", ""]
         parts += ["| codec | mean curve | mean of images | worst image | best image | BD-metric | range | images |"]
         parts += ["|---|---:|---:|---:|---:|---:|---:|---:|"]
         parts += [_row(c) for c in own] + [""]
-        notes = [_note(c.codec, note) for c in own for note in ((c.refused, *c.notes) if c.refused else c.notes)]
+        notes = [note_text(c.codec, note) for c in own for note in ((c.refused, *c.notes) if c.refused else c.notes)]
         parts += [*notes, ""] if notes else []
         if per_image:
             parts += _images(own)
     if averages:
         parts += ["### mean over the metrics above", "", "| codec | mean of images | metrics |", "|---|---:|---:|"]
         for codec, value in averages.items():
-            parts.append(f"| {codec} | {percent_text(value)} | {sum(c.codec == codec for c in found)} |")
+            parts.append(
+                f"| {escape_markdown(codec)} | {percent_text(value)} | {sum(c.codec == codec for c in found)} |"
+            )
         parts += ["", "Of the column `mean of images`; where it is –, as of published means, of the mean curve."]
         parts += ["–: refused in one of the metrics."] if any(map(math.isnan, averages.values())) else []
     return "\n".join(parts).rstrip()
 
 
-def _note(codec: str, note: str) -> str:
-    return f"- {note}" if note.startswith(f"{codec}: ") else f"- {codec}: {note}"
+def note_text(codec: str, note: str) -> str:
+    """What is said of a curve, as an item of a list."""
+    return "- " + escape_markdown(note if note.startswith(f"{codec}: ") else f"{codec}: {note}")
 
 
 def _row(c: Comparison) -> str:
     ends = c.extremes
-    best, worst = (f"{percent_text(v)} ({name})" for name, v in ends) if ends else ("–", "–")
+    best, worst = (f"{percent_text(v)} ({escape_markdown(name)})" for name, v in ends) if ends else ("–", "–")
     span = f"{c.low:.4g} … {c.high:.4g} ({c.overlap:.0%})" if math.isfinite(c.overlap) else "–"
     quality = f"{c.quality.value:+.3g}" if math.isfinite(c.quality.value) else "–"
     cells = (
-        c.codec,
+        escape_markdown(c.codec),
         estimate_text(c.rate),
-        estimate_text(c.mean_rate),
+        mean_text(c),
         worst,
         best,
         quality,
@@ -164,10 +167,20 @@ def _images(own: Sequence[Comparison]) -> list[str]:
     names = list(dict.fromkeys(image for c in own for image in c.image_rate))
     if not names:
         return []
-    lines = ["| image | " + " | ".join(c.codec for c in own) + " |", "|---|" + "---:|" * len(own)]
+    lines = ["| image | " + " | ".join(escape_markdown(c.codec) for c in own) + " |", "|---|" + "---:|" * len(own)]
     for name in names:
-        lines.append(f"| {name} | " + " | ".join(percent_text(c.image_rate.get(name, math.nan)) for c in own) + " |")
+        lines.append(
+            f"| {escape_markdown(name)} | "
+            + " | ".join(percent_text(c.image_rate.get(name, math.nan)) for c in own)
+            + " |"
+        )
     return [*lines, ""]
+
+
+def mean_text(found: Comparison) -> str:
+    """The mean of the images' own BD-rates, and how many have one where not all do."""
+    shown, own = estimate_text(found.mean_rate), found.images_of_mean
+    return f"{shown} ({own} of {found.images})" if 0 < own < found.images else shown
 
 
 def estimate_text(value: Estimate) -> str:

@@ -16,9 +16,11 @@ from vitiq.cli.options import PathName
 from vitiq.cli.progress import duration
 from vitiq.cli.stop import resumable
 from vitiq.cli.study_options import StudyBar, end_study, page_of, study_options, workers_of
-from vitiq.text import plural
+from vitiq.text import escape_markdown, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vitiq.analysis.comparison import Comparison
     from vitiq.evaluation.bench import BenchConfig, Estimate
     from vitiq.evaluation.metric_spec import MetricSpec
@@ -216,23 +218,40 @@ def study_summary(out: Path, done: Finished) -> str:
         against = gathered.label(done.study.anchor) if done.study.anchor else labels[0]
         found = gathered.compared(against, gathered.metrics(None))
         head = ["| codec | metric | mean curve | mean of images | range |", "|---|---|---:|---:|---|"]
-        parts += [f"\n## BD-rate against {against}\n", *(head if found else ()), *map(bd_row, found)]
+        parts += [f"\n## BD-rate against {escape_markdown(against)}\n", *(head if found else ()), *map(bd_row, found)]
+        parts += bd_notes(found)
         for label in [label for label in labels if label not in {against, *(row.codec for row in found)}]:
             own, its = (", ".join(metrics_of([p for p in gathered.points if p.codec == c])) for c in (against, label))
-            parts.append(f"{label} has {its or 'no metric'}, {against} has {own or 'none'}: nothing to compare.")
+            said = f"{label} has {its or 'no metric'}, {against} has {own or 'none'}: nothing to compare."
+            parts.append(f"\n{escape_markdown(said)}")
         parts.append(f"\nMore, and other anchors: `vitiq bd {shlex.quote(str(out))} --anchor …`.")
     return "\n".join(parts)
 
 
 def bd_row(found: Comparison) -> str:
     """The BD-rates of a curve for one metric, as a row of a table."""
-    from vitiq.cli.bd import estimate_text  # noqa: PLC0415
+    from vitiq.cli.bd import estimate_text, mean_text  # noqa: PLC0415
 
     span = f"{found.low:.4g} … {found.high:.4g} ({found.overlap:.0%})" + (
         f", {plural(found.images, 'image')}" if found.images else ""
     )
-    cells = (found.codec, found.metric, estimate_text(found.rate), estimate_text(found.mean_rate))
-    return f"| {' | '.join(cells)} | {found.refused or span} |"
+    cells = (escape_markdown(found.codec), found.metric, estimate_text(found.rate), mean_text(found))
+    return f"| {' | '.join(cells)} | {escape_markdown(found.refused or span)} |"
+
+
+def bd_notes(found: Sequence[Comparison]) -> list[str]:
+    """What a reader must know of BD-rates, each note once with the metrics that it is of."""
+    from vitiq.cli.bd import note_text  # noqa: PLC0415
+
+    metrics: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        for note in one.notes:
+            metrics.setdefault((one.codec, note), []).append(one.metric)
+    every = len({one.metric for one in found})
+    lines = []
+    for (codec, note), own in metrics.items():
+        lines.append(note_text(codec, note) + ("" if len(own) == every else f" ({', '.join(own)})"))
+    return ["", *lines] if lines else []
 
 
 for sub in (ls, show, clean, export, submit, worker):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from vitiq.cli import options as common
 from vitiq.cli.common import print_json, say
 from vitiq.cli.options import PathName
 from vitiq.cli.study_options import results_of
+from vitiq.text import escape_markdown
 
 if TYPE_CHECKING:
     from vitiq.evaluation.record import Record
@@ -187,6 +189,8 @@ def file_name(label: str) -> str:
 def means_table(records: Sequence[Record], unfinished: Sequence[str] = ()) -> str:
     """Means over the images, a line a codec and rate, as Markdown; what some of them do not hold is said below.
 
+    Times are medians, as in the report: the first file of a run may wait for a network to load.
+
     Args:
         unfinished: what is said of results that are not there yet.
     """
@@ -200,13 +204,15 @@ def means_table(records: Sequence[Record], unfinished: Sequence[str] = ()) -> st
     without = {name: left_out((r.label, r.image, r.value(name)) for r in good if name in r.scores) for name in metrics}
     for (label, rate), own in groups.items():
         shown = [_metric_mean(own, name, without[name]) for name in metrics]
-        times = [_mean([r.encode_seconds for r in own], 3), _mean([r.decode_seconds for r in own], 3)]
+        times = [_median([r.encode_seconds for r in own]), _median([r.decode_seconds for r in own])]
         sizes = [str(len(own)), _mean([r.bytes for r in own], 0), _mean([r.bpp for r in own], 4)]
         over = "*" if not all(record.reached for record in own) else ""
-        lines.append(f"| {' | '.join([label, rate + over, *sizes, *shown, *times])} |")
+        lines.append(f"| {' | '.join([escape_markdown(label), rate + over, *sizes, *shown, *times])} |")
     if any(not record.reached for record in good):
         lines.append("\n\\* the smallest file of this codec is larger than what was asked for some images.")
-    lines += [f"\n{note}" for note in (*_notes(good, without), *unfinished)]
+    if len({record.image for record in good}) > 1:
+        lines.append("\nTimes are medians.")
+    lines += [f"\n{escape_markdown(note)}" for note in (*_notes(good, without), *unfinished)]
     return "\n".join(lines)
 
 
@@ -235,6 +241,11 @@ def _notes(records: Sequence[Record], without: Mapping[str, LeftOut]) -> Iterato
             yield f"{metric}: no finite value{f': {reason}' if reason else ''}."
         elif not all(math.isfinite(score.value) for score in scores):
             yield f"{metric}: – where a file has no finite value."
+
+
+def _median(values: Sequence[float]) -> str:
+    finite = [value for value in values if math.isfinite(value)]
+    return f"{statistics.median(finite):.3f}" if finite else "–"
 
 
 def _mean(values: Sequence[float], digits: int) -> str:

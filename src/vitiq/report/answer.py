@@ -230,7 +230,7 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
     if column.info.key in model.curves[top].dependent:
         caution.append("the score is not independent (†): it comes from a network the codec was optimised against.")
     if caution:
-        remarks.append(("Caution", " ".join(caution)))
+        remarks.append(("Caution", " ".join([caution[0], *(line[:1].upper() + line[1:] for line in caution[1:])])))
     if len(known) > 1:
         remarks.append(("Next", f"{model.curves[known[1]].label}, with {_percent(table[known[1]].percent)}."))
     return Answer(headline, remarks, compared_text(model), limits(model), column, anchor, table)
@@ -247,7 +247,8 @@ def _both_means(cell: BdCell) -> str:
     if math.isfinite(cell.low):
         text += f" (95 % interval {_percent(cell.low)} to {_percent(cell.high)})"
     if math.isfinite(cell.mean):
-        text += f"; the mean of each image's own change is {_percent(cell.mean)}"
+        of = f" over the {cell.mean_count} that have one" if cell.mean_count < cell.count else ""
+        text += f"; the mean of each image's own change is {_percent(cell.mean)}{of}"
     return text + "."
 
 
@@ -336,7 +337,8 @@ def limits(model: Model) -> list[str]:
     elif not any(column.info.kind == "semantic" for column in model.columns):
         found.append("No metric here asks what the images mean.")
     search = " They include the search for the size asked for." if model.levels else ""
-    found.append(f"Times are of the machine that made the files.{search}")
+    typical = "medians over the images, " if len(model.images) > 1 else ""
+    found.append(f"Times are {typical}of the machine that made the files.{search}")
     return found
 
 

@@ -13,7 +13,7 @@ from vitiq.analysis.bootstrap import draws, interval
 from vitiq.analysis.comparison import Settings, compare_tables, of_other_images
 from vitiq.analysis.correlation import spearman
 from vitiq.analysis.curve import LEAST_POINTS
-from vitiq.analysis.points import RdPoint, gather, points_of
+from vitiq.analysis.points import CodecTable, RdPoint, gather, points_of
 from vitiq.errors import InputError
 from vitiq.evaluation.schema import MAIN, MAIN_APART
 from vitiq.report.model import FEW, RESAMPLES, Column, Model, Point
@@ -24,6 +24,8 @@ LITTLE_OVERLAP = ENOUGH_OVERLAP
 SINGLE = (MAIN, MAIN_APART, "equal-bytes")
 """Groups of files that are made one an image, of a size that differs from image to image: no settings of a curve."""
 
+DEPENDENT_RATE = "† By scores of a network, or a relative of it, that one of the two codecs was optimised against."
+"""What the mark says of a BD-rate."""
 UNPUBLISHED = "no published value of this metric"
 """Why a published curve has no BD-rate in some metrics."""
 
@@ -38,6 +40,7 @@ class BdCell:
         overlap: share of the qualities of both mean curves that both reach, 0 … 1.
         count, left_out: images compared, and those that one of the codecs lacks at a setting.
         mean, mean_low, mean_high: mean over the images of each image's own BD-rate, and its interval; NaN without one.
+        mean_count: images in that mean: those that have a BD-rate of their own.
         why: reason without a value.
         note: what is said of a published mean against images not known to be its own; `count` is then 0, as it is of
             two published means.
@@ -52,6 +55,7 @@ class BdCell:
     mean: float = math.nan
     mean_low: float = math.nan
     mean_high: float = math.nan
+    mean_count: int = 0
     why: str = ""
     note: str = ""
 
@@ -76,6 +80,11 @@ def without_values(model: Model, anchor: int, columns: Sequence[Column]) -> str:
     """A sentence that names the metrics with a direction that a published anchor has no values of; "" for none."""
     lacking = [c.info.short for c in columns if c.info.direction and not _has_values(model, anchor, c)]
     return f"{model.curves[anchor].label} has no value of {listed(lacking)}." if lacking else ""
+
+
+def is_independent(model: Model, column: Column, *curves: int) -> bool:
+    """Whether no curve of a comparison was optimised against the network that gives the scores, or a relative of it."""
+    return not any(column.info.key in model.curves[curve].dependent for curve in curves)
 
 
 def bd_table(model: Model, column: Column, anchor: int) -> dict[int, BdCell]:
@@ -121,13 +130,28 @@ def _both_ways(model: Model, column: Column, anchor: int, curve: int) -> tuple[B
     resampled = found.images or max(len(one.images), len(other.images))
     low, high = (rate.low, rate.high) if resampled >= FEW else (math.nan, math.nan)
     overlap = found.overlap if math.isfinite(found.overlap) else 0.0
-    shared = (overlap, found.images, len(model.images) - found.images if found.images else 0)
-    said = found.refused or "", " ".join(of_other_images(one, other))
-    there = BdCell(rate.value, low, high, *shared, *_mean_of_images(own), *said)
-    back = [turned(percent) for percent in own]
-    start, end = (turned(high), turned(low)) if low > -100 else (math.nan, math.nan)
-    back_again = BdCell(turned(rate.value), start, end, *shared, *_mean_of_images(back), *said)
-    return there, back_again
+    images = found.images, len(model.images) - found.images if found.images else 0
+    note = " ".join(of_other_images(one, other))
+
+    def cell(value: float, ends: tuple[float, float], rates: Sequence[float], why: str) -> BdCell:
+        mean = _mean_of_images(rates)
+        return BdCell(value, *ends, overlap, *images, *mean, sum(map(math.isfinite, rates)), why, note)
+
+    back = turned(high), turned(low)
+    return (
+        cell(rate.value, (low, high), own, found.refused or ""),
+        cell(
+            turned(rate.value),
+            back if low > -100 else (math.nan, math.nan),
+            [turned(percent) for percent in own],
+            _refusal(other, one, column, how) if found.refused else "",
+        ),
+    )
+
+
+def _refusal(anchor: CodecTable, tested: CodecTable, column: Column, how: Settings) -> str:
+    """Why a pair is refused; it names the curve at fault as the anchor or the one tested, so each way has its own."""
+    return compare_tables(anchor, tested, column.info.key, replace(how, resamples=0)).refused or ""
 
 
 def turned(percent: float) -> float:

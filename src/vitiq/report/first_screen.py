@@ -18,12 +18,21 @@ from vitiq.report.answer import (
     typical_seconds,
 )
 from vitiq.report.choice import MOST, by_question, first_columns
-from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchors_of, bd_table, without_values
+from vitiq.report.comparisons import (
+    DEPENDENT_RATE,
+    LITTLE_OVERLAP,
+    BdCell,
+    anchors_of,
+    bd_table,
+    is_independent,
+    without_values,
+)
 from vitiq.report.left_out import images_text
 from vitiq.report.marks import mark
 from vitiq.report.metric_info import MetricInfo, number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
 from vitiq.report.published import mean_line
+from vitiq.report.table import encode_head
 from vitiq.text import plural
 
 Cell = dict[str, Any]
@@ -92,7 +101,7 @@ def about(column: Column) -> str:
 
 
 def _cost_heads(model: Model) -> list[dict[str, str]]:
-    heads = [{"text": "encode", "about": "Median seconds an image"}]
+    heads = [{"text": encode_head(model), "about": "Median seconds an image"}]
     if any(curve.shared_bytes for curve in model.curves):
         heads.append({"text": "decoder's weights", "about": "Size of the weights that every decoder needs"})
     return heads
@@ -194,6 +203,8 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
     if any(text.endswith("?") for text in texts):
         part = share_text(LITTLE_OVERLAP)
         note += f" ?: the curves share less than {part} of their qualities, so the number says little."
+    if any("†" in text for text in texts):
+        note += f" {DEPENDENT_RATE}"
     if any(text == "–" for text in texts):
         note += " –: refused; why on hover."
     if lacking := without_values(model, anchor, first_columns(model)):
@@ -212,7 +223,7 @@ def _curve_cell(model: Model, column: Column, anchor: int, curve: int) -> Cell:
         return _cell("–", "", cell.why if cell else "too few qualities for a curve")
     values = [table[own].percent for own in model.own if own in table and math.isfinite(table[own].percent)]
     top = "top" if curve in model.own and cell.percent == min(values) and cell.percent < 0 else ""
-    dagger = "†" if column.info.key in model.curves[curve].dependent else ""
+    dagger = "" if is_independent(model, column, curve, anchor) else "†"
     few = "?" if cell.overlap < LITTLE_OVERLAP else ""
     return _cell(percent_text(cell.percent) + dagger + few, top, bd_words(cell))
 
@@ -220,6 +231,7 @@ def _curve_cell(model: Model, column: Column, anchor: int, curve: int) -> Cell:
 def bd_words(cell: BdCell) -> str:
     """Both means of a BD-rate, their intervals and what they rest on."""
     mean = f"; mean of the images' own {percent_text(cell.mean)}{_between(cell.mean_low, cell.mean_high)}"
+    mean += f" over the {cell.mean_count} that have one" if cell.mean_count < cell.count else ""
     return (
         f"mean curve {percent_text(cell.percent)}{_between(cell.low, cell.high)}"
         f"{mean if math.isfinite(cell.mean) else ''}; {cell.note or _over(cell.count)}"

@@ -26,7 +26,8 @@ from vitiq.report.model import Model
 from vitiq.report.published import mean_line, set_of
 from vitiq.report.source import Files, Study, previews, read_maps, read_trace
 from vitiq.report.tables import THESIS_PRESET, all_tables, main_records
-from vitiq.report.written import escape_latex, to_csv, to_latex, to_markdown
+from vitiq.report.written import escape_latex, notes, to_csv, to_latex, to_markdown
+from vitiq.text import escape_markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +44,8 @@ def export(out: Path, kind: Format) -> list[Path]:
 
     Args:
         out: folder of a study.
-        kind: `md` one file of tables, `csv` a file a table, `pdf` the figures, `tex` tables, figures and a document.
+        kind: `md` one file of tables, `csv` a file of numbers a table, and its notes in one of text, `pdf` the figures,
+            `tex` tables, figures and a document.
 
     Raises:
         InputError: the folder holds no study, or there is no such format.
@@ -58,6 +60,7 @@ def export(out: Path, kind: Format) -> list[Path]:
         made["tables.md"] = _markdown(model, [to_markdown(table) for table in tables]).encode()
     elif kind == "csv":
         made |= {f"{table.name}.csv": to_csv(table).encode() for table in tables}
+        made["notes.txt"] = notes(tables).encode()
     else:
         drawn = []
         for name, caption, columns, make in _figures(study, model):
@@ -76,8 +79,9 @@ def export(out: Path, kind: Format) -> list[Path]:
 
 def _markdown(model: Model, tables: list[str]) -> str:
     words = answer(model)
-    limits = "\n".join(f"- {line}" for line in words.limits)
-    head = f"# {words.headline}\n\n{words.price}\n\n{words.compared}\n\nWhat this does not show:\n\n{limits}\n"
+    headline, price, compared = map(escape_markdown, (words.headline, words.price, words.compared))
+    limits = "\n".join(f"- {escape_markdown(line)}" for line in words.limits)
+    head = f"# {headline}\n\n{price}\n\n{compared}\n\nWhat this does not show:\n\n{limits}\n"
     return "\n".join([head, *tables])
 
 

@@ -15,7 +15,7 @@ from vitiq.report.answer import answer, seconds_text, warnings_of
 from vitiq.report.asked import asked_bytes, setting_text
 from vitiq.report.assets import Assets
 from vitiq.report.choice import first_columns
-from vitiq.report.comparisons import BdCell, agreement, anchors_of, bd_table, has_curves, pareto
+from vitiq.report.comparisons import DEPENDENT_RATE, BdCell, agreement, anchors_of, bd_table, has_curves, pareto
 from vitiq.report.details import shared_labels
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Mean, Model
@@ -73,6 +73,7 @@ def payload(study: Study, model: Model, assets: Assets) -> dict[str, Any]:
         "published": _published(model),
         "anchor": anchor,
         "bd": _bd(model, anchor),
+        "daggers": DEPENDENT_RATE,
         "agreement": [[_short(value, 3, _places(2)) for value in row] for row in agreement(model)],
     }
 
@@ -293,8 +294,8 @@ PAIRS = 600
 
 
 def _bd(model: Model, anchor: int | None) -> dict[str, dict[int, dict[int, list[Any]]]]:
-    """Metric -> anchor -> curve -> percent, low, high, overlap, images, mean of the images' own, its interval, why, and
-    what is said of published means.
+    """Metric -> anchor -> curve -> percent, low, high, overlap, images, mean of the images' own, its interval, how many
+    have one, why, and what is said of published means.
 
     Curves are those that have values of the metric.
     """
@@ -317,4 +318,4 @@ def _bd_cell(cell: BdCell) -> list[Any]:
     mean = [_short(value, 4, PERCENT) for value in (cell.mean, cell.mean_low, cell.mean_high)]
     bounds = [_short(value, 4, PERCENT) for value in (cell.percent, cell.low, cell.high)]
     said = [cell.why, cell.note] if cell.note else [cell.why] if cell.why else []
-    return [*bounds, _short(cell.overlap, 2, _share), cell.count, *mean, *said]
+    return [*bounds, _short(cell.overlap, 2, _share), cell.count, *mean, cell.mean_count, *said]

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vitiq.analysis.curve import LEAST_POINTS
 from vitiq.evaluation.record import Record
-from vitiq.report.answer import NEAREST, excess_text, first_level, percent_text, seconds_text, share_text, size_text
+from vitiq.report.answer import NEAREST, excess_text, first_level, seconds_text, size_text
 from vitiq.report.asked import of_main_codec
-from vitiq.report.choice import MOST, by_question, first_columns
-from vitiq.report.comparisons import (
-    LITTLE_OVERLAP,
-    UNPUBLISHED,
-    BdCell,
-    anchor_of,
-    anchors_of,
-    bd_table,
-    has_curves,
-    headline_columns,
-    without_values,
-)
+from vitiq.report.bd_tables import bd_rates
+from vitiq.report.choice import MOST, first_columns
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Model, Row, best, ranked
-from vitiq.report.published import of_other_images, set_of
-from vitiq.text import plural
+from vitiq.report.table import Table, column_head, encode_head, missing_notes, rows_by_question
 
 THESIS = (
     ("Bevo", 0.14, 0.26, 3479.34, 12.68, 32.92, 39.55, 1241999.9),
@@ -40,29 +27,6 @@ THESIS = (
 THESIS_PRESET = "thesis"
 SUMMARY = (("vit-topk", 2), ("ssim", 2), ("mse", 2), ("psnr-rgb", 2), ("brisque", 2), ("frechet-pixel", 0))
 """Columns of the thesis's summary, and their digits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of text.
-
-    Attributes:
-        name: file-safe name.
-        title: caption.
-        header: column names.
-        rows: cells.
-        note: what a reader must know.
-        bold: cells (row, column) that are the best of their column.
-        rules: rows above which a rule stands.
-    """
-
-    name: str
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-    bold: frozenset[tuple[int, int]] = frozenset()
-    rules: frozenset[int] = frozenset()
 
 
 def all_tables(model: Model) -> list[Table]:
@@ -89,9 +53,10 @@ def each_setting(model: Model) -> Table:
         (label, point.setting, *size, *own, seconds_text(point.row.encode_seconds))
         for label, point, size, own in zip(labels, model.points, sizes, values, strict=True)
     )
-    header = ("codec", "setting", "bytes", "bits per pixel", *map(_head, columns), "encode")
+    header = ("codec", "setting", "bytes", "bits per pixel", *map(column_head, columns), encode_head(model))
     title = f"Means over {len(model.images)} images at each setting" if len(model.images) > 1 else "At each setting"
-    return Table("settings", title, header, cells, _equal_note(model, rows))
+    data = tuple(_data(model, point.row, point.setting) for point in model.points)
+    return Table("settings", title, header, cells, _equal_note(model, rows), data=data)
 
 
 def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:
@@ -104,7 +69,7 @@ def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:
     sizes = [number_text(row.bytes, 0) for row in order]
     times = [seconds_text(row.encode_seconds) for row in order]
     values = [_values(model, order, column) for column in model.columns]
-    heads = [_head(column) for column in model.columns]
+    heads = [column_head(column) for column in model.columns]
     bold = {
         (place, index)
         for index, column in enumerate(model.columns)
@@ -117,17 +82,30 @@ def equal_bytes(model: Model, rows: Sequence[Row], level: int = 0) -> Table:
         else "At the same file size"
     )
     note, name = _equal_note(model, order), f"equal-bytes-{level + 1}"
+    data = tuple(_data(model, row) for row in order)
     if len(model.columns) > MOST:
-        body, rules = _by_question(model, dict(zip(heads, values, strict=True)))
+        body, rules = rows_by_question(model, dict(zip(heads, values, strict=True)))
         places = {row[0]: at + 1 for at, row in enumerate(body)}
         marked = frozenset((places[heads[index]], place + 1) for place, index in bold)
-        lines = (("bytes", *sizes), *body, ("encode", *times))
-        return Table(name, title, ("metric", *labels), lines, note, marked, rules | {1, len(lines) - 1})
+        lines = (("bytes", *sizes), *body, (encode_head(model), *times))
+        return Table(name, title, ("metric", *labels), lines, note, marked, rules | {1, len(lines) - 1}, data)
     fair = sum(row.reached for row in order)
     cells = tuple(zip(labels, sizes, *values, times, strict=True))
     rules = frozenset({fair} if 0 < fair < len(order) else ())
     marked = frozenset((place, index + 2) for place, index in bold)
-    return Table(name, title, ("codec", "bytes", *heads, "encode"), cells, note, marked, rules)
+    return Table(name, title, ("codec", "bytes", *heads, encode_head(model)), cells, note, marked, rules, data)
+
+
+def _data(model: Model, row: Row, setting: str = "") -> dict[str, object]:
+    """A row of means as numbers, the metrics under their keys."""
+    curve = model.curves[row.curve]
+    found: dict[str, object] = {"codec": curve.label, "setting": setting} if setting else {"codec": curve.label}
+    found |= {"images": row.count, "bytes": row.bytes, "bpp": row.bpp, "reached": row.reached}
+    for column in model.columns:
+        key, mean = column.info.key, row.means[column.info.key]
+        found |= {key: mean.value, f"{key}_low": mean.low, f"{key}_high": mean.high}
+    found |= {"encode_seconds_median": row.encode_seconds, "decode_seconds_median": row.decode_seconds}
+    return found | {"decoder_weights_bytes": curve.shared_bytes, "not_independent": " ".join(sorted(curve.dependent))}
 
 
 def _values(model: Model, rows: Sequence[Row], column: Column) -> list[str]:
@@ -137,28 +115,11 @@ def _values(model: Model, rows: Sequence[Row], column: Column) -> list[str]:
     ]
 
 
-def _by_question(
-    model: Model, values: Mapping[str, Sequence[str]]
-) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
-    """Rows of metrics under a rule a question, and where the rules stand, counted with one row before them."""
-    rows: list[tuple[str, ...]] = []
-    rules = set()
-    for _, columns in by_question(model.columns):
-        rules.add(len(rows) + 1)
-        rows += [(_head(column), *values[_head(column)]) for column in columns if _head(column) in values]
-    return tuple(rows), frozenset(rules)
-
-
-def _head(column: Column) -> str:
-    info = column.info
-    return " ".join(part for part in (f"{info.short}, {info.unit}" if info.unit else info.short, info.arrow) if part)
-
-
 def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     note = []
     over = [row for row in rows if not row.reached]
     if over:
-        said = ", ".join(f"{model.curves[row.curve].label} by {excess_text(row.excess)}" for row in over)
+        said = _each_once(f"{model.curves[row.curve].label} by {excess_text(row.excess)}" for row in over)
         note.append(f"* Larger than requested, as no file this small was found ({said}): not compared.")
     if any(row.nearest for row in rows):
         note.append(NEAREST)
@@ -166,13 +127,13 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
         note.append("† Scored by a network, or a relative of it, that the codec was optimised against.")
     shared = [c for c in (model.curves[row.curve] for row in rows) if c.shared_bytes]
     if shared:
-        said = ", ".join(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)
+        said = _each_once(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)
         note.append(f"Weights that every decoder needs: {said}.")
     few = [row for row in rows if row.count < len(model.images)]
     if few:
-        said = ", ".join(f"{model.curves[row.curve].label} {row.count} of {len(model.images)}" for row in few)
+        said = _each_once(f"{model.curves[row.curve].label} {row.count} of {len(model.images)}" for row in few)
         note.append(f"Means over fewer images than the others: {said}.")
-    note += _missing(model)
+    note += missing_notes(model)
     note += left_out_notes(model, model.columns)
     if any(model.without[column.info.key].images for column in model.columns):
         note.append("Sizes and times are over all images of a row.")
@@ -184,122 +145,15 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     return " ".join(note)
 
 
-def _missing(model: Model) -> list[str]:
-    """Files that could not be made, the first ones by name."""
-    if not model.missing:
-        return []
-    more = f", and {len(model.missing) - NAMED} more" if len(model.missing) > NAMED else ""
-    return [f"Not in the means: {'; '.join(model.missing[:NAMED])}{more}."]
-
-
-NAMED = 6
-"""Files that could not be made, named in a note."""
+def _each_once(texts: Iterable[str]) -> str:
+    """Texts in a row; a codec has as many rows as settings."""
+    return ", ".join(dict.fromkeys(texts))
 
 
 def _common(model: Model) -> set[str]:
     """Notes that several files have, so that they are about a codec and not about one size."""
     counts = Counter(note for record in model.records for note in set(record.notes))
     return {note for note, count in counts.items() if count > max(1, len(model.images) // 2)}
-
-
-def bd_rates(model: Model) -> list[Table]:
-    """BD-rates in every metric against one anchor, with intervals: of the mean curves, and the mean of the images' own.
-
-    None without two curves.
-    """
-    column = next(iter(headline_columns(model)), None)
-    anchor = anchor_of(model, column) if column else None
-    if anchor is None or column is None:
-        return []
-    first = bd_table(model, column, anchor)
-    curves = sorted(first, key=lambda c: math.inf if math.isnan(first[c].percent) else first[c].percent)
-    made = [_bd_rates(model, anchor, curves, "bd-rate", "BD-rate of the mean curves", MEAN_CURVE, _mean_curve)]
-    means = {n for n, curve in enumerate(model.curves) if set_of(curve) is not None}  # without images of their own
-    if of_images := [] if anchor in means else [curve for curve in curves if curve not in means]:
-        title = "Mean of the images' own BD-rates"
-        made.append(_bd_rates(model, anchor, of_images, "bd-rate-of-images", title, MEAN_OF_IMAGES, _mean_of_images))
-    return made
-
-
-def _bd_rates(  # noqa: PLR0917 - what one of two tables is made of
-    model: Model, anchor: int, curves: list[int], name: str, title: str, note: str, text: Callable[[BdCell], str]
-) -> Table:
-    columns = [c for c in model.columns if c.info.direction and anchor in anchors_of(model, c)]
-    tables = {_head(column): bd_table(model, column, anchor) for column in columns}
-    cells = {head: [text(table[curve]) for curve in curves] for head, table in tables.items()}
-    every = " ".join(cell for row in cells.values() for cell in row)
-    notes = [note, "In brackets: 95 % intervals." if "(" in every else ""]
-    notes.append(
-        f"? The curves share less than {share_text(LITTLE_OVERLAP)} of their qualities." if "?" in every else ""
-    )
-    shorts = {_head(column): column.info.short for column in columns}
-    counts = {shorts[head]: {cell.count for cell in table.values() if cell.count} for head, table in tables.items()}
-    images, few = _compared(model, counts)
-    noted = any(table[c].note for table in tables.values() for c in curves)
-    other = [
-        *(of_other_images(model, [anchor, *curves]) if noted else []),
-        without_values(model, anchor, model.columns),
-    ]
-    why = {
-        shorts[head]: {c: table[c].why for c in curves if text(table[c]) == NOTHING} for head, table in tables.items()
-    }
-    if any(UNPUBLISHED in found.values() for found in why.values()):
-        other.append(f"{NOTHING} of a published curve: {UNPUBLISHED}.")
-    refused = {name: {c: said for c, said in found.items() if said != UNPUBLISHED} for name, found in why.items()}
-    said = " ".join(part for part in [*notes, few, *other, *_refusals(model, refused), *_missing(model)] if part)
-    whole = f"{title} against {model.curves[anchor].label}, {images}"
-    labels = [model.curves[curve].label for curve in curves]
-    if len(columns) > MOST:
-        body, rules = _by_question(model, cells)
-        rules = frozenset(rule - 1 for rule in rules if rule > 1)
-        return Table(name, whole, ("metric", *labels), body, said, frozenset(), rules)
-    heads = tuple(column.info.short for column in columns)
-    return Table(name, whole, ("codec", *heads), tuple(zip(labels, *cells.values(), strict=True)), said)
-
-
-def _compared(model: Model, counts: Mapping[str, set[int]]) -> tuple[str, str]:
-    """How many images are compared, for a title; and in which metrics they are fewer, for a note."""
-    every = len(model.images)
-    fewer = {name: found for name, found in counts.items() if found and found != {every}}
-    known = set().union(*counts.values())
-    if len(known) < 2:
-        most = max(known, default=every)
-        return plural(most, "image") + (f" of {every}" if most < every else ""), ""
-    said = ", ".join(f"{name} over {' or '.join(map(str, sorted(found)))}" for name, found in fewer.items())
-    return plural(every, "image"), f"Fewer images are compared where others have no curve: {said}."
-
-
-def _refusals(model: Model, refused: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
-    """Why a BD-rate is missing, once a reason; and the codecs that have no curve at all."""
-    reasons: dict[tuple[int, str], list[str]] = {}
-    for name, found in refused.items():
-        for curve, why in found.items():
-            reasons.setdefault((curve, why.removeprefix("BD-rate refused: ")), []).append(name)
-    for (curve, why), names in reasons.items():
-        yield f"{NOTHING} {model.curves[curve].label}, {' and '.join(names)}: {why or 'no image has a value'}."
-    able = set(has_curves(model))
-    if short := [curve.label for index, curve in enumerate(model.curves) if index not in able]:
-        yield f"Without a curve, which takes {LEAST_POINTS} qualities: {', '.join(short)}."
-
-
-NOTHING = "–"
-"""Of a BD-rate that is refused."""
-
-MEAN_CURVE = "Change in bits at equal quality; negative saves bits. The mean curve weighs images by their bits."
-MEAN_OF_IMAGES = "Change in bits at equal quality on each image, averaged; negative saves bits. Images weigh alike."
-
-
-def _mean_curve(cell: BdCell) -> str:
-    few = "?" if math.isfinite(cell.percent) and cell.overlap < LITTLE_OVERLAP else ""
-    return percent_text(cell.percent) + _bounds(cell.low, cell.high) + few
-
-
-def _mean_of_images(cell: BdCell) -> str:
-    return percent_text(cell.mean) + _bounds(cell.mean_low, cell.mean_high)
-
-
-def _bounds(low: float, high: float) -> str:
-    return f" ({low:+.1f} … {high:+.1f})".replace("-", "−") if math.isfinite(low) else ""
 
 
 def main_records(model: Model) -> list[Record]:
@@ -337,7 +191,7 @@ def p_text(value: float) -> str:
 
 
 def _vit_scores(records: Sequence[Record]) -> Table:
-    rows = []
+    rows, data = [], []
     for record in records:
         found = _details(record, "vit-topk")
         if "chance" not in found:
@@ -348,12 +202,20 @@ def _vit_scores(records: Sequence[Record]) -> Table:
         rows.append(
             (record.image, number_text(record.value("vit-topk"), 2), chance, corrected, p, str(first), str(second))
         )
+        data.append(
+            {
+                "image": record.image,
+                "vit-topk": record.value("vit-topk"),
+                **{name: _float(found.get(name)) for name in ("chance", "chance_deviation", "adjusted", "p_value")},
+                "top1_original": first,
+                "top1_reconstruction": second,
+            }
+        )
     header = ("image", "ViT-Score", "chance", "corrected", "p", "top label, original", "top label, reconstruction")
     note = "p: probability that two random label lists share as many labels."
     k = next((_details(r, "vit-topk").get("k") for r in records if "vit-topk" in r.scores), 100)
-    return Table(
-        "vit-scores", f"ViT-Score (top-K label overlap), K = {k} (the thesis's Table 3.1)", header, tuple(rows), note
-    )
+    title = f"ViT-Score (top-K label overlap), K = {k} (the thesis's Table 3.1)"
+    return Table("vit-scores", title, header, tuple(rows), note, data=tuple(data))
 
 
 def _brisque(records: Sequence[Record]) -> Table:
@@ -361,13 +223,15 @@ def _brisque(records: Sequence[Record]) -> Table:
     rows = tuple(
         (r.image, *(number_text(_float(_details(r, "brisque").get(name)), 2) for name in names)) for r in records
     )
+    data = tuple({"image": r.image, **{n: _float(_details(r, "brisque").get(n)) for n in names}} for r in records)
     title = "BRISQUE, lower is more natural (the thesis's Table 3.2)"
-    return Table("brisque", title, ("image", "original", "reconstruction", "difference"), rows)
+    return Table("brisque", title, ("image", "original", "reconstruction", "difference"), rows, data=data)
 
 
 def _summary(model: Model, keys: set[str]) -> Table:
     columns = [(key, places) for key, places in SUMMARY if key in keys]
     rows = []
+    data: list[dict[str, object]] = []
     for record in main_records(model):
         sections = record.details.get("sections")
         original = _float(record.details.get("original_bytes"))
@@ -375,6 +239,9 @@ def _summary(model: Model, keys: set[str]) -> Table:
         ratios = (number_text(original / record.bytes, 0), number_text(original / latent, 0) if latent else "–")
         values = (number_text(record.value(key), places) for key, places in columns)
         rows.append((record.image, number_text(record.bytes, 0), *ratios, *values))
+        known = {key: record.value(key) for key, _ in columns}
+        sizes = {"bytes": record.bytes, "original_bytes": original, "latent_bytes": latent}
+        data.append({"image": record.image, "published": False, **sizes, **known})
     rule = len(rows)
     for name, vit, ssim, mse, psnr, _, generated, fid in THESIS:
         known = {
@@ -388,6 +255,8 @@ def _summary(model: Model, keys: set[str]) -> Table:
         rows.append(
             (f"{name} (thesis)", "1,540", "266", "–", *(number_text(known[k], places) for k, places in columns))
         )
+        sizes = {"bytes": 1540, "original_bytes": math.nan, "latent_bytes": math.nan}
+        data.append({"image": name, "published": True, **sizes, **{key: known[key] for key, _ in columns}})
     titles = {key: model.column(key).info for key, _ in columns}
     heads = tuple(", ".join(part for part in (titles[key].short, titles[key].unit) if part) for key, _ in columns)
     note = (
@@ -396,4 +265,4 @@ def _summary(model: Model, keys: set[str]) -> Table:
     )
     header = ("image", "bytes", "file : file", "file : latent", *heads)
     title = "Summary (the thesis's Table 3.3)"
-    return Table("summary", title, header, tuple(rows), note, frozenset(), frozenset({rule}))
+    return Table("summary", title, header, tuple(rows), note, frozenset(), frozenset({rule}), tuple(data))

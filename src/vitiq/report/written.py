@@ -1,25 +1,29 @@
-"""Tables written as Markdown, LaTeX and CSV, each with its note."""
+"""Tables written as Markdown and LaTeX, each with its note, and their numbers as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
-from vitiq.report.tables import Table
+from vitiq.report.table import Table
+from vitiq.text import escape_markdown
 
 
 def to_markdown(table: Table) -> str:
     """A Markdown section."""
 
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    def line(cells: Iterable[str]) -> str:
+        return f"| {' | '.join(cells)} |"
+
+    def cell(row: int, column: int, text: str) -> str:
+        return f"**{escape_markdown(text)}**" if (row, column) in table.bold else escape_markdown(text)
 
     rule = "|" + "|".join(["---"] + ["---:"] * (len(table.header) - 1)) + "|"
-    shown = [[f"**{c}**" if (i, j) in table.bold else c for j, c in enumerate(row)] for i, row in enumerate(table.rows)]
-    body = [f"## {table.title}", "", line(table.header), rule, *(line(row) for row in shown), ""]
-    note = table.note.replace("* Larger", "\\* Larger", 1)
-    return "\n".join([*body, note, ""] if note else body)
+    shown = [line(cell(i, j, text) for j, text in enumerate(row)) for i, row in enumerate(table.rows)]
+    body = [f"## {escape_markdown(table.title)}", "", line(map(escape_markdown, table.header)), rule, *shown, ""]
+    return "\n".join([*body, escape_markdown(table.note), ""] if table.note else body)
 
 
 ESCAPES = {
@@ -104,11 +108,21 @@ def to_latex(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Comma-separated cells, the note in a last row of its own."""
+    """The table's data as comma-separated values, numbers as Python writes them; "" where there is none.
+
+    No note: it would be one more row to most readers. `notes` has them.
+    """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.header)
-    writer.writerows(table.rows)
-    if table.note:
-        writer.writerow([f"# {table.note}"])
+    writer = csv.DictWriter(text, list(table.data[0]) if table.data else ["codec"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _plain(value) for name, value in row.items()} for row in table.data)
     return text.getvalue()
+
+
+def _plain(value: object) -> object:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def notes(tables: Sequence[Table]) -> str:
+    """What each table is and what a reader must know of it, beside files that hold numbers alone."""
+    return "\n".join(f"{table.name}.csv: {table.title}. {table.note}".rstrip() + "\n" for table in tables)

@@ -262,18 +262,20 @@
     const anchor = at("anchor"), able = Object.keys(table).map(Number); // not every metric has every published curve
     if ([...anchor.options].map((o) => o.value + o.text).join() !== able.map((c) => c + D.codecs[c].label).join()) anchor.replaceChildren(...able.map((c) => { const o = el("option", "", D.codecs[c].label); o.value = c; return o; }));
     anchor.value = [D.codecs.findIndex((c) => c.label === chosen.anchor), D.anchor, able[0]].find((c) => able.includes(c));
+    const key = D.metrics[chosen.metric].key, tuned = (c) => D.codecs[c].dependent.includes(key);
     const rows = Object.entries(table[anchor.value] || {}).sort((a, b) => (a[1][0] ?? 1e9) - (b[1][0] ?? 1e9));
     at("bdmetric").textContent = D.metrics[chosen.metric].short;
-    at("bdtable").tBodies[0].replaceChildren(...rows.map(([c, [v, lo, hi, share, n, mean, meanLo, meanHi, why]]) => {
+    at("bdtable").tBodies[0].replaceChildren(...rows.map(([c, [v, lo, hi, share, n, mean, meanLo, meanHi, own, why]]) => {
       const tr = el("tr"), head = el("th"), sign = (x) => (x > 0 ? "+" : "") + num(x, 1);
       head.scope = "row"; head.append(swatch(c), D.codecs[c].label);
-      const both = (x, a, b, cls) => { const td = el("td", x !== null && x < 0 ? cls : "", x === null ? "–" : sign(x) + " %"); if (a !== null) td.append(el("small", "", ` ${sign(a)} … ${sign(b)}`)); return td; };
-      tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, ""), el("td", share < 0.75 ? "over" : "", v === null ? "–" : whole(share * 100) + " %"), el("td", "", n || "–"));
+      const mark = tuned(c) || tuned(anchor.value) ? "†" : "";
+      const both = (x, a, b, cls, of) => { const td = el("td", x !== null && x < 0 ? cls : "", x === null ? "–" : sign(x) + " %" + mark); if (a !== null) td.append(el("small", "", ` ${sign(a)} … ${sign(b)}`)); if (x !== null && of < n) td.append(el("small", "over", ` ${of} of ${n} images`)); return td; };
+      tr.append(head, both(v, lo, hi, "top"), both(mean, meanLo, meanHi, "", own), el("td", share < 0.75 ? "over" : "", v === null ? "–" : whole(share * 100) + " %"), el("td", "", n || "–"));
       if (why) tr.cells[1].title = why;
       return tr;
     }));
-    const notes = [...new Set(rows.flatMap(([, r]) => r[9] || []))].map((text) => el("li", "", text + "."));
-    at("bdwhy").replaceChildren(...rows.filter(([, r]) => r[8]).map(([c, r]) => el("li", "", `– ${D.codecs[c].label}: ${r[8].replace(/^BD-rate refused: /, "")}`)), ...notes);
+    const notes = [...new Set(rows.flatMap(([, r]) => r[10] || []))].map((text) => el("li", "", text + "."));
+    at("bdwhy").replaceChildren(...rows.filter(([, r]) => r[9]).map(([c, r]) => el("li", "", `– ${D.codecs[c].label}: ${r[9].replace(/^BD-rate refused: /, "")}`)), ...notes, ...(rows.some(([c]) => tuned(c) || tuned(anchor.value)) ? [el("li", "", D.daggers)] : []));
   }
   at("anchor").onchange = (e) => { chosen.anchor = D.codecs[e.target.value].label; bd(); };
 

@@ -258,15 +258,16 @@ function vitiqViewer(root, D) {
   stage.addEventListener("keyup", (e) => { if (e.key.toLowerCase() === "o") original(false); });
   stage.addEventListener("blur", () => hold && original(false));
   new ResizeObserver(() => place()).observe(stage);
-  addEventListener("hashchange", () => { if (read()) { build(); root.scrollIntoView(); } });
+  const reveal = () => { root.scrollIntoView(); stage.focus({ preventScroll: true }); };
+  addEventListener("hashchange", () => { if (read()) { build(); reveal(); } });
   const linked = read();
   if (!linked) s.p = defaults((s.i = clamp(D.start || 0, 0, Math.max(0, D.images.length - 1))));
   build();
   quiet = false;
-  if (linked) root.scrollIntoView();
+  if (linked) reveal();
   return {
     state: s,
-    open(panes, m = s.m) { Object.assign(s, { i: rec(panes.find((p) => p !== "o")).i, p: panes, m, z: 1, x: 0.5, y: 0.5 }); build(); root.scrollIntoView(); stage.focus({ preventScroll: true }); },
+    open(panes, m = s.m) { Object.assign(s, { i: rec(panes.find((p) => p !== "o")).i, p: panes, m, z: 1, x: 0.5, y: 0.5 }); build(); reveal(); },
     update(data) {
       const name = image()?.name, keep = s.p.map((p) => rec(p)?.k);
       D = data;
