@@ -483,7 +483,7 @@ def test_print_breaks_no_name_of_a_codec_within_a_word(opened: Open, tmp_path: P
 
 def test_the_widest_answer_fits_the_page_and_the_sheet(opened: Open, tmp_path: Path) -> None:
     study = with_many_metrics(curves(tmp_path, images=1))
-    heavy = [(replace(r, details={**r.details, **{"shared_bytes": 20_000_000}}), files) for r, files in study.records]
+    heavy = [(replace(r, details={**r.details, "shared_bytes": 20_000_000}), files) for r, files in study.records]
     labels = {"webp": "vitiq generative (MSE)", "avif": "AVIF [tune=psnr, subsampling=4:4:4]"}
     heavy = [(replace(r, label=labels.get(r.codec, r.label)), files) for r, files in heavy]
     html = render(study, build_model(study.name, [record for record, _ in heavy]), InlineAssets(tmp_path, 24_000_000))

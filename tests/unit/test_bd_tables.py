@@ -84,7 +84,7 @@ def test_a_refusal_blames_the_curve_that_is_at_fault_whatever_the_anchor(tmp_pat
     """The codec before the anchor in the study was compared once and its refusal kept for both directions."""
     study = curves(tmp_path)
     exact = [
-        (replace(r, scores={**r.scores, **{"psnr-rgb": replace(r.scores["psnr-rgb"], value=math.inf)}}), files)
+        (replace(r, scores={**r.scores, "psnr-rgb": replace(r.scores["psnr-rgb"], value=math.inf)}), files)
         if r.codec == "jpeg"
         else (r, files)
         for r, files in study.records
@@ -100,7 +100,7 @@ def test_a_refusal_blames_the_curve_that_is_at_fault_whatever_the_anchor(tmp_pat
 def test_ranges_of_curves_that_share_little_are_named_anchor_first(tmp_path: Path) -> None:
     study = curves(tmp_path)
     low = [
-        (replace(r, scores={**r.scores, **{"ssim": replace(r.scores["ssim"], value=r.value("ssim") / 4)}}), files)
+        (replace(r, scores={**r.scores, "ssim": replace(r.scores["ssim"], value=r.value("ssim") / 4)}), files)
         if r.codec == "webp"
         else (r, files)
         for r, files in study.records
@@ -117,7 +117,7 @@ def test_ranges_of_curves_that_share_little_are_named_anchor_first(tmp_path: Pat
 
 def test_a_codec_is_named_once_in_a_note_however_many_settings_it_has(tmp_path: Path) -> None:
     study = curves(tmp_path, images=1)
-    heavy = [(replace(r, details={**r.details, **{"shared_bytes": 5_000_000}}), f) for r, f in study.records]
+    heavy = [(replace(r, details={**r.details, "shared_bytes": 5_000_000}), f) for r, f in study.records]
     note = each_setting(model_of(replace(study, records=heavy))).note
     assert "Weights that every decoder needs: JPEG 5.0 MB, WebP 5.0 MB, AVIF 5.0 MB." in note
 
