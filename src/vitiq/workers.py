@@ -104,6 +104,10 @@ class Processes:
         running = list((getattr(self.executor, "_processes", None) or {}).values())
         for process in running:
             process.terminate()
+        # Python 3.11 sets an error on whatever a broken pool still holds, which a future that was cancelled refuses.
+        for item in list((getattr(self.executor, "_pending_work_items", None) or {}).values()):
+            if item.future.cancelled():
+                item.future = Future()
         end = time.monotonic() + PATIENCE
         for process in running:
             if not wait([process.sentinel], max(0.0, end - time.monotonic())):

@@ -218,7 +218,7 @@ def test_a_codec_family_with_its_own_format(outside: Path, png: Path, tmp_path: 
     assert np.array_equal(read_image(tmp_path / "y.png"), small)
     scores = json.loads(vitiq(outside, "score", png, file, "-m", "mse", "--json", "--quiet").stdout)
     assert scores["pairs"][0]["scores"]["mse"]["value"] == 0
-    said = vitiq(outside, "encode", png, "-c", "outside-raw", "-q", 2, "-o", tmp_path / "z", code=1).stderr
+    said = vitiq(outside, "encode", png, "-c", "outside-raw", "-q", 2, "-o", tmp_path / "z", code=2).stderr
     assert "always 1" in said
 
 

@@ -195,7 +195,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (KeyError("lost"), "a fault of vitiq (KeyError); please report what this shows: vitiq --debug"),
+        (KeyError("lost"), "a fault of vitiq (KeyError: 'lost'); please report what this shows: vitiq --debug"),
         (RecursionError("deep"), "a fault of vitiq (RecursionError: deep)"),
         (AssertionError(), "a fault of vitiq (AssertionError)"),
         (MemoryError(), "not enough memory"),

@@ -37,8 +37,15 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return curves(tmp_path_factory.mktemp("curves"), qualities=(10, 30, 55, 80))
 
 
-def data_of(study: Study, folder: Path) -> dict[str, Any]:
-    data, _ = contents(study, model_of(study), FolderAssets(folder))
+def folder_of(study: Study) -> Path:
+    """The study's own, outside which nothing is shown."""
+    found = study.records[0][1].reconstruction
+    assert found is not None
+    return found.parents[2]
+
+
+def data_of(study: Study) -> dict[str, Any]:
+    data, _ = contents(study, model_of(study), FolderAssets(folder_of(study)))
     return data
 
 
@@ -83,8 +90,8 @@ def test_of_a_real_table_too(study: Study) -> None:
         assert (cell.percent, cell.low, cell.high) == (found.rate.value, found.rate.low, found.rate.high)
 
 
-def test_a_published_curve_has_its_line_and_counts_nowhere_as_a_codec(study: Study, tmp_path: Path) -> None:
-    alone, beside = data_of(study, tmp_path), data_of(replace(study, published=published()), tmp_path)
+def test_a_published_curve_has_its_line_and_counts_nowhere_as_a_codec(study: Study) -> None:
+    alone, beside = data_of(study), data_of(replace(study, published=published()))
     (line,) = beside["published"]
     assert [(x, y) for _, x, y in line["points"]] == [(p.bpp, p.values["psnr-rgb"]) for p in published()]
     assert (line["c"], line["k"], line["of"]) == (3, 0, "mean of kodak")
@@ -117,7 +124,7 @@ def test_a_published_anchor_is_that_of_every_table_even_where_the_first_metric_i
     assert table.title == f"BD-rate of the mean curves against {VTM}, 6 images"
     assert table.header == ("codec", "PSNR")
     assert f"{VTM} has no value of SSIM, MSE and ViT-Score." in table.note
-    assert data_of(replace(study, published=published(), anchor="VTM"), Path("x"))["anchor"] == 3
+    assert data_of(replace(study, published=published(), anchor="VTM"))["anchor"] == 3
 
 
 def test_one_codec_is_compared_with_the_published_curve(study: Study) -> None:
@@ -138,7 +145,7 @@ def test_nothing_at_equal_bytes_shows_a_published_curve(tmp_path: Path) -> None:
     assert VTM in render(beside, model_of(beside), FolderAssets(tmp_path))
 
 
-def test_a_table_of_images_is_compared_image_by_image(study: Study, tmp_path: Path) -> None:
+def test_a_table_of_images_is_compared_image_by_image(study: Study) -> None:
     rows = own_points(study, "WebP")
     # the table names the images without their suffix, and has one that the study has not
     rows = [replace(p, image=p.image.removesuffix(".png")) for p in rows]
@@ -154,7 +161,7 @@ def test_a_table_of_images_is_compared_image_by_image(study: Study, tmp_path: Pa
     assert line is not None
     assert line.rate == pytest.approx([0.95 * row.bpp for row in own])
     assert line.value == pytest.approx([row.means["psnr-rgb"].value for row in own])
-    lines = data_of(beside, tmp_path)["published"]
+    lines = data_of(beside)["published"]
     psnr = [one for one in lines if one["k"] == 0]
     assert [one.get("i") for one in psnr] == [None, 0, 1, 2, 3, 4, 5]
     assert psnr[0]["of"] == "mean of 6 images"
@@ -190,10 +197,10 @@ def test_what_shares_nothing_with_the_study_is_said(study: Study) -> None:
 HOSTILE = visible("</script><b>\"V\u202e\nTM' $\\frac$ | &_{}%")
 
 
-def test_nothing_hostile_in_a_published_name_is_markup_or_a_formula(study: Study, tmp_path: Path) -> None:
+def test_nothing_hostile_in_a_published_name_is_markup_or_a_formula(study: Study) -> None:
     beside = replace(study, published=published(HOSTILE), anchor=HOSTILE)
     model = model_of(beside)
-    page = render(beside, model, FolderAssets(tmp_path))
+    page = render(beside, model, FolderAssets(folder_of(study)))
     assert '<b>"V' not in page
     assert page.count("</script>") == 3
     assert "\u202e" not in page
@@ -205,7 +212,7 @@ def test_nothing_hostile_in_a_published_name_is_markup_or_a_formula(study: Study
         figure = figures.rate_distortion(model, model.column("psnr-rgb"))
         figure.draw_without_rendering()
     assert "$" in figure.legends[0].get_texts()[-1].get_text()
-    json.dumps(data_of(beside, tmp_path), allow_nan=False)
+    json.dumps(data_of(beside), allow_nan=False)
 
 
 def test_a_figure_draws_published_points_dashed(study: Study) -> None:
@@ -226,11 +233,11 @@ def test_published_curves_of_one_study_are_drawn_apart() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_published_curve_of_few_points_is_drawn_and_not_compared(study: Study, count: int, tmp_path: Path) -> None:
+def test_a_published_curve_of_few_points_is_drawn_and_not_compared(study: Study, count: int) -> None:
     beside = replace(study, published=published()[:count], anchor="VTM")
-    data = data_of(beside, tmp_path)
+    data = data_of(beside)
     assert len(data["published"][0]["points"]) == count
     assert set(data["bd"]["psnr-rgb"]) == {0, 1, 2}
     assert f"Without a curve, which takes 3 qualities: {VTM}." in all_tables(model_of(beside))[0].note
-    alone = data_of(study, tmp_path)
+    alone = data_of(study)
     assert (data["bd"], data["anchor"]) == (alone["bd"], alone["anchor"])
