@@ -323,7 +323,7 @@ def limits(model: Model) -> list[str]:
         missed = [number_text(_size(rows), 0) for rows in model.levels if any(row.over for row in rows)]
         sizes = listed(list(dict.fromkeys(missed)))
         found.append(
-            f"{listed(list(over))} could not write every file as small as asked ({sizes} bytes): "
+            f"No file as small as asked ({sizes} bytes) was found for every image by {listed(list(over))}: "
             "set apart in the table and hollow in charts, not compared."
         )
     dependent = [curve.label for curve in model.curves if curve.dependent]

@@ -36,7 +36,7 @@ from vitiq.report.table import encode_head
 from vitiq.text import plural
 
 Cell = dict[str, Any]
-TOO_LARGE = "Cannot write every file this small: larger files, not compared with those above"
+TOO_LARGE = "No file this small was found for some images: larger files, not compared with those above"
 
 
 def lead_table(model: Model, words: Answer) -> dict[str, Any] | None:
