@@ -43,9 +43,12 @@ if TYPE_CHECKING:
 # torch is imported where it is used, so that listing codecs stays quick.
 # ruff: noqa: PLC0415
 
-LATENTS, LATENTS_IN_CONTEXT, GRAPHICS = 1, 2, 3
-"""Sections: quality (1 byte), then `latent_coding`, the second with a context of hyper-latents and inline escapes; or
-`graphics_layer`, which stands before them, or alone where it covers the image."""
+LATENTS, LATENTS_IN_CONTEXT, GRAPHICS, LATENTS_LEADING_SENT = 1, 2, 3, 4
+"""Sections: quality (1 byte), then `latent_coding`, the second with a context of hyper-latents and inline escapes, the
+fourth with all symbols of the leading channels too; or `graphics_layer`, which stands before them, or alone where it
+covers the image."""
+
+LATENTS_OF_ANY_KIND = (LATENTS, LATENTS_IN_CONTEXT, LATENTS_LEADING_SENT)
 
 LOWEST, HIGHEST = -48, 63
 """Qualities. The networks were trained on 0 to 63; what they read of a quality is a parabola, which continues below."""
@@ -68,7 +71,7 @@ class TransformViqCodec(ViqCodec):
     usual_sizes = (0.0036, 1.052)  # medians of photographs at qualities 0 to 63, continued to the lowest
     optimises = True
     Options = TransformOptions
-    section_names = {LATENTS: "latents", LATENTS_IN_CONTEXT: "latents", GRAPHICS: "graphics"}  # noqa: RUF012 - a constant
+    section_names = {**dict.fromkeys(LATENTS_OF_ANY_KIND, "latents"), GRAPHICS: "graphics"}  # noqa: RUF012 - a constant
     viq_version = viq.COMPACT
     synthesis: ClassVar[str]
 
@@ -166,6 +169,7 @@ class TransformViqCodec(ViqCodec):
                 known = parts.coded if self.options.iterations == 0 else None
                 latents, needed = known or coded(parts.remainder), model.weights_sha256
                 kind = LATENTS if model.integer_prior.context is None else LATENTS_IN_CONTEXT
+                kind = LATENTS_LEADING_SENT if latents.leading_sent else kind
                 sections[kind], crc = _quality_byte(level) + latents.data, latents.crc
         crc = crc if layer is None else symbols_crc([layer], crc)
         return self.pack(width, height, sections, crc=crc, weights_sha256=needed)
@@ -260,10 +264,11 @@ class TransformViqCodec(ViqCodec):
         model = self._model(file)
         rows, columns = (side // BLOCK for side in coded_size(file.height, file.width))
         kind, prior = _kind(file), model.integer_prior
-        context = kind == LATENTS_IN_CONTEXT
+        context, leading_sent = kind != LATENTS, kind == LATENTS_LEADING_SENT
         if context and prior.context is None:
             raise BitstreamError("hyper-latents with a context given for weights that have none; the file is damaged")
-        hyper, symbols = decode_groups(file.section(kind)[1:], rows, columns, prior, level, context=context)
+        data = file.section(kind)[1:]
+        hyper, symbols = decode_groups(data, rows, columns, prior, level, context=context, leading_sent=leading_sent)
         check_symbols(file, [hyper, symbols, *planes])
         return _Read(level, symbols, layer)
 
@@ -312,10 +317,11 @@ def _planes(layer: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "4 
 
 def _kind(file: viq.Container) -> int:
     """Kind of the section with the latents, of which there is one."""
-    kinds = {section.kind for section in file.sections} & {LATENTS, LATENTS_IN_CONTEXT}
+    kinds = sorted({section.kind for section in file.sections}.intersection(LATENTS_OF_ANY_KIND))
     if len(kinds) > 1:
-        raise BitstreamError(f"sections {LATENTS} and {LATENTS_IN_CONTEXT} given, one expected; the file is damaged")
-    return LATENTS_IN_CONTEXT if LATENTS_IN_CONTEXT in kinds else LATENTS
+        said = " and ".join(map(str, kinds))
+        raise BitstreamError(f"sections {said} given, one expected; the file is damaged")
+    return kinds[0] if kinds else LATENTS
 
 
 def _quality_byte(level: int) -> bytes:

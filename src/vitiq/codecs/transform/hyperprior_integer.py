@@ -191,11 +191,13 @@ class _Grids(NamedTuple):
         features: of the hyper-latents, FRACTION fractional bits.
         hinted: what the hyper-latents alone predict of the group; None for nothing.
         known: symbols of all groups, of those that come later zeros.
+        everywhere: whether all symbols are sent, not only those that the prior is unsure of.
     """
 
     features: Float32[np.ndarray, "_ _ _"]
     hinted: Float64[np.ndarray, "_ _ _"] | None
     known: Int16[np.ndarray, "_ _ _"]
+    everywhere: bool
 
 
 class IntegerHyperprior:
@@ -226,7 +228,17 @@ class IntegerHyperprior:
         self._groups = [_Group(tensors, f"groups.{k}.") for k in range(len(GROUPS))]
         self.context = IntegerHyperContext(tensors) if any(name.startswith(PREFIX) for name in tensors) else None
 
-    def walk(self, level: int, height: int, width: int, code: Code, *, context: bool = True) -> tuple[Layer, Layer]:
+    def walk(
+        self,
+        level: int,
+        height: int,
+        width: int,
+        code: Code,
+        *,
+        context: bool = True,
+        leading_sent: bool = False,
+        groups: int = len(GROUPS),
+    ) -> tuple[Layer, Layer]:
         """Symbols of the hyper-latents and of the latents of height×width; see `HyperpriorModel`."""
         size = -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE)
         hyper = self._walk_hyper(level, *size, code, self.context if context else None)
@@ -235,14 +247,15 @@ class IntegerHyperprior:
         leading = convolve(around(clipped[..., :LEADING], slice(0, len(clipped)), "repeat"), self._direct, SQUARE)
         hinted = narrow(shuffle(leading, HYPER_STRIDE)[:height, :width], WEIGHT_BITS - FRACTION)
         known = np.zeros((height, width, CHANNELS), dtype=np.int16)
-        for number in range(len(GROUPS)):
-            self._walk_group(number, level, _Grids(features, hinted if number == 0 else None, known), code)
+        for number in range(groups):
+            everywhere = leading_sent and number == 0
+            self._walk_group(number, level, _Grids(features, hinted if number == 0 else None, known, everywhere), code)
         # A view: symbols of a large image are not copied.
         return _layer(hyper.astype(np.int32)), _layer(known)
 
     def _walk_group(self, number: int, level: int, grids: _Grids, code: Code) -> None:
         """Code one group, and write its symbols into the grid of those that are known."""
-        features, hinted, known = grids
+        features, hinted, known, everywhere = grids
         height, width, _ = known.shape
         channels = slice(sum(GROUPS[:number]), sum(GROUPS[: number + 1]))
         group, parts = self._groups[number], strips(height, width, STRIP)
@@ -263,7 +276,8 @@ class IntegerHyperprior:
             )
             whole, offset, scale = _table_of(mean, log_scale)
             at = positions + rows.start * width
-            return SymbolGroup(LATENTS, channels, at, whole, offset, scale, scale > SKIP_SCALE, width)
+            sent = None if everywhere else scale > SKIP_SCALE
+            return SymbolGroup(LATENTS, channels, at, whole, offset, scale, sent, width)
 
         flat = known.reshape(height * width, CHANNELS)
         for later in passes(number):
@@ -326,16 +340,34 @@ class HyperpriorModel:
         level: quality, at most LEVELS - 1.
         height, width: of the latents.
         context: whether hyper-latents are predicted from each other, where the prior can.
+        leading_sent: whether all symbols of the leading channels are sent, also where the prior is sure of them.
     """
 
     exact = True
 
-    def __init__(self, prior: IntegerHyperprior, level: int, height: int, width: int, *, context: bool = True) -> None:
-        self._prior, self._of, self.tables, self._context = prior, (level, height, width), prior.tables, context
+    def __init__(
+        self,
+        prior: IntegerHyperprior,
+        level: int,
+        height: int,
+        width: int,
+        *,
+        context: bool = True,
+        leading_sent: bool = False,
+    ) -> None:
+        self._prior, self._of, self.tables = prior, (level, height, width), prior.tables
+        self._context, self._leading_sent = context, leading_sent
 
     def walk(self, code: Code, known: Sequence[Layer] | None = None) -> tuple[Layer, ...]:  # noqa: ARG002
         """Visit the hyper-latents, then each half of each group of channels."""
-        return self._prior.walk(*self._of, code, context=self._context)
+        return self._walk(code, len(GROUPS))
+
+    def walk_leading(self, code: Code) -> None:
+        """Visit the hyper-latents and the leading channels alone."""
+        self._walk(code, 1)
+
+    def _walk(self, code: Code, groups: int) -> tuple[Layer, Layer]:
+        return self._prior.walk(*self._of, code, context=self._context, leading_sent=self._leading_sent, groups=groups)
 
 
 def _check_exact(tensors: Mapping[str, np.ndarray]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
-from vitiq.codecs.transform.latent_coding import encode_groups
+from vitiq.codecs.transform.latent_coding import encode_groups, leading_pays
 from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel, padded_to_blocks
 from vitiq.codecs.transform.networks.transform_codec import error_weight
 from vitiq.codecs.viq_codec import symbols_crc
@@ -30,6 +30,9 @@ CONTEXT_RDO_WEIGHT = 6.0
 
 SEARCHED_RDO_WEIGHT = 100.0
 """As CONTEXT_RDO_WEIGHT, for latents whose search has weighed the bits already."""
+
+LEADING_WEIGHT = 3.0
+"""As CONTEXT_RDO_WEIGHT, for the choice whether all symbols of the leading channels are sent; of 1, 3, 6 the best."""
 
 SHORT = 30
 """Iterations of a short search. Longer ones take smaller steps, and random rounding for a larger share."""
@@ -55,11 +58,13 @@ class Coded(NamedTuple):
         data: bytes.
         crc: checksum of all symbols.
         symbols: of the latents, as `data` decodes to.
+        leading_sent: as in `decode_groups`, which needs to know it.
     """
 
     data: bytes
     crc: int
     symbols: Int[np.ndarray, "c h w"]
+    leading_sent: bool
 
 
 def code(model: TransformModel, image: ImageU8, level: int) -> Coded:
@@ -89,10 +94,18 @@ def _coded(
     """Scaled latents, coded under hyper-latents."""
     hyper = np.rint(found).astype(np.int64)
     prior = model.integer_prior
+    context = prior.context is not None
+    leading_sent = context and leading_pays(scaled, hyper, prior, level, rdo_weights(model, level, LEADING_WEIGHT))
     data, symbols = encode_groups(
-        scaled, hyper, prior, level, rdo_weights(model, level, weight), context=prior.context is not None
+        scaled,
+        hyper,
+        prior,
+        level,
+        rdo_weights(model, level, weight),
+        context=context,
+        leading_sent=leading_sent,
     )
-    return Coded(data, symbols_crc([hyper, symbols]), symbols)
+    return Coded(data, symbols_crc([hyper, symbols]), symbols, leading_sent)
 
 
 def step(iterations: int) -> float:
