@@ -4,7 +4,8 @@ Truth: `data/generative.viq` (container of version 1, hyper-latents without a co
 images beside it, written once from the bundled portrait; `data/generative-compact.viq` of the same piece, with the same
 symbols of the latents, and `data/generative-low.viq`, of a quality below 0, both by weights 59f5beb2…, which today's
 stand for. `data/generative-mixed.viq` is a piece of the animal above text, a layer of graphics above latents;
-`data/generative-text.viq` of text alone, which decodes to the same pixels everywhere. Images of `generative` were
+`data/generative-text.viq` of text alone, which decodes to the same pixels everywhere; `data/generative-leading.viq` of
+a drawn gradient at quality 60, with all symbols of the leading channels (section 4). Images of `generative` were
 written anew with its present synthesis (`python tests/golden/test_generative_files.py`); no file is. Symbols must be
 exact anywhere; pixels of latents may differ by one level between instruction sets.
 """
@@ -16,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec
-from vitiq.codecs.transform.codec import Generative, GenerativeMse
+from vitiq.codecs.transform.codec import LATENTS_LEADING_SENT, Generative, GenerativeMse
 from vitiq.image.io import read_image, write_png
 
 DATA = Path(__file__).parent / "data"
@@ -26,9 +28,12 @@ CODECS: dict[str, Codec] = {"generative": Generative(), "generative-mse": Genera
 
 FILES = ("generative.viq", "generative-compact.viq")
 LOW, MIXED, TEXT = "generative-low.viq", "generative-mixed.viq", "generative-text.viq"
+LEADING = "generative-leading.viq"
+IMAGES = {LOW: "-low", MIXED: "-mixed", LEADING: "-leading"}
+"""Files and what the names of their images end with."""
 
 
-@pytest.mark.parametrize(("file", "image"), [*((file, "") for file in FILES), (LOW, "-low"), (MIXED, "-mixed")])
+@pytest.mark.parametrize(("file", "image"), [*((file, "") for file in FILES), *IMAGES.items()])
 @pytest.mark.parametrize("name", CODECS)
 def test_the_file_still_decodes_to_its_image(name: str, file: str, image: str) -> None:
     data = (DATA / file).read_bytes()
@@ -58,6 +63,10 @@ def test_the_compact_file_is_at_least_eleven_bytes_shorter() -> None:
     assert headers == [26, 15]  # sides of one byte each
 
 
+def test_the_kind_of_section_is_the_one_meant() -> None:
+    assert [section.kind for section in viq.unpack((DATA / LEADING).read_bytes()).sections] == [LATENTS_LEADING_SENT]
+
+
 def latents_in(data: bytes) -> np.ndarray:
     found = GenerativeMse().inspect(data, symbols=True).latents
     assert found is not None
@@ -66,7 +75,7 @@ def latents_in(data: bytes) -> np.ndarray:
 
 def write() -> None:
     """Write the images anew: what today's syntheses make of the files."""
-    for file, image in (("generative-compact.viq", ""), (LOW, "-low"), (MIXED, "-mixed")):
+    for file, image in {"generative-compact.viq": "", **IMAGES}.items():
         for name, codec in CODECS.items():
             write_png(DATA / f"{name}{image}.png", codec.decode((DATA / file).read_bytes()))
 

@@ -24,6 +24,7 @@ from vitiq.codecs.transform.codec import (
     HIGHEST,
     LATENTS,
     LATENTS_IN_CONTEXT,
+    LATENTS_LEADING_SENT,
     LOWEST,
     Generative,
     GenerativeMse,
@@ -208,6 +209,7 @@ def test_damage_is_named(mixed_file: bytes) -> None:
         (broken(mixed_file, graphics=b""), "a section without its first byte, the quality, given"),
         (broken(mixed_file, latents=b""), "a section without its first byte, the quality, given"),
         (with_section(mixed_file, viq.Section(LATENTS, latents)), "sections 1 and 2 given, one expected"),
+        (with_section(mixed_file, viq.Section(LATENTS_LEADING_SENT, latents)), "sections 2 and 4 given, one expected"),
         (with_section(mixed_file, viq.Section(GRAPHICS, layer)), "section 3 is in the generative-mse file more than"),
         (broken(mixed_file, latents=latents[: len(latents) // 2]), "."),
     ):

@@ -6,6 +6,7 @@ Truth: identity. The prior is random but fixed; no weights file takes part.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitiq.codecs.transform.codec import HIGHEST, LOWEST
-from vitiq.codecs.transform.hyperprior import HYPER_CHANNELS, Hyperprior
+from vitiq.codecs.transform.hyperprior import HYPER_CHANNELS, LEADING, Hyperprior
 from vitiq.codecs.transform.hyperprior_integer import IntegerHyperprior, export_hyperprior
-from vitiq.codecs.transform.latent_coding import decode_groups, encode_groups
+from vitiq.codecs.transform.latent_coding import decode_groups, encode_groups, leading_pays
 from vitiq.codecs.transform.networks.block_dct import CHANNELS
 from vitiq.errors import BitstreamError
 
@@ -36,6 +37,22 @@ def prior() -> IntegerHyperprior:
     return IntegerHyperprior(export_hyperprior(network))
 
 
+@lru_cache(maxsize=1)
+def untrained() -> IntegerHyperprior:
+    """A prior that expects zeros everywhere, and is sure of them."""
+    network = Hyperprior(context=True).requires_grad_(False)
+    for group in network.groups:
+        group.get_submodule("out").get_parameter("bias").chunk(2)[1].fill_(-9.0)
+    return IntegerHyperprior(export_hyperprior(network))
+
+
+class Kind(NamedTuple):
+    """How symbols are coded; `leading_sent` exists with a context alone."""
+
+    context: bool
+    leading_sent: bool
+
+
 def latents(seed: int, height: int, width: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     hyper = np.rint(rng.laplace(0, 3, (HYPER_CHANNELS, -(-height // 4), -(-width // 4)))).astype(np.int64)
@@ -49,14 +66,32 @@ def latents(seed: int, height: int, width: int, spread: float) -> tuple[np.ndarr
     width=st.integers(1, 6),
     spread=st.sampled_from([0.05, 1.0, 30.0]),
     level=st.integers(LOWEST, HIGHEST),
-    context=st.booleans(),
+    kind=st.sampled_from([Kind(False, False), Kind(True, False), Kind(True, True)]),
 )
-def test_round_trip(seed: int, height: int, width: int, spread: float, level: int, context: bool) -> None:
+def test_round_trip(seed: int, height: int, width: int, spread: float, level: int, kind: Kind) -> None:
     scaled, hyper = latents(seed, height, width, spread)
-    data, symbols = encode_groups(scaled, hyper, prior(), level, PRICES, context=context)
-    found_hyper, found = decode_groups(data, height, width, prior(), level, context=context)
+    data, symbols = encode_groups(scaled, hyper, prior(), level, PRICES, **kind._asdict())
+    found_hyper, found = decode_groups(data, height, width, prior(), level, **kind._asdict())
     assert np.array_equal(found, symbols)
     assert np.array_equal(found_hyper, hyper)
+    if kind.leading_sent:
+        assert np.abs(symbols[:LEADING] - scaled[:LEADING]).max() < 1.0 + 1e-6
+
+
+def test_leading_channels_are_sent_where_the_prior_is_sure_and_wrong() -> None:
+    """A prior that expects zeros, of the narrowest table: right at first, then wrong by 40 symbols at one position."""
+    sure, level = untrained(), 30
+    scaled, hyper = np.zeros((CHANNELS, 6, 6), np.float32), np.zeros((HYPER_CHANNELS, 2, 2), np.int64)
+    assert not leading_pays(scaled, hyper, sure, level, PRICES)
+    scaled[:LEADING, 3, 2] = 40.0
+    assert leading_pays(scaled, hyper, sure, level, PRICES)
+    assert not leading_pays(scaled, hyper, sure, level, PRICES * 1e-4)
+    without, with_them = (
+        encode_groups(scaled, hyper, sure, level, PRICES, leading_sent=sent) for sent in (False, True)
+    )
+    assert np.abs(without[1] - scaled).max() == 40
+    assert np.array_equal(with_them[1], scaled)
+    assert len(with_them[0]) < len(without[0]) + 30
 
 
 def test_symbols_are_near_the_latents_and_cheaper_than_plain_rounding() -> None:

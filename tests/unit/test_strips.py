@@ -172,17 +172,18 @@ def test_encoded_in_strips_latents_differ_by_rounding(monkeypatch: pytest.Monkey
         np.testing.assert_allclose(strip, at_once, atol=2e-3)
 
 
-@pytest.mark.parametrize("context", [False, True])
-def test_bytes_do_not_depend_on_strips(context: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("context", "leading_sent"), [(False, False), (True, False), (True, True)])
+def test_bytes_do_not_depend_on_strips(context: bool, leading_sent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = {"context": context, "leading_sent": leading_sent}
     rng = np.random.default_rng(0)
     prior = load_model().integer_prior
     scaled = rng.laplace(0, 2, (256, 21, 13)).astype(np.float32)
     hyper = rng.integers(-5, 6, (32, 6, 4))
-    at_once, symbols = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0), context=context)
+    at_once, symbols = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0), **kind)
     monkeypatch.setattr(hyperprior_integer, "STRIP", 40)
-    in_strips, again = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0), context=context)
+    in_strips, again = encode_groups(scaled, hyper, prior, 40, np.full(256, 4.0), **kind)
     assert in_strips == at_once
     assert np.array_equal(again, symbols)
-    found_hyper, found = decode_groups(at_once, 21, 13, prior, 40, context=context)
+    found_hyper, found = decode_groups(at_once, 21, 13, prior, 40, **kind)
     assert np.array_equal(found, symbols)
     assert np.array_equal(found_hyper, hyper)
