@@ -5,9 +5,10 @@ images beside it, written once from the bundled portrait; `data/generative-compa
 symbols of the latents, and `data/generative-low.viq`, of a quality below 0, both by weights 59f5beb2…, which today's
 stand for. `data/generative-mixed.viq` is a piece of the animal above text, a layer of graphics above latents;
 `data/generative-text.viq` of text alone, which decodes to the same pixels everywhere; `data/generative-leading.viq` of
-a drawn gradient at quality 60, with all symbols of the leading channels (section 4). Images of `generative` were
-written anew with its present synthesis (`python tests/golden/test_generative_files.py`); no file is. Symbols must be
-exact anywhere; pixels of latents may differ by one level between instruction sets.
+a drawn gradient at quality 60, with all symbols of the leading channels (section 4); `data/generative-corrected.viq` of
+a piece of the animal at quality 18, with a correction of local means that also shifts its colours (section 5). Images
+of `generative` were written anew with its present synthesis (`python tests/golden/test_generative_files.py`); no file
+is. Symbols must be exact anywhere; pixels of latents may differ by one level between instruction sets.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import pytest
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec
-from vitiq.codecs.transform.codec import LATENTS_LEADING_SENT, Generative, GenerativeMse
+from vitiq.codecs.transform.codec import Generative, GenerativeMse
+from vitiq.codecs.transform.sections import LATENTS, Kind
 from vitiq.image.io import read_image, write_png
 
 DATA = Path(__file__).parent / "data"
@@ -28,8 +30,8 @@ CODECS: dict[str, Codec] = {"generative": Generative(), "generative-mse": Genera
 
 FILES = ("generative.viq", "generative-compact.viq")
 LOW, MIXED, TEXT = "generative-low.viq", "generative-mixed.viq", "generative-text.viq"
-LEADING = "generative-leading.viq"
-IMAGES = {LOW: "-low", MIXED: "-mixed", LEADING: "-leading"}
+LEADING, CORRECTED = "generative-leading.viq", "generative-corrected.viq"
+IMAGES = {LOW: "-low", MIXED: "-mixed", LEADING: "-leading", CORRECTED: "-corrected"}
 """Files and what the names of their images end with."""
 
 
@@ -63,8 +65,11 @@ def test_the_compact_file_is_at_least_eleven_bytes_shorter() -> None:
     assert headers == [26, 15]  # sides of one byte each
 
 
-def test_the_kind_of_section_is_the_one_meant() -> None:
-    assert [section.kind for section in viq.unpack((DATA / LEADING).read_bytes()).sections] == [LATENTS_LEADING_SENT]
+@pytest.mark.parametrize(
+    ("file", "kind"), [(LEADING, Kind(leading_sent=True)), (CORRECTED, Kind(corrected=True)), (LOW, Kind())]
+)
+def test_the_kind_of_section_is_the_one_meant(file: str, kind: Kind) -> None:
+    assert [LATENTS[section.kind] for section in viq.unpack((DATA / file).read_bytes()).sections] == [kind]
 
 
 def latents_in(data: bytes) -> np.ndarray:

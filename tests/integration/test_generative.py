@@ -17,18 +17,11 @@ import pytest
 import torch
 
 from vitiq.bitstream import container as viq
-from vitiq.codecs.transform.codec import (
-    HIGHEST,
-    LATENTS,
-    LATENTS_IN_CONTEXT,
-    LATENTS_LEADING_SENT,
-    LOWEST,
-    Generative,
-    GenerativeMse,
-)
+from vitiq.codecs.transform.codec import Generative, GenerativeMse
 from vitiq.codecs.transform.networks.embedded import load_model
 from vitiq.codecs.transform.networks.transform_codec import error_weight
 from vitiq.codecs.transform.refine import annealed_share, lagrangian, step
+from vitiq.codecs.transform.sections import HIGHEST, LATENTS, LOWEST, Kind, number_of
 from vitiq.errors import BitstreamError, InputError, WeightsError
 from vitiq.image.io import read_image
 from vitiq.optimise.rounding import gumbel_annealed, soft_rounded
@@ -84,9 +77,9 @@ def gradient(height: int, width: int) -> ImageU8:
     return image
 
 
-def kind(data: bytes) -> int:
+def kind(data: bytes) -> Kind:
     (section,) = viq.unpack(data).sections
-    return section.kind
+    return LATENTS[section.kind]
 
 
 @pytest.mark.parametrize("size", [(136, 200), (100, 150)])
@@ -95,7 +88,7 @@ def test_a_smooth_image_is_right_up_to_its_borders(size: tuple[int, int]) -> Non
     image, codec = gradient(*size), GenerativeMse()
     data = codec.encode(image, Quality(60))
     error = np.square(codec.decode(data).astype(np.float64) - image)
-    assert kind(data) == LATENTS_LEADING_SENT
+    assert kind(data).leading_sent
     assert error.mean() < 255**2 / 10**4.25  # 42.5 dB
     assert error[:, -24:].mean() < 2 * error.mean()
 
@@ -106,19 +99,19 @@ def test_leading_channels_are_sent_where_that_costs_less(
 ) -> None:
     codec = GenerativeMse()
     for image in (piece, gradient(136, 200)):
-        chosen, costs = kind(codec.encode(image, Quality(quality))), {}
-        for sent, number in ((False, LATENTS_IN_CONTEXT), (True, LATENTS_LEADING_SENT)):
+        chosen, costs = kind(codec.encode(image, Quality(quality))).leading_sent, {}
+        for sent in (False, True):
             monkeypatch.setattr("vitiq.codecs.transform.refine.leading_pays", lambda *_, sent=sent: sent)
             data = codec.encode(image, Quality(quality))
-            assert kind(data) == number
-            costs[number] = (
+            assert kind(data).leading_sent is sent
+            costs[sent] = (
                 8 * len(data) + lagrangian(quality) * squared_error(codec.decode(data), image) * image.size / 3
             )
         monkeypatch.undo()
         assert costs[chosen] <= 1.01 * min(costs.values())
 
 
-@pytest.mark.parametrize("number", [LATENTS_IN_CONTEXT, LATENTS_LEADING_SENT])
+@pytest.mark.parametrize("number", [number for number, kind in LATENTS.items() if kind.context])
 def test_a_context_needs_weights_that_have_one(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     file = viq.unpack(GenerativeMse().encode(gradient(64, 64), Quality(60)))
     (section,) = file.sections
@@ -285,6 +278,6 @@ def test_foreign_and_hostile_files_are_reported(piece: ImageU8) -> None:
     with pytest.raises(BitstreamError, match="at most"):
         codec.decode(changed(width=65_000, height=4_000))
     with pytest.raises(BitstreamError, match="quality"):
-        codec.decode(changed(sections=(viq.Section(LATENTS, b"\x40"),)))
+        codec.decode(changed(sections=(viq.Section(number_of(Kind()), b"\x40"),)))
     with pytest.raises(BitstreamError, match="checksum"):
         codec.decode(changed(symbols_crc=file.symbols_crc ^ 1))

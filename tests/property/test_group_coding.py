@@ -14,11 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitiq.codecs.transform.codec import HIGHEST, LOWEST
 from vitiq.codecs.transform.hyperprior import HYPER_CHANNELS, LEADING, Hyperprior
 from vitiq.codecs.transform.hyperprior_integer import IntegerHyperprior, export_hyperprior
 from vitiq.codecs.transform.latent_coding import decode_groups, encode_groups, leading_pays
 from vitiq.codecs.transform.networks.block_dct import CHANNELS
+from vitiq.codecs.transform.sections import HIGHEST, LOWEST
 from vitiq.errors import BitstreamError
 
 PRICES = np.full(CHANNELS, 4.0)

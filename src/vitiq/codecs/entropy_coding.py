@@ -237,8 +237,12 @@ def join_escapes(escapes: BitWriter, stream: bytes) -> bytes:
         >>> join_escapes(BitWriter(), b"ab")
         b'\\x00ab'
     """
-    escaped = escapes.to_bytes()
-    return _length(len(escaped)) + escaped + stream
+    return joined(escapes.to_bytes(), stream)
+
+
+def joined(part: bytes, rest: bytes) -> bytes:
+    """Length of a part, the part, and what follows it; inverse of `split_escapes`."""
+    return _length(len(part)) + part + rest
 
 
 def _length(count: int) -> bytes:
@@ -249,8 +253,11 @@ def _length(count: int) -> bytes:
     return LONG + count.to_bytes(4, "big")
 
 
-def split_escapes(data: bytes) -> tuple[bytes, bytes]:
+def split_escapes(data: bytes, what: str = "escaped symbols") -> tuple[bytes, bytes]:
     """Inverse of `join_escapes`: escapes and range-coded symbols.
+
+    Args:
+        what: the first part is, in an error.
 
     Raises:
         BitstreamError: the bytes are damaged.
@@ -264,5 +271,5 @@ def split_escapes(data: bytes) -> tuple[bytes, bytes]:
     else:
         start, length = 1, data[0]
     if start + length > len(data):
-        raise BitstreamError(f"{length} bytes of escaped symbols expected, {len(data) - start} left; it is damaged")
+        raise BitstreamError(f"{length} bytes of {what} expected, {len(data) - start} left; it is damaged")
     return data[start : start + length], data[start + length :]

@@ -19,8 +19,20 @@ from jaxtyping import Float32, Int, UInt8
 
 from vitiq.bitstream import container as viq
 from vitiq.codecs.base import Codec
+from vitiq.codecs.entropy_coding import joined, split_escapes
 from vitiq.codecs.noted import note
 from vitiq.codecs.transform.options import EMBEDDED, TransformOptions
+from vitiq.codecs.transform.sections import (
+    GRAPHICS,
+    HIGHEST,
+    LATENTS,
+    LOWEST,
+    Kind,
+    level_of,
+    number_of,
+    quality_byte,
+    section_of,
+)
 from vitiq.codecs.viq_codec import (
     Contents,
     ViqCodec,
@@ -36,22 +48,13 @@ from vitiq.types import ImageU8, ProgressCallback
 
 if TYPE_CHECKING:
     from vitiq.codecs.labels import LabelReader
+    from vitiq.codecs.transform.correction import Means
     from vitiq.codecs.transform.decoder import Decoder
     from vitiq.codecs.transform.networks.embedded import SynthesisName, TransformModel
     from vitiq.optimise.settings import SearchSettings
 
 # torch is imported where it is used, so that listing codecs stays quick.
 # ruff: noqa: PLC0415
-
-LATENTS, LATENTS_IN_CONTEXT, GRAPHICS, LATENTS_LEADING_SENT = 1, 2, 3, 4
-"""Sections: quality (1 byte), then `latent_coding`, the second with a context of hyper-latents and inline escapes, the
-fourth with all symbols of the leading channels too; or `graphics_layer`, which stands before them, or alone where it
-covers the image."""
-
-LATENTS_OF_ANY_KIND = (LATENTS, LATENTS_IN_CONTEXT, LATENTS_LEADING_SENT)
-
-LOWEST, HIGHEST = -48, 63
-"""Qualities. The networks were trained on 0 to 63; what they read of a quality is a parabola, which continues below."""
 
 MAX_PIXELS = 2**27
 """Largest image; one of 24 megapixels takes about 1.2 GB to code."""
@@ -71,7 +74,7 @@ class TransformViqCodec(ViqCodec):
     usual_sizes = (0.0036, 1.052)  # medians of photographs at qualities 0 to 63, continued to the lowest
     optimises = True
     Options = TransformOptions
-    section_names = {**dict.fromkeys(LATENTS_OF_ANY_KIND, "latents"), GRAPHICS: "graphics"}  # noqa: RUF012 - a constant
+    section_names = {**dict.fromkeys(LATENTS, "latents"), GRAPHICS: "graphics"}  # noqa: RUF012 - a constant
     viq_version = viq.COMPACT
     synthesis: ClassVar[str]
 
@@ -137,7 +140,7 @@ class TransformViqCodec(ViqCodec):
             raise InputError(f"{width}×{height} pixels given for {self.name}, at most {MAX_PIXELS} in all; shrink it")
         from vitiq.codecs.transform.graphics_layer import unpack as unpack_layer
         from vitiq.codecs.transform.mixed import parts_of
-        from vitiq.codecs.transform.refine import Coded, code, refine
+        from vitiq.codecs.transform.refine import Coded, code, corrected, refine
         from vitiq.models.device import exact_convolutions
 
         decoder = self._decoder()
@@ -163,14 +166,17 @@ class TransformViqCodec(ViqCodec):
         with exact_convolutions(model.device):
             parts = parts_of(decoder, image, level)
             if parts.layer is not None:
-                sections[GRAPHICS] = _quality_byte(level) + parts.layer
+                sections[GRAPHICS] = quality_byte(level) + parts.layer
                 layer = _planes(unpack_layer(parts.layer, height, width))
             if parts.remainder is not None:
                 known = parts.coded if self.options.iterations == 0 else None
                 latents, needed = known or coded(parts.remainder), model.weights_sha256
-                kind = LATENTS if model.integer_prior.context is None else LATENTS_IN_CONTEXT
-                kind = LATENTS_LEADING_SENT if latents.leading_sent else kind
-                sections[kind], crc = _quality_byte(level) + latents.data, latents.crc
+                correction = corrected(decoder, parts.remainder, latents, level, self._synthesis)
+                kind = Kind(model.integer_prior.context is not None, latents.leading_sent, correction is not None)
+                data, crc = latents.data, latents.crc
+                if correction is not None:
+                    data, crc = joined(correction.data, data), symbols_crc([correction.symbols], crc)
+                sections[number_of(kind)] = quality_byte(level) + data
         crc = crc if layer is None else symbols_crc([layer], crc)
         return self.pack(width, height, sections, crc=crc, weights_sha256=needed)
 
@@ -200,7 +206,7 @@ class TransformViqCodec(ViqCodec):
         decoder = self._decoder(file)
         self._note_missing(decoder.model)
         with exact_convolutions(decoder.model.device):
-            image = decoder.image(read.symbols, read.level, self._synthesis, (file.height, file.width))
+            image = decoder.image(read.symbols, read.level, self._synthesis, (file.height, file.width), read.means)
         return image if read.layer is None else np.where(read.layer[:, :, 3:] > 0, read.layer[:, :, :3], image)
 
     def _note_missing(self, model: TransformModel) -> None:
@@ -233,7 +239,7 @@ class TransformViqCodec(ViqCodec):
         Where a layer of graphics covers some of the image, the latents are those of the decoded image.
         """
         if not symbols:
-            return Contents(_level(file))
+            return Contents(level_of(file))
         read = self._read(file)
         found = () if read.symbols is None else (read.symbols,)
         model = self._model(file if found else None)
@@ -245,7 +251,7 @@ class TransformViqCodec(ViqCodec):
     def _read(self, file: viq.Container) -> _Read:
         from vitiq.codecs.transform.graphics_layer import unpack
 
-        level, kinds = _level(file), [section.kind for section in file.sections]
+        level, kinds = level_of(file), [section.kind for section in file.sections]
         if file.width * file.height > MAX_PIXELS:
             raise BitstreamError(
                 f"{file.width}×{file.height} pixels given, at most {MAX_PIXELS} expected; it is damaged"
@@ -257,20 +263,26 @@ class TransformViqCodec(ViqCodec):
             if layer is not None and not layer[:, :, 3].all():
                 raise BitstreamError("a layer of graphics with gaps given, and nothing below it; the file is damaged")
             return _Read(level, None, layer)
+        from vitiq.codecs.transform import correction
         from vitiq.codecs.transform.latent_coding import decode_groups
         from vitiq.codecs.transform.networks.block_dct import BLOCK
         from vitiq.codecs.transform.networks.embedded import coded_size
+        from vitiq.codecs.transform.refine import lagrangian
 
         model = self._model(file)
         rows, columns = (side // BLOCK for side in coded_size(file.height, file.width))
-        kind, prior = _kind(file), model.integer_prior
-        context, leading_sent = kind != LATENTS, kind == LATENTS_LEADING_SENT
-        if context and prior.context is None:
+        number, prior = section_of(file), model.integer_prior
+        kind, data, means = LATENTS[number], file.section(number)[1:], None
+        if kind.context and prior.context is None:
             raise BitstreamError("hyper-latents with a context given for weights that have none; the file is damaged")
-        data = file.section(kind)[1:]
-        hyper, symbols = decode_groups(data, rows, columns, prior, level, context=context, leading_sent=leading_sent)
+        if kind.corrected:
+            first, data = split_escapes(data, "a correction")
+            found = correction.decode(first, file.height, file.width, prior.tables)
+            means, planes = correction.decode_means(found, lagrangian(level) / 3), [found, *planes]
+        how = {"context": kind.context, "leading_sent": kind.leading_sent}
+        hyper, symbols = decode_groups(data, rows, columns, prior, level, **how)
         check_symbols(file, [hyper, symbols, *planes])
-        return _Read(level, symbols, layer)
+        return _Read(level, symbols, layer, means)
 
     def identity(self) -> Mapping[str, object]:
         """Everything that changes the file or the image, and the hash of the weights."""
@@ -304,44 +316,16 @@ class TransformViqCodec(ViqCodec):
 
 
 class _Read(NamedTuple):
-    """What is in a file: symbols of latents, pixels of a layer of graphics (RGBA), at least one of them."""
+    """What is in a file: symbols of latents or pixels of a layer of graphics (RGBA), or both; a correction."""
 
     level: int
     symbols: Int[np.ndarray, "c h w"] | None
     layer: UInt8[np.ndarray, "height width 4"] | None
+    means: Means | None = None
 
 
 def _planes(layer: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "4 height width"]:
     return np.moveaxis(layer, 2, 0)
-
-
-def _kind(file: viq.Container) -> int:
-    """Kind of the section with the latents, of which there is one."""
-    kinds = sorted({section.kind for section in file.sections}.intersection(LATENTS_OF_ANY_KIND))
-    if len(kinds) > 1:
-        said = " and ".join(map(str, kinds))
-        raise BitstreamError(f"sections {said} given, one expected; the file is damaged")
-    return kinds[0] if kinds else LATENTS
-
-
-def _quality_byte(level: int) -> bytes:
-    return level.to_bytes(1, signed=True)
-
-
-def _level(file: viq.Container) -> int:
-    """The quality that each section begins with."""
-    first = {section.data[:1] for section in file.sections if section.kind in {_kind(file), GRAPHICS}}
-    levels = sorted({int.from_bytes(byte, signed=True) for byte in first})
-    if not first:
-        file.section(_kind(file))
-    if b"" in first:
-        raise BitstreamError("a section without its first byte, the quality, given; the file is damaged")
-    if len(levels) > 1:
-        said = " and ".join(map(str, levels))
-        raise BitstreamError(f"sections of the qualities {said} given, one quality expected; the file is damaged")
-    if not LOWEST <= levels[0] <= HIGHEST:
-        raise BitstreamError(f"quality {levels[0]} given, {LOWEST} to {HIGHEST} expected; the file is damaged")
-    return levels[0]
 
 
 class Generative(TransformViqCodec):

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vitiq.codecs.transform import latent_classifier
+from vitiq.codecs.transform.correction import Means, upsampled
 from vitiq.codecs.transform.hyperprior_integer import STRIP
 from vitiq.codecs.transform.latent_classifier import EmbeddedClassifier, find_classifier, load_classifier
 from vitiq.codecs.transform.networks.block_dct import BLOCK
@@ -118,8 +119,15 @@ class Decoder:
                 found = synthesis.rebuilt(latents, quality, aggregated, each=each)
             return found[:, :, : size[0], : size[1]]
 
-    def image(self, symbols: np.ndarray, level: int, name: SynthesisName, size: tuple[int, int]) -> ImageU8:
-        """The 8-bit image of `size` of latent symbols C×h×w, in tiles where it is large.
+    def image(
+        self,
+        symbols: np.ndarray,
+        level: int,
+        name: SynthesisName,
+        size: tuple[int, int],
+        means: Means | None = None,
+    ) -> ImageU8:
+        """The 8-bit image of `size` of latent symbols C×h×w, in tiles where it is large; `means` corrects its cells.
 
         The same at any number of threads. Tiles overlap by all that a pixel is made of, so that their borders differ
         from a whole image's by the rounding of sums.
@@ -129,7 +137,7 @@ class Decoder:
         if len(parts) == 1:
             found = self.reconstruct(symbols, level, name, size)
             with one_thread():
-                return to_image(found)
+                return to_image(_corrected(found, means, (0, 0)))
         quality = self.model.quality(level)
         with one_thread(), torch.no_grad():
             gains = self.model.gains(quality)
@@ -145,7 +153,8 @@ class Decoder:
             with torch.no_grad():
                 latents = torch.from_numpy(symbols[:, down, across].astype(np.float32)).to(gains.device)[None] / gains
                 features = None if aggregated is None else aggregated[:, :, down, across]
-                return to_image(synthesis.rebuilt(latents, quality, features, tile.margins))
+                found = synthesis.rebuilt(latents, quality, features, tile.margins)
+                return to_image(_corrected(found, means, (tile.rows.start * BLOCK, tile.columns.start * BLOCK)))
 
         image: ImageU8 = np.empty((*size, 3), dtype=np.uint8)
         for tile, part in zip(parts, in_order(rebuilt, parts), strict=True):
@@ -161,6 +170,17 @@ class Decoder:
         height, width = (max(side, SMALLEST) for side in size)
         features = self.features(latents, quality, (height, width))
         return None if features is None else self.model.synthesis("perceptual").aggregated(features, *latents.shape[2:])
+
+
+def _corrected(
+    pixels: Float[Tensor, "1 3 h w"], means: Means | None, start: tuple[int, int]
+) -> Float[Tensor, "1 3 h w"]:
+    """Pixels that begin at `start` (row, column), with the offsets of their cells added."""
+    if means is None:
+        return pixels
+    rows, columns = (slice(first, first + side) for first, side in zip(start, pixels.shape[2:], strict=True))
+    offsets = torch.from_numpy(upsampled(means, rows, columns)).to(pixels.device)
+    return pixels + offsets.permute(2, 0, 1)[None] / 255
 
 
 @kept(2)

@@ -46,7 +46,7 @@ def encode_groups(
         The bytes, and the symbols that they decode to.
     """
     model = HyperpriorModel(prior, level, *scaled.shape[1:], context=context, leading_sent=leading_sent)
-    costs = _bits(model)
+    costs = bits_of(model.tables)
     flat = scaled.reshape(len(scaled), -1)
 
     def choose(group: SymbolGroup) -> Int64[np.ndarray, "n c"]:
@@ -57,7 +57,7 @@ def encode_groups(
         values = group.mean.copy()
         rows = (group.scale[sent], group.offset[sent])
         weights = np.broadcast_to(rdo_weights[group.channels], wanted.shape)[sent]
-        values[sent], _ = _cheapest(wanted[sent], group.mean[sent], costs, rows, weights)
+        values[sent], _ = cheapest(wanted[sent], group.mean[sent], costs, rows, weights)
         return values
 
     data, (_, symbols) = entropy_coding.encode(model, choose, inline=context)
@@ -76,7 +76,7 @@ def leading_pays(
     Takes what `encode_groups` takes; a trial that ends after the leading channels, a small part of its work.
     """
     model = HyperpriorModel(prior, level, *scaled.shape[1:], leading_sent=True)
-    costs, leading, saved = _bits(model), scaled[:LEADING].reshape(LEADING, -1), 0.0
+    costs, leading, saved = bits_of(model.tables), scaled[:LEADING].reshape(LEADING, -1), 0.0
 
     def choose(group: SymbolGroup) -> Int64[np.ndarray, "n c"]:
         nonlocal saved
@@ -84,7 +84,7 @@ def leading_pays(
             return _of_group(hyper, group)
         wanted = leading[:, group.positions].T.astype(np.float64)
         weights = np.broadcast_to(rdo_weights[group.channels], wanted.shape)
-        values, cost = _cheapest(wanted, group.mean, costs, (group.scale, group.offset), weights)
+        values, cost = cheapest(wanted, group.mean, costs, (group.scale, group.offset), weights)
         expected = weights * (rounded_mean(group, costs.shape[1]) - wanted) ** 2
         saved += float((expected - cost)[group.scale <= SKIP_SCALE].sum())
         return values
@@ -93,9 +93,9 @@ def leading_pays(
     return saved > 0
 
 
-def _bits(model: HyperpriorModel) -> Float[np.ndarray, "scales offsets symbols"]:
+def bits_of(tables: Int64[np.ndarray, "scales offsets symbols"]) -> Float[np.ndarray, "scales offsets symbols"]:
     """Bits of each symbol of each table."""
-    return np.asarray(-np.log2(model.tables / float(model.tables[0, 0].sum())))
+    return np.asarray(-np.log2(tables / float(tables[0, 0].sum())))
 
 
 def _of_group(symbols: Int[np.ndarray, "c h w"], group: SymbolGroup) -> Int64[np.ndarray, "n c"]:
@@ -103,7 +103,7 @@ def _of_group(symbols: Int[np.ndarray, "c h w"], group: SymbolGroup) -> Int64[np
     return np.asarray(symbols.reshape(len(symbols), -1).T[group.positions], dtype=np.int64)
 
 
-def _cheapest(
+def cheapest(
     wanted: Float[np.ndarray, "*n"],
     mean: Int64[np.ndarray, "*n"],
     costs: Float[np.ndarray, "scales offsets symbols"],

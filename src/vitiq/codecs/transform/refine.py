@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from vitiq.codecs.transform import correction
+from vitiq.codecs.transform.correction import Correction
 from vitiq.codecs.transform.decoder import Decoder
 from vitiq.codecs.transform.hyperprior_integer import LEVELS
 from vitiq.codecs.transform.latent_coding import encode_groups, leading_pays
@@ -33,6 +35,12 @@ SEARCHED_RDO_WEIGHT = 100.0
 
 LEADING_WEIGHT = 3.0
 """As CONTEXT_RDO_WEIGHT, for the choice whether all symbols of the leading channels are sent; of 1, 3, 6 the best."""
+
+LEAST_SAVED = 0.005
+"""Share of the latents' bits that a correction must be expected to save, before the image is rebuilt to find it."""
+
+COLOURS = 3
+"""Leading channels that are the mean colours of a block."""
 
 SHORT = 30
 """Iterations of a short search. Longer ones take smaller steps, and random rounding for a larger share."""
@@ -59,17 +67,37 @@ class Coded(NamedTuple):
         crc: checksum of all symbols.
         symbols: of the latents, as `data` decodes to.
         leading_sent: as in `decode_groups`, which needs to know it.
+        left: what rounding leaves of the three mean colours of each block, in levels; None for latents of a search.
     """
 
     data: bytes
     crc: int
     symbols: Int[np.ndarray, "c h w"]
     leading_sent: bool
+    left: Float[np.ndarray, "3 h w"] | None = None
 
 
 def code(model: TransformModel, image: ImageU8, level: int) -> Coded:
     """The latents of an image as the analysis transform gives them."""
-    return _coded(model, *model.analyse_image(image, level), level, CONTEXT_RDO_WEIGHT)
+    scaled, hyper = model.analyse_image(image, level)
+    found = _coded(model, scaled, hyper, level, CONTEXT_RDO_WEIGHT)
+    left = (scaled[:COLOURS] - found.symbols[:COLOURS]) / model.gain(level)[:COLOURS, None, None]
+    return found._replace(left=left)
+
+
+def corrected(
+    decoder: Decoder, image: ImageU8, coded: Coded, level: int, synthesis: SynthesisName
+) -> Correction | None:
+    """The correction of what coded latents rebuild; None where it costs more than it saves or saves next to nothing."""
+    prior, weight = decoder.model.integer_prior, lagrangian(level) / 3  # λ counts the mean of three colours
+    if prior.context is None:
+        return None
+    size = (image.shape[0], image.shape[1])
+    if coded.left is not None:
+        saved = correction.expected_saving(correction.from_leading(coded.left, size), weight, prior.tables)
+        if saved < LEAST_SAVED * 8 * len(coded.data):
+            return None
+    return correction.find(image, decoder.image(coded.symbols, level, synthesis, size), weight, prior.tables)
 
 
 def lagrangian(level: int) -> float:
