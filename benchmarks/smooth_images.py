@@ -28,13 +28,10 @@ from vitiq.types import ImageU8, Quality
 LEADING, CORRECTED, CELL = "refine.leading_pays", "refine.corrected", "correction.CELL"
 
 
-def never(*_: object) -> Any:
-    """No leading symbols, no correction."""
-    return None
-
-
-NEITHER: Mapping[str, Any] = {LEADING: never, CORRECTED: never}
-CHOICES: dict[str, Mapping[str, Any]] = {"leading": {CORRECTED: never}, "correction": {LEADING: never}, "both": {}}
+WITHOUT_LEADING: Mapping[str, Any] = {LEADING: lambda *_: False}
+WITHOUT_CORRECTION: Mapping[str, Any] = {CORRECTED: lambda *_: None}
+NEITHER: Mapping[str, Any] = {**WITHOUT_LEADING, **WITHOUT_CORRECTION}
+CHOICES: dict[str, Mapping[str, Any]] = {"leading": WITHOUT_CORRECTION, "correction": WITHOUT_LEADING, "both": {}}
 """What in `vitiq.codecs.transform` is replaced."""
 
 

@@ -227,7 +227,7 @@ def _parts(count: int) -> list[slice]:
 def _dct(count: int) -> Float64[np.ndarray, "n n"]:
     """Orthonormal cosines, a frequency a row."""
     n = np.arange(count)
-    rows = np.cos(math.pi * (2 * n + 1) * n[:, None] / (2 * count)) * math.sqrt(2 / count)
+    rows: np.ndarray = np.cos(math.pi * (2 * n + 1) * n[:, None] / (2 * count)) * math.sqrt(2 / count)
     rows[0] /= math.sqrt(2)
     return rows
 
