@@ -84,7 +84,8 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
 def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
     """Remove files in OUT that no result refers to, and merge the parts of its store.
 
-    Do not use while a study runs in OUT, except with --compact.
+    Do not use while a study runs in OUT, except with --compact. Links to folders are not followed: nothing outside OUT
+    is removed.
     """
     from vitiq.evaluation import housekeeping  # noqa: PLC0415
 
@@ -96,6 +97,8 @@ def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
     else:
         click.echo(f"{done.files} files ({done.bytes} bytes) and {done.half_made} incomplete ones removed")
         click.echo(f"{done.parts} parts merged")
+    for link in done.links:
+        say(f"vitiq: {link}: a link, what lies behind it was left as it is", err=True)
 
 
 @click.command("export")
