@@ -18,6 +18,7 @@ from vitiq.cli import options as common
 from vitiq.cli.common import print_json, say
 from vitiq.cli.options import PathName
 from vitiq.cli.study_options import results_of
+from vitiq.evaluation.independence import DEPENDENT, dependent_of, marked
 from vitiq.text import escape_markdown
 
 if TYPE_CHECKING:
@@ -205,14 +206,19 @@ def means_table(records: Sequence[Record], unfinished: Sequence[str] = ()) -> st
     for record in good:
         groups.setdefault((record.label, _rate(record)), []).append(record)
     without = {name: left_out((r.label, r.image, r.value(name)) for r in good if name in r.scores) for name in metrics}
+    dependent = {label: dependent_of(r for r in good if r.label == label) for label, _ in groups}
     for (label, rate), own in groups.items():
-        shown = [_metric_mean(own, name, without[name]) for name in metrics]
+        shown = [
+            marked(_metric_mean(own, name, without[name]), independent=name not in dependent[label]) for name in metrics
+        ]
         times = [_median([r.encode_seconds for r in own]), _median([r.decode_seconds for r in own])]
         sizes = [str(len(own)), _mean([r.bytes for r in own], 0), _mean([r.bpp for r in own], 4)]
         over = "*" if not all(record.reached for record in own) else ""
         lines.append(f"| {' | '.join([escape_markdown(label), rate + over, *sizes, *shown, *times])} |")
     if any(not record.reached for record in good):
         lines.append("\n\\* the smallest file of this codec is larger than what was asked for some images.")
+    if any(dependent.values()):
+        lines.append(f"\n{DEPENDENT}")
     if len({record.image for record in good}) > 1:
         lines.append("\nTimes are medians.")
     lines += [f"\n{escape_markdown(note)}" for note in (*_notes(good, without), *unfinished)]

@@ -125,7 +125,8 @@ def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: 
             said |= dict.fromkeys(f"{found.target:g} {unit}: {note}" for note in found.left_out.summary(images))
         for name, value in found.values.items():
             row |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-        rows.append(row | {"left_out": found.left_out.images})
+        dependent = " ".join(name for name in chosen if not gathered.is_independent(name, found.codec))
+        rows.append(row | {"not_independent": dependent, "left_out": found.left_out.images})
     for note in said:
         say(f"vitiq: {note}", err=True)
     if empty:
@@ -162,7 +163,8 @@ def _means(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
             columns = zip(one.settings, one.rate, one.value, one.value_low, one.value_high, strict=True)
             for setting, rate, value, low, high in columns:
                 row: Row = {"metric": metric, "codec": one.codec, "setting": setting, "images": one.images}
-                rows.append(row | {"bpp": float(rate), "value": float(value), "low": float(low), "high": float(high)})
+                row |= {"bpp": float(rate), "value": float(value), "low": float(low), "high": float(high)}
+                rows.append(row | {"independent": gathered.is_independent(metric, one.codec)})
     return rows
 
 
@@ -187,6 +189,7 @@ def _pareto(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
                 "encode_seconds": c.encode_seconds,
                 "decode_seconds": c.decode_seconds,
                 "efficient": c.efficient,
+                "independent": gathered.is_independent(metric, c.codec),
             }
             rows.append(row)
     return rows

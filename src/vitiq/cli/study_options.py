@@ -13,6 +13,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, say, say_notes
 from vitiq.cli.progress import ProgressBar
+from vitiq.evaluation.independence import dependent_scores
 from vitiq.text import number, plural
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def results_of(records: Iterable[Record]) -> list[dict[str, object]]:
             "encode_seconds": _seconds(r.encode_seconds),
             "decode_seconds": _seconds(r.decode_seconds),
             "scores": {name: number(score.value) for name, score in r.scores.items()},
+            "not_independent": sorted(dependent_scores(r)),
         }
         for r in records
         if r.error is None
