@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,18 @@ from vitiq.cli.bd import refusals_of, to_json
 from vitiq.cli.bd import to_markdown as bd_markdown
 from vitiq.cli.bench import bd_notes, bd_row
 from vitiq.cli.bench_manage import means_table
+from vitiq.cli.set_table import sets_json, sets_text
 from vitiq.cli.study_options import results_of
 from vitiq.evaluation.independence import DEPENDENT, DEPENDENT_RATE
 from vitiq.evaluation.points import Gathered, points_beside
 from vitiq.evaluation.record import Record
+from vitiq.evaluation.study import Study as PlannedStudy
+from vitiq.metrics.scoring import to_json as to_score
 from vitiq.report.bd_tables import bd_rates
 from vitiq.report.build import model_of
+from vitiq.report.page import _sets
 from vitiq.report.source import Study
+from vitiq.types import Score
 
 AGAINST = {"optimised_against": [{"backbone": "vit", "weights_sha256": "abcdefabcdef"}]}
 
@@ -84,6 +90,35 @@ def test_tables_of_means_mark_the_scores_that_the_report_marks(tmp_path: Path) -
     found = gathered(study, tmp_path)
     assert not found.is_independent("vit-topk", "JPEG", "WebP")
     assert found.is_independent("ssim", "JPEG", "WebP")
+
+
+def test_tables_of_sets_mark_a_codecs_own_network(tmp_path: Path) -> None:
+    study = changed(
+        curves(tmp_path), lambda r: replace(r, details={**r.details, **AGAINST}) if r.codec == "webp" else r
+    )
+    own = {
+        "patch-kid-vit": Score(0.25, "patch-kid-vit|weights:abcdefabcdef|v1"),
+        "patch-kid-pixel": Score(0.5, "patch-kid-pixel|v1"),
+        "fid-vit": Score(math.nan, "fid-vit|weights:abcdefabcdef|v1", {"undefined": "few"}),
+    }
+    sets = {"JPEG @quality=10": own, "WebP @quality=10": own, "WebP": own}
+    records = [record for record, _ in study.records]
+    planned = PlannedStudy((), (), tuple(own), {})
+    text = sets_text(planned, sets, records)
+    assert "| JPEG @quality=10 | 0.2500 | 0.5000 | – |" in text
+    assert "| WebP @quality=10 | 0.2500† | 0.5000 | – |" in text
+    assert "| WebP | 0.2500† | 0.5000 | – |" in text
+    assert text.count(DEPENDENT) == 1
+    values = sets_json(sets, records)
+    independent = {name: [score["independent"] for score in scores.values()] for name, scores in values.items()}
+    assert independent == {name: [not name.startswith("WebP"), True, not name.startswith("WebP")] for name in sets}
+    page = _sets(replace(study, sets={name: {m: to_score(s) for m, s in own.items()} for name in sets}))
+    assert page is not None
+    assert page["rows"] == [
+        ["JPEG @quality=10", "0.25", "0.5", "–"],
+        *([name, "0.25†", "0.5", "–"] for name in ("WebP @quality=10", "WebP")),
+    ]
+    assert DEPENDENT in page["notes"]
 
 
 def test_a_reason_stands_once_below_a_table_however_many_rates_it_refuses(tmp_path: Path) -> None:

@@ -66,12 +66,12 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
         answer: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
         answer |= {"metrics": dict(chosen.signatures), "tasks": stands.tasks, "done": stands.done}
         answer |= {"records": len(records), "unscored": dict(stands.unscored), "failed": failed}
-        answer |= {"sets": sets_json(sets)} if sets else {}
+        answer |= {"sets": sets_json(sets, records)} if sets else {}
         print_json(answer | {"results": results_of(records), "problems": list(chosen.problems)})
         return
     click.echo(f"{chosen.name}: {stands.done} of {stands.tasks} tasks done\n")
     click.echo(means_table(records, stands.lines()))
-    if text := sets_text(chosen, sets):
+    if text := sets_text(chosen, sets, records):
         click.echo(text)
     for line in (*chosen.problems, *failed):
         click.echo(f"vitiq: {line}", err=True)

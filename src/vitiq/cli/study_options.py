@@ -170,11 +170,11 @@ def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_
         }
         answer |= {"study": done.study.name, "results": results_of(done.records)}
         if done.sets:
-            answer["sets"] = sets_json(done.sets)
+            answer["sets"] = sets_json(done.sets, done.records)
         print_json(answer | {"notes": notes, "problems": done.problems})
     else:
         click.echo(summary)
-        if sets := sets_text(done.study, done.sets):
+        if sets := sets_text(done.study, done.sets, done.records):
             click.echo(sets)
     for problem in done.problems:
         say(f"vitiq: {problem}", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,15 +27,35 @@ def dependent_scores(record: Record) -> dict[str, str]:
 
     Found by the weights in each signature, not by names, so that a copy of a file is the same backbone.
     """
+    return _dependent(record, {key: score.signature for key, score in record.scores.items()})
+
+
+def _dependent(record: Record, signatures: Mapping[str, str]) -> dict[str, str]:
     against: Any = record.details.get("optimised_against") or []
     found: dict[str, str] = {}
     for backbone in against:
         own = {str(backbone.get("weights_sha256"))[:12]: str(backbone["backbone"])}
         own |= {str(sha)[:12]: f"{RELATIVE} {backbone['backbone']}" for sha in backbone.get("related", ())}
-        for key, score in record.scores.items():
-            scoring = [own[sha] for sha in WEIGHTS.findall(score.signature) if sha in own]
+        for key, signature in signatures.items():
+            scoring = [own[sha] for sha in WEIGHTS.findall(signature) if sha in own]
             if scoring:
                 found.setdefault(key, scoring[0])
+    return found
+
+
+def dependent_sets(records: Iterable[Record], signatures: Mapping[str, Mapping[str, str]]) -> dict[str, frozenset[str]]:
+    """Set -> metrics of sets that are not independent of the codec that made it; sets without any have none.
+
+    Args:
+        records: of the study.
+        signatures: name of the set, a codec's label with its rate where it has several -> metric -> signature.
+    """
+    by_label = {record.label: record for record in records if record.details.get("optimised_against")}
+    found = {}
+    for name, own in signatures.items():
+        record = by_label.get(name) or by_label.get(name.rpartition(" @")[0])
+        if record is not None and (dependent := _dependent(record, own)):
+            found[name] = frozenset(dependent)
     return found
 
 
