@@ -59,7 +59,7 @@ def test_every_table_marks_the_rates_that_the_report_marks(tmp_path: Path, ancho
     shown = [bd_row(c, refusals_of(found)).split(" | ") for c in found]
     assert {(row[0].strip("| "), row[1]) for row in shown if "†" in row[2] and "†" in row[3]} == wanted
     assert sum("†" in cell for row in shown for cell in row) == 2 * len(wanted)
-    text = bd_markdown(found, {codec: 1.0 for codec, _ in wanted}, per_image=True)
+    text = bd_markdown(found, {str(codec): 1.0 for codec, _ in wanted}, per_image=True)
     metric, marked = "", set()
     for line in text.splitlines():
         metric = line.split()[1].rstrip(":") if line.startswith("###") else metric
