@@ -14,13 +14,12 @@ codec needs fewer bits than the anchor.
 from __future__ import annotations
 
 import argparse
-import math
 import subprocess
 import sys
 from pathlib import Path
 
 from vitiq import registry
-from vitiq.cli.bd import estimate_text, percent_text
+from vitiq.cli.bd import estimate_text, percent_text, rate_text, refusals_of, span_text, table_notes
 from vitiq.codecs.spec import parse_codec
 from vitiq.errors import MissingDependencyError
 from vitiq.evaluation.points import COMPARED, gather_points
@@ -80,15 +79,15 @@ def main() -> None:
     metrics = gathered.metrics(asked.metrics)
     print("\n| anchor | metric | mean curve | mean of images | worst image | best image | range |")
     print("|---|---|---:|---:|---:|---:|---:|")
-    for anchor in anchors:
-        for found in gathered.compared(parse_codec(anchor).make().label(), metrics, [tested]):
-            ends = found.extremes
-            best, worst = (f"{percent_text(value)} ({name})" for name, value in ends) if ends else ("–", "–")
-            cells = (found.anchor, found.metric, estimate_text(found.rate), estimate_text(found.mean_rate), worst, best)
-            # A mean over images has no curve where one of them is exact, which is infinitely many decibels.
-            finite = math.isfinite(found.low) and math.isfinite(found.high)
-            span = f"{found.low:.4g} … {found.high:.4g} ({found.overlap:.0%})" if finite else "–"
-            print(f"| {' | '.join(cells)} | {span} |")
+    labels = [parse_codec(anchor).make().label() for anchor in anchors]
+    every = [found for label in labels for found in gathered.compared(label, metrics, [tested])]
+    refusals = refusals_of(every)
+    for found in every:
+        ends = found.extremes
+        best, worst = (f"{percent_text(value)} ({name})" for name, value in ends) if ends else ("–", "–")
+        rates = (rate_text(found, refusals), estimate_text(found.mean_rate, independent=found.independent))
+        print(f"| {' | '.join((found.anchor, found.metric, *rates, worst, best, span_text(found)))} |")
+    print("", *table_notes(every, refusals), sep="\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     VitiqError
     ├── InputError              an image, folder or setting given by the user cannot be used
-    │   ├── SettingError        an option of a codec, a quality or a size that is illegal whatever the image
+    │   ├── SettingError        options of a codec, a quality, a size or metrics that are illegal whatever the image
     │   └── UndefinedError      a requested value is undefined, for instance for a network's non-finite output
     ├── BitstreamError          a compressed file is damaged, of an unknown format, or exceeds a limit
     ├── UnknownNameError        no codec, metric or backbone of that name (lists near matches)
@@ -30,7 +30,9 @@ class InputError(VitiqError):
 
 
 class SettingError(InputError):
-    """An option of a codec, or a quality or size of its files, is illegal whatever the image: exit code 2."""
+    """An option of a codec, a quality or size of its files, or a choice of metrics is illegal whatever the image: exit
+    code 2.
+    """
 
 
 class UndefinedError(InputError):

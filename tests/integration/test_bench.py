@@ -396,7 +396,8 @@ def test_metrics_of_sets_are_shown_as_data_with_the_reason_where_one_has_no_valu
         assert f"| JPEG @quality=10 | {expected['kid-pixel']['value']:.4f} (3) | – |" in said
         assert said.count(why) == 1
     for data in (json.loads(vitiq(*command, "--json").out), json.loads(vitiq("bench", "show", out, "--json").out)):
-        assert data["sets"]["JPEG @quality=10"] == expected
+        stated = {metric: score | {"independent": True} for metric, score in expected.items()}
+        assert data["sets"]["JPEG @quality=10"] == stated
         assert data["sets"]["JPEG @quality=90"]["fid-pixel"]["value"] is None
     found = library.run_study(images, "jpeg@10,90", out, metrics, progress=False).sets["JPEG @quality=10"]
     assert found["kid-pixel"].value == expected["kid-pixel"]["value"]
@@ -516,6 +517,46 @@ def test_clean_leaves_what_is_referred_to(images: Path, tmp_path: Path, vitiq: V
     assert done["files"] == 12
     assert records(out) == before
     assert len(json.loads(vitiq("bench", "ls", out, "--json").out)) == 1
+
+
+def test_clean_removes_nothing_outside_its_folder(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:
+    out, others = tmp_path / "out", tmp_path / "others"
+    vitiq("bench", images, "-c", "jpeg@10,50", "-m", "mse", "-o", out, "--quiet")
+    name = "ab" * 32 + ".png"
+    for place in (others / "ab", others / ".vitiq-half"):
+        place.mkdir(parents=True)
+        (place / name).write_bytes(b"theirs")
+    (others / ".half.png.1").write_bytes(b"theirs")
+    before = sorted(others.rglob("*"))
+    (out / "traces").symlink_to(others, target_is_directory=True)
+    (out / "maps").mkdir()
+    (out / "maps" / "ab").symlink_to(others / "ab", target_is_directory=True)
+    (out / "previews" / "ab").mkdir(parents=True)
+    orphan = out / "previews" / "ab" / ("ab" * 32)
+    orphan.symlink_to(others, target_is_directory=True)
+    answer = vitiq("bench", "clean", out, "--json")
+    assert (answer.code, json.loads(answer.out)["files"]) == (0, 1)
+    assert json.loads(answer.out)["links"] == [str(out / "traces"), str(out / "maps" / "ab")]
+    assert sorted(others.rglob("*")) == before
+    assert not orphan.is_symlink()
+    assert f"vitiq: {out / 'traces'}: a link, what lies behind it was left as it is" in vitiq("bench", "clean", out).err
+
+
+@pytest.mark.parametrize("place", ["store", "store/v1/scores", "studies"])
+def test_clean_refuses_rows_and_studies_of_another_folder(
+    images: Path, tmp_path: Path, vitiq: Vitiq, place: str
+) -> None:
+    out, others = tmp_path / "out", tmp_path / "others"
+    for codecs in ("jpeg@10,50", "webp@10,50"):
+        vitiq("bench", images, "-c", codecs, "-m", "mse", "-o", out, "--quiet")
+    shutil.move(out / place, others)
+    (out / place).symlink_to(others, target_is_directory=True)
+    before = sorted(others.rglob("*"))
+    for option in ("--only-last", "--compact"):
+        answer = vitiq("bench", "clean", out, option)
+        assert answer.code == 1
+        assert f"{out / place}: a link to {others}" in answer.err
+    assert sorted(others.rglob("*")) == before
 
 
 def test_compact_merges_parts_and_removes_nothing(images: Path, tmp_path: Path, vitiq: Vitiq) -> None:

@@ -6,17 +6,21 @@ manifest names who taught whom.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 import vitiq
+from program import Vitiq
+from vitiq.api.studies import run_study
 from vitiq.codecs.spec import make_codec
+from vitiq.evaluation.independence import DEPENDENT, RELATIVE, dependent_scores
 from vitiq.evaluation.record import Record
+from vitiq.evaluation.store import Store
 from vitiq.evaluation.worker import optimised_against
 from vitiq.image.io import write_png
 from vitiq.report.answer import answer
-from vitiq.report.independence import RELATIVE, dependent_scores
 from vitiq.report.model import Model, build_model
 from vitiq.report.source import read_study
 from vitiq.types import ImageU8
@@ -64,6 +68,29 @@ def test_networks_that_trained_the_weights_are_flagged(small: ImageU8, tmp_path:
     assert len(optimised_against(make_codec("inversion-vector[loss=vit]"))) == 2
     record, _ = scored(small, tmp_path, "generative@20")
     assert dependent_scores(record) == dict.fromkeys(("vit-topk", "vit-js"), f"{RELATIVE} codec-embedded")
+
+
+def test_commands_mark_what_the_report_marks(small: ImageU8, tmp_path: Path, vitiq: Vitiq) -> None:
+    """They read the rows of the store without the details of encodes."""
+    write_png(tmp_path / "x.png", small)
+    out = tmp_path / "out"
+    codecs = ["generative-mse[refine=1,loss=vit]@10,30,50", "jpeg@10,40,80"]
+    run_study(tmp_path / "x.png", codecs, out, "vit-topk,ssim", executor="inline", progress=False)
+    label = Store(out).records()[0].label
+    assert [set(dependent_scores(r)) for r in Store(out).records(details=False)] == [{"vit-topk"}] * 3 + [set()] * 3
+    shown = vitiq("bench", "show", out).out
+    assert DEPENDENT in shown
+    assert [line.count("†") for line in shown.splitlines() if line.startswith("| ")] == [0, 1, 1, 1, 0, 0, 0]
+    results = json.loads(vitiq("bench", "show", out, "--json").out)["results"]
+    assert [r["not_independent"] for r in results] == [["vit-topk"]] * 3 + [[]] * 3
+    found = json.loads(vitiq("bd", out, "--anchor", "jpeg", "-m", "vit-topk,ssim", "--json").out)
+    assert [c["independent"] for c in found["comparisons"]] == [False, True]
+    for words in (["--table", "means"], ["--table", "pareto"]):
+        rows = json.loads(vitiq("rd", out, *words, "-m", "vit-topk,ssim", "--format", "json").out)
+        dependent = {(r["codec"], r["metric"]) for r in rows if not r["independent"]}
+        assert dependent == {(label, "vit-topk")}
+    rows = json.loads(vitiq("rd", out, "--at", "1", "--nearest", "-m", "vit-topk,ssim", "--format", "json").out)
+    assert [r["not_independent"] for r in rows] == ["vit-topk", ""]
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,32 @@ def test_what_a_table_of_means_leaves_out_is_said(out: Path, tmp_path: Path) -> 
     assert result.stderr == expected
 
 
+def test_an_image_without_a_curve_is_named_in_a_table_at_equal_rates(out: Path, tmp_path: Path) -> None:
+    """One image of WebP had no finite PSNR at three of five files: the means left it out without a word."""
+    rows = list(csv.DictReader(io.StringIO(run(rd, out, "-m", "psnr-rgb"))))
+    image = rows[0]["image"]
+    own = [row for row in rows if (row["image"], row["codec"]) == (image, "WebP")]
+    for row in own[:3]:
+        row["psnr-rgb"] = "inf"
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    (tmp_path / "rd.csv").write_text(text.getvalue())
+    published = tmp_path / "vtm.json"
+    published.write_text('{"name": "VTM", "results": {"bpp": [1, 2, 3, 4], "psnr-rgb": [20, 30, 35, 40]}}')
+    words = [str(tmp_path / "rd.csv"), str(published), "--at", "2", "-m", "psnr-rgb", "--format"]
+    said = [CliRunner().invoke(rd, [*words, form], catch_exceptions=False) for form in ("csv", "json")]
+    reason = "WebP has a finite psnr-rgb at fewer than 3 files"
+    for result in said:
+        assert result.exit_code == 0
+        assert f"vitiq: 2 bpp: 1 of 4 images left out: {reason}: {image}\n" in result.stderr
+        assert "vitiq: VTM: a published mean, not of images: left out of this table\n" in result.stderr
+    found = json.loads(said[1].stdout)
+    assert [(row["images"], row["left_out"]) for row in found] == [(3, {image: reason})] * 3
+    assert "left_out" not in said[0].stdout
+
+
 def test_two_studies_and_a_published_table_side_by_side(out: Path, tmp_path: Path) -> None:
     table = tmp_path / "webp.json"
     table.write_text('{"name": "WebP", "results": {"bpp": [1, 2, 3, 4], "psnr-rgb": [20, 30, 35, 40]}}')

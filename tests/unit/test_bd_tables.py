@@ -13,7 +13,7 @@ import pytest
 from report_studies import curves
 from vitiq.analysis.comparison import compare
 from vitiq.analysis.points import points_of
-from vitiq.cli.bd import to_json
+from vitiq.cli.bd import refusals_of, to_json
 from vitiq.cli.bd import to_markdown as bd_markdown
 from vitiq.cli.bench import bd_notes, bd_row
 from vitiq.cli.bench_manage import means_table
@@ -58,8 +58,8 @@ def test_a_mean_of_the_images_own_bd_rates_says_over_how_many(tmp_path: Path) ->
     data = payload(study, model, FolderAssets(tmp_path))
     assert data["bd"]["ssim"][labels.index("JPEG")][labels.index("WebP")][4:9:4] == [6, 3]
     assert to_json(found)["images_of_mean"] == 3
-    assert "(3 of 6)" in bd_row(found)
-    assert bd_notes([found])[1].startswith("- WebP: 3 of 6 images have no delta of their own; piece-00.png: ")
+    assert "(3 of 6)" in bd_row(found, refusals_of([found]))
+    assert bd_notes([found])[-1].startswith("- WebP: 3 of 6 images have no delta of their own; piece-00.png: ")
 
 
 def test_a_bd_rate_of_dependent_scores_is_marked_in_every_table(tmp_path: Path) -> None:
@@ -169,5 +169,5 @@ def test_names_from_outside_are_no_markup_in_markdown(tmp_path: Path) -> None:
         assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {len(table.header) + 1}
     assert f"| {escaped} | quality 10 |" in means_table([record for record, _ in records])
     found = compare(points_of(record for record, _ in records), label, "JPEG", "ssim")
-    assert bd_row(found).startswith(f"| {escaped} | ssim |")
+    assert bd_row(found, refusals_of([found])).startswith(f"| {escaped} | ssim |")
     assert f"| {escaped} |" in bd_markdown([found], {})

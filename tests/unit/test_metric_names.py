@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from vitiq.errors import InputError, UnknownNameError
-from vitiq.metrics.scoring import resolve_metrics
+from vitiq.errors import InputError, SettingError, UnknownNameError
+from vitiq.evaluation.metric_spec import MetricSpec
+from vitiq.metrics.scoring import chosen_names, resolve_metrics
 from vitiq.metrics.spec import DEFAULT, DEFAULT_SETS, JPEG_AI, MetricName, asked_by_name, named_in, parse_names
 
 
@@ -37,6 +40,41 @@ def test_what_is_asked_for_by_name_is_kept_apart_from_what_a_group_holds() -> No
     assert named_in("default,vit-topk@10", "vit-topk@10")
     assert named_in("lpips@/a", "lpips")
     assert not named_in("default", "mse")
+
+
+def test_a_setting_with_a_comma_stands_between_quotation_marks() -> None:
+    text = """mse, lpips@"/a, b" ,vit-topk@10,dists@"c"d,e",lpips-vgg@"f"""
+    names = parse_names(text)
+    assert [name.setting for name in names] == [None, "/a, b", "10", 'c"d,e', '"f']
+    assert [name.base for name in names] == ["mse", "lpips", "vit-topk", "dists", "lpips-vgg"]
+    assert parse_names(",".join(map(str, names))) == names, "as they go to workers"
+    assert asked_by_name(text) == {"mse", "lpips", "vit-topk", "dists", "lpips-vgg"}
+    with pytest.raises(UnknownNameError, match=r"""'b' after 'lpips@/a': .*: 'lpips@"/a,b"'"""):
+        resolve_metrics("mse,lpips@/a,b")
+    with pytest.raises(UnknownNameError, match="did you mean"):
+        resolve_metrics("wasserstein@4,ssimm")
+
+
+@pytest.mark.parametrize("names", ["lpips@/a,lpips@/b", "lpips@/a,mse,lpips", ["dists", "dists@/a"]])
+def test_two_metrics_of_one_name_are_refused(names: str | list[str]) -> None:
+    """Scores are kept by name: the last one took the place of the first."""
+    with pytest.raises(SettingError, match=r"given, both are called (lpips|dists) and scores are kept by name"):
+        resolve_metrics(names)
+
+
+def test_two_spellings_of_a_metric_are_one_and_what_is_named_stands_for_a_groups(tmp_path: Path) -> None:
+    assert [str(name) for name in chosen_names(f"lpips@{tmp_path},lpips@{tmp_path}/,mse")] == [
+        f"lpips@{tmp_path}",
+        "mse",
+    ]
+    assert [str(name) for name in chosen_names("vit-rbo,vit-rbo@0.98,vit-rbo@.9")] == ["vit-rbo", "vit-rbo@.9"]
+    for names in ("all,lpips@/a", "lpips@/a,all"):
+        made = resolve_metrics(names)
+        assert [name for name in map(str, chosen_names(names)) if name.startswith("lpips@") or name == "lpips"] == [
+            "lpips@/a"
+        ]
+        assert len({metric.name for metric in made}) == len(made)
+        assert MetricSpec(names).spellings(made)["lpips"] == "lpips@/a"
 
 
 def test_what_no_metric_takes_is_refused_by_the_name_that_it_has_here() -> None:

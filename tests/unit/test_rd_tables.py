@@ -183,6 +183,21 @@ def test_codecs_at_equal_rates() -> None:
     assert [(r.images, r.rate) for r in near] == [(2, 100), (2, 100)], "no mean holds an infinite value, of all alike"
     assert near[0].values["psnr-rgb"].value == pytest.approx(30 + 6 * math.log2(0.8))
     assert near[0].left_out.lines() == ["a left out: psnr-rgb is not finite at a codec's nearest file"]
+    beyond, some = at_rates([p for p in study() if p.image == "b" or p.bpp < 0.5], {"psnr-rgb": True}, [2.0, 0.15])[::2]
+    assert beyond.left_out.images == dict.fromkeys("abc", "old does not reach it")
+    assert beyond.out_of_reach, "this one has no other reason"
+    assert not some.out_of_reach
+    few = [p for p in study() if (p.image, p.codec) != ("c", "new") or p.bpp < 0.3]
+    flat = [replace(p, values={"psnr-rgb": 30.0 if p.image == "a" else p.values["psnr-rgb"]}) for p in few]
+    kept = at_rates([p for p in flat if (p.image, p.codec) != ("b", "old")], {"psnr-rgb": True}, [0.15])
+    assert {tuple(row.left_out.images.items()) for row in kept} == {
+        (
+            ("a", "old has a curve of psnr-rgb through fewer than 3 points"),
+            ("b", "old has no file"),
+            ("c", "new has a finite psnr-rgb at fewer than 3 files"),
+        )
+    }, "of all codecs alike, with the reason of each image"
+    assert not kept[0].out_of_reach
     every = [replace(p, values={"psnr-rgb": math.inf}) if p.codec == "old" else p for p in study()]
     both = at_rates(every, {"psnr-rgb": True}, [300], unit="bytes", how="nearest")
     assert [(r.images, r.values["psnr-rgb"].value > 100) for r in both] == [(3, True), (3, False)], "a lossless codec"

@@ -36,6 +36,8 @@ class Comparison:
         low, high: the qualities that the BD-rate is a mean over.
         notes: what was left out, replaced or refused, with the figure.
         refused: why the mean curves' delta is not given; None where it is.
+        independent: whether neither codec was optimised against the network that gives the scores, for all that is
+            known of the points' codecs.
     """
 
     codec: str
@@ -52,6 +54,7 @@ class Comparison:
     high: float
     notes: tuple[str, ...]
     refused: str | None = None
+    independent: bool = True
 
     @classmethod
     def without(cls, codec: str, anchor: str, metric: str, why: str) -> Comparison:
@@ -157,8 +160,9 @@ def compare_tables(anchor: CodecTable, tested: CodecTable, metric: str, how: Set
     own = {} if a.aggregate or b.aggregate else _of_images(a, b, how)
     if missing := [image for image, (rate, _) in own.items() if not np.isfinite(rate)]:
         first, other = (_means(t.of_images(missing[:1]), how.pool) for t in (a, b))
-        why = "; ".join(_deltas(first, other, how).refused[:1])
-        notes.append(f"{len(missing)} of {len(own)} images have no delta of their own; {missing[0]}: {why}")
+        refused = _deltas(first, other, how).refused[:1]
+        why = ", for the same reason" if refused == whole.refused[:1] else f"; {missing[0]}: {'; '.join(refused)}"
+        notes.append(f"{len(missing)} of {len(own)} images have no delta of their own{why}")
     spread = _resampled(a, b, how)
     rate = whole.rate
     if rate is not None:

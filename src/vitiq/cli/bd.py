@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from vitiq.analysis.refusals import Refusals
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, report_problems
 from vitiq.cli.options import PathName
+from vitiq.evaluation.independence import DEPENDENT_RATE, marked
 from vitiq.text import escape_markdown, number
 
 if TYPE_CHECKING:
@@ -99,7 +101,12 @@ def command(  # noqa: PLR0917
         print_json({"anchor": against, "comparisons": [to_json(c) for c in found], "averages": _numbers(averages)})
     else:
         click.echo(to_markdown(found, averages, per_image=per_image))
-    report_problems([*gathered.problems, *(f"{c.codec}, {c.metric}: {c.refused}" for c in found if c.refused)])
+    report_problems([*gathered.problems, *refusals_of(found).named()])
+
+
+def refusals_of(found: Sequence[Comparison]) -> Refusals:
+    """Why the BD-rates of comparisons are missing, each reason once."""
+    return Refusals.of((c.codec, c.metric, c.refused) for c in found if c.refused)
 
 
 def to_json(comparison: Comparison) -> dict[str, object]:
@@ -117,27 +124,36 @@ def _numbers(values: dict[str, float]) -> dict[str, float | str | None]:
 
 
 def to_markdown(found: Sequence[Comparison], averages: dict[str, float], *, per_image: bool = False) -> str:
-    """A table a metric, then what a reader must know of its rows."""
+    """A table a metric, then what a reader must know of its rows; reasons of refused BD-rates stand once at the end."""
     parts = []
+    refusals = refusals_of(found)
     for metric in dict.fromkeys(c.metric for c in found):
         own = [c for c in found if c.metric == metric]
         parts += [f"### {metric}: BD-rate against {escape_markdown(own[0].anchor)}", ""]
         parts += ["| codec | mean curve | mean of images | worst image | best image | BD-metric | range | images |"]
         parts += ["|---|---:|---:|---:|---:|---:|---:|---:|"]
-        parts += [_row(c) for c in own] + [""]
-        notes = [note_text(c.codec, note) for c in own for note in ((c.refused, *c.notes) if c.refused else c.notes)]
+        parts += [_row(c, refusals) for c in own] + [""]
+        notes = [note_text(c.codec, note) for c in own for note in c.notes]
         parts += [*notes, ""] if notes else []
         if per_image:
             parts += _images(own)
     if averages:
         parts += ["### mean over the metrics above", "", "| codec | mean of images | metrics |", "|---|---:|---:|"]
         for codec, value in averages.items():
-            parts.append(
-                f"| {escape_markdown(codec)} | {percent_text(value)} | {sum(c.codec == codec for c in found)} |"
-            )
+            own = [c for c in found if c.codec == codec]
+            shown = marked(percent_text(value), independent=all(c.independent for c in own))
+            parts.append(f"| {escape_markdown(codec)} | {shown} | {len(own)} |")
         parts += ["", "Of the column `mean of images`; where it is –, as of published means, of the mean curve."]
         parts += ["–: refused in one of the metrics."] if any(map(math.isnan, averages.values())) else []
+        parts.append("")
+    parts += table_notes(found, refusals)
     return "\n".join(parts).rstrip()
+
+
+def table_notes(found: Sequence[Comparison], refusals: Refusals) -> list[str]:
+    """What the marks in tables of BD-rates stand for."""
+    notes = [f"- {escape_markdown(line)}" for line in refusals.lines()]
+    return notes + ([f"- {DEPENDENT_RATE}"] if any(not c.independent for c in found) else [])
 
 
 def note_text(codec: str, note: str) -> str:
@@ -145,19 +161,18 @@ def note_text(codec: str, note: str) -> str:
     return "- " + escape_markdown(note if note.startswith(f"{codec}: ") else f"{codec}: {note}")
 
 
-def _row(c: Comparison) -> str:
+def _row(c: Comparison, refusals: Refusals) -> str:
     ends = c.extremes
-    best, worst = (f"{percent_text(v)} ({escape_markdown(name)})" for name, v in ends) if ends else ("–", "–")
-    span = f"{c.low:.4g} … {c.high:.4g} ({c.overlap:.0%})" if math.isfinite(c.overlap) else "–"
+    best, worst = (f"{_percent(c, v)} ({escape_markdown(name)})" for name, v in ends) if ends else ("–", "–")
     quality = f"{c.quality.value:+.3g}" if math.isfinite(c.quality.value) else "–"
     cells = (
         escape_markdown(c.codec),
-        estimate_text(c.rate),
+        rate_text(c, refusals),
         mean_text(c),
         worst,
         best,
-        quality,
-        span,
+        marked(quality, independent=c.independent),
+        span_text(c),
         str(c.images or "–"),
     )
     return f"| {' | '.join(cells)} |"
@@ -171,7 +186,7 @@ def _images(own: Sequence[Comparison]) -> list[str]:
     for name in names:
         lines.append(
             f"| {escape_markdown(name)} | "
-            + " | ".join(percent_text(c.image_rate.get(name, math.nan)) for c in own)
+            + " | ".join(_percent(c, c.image_rate.get(name, math.nan)) for c in own)
             + " |"
         )
     return [*lines, ""]
@@ -179,13 +194,29 @@ def _images(own: Sequence[Comparison]) -> list[str]:
 
 def mean_text(found: Comparison) -> str:
     """The mean of the images' own BD-rates, and how many have one where not all do."""
-    shown, own = estimate_text(found.mean_rate), found.images_of_mean
+    shown, own = estimate_text(found.mean_rate, independent=found.independent), found.images_of_mean
     return f"{shown} ({own} of {found.images})" if 0 < own < found.images else shown
 
 
-def estimate_text(value: Estimate) -> str:
-    """A BD-rate with its interval."""
-    shown = percent_text(value.value)
+def rate_text(found: Comparison, refusals: Refusals) -> str:
+    """The BD-rate of the mean curves, or the mark of the reason why there is none."""
+    if found.refused:
+        return refusals.cell(found.refused)
+    return estimate_text(found.rate, independent=found.independent)
+
+
+def span_text(found: Comparison) -> str:
+    """The qualities that a BD-rate is a mean over, and their share of both curves."""
+    return f"{found.low:.4g} … {found.high:.4g} ({found.overlap:.0%})" if math.isfinite(found.overlap) else "–"
+
+
+def _percent(found: Comparison, value: float) -> str:
+    return marked(percent_text(value), independent=found.independent)
+
+
+def estimate_text(value: Estimate, *, independent: bool = True) -> str:
+    """A BD-rate with its interval, marked where it is of scores that are not independent."""
+    shown = marked(percent_text(value.value), independent=independent)
     return f"{shown} [{value.low:+.1f}, {value.high:+.1f}]" if math.isfinite(value.low) else shown
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vitiq.analysis.comparison import Comparison
+    from vitiq.analysis.refusals import Refusals
     from vitiq.evaluation.bench import BenchConfig, Estimate
     from vitiq.evaluation.metric_spec import MetricSpec
     from vitiq.evaluation.presets import Finished
@@ -205,6 +206,7 @@ def show_estimate(found: Estimate, out: Path, *, as_json: bool) -> None:
 def study_summary(out: Path, done: Finished) -> str:
     """Means a codec and rate, and BD-rates against the study's anchor where there are two curves."""
     from vitiq.analysis.points import codecs_of, metrics_of  # noqa: PLC0415
+    from vitiq.cli.bd import refusals_of  # noqa: PLC0415
     from vitiq.evaluation.points import points_beside  # noqa: PLC0415
     from vitiq.evaluation.standing import standing  # noqa: PLC0415
 
@@ -218,7 +220,8 @@ def study_summary(out: Path, done: Finished) -> str:
         against = gathered.label(done.study.anchor) if done.study.anchor else labels[0]
         found = gathered.compared(against, gathered.metrics(None))
         head = ["| codec | metric | mean curve | mean of images | range |", "|---|---|---:|---:|---|"]
-        parts += [f"\n## BD-rate against {escape_markdown(against)}\n", *(head if found else ()), *map(bd_row, found)]
+        parts += [f"\n## BD-rate against {escape_markdown(against)}\n", *(head if found else ())]
+        parts += [bd_row(one, refusals_of(found)) for one in found]
         parts += bd_notes(found)
         for label in [label for label in labels if label not in {against, *(row.codec for row in found)}]:
             own, its = (", ".join(metrics_of([p for p in gathered.points if p.codec == c])) for c in (against, label))
@@ -228,27 +231,25 @@ def study_summary(out: Path, done: Finished) -> str:
     return "\n".join(parts)
 
 
-def bd_row(found: Comparison) -> str:
+def bd_row(found: Comparison, refusals: Refusals) -> str:
     """The BD-rates of a curve for one metric, as a row of a table."""
-    from vitiq.cli.bd import estimate_text, mean_text  # noqa: PLC0415
+    from vitiq.cli.bd import mean_text, rate_text, span_text  # noqa: PLC0415
 
-    span = f"{found.low:.4g} … {found.high:.4g} ({found.overlap:.0%})" + (
-        f", {plural(found.images, 'image')}" if found.images else ""
-    )
-    cells = (escape_markdown(found.codec), found.metric, estimate_text(found.rate), mean_text(found))
-    return f"| {' | '.join(cells)} | {escape_markdown(found.refused or span)} |"
+    span = span_text(found) + (f", {plural(found.images, 'image')}" if found.images and not found.refused else "")
+    cells = (escape_markdown(found.codec), found.metric, rate_text(found, refusals), mean_text(found), span)
+    return f"| {' | '.join(cells)} |"
 
 
 def bd_notes(found: Sequence[Comparison]) -> list[str]:
     """What a reader must know of BD-rates, each note once with the metrics that it is of."""
-    from vitiq.cli.bd import note_text  # noqa: PLC0415
+    from vitiq.cli.bd import note_text, refusals_of, table_notes  # noqa: PLC0415
 
     metrics: dict[tuple[str, str], list[str]] = {}
     for one in found:
         for note in one.notes:
             metrics.setdefault((one.codec, note), []).append(one.metric)
     every = len({one.metric for one in found})
-    lines = []
+    lines = table_notes(found, refusals_of(found))
     for (codec, note), own in metrics.items():
         lines.append(note_text(codec, note) + ("" if len(own) == every else f" ({', '.join(own)})"))
     return ["", *lines] if lines else []

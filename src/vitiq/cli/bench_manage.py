@@ -18,6 +18,7 @@ from vitiq.cli import options as common
 from vitiq.cli.common import print_json, say
 from vitiq.cli.options import PathName
 from vitiq.cli.study_options import results_of
+from vitiq.evaluation.independence import DEPENDENT, dependent_of, marked
 from vitiq.text import escape_markdown
 
 if TYPE_CHECKING:
@@ -65,12 +66,12 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
         answer: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
         answer |= {"metrics": dict(chosen.signatures), "tasks": stands.tasks, "done": stands.done}
         answer |= {"records": len(records), "unscored": dict(stands.unscored), "failed": failed}
-        answer |= {"sets": sets_json(sets)} if sets else {}
+        answer |= {"sets": sets_json(sets, records)} if sets else {}
         print_json(answer | {"results": results_of(records), "problems": list(chosen.problems)})
         return
     click.echo(f"{chosen.name}: {stands.done} of {stands.tasks} tasks done\n")
     click.echo(means_table(records, stands.lines()))
-    if text := sets_text(chosen, sets):
+    if text := sets_text(chosen, sets, records):
         click.echo(text)
     for line in (*chosen.problems, *failed):
         click.echo(f"vitiq: {line}", err=True)
@@ -84,7 +85,8 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
 def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
     """Remove files in OUT that no result refers to, and merge the parts of its store.
 
-    Do not use while a study runs in OUT, except with --compact.
+    Do not use while a study runs in OUT, except with --compact. Links to folders are not followed: nothing outside OUT
+    is removed.
     """
     from vitiq.evaluation import housekeeping  # noqa: PLC0415
 
@@ -96,6 +98,8 @@ def clean(out: Path, only_last: bool, compact: bool, as_json: bool) -> None:
     else:
         click.echo(f"{done.files} files ({done.bytes} bytes) and {done.half_made} incomplete ones removed")
         click.echo(f"{done.parts} parts merged")
+    for link in done.links:
+        say(f"vitiq: {link}: a link, what lies behind it was left as it is", err=True)
 
 
 @click.command("export")
@@ -202,14 +206,19 @@ def means_table(records: Sequence[Record], unfinished: Sequence[str] = ()) -> st
     for record in good:
         groups.setdefault((record.label, _rate(record)), []).append(record)
     without = {name: left_out((r.label, r.image, r.value(name)) for r in good if name in r.scores) for name in metrics}
+    dependent = {label: dependent_of(r for r in good if r.label == label) for label, _ in groups}
     for (label, rate), own in groups.items():
-        shown = [_metric_mean(own, name, without[name]) for name in metrics]
+        shown = [
+            marked(_metric_mean(own, name, without[name]), independent=name not in dependent[label]) for name in metrics
+        ]
         times = [_median([r.encode_seconds for r in own]), _median([r.decode_seconds for r in own])]
         sizes = [str(len(own)), _mean([r.bytes for r in own], 0), _mean([r.bpp for r in own], 4)]
         over = "*" if not all(record.reached for record in own) else ""
         lines.append(f"| {' | '.join([escape_markdown(label), rate + over, *sizes, *shown, *times])} |")
     if any(not record.reached for record in good):
         lines.append("\n\\* the smallest file of this codec is larger than what was asked for some images.")
+    if any(dependent.values()):
+        lines.append(f"\n{DEPENDENT}")
     if len({record.image for record in good}) > 1:
         lines.append("\nTimes are medians.")
     lines += [f"\n{escape_markdown(note)}" for note in (*_notes(good, without), *unfinished)]

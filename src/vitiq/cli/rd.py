@@ -18,9 +18,10 @@ from vitiq.cli.options import PathName
 from vitiq.text import number
 
 if TYPE_CHECKING:
+    from vitiq.analysis.points import RdPoint
     from vitiq.evaluation.points import Gathered
 
-Row = dict[str, str | float | bool | None]
+Row = dict[str, str | float | bool | Mapping[str, str] | None]
 
 
 @click.command("rd")
@@ -114,16 +115,18 @@ def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: 
     rows: list[Row] = []
     empty: dict[str, None] = {}
     said: dict[str, None] = {}
-    points = [p for p in gathered.points if not p.aggregate]
+    points = _of_images(gathered)
     images = len({p.image for p in points})
     for found in at_rates(points, chosen, targets, unit=unit, how=how):
         row: Row = {"codec": found.codec, f"target_{unit}": found.target, unit: found.rate, "images": found.images}
-        if not found.images and not found.left_out.images:
+        if found.out_of_reach:
             empty[f"{found.target:g}"] = None
-        said |= dict.fromkeys(f"{found.target:g} {unit}: {note}" for note in found.left_out.summary(images))
+        else:
+            said |= dict.fromkeys(f"{found.target:g} {unit}: {note}" for note in found.left_out.summary(images))
         for name, value in found.values.items():
             row |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-        rows.append(row)
+        dependent = " ".join(name for name in chosen if not gathered.is_independent(name, found.codec))
+        rows.append(row | {"not_independent": dependent, "left_out": found.left_out.images})
     for note in said:
         say(f"vitiq: {note}", err=True)
     if empty:
@@ -136,6 +139,13 @@ def _at(gathered: Gathered, at: str, unit: Literal["bpp", "bytes"], *, nearest: 
             err=True,
         )
     return rows
+
+
+def _of_images(gathered: Gathered) -> list[RdPoint]:
+    """The points of images; a published mean has none, and is named."""
+    for label in dict.fromkeys(p.codec for p in gathered.points if p.aggregate):
+        say(f"vitiq: {label}: a published mean, not of images: left out of this table", err=True)
+    return [p for p in gathered.points if not p.aggregate]
 
 
 def _means(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
@@ -153,7 +163,8 @@ def _means(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
             columns = zip(one.settings, one.rate, one.value, one.value_low, one.value_high, strict=True)
             for setting, rate, value, low, high in columns:
                 row: Row = {"metric": metric, "codec": one.codec, "setting": setting, "images": one.images}
-                rows.append(row | {"bpp": float(rate), "value": float(value), "low": float(low), "high": float(high)})
+                row |= {"bpp": float(rate), "value": float(value), "low": float(low), "high": float(high)}
+                rows.append(row | {"independent": gathered.is_independent(metric, one.codec)})
     return rows
 
 
@@ -163,8 +174,8 @@ def _pareto(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
     from vitiq.analysis.points import codecs_of, gather  # noqa: PLC0415
 
     rows: list[Row] = []
+    points = _of_images(gathered)
     for metric, better in metrics.items():
-        points = [p for p in gathered.points if not p.aggregate]
         scored = [p for p in points if metric in p.values]
         _, infinite = images_with_curves([gather(points, codec, metric) for codec in codecs_of(scored)])
         for note in (*said_of_common(scored), *infinite):
@@ -178,21 +189,24 @@ def _pareto(gathered: Gathered, metrics: Mapping[str, bool]) -> list[Row]:
                 "encode_seconds": c.encode_seconds,
                 "decode_seconds": c.decode_seconds,
                 "efficient": c.efficient,
+                "independent": gathered.is_independent(metric, c.codec),
             }
             rows.append(row)
     return rows
 
 
 def _csv(rows: Sequence[Row]) -> str:
+    """Rows as CSV, which holds no mappings: what is left out stands on stderr alone."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    rows = [{key: value for key, value in row.items() if not isinstance(value, Mapping)} for row in rows]
     writer.writerow(rows[0] if rows else [])
     for row in rows:
         writer.writerow(["" if v is None or (isinstance(v, float) and math.isnan(v)) else v for v in row.values()])
     return text.getvalue()
 
 
-def _plain(row: Row) -> Row:
+def _plain(row: Row) -> dict[str, object]:
     return {k: number(v) if isinstance(v, float) else v for k, v in row.items()}
 
 

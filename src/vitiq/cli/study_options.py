@@ -13,6 +13,7 @@ import click
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, say, say_notes
 from vitiq.cli.progress import ProgressBar
+from vitiq.evaluation.independence import dependent_scores
 from vitiq.text import number, plural
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def results_of(records: Iterable[Record]) -> list[dict[str, object]]:
             "encode_seconds": _seconds(r.encode_seconds),
             "decode_seconds": _seconds(r.decode_seconds),
             "scores": {name: number(score.value) for name, score in r.scores.items()},
+            "not_independent": sorted(dependent_scores(r)),
         }
         for r in records
         if r.error is None
@@ -168,11 +170,11 @@ def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_
         }
         answer |= {"study": done.study.name, "results": results_of(done.records)}
         if done.sets:
-            answer["sets"] = sets_json(done.sets)
+            answer["sets"] = sets_json(done.sets, done.records)
         print_json(answer | {"notes": notes, "problems": done.problems})
     else:
         click.echo(summary)
-        if sets := sets_text(done.study, done.sets):
+        if sets := sets_text(done.study, done.sets, done.records):
             click.echo(sets)
     for problem in done.problems:
         say(f"vitiq: {problem}", err=True)

@@ -78,7 +78,7 @@ def command(  # noqa: PLR0917
     from vitiq.datasets.opinions import load_opinions  # noqa: PLC0415
     from vitiq.evaluation import validate as work  # noqa: PLC0415
     from vitiq.evaluation.metric_spec import MetricSpec  # noqa: PLC0415
-    from vitiq.evaluation.opinion_values import check_asked, compared  # noqa: PLC0415
+    from vitiq.evaluation.opinion_values import check_asked, compared, sets_left_out  # noqa: PLC0415
     from vitiq.evaluation.validate_text import to_json, to_markdown  # noqa: PLC0415
     from vitiq.metrics.spec import named_in, parse_name  # noqa: PLC0415
 
@@ -92,6 +92,9 @@ def command(  # noqa: PLR0917
         raise UnknownNameError(f"--against {against!r} given, which is not compared; choose {', '.join(known)}")
     found = measure(data, spec, jobs=jobs, out=out, quiet=quiet)
     say_notes(dataset, (f"{plural(count, 'image')}: {note}" for note, count in found.notes.items()), quiet=quiet)
+    sets = sets_left_out(data, chosen)
+    if sets:
+        say(f"{', '.join(sets)}: left out, as sets of images have no opinion", err=True, quiet=quiet)
     lost: list[str] = []
     for name, line in (found.without_agreement() | found.incomplete()).items():
         if named_in(metrics, name):
@@ -101,7 +104,7 @@ def command(  # noqa: PLR0917
     names = frozenset(name.strip().lower() for name in learned.split(",") if name.strip())
     answer = agreement_of(data, found, chosen, resamples=resamples, jobs=jobs, learned=names, quiet=quiet)
     if as_json:
-        print_json(to_json(data, found, answer))
+        print_json(to_json(data, found, answer) | ({"left_out": sets} if sets else {}))
     else:
         rated = len(data.opinions)
         what = (

@@ -2,7 +2,7 @@
 
 images = ["photos"]                          # files and folders, relative to this file
 codecs = ["jpeg@10:90:10", "avif[speed=6]@30,50"]
-metrics = ["psnr-rgb", "ms-ssim"]
+metrics = ["psnr-rgb", "lpips@weights"]      # the folder is relative to this file
 keep = ["bitstreams"]
 precomputed = ["VTM=vtm,sizes.csv"]          # reconstructions that were made elsewhere
 anchors = ["bpg.json"]                       # published tables to compare with
@@ -45,7 +45,8 @@ from vitiq.evaluation.study import Series, Study
 from vitiq.evaluation.worker import spec_of
 from vitiq.image.folders import not_there
 from vitiq.metrics.base import Metric
-from vitiq.metrics.spec import DEFAULT, split_names
+from vitiq.metrics.naming import is_path
+from vitiq.metrics.spec import DEFAULT, parse_name, split_names
 from vitiq.text import parse_toml, read_text
 
 LISTS = ("images", "codecs", "metrics", "keep", "panel", "precomputed", "anchors")
@@ -324,7 +325,7 @@ def read_study_file(path: Path) -> BenchConfig:
         codecs=tuple(codecs),
         precomputed=tuple(_relative(item, here) for item in lists["precomputed"]),
         metrics=MetricSpec(
-            ",".join(lists["metrics"]) or "default",
+            ",".join(_metric(name, here) for text in lists["metrics"] for name in split_names(text)) or "default",
             None if weights is None else _checkpoint(str(weights), here),
             tuple(_checkpoint(item, here) for item in lists["panel"]),
         ),
@@ -370,6 +371,12 @@ def _check_keys(settings: Mapping[str, Any], known: Sequence[str], place: str, f
             near = near_names(key, known, most=1)
             hint = f"did you mean {near[0]}?" if near else f"expected {', '.join(known)}"
             faults.found.append(InputError(f"{place}: unknown key {key!r}: {hint}"))
+
+
+def _metric(text: str, here: Path) -> str:
+    """A metric; the folder that it names is below another."""
+    name = parse_name(text)
+    return str(replace(name, setting=str(here / name.setting))) if name.setting and is_path(name) else text
 
 
 def _checkpoint(text: str, here: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitiq.errors import InputError
 from vitiq.evaluation.parts import connect
 from vitiq.evaluation.rows import fetched
 from vitiq.evaluation.store import Store
@@ -39,12 +40,20 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What `clean` removed: files and their bytes, half-made ones, and parts that were merged."""
+    """What `clean` did.
+
+    Attributes:
+        files, bytes: removed files and their bytes.
+        half_made: removed files of writers that were killed.
+        parts: that were merged.
+        links: links to folders, behind which nothing was removed.
+    """
 
     files: int
     bytes: int
     half_made: int
     parts: int
+    links: tuple[str, ...] = ()
 
 
 def list_studies(out: Path) -> list[Listed]:
@@ -69,17 +78,19 @@ def list_studies(out: Path) -> list[Listed]:
 def clean(out: Path, *, only_last: bool = False) -> Cleaned:
     """Remove what nothing refers to: half-made files, files without a row, and rows merged into one part a table.
 
-    Not beside a study that runs in the same folder: its files have no row yet.
+    Not beside a study that runs in the same folder: its files have no row yet. Nothing outside the folder is removed:
+    links to folders are not followed.
 
     Args:
         only_last: keep the last study alone; the others go, with all that is theirs only.
 
     Raises:
-        InputError: the folder holds no study.
+        InputError: the folder holds no study, or its rows or studies lie behind a link.
         StoreError: results cannot be written.
     """
     store = Store(out)
     study = store.study()
+    _refuse_links(out)
     keys: set[str] | None = None
     if only_last:
         keys = {task.key for task in study.tasks()}
@@ -93,8 +104,9 @@ def clean(out: Path, *, only_last: bool = False) -> Cleaned:
         known = list(fetched(connection, good))
     encodes, originals = {key for key, _ in known}, {image for _, image in known}
     files, size = 0, 0
+    links: list[str] = []
     for kind, wanted in (*((kind, encodes) for kind in KEYED), ("originals", originals)):
-        for path in _files(out / kind):
+        for path in _files(out / kind, links):
             if path.name.split(".")[0] not in wanted:
                 count, freed = _remove(path)
                 files, size = files + count, size + freed
@@ -102,39 +114,64 @@ def clean(out: Path, *, only_last: bool = False) -> Cleaned:
     for path in [*store.parts.half_made(), *_half_made(out)]:
         path.unlink(missing_ok=True)
         half_made += 1
-    return Cleaned(files, size, half_made, parts)
+    return Cleaned(files, size, half_made, parts, tuple(links))
 
 
 def merge(out: Path) -> Cleaned:
     """Merge the parts of a store into one a table; may run beside studies.
 
     Raises:
-        InputError: the folder holds no study.
+        InputError: the folder holds no study, or its rows or studies lie behind a link.
         StoreError: results cannot be written.
     """
     store = Store(out)
     store.study()
+    _refuse_links(out)
     return Cleaned(0, 0, 0, store.parts.compact())
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Files and folders named by keys, two levels down."""
+def _refuse_links(out: Path) -> None:
+    """Refuse to remove studies and rows that belong to another folder.
+
+    Raises:
+        InputError: a folder of theirs is a link.
+    """
+    below = [path for depth in ("v*", "v*/*", "v*/*/*") for path in (out / "store").glob(depth)]
+    for path in (out / "studies", out / "store", *below):
+        if path.is_symlink() and path.is_dir():
+            raise InputError(
+                f"{path}: a link to {path.resolve()}, a folder of these results expected; nothing was removed, as "
+                "others may need what lies there: name the folder that holds it, or replace the link by a copy"
+            )
+
+
+def _files(folder: Path, links: list[str]) -> Iterator[Path]:
+    """Files and folders named by keys, two levels down; links to folders on the way go to `links`, not followed."""
+    if folder.is_symlink():
+        links.append(str(folder))
+        return
     for below in sorted(folder.glob("??")):
-        yield from (path for path in sorted(below.iterdir()) if not path.name.startswith("."))
+        if below.is_symlink():
+            links.append(str(below))
+        elif below.is_dir():
+            yield from (path for path in sorted(below.iterdir()) if not path.name.startswith("."))
 
 
 def _half_made(out: Path) -> Iterator[Path]:
-    """Files of writers that were killed, beside those of the parts."""
+    """Files of writers that were killed, beside those of the parts; `rglob` follows no link below the first folder."""
     for kind in (*KEYED, "originals", "studies"):
-        yield from (path for path in (out / kind).rglob(".*") if path.is_file())
+        if not (out / kind).is_symlink():
+            yield from (path for path in (out / kind).rglob(".*") if path.is_file())
     yield from (path for pattern in (".part-*", ".vitiq-*") for path in out.glob(pattern))
 
 
 def _remove(path: Path) -> tuple[int, int]:
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    size = sum(file.stat().st_size for file in files)
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
+    """Remove a file, a link or a folder, never what a link leads to; how many files went, and their bytes."""
+    if path.is_symlink() or not path.is_dir():
+        size = path.lstat().st_size
         path.unlink()
+        return 1, size
+    files = [file for file in path.rglob("*") if file.is_symlink() or file.is_file()]
+    size = sum(file.lstat().st_size for file in files)
+    shutil.rmtree(path)
     return len(files), size

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitiq.metrics.base import Metric
-from vitiq.metrics.scoring import resolve_metrics
-from vitiq.metrics.spec import parse_names
+from vitiq.metrics.scoring import chosen_names, resolve_metrics
 
 if TYPE_CHECKING:
     from vitiq.models.backbones import Backbone
@@ -51,7 +50,7 @@ class MetricSpec:
         Args:
             made: what `make` gave.
         """
-        return {metric.name: str(name) for name, metric in zip(parse_names(self.names), made, strict=True)}
+        return {metric.name: str(name) for name, metric in zip(chosen_names(self.names), made, strict=True)}
 
     def backbone(self) -> Backbone | None:
         """The ViT of `weights` on the device; None for the embedded one on the CPU."""

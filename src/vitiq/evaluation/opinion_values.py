@@ -166,6 +166,11 @@ def compared(data: OpinionSet, metrics: Sequence[Metric]) -> list[str]:
     return [*own, *published_values(data.opinions)]
 
 
+def sets_left_out(data: OpinionSet, metrics: Sequence[Metric]) -> list[str]:
+    """Metrics of a group that compare sets of images, which no opinion is of; none where no image is read at all."""
+    return [metric.name for metric in metrics if not isinstance(metric, PairMetric)] if data.with_images else []
+
+
 def published_values(opinions: Sequence[Opinion]) -> dict[str, Float[np.ndarray, " n"]]:
     """What a data set publishes of metrics, each under "published:" and its key."""
     names = dict.fromkeys(name for opinion in opinions for name in opinion.published)

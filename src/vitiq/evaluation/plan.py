@@ -27,6 +27,7 @@ from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.study import Series, Study, StudyImage, readable
 from vitiq.metrics.base import Metric, PairMetric
 from vitiq.metrics.guards import checked_signature
+from vitiq.metrics.naming import check_commas
 from vitiq.metrics.scoring import resolve_metrics, signature_of
 from vitiq.metrics.spec import named_in, split_names
 from vitiq.types import RateKind
@@ -126,14 +127,17 @@ def check_metrics(spec: MetricSpec, faults: Faults) -> list[Metric]:
     """
     metrics: list[Metric] = []
     count = len(faults.found)
-    for name in split_names(spec.names):
+    with faults.gathered():
+        check_commas(split_names(spec.names))
+    for name in split_names(spec.names) if len(faults.found) == count else ():
         with faults.gathered():
-            resolve_metrics(name)
+            resolve_metrics([name])
     for path in (spec.weights, *spec.panel):
         with faults.gathered():
             MetricSpec(weights=path, device=spec.device).backbone()
     if len(faults.found) == count:
-        metrics = spec.make()
+        with faults.gathered():
+            metrics = spec.make()
     for metric in metrics:
         if named_in(spec.names, metric.name):
             with faults.gathered():

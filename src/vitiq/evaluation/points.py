@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vitiq import registry
@@ -14,6 +14,7 @@ from vitiq.analysis.labels import beside, distinct_labels
 from vitiq.analysis.points import RdPoint, codecs_of, gather, metrics_of, points_of
 from vitiq.codecs.spec import parse_codec
 from vitiq.errors import InputError, UnknownNameError, VitiqError
+from vitiq.evaluation.independence import dependent_scores
 from vitiq.evaluation.record import Record
 from vitiq.evaluation.store import Store
 from vitiq.metrics.spec import base_of, parse_name, split_names
@@ -27,11 +28,17 @@ class Gathered:
         points: all of them.
         labels: registered name of a codec -> labels of its curves.
         problems: one line for each source whose tasks failed in part.
+        dependent: label -> metrics scored by a network that the codec was optimised against, or a relative of it.
     """
 
     points: tuple[RdPoint, ...]
     labels: Mapping[str, tuple[str, ...]]
     problems: tuple[str, ...] = ()
+    dependent: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def is_independent(self, metric: str, *labels: str) -> bool:
+        """Whether no curve was optimised against the network that gives a metric's scores, or a relative of it."""
+        return not any(metric in self.dependent.get(label, ()) for label in labels)
 
     def label(self, name: str) -> str:
         """The curve that a person means: its label, whatever the case, or the name of its codec where it has one curve.
@@ -91,7 +98,7 @@ class Gathered:
                     found.append(compare_tables(*tables, metric, own))
                 except InputError as error:
                     found.append(Comparison.without(codec, anchor, metric, str(error)))
-        return found
+        return [replace(c, independent=self.is_independent(c.metric, c.codec, c.anchor)) for c in found]
 
 
 COMPARED = ("psnr-rgb", "psnr-y", "ms-ssim", "ssimulacra2")
@@ -197,7 +204,14 @@ def points_beside(folders: Mapping[Path, Sequence[Record]], published: Sequence[
     labels: dict[str, dict[str, None]] = {}
     for codec, p in named:
         labels.setdefault(codec, {})[p.codec] = None
+    dependent: dict[str, frozenset[str]] = {}
+    for folder, records in folders.items():
+        for r in records:
+            if r.error is None and (of := dependent_scores(r)):
+                label = named_as[folder, r.label]
+                dependent[label] = dependent.get(label, frozenset()) | frozenset(of)
     if not points and not published:
         given = ", ".join(map(str, folders))
         raise InputError(f"{given}: no points; give a folder with finished tasks, or a table")
-    return Gathered((*points, *aligned(points, published)), {k: tuple(v) for k, v in labels.items()}, tuple(problems))
+    every = (*points, *aligned(points, published))
+    return Gathered(every, {k: tuple(v) for k, v in labels.items()}, tuple(problems), dependent)

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -44,6 +45,11 @@ ALL_NOTES = (
     " AS notes"
 )
 """What reading an image changed, which the study knows, and what its encode noted, as one list."""
+AGAINST = (
+    "coalesce('{\"optimised_against\": ' || "
+    "CAST(nullif(json_extract(e.details, '$.optimised_against'), '[]') AS VARCHAR) || '}', '{}')"
+)
+"""The details of an encode that tables mark numbers by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +135,22 @@ def read_records(parts: Parts, study: Study, *, details: bool = True, kept: Kept
     """Records of a study in its order; those that failed are among them, those still to be done are not.
 
     Args:
-        details: False leaves out those of encodes, and of scores that are finite.
+        details: False leaves out those of encodes, but for what they were optimised against, and of scores that are
+            finite.
         kept: what is kept of a score's details.
     """
     with connect() as connection, whole_rows(parts.root):
         join(connection, parts, study)
         scores = _scores(connection, study.metrics, "true" if details else "NOT isfinite(value)", kept)
-        shown = "e.details" if details else "'{}'"
+        shown = "e.details" if details else AGAINST
         query = (
             f"SELECT encode_key, image, image_sha256, codec, label, settings, kind, asked, quality, reached, width, "
             f"height, bytes, encode_seconds, decode_seconds, notes, error, lost, read_notes, grouped, "
             f"original_bytes, {shown} FROM tasks JOIN encodes e USING (encode_key) LEFT JOIN lost USING (encode_key) "
             "ORDER BY position"
         )
-        return [_record(row, scores.get(row[0], {})) for row in fetched(connection, query)]
+        parse = parse_json if details else lru_cache(maxsize=None)(parse_json)  # of few codecs, for many files
+        return [_record(row, scores.get(row[0], {}), parse(row[-1])) for row in fetched(connection, query)]
 
 
 def read_standing(parts: Parts, study: Study) -> Standing:
@@ -179,7 +187,7 @@ def _scores(
     return {key: dict(sorted(own.items(), key=lambda item: places.get(item[0], 0))) for key, own in found.items()}
 
 
-def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
+def _record(row: Sequence[Any], scores: Mapping[str, Score], details: Mapping[str, Any]) -> Record:
     (
         key,
         image,
@@ -198,7 +206,7 @@ def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
         decode,
         *rest,
     ) = row
-    notes, error, unscored, read_notes, group, original, details = rest
+    notes, error, unscored, read_notes, group, original, _ = rest
     return Record(
         key=key,
         image=image,
@@ -219,7 +227,7 @@ def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
         scores=scores,
         notes=(*parse_json(read_notes), *parse_json(notes)),
         error=error,
-        details={**parse_json(details), "group": group, "original_bytes": original},
+        details={**details, "group": group, "original_bytes": original},
         unscored=None if error else unscored,
     )
 

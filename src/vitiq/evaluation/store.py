@@ -208,8 +208,8 @@ class Store:
 
         Args:
             study: None for the last one.
-            details: False leaves out the details of scores and encodes, for very many records; of a score that is not
-                finite they are there, as they say why.
+            details: False leaves out the details of scores and encodes, for very many records, but for what tables
+                need: what encodes were optimised against, and why a score is not finite.
             kept: what is kept of a score's details, taken as they are read.
         """
         chosen = study if isinstance(study, Study) else self.study(study)

@@ -82,6 +82,11 @@ class Metric(ABC):
         return None
 
     @classmethod
+    def is_path(cls, setting: str) -> bool:  # noqa: ARG003 - for those that read files
+        """Whether a setting after the @ names a file or folder, which in a study file is relative to that file."""
+        return False
+
+    @classmethod
     def loss_class(cls) -> type[Loss] | None:
         """The torch loss of a differentiable metric, imported here, as torch is slow to; None where there is none."""
         return None

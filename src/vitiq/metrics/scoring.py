@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from vitiq.errors import InputError, VitiqError
 from vitiq.image.shared import sharing
 from vitiq.metrics.base import Metric, PairMetric, SetMetric
 from vitiq.metrics.guards import UNDEFINED, check_images, check_sizes, checked_signature, undefined
+from vitiq.metrics.naming import distinct_names, make_metric
 from vitiq.metrics.sets.rows import RowGatherer, RowMetric, rows_of
 from vitiq.metrics.spec import MetricName, base_of, parse_names, split_names
 from vitiq.text import number
@@ -36,26 +36,25 @@ def resolve_metrics(
 
     Raises:
         UnknownNameError: no such metric.
-        InputError: a parameter that the metric does not take.
+        InputError: a parameter that the metric does not take, or two metrics that go by one name.
     """
     given = split_names(names) if isinstance(names, str) else names
+    distinct = set(chosen_names([item for item in given if not isinstance(item, Metric)]))
     named = [one for item in given for one in ([item] if isinstance(item, Metric) else parse_names([item]))]
-    return [one if isinstance(one, Metric) else _made(one, backbone, panel) for one in dict.fromkeys(named)]
+    return [
+        one if isinstance(one, Metric) else make_metric(one, backbone=backbone, panel=panel)
+        for one in dict.fromkeys(named)
+        if isinstance(one, Metric) or one in distinct
+    ]
 
 
-def _made(name: MetricName, backbone: Backbone | None, panel: Sequence[Backbone]) -> Metric:
-    factory: type[Metric] = registry.load("metrics", name.base)
-    takes = inspect.signature(factory).parameters
-    given: dict[str, Any] = {"backbone": backbone, "panel": panel}
-    given = {key: value for key, value in given.items() if key in takes}
-    if name.setting is not None:
-        if not factory.parameter:
-            raise InputError(
-                f"metric {str(name)!r} given, but {name.base} takes no setting after an @; write {name.base}"
-            )
-        given[factory.parameter] = name.setting
-    made: Metric = registry.make("metrics", name.base, **given)
-    return made
+def chosen_names(names: str | Sequence[str]) -> list[MetricName]:
+    """The names by which `resolve_metrics` makes metrics, in its order.
+
+    Raises:
+        UnknownNameError, InputError: as `resolve_metrics`.
+    """
+    return distinct_names(split_names(names) if isinstance(names, str) else names, signature_of)
 
 
 def score_pair(reference: ImageU8, distorted: ImageU8, metrics: Sequence[Metric]) -> dict[str, Score]:

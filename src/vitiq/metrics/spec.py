@@ -2,12 +2,14 @@
 
     NAME[@SETTING], several with commas
 
-SETTING is the value of the parameter that the metric itself names. A group stands for many metrics, an alias for one.
+SETTING is the value of the parameter that the metric itself names; one with a comma stands between quotation marks:
+`lpips@"FOLDER,2"`. A group stands for many metrics, an alias for one.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,8 +32,14 @@ JPEG_AI = (
 
 GROUPS = ("default", "all")
 """Names that stand for many metrics, whatever can be had here."""
+_FIRST = (*DEFAULT, *DEFAULT_SETS)
+_GROUPS: dict[str, Sequence[str]] = {"default": _FIRST, "all": _FIRST, "jpeg-ai-cttc": JPEG_AI}
+"""Group -> the metrics that it stands for; of "all", the first."""
 ALIASES = {"psnr": "psnr-rgb"}
 """Names that other tools use."""
+
+ONE = re.compile(r'[^,@]*@".*?"(?=\s*(?:,|$))|[^,]+', re.DOTALL)
+"""One name among several: up to a comma, which a quoted setting may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,10 @@ class MetricName:
     setting: str | None = None
 
     def __str__(self) -> str:
-        return self.base if self.setting is None else f"{self.base}@{self.setting}"
+        if self.setting is None:
+            return self.base
+        quoted = "," in self.setting or self.setting.startswith('"')
+        return f'{self.base}@"{self.setting}"' if quoted else f"{self.base}@{self.setting}"
 
 
 def split_names(text: str) -> list[str]:
@@ -56,8 +67,10 @@ def split_names(text: str) -> list[str]:
     Example:
         >>> split_names("mse, vit-topk@10,")
         ['mse', 'vit-topk@10']
+        >>> split_names('mse,lpips@"a,b"')
+        ['mse', 'lpips@"a,b"']
     """
-    return [name.strip() for name in text.split(",") if name.strip()]
+    return [name.strip() for name in ONE.findall(text) if name.strip()]
 
 
 def parse_name(text: str) -> MetricName:
@@ -66,8 +79,12 @@ def parse_name(text: str) -> MetricName:
     Example:
         >>> str(parse_name("psnr")), parse_name("lpips@FOLDER")
         ('psnr-rgb', MetricName(base='lpips', setting='FOLDER'))
+        >>> parse_name('lpips@"a,b"').setting
+        'a,b'
     """
     base, at, setting = text.strip().partition("@")
+    if len(setting) > 1 and setting[0] == setting[-1] == '"':
+        setting = setting[1:-1]
     return MetricName(ALIASES.get(base, base), setting if at else None)
 
 
@@ -101,6 +118,11 @@ def named_in(names: str, metric: str) -> bool:
     return base_of(metric) in asked_by_name(names)
 
 
+def is_group(name: str) -> bool:
+    """Whether a name stands for several metrics."""
+    return name.strip() in _GROUPS
+
+
 def base_of(metric: str) -> str:
     """Registered name of a metric by its own name, which may have a setting."""
     return metric.partition("@")[0]
@@ -108,11 +130,10 @@ def base_of(metric: str) -> str:
 
 def _members(name: str) -> Sequence[str]:
     """The names that "default", "all" and "jpeg-ai-cttc" stand for; any other stands for itself."""
-    first = (*DEFAULT, *DEFAULT_SETS)
     if name == "all":
         every = [metric for metric in registry.names("metrics") if _loads(metric)]
-        return [*(n for n in first if n in every), *(n for n in every if n not in first)]
-    return {"default": first, "jpeg-ai-cttc": JPEG_AI}.get(name, (name,))
+        return [*(n for n in _GROUPS[name] if n in every), *(n for n in every if n not in _GROUPS[name])]
+    return _GROUPS.get(name, (name,))
 
 
 def _loads(name: str) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vitiq.evaluation.independence import MARK, RELATIVE
 from vitiq.evaluation.record import Record
 from vitiq.report.comparisons import LITTLE_OVERLAP, BdCell, anchor_of, bd_table, headline_columns
 from vitiq.report.details import shared_labels
-from vitiq.report.independence import RELATIVE
 from vitiq.report.left_out import left_out_notes
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import FEW, Column, Curve, Model, Row, ranked
@@ -202,7 +202,7 @@ def _nearly_as_small(model: Model, rows: Sequence[Row], top: Row, column: Column
 def _not_independent(model: Model, rows: Sequence[Row], curve: Curve, column: Column) -> str:
     key = column.info.key
     whose = "a relative of the network" if curve.dependent[key].startswith(RELATIVE) else "the network"
-    text = f"that score is not independent (†): {curve.label} was optimised against {whose} that gives it."
+    text = f"that score is not independent ({MARK}): {curve.label} was optimised against {whose} that gives it."
     others = [row for row in ranked(rows, column) if row.reached and key not in model.curves[row.curve].dependent]
     if others:
         value = column.text(others[0].means[key].value)
@@ -228,7 +228,9 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
             f"the curves share only {share_text(cell.overlap)} of their qualities; beyond these nothing is known."
         )
     if column.info.key in model.curves[top].dependent:
-        caution.append("the score is not independent (†): it comes from a network the codec was optimised against.")
+        caution.append(
+            f"the score is not independent ({MARK}): it comes from a network the codec was optimised against."
+        )
     if caution:
         remarks.append(("Caution", " ".join([caution[0], *(line[:1].upper() + line[1:] for line in caution[1:])])))
     if len(known) > 1:
@@ -329,7 +331,7 @@ def limits(model: Model) -> list[str]:
     dependent = [curve.label for curve in model.curves if curve.dependent]
     if dependent:
         found.append(
-            f"Some scores of {listed(dependent)} come from a network that took part in its training (marked †). "
+            f"Some scores of {listed(dependent)} come from a network that took part in its training (marked {MARK}). "
             "Score with a backbone of your own for an independent view."
         )
     if any(column.info.key.startswith("vit-topk") for column in model.columns):

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vitiq.analysis.curve import LEAST_POINTS
+from vitiq.analysis.refusals import NOTHING, Refusals
+from vitiq.evaluation.independence import DEPENDENT_RATE, MARK, marked
 from vitiq.report.answer import percent_text, share_text
 from vitiq.report.choice import MOST
 from vitiq.report.comparisons import (
-    DEPENDENT_RATE,
     LITTLE_OVERLAP,
     UNPUBLISHED,
     BdCell,
@@ -48,18 +49,19 @@ class _Kind:
     count: Callable[[BdCell], int]
     marks_overlap: bool
 
-    def text(self, cell: BdCell, *, independent: bool) -> str:
+    def why(self, cell: BdCell) -> str:
+        """Why it has no value; "" where it has one."""
+        return (cell.why or "no image has a value") if math.isnan(self.numbers(cell)[0]) else ""
+
+    def text(self, cell: BdCell, refusals: Refusals, *, independent: bool) -> str:
         """A cell of the table."""
         value, low, high = self.numbers(cell)
         if math.isnan(value):
-            return NOTHING
+            return NOTHING if cell.why == UNPUBLISHED else refusals.cell(self.why(cell))
         few = "?" if self.marks_overlap and cell.overlap < LITTLE_OVERLAP else ""
         ends = f" ({low:+.1f} … {high:+.1f})".replace("-", "−") if math.isfinite(low) else ""
-        return f"{percent_text(value)}{'' if independent else '†'}{few}{ends}"
+        return f"{marked(percent_text(value), independent=independent)}{few}{ends}"
 
-
-NOTHING = "–"
-"""Of a BD-rate that is refused."""
 
 MEAN_CURVE = _Kind(
     "bd-rate",
@@ -102,16 +104,22 @@ def bd_rates(model: Model) -> list[Table]:
 def _bd_rates(model: Model, anchor: int, curves: list[int], kind: _Kind) -> Table:
     columns = [c for c in model.columns if c.info.direction and anchor in anchors_of(model, c)]
     tables = {column: bd_table(model, column, anchor) for column in columns}
+    why = {
+        (c, column.info.short): said for column, table in tables.items() for c in curves if (said := kind.why(table[c]))
+    }
+    refusals = Refusals.of((model.curves[c].label, name, w) for (c, name), w in why.items() if w != UNPUBLISHED)
     cells = {
-        column_head(column): [kind.text(table[c], independent=is_independent(model, column, c, anchor)) for c in curves]
+        column_head(column): [
+            kind.text(table[c], refusals, independent=is_independent(model, column, c, anchor)) for c in curves
+        ]
         for column, table in tables.items()
     }
     every = " ".join(cell for row in cells.values() for cell in row)
-    notes = [kind.note, "In brackets: 95 % intervals." if "(" in every else ""]
+    notes = [kind.note, "In brackets: 95 % intervals." if "…" in every else ""]
     notes.append(
         f"? The curves share less than {share_text(LITTLE_OVERLAP)} of their qualities." if "?" in every else ""
     )
-    notes.append(DEPENDENT_RATE if "†" in every else "")
+    notes.append(DEPENDENT_RATE if MARK in every else "")
     counts = {
         column.info.short: {c: kind.count(table[c]) for c in curves if kind.count(table[c])}
         for column, table in tables.items()
@@ -123,14 +131,10 @@ def _bd_rates(model: Model, anchor: int, curves: list[int], kind: _Kind) -> Tabl
         *(of_other_images(model, [anchor, *curves]) if noted else []),
         without_values(model, anchor, model.columns),
     ]
-    why = {
-        column.info.short: {c: table[c].why for c in curves if math.isnan(kind.numbers(table[c])[0])}
-        for column, table in tables.items()
-    }
-    if any(UNPUBLISHED in found.values() for found in why.values()):
+    if UNPUBLISHED in why.values():
         other.append(f"{NOTHING} of a published curve: {UNPUBLISHED}.")
-    refused = {name: {c: said for c, said in found.items() if said != UNPUBLISHED} for name, found in why.items()}
-    said = " ".join(part for part in [*notes, *other, *_refusals(model, refused), *missing_notes(model)] if part)
+    refused = [f"{line}." for line in refusals.lines()]
+    said = " ".join(part for part in [*notes, *other, *refused, *_without_curve(model), *missing_notes(model)] if part)
     whole = f"{kind.title} against {model.curves[anchor].label}, {images}"
     labels = [model.curves[curve].label for curve in curves]
     data = tuple(_data(model, column, anchor, curve, kind) for curve in curves for column in columns)
@@ -157,7 +161,7 @@ def _data(model: Model, column: Column, anchor: int, curve: int, kind: _Kind) ->
         "images": kind.count(cell) or None,
         "overlap": None if math.isnan(cell.percent) else cell.overlap,
         "independent": is_independent(model, column, curve, anchor),
-        "refused": (cell.why or "no image has a value") if math.isnan(value) else "",
+        "refused": kind.why(cell),
     }
 
 
@@ -184,14 +188,8 @@ def _compared(model: Model, counts: Mapping[str, Mapping[int, int]]) -> tuple[st
     return plural(every, "image"), "; ".join(parts)
 
 
-def _refusals(model: Model, refused: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
-    """Why a BD-rate is missing, once a reason; and the codecs that have no curve at all."""
-    reasons: dict[tuple[int, str], list[str]] = {}
-    for name, found in refused.items():
-        for curve, why in found.items():
-            reasons.setdefault((curve, why.removeprefix("BD-rate refused: ")), []).append(name)
-    for (curve, why), names in reasons.items():
-        yield f"{NOTHING} {model.curves[curve].label}, {' and '.join(names)}: {why or 'no image has a value'}."
+def _without_curve(model: Model) -> Iterator[str]:
+    """The codecs that have no curve at all."""
     able = set(has_curves(model))
     if short := [curve.label for index, curve in enumerate(model.curves) if index not in able]:
         yield f"Without a curve, which takes {LEAST_POINTS} qualities: {', '.join(short)}."

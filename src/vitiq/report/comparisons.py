@@ -24,8 +24,6 @@ LITTLE_OVERLAP = ENOUGH_OVERLAP
 SINGLE = (MAIN, MAIN_APART, "equal-bytes")
 """Groups of files that are made one an image, of a size that differs from image to image: no settings of a curve."""
 
-DEPENDENT_RATE = "† By scores of a network, or a relative of it, that one of the two codecs was optimised against."
-"""What the mark says of a BD-rate."""
 UNPUBLISHED = "no published value of this metric"
 """Why a published curve has no BD-rate in some metrics."""
 

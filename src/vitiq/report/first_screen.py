@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from vitiq.evaluation.independence import DEPENDENT, DEPENDENT_RATE, MARK, marked
 from vitiq.report.answer import (
     NEAREST,
     Answer,
@@ -19,7 +20,6 @@ from vitiq.report.answer import (
 )
 from vitiq.report.choice import MOST, by_question, first_columns
 from vitiq.report.comparisons import (
-    DEPENDENT_RATE,
     LITTLE_OVERLAP,
     BdCell,
     anchors_of,
@@ -129,7 +129,7 @@ def _equal_table(model: Model, rows: list[Row]) -> dict[str, Any]:
     if any(row.nearest for row in rows):
         note += f"{NEAREST} "
     if any(curve.dependent for curve in model.curves):
-        note += "†: scored by a network, or a relative of it, that the codec was optimised against."
+        note += DEPENDENT
     title = f"Means over {_images(model)}, every codec at the same file size"
     return {"title": title, "heads": [*heads, *_cost_heads(model)], "groups": groups, "note": note.strip()}
 
@@ -150,7 +150,7 @@ def _equal_row(model: Model, row: Row, rows: list[Row], columns: list[Column]) -
 
 def _equal_cell(model: Model, row: Row, rows: list[Row], column: Column) -> Cell:
     mean = row.means[column.info.key]
-    text = column.text(mean.value) + ("†" if column.info.key in model.curves[row.curve].dependent else "")
+    text = marked(column.text(mean.value), independent=is_independent(model, column, row.curve))
     said = f"{mean.count} images" + (f", {mean.left_out} left out" if mean.left_out else "")
     if math.isfinite(mean.low):
         said = f"95 % interval {column.text(mean.low)} … {column.text(mean.high)} over {said}"
@@ -203,7 +203,7 @@ def _curve_table(model: Model, words: Answer) -> dict[str, Any]:
     if any(text.endswith("?") for text in texts):
         part = share_text(LITTLE_OVERLAP)
         note += f" ?: the curves share less than {part} of their qualities, so the number says little."
-    if any("†" in text for text in texts):
+    if any(MARK in text for text in texts):
         note += f" {DEPENDENT_RATE}"
     if any(text == "–" for text in texts):
         note += " –: refused; why on hover."
@@ -223,9 +223,9 @@ def _curve_cell(model: Model, column: Column, anchor: int, curve: int) -> Cell:
         return _cell("–", "", cell.why if cell else "too few qualities for a curve")
     values = [table[own].percent for own in model.own if own in table and math.isfinite(table[own].percent)]
     top = "top" if curve in model.own and cell.percent == min(values) and cell.percent < 0 else ""
-    dagger = "" if is_independent(model, column, curve, anchor) else "†"
+    shown = marked(percent_text(cell.percent), independent=is_independent(model, column, curve, anchor))
     few = "?" if cell.overlap < LITTLE_OVERLAP else ""
-    return _cell(percent_text(cell.percent) + dagger + few, top, bd_words(cell))
+    return _cell(shown + few, top, bd_words(cell))
 
 
 def bd_words(cell: BdCell) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 
 from vitiq.analysis.left_out import LeftOut, left_out
 from vitiq.analysis.points import RdPoint
+from vitiq.evaluation.independence import dependent_of
 from vitiq.evaluation.record import Record
 from vitiq.report.asked import asked_bytes, common_setting, excess, sets_the_size
-from vitiq.report.independence import dependent_scores
 from vitiq.report.metric_info import MetricInfo, digits, metric_infos, number_text
 from vitiq.report.style import CodecStyle, styles
 
@@ -264,11 +264,9 @@ def _curves(records: Sequence[Record]) -> tuple[list[Curve], list[int]]:
     found = []
     for (codec, label), style in zip(names, styles(names), strict=True):
         own = [record for record in records if (record.codec, record.label) == (codec, label)]
-        dependent: dict[str, str] = {}
-        for record in own:
-            dependent |= dependent_scores(record)
         shared = max(int(_number(record.details.get("shared_bytes"))) for record in own)
-        found.append(Curve(codec, f"{label} ({codec})" if label in clashing else label, style, shared, dependent))
+        unique = f"{label} ({codec})" if label in clashing else label
+        found.append(Curve(codec, unique, style, shared, dependent_of(own)))
     return found, [names.index((record.codec, record.label)) for record in records]
 
 

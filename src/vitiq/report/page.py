@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from vitiq.evaluation.independence import DEPENDENT, MARK, dependent_sets, marked
 from vitiq.report.answer import Answer, answer, first_level
 from vitiq.report.assets import Assets, InlineAssets
 from vitiq.report.first_screen import every_metric, lead_table
@@ -192,10 +193,17 @@ def _sets(study: Study) -> dict[str, Any] | None:
         )
     )
     infos = metric_infos(keys)
+    signatures = {
+        name: {key: str(score.get("signature")) for key, score in scores.items()} for name, scores in study.sets.items()
+    }
+    dependent = dependent_sets((record for record, _ in study.records), signatures)
     rows = []
     for codec, scores in study.sets.items():
-        values = [scores.get(key, {}).get("value") for key in keys]
-        rows.append([codec, *(f"{value:.4g}" if isinstance(value, int | float) else "–" for value in values)])
+        values = {key: scores.get(key, {}).get("value") for key in keys}
+        texts = {key: f"{value:.4g}" if isinstance(value, int | float) else "–" for key, value in values.items()}
+        marks = dependent.get(codec, frozenset())
+        rows.append([codec, *(marked(text, independent=key not in marks) for key, text in texts.items())])
+    notes += [DEPENDENT] if any(MARK in cell for row in rows for cell in row) else []
     if "fid" not in keys and any("fid" in key for key in keys):
         notes.append("Not the FID of the literature, which uses InceptionV3 on thousands of images.")
     heads = [

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from vitiq.analysis.bd_rate import ENOUGH_OVERLAP
+from vitiq.evaluation.independence import DEPENDENT_RATE
 from vitiq.evaluation.record import Record
 from vitiq.report.answer import answer, seconds_text, warnings_of
 from vitiq.report.asked import asked_bytes, setting_text
 from vitiq.report.assets import Assets
 from vitiq.report.choice import first_columns
-from vitiq.report.comparisons import DEPENDENT_RATE, BdCell, agreement, anchors_of, bd_table, has_curves, pareto
+from vitiq.report.comparisons import BdCell, agreement, anchors_of, bd_table, has_curves, pareto
 from vitiq.report.details import shared_labels
 from vitiq.report.metric_info import number_text
 from vitiq.report.model import Column, Mean, Model

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from vitiq.evaluation.independence import DEPENDENT, marked
 from vitiq.evaluation.record import Record
 from vitiq.report.answer import NEAREST, excess_text, first_level, seconds_text, size_text
 from vitiq.report.asked import of_main_codec
@@ -111,7 +112,8 @@ def _data(model: Model, row: Row, setting: str = "") -> dict[str, object]:
 def _values(model: Model, rows: Sequence[Row], column: Column) -> list[str]:
     key = column.info.key
     return [
-        column.text(row.means[key].value) + ("†" if key in model.curves[row.curve].dependent else "") for row in rows
+        marked(column.text(row.means[key].value), independent=key not in model.curves[row.curve].dependent)
+        for row in rows
     ]
 
 
@@ -124,7 +126,7 @@ def _equal_note(model: Model, rows: Sequence[Row]) -> str:
     if any(row.nearest for row in rows):
         note.append(NEAREST)
     if any(model.curves[row.curve].dependent for row in rows):
-        note.append("† Scored by a network, or a relative of it, that the codec was optimised against.")
+        note.append(DEPENDENT)
     shared = [c for c in (model.curves[row.curve] for row in rows) if c.shared_bytes]
     if shared:
         said = _each_once(f"{curve.label} {size_text(curve.shared_bytes)}" for curve in shared)

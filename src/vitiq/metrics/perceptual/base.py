@@ -58,6 +58,11 @@ class PerceptualMetric(PairMetric):
     def __init__(self, folder: str | Path | None = None) -> None:
         self._folder = None if folder is None else Path(folder)
 
+    @classmethod
+    def is_path(cls, setting: str) -> bool:  # noqa: ARG003
+        """It names the folder of the weights."""
+        return True
+
     def _paths(self) -> tuple[Path, ...]:
         found = tuple(model_info(name) for name in self.models)
         if self._folder is None:

@@ -43,6 +43,11 @@ class Wasserstein(PerceptualMetric):
         if given not in (None, SIGMA):
             self.name = f"{type(self).name}@{given:g}"
 
+    @classmethod
+    def is_path(cls, setting: str) -> bool:
+        """Unless it is a number, σ."""
+        return _number(setting) is None
+
     def signature(self) -> str:
         """Hash of the weights file, the pyramids and σ."""
         return f"wasserstein|weights:{self._hashes}|vgg16-meanpool|scales:3|levels:5|sigma:{self.sigma:g}|v1"
