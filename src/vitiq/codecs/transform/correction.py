@@ -235,7 +235,7 @@ def _dct(count: int) -> Float64[np.ndarray, "n n"]:
 def _transformed(means: Means) -> Float64[np.ndarray, "3 rows columns"]:
     """Coefficients, in levels: their squares add up to the squared errors of all samples."""
     planes = np.moveaxis(means @ colour_matrix().double().numpy().T, 2, 0)
-    found = np.empty_like(planes)
+    found: np.ndarray = np.empty_like(planes)
     for down in _parts(means.shape[0]):
         for across in _parts(means.shape[1]):
             one, other = _dct(down.stop - down.start), _dct(across.stop - across.start)
