@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from vitiq.bitstream.container import is_viq
 from vitiq.codecs.detect import plugin_files
 from vitiq.errors import InputError
+from vitiq.files import same_file
 from vitiq.image.folders import IMAGE, Kind, not_there, pairing_key
 from vitiq.image.io import find_images
 
@@ -108,7 +109,8 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     if not reference.is_dir():
         return Pairing([(reference, distorted)], images=[reference, distorted])
     kind = coded()
-    left, right = (find_images([side], also=kind) for side in (reference, distorted))
+    left = find_images([reference], also=kind, leave_out=lambda folder: same_file(folder, distorted))
+    right = find_images([distorted], also=kind, leave_out=lambda folder: same_file(folder, reference))
     for line in (*left.skipped, *right.skipped):
         log.warning("%s", line)
     images = [image.path for found in (left, right) for image in found.images]

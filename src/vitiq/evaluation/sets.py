@@ -14,6 +14,7 @@ from vitiq.evaluation.inputs import read_noted
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pairs import coded as coded_kind
 from vitiq.evaluation.scoring import in_order
+from vitiq.files import same_file
 from vitiq.image.folders import IMAGE, Kind, find_images, pairing_key
 from vitiq.image.formats import HEAD_BYTES
 from vitiq.metrics.base import Metric, SetMetric
@@ -81,8 +82,8 @@ def need_no_pairs(metrics: Sequence[Metric]) -> bool:
     )
 
 
-def images_of(folder: Path, problems: list[str]) -> list[Path]:
-    """Image files and compressed files (.viq, and those of plug-ins) below a folder, sorted.
+def images_of(folder: Path, problems: list[str], other: Path | None = None) -> list[Path]:
+    """Image files and compressed files (.viq, and those of plug-ins) below a folder, sorted; without the `other` in it.
 
     A compressed file beside an image of its name, where `encode` puts it, is passed over: that image would count twice.
 
@@ -93,7 +94,7 @@ def images_of(folder: Path, problems: list[str]) -> list[Path]:
         what = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}; expected a folder of images or a statistics file ({STATISTICS})")
     kind = coded_kind()
-    found = find_images([folder], also=kind)
+    found = find_images([folder], also=kind, leave_out=lambda inner: other is not None and same_file(inner, other))
     for line in found.skipped:
         log.warning("%s", line)
     problems += found.problems
@@ -146,7 +147,11 @@ def score_sets_of(
     metrics = spec.make()
     _check_weights(metrics)
     problems: list[str] = []
-    folders = [images_of(side, problems) if isinstance(side, Path) else [] for side in sides]
+    others = [side if isinstance(side, Path) else None for side in reversed(sides)]
+    folders = [
+        images_of(side, problems, other) if isinstance(side, Path) else []
+        for side, other in zip(sides, others, strict=True)
+    ]
     gatherer = RowGatherer(metrics)
     for number, side in enumerate(sides):
         for image in () if isinstance(side, Path) else side:
