@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitiq.codecs.batch import output_names
 from vitiq.codecs.files import DecodedFile, EncodedFile
 from vitiq.codecs.folders import decode_files, encode_files
 from vitiq.codecs.restored import restore_files
@@ -109,3 +110,47 @@ def test_sets_of_results_side_by_side_are_what_is_meant(tmp_path: Path) -> None:
         assert encoded(tmp_path / "sets" / name, tmp_path / "coded" / name) == ["a.jpg"]
     assert len(pair_up(tmp_path / "sets", tmp_path / "coded").pairs) == 2
     assert decoded(tmp_path / "coded", tmp_path / "dec") == ["clic/a.png", "kodak/a.png"]
+
+
+AMBIGUOUS = [
+    ("x.jpg", "x.png", "x.png.jpg"),
+    ("x.jpg", "x.jpg.png", "x.png"),
+    ("x.jpg", "x.png", "x.png.png"),
+    ("X.jpg", "x.png", "x.png.jpg"),
+    ("x.png", "x.png.jpg", "x.png.jpg.jpg"),
+]
+
+
+@pytest.mark.parametrize("names", AMBIGUOUS, ids=" ".join)
+@pytest.mark.parametrize("suffixes", [(".jpg",), (".viq",), (".viq", ".png"), (".jpg", ".png")], ids=" ".join)
+def test_outputs_that_are_called_as_another_input_are_paired_with_their_own(
+    tmp_path: Path, names: tuple[str, ...], suffixes: tuple[str, ...]
+) -> None:
+    origin = {name: name for name in names}
+    for suffix in suffixes:  # `encode`, then `decode`
+        origin = dict(zip(output_names(sorted(origin), suffix), (origin[name] for name in sorted(origin)), strict=True))
+    for name in names:
+        photo(tmp_path / "in" / name)
+    for name in origin:
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / name).touch()
+    pairing = pair_up(tmp_path / "in", tmp_path / "out")
+    found = {b.name: a.name for a, b in pairing.pairs}
+    assert found.items() <= origin.items(), "no image is compared with another one"
+    assert found == origin or suffixes == (".jpg", ".png"), "after which some names say too little"
+    lines = "\n".join(pairing.problems)
+    assert all(str(tmp_path / "out" / name) in lines for name in origin.keys() - found.keys())
+    copies = pair_up(tmp_path / "in", tmp_path / "in").pairs
+    assert [a.name for a, _ in copies] == [b.name for _, b in copies], "names that are the same stay together"
+    assert len(copies) == len(names)
+
+
+@pytest.mark.parametrize("name", ["a.viq", "a.png.viq"])
+def test_a_compressed_file_beside_its_image_is_no_reference(tmp_path: Path, name: str) -> None:
+    original = photo(tmp_path / "photos/a.png")
+    (tmp_path / "coded").mkdir()
+    for folder in ("photos", "coded"):
+        (tmp_path / folder / name).write_bytes(b"\x89VQ")
+    pairing = pair_up(tmp_path / "photos", tmp_path / "coded")
+    assert pairing.pairs == [(original, tmp_path / "coded" / name)]
+    assert pairing.problems == []
