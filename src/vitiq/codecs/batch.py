@@ -106,18 +106,27 @@ def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool)
     Raises:
         InputError: as `plan_encoding`.
     """
-    return _plan_images(sources, journal, compressed, "compressed images", overwrite=overwrite)
+    return _plan_images(
+        sources,
+        journal,
+        compressed,
+        "compressed images",
+        "give one with what `vitiq encode` wrote",
+        overwrite=overwrite,
+    )
 
 
 def plan_restoring(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
     """JPEGs among files and folders, by content or suffix, and their images; as `plan_decoding`."""
-    return _plan_images(sources, journal, lambda: JPEG, "JPEGs", overwrite=overwrite)
+    return _plan_images(
+        sources, journal, lambda: JPEG, "JPEGs", "give one with .jpg files, as they were received", overwrite=overwrite
+    )
 
 
 def _plan_images(
-    sources: Sequence[Path], journal: Journal, kind: Callable[[], Kind], title: str, *, overwrite: bool
+    sources: Sequence[Path], journal: Journal, kind: Callable[[], Kind], title: str, fix: str, *, overwrite: bool
 ) -> Batch:
-    """Files, and those of folders that are of a kind, asked for only then; `title`: what they are, in words."""
+    """Files, and those of folders that are of a kind, asked for only then; `title` says what, `fix` what to give."""
     out = journal.out
     _check_folder(sources, out)
     batch, pairs, made = Batch(), [], _made_earlier(out, sources, set)  # images are no input here
@@ -131,7 +140,7 @@ def _plan_images(
         inside = [path for path in below if not made(path)]
         batch.problems.extend((source, line) for line in problems)
         if not inside:
-            batch.problems.append((source, f"{source}: no {title} in this folder"))
+            batch.problems.append((source, f"{source}: no {title} in this folder; {fix}"))
         elif others:
             batch.passed_over.append(PassedOver(f"{source}: {counted(others)}"))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
