@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -129,13 +130,14 @@ def read_records(parts: Parts, study: Study, *, details: bool = True, kept: Kept
     """Records of a study in its order; those that failed are among them, those still to be done are not.
 
     Args:
-        details: False leaves out those of encodes, and of scores that are finite.
+        details: False leaves out those of encodes but their versions, and of scores that are finite.
         kept: what is kept of a score's details.
     """
     with connect() as connection, whole_rows(parts.root):
         join(connection, parts, study)
         scores = _scores(connection, study.metrics, "true" if details else "NOT isfinite(value)", kept)
-        shown = "e.details" if details else "'{}'"
+        versions = "CAST(json_object('versions', json_extract(e.details, '$.versions')) AS VARCHAR)"
+        shown = "e.details" if details else versions
         query = (
             f"SELECT encode_key, image, image_sha256, codec, label, settings, kind, asked, quality, reached, width, "
             f"height, bytes, encode_seconds, decode_seconds, notes, error, lost, read_notes, grouped, "
@@ -219,7 +221,7 @@ def _record(row: Sequence[Any], scores: Mapping[str, Score]) -> Record:
         scores=scores,
         notes=(*parse_json(read_notes), *parse_json(notes)),
         error=error,
-        details={**parse_json(details), "group": group, "original_bytes": original},
+        details={**_details(details), "group": group, "original_bytes": original},
         unscored=None if error else unscored,
     )
 
@@ -236,7 +238,12 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
         join(connection, parts, study)
         metrics = [name for name in study.metrics if name in study.signatures]
         values = "".join(f', max(value) FILTER (metric = {_text(name)}) AS "{name}"' for name in metrics)
-        connection.execute(f"CREATE TEMP TABLE own AS SELECT encode_key{values} FROM scores GROUP BY encode_key")
+        pairs = ", ".join(f"{_text(name)}, max(signature) FILTER (metric = {_text(name)})" for name in metrics)
+        signatures = f"CAST(json_merge_patch('{{}}', json_object({pairs})) AS VARCHAR)"  # without what has none
+        connection.execute(
+            f"CREATE TEMP TABLE own AS SELECT encode_key{values}, {signatures} AS signatures FROM scores "
+            "GROUP BY encode_key"
+        )
         kept = {"bitstreams": "json_extract_string(details, '$.extension')", "reconstructions": "'.png'"}
         paths = "".join(
             f", CASE WHEN error IS NULL AND json_extract_string(details, '$.kept') LIKE '%{kind}%' THEN "
@@ -249,7 +256,8 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
             f"(CAST(width AS DOUBLE) * height) END AS bpp, encode_seconds, decode_seconds"
             f'{columns}, label, grouped AS "group", kind AS rate_kind, '
             f"asked AS rate_value, reached, coalesce(error, lost) AS error, original_bytes{paths}, {ALL_NOTES}, "
-            f"settings, details, encode_key AS key FROM tasks JOIN encodes USING (encode_key) "
+            f"settings, signatures, CAST(json_extract(details, '$.versions') AS VARCHAR) AS versions, details, "
+            f"encode_key AS key FROM tasks JOIN encodes USING (encode_key) "
             f"LEFT JOIN own USING (encode_key) "
             f"LEFT JOIN lost USING (encode_key) "
             f"ORDER BY position"
@@ -296,6 +304,18 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
             batch = []
     if batch:
         yield batch
+
+
+def _details(text: str) -> Mapping[str, Any]:
+    """Details of an encode; versions alone are the same of very many, and kept once."""
+    found: Mapping[str, Any] = _shared(text) if text.startswith('{"versions"') else parse_json(text)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _shared(text: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = parse_json(text)
+    return found
 
 
 def _text(value: str) -> str:
