@@ -462,12 +462,8 @@ def test_why_a_damaged_compressed_file_gives_no_image_is_said(
         assert (
             "this is a .viq file, which is compressed already; `vitiq decode FILE` makes an image of it" in answer.err
         )
-    for arguments in (
-        ("encode", damaged, "-c", "jpeg"),
-        ("run", damaged, "-o", tmp_path / "out"),
-        ("restore", damaged),
-    ):
-        answer = vitiq(*arguments)
+    for other in (("encode", damaged, "-c", "jpeg"), ("run", damaged, "-o", tmp_path / "out"), ("restore", damaged)):
+        answer = vitiq(*other)
         check_one_line(answer, damaged)
         assert "this is a .viq file, but damaged: its CRC-32 does not match; copy it again" in answer.err
 

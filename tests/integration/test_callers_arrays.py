@@ -25,7 +25,7 @@ class Subclass(np.ndarray):
     """As libraries hand arrays on with names of their axes."""
 
 
-def picture() -> np.ndarray:
+def drawn() -> np.ndarray:
     small = Image.fromarray(RNG.integers(0, 256, (12, 12, 3), dtype=np.uint8))
     return np.array(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
@@ -71,7 +71,7 @@ def laid_out(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[tuple[np.ndarray, np.ndarray, list[np.ndarray]]]:
     """Two images as plain arrays and in a layout; what is in memory is the same at the end."""
-    plain = [picture(), picture()]
+    plain = [drawn(), drawn()]
     given = [LAYOUTS[request.param](image, tmp_path / str(n)) for n, image in enumerate(plain)]
     before = [(image.tobytes(), image.strides, image.flags.writeable) for image in given]
     yield plain[0], plain[1], given
@@ -81,7 +81,7 @@ def laid_out(
 def test_score_changes_no_image(laid_out: tuple[np.ndarray, np.ndarray, list[np.ndarray]]) -> None:
     a, b, given = laid_out
     expected = {name: score.value for name, score in vitiq.score(a, b, metrics=PAIR).items()}
-    assert {name: score.value for name, score in vitiq.score(*given, metrics=PAIR).items()} == expected
+    assert {name: score.value for name, score in vitiq.score(given[0], given[1], metrics=PAIR).items()} == expected
     assert len(expected) == len(PAIR.split(","))
     of_sets = {name: score.value for name, score in vitiq.score_sets([a, b], [b, a], metrics=SETS).items()}
     assert {name: s.value for name, s in vitiq.score_sets(given, given[::-1], metrics=SETS).items()} == of_sets
@@ -102,7 +102,7 @@ def test_encode_changes_no_image_and_decode_hands_out_its_own(
 
 @pytest.mark.parametrize("metric", ["mse", "ssim", "fsim", "vif", "brisque", "vit-topk", "kid-pixel"])
 def test_torchmetric_changes_no_tensor(metric: str) -> None:
-    plain = torch.from_numpy(np.stack([picture(), picture()])).permute(0, 3, 1, 2).float() / 255
+    plain = torch.from_numpy(np.stack([drawn(), drawn()])).permute(0, 3, 1, 2).float() / 255
     tensors = [plain, plain.flip(3), plain.to(memory_format=torch.channels_last), plain[:1].expand(2, -1, -1, -1)]
     for tensor in tensors:
         before = tensor.clone()

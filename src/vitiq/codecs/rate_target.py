@@ -115,7 +115,7 @@ class _Ladder:
         self._start, self._step = (high, -step) if codec.quality_falls else (low, step)
         self._files: dict[int, bytes] = {}
         self._usual, self._pixels = codec.usual_sizes, image.shape[0] * image.shape[1]
-        self._stride = max(1, self.top // STEPS)
+        self._stride: int = max(1, self.top // STEPS)
         self._try_all = thorough and codec.cheap and self._pixels <= SMALL
         twin = codec.quick
         self._quick = None if twin is None else _Ladder(twin, image, None)
@@ -150,7 +150,7 @@ class _Ladder:
         fitting = [index for index in tried if len(self.file(index)) <= target]
         if not fitting:
             return 0
-        bottom = fitting[-1]
+        bottom: int = fitting[-1]
         above = min(bottom + self._stride, self.top + 1)
         while above - bottom > 1:
             middle = (bottom + above) // 2

@@ -136,7 +136,7 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     is `b/x-2.jpg`, as `encode` calls it. What may be of either of two is paired once one of them has another partner
     (`b/p.jpg.webp`, where `a` holds `p.jpg` and `p.jpg.png`, and `b` a `p.webp` too), and never by a guess. Where the
     right side adds a suffix to every name, `b/x.png.jpg` is of `a/x.png`, though `a` holds an `x.png.jpg` too. Copies
-    are passed over, as in `without_copies`.
+    are passed over, as in `without_copies`, unless a folder is paired with itself.
 
     Raises:
         InputError: a folder and a file, or a folder that does not exist.
@@ -157,8 +157,10 @@ def pair_up(reference: Path, distorted: Path) -> Pairing:
     result = Pairing(problems=list(dict.fromkeys((*left.problems, *right.problems))), images=images)
     if not left.images or not right.images:
         return result
+    itself = same_file(reference, distorted)
     sides = [
-        (side, without_copies(found.images, side, kind)) for side, found in ((reference, left), (distorted, right))
+        (side, found.images if itself else without_copies(found.images, side, kind))
+        for side, found in ((reference, left), (distorted, right))
     ]
     lefts, rights = (
         [_Named(image.path, image.path.relative_to(side).as_posix(), image.name) for image in kept]

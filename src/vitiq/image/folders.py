@@ -242,7 +242,7 @@ def kept_below(
         return _is_there(inner / MADE_MARK) or (of_study and inner.parent == folder and inner.name in STUDY_FOLDERS)
 
     def walk(*, enter: bool) -> tuple[list[Path], list[str], Counter[str], bool]:
-        said, passed, made = [], Counter[str](), False
+        said, passed, made = list[str](), Counter[str](), False
 
         def is_left_out(inner: Path) -> bool:
             nonlocal made
