@@ -459,7 +459,37 @@ def test_why_a_damaged_compressed_file_gives_no_image_is_said(
     for arguments in (("encode", whole, "-c", "jpeg"), ("run", whole, "-o", tmp_path / "out")):
         answer = vitiq(*arguments)
         check_one_line(answer, whole)
-        assert "a compressed file (.viq), no image; `vitiq decode`" in answer.err
+        assert (
+            "this is a .viq file, which is compressed already; `vitiq decode FILE` makes an image of it" in answer.err
+        )
+    for other in (("encode", damaged, "-c", "jpeg"), ("run", damaged, "-o", tmp_path / "out"), ("restore", damaged)):
+        answer = vitiq(*other)
+        check_one_line(answer, damaged)
+        assert "this is a .viq file, but damaged: its CRC-32 does not match; copy it again" in answer.err
+
+
+@pytest.mark.parametrize("command", ["encode", "decode", "restore", "score", "info", "classify"])
+@pytest.mark.parametrize(
+    ("content", "said", "cure"),
+    [
+        (b"", "empty", "get it again"),
+        (b"PK\x03\x04" + bytes(60), "a zip archive", "unpack it first"),
+        (b"%PDF-1.4\n", "a PDF document", "export the page as PNG"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC", "convert it to PNG"),
+    ],
+    ids=["empty", "zip", "pdf", "heic"],
+)
+def test_each_command_names_a_file_of_another_kind_and_the_cure(
+    vitiq: Vitiq, tmp_path: Path, command: str, content: bytes, said: str, cure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e").write_bytes(content)  # a name that stands in every message as a letter
+    answer = vitiq(command, "e")
+    assert answer.code == 1
+    lines = [line for line in answer.err.splitlines() if line.startswith(("vitiq: error: e: ", "vitiq: e: "))]
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert cure in lines[0]
 
 
 def test_a_file_whose_weights_are_missing_is_named(coded: dict[str, bytes], vitiq: Vitiq, tmp_path: Path) -> None:

@@ -69,7 +69,23 @@ def test_a_study_from_the_command_line(images: Path, tmp_path: Path, vitiq: Viti
     again = vitiq(*command, "--quiet", "--json")
     assert json.loads(again.out)["problems"] == []
     results = json.loads(again.out)["results"]
-    assert results == json.loads(vitiq("bench", "show", out, "--json").out)["results"]
+    shown = json.loads(vitiq("bench", "show", out, "--json").out)
+    assert results == shown["results"]
+    rebuilt_file, original_file = out / rows[0]["reconstruction"], images / rows[0]["image"]
+    table = tmp_path / "t.csv"
+    scored = vitiq("score", original_file, rebuilt_file, "-m", "psnr-rgb,mse", "--out", table, "--json").out
+    signatures = {key: score["signature"] for key, score in json.loads(scored)["pairs"][0]["scores"].items()}
+    with table.open(newline="", encoding="utf-8") as file:
+        (pair,) = csv.DictReader(file)
+    for recorded in (*rows, pair):  # what a number hangs on stands beside it, in every table and answer alike
+        assert json.loads(recorded["signatures"]) == signatures
+        assert json.loads(recorded["versions"]) == json.loads(pair["versions"])
+    for said in (json.loads(again.out), shown):
+        assert said["metrics"] == signatures
+        assert said["versions"] == [json.loads(pair["versions"])] == json.loads(scored)["versions"]
+        assert [one["settings"] for one in said["series"]] == [
+            json.loads(settings) for settings in dict.fromkeys(row["settings"] for row in rows)
+        ]
     for row, found in zip(rows, results, strict=True):
         assert [found[name] for name in ("image", "codec", "label", "rate_kind")] == [
             row[name] for name in ("image", "codec", "label", "rate_kind")

@@ -43,7 +43,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def test_csv_and_markdown_hold_every_table_with_its_notes(thesis: Path) -> None:
-    made = {path.name for path in export(thesis, "csv")}
+    made = {path.name for path in export(thesis, "csv").files}
     assert made == {"equal-bytes-1.csv", "vit-scores.csv", "brisque.csv", "summary.csv", "notes.txt"}
     rows = read_csv(thesis / "paper" / "equal-bytes-1.csv")
     assert [(row["codec"], row["reached"]) for row in rows] == [
@@ -54,7 +54,7 @@ def test_csv_and_markdown_hold_every_table_with_its_notes(thesis: Path) -> None:
     said = (thesis / "paper" / "notes.txt").read_text(encoding="utf-8")
     assert "Larger than requested" in said
     assert HOSTILE in said
-    (page,) = export(thesis, "md")
+    (page,) = export(thesis, "md").files
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# At about ")
     assert "What this does not show" in text
@@ -64,7 +64,7 @@ def test_csv_and_markdown_hold_every_table_with_its_notes(thesis: Path) -> None:
 
 def test_figures_are_vector_pdf_of_one_and_two_columns(thesis: Path) -> None:
     with mpl.rc_context({"font.size": 23.0, "pdf.fonttype": 3}):
-        made = {path.stem: path.read_bytes() for path in export(thesis, "pdf")}
+        made = {path.stem: path.read_bytes() for path in export(thesis, "pdf").files}
         assert (mpl.rcParams["font.size"], mpl.rcParams["pdf.fonttype"]) == (23.0, 3), "a notebook's own"
     assert {"equal-bytes", "rd-psnr-rgb", "inputs", "inputs-above-reconstructions", "latent-1", "loss-1"} <= set(made)
     assert {"previews-1", "image-1", "map-1"} <= set(made)
@@ -111,7 +111,7 @@ def test_a_document_of_many_metrics_and_hostile_names_compiles(
 def test_a_study_of_curves_has_its_bd_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = curves(tmp_path)
     monkeypatch.setattr(build, "read_study", lambda *_: study)
-    made = {path.name: path for path in export(tmp_path, "csv")}
+    made = {path.name: path for path in export(tmp_path, "csv").files}
     assert set(made) == {"bd-rate.csv", "bd-rate-of-images.csv", "notes.txt"}
     points = points_of(record for record, _ in study.records)
     mean_curve, of_images = read_csv(made["bd-rate.csv"]), read_csv(made["bd-rate-of-images.csv"])
@@ -155,6 +155,59 @@ def test_the_command_writes_what_was_asked_for(thesis: Path, monkeypatch: pytest
     assert all(Path(line).is_file() for line in done.stdout.split())
     assert run.invoke(command, [str(thesis), "--format", "csv", "--single-file"]).exit_code == 2
     assert run.invoke(command, [str(thesis)]).stdout.strip().endswith("report.html")
+
+
+def test_what_no_longer_fits_the_study_is_removed_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, folder = curves(tmp_path), tmp_path / "paper"
+    monkeypatch.setattr(build, "read_study", lambda *_: study)
+    monkeypatch.setattr("vitiq.evaluation.rows.tables_are_newest", lambda _: True)
+    first = export(tmp_path, "pdf")
+    export(tmp_path, "md")
+    export(tmp_path, "csv")
+    (folder / "own.txt").write_text("mine")
+    again = export(tmp_path, "csv")
+    assert first.removed == again.removed == [], "all of it is of this study"
+    fewer = [(replace(r, scores={"ssim": r.scores["ssim"]}), found) for r, found in study.records]
+    study = Study(study.name, fewer)
+    kept = folder / "rd-mse.pdf"
+    kept.write_bytes(b"changed by hand")
+    done = export(tmp_path, "csv")
+    assert {path.name for path in done.removed} == {"tables.md", *(p.name for p in first.files)} - {kept.name}
+    assert {path.name for path in folder.iterdir()} == {
+        ".vitiq-made", "own.txt", kept.name, *(path.name for path in done.files)
+    }  # fmt: skip
+    assert done.note == (
+        f"{folder}: {len(done.removed)} files of earlier exports removed that no longer fit the study "
+        f"({', '.join(path.name for path in done.removed[:5])}{', …' if len(done.removed) > 5 else ''})"
+    )
+    assert (folder / "own.txt").read_text() == "mine"
+
+
+def test_a_file_of_another_hand_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = curves(tmp_path)
+    monkeypatch.setattr(build, "read_study", lambda *_: study)
+    (page,) = export(tmp_path, "md").files
+    wrote = page.read_bytes()
+    page.write_bytes(wrote + b"a remark of mine")
+    with pytest.raises(
+        InputError, match=r"tables\.md: exists already and is not as `vitiq report` wrote it; rename it"
+    ):
+        export(tmp_path, "md")
+    assert page.read_bytes().endswith(b"mine")
+    page.write_bytes(wrote)
+    assert export(tmp_path, "md").files == [page]
+
+
+def test_a_single_file_is_brought_up_to_date(thesis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vitiq.evaluation.rows.tables_are_newest", lambda _: True)
+    run = CliRunner()
+    assert run.invoke(command, [str(thesis), "--single-file"]).stdout.split() == [str(thesis / "report-single.html")]
+    (thesis / "report-single.html").write_text("of an earlier state")
+    names = [Path(line).name for line in run.invoke(command, [str(thesis)]).stdout.split()]
+    assert names == ["report.html", "report-single.html"]
+    assert "<html" in (thesis / "report-single.html").read_text(encoding="utf-8")
 
 
 def test_nothing_to_report_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ def test_a_png_is_named_as_what_it_is_not(vitiq: Vitiq, small: ImageU8, tmp_path
     Image.fromarray(small).save(tmp_path / "a.png")
     answer = vitiq("restore", tmp_path / "a.png", "-o", tmp_path / "out.png")
     assert answer.err == (
-        f"vitiq: error: {tmp_path / 'a.png'}: no JPEG file, whose artefacts alone are corrected; "
+        f"vitiq: error: {tmp_path / 'a.png'}: this is a PNG image, no JPEG, whose artefacts alone are corrected; "
         "give a .jpg as it was received\n"
     )
 

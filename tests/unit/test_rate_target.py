@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from vitiq.codecs.base import Codec
 from vitiq.codecs.classical.pillow import WebP
 from vitiq.codecs.filtered import FilteredCodec
-from vitiq.codecs.rate_target import encode_nearest, encode_within
+from vitiq.codecs.rate_target import NEIGHBOURS, encode_nearest, encode_within
+from vitiq.codecs.spec import make_codec
 from vitiq.codecs.transform.codec import TransformViqCodec
 from vitiq.filters.base import Filter
 from vitiq.types import Bytes, ImageU8, Quality
@@ -101,6 +102,39 @@ def test_a_flat_webp_is_smallest_at_the_best_quality() -> None:
     found = encode_within(WebP(), flat, Bytes(60))
     assert (found.reached, found.quality) == (True, 100)
     assert len(found.data) <= 60 < len(WebP().encode(flat, Quality(0)))
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=101), st.integers(1, 400), st.booleans())
+def test_of_small_images_cheap_codecs_try_all(sizes: list[int], target: int, falls: bool) -> None:
+    """Whatever the sizes, which the halving of a range takes for growing."""
+    codec = Sized(sizes, None, falls=falls)
+    codec.cheap = True  # type: ignore[misc]
+    found = encode_within(codec, IMAGE, Bytes(target))
+    fitting = [index for index, size in enumerate(sizes) if size <= target]
+    best = max(fitting) if fitting else max(index for index, size in enumerate(sizes) if size == min(sizes))
+    assert len(found.data) == sizes[best]
+    assert found.quality == (len(sizes) - 1 - best if falls else best)
+    assert found.reached == bool(fitting)
+    nearest = encode_nearest(codec, IMAGE, Bytes(target))
+    assert abs(len(nearest.data) - target) == min(abs(size - target) for size in sizes)
+    large = Sized(sizes, None, falls=falls)
+    large.cheap = True  # type: ignore[misc]
+    encode_within(large, np.zeros((65, 64, 3), np.uint8), Bytes(target))
+    assert large.made <= 7 + 1 + NEIGHBOURS + 1
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp", "avif", "jxl"])
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (8, 8), (24, 24)])
+def test_no_better_quality_of_a_tiny_image_fits(name: str, size: tuple[int, int]) -> None:
+    """Truth: every quality's file. JPEG XL of one pixel has 57 bytes at quality 6, and 54 at 83."""
+    codec = make_codec(name)
+    low, high, step = codec.quality_range or (0, 0, 1)
+    image = np.random.default_rng(3).integers(0, 256, (*size, 3), dtype=np.uint8)
+    qualities = [round(low + step * index, 9) for index in range(round((high - low) / step) + 1)]
+    files = {quality: len(codec.encode(image, Quality(quality))) for quality in qualities}
+    for target in sorted({min(files.values()), *np.quantile([*files.values()], [0.2, 0.4, 0.6, 0.8]).astype(int)}):
+        found = encode_within(codec, image, Bytes(int(target)))
+        assert found.quality == max(quality for quality, count in files.items() if count <= target)
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])

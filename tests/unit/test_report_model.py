@@ -262,12 +262,31 @@ def test_the_answer_of_curves_is_a_bd_rate_with_its_interval(tmp_path: Path) -> 
     words = answer(model)
     assert "bits than" in words.headline
     assert words.anchor is not None
-    assert "mean curve over 6 images (95 % interval" in words.price
+    assert "Mean curve over 6 images (95 % interval" in words.price
     assert "the mean of each image's own change is" in words.price
     psnr = bd_table(model, model.column("psnr-rgb"), [c.label for c in model.curves].index("JPEG"))
     avif = psnr[[c.label for c in model.curves].index("AVIF")]
     assert avif.percent < -20
     assert avif.low < avif.percent < avif.high
+
+
+def test_names_of_codecs_stand_in_remarks_as_they_are(tmp_path: Path) -> None:
+    study = curves(tmp_path)
+    label = {"JPEG": "jpeg", "WebP": "webp", "AVIF": "generative-mse"}
+    small = [(replace(r, label=label[r.label], codec="c"), found) for r, found in study.records]
+    small = [(replace(r, notes=(f"{r.label} was tried", "it was tried.")), found) for r, found in small]
+    model = model_of(replace(study, records=small))
+    words = answer(model)
+    following = dict(words.remarks)["Next"]
+    assert following.split(",")[0] in {"webp", "generative-mse"}
+    page = render(replace(study, records=small), model, FolderAssets(tmp_path))
+    assert f"<dd>{following}</dd>" in page
+    style = page.split("<style>")[1].split("</style>")[0]
+    assert "text-transform" not in style
+    for _, text in words.remarks:
+        assert text[0].isupper() or text[0].isdigit() or text == following, "sentences begin with a capital letter"
+    record = small[0][0]
+    assert warnings_of(record)[-2:] == [f"{record.label} was tried.", "It was tried."]
 
 
 def test_few_images_print_no_interval(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import weakref
 from collections.abc import Iterator
 from itertools import combinations
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import vitiq
 from read_tables import parquet_rows
 from vitiq.codecs.batch import output_names
 from vitiq.errors import InputError
@@ -20,7 +22,7 @@ from vitiq.evaluation.image_files import ImageFiles
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pairs import pair_up
 from vitiq.evaluation.scoring import LARGEST_BATCH, Scored, score_pairs
-from vitiq.evaluation.table import open_table
+from vitiq.evaluation.table import check_table, open_table
 from vitiq.image.io import write_png
 from vitiq.metrics.base import SetMetric
 from vitiq.metrics.scoring import resolve_metrics
@@ -237,8 +239,18 @@ def test_tables(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) ->
     assert [row["distorted"] for row in rows] == ["b/0.png", "b/1.png", "b/2.png"]
     assert [float(row["mse"]) for row in rows] == [0, 1 / 3, 2 / 3]
     assert np.isnan([float(row["ssim"]) for row in rows]).all()
-    assert list(rows[0]) == ["reference", "distorted", "width", "height", "mse", "ssim"]
+    assert list(rows[0]) == ["reference", "distorted", "width", "height", "mse", "ssim", "signatures", "versions"]
+    assert [json.loads(row["signatures"]) for row in rows] == [{"mse": "mse"}] * 3
+    assert json.loads(rows[0]["versions"])["vitiq"] == vitiq.__version__
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_table_of_before_signatures_were_recorded_is_replaced(tmp_path: Path) -> None:
+    path, pairs = tmp_path / "t.csv", [(Path("a/0.png"), Path("b/0.png"))]
+    path.write_text("reference,distorted,width,height,mse\na/0.png,b/0.png,5,4,0.0\n", encoding="utf-8")
+    check_table(path, ["mse"], pairs, force=False)
+    with pytest.raises(InputError, match="of other metrics"):
+        check_table(path, ["ssim"], pairs, force=False)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

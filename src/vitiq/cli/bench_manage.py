@@ -17,7 +17,7 @@ from vitiq.analysis.left_out import NAMED, LeftOut, left_out
 from vitiq.cli import options as common
 from vitiq.cli.common import print_json, say
 from vitiq.cli.options import PathName
-from vitiq.cli.study_options import results_of
+from vitiq.cli.study_options import recorded, results_of
 from vitiq.evaluation.independence import DEPENDENT, dependent_of, marked
 from vitiq.text import escape_markdown
 
@@ -62,9 +62,8 @@ def show(out: Path, study: str | None, as_json: bool) -> None:
     stands = standing(chosen, records)
     sets = kept_scores(chosen, store)
     if as_json:
-        series = [{"label": s.label, "codec": s.codec, "settings": s.identity, "rates": s.rates} for s in chosen.series]
-        answer: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images], "series": series}
-        answer |= {"metrics": dict(chosen.signatures), "tasks": stands.tasks, "done": stands.done}
+        answer: dict[str, object] = {"study": chosen.name, "images": [i.name for i in chosen.images]}
+        answer |= {**recorded(chosen, records), "tasks": stands.tasks, "done": stands.done}
         answer |= {"records": len(records), "unscored": dict(stands.unscored), "failed": failed}
         answer |= {"sets": sets_json(sets, records)} if sets else {}
         print_json(answer | {"results": results_of(records), "problems": list(chosen.problems)})

@@ -37,7 +37,7 @@ def command(file: Path, top: int, compare: bool, device: str, as_json: bool) -> 
         found = classify(read_stdin() if file == STDIO else file, top=top, compare=compare, device=device)
     except VitiqError as error:
         named = "standard input" if file == STDIO else str(file)
-        raise type(error)(str(error) if named in str(error) else f"{named}: {error}") from error
+        raise type(error)(str(error) if str(error).startswith(f"{named}: ") else f"{named}: {error}") from error
     if as_json:
         print_json(_answer(str(file), found, compare=compare))
         return

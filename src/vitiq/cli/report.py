@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from vitiq.cli import options as common
+from vitiq.cli.common import say
 from vitiq.cli.options import PathName
 from vitiq.cli.study_options import StudyBar
 from vitiq.errors import InputError, StoreError
@@ -30,22 +31,30 @@ from vitiq.errors import InputError, StoreError
 def command(out: Path, kind: str, single_file: bool, quiet: bool) -> None:
     """Rebuild the report of the study in OUT, and its records.csv, from its records and images.
 
-    Prints the path of each file written.
+    Prints the path of each file written. In OUT/paper, files of earlier calls that no longer fit the study are removed.
     """
     if single_file and kind != "html":
         raise click.UsageError(f"--single-file given with --format {kind}: it belongs to the page (html)")
     from vitiq.evaluation.rows import tables_are_newest, write_tables  # noqa: PLC0415
     from vitiq.evaluation.store import Store  # noqa: PLC0415
-    from vitiq.report.build import build_report  # noqa: PLC0415
+    from vitiq.report.build import SINGLE, build_report  # noqa: PLC0415
     from vitiq.report.paper import export  # noqa: PLC0415
 
     with StudyBar(quiet=quiet) as bar, _in_place(out):
         bar.say("report")
-        page = kind == "html"
-        made = [build_report(out, single_file=single_file, step=bar.files)] if page else export(out, kind)  # type: ignore[arg-type]
+        note = None
+        if kind == "html":
+            # A single file that an earlier call made is brought up to date with the page.
+            forms = [True] if single_file else [False, True] if (out / SINGLE).exists() else [False]
+            made = [build_report(out, single_file=single, step=bar.files) for single in forms]
+        else:
+            exported = export(out, kind)  # type: ignore[arg-type]
+            made, note = exported.files, exported.note
         if not tables_are_newest(out):  # workers may have added rows since
             store = Store(out)
             write_tables(store.parts, store.study(), out)
+    if note is not None:
+        say(note, err=True, quiet=quiet)
     for path in made:
         click.echo(str(path))
 

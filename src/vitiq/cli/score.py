@@ -238,6 +238,7 @@ def score_unpaired(
 ) -> None:
     """Metrics of sets on all images of both sides."""
     from vitiq.cli.score_answer import show_scores  # noqa: PLC0415
+    from vitiq.evaluation.batch import versions  # noqa: PLC0415
     from vitiq.evaluation.sets import score_sets_of  # noqa: PLC0415
     from vitiq.metrics.scoring import to_json  # noqa: PLC0415
 
@@ -245,7 +246,14 @@ def score_unpaired(
         found = score_sets_of(reference, distorted, spec, jobs=jobs, step=bar)
     if as_json:
         sets = {key: to_json(score) for key, score in found.scores.items()}
-        print_json({"pairs": [], "sets": sets, **({"problems": found.problems} if found.problems else {})})
+        print_json(
+            {
+                "pairs": [],
+                "sets": sets,
+                "versions": [versions()],
+                **({"problems": found.problems} if found.problems else {}),
+            }
+        )
     else:
         click.echo("sets")
         show_scores(found.scores)

@@ -64,7 +64,10 @@ class TextAnswer(Answer):
 
 
 class JsonAnswer(Answer):
-    """`{"pairs": […], "summary": …, "sets": …, "problems": …}`, never all in memory; valid also after Ctrl-C."""
+    """`{"pairs": […], "summary": …, "sets": …, "versions": …, "problems": …}`, never all in memory.
+
+    Valid also after Ctrl-C.
+    """
 
     def __init__(self, *, details: bool = False, alone: bool = False) -> None:
         self._count, self._details, self._alone = 0, details, alone
@@ -92,13 +95,16 @@ class JsonAnswer(Answer):
         return {key: value for key, value in values.items() if not _is_table(value)}
 
     def end(self, aggregate: Aggregate | None, problems: list[str]) -> None:
-        """Summary, sets and problems, where there are any."""
+        """Summary, sets and problems, where there are any; versions."""
+        from vitiq.evaluation.batch import versions  # noqa: PLC0415 - slow to import
+
         rest: dict[str, object] = {}
         if aggregate is not None:
             rest["summary"] = {name: _summary_json(summary) for name, summary in aggregate.summaries().items()}
             sets = aggregate.sets()
             if sets:
                 rest["sets"] = {key: to_json(score) for key, score in sets.items()}
+        rest["versions"] = [versions()]
         if problems:
             rest["problems"] = problems
         click.echo("\n  ]", nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Callable, Iterable
@@ -116,6 +117,13 @@ def page_of(study: Study, out: Path, bar: StudyBar) -> Path | None:
     return page if page.is_file() and store.study_names()[-1] == study.name else None
 
 
+def recorded(study: Study, records: Iterable[Record]) -> dict[str, object]:
+    """What the numbers of a study hang on, as JSON: settings of each codec, signatures of metrics, versions."""
+    made = {json.dumps(r.details["versions"]): r.details["versions"] for r in records if r.details.get("versions")}
+    series = [{"label": s.label, "codec": s.codec, "settings": s.identity, "rates": s.rates} for s in study.series]
+    return {"series": series, "metrics": dict(study.signatures), "versions": list(made.values())}
+
+
 def results_of(records: Iterable[Record]) -> list[dict[str, object]]:
     """Every finished file as JSON, named as the columns of records.csv: what was asked for, its size and scores."""
     return [
@@ -168,7 +176,7 @@ def end_study(out: Path, done: Finished, page: Path | None, summary: str, *, as_
             "report": None if page is None else str(page),
             "records": str(out / "records.parquet"),
         }
-        answer |= {"study": done.study.name, "results": results_of(done.records)}
+        answer |= {"study": done.study.name, **recorded(done.study, done.records), "results": results_of(done.records)}
         if done.sets:
             answer["sets"] = sets_json(done.sets, done.records)
         print_json(answer | {"notes": notes, "problems": done.problems})

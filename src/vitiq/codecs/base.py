@@ -95,6 +95,7 @@ class Codec(ABC):
         usual_sizes: bits per pixel that the lowest quality usually has, and the factor by which files usually grow a
             step of quality: what a search for a number of bytes starts from, for codecs that take a while. None for
             halving the range.
+        cheap: True if a small image takes milliseconds: then a search for a number of bytes tries all qualities of it.
         optimises: True if encoding is an optimisation that calls `progress`.
         Options: frozen dataclass of the options, one field an option (`vitiq.options.option`).
         argument: the option that `NAME:VALUE` sets on the command line; None for none.
@@ -114,6 +115,7 @@ class Codec(ABC):
     quality_falls: ClassVar[bool] = False
     min_bytes: ClassVar[int] = 1
     usual_sizes: ClassVar[tuple[float, float] | None] = None
+    cheap: ClassVar[bool] = False
     optimises: ClassVar[bool] = False
     Options: ClassVar[type[Any]] = NoOptions
     argument: ClassVar[str | None] = None

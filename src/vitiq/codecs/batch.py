@@ -16,10 +16,9 @@ from vitiq.image.folders import (
     FoundImage,
     Kind,
     counted,
-    files_below,
     find_images,
     is_folder,
-    of_kind,
+    kept_below,
     once,
     pairing_key,
     unique_names,
@@ -91,11 +90,11 @@ def plan_encoding(sources: Sequence[Path], journal: Journal, suffix: str, *, ove
     """
     out = journal.out
     _check_folder(sources, out)
-    found = find_images(sources)
+    made = _made_earlier(out, sources, journal.made_names)
+    found = find_images(sources, leave_out=lambda folder: same_file(folder, out))
     names = {str(source): source for source in sources}
     problems = [(names.get(line.split(": ", 1)[0], Path()), line) for line in found.problems]
     batch = Batch(problems=problems, passed_over=[PassedOver(line) for line in found.skipped])
-    made = _made_earlier(out, sources)
     pairs = [(image.path, image.name) for image in found.images if not made(image.path)]
     _fill(batch, pairs, journal, suffix, overwrite=overwrite)
     return batch
@@ -107,32 +106,41 @@ def plan_decoding(sources: Sequence[Path], journal: Journal, *, overwrite: bool)
     Raises:
         InputError: as `plan_encoding`.
     """
-    return _plan_images(sources, journal, compressed, "compressed images", overwrite=overwrite)
+    return _plan_images(
+        sources,
+        journal,
+        compressed,
+        "compressed images",
+        "give one with what `vitiq encode` wrote",
+        overwrite=overwrite,
+    )
 
 
 def plan_restoring(sources: Sequence[Path], journal: Journal, *, overwrite: bool) -> Batch:
     """JPEGs among files and folders, by content or suffix, and their images; as `plan_decoding`."""
-    return _plan_images(sources, journal, lambda: JPEG, "JPEGs", overwrite=overwrite)
+    return _plan_images(
+        sources, journal, lambda: JPEG, "JPEGs", "give one with .jpg files, as they were received", overwrite=overwrite
+    )
 
 
 def _plan_images(
-    sources: Sequence[Path], journal: Journal, kind: Callable[[], Kind], title: str, *, overwrite: bool
+    sources: Sequence[Path], journal: Journal, kind: Callable[[], Kind], title: str, fix: str, *, overwrite: bool
 ) -> Batch:
-    """Files, and those of folders that are of a kind, asked for only then; `title`: what they are, in words."""
+    """Files, and those of folders that are of a kind, asked for only then; `title` says what, `fix` what to give."""
     out = journal.out
     _check_folder(sources, out)
-    batch, pairs, made = Batch(), [], _made_earlier(out, [])
+    batch, pairs, made = Batch(), [], _made_earlier(out, sources, set)  # images are no input here
     for source in sources:
         if not is_folder(source):
             pairs.append((source, source.name))
             continue
         others: Counter[str] = Counter()
         problems: list[str] = []
-        files = (path for path in files_below(source, problems, others) if not made(path))
-        inside = list(of_kind(files, source, kind(), problems, others))
+        below = kept_below(source, kind(), problems, others, lambda folder: same_file(folder, out))
+        inside = [path for path in below if not made(path)]
         batch.problems.extend((source, line) for line in problems)
         if not inside:
-            batch.problems.append((source, f"{source}: no {title} in this folder"))
+            batch.problems.append((source, f"{source}: no {title} in this folder; {fix}"))
         elif others:
             batch.passed_over.append(PassedOver(f"{source}: {counted(others)}"))
         pairs += [(path, path.relative_to(source).as_posix()) for path in inside]
@@ -239,20 +247,25 @@ def _check_folder(sources: Sequence[Path], out: Path) -> None:
             raise InputError(f"{out}: is the input folder itself; give another folder with -o")
 
 
-def _made_earlier(out: Path, sources: Sequence[Path]) -> Callable[[Path], bool]:
-    """Whether a path is what an earlier call wrote into a folder inside the input folder; what is named is an input."""
+def _made_earlier(out: Path, sources: Sequence[Path], names: Callable[[], set[str]]) -> Callable[[Path], bool]:
+    """Whether a path below an input folder is what an earlier call wrote into `out`; what is named is an input.
+
+    That is all that lies in `out`; where an input folder lies in it, what `names` lists.
+    """
     named, folder = {source for source in sources if not is_folder(source)}, out.resolve()
-    inside: dict[Path, bool] = {}
+    around = any(folder in source.resolve().parents for source in sources if is_folder(source))
+    listed = names() if around else set()
+    inside: dict[Path, Path] = {}
 
     def made(path: Path) -> bool:
         if path in named:
             return False
         if path.is_symlink():
-            return folder in path.resolve().parents
-        above = path.parent
-        if above not in inside:
-            real = above.resolve()
-            inside[above] = folder in (real, *real.parents)
-        return inside[above]
+            real = path.resolve()
+        else:
+            real = inside.setdefault(path.parent, path.parent.resolve()) / path.name
+        if folder not in real.parents:
+            return False
+        return not around or unicodedata.normalize("NFC", real.relative_to(folder).as_posix()) in listed
 
     return made

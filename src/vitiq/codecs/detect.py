@@ -27,7 +27,7 @@ def codec_of(data: bytes, name: str = "") -> str:
         BitstreamError: no registered codec knows it; says what the file looks like instead. Or several plug-ins do.
     """
     if not data:
-        raise BitstreamError("the file is empty; a compressed image is expected")
+        raise BitstreamError("the file is empty, a compressed image is expected; get it again")
     if viq.is_viq(data):
         return _viq_codec(viq.unpack(data).codec)
     classes, broken = _registered(registry.names("codecs"))

@@ -27,7 +27,7 @@ class FilteredCodec(Codec):
         self.options = codec.options
         self.name = "+".join([codec.name, *(item.name for item in filters)])  # type: ignore[misc]
         self.title = " + ".join([codec.title, *(item.title for item in filters)])  # type: ignore[misc]
-        for name in ("Options", "extension", "qualities", "default_quality", "min_bytes", "usual_sizes"):
+        for name in ("Options", "extension", "qualities", "default_quality", "min_bytes", "usual_sizes", "cheap"):
             setattr(self, name, getattr(codec, name))
         for name in ("quality_help", "quality_range", "quality_falls", "argument", "detect"):
             setattr(self, name, getattr(codec, name))

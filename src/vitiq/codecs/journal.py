@@ -21,9 +21,8 @@ from pathlib import Path
 
 from vitiq.errors import InputError, unwritable
 from vitiq.files import identity_of
+from vitiq.image.folders import MADE_MARK
 from vitiq.text import parse_json
-
-NAME = ".vitiq-made"
 
 
 class State(Enum):
@@ -56,7 +55,7 @@ class Journal:
     @property
     def path(self) -> Path:
         """The file that it is in."""
-        return self.out / NAME
+        return self.out / MADE_MARK
 
     def note(self, target: Path, source: bytes, made: bytes, problem: str | None = None) -> None:
         """Say that `made` is about to become the file `target`, made from `source`, and what is wrong with it.
@@ -98,6 +97,10 @@ class Journal:
             ):
                 found.setdefault(entry["file"], []).append(entry)
         return found
+
+    def made_names(self) -> set[str]:
+        """Names of files that a command has made or begun here, below the folder, in Unicode form NFC."""
+        return set(self.lines())
 
     def state(self, target: Path, source: Path, lines: Mapping[str, list[dict[str, str]]]) -> State:
         """How the existing file `target` stands to what would be made from `source`."""

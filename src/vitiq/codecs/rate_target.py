@@ -14,6 +14,10 @@ GUESSES = 5
 """Guesses before the range is halved; they close in after three or four."""
 NEIGHBOURS = 5
 """Qualities above the one found that are tried too, by quick codecs: sizes do not always grow with quality."""
+SMALL = 4096
+"""Pixels of an image, at most, of which cheap codecs try all qualities: its sizes rise and fall as they like."""
+STEPS = 100
+"""Qualities that count as all, of a range with more: steps of a thousandth are no other qualities."""
 NEAR = 1.1
 """Size, over that of the file found, above which no better quality next to it is expected to give a smaller file."""
 
@@ -38,14 +42,20 @@ class Encoded:
 
 
 def encode_within(
-    codec: Codec, image: ImageU8, rate: Rate | None = None, progress: ProgressCallback | None = None
+    codec: Codec,
+    image: ImageU8,
+    rate: Rate | None = None,
+    progress: ProgressCallback | None = None,
+    *,
+    thorough: bool = True,
 ) -> Encoded:
     """Encode at a quality, or at the highest quality whose file has at most a number of bytes.
 
     Found by a search of the codec's legal qualities, on the assumption that files grow with quality: by halving, from
     the codec's usual sizes, which takes three encodes or four, or from what its quick twin finds, which takes two or
     three. Quick codecs, which halve, also try what lies just above, as sizes of small images may fall again:
-    up to `NEIGHBOURS` qualities and, where sizes hardly grow, the best one. Where no file that was tried is small
+    up to `NEIGHBOURS` qualities and, where sizes hardly grow, the best one. Of images of at most `SMALL` pixels, cheap
+    codecs try all qualities, if `thorough`. Where no file that was tried is small
     enough, the smallest of them, with `reached` False and a note.
 
     Raises:
@@ -60,7 +70,7 @@ def encode_within(
     if codec.quality_range is None:
         quality = max(target, codec.min_bytes)
         return _checked(codec.encode(image, Quality(quality), progress=progress), quality, target)
-    made = _Ladder(codec, image, progress)
+    made = _Ladder(codec, image, progress, thorough=thorough)
     made.search(target)
     sizes = made.sizes()
     fitting = [index for index, size in sizes.items() if size <= target]
@@ -95,7 +105,9 @@ def encode_nearest(codec: Codec, image: ImageU8, rate: Bytes, progress: Progress
 class _Ladder:
     """Files of the legal qualities, counted from the smallest file, each made once."""
 
-    def __init__(self, codec: Codec, image: ImageU8, progress: ProgressCallback | None) -> None:
+    def __init__(
+        self, codec: Codec, image: ImageU8, progress: ProgressCallback | None, *, thorough: bool = True
+    ) -> None:
         assert codec.quality_range is not None
         low, high, step = codec.quality_range
         self.top = round((high - low) / step)
@@ -103,6 +115,8 @@ class _Ladder:
         self._start, self._step = (high, -step) if codec.quality_falls else (low, step)
         self._files: dict[int, bytes] = {}
         self._usual, self._pixels = codec.usual_sizes, image.shape[0] * image.shape[1]
+        self._stride: int = max(1, self.top // STEPS)
+        self._try_all = thorough and codec.cheap and self._pixels <= SMALL
         twin = codec.quick
         self._quick = None if twin is None else _Ladder(twin, image, None)
         self._encode: Callable[[Quality], bytes] = lambda quality: codec.encode(image, quality, progress=progress)
@@ -123,14 +137,29 @@ class _Ladder:
         Returns:
             As `last_within`.
         """
+        if self._try_all:
+            return self._best_of_all(target)
         below = self.last_within(target)
         if self._usual is None:
             self._climb(below)
         return below
 
+    def _best_of_all(self, target: int) -> int:
+        """As `last_within`, of all steps; of very many, the closest ones around the best of every `_stride`-th."""
+        tried = [*range(0, self.top, self._stride), self.top]
+        fitting = [index for index in tried if len(self.file(index)) <= target]
+        if not fitting:
+            return 0
+        bottom: int = fitting[-1]
+        above = min(bottom + self._stride, self.top + 1)
+        while above - bottom > 1:
+            middle = (bottom + above) // 2
+            bottom, above = (middle, above) if len(self.file(middle)) <= target else (bottom, middle)
+        return bottom
+
     def _climb(self, start: int) -> None:
         """Make the files just above a step; where they hardly grow, as of flat images, that of the best quality too."""
-        stride = max(1, self.top // 100)  # steps of a thousandth are no other qualities
+        stride = self._stride
         for index in range(start + stride, min(start + NEIGHBOURS * stride, self.top) + 1, stride):
             if len(self.file(index)) > NEAR * len(self.file(start)):
                 return

@@ -7,9 +7,10 @@ import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from vitiq import __version__
@@ -156,9 +157,12 @@ def score_row(
 
 @lru_cache
 def versions() -> dict[str, str]:
-    """Versions of what computes the numbers."""
-    names = ("numpy", "pillow", "scipy", "torch", "constriction")
-    return {"vitiq": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
+    """Versions of what computes the numbers, as far as it is installed."""
+    found = {"vitiq": __version__, "python": platform.python_version()}
+    for name in ("numpy", "pillow", "scipy", "torch", "constriction"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def as_json(value: object) -> str:

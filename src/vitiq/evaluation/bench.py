@@ -35,7 +35,7 @@ from vitiq.evaluation.inputs import find_inputs
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.plan import KEEP, Faults, check_keep, check_metrics, distinct, make_study, read_images, series_of
 from vitiq.evaluation.points import choose_label
-from vitiq.evaluation.precomputed import precomputed_series, read_precomputed
+from vitiq.evaluation.precomputed import folder_of, precomputed_series, read_precomputed
 from vitiq.evaluation.presets import Finished, carry_on, finish
 from vitiq.evaluation.progress import Step
 from vitiq.evaluation.published import PublishedPoint, kept_points
@@ -180,7 +180,7 @@ def plan_bench(config: BenchConfig, out: Path, workers: Workers) -> Study:
     """
     Store(out).check_free()
     checked = check(config)
-    images, problems = read_images(config.images, workers, out)
+    images, problems = read_images(config.images, workers, out, [folder_of(text) for text in config.precomputed])
     if not images:
         raise InputError("no image to run on: " + ("; ".join(problems) or "none was named"))
     series = list(checked.series)
@@ -230,7 +230,7 @@ def estimate(config: BenchConfig, out: Path, workers: Workers) -> Estimate:
     if store.study_names():
         return _rest(plan_bench(config, out, workers), store, workers)
     checked = check(config)
-    found = find_inputs(config.images, out)
+    found = find_inputs(config.images, out, [folder_of(text) for text in config.precomputed])
     if not found.files:
         raise InputError("no image to run on: " + ("; ".join(found.problems) or "none was named"))
     count = len(found.files)

@@ -13,6 +13,7 @@ import numpy as np
 from vitiq.bitstream.container import is_viq
 from vitiq.errors import InputError, VitiqError
 from vitiq.evaluation.study import StudyImage, readable
+from vitiq.files import same_file
 from vitiq.image.folders import holds_results, is_folder, unique_names
 from vitiq.image.io import decode_image, find_images, read_image_details
 from vitiq.image.limits import read_bounded
@@ -31,10 +32,11 @@ class Found:
     problems: list[str]
 
 
-def find_inputs(paths: Sequence[Path], out: Path | None = None) -> Found:
+def find_inputs(paths: Sequence[Path], out: Path | None = None, others: Sequence[Path] = ()) -> Found:
     """Images of files and folders, without what a folder of results holds.
 
     Args:
+        others: folders whose images are reconstructions made elsewhere, and no inputs either.
         out: folder that results go to; what lies in it is no input, nor what lies in any other folder of results
             below the inputs. A file that is named outright always is one.
 
@@ -57,7 +59,7 @@ def find_inputs(paths: Sequence[Path], out: Path | None = None) -> Found:
         raise InputError(
             f"{out}: is a folder of images too; give another folder for the results, such as {out / 'study'}"
         )
-    found = find_images(paths, leave_out=is_out)
+    found = find_images(paths, leave_out=lambda folder: is_out(folder) or any(same_file(folder, one) for one in others))
     for line in found.skipped:
         log.warning("%s", line)
     names = unique_names([readable(image.name) for image in found.images])

@@ -173,13 +173,16 @@ def _check_at_hand(metric: Metric) -> None:
         return  # the grey image's own fault
 
 
-def read_images(paths: Sequence[Path], workers: Workers, out: Path | None = None) -> tuple[list[StudyImage], list[str]]:
+def read_images(
+    paths: Sequence[Path], workers: Workers, out: Path | None = None, others: Sequence[Path] = ()
+) -> tuple[list[StudyImage], list[str]]:
     """Every image of files and folders, read once for its pixels' sha256, and one line for each that cannot be read.
 
     Args:
         out: folder of results, which is never read.
+        others: as for `find_inputs`.
     """
-    found = find_inputs(paths, out)
+    found = find_inputs(paths, out, others)
     workers = workers.suited(len(found.files) * READ_SECONDS)
     parts = parts_of(found.files, max(1, min(IMAGES_A_BATCH, len(found.files) // (2 * workers.count))))
     images: list[StudyImage] = []

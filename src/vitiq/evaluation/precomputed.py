@@ -66,6 +66,11 @@ def read_precomputed(text: str) -> Precomputed:
     return Precomputed(label.strip(), files, _sizes(table), table)
 
 
+def folder_of(text: str) -> Path:
+    """The folder that `LABEL=FOLDER[,SIZES.csv]` names."""
+    return Path(text.partition("=")[2].partition(",")[0])
+
+
 def _sizes(table: Path) -> dict[tuple[str, float | None], int]:
     try:
         rows = parse_table(read_text(table), ("image", "bytes"))

@@ -45,11 +45,11 @@ ALL_NOTES = (
     " AS notes"
 )
 """What reading an image changed, which the study knows, and what its encode noted, as one list."""
-AGAINST = (
-    "coalesce('{\"optimised_against\": ' || "
-    "CAST(nullif(json_extract(e.details, '$.optimised_against'), '[]') AS VARCHAR) || '}', '{}')"
+KEPT_DETAILS = (
+    "CAST(json_object('versions', json_extract(e.details, '$.versions'), 'optimised_against', "
+    "coalesce(json_extract(e.details, '$.optimised_against'), '[]'::JSON)) AS VARCHAR)"
 )
-"""The details of an encode that tables mark numbers by."""
+"""Of the details of an encode: versions, and what tables mark numbers by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +135,14 @@ def read_records(parts: Parts, study: Study, *, details: bool = True, kept: Kept
     """Records of a study in its order; those that failed are among them, those still to be done are not.
 
     Args:
-        details: False leaves out those of encodes, but for what they were optimised against, and of scores that are
-            finite.
+        details: False leaves out those of encodes, but for versions and what they were optimised against, and of scores
+            that are finite.
         kept: what is kept of a score's details.
     """
     with connect() as connection, whole_rows(parts.root):
         join(connection, parts, study)
         scores = _scores(connection, study.metrics, "true" if details else "NOT isfinite(value)", kept)
-        shown = "e.details" if details else AGAINST
+        shown = "e.details" if details else KEPT_DETAILS
         query = (
             f"SELECT encode_key, image, image_sha256, codec, label, settings, kind, asked, quality, reached, width, "
             f"height, bytes, encode_seconds, decode_seconds, notes, error, lost, read_notes, grouped, "
@@ -244,7 +244,12 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
         join(connection, parts, study)
         metrics = [name for name in study.metrics if name in study.signatures]
         values = "".join(f', max(value) FILTER (metric = {_text(name)}) AS "{name}"' for name in metrics)
-        connection.execute(f"CREATE TEMP TABLE own AS SELECT encode_key{values} FROM scores GROUP BY encode_key")
+        pairs = ", ".join(f"{_text(name)}, max(signature) FILTER (metric = {_text(name)})" for name in metrics)
+        signatures = f"CAST(json_merge_patch('{{}}', json_object({pairs})) AS VARCHAR)"  # without what has none
+        connection.execute(
+            f"CREATE TEMP TABLE own AS SELECT encode_key{values}, {signatures} AS signatures FROM scores "
+            "GROUP BY encode_key"
+        )
         kept = {"bitstreams": "json_extract_string(details, '$.extension')", "reconstructions": "'.png'"}
         paths = "".join(
             f", CASE WHEN error IS NULL AND json_extract_string(details, '$.kept') LIKE '%{kind}%' THEN "
@@ -257,7 +262,8 @@ def write_tables(parts: Parts, study: Study, out: Path) -> None:
             f"(CAST(width AS DOUBLE) * height) END AS bpp, encode_seconds, decode_seconds"
             f'{columns}, label, grouped AS "group", kind AS rate_kind, '
             f"asked AS rate_value, reached, coalesce(error, lost) AS error, original_bytes{paths}, {ALL_NOTES}, "
-            f"settings, details, encode_key AS key FROM tasks JOIN encodes USING (encode_key) "
+            f"settings, signatures, CAST(json_extract(details, '$.versions') AS VARCHAR) AS versions, details, "
+            f"encode_key AS key FROM tasks JOIN encodes USING (encode_key) "
             f"LEFT JOIN own USING (encode_key) "
             f"LEFT JOIN lost USING (encode_key) "
             f"ORDER BY position"

@@ -6,16 +6,17 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from vitiq.errors import InputError
 from vitiq.evaluation.image_files import ImageFiles
 from vitiq.evaluation.inputs import read_noted
 from vitiq.evaluation.metric_spec import MetricSpec
 from vitiq.evaluation.pairs import coded as coded_kind
+from vitiq.evaluation.pairs import without_copies
 from vitiq.evaluation.scoring import in_order
-from vitiq.image.folders import IMAGE, Kind, find_images, pairing_key
-from vitiq.image.formats import HEAD_BYTES
+from vitiq.files import same_file
+from vitiq.image.folders import find_images
 from vitiq.metrics.base import Metric, SetMetric
 from vitiq.metrics.guards import UNDEFINED, undefined
 from vitiq.metrics.scoring import score_whole_sets
@@ -81,10 +82,10 @@ def need_no_pairs(metrics: Sequence[Metric]) -> bool:
     )
 
 
-def images_of(folder: Path, problems: list[str]) -> list[Path]:
-    """Image files and compressed files (.viq, and those of plug-ins) below a folder, sorted.
+def images_of(folder: Path, problems: list[str], other: Path | None = None) -> list[Path]:
+    """Image files and compressed files (.viq, and those of plug-ins) below a folder, sorted; without the `other` in it.
 
-    A compressed file beside an image of its name, where `encode` puts it, is passed over: that image would count twice.
+    Copies are passed over, as in `without_copies`: an image would count twice.
 
     Raises:
         InputError: no such folder, or a file.
@@ -93,34 +94,11 @@ def images_of(folder: Path, problems: list[str]) -> list[Path]:
         what = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}; expected a folder of images or a statistics file ({STATISTICS})")
     kind = coded_kind()
-    found = find_images([folder], also=kind)
+    found = find_images([folder], also=kind, leave_out=lambda inner: other is not None and same_file(inner, other))
     for line in found.skipped:
         log.warning("%s", line)
     problems += found.problems
-    coded = {image.path for image in found.images if _is_coded(image.path, kind)}
-    names = [pairing_key(image.name) for image in found.images if image.path not in coded]
-    beside = {*names, *map(_stem, names)}  # x.viq or x.png.viq, as `encode` calls it beside x.png
-    copies = {image.path for image in found.images if image.path in coded and _stem(pairing_key(image.name)) in beside}
-    if copies:
-        log.warning("%s: %s skipped, beside images of the same name", folder, plural(len(copies), "compressed file"))
-    return [image.path for image in found.images if image.path not in copies]
-
-
-def _is_coded(path: Path, kind: Kind) -> bool:
-    """Whether a file that was found is no image as it stands: by its suffix, else by its content, as it was found."""
-    suffix = path.suffix.lower()
-    if suffix in kind.suffixes | IMAGE.suffixes:
-        return suffix in kind.suffixes
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-            return kind.holds(head) and not IMAGE.holds(head)
-    except OSError:  # reported where it is read
-        return False
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).with_suffix("").as_posix()
+    return [image.path for image in without_copies(found.images, folder, kind)]
 
 
 def score_sets_of(
@@ -146,7 +124,11 @@ def score_sets_of(
     metrics = spec.make()
     _check_weights(metrics)
     problems: list[str] = []
-    folders = [images_of(side, problems) if isinstance(side, Path) else [] for side in sides]
+    others = [side if isinstance(side, Path) else None for side in reversed(sides)]
+    folders = [
+        images_of(side, problems, other) if isinstance(side, Path) else []
+        for side, other in zip(sides, others, strict=True)
+    ]
     gatherer = RowGatherer(metrics)
     for number, side in enumerate(sides):
         for image in () if isinstance(side, Path) else side:

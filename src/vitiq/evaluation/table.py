@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from vitiq.errors import InputError, first_line
+from vitiq.evaluation.batch import as_json, versions
 from vitiq.evaluation.parts import connect, quoted
 from vitiq.evaluation.scoring import Scored
 from vitiq.evaluation.study import readable
 from vitiq.files import output_path
 
 FIXED = {"reference": "VARCHAR", "distorted": "VARCHAR", "width": "INTEGER", "height": "INTEGER"}
+RECORDED = {"signatures": "VARCHAR", "versions": "VARCHAR"}
+"""Last columns, JSON: metric -> signature, and versions of what computed the numbers; as in a study's records."""
 SUFFIXES = (".csv", ".parquet")
 ROWS = 1000
 """Rows kept in memory before a Parquet table takes them."""
@@ -24,7 +27,7 @@ AddRow: TypeAlias = Callable[[dict[str, Any]], object]
 
 @contextmanager
 def open_table(path: Path, metrics: Sequence[str]) -> Iterator[Callable[[Scored], object]]:
-    """Takes records, one row each: the columns `FIXED` and one a metric, NaN where it is not defined.
+    """Takes records, one row each: the columns `FIXED`, one a metric, NaN where it is not defined, and `RECORDED`.
 
     The file stands under its name once the block ends; after Ctrl-C it holds the rows so far, unless there is another
     file, which may have more.
@@ -81,7 +84,7 @@ def check_table(path: Path, metrics: Sequence[str], pairs: Iterable[tuple[Path, 
         raise InputError(f"{path}: exists already and is no table of vitiq's; give --force, or another name to --out")
     columns, rows = found
     asked = {(readable(reference), readable(distorted)) for reference, distorted in pairs}
-    other = "metrics" if columns != [*FIXED, *metrics] else "" if asked.issuperset(rows) else "pairs"
+    other = "metrics" if columns not in _headers(metrics) else "" if asked.issuperset(rows) else "pairs"
     if other:
         raise InputError(
             f"{path}: exists already and is a table of other {other}; give --force, or another name to --out"
@@ -93,7 +96,12 @@ def _is_longer(path: Path, metrics: Sequence[str], count: int) -> bool:
     if not path.is_file() or not path.stat().st_size:
         return False
     found = _read(path)
-    return found is None or found[0] != [*FIXED, *metrics] or len(found[1]) > count
+    return found is None or found[0] not in _headers(metrics) or len(found[1]) > count
+
+
+def _headers(metrics: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Columns of a table of these metrics: as they are written, and as they were before 0.2.0."""
+    return [*FIXED, *metrics, *RECORDED], [*FIXED, *metrics]
 
 
 def _check_suffix(path: Path) -> None:
@@ -125,20 +133,22 @@ def row(scored: Scored, metrics: Sequence[str]) -> dict[str, Any]:
     """The columns of one record."""
     values = {key: scored.scores[key].value if key in scored.scores else float("nan") for key in metrics}
     names = {"reference": readable(scored.reference), "distorted": readable(scored.distorted)}
-    return {**names, "width": scored.width, "height": scored.height, **values}
+    signatures = {key: scored.scores[key].signature for key in metrics if key in scored.scores}
+    recorded = {"signatures": as_json(signatures), "versions": as_json(versions())}
+    return {**names, "width": scored.width, "height": scored.height, **values, **recorded}
 
 
 @contextmanager
 def _csv(path: Path, metrics: Sequence[str]) -> Iterator[AddRow]:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*FIXED, *metrics], lineterminator="\n")
+        writer = csv.DictWriter(file, _headers(metrics)[0], lineterminator="\n")
         writer.writeheader()
         yield writer.writerow
 
 
 @contextmanager
 def _parquet(path: Path, metrics: Sequence[str]) -> Iterator[AddRow]:
-    columns = {**FIXED, **dict.fromkeys(metrics, "DOUBLE")}
+    columns = {**FIXED, **dict.fromkeys(metrics, "DOUBLE"), **RECORDED}
     cells = ", ".join(f"unnest(${place}::{kind}[])" for place, kind in enumerate(columns.values(), 1))
     rows: list[dict[str, Any]] = []
     with connect(threads=1) as connection:

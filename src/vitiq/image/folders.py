@@ -25,6 +25,14 @@ LINKS, RESULTS = "link to a folder", "folder of vitiq's results"
 RESULTS_MARK = ".vitiq"
 """File that marks a folder of results, so that inputs are never looked for in it."""
 
+MADE_MARK = ".vitiq-made"
+"""File in which `encode`, `decode` and `restore` note what made the files of a folder."""
+
+STUDY_FOLDERS = frozenset(
+    {"assets", "bitstreams", "maps", "originals", "paper", "previews", "reconstructions", "traces"}
+)
+"""Folders in a folder of results that hold, or may hold, images which a study wrote."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -95,8 +103,8 @@ def find_images(
     """Images of files and folders (walked in sorted order); what is broken becomes a problem, not a stop.
 
     In a folder, a file is an image if its content says so, or if its suffix announces one (so that a broken image is
-    reported, not passed over); the rest is counted in `skipped`. A file named outright is kept whatever it holds. A
-    folder of results below one of `paths` is not walked, as what a study made is no input, and counted too.
+    reported, not passed over); the rest is counted in `skipped`. A file named outright is kept whatever it holds. What
+    vitiq wrote below one of `paths` is left out as `kept_below` does, and counted too.
 
     Args:
         paths: files and folders; what two of them reach counts once.
@@ -183,9 +191,13 @@ def is_folder(path: Path) -> bool:
 
 def holds_results(folder: Path) -> bool:
     """Whether a folder is one of vitiq's results, in which inputs are not looked for."""
+    return _is_there(folder / RESULTS_MARK)
+
+
+def _is_there(mark: Path) -> bool:
     try:
-        return (folder / RESULTS_MARK).exists()
-    except OSError:  # one that cannot be looked into is named by who walks it
+        return mark.exists()
+    except OSError:  # a folder that cannot be looked into is named by who walks it
         return False
 
 
@@ -200,24 +212,58 @@ def _inside(
     folder: Path, found: FoundImages, kind: Kind, leave_out: Callable[[Path], bool] | None
 ) -> Iterator[FoundImage]:
     others: Counter[str] = Counter()
-    images = 0
-
-    def is_left_out(inner: Path) -> bool:
-        if leave_out is not None and leave_out(inner):
-            return True
-        if not holds_results(inner):
-            return False
-        others[RESULTS] += 1
-        return True
-
-    files = files_below(folder, found.problems, others, is_left_out)
-    for file in of_kind(files, folder, kind, found.problems, others):
-        images += 1
-        yield FoundImage(file, file.relative_to(folder).as_posix())
-    if not images:
+    files = kept_below(folder, kind, found.problems, others, leave_out)
+    yield from (FoundImage(file, file.relative_to(folder).as_posix()) for file in files)
+    if not files:
         found.problems.append(f"{folder}: no images in this folder; expected {', '.join(sorted(SUFFIXES))}")
     elif others:
         found.skipped.append(f"{folder}: {counted(others)}")
+
+
+def kept_below(
+    folder: Path,
+    kind: Kind,
+    problems: list[str],
+    others: Counter[str],
+    leave_out: Callable[[Path], bool] | None = None,
+) -> list[Path]:
+    """The files of a kind below a folder, sorted, without those that vitiq wrote there.
+
+    Folders of results are not entered. Nor are those that `encode`, `decode` or `restore` wrote into, and what a study
+    wrote into `folder` itself, unless nothing of the kind lies elsewhere: then they are what is meant.
+
+    Args:
+        problems, others: as for `of_kind`.
+        leave_out: as for `find_images`.
+    """
+    of_study = holds_results(folder)
+
+    def is_made(inner: Path) -> bool:
+        return _is_there(inner / MADE_MARK) or (of_study and inner.parent == folder and inner.name in STUDY_FOLDERS)
+
+    def walk(*, enter: bool) -> tuple[list[Path], list[str], Counter[str], bool]:
+        said, passed, made = list[str](), Counter[str](), False
+
+        def is_left_out(inner: Path) -> bool:
+            nonlocal made
+            if leave_out is not None and leave_out(inner):
+                return True
+            results = holds_results(inner)
+            if not results and (enter or not is_made(inner)):
+                return False
+            made = made or not results
+            passed[RESULTS] += 1
+            return True
+
+        files = list(of_kind(files_below(folder, said, passed, is_left_out), folder, kind, said, passed))
+        return files, said, passed, made
+
+    files, said, passed, made = walk(enter=False)
+    if made and not files:
+        files, said, passed, _ = walk(enter=True)
+    problems += said
+    others.update(passed)
+    return files
 
 
 def of_kind(

@@ -7,6 +7,7 @@ text. It is only ever asked for the one format recognised here.
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass
 
 from vitiq.wrong_kind import wrong_kind
@@ -68,6 +69,8 @@ _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     )
 )
 
+_VIQ = re.compile(rb"\x89V(Q|[\x80-\xff])", re.DOTALL)
+
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 
 _FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
@@ -109,7 +112,7 @@ _FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"\x00\x05\x16\x07", "macOS metadata (AppleDouble), no image; give the file without the leading `._`"),
         (
             rb"\x89V(Q|[\x80-\xff])",
-            "a compressed file (.viq), no image; `vitiq decode` makes an image file of it",
+            "a .viq file, which is compressed already; `vitiq decode FILE` makes an image of it",
         ),
         (
             rb"\x89PNG(?!\r\n\x1a\n)",
@@ -149,6 +152,21 @@ def detect(head: bytes, suffix: str = "", tail: bytes = b"") -> str | None:
 def foreign(head: bytes) -> str | None:
     """What a file is that vitiq knows but does not read, and what to do about it; None for the unknown."""
     return next((said for pattern, said in _FOREIGN if pattern.match(head)), None) or wrong_kind(head)
+
+
+def what_else(data: bytes) -> str | None:
+    """As `foreign`, of a whole file, which may be damaged; None for the unknown.
+
+    Example:
+        >>> what_else(b"PK\\x03\\x04" + bytes(20))
+        'a zip archive; unpack it first'
+    """
+    if _VIQ.match(data) and zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):  # which ends every such file
+        return (
+            "a .viq file, but damaged: its CRC-32 does not match; copy it again, then `vitiq decode FILE` makes an "
+            "image of it"
+        )
+    return foreign(data[:HEAD_BYTES])
 
 
 def _bare_dib(head: bytes) -> bool:

@@ -74,7 +74,7 @@ def read_bounded(path: Path, expected: str = "an image file") -> bytes:
     except FileNotFoundError as error:
         raise InputError(no_file(path)) from error
     except IsADirectoryError as error:
-        raise InputError(f"{path}: is a folder, {expected} is expected") from error
+        raise InputError(f"{path}: is a folder, {expected} is expected; name a file in it") from error
     except OSError as error:
         raise InputError(unreadable(path, error)) from error
     except ValueError as error:  # a NUL in the name

@@ -24,7 +24,7 @@ from vitiq.image.boxes import Jp2Header, avif_colour, jp2_header
 from vitiq.image.clean_aperture import cut
 from vitiq.image.depth import depth_note, from_float, stretch, to_eight
 from vitiq.image.exif_colour import colour_from_exif
-from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, foreign
+from vitiq.image.formats import EXPECTED, FORMATS, HEAD_BYTES, detect, what_else
 from vitiq.image.header_colour import count_gif_frames, gif_first_frame, gif_profile
 from vitiq.image.jpeg import GAIN_MAP, read_jpeg
 from vitiq.image.jpeg2000 import read_deep_colour
@@ -67,10 +67,10 @@ def read_image_details(path: Path) -> tuple[ImageU8, list[str]]:
 def decode_image(data: bytes, name: str) -> tuple[ImageU8, list[str]]:
     """As `read_image_details`, from bytes; `name` stands in messages."""
     if not data:
-        raise InputError(f"{name}: the file is empty; an image is expected")
+        raise InputError(f"{name}: the file is empty, an image is expected; get it again")
     form = detect(data[:HEAD_BYTES], Path(name).suffix, data[-26:])
     if form is None:
-        said = foreign(data[:HEAD_BYTES])
+        said = what_else(data)
         raise InputError(
             f"{name}: this is {said}"
             if said

@@ -178,7 +178,7 @@ def _remarks(model: Model, rows: Sequence[Row], top: Row, column: Column) -> lis
         value = f"{pixel.text(leader.means[pixel.info.key].value)} {pixel.info.unit}".strip()
         also = " too" if leader.curve == top.curve else ""
         remarks.append(
-            ("In pixels", f"ahead is {model.curves[leader.curve].label}{also}, with {pixel.info.short} {value}.")
+            ("In pixels", f"Ahead is {model.curves[leader.curve].label}{also}, with {pixel.info.short} {value}.")
         )
     if close := _nearly_as_small(model, rows, top, column):
         remarks.append(("Close", close))
@@ -202,7 +202,7 @@ def _nearly_as_small(model: Model, rows: Sequence[Row], top: Row, column: Column
 def _not_independent(model: Model, rows: Sequence[Row], curve: Curve, column: Column) -> str:
     key = column.info.key
     whose = "a relative of the network" if curve.dependent[key].startswith(RELATIVE) else "the network"
-    text = f"that score is not independent ({MARK}): {curve.label} was optimised against {whose} that gives it."
+    text = f"That score is not independent ({MARK}): {curve.label} was optimised against {whose} that gives it."
     others = [row for row in ranked(rows, column) if row.reached and key not in model.curves[row.curve].dependent]
     if others:
         value = column.text(others[0].means[key].value)
@@ -225,14 +225,14 @@ def _of_curves(model: Model, column: Column, anchor: int, table: dict[int, BdCel
     caution = []
     if cell.overlap < LITTLE_OVERLAP:
         caution.append(
-            f"the curves share only {share_text(cell.overlap)} of their qualities; beyond these nothing is known."
+            f"The curves share only {share_text(cell.overlap)} of their qualities; beyond these nothing is known."
         )
     if column.info.key in model.curves[top].dependent:
         caution.append(
-            f"the score is not independent ({MARK}): it comes from a network the codec was optimised against."
+            f"The score is not independent ({MARK}): it comes from a network the codec was optimised against."
         )
     if caution:
-        remarks.append(("Caution", " ".join([caution[0], *(line[:1].upper() + line[1:] for line in caution[1:])])))
+        remarks.append(("Caution", " ".join(caution)))
     if len(known) > 1:
         remarks.append(("Next", f"{model.curves[known[1]].label}, with {_percent(table[known[1]].percent)}."))
     return Answer(headline, remarks, compared_text(model), limits(model), column, anchor, table)
@@ -242,10 +242,10 @@ def _both_means(cell: BdCell) -> str:
     """How sure the headline's number is: its interval, and the other mean in use."""
     if cell.note:
         spread = f" (95 % interval {_percent(cell.low)} to {_percent(cell.high)})" if math.isfinite(cell.low) else ""
-        return f"mean curve over the images here{spread}; {cell.note}."
+        return f"Mean curve over the images here{spread}; {cell.note}."
     if cell.count == 1:
-        return "it is one image."
-    text = f"mean curve over {_count(cell.count, 'image')}"
+        return "It is one image."
+    text = f"Mean curve over {_count(cell.count, 'image')}"
     if math.isfinite(cell.low):
         text += f" (95 % interval {_percent(cell.low)} to {_percent(cell.high)})"
     if math.isfinite(cell.mean):
@@ -364,5 +364,10 @@ def warnings_of(record: Record) -> list[str]:
             f"Still {first[0]} first, yet {score.value:.2f}: all {details.get('k', 100)} labels count alike, and only "
             f"{kept.likely} of the {kept.total} shared ones have a probability of 1 % or more."
         )
-    found += [note[:1].upper() + note[1:].rstrip(".") + "." for note in record.notes]
-    return found
+    return found + [_sentence(note, (record.codec, record.label)) for note in record.notes]
+
+
+def _sentence(note: str, names: Sequence[str]) -> str:
+    """A note with a capital letter and a full stop; a name stays as it is written."""
+    named = any(note.startswith(name) for name in names)
+    return (note if named else note[:1].upper() + note[1:]).rstrip(".") + "."

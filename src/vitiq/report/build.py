@@ -15,6 +15,9 @@ from vitiq.report.source import Study, read_study
 from vitiq.report.tables import all_tables, answer_table
 from vitiq.report.written import to_latex, to_markdown
 
+SINGLE = "report-single.html"
+"""The page with its images in it."""
+
 
 def model_of(study: Study) -> Model:
     """The numbers of a study."""
@@ -56,7 +59,7 @@ def build_report(out: Path, *, single_file: bool = False, step: Callable[[int, i
     write_changed(out / "table.md", "\n".join(to_markdown(table) for table in made).encode())
     write_changed(out / "table.tex", "\n".join(to_latex(table) for table in made).encode())
     if single_file:
-        target = out / "report-single.html"
+        target = out / SINGLE
         write_changed(target, render(study, model, InlineAssets(out, SINGLE_FILE_BUDGET)).encode())
         return target
     assets = FolderAssets(out)

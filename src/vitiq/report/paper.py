@@ -13,12 +13,12 @@ import numpy as np
 
 from vitiq.errors import InputError
 from vitiq.evaluation.record import Record
-from vitiq.files import write_bytes
 from vitiq.image.io import read_image
 from vitiq.report import figures
 from vitiq.report.answer import answer, first_level
 from vitiq.report.build import read_model
 from vitiq.report.choice import first_columns
+from vitiq.report.exported import Exported, write_export
 from vitiq.report.left_out import images_text
 from vitiq.report.maps import over_image
 from vitiq.report.metric_info import number_text
@@ -39,8 +39,8 @@ PREVIEWS = 16
 """Images of a search's strip at most."""
 
 
-def export(out: Path, kind: Format) -> list[Path]:
-    """Write a study for a paper under OUT/paper; returns the files.
+def export(out: Path, kind: Format) -> Exported:
+    """Write a study for a paper under OUT/paper; removes what earlier calls wrote there and no longer fits the study.
 
     Args:
         out: folder of a study.
@@ -48,7 +48,8 @@ def export(out: Path, kind: Format) -> list[Path]:
             `tex` tables, figures and a document.
 
     Raises:
-        InputError: the folder holds no study, or there is no such format.
+        InputError: the folder holds no study, there is no such format, or a file of a name that is written stands
+            there which vitiq did not write.
     """
     if kind not in FORMATS:
         raise InputError(f"format {kind!r} given, expected one of {', '.join(FORMATS)}")
@@ -56,8 +57,9 @@ def export(out: Path, kind: Format) -> list[Path]:
     folder = out / FOLDER
     tables = all_tables(model)
     made: dict[str, bytes] = {}
+    state = _markdown(model, [to_markdown(table) for table in tables]).encode()
     if kind == "md":
-        made["tables.md"] = _markdown(model, [to_markdown(table) for table in tables]).encode()
+        made["tables.md"] = state
     elif kind == "csv":
         made |= {f"{table.name}.csv": to_csv(table).encode() for table in tables}
         made["notes.txt"] = notes(tables).encode()
@@ -72,9 +74,7 @@ def export(out: Path, kind: Format) -> list[Path]:
             made |= {f"{table.name}.tex": to_latex(table).encode() for table in tables}
             names = [table.name for table in tables]
             made["paper.tex"] = document(model, names, drawn).encode()
-    for name, data in made.items():
-        write_bytes(folder / name, data)
-    return [folder / name for name in made]
+    return write_export(folder, kind, state, made)
 
 
 def _markdown(model: Model, tables: list[str]) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from vitiq.errors import InputError
 from vitiq.files import open_output, write_text
-from vitiq.image.folders import IMAGE, Kind, files_below, holds_results, is_housekeeping, of_kind
+from vitiq.image.folders import IMAGE, Kind, is_housekeeping, kept_below
 from vitiq.image.formats import SUFFIXES
 from vitiq.image.io import decode_image
 from vitiq.image.limits import MAX_FILE_BYTES, read_bounded
@@ -48,8 +48,7 @@ def _files(source: Path, problems: list[str]) -> Iterator[tuple[str, bytes]]:
     What cannot be read becomes a problem, and the rest goes on; a damaged .tar raises InputError.
     """
     if source.is_dir():
-        below = files_below(source, problems, Counter(), holds_results)
-        for path in of_kind(below, source, TRAINED_ON, problems, Counter()):
+        for path in kept_below(source, TRAINED_ON, problems, Counter()):
             if path.suffix.lower() == TAR:
                 yield from _files(path, problems)
                 continue

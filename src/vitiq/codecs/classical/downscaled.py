@@ -62,7 +62,8 @@ class Downscaled(ViqCodec):
         best: tuple[float, bytes] | None = None
         smallest = b""
         for wide, high in self._sizes(width, height):
-            found = encode_within(self._inner, resize(image, wide, high), Bytes(max(1, space)))
+            small = resize(image, wide, high)
+            found = encode_within(self._inner, small, Bytes(max(1, space)), thorough=False)  # one of several sizes
             if not found.reached:
                 # The smallest size's smallest file, where even that is too large.
                 smallest = smallest or found.data

@@ -40,6 +40,7 @@ class JpegXl(FormatCodec):
     extension = ".jxl"
     qualities = (1, 10, 20, 40, 60, 80, 95)
     default_quality = 80
+    cheap = True
     quality_help = "1 to 99, higher is better (libjxl's scale)"
     quality_range = (1, 99, 1)
     Options = JxlOptions

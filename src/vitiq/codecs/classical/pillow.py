@@ -79,6 +79,8 @@ class PillowCodec(FormatCodec):
         longest: longest side in pixels that the format, or its decoder here, takes; None for no limit below others.
     """
 
+    cheap = True
+
     form: ClassVar[str]
     feature: ClassVar[str]
     longest: ClassVar[int | None] = None

@@ -19,6 +19,7 @@ import numpy as np
 
 from vitiq.errors import InputError
 from vitiq.filters.base import Filter
+from vitiq.image.formats import FORMATS, HEAD_BYTES, detect, what_else
 from vitiq.image.jpeg import read_jpeg, without_metadata
 from vitiq.image.read import decode_image, to_image
 from vitiq.models.device import shielded
@@ -104,9 +105,20 @@ def restore_jpeg(
         WeightsError: the weights are missing, or of another network.
     """
     if not data.startswith(START):
-        raise InputError(f"{name}: no JPEG file, whose artefacts alone are corrected; give a .jpg as it was received")
+        raise InputError(f"{name}: {_no_jpeg(data, Path(name).suffix)}")
     decode_image(data, name)  # what is damaged or too large is refused as everywhere
     return _restored(data, name, DeblockOptions(project=project, weights=weights, device=device))
+
+
+def _no_jpeg(data: bytes, suffix: str) -> str:
+    """What is said of a file that is no JPEG."""
+    if not data:
+        return "the file is empty, a JPEG is expected; get it again"
+    form = detect(data[:HEAD_BYTES], suffix, data[-26:])
+    if form is None and (other := what_else(data)):
+        return f"this is {other}; only JPEGs are corrected, as they were received"
+    what = "no JPEG file" if form is None else f"this is a {FORMATS[form].title} image, no JPEG"
+    return f"{what}, whose artefacts alone are corrected; give a .jpg as it was received"
 
 
 def _weights(options: DeblockOptions) -> Path:
