@@ -39,8 +39,11 @@ def resolve_metrics(
         InputError: a parameter that the metric does not take, or two metrics that go by one name.
     """
     given = split_names(names) if isinstance(names, str) else names
-    distinct = set(chosen_names([item for item in given if not isinstance(item, Metric)]))
-    named = [one for item in given for one in ([item] if isinstance(item, Metric) else parse_names([item]))]
+    texts = [item for item in given if not isinstance(item, Metric)]
+    distinct = chosen_names(texts)
+    named: list[MetricName | Metric] = [*distinct]
+    if len(texts) < len(given):
+        named = [one for item in given for one in ([item] if isinstance(item, Metric) else parse_names([item]))]
     return [
         one if isinstance(one, Metric) else make_metric(one, backbone=backbone, panel=panel)
         for one in dict.fromkeys(named)
