@@ -10,7 +10,9 @@ adds the errors to what the synthesis gives, interpolated between the cells' cen
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +66,7 @@ class Correction(NamedTuple):
 
 
 class _Scales(NamedTuple):
-    """Tables of one colour: index of the scale in the lowest band, and its fall; None for no coefficients at all."""
+    """Tables of one colour: index of the scale in the lowest band, and how it falls from band to band."""
 
     first: int
     slope: int
@@ -175,12 +177,10 @@ def decode(data: bytes, height: int, width: int, tables: Tables) -> Layer:
 def decode_means(symbols: Layer, weight: float) -> Means:
     """The cells' offsets of a correction's symbols."""
     values = symbols.astype(np.float64) * step(weight)
-    rows, columns = symbols.shape[1:]
     means = np.empty_like(values)
-    for down in _parts(rows):
-        for across in _parts(columns):
-            one, other = _dct(down.stop - down.start), _dct(across.stop - across.start)
-            means[:, down, across] = one.T @ values[:, down, across] @ other / CELL
+    for down, across in _tiles(*symbols.shape[1:]):
+        one, other = _dct(down.stop - down.start), _dct(across.stop - across.start)
+        means[:, down, across] = one.T @ values[:, down, across] @ other / CELL
     return np.asarray(np.moveaxis(means, 0, 2) @ colour_matrix().double().numpy())
 
 
@@ -223,6 +223,11 @@ def _parts(count: int) -> list[slice]:
     return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
+def _tiles(rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
+    """Tiles of a grid of cells."""
+    return product(_parts(rows), _parts(columns))
+
+
 @lru_cache(maxsize=8)
 def _dct(count: int) -> Float64[np.ndarray, "n n"]:
     """Orthonormal cosines, a frequency a row."""
@@ -236,22 +241,20 @@ def _transformed(means: Means) -> Float64[np.ndarray, "3 rows columns"]:
     """Coefficients, in levels: their squares add up to the squared errors of all samples."""
     planes = np.moveaxis(means @ colour_matrix().double().numpy().T, 2, 0)
     found: np.ndarray = np.empty_like(planes)
-    for down in _parts(means.shape[0]):
-        for across in _parts(means.shape[1]):
-            one, other = _dct(down.stop - down.start), _dct(across.stop - across.start)
-            found[:, down, across] = one @ planes[:, down, across] @ other.T * CELL
+    for down, across in _tiles(*means.shape[:2]):
+        one, other = _dct(down.stop - down.start), _dct(across.stop - across.start)
+        found[:, down, across] = one @ planes[:, down, across] @ other.T * CELL
     return found
 
 
 def _bands(rows: int, columns: int) -> Int64[np.ndarray, "rows columns"]:
     """Band of frequency of each coefficient, in whole numbers: half an octave each, 0 for the mean of a tile."""
     bands = np.empty((rows, columns), dtype=np.int64)
-    for down in _parts(rows):
-        for across in _parts(columns):
-            v, u = (TILE * np.arange(part.stop - part.start) // (part.stop - part.start) for part in (down, across))
-            squares = v[:, None] ** 2 + u**2
-            # Number of binary digits, without logarithms.
-            bands[down, across] = sum(squares >= 2**digits for digits in range(BANDS - 1))
+    for down, across in _tiles(rows, columns):
+        v, u = (TILE * np.arange(part.stop - part.start) // (part.stop - part.start) for part in (down, across))
+        squares = v[:, None] ** 2 + u**2
+        # Number of binary digits, without logarithms.
+        bands[down, across] = sum(squares >= 2**digits for digits in range(BANDS - 1))
     return bands
 
 
